@@ -1,0 +1,1 @@
+"""A Discord chat bot that talks through Phi-3, run with OpenVINO."""

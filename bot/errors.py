@@ -1,0 +1,11 @@
+"""Errors that a person caused and can mend."""
+
+
+class ConfigurationError(Exception):
+    """Something that the person who runs the bot must change before it can work.
+
+    The message is one line that names the cause and the way out. It is printed as it is, without a traceback,
+    and the program ends with `EXIT_CODE`.
+    """
+
+    EXIT_CODE = 2
