@@ -1,0 +1,127 @@
+"""What was said in a channel, and how much of it the model sees.
+
+A conversation only grows at its end. The engine keeps the prefix of earlier prompts in its cache, so a next turn
+costs only what is new. Where the context is full, the oldest turns go in one big step: trimming a little each turn
+would move the start of the prompt every time and throw the cache away every time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from bot.core.prompt import Message, Prompt, PromptBuilder
+
+# After a trim the history takes at most this part of its budget, so that many turns fit before the next one.
+_KEPT_AFTER_TRIM = 0.5
+# An idle conversation costs a few KB; this bounds what a bot in very many channels holds.
+_MOST_CONVERSATIONS = 10_000
+
+
+class QuestionTooLongError(Exception):
+    """One question alone takes more tokens than the context leaves for it."""
+
+    def __init__(self, tokens: int, limit: int) -> None:
+        super().__init__(f"{tokens} tokens, of {limit} at most")
+        self.tokens = tokens
+        self.limit = limit
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question and the answer that it got."""
+
+    question: Message
+    answer: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How a model's context is divided, in tokens.
+
+    Attributes:
+        context_length: what the model can see at once.
+        max_new_tokens: the longest answer that is asked for.
+    """
+
+    context_length: int
+    max_new_tokens: int
+
+    @property
+    def reserve(self) -> int:
+        """Kept free for the answer: never more than half the context, so that small models can still read."""
+        return min(self.max_new_tokens, self.context_length // 2)
+
+    @property
+    def prompt_limit(self) -> int:
+        """The longest prompt."""
+        return self.context_length - self.reserve
+
+
+class Conversation:
+    """The turns of one channel, thread or direct message, under one system prompt."""
+
+    def __init__(self, builder: PromptBuilder, system_prompt: str, budget: Budget) -> None:
+        self._builder = builder
+        self._system = (Message("system", system_prompt),) if system_prompt else ()
+        self._budget = budget
+        self.turns: list[Turn] = []
+        # One answer at a time, in the order in which people asked.
+        self.lock = asyncio.Lock()
+
+    def prompt(self, question: Message) -> Prompt:
+        """The prompt for a question after all that was said; old turns are forgotten where it would not fit.
+
+        Raises:
+            QuestionTooLongError: it does not fit even alone.
+        """
+        limit = self._budget.prompt_limit
+        prompt = self._build(question)
+        if len(prompt.ids) > limit:
+            prompt = self._trim(question)
+        if len(prompt.ids) > limit:
+            raise QuestionTooLongError(len(prompt.ids), limit)
+        return prompt
+
+    def remember(self, question: Message, answer: Message) -> None:
+        """Add a turn at the end."""
+        self.turns.append(Turn(question, answer))
+
+    def _trim(self, question: Message) -> Prompt:
+        target = int(self._budget.prompt_limit * _KEPT_AFTER_TRIM)
+        forgotten = bisect_left(
+            range(len(self.turns)), True, key=lambda start: len(self._build(question, start).ids) <= target
+        )
+        del self.turns[:forgotten]
+        return self._build(question)
+
+    def _build(self, question: Message, first_turn: int = 0) -> Prompt:
+        history = [message for turn in self.turns[first_turn:] for message in (turn.question, turn.answer)]
+        return self._builder.build([*self._system, *history, question])
+
+
+class Conversations:
+    """All conversations, by channel; the ones unused longest go when there are too many."""
+
+    def __init__(
+        self, builder: PromptBuilder, system_prompt: str, budget: Budget, most: int = _MOST_CONVERSATIONS
+    ) -> None:
+        self._builder = builder
+        self._system_prompt = system_prompt
+        self._budget = budget
+        self._most = most
+        self._by_key: OrderedDict[Hashable, Conversation] = OrderedDict()
+
+    def get(self, key: Hashable) -> Conversation:
+        """The conversation under this key, a new one where there is none."""
+        conversation = self._by_key.get(key)
+        if conversation is None:
+            conversation = Conversation(self._builder, self._system_prompt, self._budget)
+            self._by_key[key] = conversation
+        self._by_key.move_to_end(key)
+        while len(self._by_key) > self._most:
+            self._by_key.popitem(last=False)
+        return conversation
