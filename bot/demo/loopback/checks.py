@@ -1,0 +1,91 @@
+"""What Discord refuses about a bot's messages and simcord lets pass, or refuses in other words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from simcord.backend.errors import BackendError
+
+from bot.demo.loopback.plain import LARGEST_FILE, Payload
+from bot.demo.loopback.request_body import RequestBody, Upload
+
+_LONGEST_CONTENT = 2000
+_INVALID_FORM_BODY = 50035
+_EMPTY_MESSAGE = "Cannot send an empty message"
+
+_NEW_MESSAGE = re.compile(r"/channels/(\d+)/messages")
+_CHANNEL_MESSAGE = re.compile(r"/channels/(\d+)/messages/(\d+)")
+_WEBHOOK_MESSAGE = re.compile(r"/webhooks/\d+/([^/]+)/messages/(\d+|@original)")
+_IN_RESPONSE = re.compile(r"/interactions/\d+/[^/]+/callback")
+_WITH_CONTENT = (_NEW_MESSAGE, _CHANNEL_MESSAGE, _WEBHOOK_MESSAGE, _IN_RESPONSE, re.compile(r"/webhooks/\d+/[^/]+"))
+
+
+def check_uploads(uploads: Sequence[Upload]) -> None:
+    """Refuse files over 10 MiB, as Discord does where nobody pays for more."""
+    if any(upload.size > LARGEST_FILE for upload in uploads):
+        raise BackendError(413, 40005, "Request entity too large")
+
+
+def check_message(backend: Any, method: str, path: str, body: RequestBody) -> None:
+    """Check the message that a call carries, if it carries one.
+
+    Raises:
+        BackendError: 50035 with Discord's own details if the content is over 2,000 characters or the message
+            replied to is gone; 50006 if an edit leaves nothing.
+    """
+    message = body.message()
+    if not isinstance(message, dict) or not any(pattern.fullmatch(path) for pattern in _WITH_CONTENT):
+        return
+    content = message.get("content")
+    if isinstance(content, str) and len(content) > _LONGEST_CONTENT:
+        prefix = ("data",) if _IN_RESPONSE.fullmatch(path) else ()
+        raise _form_error((*prefix, "content"), "BASE_TYPE_MAX_LENGTH", "Must be 2000 or fewer in length.")
+    if method == "POST" and (channel := _NEW_MESSAGE.fullmatch(path)):
+        _check_reply(backend, int(channel[1]), message)
+    if method == "PATCH":
+        stored = _stored_message(backend, path)
+        if stored is not None and not body.uploads and _is_left_empty(stored, message):
+            raise BackendError(400, 50006, _EMPTY_MESSAGE)
+
+
+def precise_error(error: BackendError) -> BackendError:
+    """Give an error that simcord words as a general one the code that Discord has for it."""
+    return BackendError(400, 50006, _EMPTY_MESSAGE) if _EMPTY_MESSAGE in error.message else error
+
+
+def _check_reply(backend: Any, channel_id: int, message: Payload) -> None:
+    """A reply to a message that is gone fails, or becomes an ordinary message if the bot said so."""
+    reference = message.get("message_reference")
+    if not reference or reference.get("type", 0) != 0:
+        return
+    if int(reference["message_id"]) in backend.messages.get(channel_id, {}):
+        return
+    if reference.get("fail_if_not_exists", True):
+        raise _form_error(("message_reference",), "REPLIES_UNKNOWN_MESSAGE", "Unknown message")
+    del message["message_reference"]
+
+
+def _stored_message(backend: Any, path: str) -> Any | None:
+    """The message that an edit is about; None if it is not there, which is not this module's to tell."""
+    if in_channel := _CHANNEL_MESSAGE.fullmatch(path):
+        return backend.messages.get(int(in_channel[1]), {}).get(int(in_channel[2]))
+    by_token = _WEBHOOK_MESSAGE.fullmatch(path)
+    record = backend.interactions.get(backend.interaction_tokens.get(by_token[1])) if by_token else None
+    if by_token is None or record is None:
+        return None
+    message_id = record.message_id if by_token[2] == "@original" else int(by_token[2])
+    return backend.messages.get(record.channel_id, {}).get(message_id)
+
+
+def _is_left_empty(stored: Any, changes: Payload) -> bool:
+    parts = ("content", "embeds", "components", "attachments", "poll")
+    return not stored.stickers and not any(changes.get(part, getattr(stored, part)) for part in parts)
+
+
+def _form_error(path: Sequence[str], code: str, message: str) -> BackendError:
+    errors: Payload = {"_errors": [{"code": code, "message": message}]}
+    for key in reversed(path):
+        errors = {key: errors}
+    return BackendError(400, _INVALID_FORM_BODY, "Invalid Form Body", errors=errors)

@@ -1,0 +1,60 @@
+"""Buttons, menus and modals, as a person may use them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from simcord import _modal
+from simcord.components import walk_components
+from simcord.enums import ComponentType
+
+from bot.demo.loopback.entities import Resolved
+from bot.demo.loopback.plain import LoopbackError, Payload
+
+
+def usable_component(components: Sequence[Payload], custom_id: str, types: Sequence[int]) -> Payload:
+    """Find a button or menu on a message.
+
+    Raises:
+        LoopbackError: it is not there, or a person could not use it.
+    """
+    for component in walk_components(components):
+        if component.get("custom_id") != custom_id or component["type"] not in types:
+            continue
+        if component.get("disabled"):
+            raise LoopbackError(f"{custom_id!r} is disabled")
+        return dict(component)
+    raise LoopbackError(f"the message has no such component {custom_id!r}")
+
+
+def chosen_values(menu: Payload, values: Sequence[str], resolved: Resolved) -> list[str]:
+    """Check what was chosen from a menu, and return it as the interaction carries it."""
+    least, most = menu.get("min_values", 1), menu.get("max_values", 1)
+    if not least <= len(values) <= most or len(set(values)) != len(values):
+        raise LoopbackError(f"the menu takes {least} to {most} different values, not {len(values)}")
+    if menu["type"] != ComponentType.STRING_SELECT:
+        return [resolved.add_menu_value(menu["type"], value) for value in values]
+    offered = [option["value"] for option in menu["options"]]
+    for value in values:
+        if value not in offered:
+            raise LoopbackError(f"the menu does not offer {value!r}; it offers {', '.join(offered)}")
+    return list(values)
+
+
+def modal_data(modal: Payload, values: Mapping[str, str], channel_id: int) -> Payload:
+    """Fill in a modal.
+
+    Raises:
+        LoopbackError, SetupError: a field is unknown, or its text is missing, too short or too long.
+    """
+    fields: dict[str, Payload] = _modal._modal_control_map(modal)
+    unknown = [name for name in values if name not in fields]
+    if unknown:
+        raise LoopbackError(f"the modal has no field {unknown[0]!r}; it has {', '.join(fields)}")
+    given: dict[str, Any] = {
+        name: [value] if fields[name]["type"] == ComponentType.STRING_SELECT else value
+        for name, value in values.items()
+    }
+    filled = _modal._modal_submit_nodes(modal["components"], None, given, {}, channel_id, [])
+    return {"custom_id": modal["custom_id"], "components": filled}

@@ -1,0 +1,149 @@
+"""What a person does with messages on the loopback Discord."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from simcord.backend import serializers
+from simcord.backend.access import reaction_permissions
+
+from bot.demo.loopback.plain import LARGEST_FILE, LoopbackError, Payload
+from bot.demo.loopback.world import World, as_loopback_errors
+
+_MOST_FILES = 10
+
+
+class Conversing:
+    """The part of `LoopbackDiscord` through which its people write.
+
+    Every verb checks what Discord would check and raises `LoopbackError` with one line otherwise: the channel is
+    visible to the person, the permission is theirs, the message is there and theirs.
+    """
+
+    _world: World
+
+    async def send(
+        self,
+        person_id: int,
+        channel_id: int,
+        content: str,
+        *,
+        reply_to: int | None = None,
+        files: Sequence[tuple[str, bytes]] = (),
+    ) -> int:
+        """Send a message.
+
+        Args:
+            person_id: who sends it.
+            channel_id: a text channel, a thread, or the person's DM with the bot.
+            content: up to 2,000 characters; may be empty if there are files. `<@id>` mentions somebody.
+            reply_to: the message to reply to; its author is mentioned, as Discord does unless told not to.
+            files: names and contents, up to 10, of up to 10 MiB each.
+
+        Returns:
+            The message's id.
+        """
+        with as_loopback_errors():
+            channel = self._world.require(person_id, channel_id, "view_channel")
+            self._world.require(person_id, channel_id, _send_permission(channel), *(["attach_files"] if files else []))
+            reference = self._reference(person_id, channel_id, reply_to)
+            self._check_files(files)
+            attachments = self._world.backend.store_attachments(channel_id, files)
+            message = self._world.backend.create_message(
+                channel_id, person_id, content, reference=reference, attachments=attachments
+            )
+        return int(message.id)
+
+    async def edit(self, person_id: int, channel_id: int, message_id: int, content: str) -> None:
+        """Change the content of one's own message."""
+        with as_loopback_errors():
+            message = self._world.visible_message(person_id, channel_id, message_id)
+            if message.author_id != person_id:
+                raise LoopbackError("Discord refuses: only one's own messages can be edited")
+            if not content.strip() and not message.attachments:
+                raise LoopbackError("Discord refuses: Cannot send an empty message (error 50006)")
+            self._world.backend.edit_message(channel_id, message_id, {"content": content})
+
+    async def delete(self, person_id: int, channel_id: int, message_id: int) -> None:
+        """Delete one's own message, or with `manage_messages` anybody's."""
+        with as_loopback_errors():
+            message = self._world.visible_message(person_id, channel_id, message_id)
+            if message.author_id != person_id:
+                self._world.require(person_id, channel_id, "manage_messages")
+            self._world.backend.delete_message(channel_id, message_id)
+
+    async def dismiss(self, person_id: int, channel_id: int, message_id: int) -> None:
+        """Dismiss an ephemeral message: it goes away for its person; the bot is not told."""
+        with as_loopback_errors():
+            message = self._world.visible_message(person_id, channel_id, message_id)
+            if not message.is_ephemeral:
+                raise LoopbackError("Discord refuses: only ephemeral messages can be dismissed")
+            self._world.backend.delete_message(channel_id, message_id)
+
+    async def react(self, person_id: int, channel_id: int, message_id: int, emoji: str) -> None:
+        """Add a reaction: a Unicode emoji."""
+        with as_loopback_errors():
+            message = self._world.visible_message(person_id, channel_id, message_id)
+            self._world.require(person_id, channel_id, *reaction_permissions(message, emoji))
+            self._world.backend.set_reaction(channel_id, message_id, emoji, person_id, True)
+
+    async def start_typing(self, person_id: int, channel_id: int) -> None:
+        """Show that somebody is typing, for 10 s or until they send a message."""
+        with as_loopback_errors():
+            channel = self._world.require(person_id, channel_id, "view_channel")
+            self._world.require(person_id, channel_id, _send_permission(channel))
+        payload = {"channel_id": str(channel_id), "user_id": str(person_id)}
+        if channel.guild_id is not None:
+            guild = self._world.backend.guilds[channel.guild_id]
+            member = serializers.member_payload(self._world.backend, guild, guild.members[person_id])
+            payload |= {"guild_id": str(guild.id), "member": member}
+        self._world.backend.emit("TYPING_START", payload)
+
+    async def open_dm(self, person_id: int) -> int:
+        """Open the person's DM with the bot, or find it.
+
+        Returns:
+            The DM's channel id.
+        """
+        if person_id not in {person.id for person in self._world.people}:
+            raise LoopbackError(f"{person_id} is not one of the people here")
+        return int(self._world.backend.get_dm_channel(person_id).id)
+
+    async def create_thread(self, person_id: int, channel_id: int, name: str, *, message_id: int | None = None) -> int:
+        """Start a public thread in a text channel, from a message or from none.
+
+        Returns:
+            The thread's channel id; a thread that starts from a message has the message's id.
+        """
+        with as_loopback_errors():
+            channel = self._world.require(person_id, channel_id, "view_channel", "create_public_threads")
+            if channel.guild_id is None or channel.is_thread:
+                raise LoopbackError("Discord refuses: threads start in text channels only")
+            if message_id is not None:
+                self._world.visible_message(person_id, channel_id, message_id)
+            # A thread of its own is announced in its channel by a message; one from a message shows under that.
+            thread = self._world.backend.create_thread(
+                channel_id, name, person_id, message_id=message_id, broadcast=message_id is None
+            )
+        if message_id is not None:
+            self._world.backend.announce_thread_create(thread)
+        return int(thread.id)
+
+    def _reference(self, person_id: int, channel_id: int, reply_to: int | None) -> Payload | None:
+        if reply_to is None:
+            return None
+        if self._world.visible_message(person_id, channel_id, reply_to).is_ephemeral:
+            raise LoopbackError("Discord refuses: an ephemeral message cannot be replied to")
+        return {"channel_id": str(channel_id), "message_id": str(reply_to)}
+
+    def _check_files(self, files: Sequence[tuple[str, bytes]]) -> None:
+        if len(files) > _MOST_FILES:
+            raise LoopbackError(f"Discord refuses: {len(files)} files; a message takes {_MOST_FILES}")
+        for name, content in files:
+            if len(content) > LARGEST_FILE:
+                raise LoopbackError(f"Discord refuses: {name} is over 10 MiB")
+
+
+def _send_permission(channel: Any) -> str:
+    return "send_messages_in_threads" if channel.is_thread else "send_messages"

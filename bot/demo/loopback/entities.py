@@ -1,0 +1,104 @@
+"""Users, roles, channels and files that an interaction names, in the `resolved` form that it carries them in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from simcord.backend import serializers
+from simcord.backend.access import channel_accessible
+from simcord.enums import ComponentType, OptionType
+
+from bot.demo.loopback.plain import LoopbackError, Payload
+from bot.demo.loopback.world import World
+
+_KINDS: Mapping[int, tuple[str, ...]] = {
+    OptionType.USER: ("user",),
+    OptionType.ROLE: ("role",),
+    OptionType.CHANNEL: ("channel",),
+    OptionType.MENTIONABLE: ("user", "role"),
+}
+_MENU_KINDS: Mapping[int, tuple[str, ...]] = {
+    ComponentType.USER_SELECT: ("user",),
+    ComponentType.ROLE_SELECT: ("role",),
+    ComponentType.CHANNEL_SELECT: ("channel",),
+    ComponentType.MENTIONABLE_SELECT: ("user", "role"),
+}
+
+
+class Resolved:
+    """Collects the entities that one interaction names."""
+
+    def __init__(self, world: World, person_id: int, channel_id: int) -> None:
+        self._payload: dict[str, Payload] = {}
+        self._world = world
+        self._person_id = person_id
+        self._channel_id = channel_id
+
+    def add_option(self, option_type: int, value: object) -> str:
+        """Add what a command's option names by id, and return the id as the interaction carries it."""
+        return self._add(_KINDS[option_type], value)
+
+    def add_menu_value(self, component_type: int, value: object) -> str:
+        """Add what was chosen from a menu of users, roles or channels, and return its id."""
+        return self._add(_MENU_KINDS[component_type], value)
+
+    def add_file(self, filename: str, content: bytes) -> str:
+        """Store an uploaded file, and return its id."""
+        attachment_id = str(self._world.backend.snowflake())
+        payload = self._world.cdn.store_attachment(int(attachment_id), self._channel_id, filename, content, None)
+        self._payload.setdefault("attachments", {})[attachment_id] = payload
+        return attachment_id
+
+    def add_message(self, message: Any) -> None:
+        """Add a message."""
+        self._payload.setdefault("messages", {})[str(message.id)] = self._world.message_payload(message)
+
+    def as_part(self) -> Payload:
+        """The part of the interaction's data: `resolved`, with `users`, `members`, `roles`, `channels`, `messages`
+        and `attachments` by id. If nothing is named there is no such part: a client takes an empty one for an
+        empty choice."""
+        return {"resolved": self._payload} if self._payload else {}
+
+    def _add(self, kinds: tuple[str, ...], value: object) -> str:
+        try:
+            entity_id = int(str(value))
+        except ValueError:
+            raise LoopbackError(f"{value!r} is not the id of a {' or '.join(kinds)}") from None
+        adders = {"user": self._add_user, "role": self._add_role, "channel": self._add_channel}
+        if not any(adders[kind](entity_id) for kind in kinds):
+            raise LoopbackError(f"there is no {' or '.join(kinds)} {entity_id} that this person could choose")
+        return str(entity_id)
+
+    def _guild(self) -> Any | None:
+        guild_id = self._world.backend.get_channel(self._channel_id).guild_id
+        return None if guild_id is None else self._world.backend.guilds[guild_id]
+
+    def _add_user(self, user_id: int) -> bool:
+        user = self._world.backend.users.get(user_id)
+        if user is None:
+            return False
+        self._payload.setdefault("users", {})[str(user_id)] = dict(serializers.user_payload(user))
+        guild = self._guild()
+        if guild is not None and user_id in guild.members:
+            member = serializers.member_payload(self._world.backend, guild, guild.members[user_id], with_user=False)
+            permissions = self._world.backend.compute_permissions(guild.id, user_id, self._channel_id)
+            self._payload.setdefault("members", {})[str(user_id)] = {**member, "permissions": str(permissions)}
+        return True
+
+    def _add_role(self, role_id: int) -> bool:
+        guild = self._guild()
+        if guild is None or role_id not in guild.roles:
+            return False
+        self._payload.setdefault("roles", {})[str(role_id)] = dict(serializers.role_payload(guild.roles[role_id]))
+        return True
+
+    def _add_channel(self, channel_id: int) -> bool:
+        backend = self._world.backend
+        if self._guild() is None or not channel_accessible(backend, channel_id, self._person_id):
+            return False
+        channel = backend.channels[channel_id]
+        permissions = backend.compute_permissions(channel.guild_id, self._person_id, channel_id)
+        payload = {**serializers.channel_payload(backend, channel), "permissions": str(permissions)}
+        self._payload.setdefault("channels", {})[str(channel_id)] = payload
+        return True

@@ -1,0 +1,209 @@
+"""The gateway: sessions, and the connections that carry them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import discord
+from aiohttp import WSMsgType, web
+
+from bot.demo.loopback import gateway_events as events
+from bot.demo.loopback.events import Event, EventKind
+from bot.demo.loopback.gateway_connection import Connection
+from bot.demo.loopback.plain import Payload
+from bot.demo.loopback.world import World
+
+_log = logging.getLogger(__name__)
+
+_DISPATCH, _HEARTBEAT, _IDENTIFY, _PRESENCE, _VOICE_STATE = 0, 1, 2, 3, 4
+_RESUME, _REQUEST_MEMBERS, _INVALID_SESSION, _HELLO, _HEARTBEAT_ACK = 6, 8, 9, 10, 11
+_HEARTBEAT_INTERVAL_MS = 41250
+_REMEMBERED_EVENTS = 10_000
+
+_UNKNOWN_OPCODE, _DECODE_ERROR, _NOT_AUTHENTICATED, _AUTHENTICATION_FAILED = 4001, 4002, 4003, 4004
+_ALREADY_AUTHENTICATED, _INVALID_SEQUENCE, _DISALLOWED_INTENTS = 4005, 4007, 4014
+_GOING_AWAY = 1001
+
+
+class Session:
+    """What a bot has after IDENTIFY. It outlives its connection, and remembers its events for a resume."""
+
+    def __init__(self, intents: discord.Intents, connection: Connection) -> None:
+        self.id = secrets.token_hex(16)
+        self.intents = intents
+        self.connection: Connection | None = connection
+        self.sequence = 0
+        self._sent: deque[tuple[int, Payload]] = deque(maxlen=_REMEMBERED_EVENTS)
+
+    def dispatch(self, event: str, data: Any) -> None:
+        """Number an event, remember it, and send it if there is a connection."""
+        self.sequence += 1
+        frame = {"op": _DISPATCH, "t": event, "s": self.sequence, "d": data}
+        self._sent.append((self.sequence, frame))
+        if self.connection is not None:
+            self.connection.send(frame)
+
+    def can_replay_after(self, sequence: int) -> bool:
+        """Whether every event after that number is still remembered."""
+        return bool(self._sent) and self._sent[0][0] <= sequence + 1
+
+    def replay_after(self, sequence: int, connection: Connection) -> None:
+        """Move to a new connection and send there what came after that number."""
+        self.connection = connection
+        for number, frame in self._sent:
+            if number > sequence:
+                connection.send(frame)
+
+
+class Gateway:
+    """Speaks Discord's gateway protocol, version 10, in JSON, plain or as a zlib stream.
+
+    Attributes:
+        url: the gateway's own address, which READY names for resuming.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.url = ""
+        self._world = world
+        self._sessions: dict[str, Session] = {}
+        self._connections: set[Connection] = set()
+        self._was_online = False
+        world.backend.subscribers.append(self._tell_bots)
+
+    @property
+    def online(self) -> bool:
+        """Whether some session has a connection."""
+        return any(session.connection is not None for session in self._sessions.values())
+
+    def add_routes(self, application: web.Application) -> None:
+        """Accept websockets at `/gateway/`."""
+        application.router.add_get("/gateway/", self._serve)
+
+    async def drop(self, *, forget: bool = False) -> None:
+        """Cut every connection without a close frame; with `forget`, forget the sessions as well."""
+        for session in self._sessions.values():
+            session.connection = None
+        if forget:
+            self._sessions.clear()
+        for connection in list(self._connections):
+            connection.abort()
+        self._tell_online()
+        await self._world.hub.wait_for(lambda: not self._connections)
+
+    async def close(self) -> None:
+        """Close every connection the polite way and forget the sessions."""
+        self._sessions.clear()
+        for connection in list(self._connections):
+            await connection.close(_GOING_AWAY)
+        self._tell_online()
+
+    # ----------------------------------------------------------- connections
+
+    async def _serve(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(compress=False, max_msg_size=1 << 16)
+        await socket.prepare(request)
+        connection = Connection(request, socket)
+        self._connections.add(connection)
+        connection.send({"op": _HELLO, "t": None, "s": None, "d": {"heartbeat_interval": _HEARTBEAT_INTERVAL_MS}})
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    self._receive(connection, message.data)
+        finally:
+            self._connections.discard(connection)
+            self._lose(connection, socket.close_code)
+            await connection.end()
+        return socket
+
+    def _lose(self, connection: Connection, close_code: int | None) -> None:
+        """A connection is gone. Closing with 1000 or 1001 is how a bot says that it will not resume."""
+        for session in list(self._sessions.values()):
+            if session.connection is connection:
+                session.connection = None
+                if close_code in (1000, _GOING_AWAY):
+                    del self._sessions[session.id]
+        self._tell_online()
+
+    def _receive(self, connection: Connection, text: str) -> None:
+        try:
+            frame = json.loads(text)
+            opcode, data = frame["op"], frame.get("d")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            opcode, data = None, None
+        if opcode is None or (opcode in (_IDENTIFY, _RESUME, _REQUEST_MEMBERS) and not isinstance(data, dict)):
+            connection.close_soon(_DECODE_ERROR)
+        elif opcode == _HEARTBEAT:
+            connection.send({"op": _HEARTBEAT_ACK, "t": None, "s": None, "d": None})
+        elif opcode == _IDENTIFY:
+            self._identify(connection, data)
+        elif opcode == _RESUME:
+            self._resume(connection, data)
+        elif (session := self._session_of(connection)) is None:
+            connection.close_soon(_NOT_AUTHENTICATED)
+        elif opcode == _REQUEST_MEMBERS:
+            for chunk in events.member_chunks(self._world, data):
+                session.dispatch("GUILD_MEMBERS_CHUNK", chunk)
+        elif opcode in (_PRESENCE, _VOICE_STATE):
+            _log.debug("Gateway opcode %s has no effect here: %s", opcode, data)
+        else:
+            connection.close_soon(_UNKNOWN_OPCODE)
+
+    # -------------------------------------------------------------- sessions
+
+    def _session_of(self, connection: Connection) -> Session | None:
+        return next((one for one in self._sessions.values() if one.connection is connection), None)
+
+    def _identify(self, connection: Connection, data: Mapping[str, Any]) -> None:
+        intents = events.intents_from(int(data.get("intents") or 0))
+        if self._session_of(connection) is not None:
+            connection.close_soon(_ALREADY_AUTHENTICATED)
+        elif data.get("token") != self._world.token:
+            connection.close_soon(_AUTHENTICATION_FAILED)
+        elif missing := events.missing_grants(self._world, intents):
+            _log.info("A bot asked for privileged intents that it is not granted: %s", ", ".join(missing))
+            connection.close_soon(_DISALLOWED_INTENTS)
+        else:
+            # A bot that identifies anew has given up the sessions that it could have resumed.
+            self._sessions = {key: one for key, one in self._sessions.items() if one.connection is not None}
+            session = Session(intents, connection)
+            self._sessions[session.id] = session
+            session.dispatch("READY", events.ready_payload(self._world, session.id, self.url, data.get("shard")))
+            self._tell_bot(session, "GUILD_CREATE", events.guild_create_payload(self._world))
+            self._tell_online()
+
+    def _resume(self, connection: Connection, data: Mapping[str, Any]) -> None:
+        if data.get("token") != self._world.token:
+            connection.close_soon(_AUTHENTICATION_FAILED)
+            return
+        session = self._sessions.get(data.get("session_id") or "")
+        sequence = int(data.get("seq") or 0)
+        if session is None or not session.can_replay_after(sequence):
+            connection.send({"op": _INVALID_SESSION, "t": None, "s": None, "d": False})
+        elif sequence > session.sequence:
+            connection.close_soon(_INVALID_SEQUENCE)
+        else:
+            session.replay_after(sequence, connection)
+            session.dispatch("RESUMED", {})
+            self._tell_online()
+
+    # --------------------------------------------------------------- telling
+
+    def _tell_bots(self, event: str, payload: Mapping[str, Any]) -> None:
+        for session in self._sessions.values():
+            self._tell_bot(session, event, payload)
+
+    def _tell_bot(self, session: Session, event: str, payload: Mapping[str, Any]) -> None:
+        shaped = events.shaped_for(self._world, session.intents, event, payload)
+        if shaped is not None:
+            session.dispatch(event, shaped)
+
+    def _tell_online(self) -> None:
+        if self.online != self._was_online:
+            self._was_online = self.online
+            self._world.hub.publish(Event(EventKind.BOT, None, None, {"online": self.online}))
+        self._world.hub.changed()

@@ -1,0 +1,69 @@
+"""One websocket of the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import zlib
+from contextlib import suppress
+
+from aiohttp import ClientConnectionResetError, web
+
+from bot.demo.loopback.plain import Payload
+
+
+class Connection:
+    """Sends frames over a websocket in order, compressed as the client asked in its address.
+
+    With `compress=zlib-stream` every frame is one flush of one zlib stream. Any other wish gets plain text, which
+    clients take as well.
+    """
+
+    def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
+        self._request = request
+        self._socket = socket
+        is_zlib = request.query.get("compress") == "zlib-stream"
+        self._compressor = zlib.compressobj() if is_zlib else None
+        self._outgoing: asyncio.Queue[Payload | int] = asyncio.Queue()
+        self._writer = asyncio.create_task(self._write())
+
+    def send(self, frame: Payload) -> None:
+        """Send a frame after those before it."""
+        self._outgoing.put_nowait(frame)
+
+    def close_soon(self, code: int) -> None:
+        """Close with a code after the frames before it."""
+        self._outgoing.put_nowait(code)
+
+    async def close(self, code: int) -> None:
+        """Close with a code and wait until it has happened."""
+        self.close_soon(code)
+        await asyncio.wait([self._writer])
+
+    def abort(self) -> None:
+        """Cut the connection as a lost network would."""
+        self._writer.cancel()
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    async def end(self) -> None:
+        """Stop writing; the websocket is closed."""
+        self._writer.cancel()
+        await asyncio.wait([self._writer])
+
+    async def _write(self) -> None:
+        # A client that goes away while frames wait for it is ordinary; the reading side notices and ends.
+        with suppress(ClientConnectionResetError, ConnectionResetError):
+            while True:
+                outgoing = await self._outgoing.get()
+                if isinstance(outgoing, int):
+                    await self._socket.close(code=outgoing)
+                    return
+                await self._send(json.dumps(outgoing))
+
+    async def _send(self, text: str) -> None:
+        if self._compressor is None:
+            await self._socket.send_str(text)
+        else:
+            data = self._compressor.compress(text.encode()) + self._compressor.flush(zlib.Z_SYNC_FLUSH)
+            await self._socket.send_bytes(data)

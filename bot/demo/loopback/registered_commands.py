@@ -1,0 +1,59 @@
+"""The application commands that the bot registered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from simcord.backend.command_access import command_access
+from simcord.enums import AppCommandType
+from simcord.interactions import command_leaves
+
+from bot.demo.loopback.plain import LoopbackError, Payload
+from bot.demo.loopback.world import World
+
+
+def flat_commands(world: World) -> list[Payload]:
+    """List the slash commands flat; see `Interacting.commands`."""
+    return _flat(_registered(world, AppCommandType.CHAT_INPUT))
+
+
+def flat_commands_of(world: World, person_id: int, channel_id: int) -> list[Payload]:
+    """List the slash commands that a person may use in a channel, flat."""
+    world.require(person_id, channel_id, "view_channel")
+    return _flat(world.backend.visible_commands(user_id=person_id, channel_id=channel_id))
+
+
+def message_command_names(world: World) -> list[str]:
+    """List the names of the context-menu commands for messages."""
+    return sorted(str(command["name"]) for command in _registered(world, AppCommandType.MESSAGE))
+
+
+def usable_command(world: World, person_id: int, channel_id: int, name: str, kind: AppCommandType) -> Any:
+    """Find a command by its first name and check that a person may use it in a channel.
+
+    Raises:
+        LoopbackError: it is not registered, or not for this person, or not here.
+    """
+    channel = world.require(person_id, channel_id, "view_channel")
+    command = world.backend.find_command(name, channel.guild_id, type=kind)
+    if command is None:
+        raise LoopbackError(f"the bot has registered no command {name!r}")
+    access = command_access(world.backend, command, user_id=person_id, channel_id=channel_id)
+    if not access.allowed:
+        raise LoopbackError(f"the command {name!r} cannot be used by this person here: {access.reason}")
+    return command
+
+
+def _registered(world: World, kind: AppCommandType) -> list[Payload]:
+    scopes = world.backend.commands.values()
+    return [command for scope in scopes for command in scope.values() if command["type"] == kind]
+
+
+def _flat(commands: Iterable[Payload]) -> list[Payload]:
+    leaves = [leaf for command in commands for leaf in command_leaves(command)]
+    flat = [
+        {"path": path, "description": leaf.get("description", ""), "options": leaf.get("options") or []}
+        for path, leaf in leaves
+    ]
+    return sorted(flat, key=lambda command: command["path"])

@@ -1,0 +1,139 @@
+"""The REST API: what is Discord's own here, and everything else by simcord's routes."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import web
+from simcord.backend import serializers
+from simcord.backend.errors import BackendError
+from simcord.http import routes  # noqa: F401  importing it registers the routes
+from simcord.http.router import RouteNotImplemented, UnsupportedField, dispatch
+
+from bot.demo.loopback.checks import check_message, check_uploads, precise_error
+from bot.demo.loopback.events import Event, EventKind
+from bot.demo.loopback.faults import Faults, json_response
+from bot.demo.loopback.gateway_events import application_flags
+from bot.demo.loopback.plain import ApiCall, Payload
+from bot.demo.loopback.registered_commands import flat_commands
+from bot.demo.loopback.request_body import RequestBody, read_body
+from bot.demo.loopback.world import World
+
+_log = logging.getLogger(__name__)
+
+_PREFIX = "/api/v10"
+_CALLBACK = re.compile(r"/interactions/(\d+)/[^/]+/callback")
+_BY_TOKEN_IN_PATH = re.compile(r"/interactions/\d+/[^/]+/callback|/webhooks/\d+/.+")
+_WEBHOOK_EXECUTION = re.compile(r"/webhooks/\d+/[^/]+")
+_COMMANDS = re.compile(r"/applications/\d+(/guilds/\d+)?/commands")
+_APPLICATION = ("/oauth2/applications/@me", "/applications/@me")
+
+
+class RestApi:
+    """Answers REST calls, and downloads of attachments.
+
+    Attributes:
+        calls: every call that was answered.
+        faults: what shall fail.
+        gateway_url: where the gateway is, for bots that ask.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.gateway_url = ""
+        self.calls: list[ApiCall] = []
+        self.faults = Faults()
+        self._world = world
+
+    def add_routes(self, application: web.Application) -> None:
+        """Answer below `/api/v10` and `/cdn`."""
+        application.router.add_route("*", _PREFIX + "/{path:.*}", self._serve)
+        application.router.add_get("/cdn/{path:.*}", self._download)
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        at = time.monotonic()
+        path = request.rel_url.raw_path.removeprefix(_PREFIX)
+        response = self.faults.next_response(request.method, path) or await self._answer(request, path)
+        self.calls.append(ApiCall(request.method, path, response.status, at))
+        self._world.hub.changed()
+        return response
+
+    async def _download(self, request: web.Request) -> web.Response:
+        stored = self._world.cdn.get(request.rel_url.raw_path.removeprefix("/cdn"))
+        if stored is None:
+            return web.Response(status=404)
+        content, content_type = stored
+        # What a person uploaded must not run as a page of this server.
+        headers = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
+        return web.Response(body=content, content_type=content_type, headers=headers)
+
+    async def _answer(self, request: web.Request, path: str) -> web.Response:
+        """Do what a call asks.
+
+        What neither this server nor simcord models is a 501 with the route in the log. discord.py raises that at
+        once, except for interactions and webhooks, where it retries every error from 500 up for 25 s.
+        """
+        by_token_in_path = _BY_TOKEN_IN_PATH.fullmatch(path)
+        if not by_token_in_path and request.headers.get("Authorization") != f"Bot {self._world.token}":
+            return json_response({"message": "401: Unauthorized", "code": 0}, 401)
+        try:
+            data = self._do(request, path, await read_body(request))
+        except (RouteNotImplemented, UnsupportedField) as error:
+            _log.error("This loopback Discord cannot do it: %s", error.message)
+            return json_response(error.to_json(), 501)
+        except BackendError as error:
+            error = precise_error(error)
+            return json_response(error.to_json(), error.status)
+        except Exception as error:  # noqa: BLE001  a defect must not look like Discord being down
+            _log.exception("This loopback Discord failed on %s %s", request.method, path)
+            return json_response({"message": f"{type(error).__name__}: {error}", "code": 0}, 501)
+        return web.Response(status=204) if data is None else json_response(data)
+
+    def _do(self, request: web.Request, path: str, body: RequestBody) -> Any:
+        if path in ("/gateway", "/gateway/bot"):
+            return self._gateway_facts()
+        check_uploads(body.uploads)
+        check_message(self._world.backend, request.method, path, body)
+        data = dispatch(
+            self._world.backend,
+            request.method,
+            "/oauth2/applications/@me" if path in _APPLICATION else path,
+            json=body.data,
+            params=dict(request.query),
+            files=body.uploads,
+            reason=unquote(request.headers.get("X-Audit-Log-Reason", "")) or None,
+            message_content_access="message_content" in self._world.granted_intents,
+        )
+        if path in _APPLICATION:
+            return self._application(data)
+        self._tell(request.method, path)
+        return data if _wants_answer(path, request.query) else None
+
+    def _application(self, data: Mapping[str, Any]) -> Payload:
+        owner = serializers.user_payload(self._world.backend.users[self._world.people[0].id])
+        return {**data, "owner": owner, "flags": application_flags(self._world)}
+
+    def _gateway_facts(self) -> Payload:
+        limit = {"total": 1000, "remaining": 999, "reset_after": 86_400_000, "max_concurrency": 1}
+        return {"url": self.gateway_url, "shards": 1, "session_start_limit": limit}
+
+    def _tell(self, method: str, path: str) -> None:
+        callback = _CALLBACK.fullmatch(path)
+        if callback is not None:
+            self._world.interactions.answered(self._world.backend.interactions[int(callback[1])])
+        elif method == "PUT" and _COMMANDS.fullmatch(path):
+            data = {"commands": flat_commands(self._world)}
+            self._world.hub.publish(Event(EventKind.COMMANDS, None, None, data))
+
+
+def _wants_answer(path: str, query: Mapping[str, str]) -> bool:
+    """Interaction responses and webhook messages are answered only on request; everything else always."""
+    if _CALLBACK.fullmatch(path):
+        return query.get("with_response") in ("1", "true")
+    if _WEBHOOK_EXECUTION.fullmatch(path):
+        return query.get("wait") in ("1", "true")
+    return True

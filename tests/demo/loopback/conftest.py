@@ -1,0 +1,48 @@
+"""A loopback Discord with a real discord.py bot on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from bot.demo.loopback import LoopbackDiscord, connect_discord_py
+from tests.demo.loopback.sample_bot import SampleBot
+
+
+@asynccontextmanager
+async def running(bot: SampleBot, server: LoopbackDiscord) -> AsyncIterator[SampleBot]:
+    with connect_discord_py(server):
+        task = asyncio.create_task(bot.start(server.bot_token))
+        try:
+            await eventually(lambda: server.bot_online or task.done())
+            if task.done():
+                task.result()
+            await bot.wait_until_ready()
+            yield bot
+        finally:
+            await bot.close()
+            await asyncio.wait([task])
+
+
+async def eventually(condition: Callable[[], Any], seconds: float = 10) -> Any:
+    """Wait for something on the bot's side, where nothing tells of a change."""
+    async with asyncio.timeout(seconds):
+        while not (found := condition()):  # noqa: ASYNC110  discord.py gives no event to wait for
+            await asyncio.sleep(0.005)
+    return found
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[LoopbackDiscord]:
+    async with LoopbackDiscord() as server:
+        yield server
+
+
+@pytest.fixture
+async def bot(server: LoopbackDiscord) -> AsyncIterator[SampleBot]:
+    async with running(SampleBot(), server) as bot:
+        yield bot
