@@ -1,0 +1,5 @@
+"""A page that looks and feels like Discord, for people who try the bot without an account."""
+
+from bot.demo.page.server import DemoPage
+
+__all__ = ["DemoPage"]

@@ -1,0 +1,65 @@
+"""What one person sees of the loopback Discord, as the page draws it."""
+
+from __future__ import annotations
+
+from bot.demo.loopback import Event, EventKind, LoopbackDiscord
+from bot.demo.loopback.plain import Payload
+
+_SERVER_NAME = "Phi's playground"
+
+
+class Sight:
+    """One person's view. Ids are strings, for JavaScript's numbers cannot hold them."""
+
+    def __init__(self, discord: LoopbackDiscord, person_id: int) -> None:
+        self._discord = discord
+        self.person_id = person_id
+
+    def state(self) -> Payload:
+        """Everything that the page shows."""
+        channels = self._discord.channels_of(self.person_id)
+        ids = [int(channel["id"]) for channel in channels]
+        return {
+            "me": str(self.person_id),
+            "server": {"id": str(self._discord.guild_id), "name": _SERVER_NAME},
+            "people": self._people(),
+            "channels": channels,
+            "bot_online": self._discord.bot_online,
+            "messages": {str(channel): self._discord.messages(self.person_id, channel) for channel in ids},
+            "typing": {str(channel): _strings(self._discord.typing(channel)) for channel in ids},
+        }
+
+    def news(self, event: Event) -> Payload | None:
+        """What an event means to the page, or None if this person cannot see it."""
+        if event.person_id not in (None, self.person_id):
+            return None
+        if event.kind is EventKind.CHANNEL:
+            return {"event": "channels", "channels": self._discord.channels_of(self.person_id)}
+        if event.kind is EventKind.COMMANDS:
+            return {"event": "commands"}
+        if event.kind is EventKind.BOT:
+            return {"event": "bot", "online": event.data["online"]}
+        if event.kind is EventKind.INTERACTION:
+            return {"event": "interaction", **event.data, "id": str(event.data["id"])}
+        return self._news_in_channel(event)
+
+    def _news_in_channel(self, event: Event) -> Payload | None:
+        channel = str(event.channel_id)
+        if channel not in {seen["id"] for seen in self._discord.channels_of(self.person_id)}:
+            return None
+        if event.kind is EventKind.TYPING:
+            return {"event": "typing", "channel": channel, "people": _strings(event.data["user_ids"])}
+        if event.kind is EventKind.MESSAGE_DELETE:
+            return {"event": "message_delete", "channel": channel, "id": event.data["id"]}
+        return {"event": "message", "channel": channel, "message": event.data}
+
+    def _people(self) -> list[Payload]:
+        bot = self._discord.bot
+        return [
+            {"id": str(person.id), "name": person.name, "color": person.color, "bot": person is bot}
+            for person in (bot, *self._discord.people)
+        ]
+
+
+def _strings(ids: list[int]) -> list[str]:
+    return [str(number) for number in ids]

@@ -1,0 +1,140 @@
+// What a person does, sent to the demo. What goes wrong is shown as a notice, never thrown further.
+
+import { askForm, askModal } from "./dialogs.js";
+import { EPHEMERAL } from "./store.js";
+import { encoded } from "./upload-tray.js";
+
+const FAILED = "failed";
+
+export class Actions {
+  /** `notice(text)` shows one line. `connection` is set once there is one. */
+  constructor(store, notice) {
+    this.store = store;
+    this.notice = notice;
+    this.connection = null;
+    this.waiting = new Map(); // interaction id → what to do with its answer
+    this.early = new Map(); // answers that came before the interaction's id did
+  }
+
+  /** @returns {Promise<any>} the result, or undefined after a notice. */
+  async ask(action, details) {
+    try {
+      return await this.connection.ask(action, { channel: this.store.active, ...details });
+    } catch (error) {
+      this.notice(error.message);
+      return undefined;
+    }
+  }
+
+  async send(content, replyTo, files) {
+    return this.ask("send", { content, reply_to: replyTo ?? null, files: await Promise.all(files.map(encoded)) });
+  }
+
+  edit(message, content) {
+    return this.ask("edit", { message: message.id, content });
+  }
+
+  typing() {
+    return this.ask("typing");
+  }
+
+  react(message, emoji) {
+    return this.ask("react", { message: message.id, emoji });
+  }
+
+  async remove(message) {
+    const sure = await askForm({
+      title: "Delete Message",
+      text: "Are you sure you want to delete this message?",
+      submit: "Delete",
+      danger: true,
+      fields: [],
+    });
+    if (sure) await this.ask("delete", { message: message.id });
+  }
+
+  /** An ephemeral message is only here, or also with the demo: a failed command's is only here. */
+  async dismiss(message) {
+    if (message.local) this.store.removeMessage(message.channel_id, message.id);
+    else await this.ask("dismiss", { message: message.id });
+  }
+
+  async newThread(message) {
+    const field = { id: "name", label: "Thread name", placeholder: "New Thread", required: true, max: 100 };
+    if (message) field.value = message.content.replace(/<[@#][!&]?\d+>\s*/g, "").slice(0, 40);
+    const values = await askForm({ title: "Create Thread", submit: "Create Thread", fields: [field] });
+    if (!values) return null;
+    return this.ask("create_thread", { name: values.name, message: message?.id ?? null });
+  }
+
+  click(message, customId) {
+    return this.component(message, "click", { message: message.id, custom_id: customId });
+  }
+
+  choose(message, customId, values) {
+    return this.component(message, "choose", { message: message.id, custom_id: customId, values });
+  }
+
+  async component(message, action, details) {
+    const answer = await this.interact(action, details);
+    if (answer === FAILED) this.notice("This interaction failed: the application did not respond.");
+  }
+
+  async run(command, values, files) {
+    const encodedFiles = {};
+    for (const [name, file] of Object.entries(files)) encodedFiles[name] = await encoded(file);
+    const answer = await this.interact("invoke", { path: command.path, options: values, files: encodedFiles });
+    if (answer === FAILED) this.showFailure(command.path.join(" "), 1);
+  }
+
+  async runOnMessage(name, message) {
+    const answer = await this.interact("invoke_on_message", { name, message: message.id });
+    if (answer === FAILED) this.showFailure(name, 3);
+  }
+
+  async autocomplete(command, options, focused) {
+    return (await this.ask("autocomplete", { path: command.path, options, focused })) ?? [];
+  }
+
+  /** Send an interaction and wait for how the bot answers it; a modal is shown and sent on. */
+  async interact(action, details) {
+    const id = await this.ask(action, details);
+    if (id === undefined) return undefined;
+    const { status, modal } = this.early.get(id) ?? (await new Promise((resolve) => this.waiting.set(id, resolve)));
+    this.early.delete(id);
+    if (status !== "modal") return status;
+    const values = await askModal(modal);
+    return values ? this.interact("submit_modal", { interaction: id, values }) : status;
+  }
+
+  /** Take the news of an interaction. */
+  interactionMoved({ id, status, modal }) {
+    if (status === "sent" || status === "autocomplete") return;
+    const resolve = this.waiting.get(id);
+    this.waiting.delete(id);
+    if (resolve) resolve({ status, modal });
+    else this.early.set(id, { status, modal });
+  }
+
+  /** `commandType` is Discord's: 1 for a slash command, 3 for one on a message. */
+  showFailure(name, commandType) {
+    const me = this.store.people.get(this.store.me);
+    const { bot } = this.store;
+    this.store.putMessage(this.store.active, {
+      id: `local-${Date.now()}`,
+      local: true,
+      channel_id: this.store.active,
+      author: bot,
+      content: "",
+      failure: "The application did not respond",
+      timestamp: new Date().toISOString(),
+      flags: EPHEMERAL,
+      mentions: [],
+      attachments: [],
+      embeds: [],
+      components: [],
+      reactions: [],
+      interaction_metadata: { name, command_type: commandType, user: me },
+    });
+  }
+}

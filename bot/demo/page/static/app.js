@@ -1,0 +1,148 @@
+// Puts the page together.
+
+import { Actions } from "./actions.js";
+import { ChatHead } from "./chat-head.js";
+import { Composer } from "./composer.js";
+import { Connection } from "./connection.js";
+import { element, icon } from "./dom.js";
+import { ICONS } from "./icons.js";
+import { Members } from "./members.js";
+import { MessageList } from "./message-list.js";
+import { editInPlace } from "./message-tools.js";
+import { Sidebar } from "./sidebar.js";
+import { Announcer, Banner, Notices, TypingLine } from "./status-line.js";
+import { Store } from "./store.js";
+import { acceptDrops } from "./upload-tray.js";
+
+const PERSON = "person"; // where the tab remembers who it is
+const store = new Store();
+const notices = new Notices();
+const banner = new Banner();
+const actions = new Actions(store, (text) => notices.show(text));
+
+/** What the parts of the page may ask of the whole. */
+const context = {
+  store,
+  actions,
+  notice: (text) => notices.show(text),
+  person: (author) =>
+    store.people.get(author.id) ?? { id: author.id, name: author.global_name ?? author.username, bot: author.bot, color: "" },
+  mention: (person) => composer.insert(`@${person.name}`),
+  suggest: (words) => composer.write(words),
+  replyTo: (message) => composer.replyTo(message),
+  focusComposer: () => composer.focus(),
+  jumpTo: (messageId) => list.jumpTo(messageId),
+  toggle: (name) => document.body.classList.toggle(name),
+  openChannel(channelId) {
+    document.body.classList.remove("show-sidebar");
+    store.open(channelId);
+    composer.focus();
+  },
+  runCommand(name) {
+    const command = store.commands.find((known) => known.path.join(" ") === name);
+    if (command) composer.openCommand(command);
+  },
+  async newThread(message) {
+    const id = await actions.newThread(message);
+    if (!id) return;
+    await store.knows(id);
+    context.openChannel(id);
+  },
+  editLast() {
+    const mine = store.messagesOf(store.active).findLast((message) => message.author.id === store.me && message.type in { 0: 1, 19: 1 });
+    if (mine) editInPlace(list.views.get(mine.id), context);
+  },
+  become(person) {
+    sessionStorage.setItem(PERSON, person.id);
+    return actions.ask("become", { person: person.id });
+  },
+};
+
+const sidebar = new Sidebar(context);
+const list = new MessageList(context);
+const composer = new Composer(context);
+const main = element(
+  "main",
+  { class: "chat" },
+  new ChatHead(context).root,
+  banner.root,
+  list.root,
+  composer.root,
+  new TypingLine(context).root,
+);
+document.body.append(
+  element("a", { class: "skip", href: "#composer" }, "Skip to writing"),
+  rail(),
+  sidebar.root,
+  element("div", { class: "shade", on: { click: () => document.body.classList.remove("show-sidebar") } }),
+  main,
+  new Members(context).root,
+  notices.root,
+  new Announcer(context).root,
+);
+acceptDrops(main, (files) => composer.tray.add(files));
+
+function rail() {
+  const direct = element("button", { type: "button", class: "rail-button", "aria-label": "Direct messages", title: "Direct messages" }, icon(ICONS.bubble));
+  const server = element("button", { type: "button", class: "rail-button server" }, "");
+  direct.addEventListener("click", () => context.openChannel(store.dmChannels()[0].id));
+  server.addEventListener("click", () => context.openChannel(store.textChannels()[0].id));
+  const draw = () => {
+    const inDm = store.channels.get(store.active)?.kind === "dm";
+    direct.classList.toggle("active", inDm);
+    server.classList.toggle("active", !inDm);
+    server.textContent = store.server.name.split(/\s+/).map((word) => word[0]).join("");
+    server.setAttribute("aria-label", store.server.name);
+    server.title = store.server.name;
+  };
+  for (const event of ["state", "active"]) store.on(event, draw);
+  return element("div", { class: "rail" }, direct, element("hr"), server);
+}
+
+const TAKE = {
+  state: (event) => store.reset(event.state),
+  channels: (event) => store.setChannels(event.channels),
+  commands: learnCommands,
+  message: (event) => store.putMessage(event.channel, event.message),
+  message_delete: (event) => store.removeMessage(event.channel, event.id),
+  typing: (event) => store.setTyping(event.channel, event.people),
+  interaction: (event) => actions.interactionMoved(event),
+  bot: (event) => store.setBotOnline(event.online),
+};
+
+/** Which commands there are depends on who one is and where. */
+async function learnCommands() {
+  const commands = await actions.ask("commands");
+  if (commands) store.setCommands(commands);
+}
+for (const event of ["state", "active"]) store.on(event, learnCommands);
+
+function showBotState() {
+  if (store.botOnline) banner.hide();
+  else banner.show(`${store.bot.name} is not online yet. It answers as soon as its model is loaded.`);
+}
+for (const event of ["state", "channels"]) store.on(event, showBotState);
+
+actions.connection = new Connection({
+  onEvent: (event) => TAKE[event.event](event),
+  onOpen: () => actions.ask("become", { person: sessionStorage.getItem(PERSON) }),
+  onLost: () => banner.show("The connection was lost. Trying again…", "warning"),
+  onEnded: () => {
+    document.body.classList.add("ended");
+    banner.show("The demo has ended. Start it again with make demo.", "ended");
+  },
+});
+
+/** Typing anywhere writes, as in Discord. */
+document.addEventListener("keydown", (event) => {
+  const isLetter = event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey;
+  if (isLetter && !event.target.closest("input, textarea, dialog")) composer.focus();
+});
+
+store.on("state", () => {
+  document.title = `${store.server.name} | Phi demo`;
+  if (document.activeElement === document.body) composer.focus();
+});
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && store.unread.delete(store.active)) store.announce("channels");
+});

@@ -1,0 +1,86 @@
+// A slash command that was picked: its name and a field for each option.
+
+import { OptionField } from "./option-field.js";
+import { element, fill, iconButton } from "./dom.js";
+import { ICONS } from "./icons.js";
+
+export class CommandForm {
+  /** `onClose` runs when the form was sent or left. */
+  constructor(context, onClose) {
+    this.context = context;
+    this.onClose = onClose;
+    this.root = element("form", { class: "command-form", hidden: true, novalidate: true });
+    this.root.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.send();
+    });
+    this.root.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  open(command) {
+    this.command = command;
+    this.fields = command.options.map((option) => new OptionField(option, this));
+    const name = `/${command.path.join(" ")}`;
+    this.help = element("div", { class: "command-help" }, element("strong", {}, name), ` ${command.description}`);
+    fill(
+      this.root,
+      this.help,
+      element(
+        "div",
+        { class: "command-row" },
+        element("span", { class: "command-name", tabindex: this.fields.length ? null : "0" }, name),
+        this.fields.map((field) => field.root),
+        iconButton("Leave the command", ICONS.close, () => this.leave()),
+        element("button", { type: "submit", class: "icon-button", "aria-label": `Send ${name}`, title: "Send" }, sendIcon()),
+      ),
+    );
+    this.root.hidden = false;
+    (this.fields[0]?.input ?? this.root.querySelector(".command-name")).focus();
+  }
+
+  key(event) {
+    if (event.defaultPrevented || event.isComposing) return;
+    if (event.key === "Escape") this.leave();
+    if (event.key === "Backspace" && event.target.value === "" && event.target === this.fields[0]?.input) this.leave();
+    if (event.key === "Enter" && event.target.tagName !== "BUTTON") {
+      event.preventDefault();
+      this.send();
+    }
+  }
+
+  leave() {
+    this.close();
+    this.onClose();
+  }
+
+  close() {
+    this.root.hidden = true;
+  }
+
+  /** What is filled in, as the demo takes it: values by name. */
+  values() {
+    return Object.fromEntries(this.fields.filter((field) => field.isFilled).map((field) => [field.option.name, field.value]));
+  }
+
+  describe(option) {
+    fill(this.help, element("strong", {}, option.name), ` ${option.description}`);
+  }
+
+  async send() {
+    const wrong = this.fields.find((field) => field.problem);
+    if (wrong) {
+      wrong.showProblem();
+      return;
+    }
+    const { command } = this;
+    const files = Object.fromEntries(this.fields.filter((field) => field.file).map((field) => [field.option.name, field.file]));
+    const values = this.values();
+    this.leave();
+    await this.context.actions.run(command, values, files);
+  }
+}
+
+function sendIcon() {
+  const drawn = iconButton("", ICONS.send, () => {});
+  return drawn.firstChild;
+}

@@ -1,0 +1,40 @@
+// The right side: who is here.
+
+import { avatar } from "./avatar.js";
+import { element, fill } from "./dom.js";
+import { withStatus } from "./sidebar.js";
+
+export class Members {
+  constructor(context) {
+    this.context = context;
+    this.root = element("aside", { class: "members", id: "members", "aria-label": "Members" });
+    for (const event of ["state", "channels"]) context.store.on(event, () => this.draw());
+  }
+
+  draw() {
+    const { store } = this.context;
+    const everybody = [...store.people.values()];
+    const isOnline = (person) => !person.bot || store.botOnline;
+    const online = everybody.filter(isOnline);
+    const offline = everybody.filter((person) => !isOnline(person));
+    fill(this.root, group("Online", online, true, this.context), group("Offline", offline, false, this.context));
+  }
+}
+
+function group(title, people, online, context) {
+  if (people.length === 0) return null;
+  return element(
+    "section",
+    { class: online ? "" : "offline" },
+    element("h2", {}, `${title} — ${people.length}`),
+    people.map((person) =>
+      element(
+        "button",
+        { type: "button", class: "member", title: `Mention ${person.name}`, on: { click: () => context.mention(person) } },
+        withStatus(avatar(person, "small"), online),
+        element("span", { class: "role-name", style: { "--role": person.color } }, person.name),
+        person.bot ? element("span", { class: "app-tag" }, "APP") : null,
+      ),
+    ),
+  );
+}

@@ -1,0 +1,96 @@
+// A list above a text field from which one picks with arrow keys, Enter, Tab or a click.
+
+import { element, fill } from "./dom.js";
+
+let count = 0;
+
+export class Picker {
+  /** `field` keeps the focus and tells assistive technology which row is active. */
+  constructor(field) {
+    this.field = field;
+    this.id = `picker-${(count += 1)}`;
+    this.list = element("div", { class: "picker-list", role: "listbox", id: this.id, "aria-label": "Suggestions" });
+    this.title = element("div", { class: "picker-title" });
+    this.root = element("div", { class: "picker", hidden: true }, this.title, this.list);
+    this.items = [];
+    field.setAttribute("aria-autocomplete", "list");
+    field.setAttribute("aria-controls", this.id);
+    this.hide();
+  }
+
+  get isOpen() {
+    return !this.root.hidden;
+  }
+
+  /**
+   * Show items to pick from; none hides the list.
+   * @param {string} title - a line above them.
+   * @param {Array<{label: string, detail?: string, lead?: Node}>} items
+   * @param {(item: object) => void} onPick
+   */
+  show(title, items, onPick) {
+    if (items.length === 0) return this.hide();
+    this.items = items;
+    this.onPick = onPick;
+    this.title.textContent = title;
+    this.active = 0;
+    fill(this.list, items.map((item, index) => this.row(item, index)));
+    this.root.hidden = false;
+    this.field.setAttribute("aria-expanded", "true");
+    this.mark();
+    return undefined;
+  }
+
+  hide() {
+    this.root.hidden = true;
+    this.field.setAttribute("aria-expanded", "false");
+    this.field.removeAttribute("aria-activedescendant");
+  }
+
+  row(item, index) {
+    const made = element(
+      "div",
+      { role: "option", class: "picker-row", id: `${this.id}-${index}`, data: { label: item.label } },
+      item.lead ?? null,
+      element("span", { class: "picker-label" }, item.label),
+      item.detail ? element("span", { class: "picker-detail" }, item.detail) : null,
+    );
+    made.addEventListener("pointermove", () => {
+      this.active = index;
+      this.mark();
+    });
+    made.addEventListener("mousedown", (event) => event.preventDefault()); // the field keeps the focus
+    made.addEventListener("click", () => this.pick(index));
+    return made;
+  }
+
+  mark() {
+    [...this.list.children].forEach((row, index) => row.setAttribute("aria-selected", String(index === this.active)));
+    this.list.children[this.active].scrollIntoView({ block: "nearest" });
+    this.field.setAttribute("aria-activedescendant", `${this.id}-${this.active}`);
+  }
+
+  pick(index) {
+    const item = this.items[index];
+    this.hide();
+    this.onPick(item);
+  }
+
+  /** Handle a key of the field. @returns {boolean} whether it meant the list. */
+  key(event) {
+    if (!this.isOpen || event.isComposing) return false;
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step) {
+      this.active = (this.active + step + this.items.length) % this.items.length;
+      this.mark();
+    } else if ((event.key === "Enter" && !event.shiftKey) || (event.key === "Tab" && !event.shiftKey)) {
+      this.pick(this.active);
+    } else if (event.key === "Escape") {
+      this.hide();
+    } else {
+      return false;
+    }
+    event.preventDefault();
+    return true;
+  }
+}

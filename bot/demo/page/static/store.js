@@ -1,0 +1,152 @@
+// What this tab knows of the little Discord, and who wants to hear when it changes.
+//
+// Changes are announced as events: "state" (all anew), "channels", "active", "message" ({channel, message}),
+// "messages" ({channel}, its whole list), "removed" ({channel, id}), "typing" ({channel}), "me".
+
+export const EPHEMERAL = 1 << 6;
+export const LOADING = 1 << 7;
+
+export class Store extends EventTarget {
+  constructor() {
+    super();
+    this.me = null;
+    this.server = { id: "", name: "" };
+    this.people = new Map();
+    this.channels = new Map();
+    this.commands = [];
+    this.messageCommands = [];
+    this.botOnline = false;
+    this.messages = new Map();
+    this.typing = new Map();
+    this.unread = new Map(); // channel id → number of messages that ask for attention, 0 for merely new ones
+    this.active = null;
+  }
+
+  on(event, listener) {
+    this.addEventListener(event, (announced) => listener(announced.detail));
+  }
+
+  announce(event, detail = {}) {
+    this.dispatchEvent(new CustomEvent(event, { detail }));
+  }
+
+  /** Take the whole state that the server sends when a person is chosen or the connection came back. */
+  reset(state) {
+    if (this.me !== state.me) this.unread.clear();
+    this.me = state.me;
+    this.server = state.server;
+    this.people = byId(state.people);
+    this.channels = byId(state.channels);
+    this.botOnline = state.bot_online;
+    this.messages = new Map(Object.entries(state.messages));
+    this.typing = new Map(Object.entries(state.typing));
+    if (!this.channels.has(this.active)) this.active = this.textChannels()[0]?.id ?? null;
+    this.announce("state");
+  }
+
+  textChannels() {
+    return [...this.channels.values()].filter((channel) => channel.kind === "text");
+  }
+
+  threadsOf(channelId) {
+    return [...this.channels.values()].filter((channel) => channel.kind === "thread" && channel.parent_id === channelId);
+  }
+
+  dmChannels() {
+    return [...this.channels.values()].filter((channel) => channel.kind === "dm");
+  }
+
+  get bot() {
+    return [...this.people.values()].find((person) => person.bot);
+  }
+
+  messagesOf(channelId) {
+    return this.messages.get(channelId) ?? [];
+  }
+
+  message(channelId, messageId) {
+    return this.messagesOf(channelId).find((message) => message.id === messageId);
+  }
+
+  open(channelId) {
+    this.active = channelId;
+    this.unread.delete(channelId);
+    this.announce("active");
+  }
+
+  /** Wait until a channel is known: its news may come after the answer to who made it. */
+  knows(channelId) {
+    return new Promise((resolve) => {
+      const look = () => {
+        if (!this.channels.has(channelId)) return;
+        this.removeEventListener("channels", look);
+        resolve();
+      };
+      this.addEventListener("channels", look);
+      look();
+    });
+  }
+
+  setChannels(channels) {
+    this.channels = byId(channels);
+    if (!this.channels.has(this.active)) this.open(this.textChannels()[0]?.id ?? null);
+    this.announce("channels");
+  }
+
+  /** `slash` commands are {path, description, options}; `message` ones, for the menu of a message, are names. */
+  setCommands({ slash, message }) {
+    this.commands = slash;
+    this.messageCommands = message;
+  }
+
+  setBotOnline(online) {
+    this.botOnline = online;
+    this.announce("channels");
+  }
+
+  /** Add a message, or put its newer form in place of the old one. */
+  putMessage(channelId, message) {
+    const list = this.messagesOf(channelId);
+    const place = list.findIndex((known) => known.id === message.id);
+    if (place >= 0) {
+      list[place] = message;
+    } else {
+      list.push(message);
+      this.messages.set(channelId, list);
+      this.markUnread(channelId, message);
+    }
+    this.announce("message", { channel: channelId, message });
+  }
+
+  removeMessage(channelId, messageId) {
+    this.messages.set(channelId, this.messagesOf(channelId).filter((message) => message.id !== messageId));
+    this.announce("removed", { channel: channelId, id: messageId });
+  }
+
+  markUnread(channelId, message) {
+    const away = channelId !== this.active || document.hidden;
+    if (!away || message.author.id === this.me) return;
+    const calls = this.channels.get(channelId)?.kind === "dm" || this.mentionsMe(message);
+    this.unread.set(channelId, (this.unread.get(channelId) ?? 0) + (calls ? 1 : 0));
+    this.announce("channels");
+  }
+
+  mentionsMe(message) {
+    return message.mention_everyone || message.mentions.some((person) => person.id === this.me);
+  }
+
+  setTyping(channelId, personIds) {
+    this.typing.set(channelId, personIds);
+    this.announce("typing", { channel: channelId });
+  }
+
+  /** People other than me who are typing in a channel now. */
+  typists(channelId) {
+    const ids = (this.typing.get(channelId) ?? []).filter((id) => id !== this.me && this.people.has(id));
+    return ids.map((id) => this.people.get(id));
+  }
+}
+
+function byId(things) {
+  return new Map(things.map((thing) => [thing.id, thing]));
+}

@@ -1,0 +1,87 @@
+// The files that go out with the next message.
+
+import { element, fill, icon, iconButton } from "./dom.js";
+import { fileSize } from "./embeds.js";
+import { ICONS } from "./icons.js";
+
+const LARGEST = 10 * 1024 * 1024; // bytes of all files of a message together
+const MOST = 10;
+
+export class UploadTray {
+  constructor(context) {
+    this.context = context;
+    this.files = [];
+    this.input = element("input", { type: "file", multiple: true, hidden: true, id: "file-input", tabindex: "-1" });
+    this.list = element("ul", { class: "upload-list" });
+    this.root = element("div", { class: "upload-tray", hidden: true }, this.list);
+    document.body.append(this.input);
+    this.input.addEventListener("change", () => {
+      this.add(this.input.files);
+      this.input.value = "";
+    });
+  }
+
+  choose() {
+    this.input.click();
+  }
+
+  add(files) {
+    const together = [...this.files, ...files];
+    const bytes = together.reduce((sum, file) => sum + file.size, 0);
+    if (bytes > LARGEST) this.context.notice(`Your files are too powerful: ${fileSize(bytes)}, and 10 MB is the most.`);
+    else if (together.length > MOST) this.context.notice("A message takes ten files at most.");
+    else this.set(together);
+  }
+
+  clear() {
+    this.set([]);
+  }
+
+  set(files) {
+    this.files = files;
+    this.root.hidden = files.length === 0;
+    fill(this.list, files.map((file) => this.card(file)));
+  }
+
+  card(file) {
+    const remove = iconButton(`Remove ${file.name}`, ICONS.trash, () => this.set(this.files.filter((kept) => kept !== file)), "danger");
+    return element(
+      "li",
+      { class: "upload" },
+      remove,
+      icon(ICONS.file),
+      element("span", { class: "upload-name" }, file.name),
+      element("small", {}, fileSize(file.size)),
+    );
+  }
+}
+
+/** Let files be dropped anywhere on `area`. */
+export function acceptDrops(area, onFiles) {
+  const carriesFiles = (event) => event.dataTransfer.types.includes("Files");
+  area.addEventListener("dragover", (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    area.classList.add("dropping");
+  });
+  area.addEventListener("dragleave", (event) => {
+    if (!area.contains(event.relatedTarget)) area.classList.remove("dropping");
+  });
+  area.addEventListener("drop", (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    area.classList.remove("dropping");
+    onFiles(event.dataTransfer.files);
+  });
+}
+
+/** A file as the demo takes it: its name and its bytes in base64. */
+export async function encoded(file) {
+  const address = await new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result);
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(file);
+  });
+  return { name: file.name, base64: address.slice(address.indexOf(",") + 1) };
+}

@@ -1,0 +1,74 @@
+"""One open page: a websocket through which a person sees and acts."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from bot.demo.loopback import LoopbackDiscord, LoopbackError, Subscription
+from bot.demo.loopback.plain import Payload
+from bot.demo.page.requests import Requests, Result
+from bot.demo.page.sight import Sight
+
+
+class Visit:
+    """Serves one websocket.
+
+    The page sends `{"id": 1, "action": "send", …}` and gets `{"reply": 1, "result": …}`, or `{"reply": 1, "error":
+    "one line"}`. Its first action is `become` with the person that it wants to be (None for anyone). What happens
+    reaches it as `{"event": …}`: first `state`, which holds everything, then what changes.
+    """
+
+    def __init__(self, discord: LoopbackDiscord, socket: web.WebSocketResponse) -> None:
+        self._discord = discord
+        self._socket = socket
+        self._sight: Sight | None = None
+        self._requests: Requests | None = None
+
+    async def run(self) -> None:
+        """Serve until the page is left or the demo ends."""
+        subscription = self._discord.subscribe()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._pass_on(subscription))
+            async for message in self._socket:
+                if message.type is WSMsgType.TEXT:
+                    # Each in a task of its own: a bot's slow autocomplete must not hold up what is typed meanwhile.
+                    tasks.create_task(self._answer(message.json()))
+            subscription.close()
+
+    async def _pass_on(self, subscription: Subscription) -> None:
+        async for event in subscription:
+            news = None if self._sight is None else self._sight.news(event)
+            if news is not None:
+                await self._tell(news)
+        await self._socket.close(code=WSCloseCode.GOING_AWAY)
+
+    async def _answer(self, request: Payload) -> None:
+        try:
+            result = await self._do(request)
+        except LoopbackError as error:
+            await self._tell({"reply": request["id"], "error": str(error)})
+        else:
+            await self._tell({"reply": request["id"], "result": result})
+
+    async def _do(self, request: Payload) -> Result:
+        if request["action"] == "become":
+            await self._become(request["person"])
+            return None
+        if self._requests is None:
+            raise LoopbackError("nobody was chosen yet")
+        return await self._requests.do(request)
+
+    async def _become(self, wanted: str | None) -> None:
+        ids = [person.id for person in self._discord.people]
+        person_id = next((known for known in ids if str(known) == wanted), ids[0])
+        await self._discord.open_dm(person_id)
+        self._requests = Requests(self._discord, person_id)
+        self._sight = Sight(self._discord, person_id)
+        await self._tell({"event": "state", "state": self._sight.state()})
+
+    async def _tell(self, news: Payload) -> None:
+        with suppress(ConnectionResetError):  # the page was left in between; the visit is ending
+            await self._socket.send_json(news)

@@ -1,0 +1,126 @@
+"""A small real discord.py bot for the page's tests. It says back what it hears, growing, and has a few commands."""
+
+from __future__ import annotations
+
+import asyncio
+
+import discord
+from discord import app_commands
+
+WORDS_APART = 0.15  # seconds between two words of an answer
+SAMPLES = {
+    "markdown": (
+        "# Answer\n**bold** *slanted* __under__ ~~gone~~ `code` ||secret||\n> quoted words\n- one\n  - nested\n- two\n"
+        "1. first\n2. second\n```python\nprint('hello')\n```\n[a link](https://example.com/page) and <@{person}>"
+    ),
+    "injection": '<img src=x onerror="window.broken=1"><script>window.broken=1</script> **<b>x</b>**',
+}
+
+
+class Choices(discord.ui.View):
+    """A button, a disabled one, and a menu."""
+
+    def __init__(self) -> None:
+        super().__init__(timeout=None)
+
+    @discord.ui.button(label="Again", custom_id="again", style=discord.ButtonStyle.primary)
+    async def again(self, interaction: discord.Interaction, button: discord.ui.Button[Choices]) -> None:
+        """Show that the button works."""
+        await interaction.response.edit_message(content="Pressed", view=self)
+
+    @discord.ui.button(label="Off", custom_id="off", disabled=True)
+    async def off(self, interaction: discord.Interaction, button: discord.ui.Button[Choices]) -> None:
+        """Never called: the button is disabled."""
+
+    @discord.ui.select(
+        custom_id="tone",
+        placeholder="Choose a tone",
+        options=[discord.SelectOption(label="Kind", description="Warm words"), discord.SelectOption(label="Terse")],
+    )
+    async def tone(self, interaction: discord.Interaction, select: discord.ui.Select[Choices]) -> None:
+        """Tell what was chosen."""
+        await interaction.response.send_message(f"Tone: {select.values[0]}", ephemeral=True)
+
+
+class Persona(discord.ui.Modal, title="A persona"):
+    """A dialog with one long text."""
+
+    words: discord.ui.TextInput[Persona] = discord.ui.TextInput(
+        label="Who should I be?", style=discord.TextStyle.paragraph, required=True
+    )
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        """Tell what was filled in."""
+        await interaction.response.send_message(f"I am now: {self.words.value}", ephemeral=True)
+
+
+class EchoBot(discord.Client):
+    """The bot. Its commands are registered when it starts."""
+
+    def __init__(self) -> None:
+        super().__init__(intents=discord.Intents.default())
+        self.tree = app_commands.CommandTree(self)
+        add_commands(self.tree)
+
+    async def setup_hook(self) -> None:
+        """Register the commands before the bot is online."""
+        await self.tree.sync()
+
+    async def on_message(self, message: discord.Message) -> None:
+        """Answer a mention, or anything in a DM, word by word."""
+        assert self.user is not None
+        if message.author.bot or (message.guild is not None and self.user not in message.mentions):
+            return
+        words = message.content.replace(f"<@{self.user.id}>", "").strip()
+        if words in SAMPLES:
+            await message.reply(SAMPLES[words].format(person=message.author.id))
+        elif words == "file":
+            await message.reply("Here.", file=discord.File(__file__, filename="answer.txt"))
+        else:
+            await self._stream(message, words)
+
+    async def _stream(self, message: discord.Message, words: str) -> None:
+        async with message.channel.typing():
+            await asyncio.sleep(WORDS_APART)
+        said = ["You", "said:", *words.split()]
+        answer = await message.reply(said[0])
+        for count in range(2, len(said) + 1):
+            await asyncio.sleep(WORDS_APART)
+            await answer.edit(content=" ".join(said[:count]))
+        await answer.edit(view=Choices())
+
+
+def add_commands(tree: app_commands.CommandTree[EchoBot]) -> None:
+    """Add the slash commands and the context-menu command."""
+    model = app_commands.Group(name="model", description="About the model")
+
+    @model.command(description="Show what answers here")
+    async def info(interaction: discord.Interaction) -> None:
+        card = discord.Embed(title="Model", description="**Echo** of what you say", color=0x57F287)
+        card.add_field(name="Device", value="`CPU`").add_field(name="Speed", value="fast").set_footer(text="Echo 1.0")
+        await interaction.response.send_message("Only for you", embed=card, ephemeral=True)
+
+    @tree.command(description="Say something slowly")
+    @app_commands.describe(words="What to say", loud="In capitals")
+    async def say(interaction: discord.Interaction, words: str, loud: bool = False) -> None:
+        await interaction.response.defer()
+        await asyncio.sleep(WORDS_APART * 4)
+        await interaction.followup.send(words.upper() if loud else words)
+
+    @say.autocomplete("words")
+    async def words_so_far(interaction: discord.Interaction, current: str) -> list[app_commands.Choice[str]]:
+        return [app_commands.Choice(name=word, value=word) for word in ("hello", "help") if word.startswith(current)]
+
+    @tree.command(description="Change who I am")
+    async def persona(interaction: discord.Interaction) -> None:
+        await interaction.response.send_modal(Persona())
+
+    @tree.command(description="Never answer")
+    async def silent(interaction: discord.Interaction) -> None:
+        """Leave the interaction without an answer."""
+
+    @tree.context_menu(name="Count words")
+    async def count_words(interaction: discord.Interaction, message: discord.Message) -> None:
+        await interaction.response.send_message(f"{len(message.content.split())} words", ephemeral=True)
+
+    tree.add_command(model)
