@@ -1,0 +1,204 @@
+"""Reads a model folder: checks that it is complete and tells what is in it. Needs neither OpenVINO nor torch."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bot.errors import ConfigurationError
+from bot.model import source
+from bot.model.intermediate_representation import IntermediateRepresentation, read_intermediate_representation
+from bot.model.weight_recipe import recipe_from_nncf
+
+EXPORTED_MODEL = "microsoft/Phi-3-mini-4k-instruct"
+NEEDED_FILES = ("openvino_model.xml", "openvino_model.bin", "config.json", "tokenizer.json")
+PYTORCH_PATTERNS = ("*.safetensors", "pytorch_model*.bin")
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A complete model folder, and what its files say. None means that no file says it.
+
+    Attributes:
+        path: the folder, absolute.
+        name: what people call the model, such as `Phi-3-mini-4k-instruct`.
+        source: where it was taken from: a hub id, an address or a path.
+        revision: which version of the source.
+        license: the SPDX name of the model's licence.
+        weight_format: how most weights are stored, such as `int4`.
+        recipe: one human line on how the weights were compressed.
+        size_bytes: what the model's weights take on disk, in bytes.
+        context_length: how many tokens a prompt and its answer may have together. A sliding window does not
+            shorten it.
+        vocabulary_size: rows of the embedding; token ids are below it.
+        eos_token_ids: the tokens that end an answer, from `generation_config.json` and `config.json` together.
+        architecture: the model's class in transformers, such as `Phi3ForCausalLM`.
+        model_type: the model's family in transformers, such as `phi3`.
+    """
+
+    path: Path
+    name: str
+    source: str | None
+    revision: str | None
+    license: str | None
+    weight_format: str | None
+    recipe: str | None
+    size_bytes: int
+    context_length: int
+    vocabulary_size: int
+    eos_token_ids: frozenset[int]
+    architecture: str | None
+    model_type: str | None
+
+
+def export_command(model: str, folder: Path) -> str:
+    """Return the command that makes a model folder with the Phi-3 cookbook sample's recipe."""
+    return (
+        f"optimum-cli export openvino --model {_quote(model)} --task text-generation-with-past "
+        f"--weight-format int4 --group-size 128 --ratio 0.6 --sym {_quote(str(folder))}"
+    )
+
+
+def open_model_folder(path: Path) -> ModelFolder:
+    """Check a model folder and read what it says of itself.
+
+    Args:
+        path: the folder; a leading `~` is the user's home.
+
+    Raises:
+        ConfigurationError: the folder is not there, cannot be read or is not complete. The message names what is
+            missing and the one command that mends it.
+    """
+    try:
+        folder = path.expanduser().resolve()
+        _require_folder(folder)
+        _require_files(folder)
+        representation = read_intermediate_representation(folder / "openvino_model.xml")
+        _require_whole(folder, representation)
+        return _read(folder, representation)
+    except (OSError, RuntimeError) as error:  # RuntimeError: no home for `~`, or links that run in a circle
+        cause = getattr(error, "strerror", None) or error
+        culprit = getattr(error, "filename", None) or path
+        raise ConfigurationError(
+            f"the model folder cannot be read: {culprit}: {cause}; check MODEL_DIR and the permissions"
+        ) from error
+
+
+def _require_folder(folder: Path) -> None:
+    if not folder.exists():
+        raise ConfigurationError(
+            f"there is no model folder at MODEL_DIR={folder}; make it with `{export_command(EXPORTED_MODEL, folder)}`"
+            " or try the bot without it: make demo"
+        )
+    if not folder.is_dir():
+        raise ConfigurationError(
+            f"MODEL_DIR={folder} is a file; name the folder that optimum-cli export openvino wrote"
+        )
+
+
+def _require_files(folder: Path) -> None:
+    sizes = {entry.name: entry.stat().st_size for entry in folder.iterdir() if entry.is_file()}
+    wrong = [f"{name} is {'empty' if name in sizes else 'missing'}" for name in NEEDED_FILES if not sizes.get(name)]
+    if not wrong:
+        return
+    if "openvino_model.xml" not in sizes and any(any(folder.glob(pattern)) for pattern in PYTORCH_PATTERNS):
+        exported = folder.with_name(f"{folder.name}-openvino")
+        raise ConfigurationError(
+            f"MODEL_DIR={folder} holds PyTorch weights, which must be exported first: run "
+            f"`{export_command(str(folder), exported)}` and set MODEL_DIR={exported}"
+        )
+    raise _incomplete(folder, ", ".join(wrong))
+
+
+def _require_whole(folder: Path, representation: IntermediateRepresentation) -> None:
+    if not representation.is_whole:
+        raise _incomplete(folder, "openvino_model.xml is cut off")
+    size = (folder / "openvino_model.bin").stat().st_size
+    if size < representation.weights_bytes:
+        raise _incomplete(
+            folder, f"openvino_model.bin is cut off ({size} bytes of at least {representation.weights_bytes})"
+        )
+
+
+def _read(folder: Path, representation: IntermediateRepresentation) -> ModelFolder:
+    config = _load(folder / "config.json")
+    _load(folder / "tokenizer.json")
+    generation_config = _load_optional(folder / "generation_config.json")
+    exporter_config = _load_optional(folder / "openvino_config.json")
+    noted = _load_optional(folder / source.FILE_NAME)
+    origin = _text(noted, "source") or _exported_from(exporter_config) or _text(config, "_name_or_path")
+    recipe = recipe_from_nncf(representation.weight_compression)
+    architectures = config.get("architectures")
+    return ModelFolder(
+        path=folder,
+        name=_text(noted, "name") or _last_part(origin) or folder.name,
+        source=origin,
+        revision=_text(noted, "revision"),
+        license=_text(noted, "license"),
+        weight_format=_text(noted, "weight_format") or recipe.weight_format,
+        recipe=_text(noted, "recipe") or recipe.line,
+        size_bytes=(folder / "openvino_model.bin").stat().st_size,
+        context_length=_positive(folder, config, "max_position_embeddings"),
+        vocabulary_size=_positive(folder, config, "vocab_size"),
+        eos_token_ids=_eos_token_ids(generation_config) | _eos_token_ids(config),
+        architecture=architectures[0] if isinstance(architectures, list) and architectures else None,
+        model_type=_text(config, "model_type"),
+    )
+
+
+def _load(path: Path) -> Document:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # broken JSON, or bytes that are not UTF-8
+        raise _incomplete(path.parent, f"{path.name} is not valid JSON") from error
+    if not isinstance(document, dict):
+        raise _incomplete(path.parent, f"{path.name} is not a JSON object")
+    return document
+
+
+def _load_optional(path: Path) -> Document:
+    return _load(path) if path.exists() else {}
+
+
+def _positive(folder: Path, config: Document, key: str) -> int:
+    value = config.get(key)
+    if not isinstance(value, int) or value < 1:
+        raise _incomplete(folder, f"config.json has no usable {key}")
+    return value
+
+
+def _eos_token_ids(document: Document) -> frozenset[int]:
+    value = document.get("eos_token_id")
+    return frozenset(item for item in (value if isinstance(value, list) else [value]) if isinstance(item, int))
+
+
+def _exported_from(exporter_config: Document) -> str | None:
+    """Return the model that optimum's exporter was given: it notes it as the tokenizer of its compression."""
+    settings = exporter_config.get("quantization_config")
+    return _text(settings, "tokenizer") if isinstance(settings, dict) else None
+
+
+def _text(document: Document, key: str) -> str | None:
+    value = document.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def _last_part(origin: str | None) -> str | None:
+    return re.split(r"[/\\]", origin.rstrip("/\\"))[-1] if origin else None
+
+
+def _incomplete(folder: Path, what: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the model folder MODEL_DIR={folder} is not complete: {what}; "
+        f"make it again with `{export_command(EXPORTED_MODEL, folder)}`"
+    )
+
+
+def _quote(argument: str) -> str:
+    return f'"{argument}"' if " " in argument else argument

@@ -1,0 +1,35 @@
+"""Says how a model's weights were compressed, from what its exporter noted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_SYMMETRY = {"sym": "symmetric", "asym": "asymmetric"}
+
+
+@dataclass(frozen=True, slots=True)
+class WeightRecipe:
+    """How most weights are stored, such as `int4`, and the settings that led there as one human line."""
+
+    weight_format: str | None = None
+    line: str | None = None
+
+
+def recipe_from_nncf(settings: Mapping[str, str]) -> WeightRecipe:
+    """Return the recipe that NNCF noted in the model itself.
+
+    Args:
+        settings: `mode` (such as `int4_sym`), `group_size` (-1: one scale for a whole row) and `ratio` (the share of
+            weights in that mode), as NNCF writes them; empty if nothing was noted.
+    """
+    if "mode" not in settings:
+        return WeightRecipe()
+    weight_format, _, symmetry = settings["mode"].partition("_")
+    parts = [f"{weight_format} {_SYMMETRY.get(symmetry, symmetry)}".rstrip()]
+    if "group_size" in settings:
+        group_size = settings["group_size"]
+        parts.append("per channel" if group_size == "-1" else f"group size {group_size}")
+    if "ratio" in settings:
+        parts.append(f"ratio {settings['ratio']}")
+    return WeightRecipe(weight_format, ", ".join(parts))

@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.errors import ConfigurationError
+from bot.model.folder import open_model_folder
+from bot.model.source import ModelSource, write_model_source
+
+# The end of an openvino_model.xml as `optimum-cli export openvino --weight-format int4 --group-size 128 --ratio 0.6
+# --sym` of optimum-intel 2.1.0 wrote it.
+RUNTIME_INFORMATION = """\t<rt_info>
+\t\t<Runtime_version value="2026.4.1-22982-e213a147257-releases/2026/4" />
+\t\t<conversion_parameters>
+\t\t\t<framework value="pytorch" />
+\t\t</conversion_parameters>
+\t\t<nncf>
+\t\t\t<version value="3.4.0" />
+\t\t\t<weight_compression>
+\t\t\t\t<advanced_parameters value="{'group_size_fallback_mode': 'error', 'gptq_params': {'block_size': 128}}" />
+\t\t\t\t<backup_mode value="int8_asym" />
+\t\t\t\t<group_size value="GROUP_SIZE" />
+\t\t\t\t<mode value="MODE" />
+\t\t\t\t<ratio value="RATIO" />
+\t\t\t\t<sensitivity_metric value="weight_quantization_error" />
+\t\t\t</weight_compression>
+\t\t</nncf>
+\t</rt_info>
+"""
+CONSTANT = (
+    '\t\t<layer id="{id}" type="Const"><data element_type="u8" shape="{size}" offset="{offset}" size="{size}" />\n'
+)
+PHI3_CONFIG: dict[str, Any] = {
+    "architectures": ["Phi3ForCausalLM"],
+    "eos_token_id": 32000,
+    "max_position_embeddings": 4096,
+    "model_type": "phi3",
+    "sliding_window": 2047,
+    "vocab_size": 32064,
+}
+# What the same exporter writes; its compression settings are not in it.
+OPTIMUM_CONFIG = {
+    "dtype": "",
+    "optimum_version": "2.3.0",
+    "quantization_config": {
+        "default_config": {"quant_method": "default"},
+        "quantization_configs": {},
+        "tokenizer": "microsoft/Phi-3-mini-4k-instruct",
+    },
+}
+
+
+def write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def write_model(
+    folder: Path,
+    *,
+    mode: str | None = "int4_sym",
+    group_size: str = "128",
+    ratio: str = "0.6",
+    padding: int = 0,
+) -> Path:
+    """Write a folder of the exporter's shape, with 100 bytes of weights and `padding` bytes after them in the XML."""
+    folder.mkdir(parents=True, exist_ok=True)
+    information = RUNTIME_INFORMATION.replace("GROUP_SIZE", group_size).replace("RATIO", ratio)
+    information = information.replace("MODE", mode) if mode else ""
+    constants = CONSTANT.format(id=1, offset=40, size=60) + CONSTANT.format(id=2, offset=0, size=40)
+    (folder / "openvino_model.xml").write_text(
+        f'<?xml version="1.0"?>\n<net>\n{constants}{" " * padding}\n{information}</net>\n', encoding="utf-8"
+    )
+    (folder / "openvino_model.bin").write_bytes(bytes(100))
+    write_json(folder / "config.json", PHI3_CONFIG)
+    write_json(folder / "generation_config.json", {"eos_token_id": [32001, 32007]})
+    write_json(folder / "openvino_config.json", OPTIMUM_CONFIG)
+    write_json(folder / "tokenizer.json", {"model": {}})
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_model(tmp_path / "int4")
+
+
+def complaint(path: Path) -> str:
+    """The one line that opening the folder raises."""
+    with pytest.raises(ConfigurationError) as raised:
+        open_model_folder(path)
+    message = str(raised.value)
+    assert "\n" not in message
+    return message
+
+
+def test_an_export_tells_what_it_is(folder: Path) -> None:
+    model = open_model_folder(folder)
+    assert model.path == folder
+    assert model.name == "Phi-3-mini-4k-instruct"
+    assert model.source == "microsoft/Phi-3-mini-4k-instruct"
+    assert (model.revision, model.license) == (None, None)
+    assert (model.weight_format, model.recipe) == ("int4", "int4 symmetric, group size 128, ratio 0.6")
+    assert model.size_bytes == 100
+    assert model.context_length == 4096
+    assert model.vocabulary_size == 32064
+    assert model.eos_token_ids == {32000, 32001, 32007}
+    assert (model.architecture, model.model_type) == ("Phi3ForCausalLM", "phi3")
+
+
+@pytest.mark.parametrize(
+    ("mode", "group_size", "ratio", "weight_format", "recipe"),
+    [
+        ("int4_asym", "-1", "1.0", "int4", "int4 asymmetric, per channel, ratio 1.0"),
+        ("int8_asym", "-1", "1.0", "int8", "int8 asymmetric, per channel, ratio 1.0"),
+        ("nf4", "64", "0.8", "nf4", "nf4, group size 64, ratio 0.8"),
+        (None, "", "", None, None),
+    ],
+)
+def test_recipe(
+    tmp_path: Path,
+    mode: str | None,
+    group_size: str,
+    ratio: str,
+    weight_format: str | None,
+    recipe: str | None,
+) -> None:
+    model = open_model_folder(write_model(tmp_path / "m", mode=mode, group_size=group_size, ratio=ratio))
+    assert (model.weight_format, model.recipe) == (weight_format, recipe)
+
+
+# The constants' lengths and the recipe are found wherever the borders of the pieces fall that the file is read in.
+@pytest.mark.parametrize("padding", [(1 << 20) - 1200, (1 << 20) - 600, (1 << 20) - 130, 5 << 20])
+def test_a_large_model_file(tmp_path: Path, padding: int) -> None:
+    folder = write_model(tmp_path / "large", padding=padding)
+    assert open_model_folder(folder).weight_format == "int4"
+    (folder / "openvino_model.bin").write_bytes(bytes(99))
+    assert "openvino_model.bin is cut off (99 bytes of at least 100)" in complaint(folder)
+
+
+def test_a_constant_across_two_pieces_counts(folder: Path) -> None:
+    last = CONSTANT.format(id=3, offset=100, size=1)
+    xml = folder / "openvino_model.xml"
+    start = f"<net>{' ' * ((1 << 20) - 5 - len(last) // 2)}"
+    xml.write_bytes(f"{start}{last}</net>\n".encode())
+    assert "(100 bytes of at least 101)" in complaint(folder)
+
+
+def test_our_own_note_comes_first(folder: Path) -> None:
+    write_model_source(folder, ModelSource(name="Phi", source="somewhere", revision="abc", license="MIT"))
+    model = open_model_folder(folder)
+    assert (model.name, model.source, model.revision, model.license) == ("Phi", "somewhere", "abc", "MIT")
+    assert model.weight_format == "int4"
+
+
+def test_the_name_falls_back_to_the_configuration_and_then_to_the_folder(folder: Path) -> None:
+    (folder / "openvino_config.json").unlink()
+    write_json(folder / "config.json", {**PHI3_CONFIG, "_name_or_path": "C:\\models\\phi-3\\"})
+    assert open_model_folder(folder).name == "phi-3"
+    write_json(folder / "config.json", PHI3_CONFIG)
+    model = open_model_folder(folder)
+    assert (model.name, model.source) == ("int4", None)
+
+
+def test_end_tokens_may_be_in_either_file_or_nowhere(folder: Path) -> None:
+    (folder / "generation_config.json").unlink()
+    assert open_model_folder(folder).eos_token_ids == {32000}
+    write_json(folder / "config.json", {**PHI3_CONFIG, "eos_token_id": None})
+    assert open_model_folder(folder).eos_token_ids == frozenset()
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "with space" / "none"
+    line = complaint(folder)
+    assert f"no model folder at MODEL_DIR={folder}" in line
+    assert "optimum-cli export openvino --model microsoft/Phi-3-mini-4k-instruct" in line
+    assert "--weight-format int4 --group-size 128 --ratio 0.6 --sym" in line
+    assert f'"{folder}"' in line
+    assert "make demo" in line
+    assert "trust-remote-code" not in line
+
+
+@pytest.mark.parametrize("name", ["openvino_model.xml", "openvino_model.bin", "config.json", "tokenizer.json"])
+def test_each_missing_or_empty_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(b"")
+    line = complaint(folder)
+    assert f"{name} is empty" in line
+    assert "optimum-cli export openvino" in line
+    (folder / name).unlink()
+    assert re.search(rf"not complete: {re.escape(name)} is missing;", complaint(folder))
+
+
+def test_all_missing_files_are_named_at_once(tmp_path: Path) -> None:
+    line = complaint(tmp_path)
+    for name in ("openvino_model.xml", "openvino_model.bin", "config.json", "tokenizer.json"):
+        assert f"{name} is missing" in line
+
+
+def test_truncated_files(folder: Path) -> None:
+    weights = folder / "openvino_model.bin"
+    weights.write_bytes(bytes(99))
+    assert "openvino_model.bin is cut off" in complaint(folder)
+    weights.write_bytes(bytes(100))
+    xml = folder / "openvino_model.xml"
+    xml.write_bytes(xml.read_bytes()[:-8])
+    assert "openvino_model.xml is cut off" in complaint(folder)
+
+
+@pytest.mark.parametrize("weights", ["model-00001-of-00002.safetensors", "pytorch_model.bin"])
+def test_pytorch_weights_must_be_exported_first(tmp_path: Path, weights: str) -> None:
+    (tmp_path / weights).write_bytes(b"x")
+    line = complaint(tmp_path)
+    assert "PyTorch weights, which must be exported first" in line
+    assert f"--model {tmp_path} " in line
+    assert f"MODEL_DIR={tmp_path}-openvino" in line
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["config.json", "generation_config.json", "openvino_config.json", "tokenizer.json", "model_source.json"],
+)
+@pytest.mark.parametrize("content", [b'{"a": ', b"\xff\xfe\x00", b"[1]"])
+def test_each_invalid_json_file_is_named(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
+    assert f"{name} is not" in complaint(folder)
+
+
+@pytest.mark.parametrize("key", ["max_position_embeddings", "vocab_size"])
+@pytest.mark.parametrize("value", [None, 0, "4096"])
+def test_a_configuration_without_its_numbers(folder: Path, key: str, value: object) -> None:
+    write_json(folder / "config.json", {**PHI3_CONFIG, key: value})
+    assert f"config.json has no usable {key}" in complaint(folder)
+
+
+def test_odd_values_in_optional_places_are_not_believed(folder: Path) -> None:
+    write_json(folder / "config.json", {**PHI3_CONFIG, "architectures": "x", "model_type": 3, "_name_or_path": []})
+    write_json(folder / "openvino_config.json", {"quantization_config": ["x"]})
+    write_json(folder / "generation_config.json", {"eos_token_id": [7, "8", None]})
+    model = open_model_folder(folder)
+    assert (model.architecture, model.model_type, model.source) == (None, None, None)
+    assert model.eos_token_ids == {7, 32000}
+
+
+def test_a_file_instead_of_a_folder(folder: Path) -> None:
+    assert "openvino_model.xml is a file; name the folder" in complaint(folder / "openvino_model.xml")
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.setenv("USERPROFILE", str(folder.parent))
+    assert open_model_folder(Path("~") / folder.name).path == folder
+
+
+def test_links_are_followed(folder: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    try:
+        link.symlink_to(folder, target_is_directory=True)
+    except OSError:
+        pytest.skip("this system does not let this user make links")
+    assert open_model_folder(link).path == folder
+
+
+def test_a_path_that_the_system_refuses(tmp_path: Path) -> None:
+    assert "cannot be read" in complaint(tmp_path / ("x" * 5000))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="permissions do not bind this user")
+def test_a_folder_without_permission(folder: Path) -> None:
+    folder.chmod(0)
+    try:
+        assert "check MODEL_DIR and the permissions" in complaint(folder)
+    finally:
+        folder.chmod(0o700)
