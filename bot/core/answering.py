@@ -27,22 +27,12 @@ class Question:
     Attributes:
         conversation: which conversation it belongs to; any hashable, such as a channel's id.
         text: the question.
-        author: the asker's display name where several people may talk, otherwise None.
+        author: the asker's display name where several people can talk, otherwise None.
     """
 
     conversation: Hashable
     text: str
     author: str | None = None
-
-    def as_message(self) -> Message:
-        """The user turn, with the name before it, in brackets, where there is one."""
-        return Message("user", f"[{one_line(self.author)}] {self.text}" if self.author else self.text)
-
-
-def one_line(name: str) -> str:
-    """A display name that cannot pass for more than a name: one line, without the brackets that mark names."""
-    printable = "".join(character if character.isprintable() and character not in "[]" else " " for character in name)
-    return " ".join(printable.split()) or "somebody"
 
 
 class Answer:
@@ -80,7 +70,7 @@ class Answer:
             conversation.lock.release()
 
     async def _generate(self, conversation: Conversation) -> AsyncGenerator[str, None]:
-        question = self._question.as_message()
+        question = conversation.user_turn(self._question.text, self._question.author)
         try:
             prompt = conversation.prompt(question)
         except QuestionTooLongError as error:
@@ -102,7 +92,8 @@ class Answer:
             self.text = detokenizer.finish()
             self.outcome = self._generation.outcome or Outcome(FinishReason.CANCELLED)
             if self.text.strip():
-                conversation.remember(question, Message("assistant", self.text, tuple(detokenizer.ids)))
+                answer = Message("assistant", self.text, tuple(detokenizer.ids))
+                conversation.remember(question, answer, self._question.author)
 
 
 class Answering:

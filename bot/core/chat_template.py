@@ -32,6 +32,9 @@ PHI3_TEMPLATE = (
 )
 PHI3_MARKS = frozenset({"<|system|>", "<|user|>", "<|assistant|>", "<|end|>"})
 
+# A template is somebody's program: besides Jinja's own errors it can raise those of the values that it handles.
+_RENDER_ERRORS = (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
 # A content's mark: its place in the list between two private-use characters, in white space that no template writes
 # of itself, so that a template which trims its contents is noticed.
 _PADDING = "\u2003"
@@ -102,8 +105,9 @@ class ChatTemplate:
         """
         try:
             return self._render(roles, open_answer)
-        except jinja2.TemplateError as error:
-            raise ConfigurationError(f"the model's chat template cannot be used: {error}") from error
+        except _RENDER_ERRORS as error:
+            reason = " ".join(str(error).split())
+            raise ConfigurationError(f"the model's chat template cannot be used: {reason}") from error
 
     def _render(self, roles: Sequence[str], open_answer: bool) -> list[str | Slot]:
         messages = [
@@ -120,7 +124,7 @@ class ChatTemplate:
     def _renders_system_role(self) -> bool:
         try:
             pieces = self._render(["system", "user"], open_answer=True)
-        except jinja2.TemplateError:
+        except _RENDER_ERRORS:
             # Some templates raise on a system role; one that is broken altogether raises again at the first prompt.
             return False
         return any(isinstance(piece, Slot) and piece.index == 0 for piece in pieces)
@@ -140,12 +144,19 @@ def _pieces(rendered: str) -> list[str | Slot]:
 def _template_source(folder: Path, config: Mapping[str, Any]) -> str | None:
     file = folder / "chat_template.jinja"
     if file.is_file():
-        return file.read_text(encoding="utf-8")
+        return _read_text(file)
     template = config.get("chat_template")
     if isinstance(template, list):  # several named templates: the plain one
         named = {entry["name"]: entry["template"] for entry in template}
         template = named.get("default")
     return template
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read ({error}); export the model again") from error
 
 
 def _special_tokens(config: Mapping[str, Any]) -> dict[str, str]:

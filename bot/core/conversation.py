@@ -61,6 +61,12 @@ class Budget:
         return self.context_length - self.reserve
 
 
+def one_line(name: str) -> str:
+    """A display name that cannot pass for more than a name: one line, without the brackets that mark names."""
+    printable = "".join(character if character.isprintable() and character not in "[]" else " " for character in name)
+    return " ".join(printable.split()) or "somebody"
+
+
 class Conversation:
     """The turns of one channel, thread or direct message, under one system prompt."""
 
@@ -68,9 +74,30 @@ class Conversation:
         self._builder = builder
         self._system = (Message("system", system_prompt),) if system_prompt else ()
         self._budget = budget
+        self._authors: list[str] = []  # the first two whose turns were remembered; more make no difference
         self.turns: list[Turn] = []
         # One answer at a time, in the order in which people asked.
         self.lock = asyncio.Lock()
+
+    def user_turn(self, text: str, author: str | None = None) -> Message:
+        """What somebody says, under their name once several people talk here.
+
+        The turns before the second person came stay as they are, so that the prompt only grows; that person's first
+        turn tells who spoke until then.
+
+        Args:
+            text: what they say.
+            author: their display name; None where only one person can talk.
+        """
+        if author is None:
+            return Message("user", text)
+        author = one_line(author)
+        if self._authors in ([], [author]):
+            return Message("user", text)
+        named = f"[{author}] {text}"
+        if len(self._authors) == 1:
+            named = f"(Until now {self._authors[0]} was speaking.)\n{named}"
+        return Message("user", named)
 
     def prompt(self, question: Message) -> Prompt:
         """The prompt for a question after all that was said; old turns are forgotten where it would not fit.
@@ -78,25 +105,29 @@ class Conversation:
         Raises:
             QuestionTooLongError: it does not fit even alone.
         """
-        limit = self._budget.prompt_limit
         prompt = self._build(question)
-        if len(prompt.ids) > limit:
-            prompt = self._trim(question)
-        if len(prompt.ids) > limit:
-            raise QuestionTooLongError(len(prompt.ids), limit)
+        if len(prompt.ids) > self._budget.prompt_limit:
+            return self._trim(question)
         return prompt
 
-    def remember(self, question: Message, answer: Message) -> None:
-        """Add a turn at the end."""
+    def remember(self, question: Message, answer: Message, author: str | None = None) -> None:
+        """Add a turn at the end, under the display name of who asked where several people can talk."""
         self.turns.append(Turn(question, answer))
+        if author is not None and len(self._authors) < 2 and one_line(author) not in self._authors:
+            self._authors.append(one_line(author))
 
     def _trim(self, question: Message) -> Prompt:
-        target = int(self._budget.prompt_limit * _KEPT_AFTER_TRIM)
+        limit = self._budget.prompt_limit
+        target = int(limit * _KEPT_AFTER_TRIM)
         forgotten = bisect_left(
             range(len(self.turns)), True, key=lambda start: len(self._build(question, start).ids) <= target
         )
+        prompt = self._build(question, forgotten)
+        if len(prompt.ids) > limit:
+            # Nobody's history is given up for a question that cannot be answered.
+            raise QuestionTooLongError(len(prompt.ids), limit)
         del self.turns[:forgotten]
-        return self._build(question)
+        return prompt
 
     def _build(self, question: Message, first_turn: int = 0) -> Prompt:
         history = [message for turn in self.turns[first_turn:] for message in (turn.question, turn.answer)]

@@ -15,6 +15,7 @@ from typing import Literal
 
 from bot.core.chat_template import ChatTemplate, Slot
 from bot.core.tokenizer import ControlToken, Tokenizer
+from bot.errors import ConfigurationError
 
 Role = Literal["system", "user", "assistant"]
 
@@ -125,9 +126,14 @@ class PromptBuilder:
         if not self._template.has_system_branch:
             roles.remove("system")
         pieces = self._template.render(roles, open_answer=True)
-        first_content = next(index for index, piece in enumerate(pieces) if isinstance(piece, Slot))
+        slots = {piece.index: position for position, piece in enumerate(pieces) if isinstance(piece, Slot)}
+        if len(slots) < len(roles):
+            raise ConfigurationError(
+                "the model's chat template leaves messages out; choose an instruct model, or copy the template from "
+                "the model's page"
+            )
         # What stands before the first content may open the whole text, as <s> does; that ends no turn.
-        texts = [piece for piece in pieces[first_content:] if isinstance(piece, str)]
+        texts = [piece for piece in pieces[min(slots.values()) :] if isinstance(piece, str)]
         found = (self._controls[match] for text in texts for match in self._control_pattern.findall(text))
         return frozenset(token.id for token in found if token.special)
 

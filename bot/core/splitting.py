@@ -12,8 +12,11 @@ from dataclasses import dataclass
 
 MESSAGE_LIMIT = 2000
 
-_FENCE = re.compile(r"`{3,}([\w+#.-]*(?=\n))?")
+# Discord's code block: three backticks, and the rest of that line as the language if it is one word.
+_FENCE = re.compile(r"`{3,}([\w+#.-]{0,32}(?=\r?\n|\Z))?")
+_CLOSING_FENCE = re.compile(r"\s*`{3,}")
 _CLOSING = "\n```"
+_BLANK_LINES = re.compile(r"(?:[^\S\n]*\n)+")
 # Where to cut, best first. A better place counts only in the later part of the message, or messages would get short.
 _BREAKS = (
     re.compile(r"\n\s*\n"),
@@ -24,6 +27,7 @@ _BREAKS = (
 _EARLIEST_BREAK = 0.5
 _TRUNCATED = "\n-# The answer is longer than this; all of it is in the attached file."
 _GROWING = " …"
+_LONGEST_NOTE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,12 @@ def plan_reply(text: str, *, note: str = "", max_messages: int, finished: bool) 
 
     Args:
         text: the answer so far; no messages while it is blank.
-        note: a line of our own below the answer, such as why it ended early.
+        note: a line of our own below the answer, such as why it ended early; cut where it is very long.
         max_messages: the most messages to use, at least 1.
         finished: the answer is complete; only then is a longer one attached as a file.
     """
     text = text.strip()
+    note = " ".join(note.split())[:_LONGEST_NOTE]
     if text and note and _open_fence(text) is not None:
         text += _CLOSING
     whole = f"{text}\n-# {note}" if text and note else text or note
@@ -76,32 +81,39 @@ def split_text(text: str, limit: int = MESSAGE_LIMIT, *, last: int | None = None
         the pieces, none of them blank; each closes the code block that it opens.
     """
     pieces: list[str] = []
-    opening = ""
-    while text.strip():
-        room = limit - (reserve if len(pieces) + 1 == last else 0) - len(opening)
-        piece, text = _cut(text, room)
-        body = opening + piece
+    text = text.lstrip()
+    while text:
+        cut = _cut_place(text, limit - (reserve if len(pieces) + 1 == last else 0))
+        body, text = text[:cut].rstrip(), text[cut:]
         language = _open_fence(body)
-        if language is not None:
-            body += _CLOSING
-            opening = f"```{language}\n" if text else ""
-            text = text.removeprefix("\n")
-        else:
-            opening = ""
+        if language is None:
             text = text.lstrip()
-        pieces.append(body.rstrip())
+        else:
+            body += _CLOSING
+            text = _inside_code_block(language, text)
+        pieces.append(body)
     return pieces
 
 
-def _cut(text: str, room: int) -> tuple[str, str]:
-    """Take as much as fits, up to the best place to cut, leaving room to close a code block."""
-    if len(text) + len(_CLOSING) <= room:
-        return text, ""
+def _inside_code_block(language: str, rest: str) -> str:
+    """Open a code block again for the rest of it; no more than its end, and it has ended already."""
+    if not rest.strip():
+        return ""
+    blank = _BLANK_LINES.match(rest)
+    return f"```{language}\n{rest[blank.end() if blank else 0 :]}"
+
+
+def _cut_place(text: str, room: int) -> int:
+    """Where the best place is to cut a text that begins a message, leaving room to close a code block."""
+    if len(text) <= room - len(_CLOSING) or (len(text) <= room and _open_fence(text) is None):
+        return len(text)
     window = text[: room - len(_CLOSING)]
     cut = _break_place(window)
-    if (fence := _dangling_opening(window[:cut])) is not None:
-        cut = fence
-    return text[:cut].rstrip(), text[cut:]
+    last_fence = _last_open_fence(window[:cut])
+    # A code block that has no line here yet moves to the next message whole.
+    if last_fence is not None and last_fence.start() > 0 and not window[last_fence.end() : cut].strip():
+        return last_fence.start()
+    return cut
 
 
 def _break_place(window: str) -> int:
@@ -110,20 +122,17 @@ def _break_place(window: str) -> int:
         places = [match.end() for match in pattern.finditer(window, earliest)]
         if places:
             # A line break stays with what follows, so that code keeps its indentation.
-            return window.rfind("\n", 0, places[-1]) if window[places[-1] - 1] == "\n" else places[-1]
-    backticks = len(window) - len(window.rstrip("`"))
-    return len(window) - backticks or len(window)
+            return places[-1] - 1 if window[places[-1] - 1] == "\n" else places[-1]
+    # A run of backticks stays whole where it can.
+    return len(window.rstrip("`")) or len(window)
 
 
-def _dangling_opening(piece: str) -> int | None:
-    """Where a code block starts that has no line in this piece, so that it can move to the next one whole."""
-    fences = list(_FENCE.finditer(piece))
-    if len(fences) % 2 == 1 and not piece[fences[-1].end() :].strip() and fences[-1].start() > 0:
-        return fences[-1].start()
-    return None
+def _last_open_fence(body: str) -> re.Match[str] | None:
+    fences = list(_FENCE.finditer(body))
+    return fences[-1] if len(fences) % 2 == 1 else None
 
 
 def _open_fence(body: str) -> str | None:
     """The language of the code block that is open at the end, "" where it has none; None outside a block."""
-    fences = list(_FENCE.finditer(body))
-    return (fences[-1][1] or "") if len(fences) % 2 == 1 else None
+    fence = _last_open_fence(body)
+    return (fence[1] or "") if fence else None

@@ -51,11 +51,10 @@ class Tokenizer:
         self._hidden_ids = frozenset(
             token.id for token in self.control_tokens if token.special or token.text == END_OF_SEQUENCE
         )
+        plain = _without_control_tokens(definition)
         self._full = tokenizers.Tokenizer.from_str(json.dumps(definition))
-        self._plain = tokenizers.Tokenizer.from_str(json.dumps(_without_control_tokens(definition)))
-        self._plain_inside = tokenizers.Tokenizer.from_str(
-            json.dumps(_without_first_space(_without_control_tokens(definition)))
-        )
+        self._plain = tokenizers.Tokenizer.from_str(json.dumps(plain))
+        self._plain_inside = tokenizers.Tokenizer.from_str(json.dumps(_without_first_space(plain)))
 
     @classmethod
     def from_folder(cls, folder: Path) -> Tokenizer:
@@ -114,14 +113,16 @@ def _without_control_tokens(definition: Mapping[str, Any]) -> dict[str, Any]:
         )
     added = {entry["content"] for entry in definition.get("added_tokens") or ()}
     # Where an added token also stands in the base vocabulary, merging its letters would give its id all the same.
-    model["merges"] = [merge for merge in model["merges"] if _merged(merge) not in added]
+    model["merges"] = [merge for merge in model["merges"] if added.isdisjoint(_texts_of(merge))]
     keep = model.get("unk_token")
     model["vocab"] = {text: id for text, id in model["vocab"].items() if text not in added or text == keep}
     return {**definition, "model": model, "added_tokens": [], "post_processor": None}
 
 
-def _merged(merge: str | Sequence[str]) -> str:
-    return merge.replace(" ", "", 1) if isinstance(merge, str) else "".join(merge)
+def _texts_of(merge: str | Sequence[str]) -> tuple[str, str, str]:
+    """The two parts of a merge and what they become."""
+    left, right = merge.split(" ") if isinstance(merge, str) else merge
+    return left, right, left + right
 
 
 def _without_first_space(definition: dict[str, Any]) -> dict[str, Any]:
