@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import secrets
@@ -23,6 +24,7 @@ _log = logging.getLogger(__name__)
 _DISPATCH, _HEARTBEAT, _IDENTIFY, _PRESENCE, _VOICE_STATE = 0, 1, 2, 3, 4
 _RESUME, _REQUEST_MEMBERS, _INVALID_SESSION, _HELLO, _HEARTBEAT_ACK = 6, 8, 9, 10, 11
 _HEARTBEAT_INTERVAL_MS = 41250
+_NETWORK_SECONDS = 0.05
 _REMEMBERED_EVENTS = 10_000
 
 _UNKNOWN_OPCODE, _DECODE_ERROR, _NOT_AUTHENTICATED, _AUTHENTICATION_FAILED = 4001, 4002, 4003, 4004
@@ -138,7 +140,10 @@ class Gateway:
         if opcode is None or (opcode in (_IDENTIFY, _RESUME, _REQUEST_MEMBERS) and not isinstance(data, dict)):
             connection.close_soon(_DECODE_ERROR)
         elif opcode == _HEARTBEAT:
-            connection.send({"op": _HEARTBEAT_ACK, "t": None, "s": None, "d": None})
+            # discord.py notes when it sent a heartbeat just after sending it. An answer that is faster than any network
+            # comes before that, and looks to it as if it were a whole interval late.
+            acknowledgement: Payload = {"op": _HEARTBEAT_ACK, "t": None, "s": None, "d": None}
+            asyncio.get_running_loop().call_later(_NETWORK_SECONDS, connection.send, acknowledgement)
         elif opcode == _IDENTIFY:
             self._identify(connection, data)
         elif opcode == _RESUME:

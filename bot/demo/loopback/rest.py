@@ -68,7 +68,11 @@ class RestApi:
             return web.Response(status=404)
         content, content_type = stored
         # What a person uploaded must not run as a page of this server.
-        headers = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
+        headers = {
+            "Content-Disposition": "attachment",
+            "Content-Security-Policy": "sandbox",
+            "X-Content-Type-Options": "nosniff",
+        }
         return web.Response(body=content, content_type=content_type, headers=headers)
 
     async def _answer(self, request: web.Request, path: str) -> web.Response:
