@@ -1,0 +1,58 @@
+"""Tell Discord about the slash commands, only when they changed.
+
+Discord allows 200 command creations a day, so a bot that syncs at every start can lock itself out. A hash of the
+commands last synced is kept on disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import discord
+from discord import app_commands
+
+logger = logging.getLogger(__name__)
+
+
+async def sync_changed_commands(tree: app_commands.CommandTree[Any], record: Path) -> bool:
+    """Sync the global commands if they differ from those of the last sync.
+
+    Args:
+        tree: the client's commands.
+        record: the file that remembers the last sync; made where it is missing.
+
+    Returns:
+        whether a sync was needed.
+    """
+    fingerprint = _fingerprint(tree)
+    if _read(record) == fingerprint:
+        return False
+    await tree.sync()
+    _write(record, fingerprint)
+    return True
+
+
+def _fingerprint(tree: app_commands.CommandTree[Any]) -> str:
+    commands = [command.to_dict(tree) for command in tree.get_commands()]
+    application = str(tree.client.application_id)
+    content = json.dumps([application, discord.__version__, commands], sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _write(record: Path, fingerprint: str) -> None:
+    try:
+        record.parent.mkdir(parents=True, exist_ok=True)
+        record.write_text(fingerprint, encoding="utf-8")
+    except OSError as error:
+        logger.warning("%s cannot be written (%s); commands are synced at every start.", record, error.strerror)
+
+
+def _read(record: Path) -> str | None:
+    try:
+        return record.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None

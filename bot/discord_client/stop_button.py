@@ -1,0 +1,56 @@
+"""The button that ends an answer early."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Self
+
+import discord
+
+from bot.discord_client.running_replies import RunningReplies
+
+
+class StopButton(
+    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
+    template=r"stop:(?P<question>\d+)",
+):
+    """Stops the answer to one message. Its custom id names that message, so it means something after a restart too."""
+
+    def __init__(self, question_id: int) -> None:
+        self.question_id = question_id
+        super().__init__(
+            discord.ui.Button(label="Stop", style=discord.ButtonStyle.secondary, custom_id=f"stop:{question_id}")
+        )
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        interaction: discord.Interaction[Any],  # noqa: ARG003 - discord.py's signature
+        item: discord.ui.Item[Any],  # noqa: ARG003
+        match: re.Match[str],
+        /,
+    ) -> Self:
+        """Make the button again from a click on it."""
+        return cls(int(match["question"]))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Stop the answer, if the person may."""
+        running_replies: RunningReplies = interaction.client.running_replies
+        reply = running_replies.get(self.question_id)
+        if reply is None:
+            # Left over from before a restart, or clicked at the very end.
+            await interaction.response.edit_message(view=None)
+        elif interaction.user.id != reply.asker_id and not interaction.permissions.manage_messages:
+            await interaction.response.send_message(
+                "Only the person who asked, or a moderator, can stop this answer.", ephemeral=True
+            )
+        else:
+            reply.answer.stop()
+            await interaction.response.defer()
+
+
+def stop_view(question_id: int) -> discord.ui.View:
+    """The buttons below an answer that is on its way."""
+    view = discord.ui.View(timeout=None)
+    view.add_item(StopButton(question_id))
+    return view
