@@ -1,0 +1,55 @@
+"""`python -m bot demo`: the real bot on a Discord of its own, on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from bot.demo.loopback import LoopbackDiscord
+from bot.demo.page import DemoPage
+from bot.demo.running_bot import running_bot
+from bot.demo.say import say_all
+from bot.demo.small_model import DEFAULT_FOLDER, fetch_small_model
+from bot.progress import Progress
+
+_SMALL_MODEL_SETTINGS = {
+    "kv_cache_gigabytes": 1,  # plenty: the small model keeps 0.02 MB a token
+    "repetition_penalty": 1.05,  # without it a model this small falls into saying one sentence for ever
+}
+
+
+async def run_demo(*, model_dir: Path | None, say: Sequence[str], port: int) -> int:
+    """Run the bot on a loopback Discord until Ctrl-C, or until everything in `say` is answered.
+
+    Args:
+        model_dir: a model folder; None fetches the small model.
+        say: texts to mention the bot with, one after another; with none of them a page is served instead.
+        port: the page's port; 0 takes a free one.
+
+    Returns:
+        the exit code: 0 unless a text in `say` got no answer.
+
+    Raises:
+        ConfigurationError: the model cannot be fetched or used.
+    """
+    async with Progress().ticking() as progress:
+        overrides: dict[str, object] = {}
+        if model_dir is None:
+            model_dir = await asyncio.to_thread(fetch_small_model, DEFAULT_FOLDER, progress.stage)
+            overrides.update(_SMALL_MODEL_SETTINGS)
+        async with LoopbackDiscord() as discord, running_bot(discord, model_dir, progress, **overrides) as bot:
+            if say:
+                return await bot.during(say_all(discord, bot.application.client, say))
+            await bot.during(_serve_page(discord, progress, port))
+    return 0
+
+
+async def _serve_page(discord: LoopbackDiscord, progress: Progress, port: int) -> None:
+    page = DemoPage(discord)
+    url = await page.start(port)
+    try:
+        progress.done(f"\n  Open {url}\n  and write: @Phi what is the capital of France?\n\n  Ctrl-C ends the demo.")
+        await asyncio.Event().wait()
+    finally:
+        await page.close()

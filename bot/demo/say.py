@@ -1,0 +1,68 @@
+"""Mention the bot from the command line, and print the channel as it happens."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+import discord
+
+from bot.core.answering import Answer
+from bot.demo.loopback import LoopbackDiscord, Subscription
+from bot.discord_client.client import PhiClient
+from bot.discord_client.outcome_notes import note_for
+from bot.engine.interface import FinishReason, Outcome
+
+_ANSWERED = (FinishReason.STOP, FinishReason.LENGTH)
+
+
+async def say_all(server: LoopbackDiscord, client: PhiClient, texts: Sequence[str]) -> int:
+    """Mention the bot with each text in turn.
+
+    Returns:
+        0 when every text got an answer; otherwise 1, with the reason on standard error.
+    """
+    person, channel = server.people[0], server.channels[0]
+    ended: asyncio.Queue[tuple[Answer, Outcome]] = asyncio.Queue()
+
+    async def on_answered(_message: discord.Message, answer: Answer, outcome: Outcome) -> None:
+        ended.put_nowait((answer, outcome))
+
+    client.add_listener(on_answered)
+    with_names = {f"<@{one.id}>": f"@{one.name}" for one in (server.bot, *server.people)}
+    subscription = server.subscribe()
+    printing = asyncio.create_task(_print_messages(subscription, with_names))
+    try:
+        for text in texts:
+            await server.send(person.id, channel.id, f"<@{server.bot.id}> {text}")
+            answer, outcome = await ended.get()
+            if outcome.reason not in _ANSWERED or not answer.text.strip():
+                print(f"error: {text!r} got no answer: {note_for(outcome, answer.text)}", file=sys.stderr)
+                return 1
+        return 0
+    finally:
+        client.remove_listener(on_answered)
+        subscription.close()
+        await printing
+
+
+async def _print_messages(subscription: Subscription, with_names: dict[str, str]) -> None:
+    """Print each message when it comes, and what an edit adds to it."""
+    shown: dict[str, str] = {}
+    async for event in subscription:
+        if event.kind not in ("message", "message_edit"):
+            continue
+        content = str(event.data["content"])
+        for mention, name in with_names.items():
+            content = content.replace(mention, name)
+        before = shown.get(event.data["id"])
+        shown[event.data["id"]] = content
+        if before is None:
+            author = event.data["author"]
+            print(f"\n{author.get('global_name') or author['username']}: {content}", end="", flush=True)
+        elif content.startswith(before):
+            print(content[len(before) :], end="", flush=True)
+        elif not before.startswith(content):  # shorter where the end moved to a next message, which prints it
+            print(f"\n(edited) {content}", end="", flush=True)
+    print()

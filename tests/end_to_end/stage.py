@@ -1,0 +1,92 @@
+"""What the end-to-end tests do and see."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import discord
+
+from bot.core.answering import Answer
+from bot.demo.loopback import LoopbackDiscord, Person
+from bot.demo.running_bot import RunningBot
+from bot.engine.interface import Outcome
+
+Payload = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A loopback Discord with the bot online in it."""
+
+    discord: LoopbackDiscord
+    bot: RunningBot
+    _answered: defaultdict[int, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
+
+    def __post_init__(self) -> None:
+        async def on_answered(message: discord.Message, _answer: Answer, _outcome: Outcome) -> None:
+            self._answered[message.id].set()
+
+        self.bot.application.client.add_listener(on_answered)
+
+    @property
+    def ada(self) -> Person:
+        return self.discord.people[0]
+
+    @property
+    def grace(self) -> Person:
+        return self.discord.people[1]
+
+    async def fresh_channel(self, name: str) -> int:
+        """A thread that nobody has talked in yet."""
+        return await self.discord.create_thread(self.ada.id, self.discord.channels[0].id, name)
+
+    async def mention(self, person: Person, channel_id: int, text: str) -> int:
+        return await self.discord.send(person.id, channel_id, f"<@{self.discord.bot.id}> {text}")
+
+    def replies(self, person: Person, channel_id: int, question_id: int) -> list[Payload]:
+        """The messages that answer a question: the one that quotes it, and the bot's others up to the next quote."""
+        found: list[Payload] = []
+        for message in self.discord.messages(person.id, channel_id):
+            reference = message.get("message_reference")
+            if message["author"]["id"] != str(self.discord.bot.id):
+                continue
+            if reference and reference["message_id"] == str(question_id):
+                found = [message]
+            elif found and reference:
+                break
+            elif found:
+                found.append(message)
+        return found
+
+    async def growing(self, person: Person, channel_id: int, question_id: int) -> Payload:
+        """Wait until an answer is on its way, with its Stop button."""
+
+        def on_its_way() -> Payload | None:
+            replies = self.replies(person, channel_id, question_id)
+            return replies[-1] if replies and replies[-1]["components"] else None
+
+        return await self.discord.wait_for(on_its_way, 60)
+
+    async def answer(self, person: Person, channel_id: int, question_id: int) -> list[Payload]:
+        """Wait until an answer has been delivered, and return its messages."""
+        async with asyncio.timeout(120):
+            await self._answered[question_id].wait()
+        replies = self.replies(person, channel_id, question_id)
+        assert not any(message["components"] for message in replies), "a finished answer has no button"
+        return replies
+
+    async def ask(self, person: Person, channel_id: int, text: str) -> str:
+        """Mention the bot and return its whole answer."""
+        question_id = await self.mention(person, channel_id, text)
+        return "\n".join(message["content"] for message in await self.answer(person, channel_id, question_id))
+
+
+def stop_button(message: Payload) -> str:
+    """The custom id of a message's Stop button."""
+    [row] = message["components"]
+    [button] = row["components"]
+    assert button["label"] == "Stop"
+    return str(button["custom_id"])

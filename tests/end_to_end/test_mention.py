@@ -1,0 +1,163 @@
+"""Mention the bot, get an answer: over a real connection, with a real model."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from bot.core.prompt import Message
+from bot.settings import load_settings
+from tests.end_to_end.stage import Stage, stop_button
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_mention_is_answered_with_sense_in_a_reply(stage: Stage) -> None:
+    channel = await stage.fresh_channel("capitals")
+    question = await stage.mention(stage.ada, channel, "what is the capital of France?")
+
+    [reply] = await stage.answer(stage.ada, channel, question)
+
+    assert "Paris" in reply["content"]
+    assert reply["message_reference"]["message_id"] == str(question)
+    assert reply["mentions"] == []
+
+
+async def test_typing_shows_until_the_text_begins(stage: Stage) -> None:
+    channel = await stage.fresh_channel("typing")
+    await stage.mention(stage.ada, channel, "What is the capital of Italy?")
+
+    await stage.discord.wait_for(lambda: stage.discord.bot.id in stage.discord.typing(channel), 10)
+    await stage.discord.wait_for(lambda: not stage.discord.typing(channel), 30)
+
+
+async def test_a_message_without_a_mention_is_left_alone(stage: Stage) -> None:
+    channel = await stage.fresh_channel("quiet")
+    ignored = await stage.discord.send(stage.ada.id, channel, "nobody in particular?")
+    answered = await stage.mention(stage.ada, channel, "Hello!")
+
+    await stage.answer(stage.ada, channel, answered)
+
+    assert stage.replies(stage.ada, channel, ignored) == []
+
+
+async def test_a_bare_mention_gets_a_hint(stage: Stage) -> None:
+    channel = await stage.fresh_channel("bare")
+    question = await stage.discord.send(stage.ada.id, channel, f"<@{stage.discord.bot.id}>")
+
+    [reply] = await stage.discord.wait_for(lambda: stage.replies(stage.ada, channel, question))
+
+    assert "question" in reply["content"]
+
+
+async def test_a_conversation_is_remembered_and_its_prompt_only_grows(stage: Stage) -> None:
+    channel = await stage.fresh_channel("memory")
+    await stage.ask(stage.ada, channel, "What is the capital of France?")
+    conversation = stage.bot.application.answering.conversations.get(channel)
+    [turn] = conversation.turns
+    assert turn.answer.ids
+
+    await stage.ask(stage.ada, channel, "What is the capital of Italy?")
+
+    builder = stage.bot.application.answering.builder
+    system = Message("system", load_settings(env_file=None).system_prompt)
+    first = builder.build([system, turn.question]).ids + turn.answer.ids
+    assert conversation.prompt(Message("user", "And Spain?")).ids[: len(first)] == first
+
+
+async def test_two_people_share_a_channel_under_their_names(stage: Stage) -> None:
+    channel = await stage.fresh_channel("two people")
+    await stage.discord.send(stage.grace.id, channel, "hello")  # a member of the thread from here on
+    first = await stage.mention(stage.ada, channel, "What is the capital of France?")
+    second = await stage.mention(stage.grace, channel, "What is the capital of Spain?")
+
+    [to_ada], [to_grace] = await asyncio.gather(
+        stage.answer(stage.ada, channel, first), stage.answer(stage.grace, channel, second)
+    )
+
+    assert "Paris" in to_ada["content"]
+    assert "Madrid" in to_grace["content"]
+    turns = stage.bot.application.answering.conversations.get(channel).turns
+    assert [turn.question.content for turn in turns] == [
+        "What is the capital of France?",
+        "(Until now Ada was speaking.)\n[Grace] What is the capital of Spain?",
+    ]
+
+
+async def test_two_channels_are_answered_at_once_and_kept_apart(stage: Stage) -> None:
+    first, second = await stage.fresh_channel("first"), await stage.fresh_channel("second")
+    long_question = await stage.mention(stage.ada, first, "Write a long story about a dragon.")
+    growing = await stage.growing(stage.ada, first, long_question)
+
+    assert "Paris" in await stage.ask(stage.ada, second, "What is the capital of France?")
+
+    running = stage.bot.application.client.running_replies.get(long_question)
+    assert running is not None, "the long answer ended before the short one: nothing ran at once"
+    await stage.discord.click(stage.ada.id, first, int(growing["id"]), stop_button(growing))
+    await stage.answer(stage.ada, first, long_question)
+    remembered = stage.bot.application.answering.conversations.get(second).turns
+    assert all("dragon" not in turn.question.content for turn in remembered)
+
+
+async def test_a_direct_message_needs_no_mention_and_no_name(stage: Stage) -> None:
+    channel = await stage.discord.open_dm(stage.ada.id)
+    question = await stage.discord.send(stage.ada.id, channel, "What is the capital of France?")
+
+    [reply] = await stage.answer(stage.ada, channel, question)
+
+    assert "Paris" in reply["content"]
+    [turn] = stage.bot.application.answering.conversations.get(channel).turns
+    assert turn.question.content == "What is the capital of France?"
+
+
+async def test_a_long_answer_is_split_into_messages_that_discord_takes(stage: Stage) -> None:
+    for subject in ("a dragon", "a castle", "a lighthouse keeper", "the sea", "a train"):
+        channel = await stage.fresh_channel(f"about {subject}")
+        question = await stage.mention(stage.ada, channel, f"Write a very long story about {subject}.")
+        replies = await stage.answer(stage.ada, channel, question)
+        whole = stage.bot.application.answering.conversations.get(channel).turns[-1].answer.content
+        if len(whole) > 2000:
+            break  # how long a story gets is the model's affair
+
+    assert len(replies) >= 2
+    assert all(0 < len(reply["content"]) <= 2000 for reply in replies)
+    shown = " ".join(reply["content"] for reply in replies).split("\n-# ")[0]
+    assert shown.split() == whole.split()
+
+
+async def test_stop_ends_an_answer_and_keeps_what_was_said(stage: Stage) -> None:
+    channel = await stage.fresh_channel("stop")
+    question = await stage.mention(stage.ada, channel, "Write a long story about a dragon.")
+    growing = await stage.growing(stage.ada, channel, question)
+
+    await stage.discord.click(stage.ada.id, channel, int(growing["id"]), stop_button(growing))
+    [reply] = await stage.answer(stage.ada, channel, question)
+
+    text, note = reply["content"].rsplit("\n-# ", 1)
+    assert note == "Stopped."
+    assert text.startswith(growing["content"])
+    [turn] = stage.bot.application.answering.conversations.get(channel).turns
+    assert turn.answer.content.strip() == text
+
+
+async def test_model_info_answers_at_once_while_every_core_generates(stage: Stage) -> None:
+    channels = [await stage.fresh_channel(f"busy {number}") for number in range(4)]
+    questions = [await stage.mention(stage.ada, channel, "Write a long story about a dragon.") for channel in channels]
+    growing = await asyncio.gather(*map(stage.growing, [stage.ada] * 4, channels, questions))
+
+    asked_at = time.monotonic()
+    await stage.discord.invoke(stage.grace.id, stage.discord.channels[1].id, ["model", "info"])
+    info = await stage.discord.wait_for(
+        lambda: next(iter(stage.discord.messages(stage.grace.id, stage.discord.channels[1].id)), None)
+    )
+    took = time.monotonic() - asked_at
+
+    for channel, message in zip(channels, growing, strict=True):
+        await stage.discord.click(stage.ada.id, channel, int(message["id"]), stop_button(message))
+    await asyncio.gather(*map(stage.answer, [stage.ada] * 4, channels, questions))
+    assert took < 1
+    for told in ("SmolLM2-135M-Instruct", "Q4_1", "GB", "8,192 tokens", "CPU", "tokens/s", "4 active, 0 waiting"):
+        assert told in info["content"]
+    assert stage.discord.messages(stage.ada.id, stage.discord.channels[1].id) == [], "only the asker sees it"
