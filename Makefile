@@ -1,0 +1,53 @@
+# The short way on Linux and macOS. README.md gives the plain commands, for Windows too.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALL = $(RUN) -m pip install --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo run setup test lint types format clean
+
+demo: $(VENV)/demo-installed  ## try the bot on this machine, without Discord
+	@$(RUN) -m bot demo
+
+run: $(VENV)/bot-installed  ## run the bot on Discord, as .env says
+	@$(RUN) -m bot run
+
+setup: $(VENV)/all-installed  ## everything that developing and testing needs
+	@$(RUN) scripts/fetch_small_model.py
+	@$(RUN) scripts/ensure_browser.py
+
+test: setup
+	$(RUN) -m pytest --cov --cov-report=term:skip-covered
+
+lint: $(VENV)/all-installed
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(VENV)/bin/lint-imports
+
+types: $(VENV)/all-installed
+	$(RUN) -m mypy
+
+format: $(VENV)/all-installed
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .
+
+clean:
+	rm -rf $(VENV) build artifacts .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+$(VENV)/new:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.11 ...')"
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# One file for each set of packages: what is installed already is not installed again until the lists change.
+$(VENV)/bot-installed: $(VENV)/new pyproject.toml constraints.txt
+	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/demo-installed: $(VENV)/new pyproject.toml constraints.txt
+	$(INSTALL) -e '.[demo]'
+	@touch $@ $(VENV)/bot-installed
+
+$(VENV)/all-installed: $(VENV)/new pyproject.toml constraints.txt
+	$(INSTALL) -e '.[demo,optimum,development]'
+	@touch $@ $(VENV)/bot-installed $(VENV)/demo-installed
