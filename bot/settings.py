@@ -218,7 +218,7 @@ def _refuse_unknown_names(env_file: Path) -> None:
             # Not shown: it may be the token, pasted without its name.
             raise ConfigurationError(f"{env_file} has a line that is not NAME=VALUE; see .env.example")
         if name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1)
+            near = [each for each in known if name.upper() in each] or difflib.get_close_matches(name.upper(), known)
             hint = f"did you mean {near[0]}?" if near else "see .env.example for the names"
             raise ConfigurationError(f"{name} in {env_file} is no setting; {hint}")
 

@@ -35,7 +35,7 @@ def describe_model(folder: ModelFolder, engine: Engine, answering: Answering) ->
         "Model": folder.name,
         "From": folder.source,
         "Revision": folder.revision,
-        "Weights": " · ".join(filter(None, (folder.weight_format, folder.recipe))),
+        "Weights": folder.recipe or folder.weight_format,
         "Size on disk": f"{folder.size_bytes / 1e9:.2f} GB",
         "Context": f"{folder.context_length:,} tokens",
         "Engine": facts.engine if facts else "being started again",

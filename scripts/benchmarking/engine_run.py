@@ -1,0 +1,113 @@
+"""All measures of one engine, one after another; one that fails does not stop the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Literal
+
+from benchmarking import measures
+from benchmarking.loop_lag import LoopLag
+from benchmarking.measures import Figures
+from benchmarking.memory import PeakMemory
+from benchmarking.plan import Plan
+from benchmarking.prompts import Prompts
+from bot.engine.interface import Engine, EngineOptions
+from bot.engine.process import EngineProcess
+from bot.model.folder import ModelFolder
+
+EngineName = Literal["genai", "optimum"]
+Report = dict[str, Any]
+
+
+class EngineRun:
+    """Measures one engine.
+
+    Args:
+        options: what the engine loads.
+        folder: the same model's folder.
+        plan: how much is measured.
+        say: called with a line about what is being done.
+    """
+
+    def __init__(self, options: EngineOptions, folder: ModelFolder, plan: Plan, say: Callable[[str], None]) -> None:
+        self._options = options
+        self._folder = folder
+        self._plan = plan
+        self._say = say
+        self._prompts = Prompts(folder)
+        self._lag = LoopLag()
+        self._report: Report = {"measures": {}}
+
+    async def measure_all(self) -> Report:
+        """Load the engine, measure, end it, and then run the whole bot on it.
+
+        Returns:
+            `name` and `device_name` of the engine, `measures` by name, `loop_lag` and `memory` of the whole run.
+            A measure without a result holds `failed` or `skipped` with the reason instead of figures.
+        """
+        with PeakMemory() as memory:
+            async with self._lag:
+                if await self._measure_engine(memory):
+                    self._report["loop_lag"] = self._lag.summary()
+            if "loop_lag" in self._report:
+                await self._measure("mention", partial(self._mentions, memory))
+        self._report["memory"] = {"bot_bytes": memory.own_bytes, "engine_bytes": memory.engine_bytes}
+        return self._report
+
+    async def _measure_engine(self, memory: PeakMemory) -> bool:
+        """Measure the engine alone; return whether it could be loaded."""
+        engine = EngineProcess(self._options)
+        try:
+            await self._measure("load", partial(self._load, engine))
+            if engine.facts is None:
+                self._report["failed"] = self._report["measures"]["load"]["failed"]
+                return False
+            memory.watch_engine(engine.facts.process_id)
+            for name, work in self._measures(engine).items():
+                await self._measure(name, work)
+        finally:
+            await engine.close()
+        return True
+
+    def _measures(self, engine: Engine) -> dict[str, Callable[[], Awaitable[Figures]]]:
+        arguments = engine, self._prompts, self._plan
+        return {
+            "after_load": partial(measures.first_token_after_load, *arguments),
+            "one_chat": partial(measures.one_chat, *arguments),
+            **{f"together_{count}": partial(measures.chats_together, *arguments, count) for count in self._plan.chats},
+            **{f"next_turn_{history}": partial(self._next_turn, engine, history) for history in self._plan.histories},
+            "answers": partial(measures.answers, *arguments),
+        }
+
+    async def _measure(self, name: str, work: Callable[[], Awaitable[Figures]]) -> None:
+        self._say(name)
+        started, ticks = time.perf_counter(), self._lag.ticks
+        try:
+            figures = await work()
+        except Exception as error:  # noqa: BLE001 - reported with its reason; the other measures go on
+            figures = {"failed": " ".join(str(error).split()) or type(error).__name__}
+            self._say(f"{name} failed: {figures['failed']}")
+        figures["took_seconds"] = time.perf_counter() - started
+        figures["loop_lag"] = self._lag.summary(ticks)
+        self._report["measures"][name] = figures
+
+    async def _load(self, engine: EngineProcess) -> Figures:
+        started = time.perf_counter()
+        facts = await engine.start()
+        seconds = time.perf_counter() - started
+        self._report |= {"name": facts.engine, "device_name": facts.device_name}
+        return {"start_to_ready_seconds": seconds, "load_and_warm_up_seconds": facts.load_seconds}
+
+    async def _next_turn(self, engine: Engine, history: int) -> Figures:
+        needed = self._plan.next_turn_length(history)
+        if needed > self._folder.context_length:
+            return {"skipped": f"{needed} tokens do not fit the model's context of {self._folder.context_length}"}
+        return await measures.next_turn(engine, self._prompts, self._plan, history)
+
+    async def _mentions(self, memory: PeakMemory) -> Figures:
+        # The demonstration's Discord is an extra; without it the engine is measured all the same.
+        from benchmarking.mention import mentions
+
+        return await mentions(self._options.engine, self._folder.path, self._plan, memory)

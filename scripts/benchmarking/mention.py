@@ -1,0 +1,129 @@
+"""How much time the bot itself takes: the real bot on a loopback Discord, less what its engine takes."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from pathlib import Path
+from statistics import median
+
+import discord
+
+from benchmarking.generation import MeasureError
+from benchmarking.measures import Figures
+from benchmarking.memory import PeakMemory
+from benchmarking.plan import Plan
+from benchmarking.prompts import QUESTIONS
+from bot.application import Application
+from bot.core.answering import Answer
+from bot.core.detokenizer import Detokenizer
+from bot.demo.loopback import EventKind, LoopbackDiscord, Subscription
+from bot.demo.running_bot import running_bot
+from bot.engine.interface import GenerationRequest, Outcome
+from bot.engine.stream import TokenStream
+from bot.progress import Progress
+
+_LONGEST_ANSWER_SECONDS = 300.0
+
+
+class _EngineClock:
+    """Notes when the bot hands a request to its engine and when the first tokens come back.
+
+    Attributes:
+        submitted: when the last request was handed over.
+        first_token: when its first token arrived; None before that.
+        first_text: when the token arrived with which the answer was text to see; None before that.
+    """
+
+    def __init__(self, application: Application) -> None:
+        self._submit = application.engine.submit
+        self._decode = application.answering.builder.tokenizer.decode
+        self.submitted = 0.0
+        self.first_token: float | None = None
+        self.first_text: float | None = None
+
+    def submit(self, request: GenerationRequest) -> TokenStream:
+        """What `EngineProcess.submit` does, timed."""
+        self.submitted, self.first_token, self.first_text = time.perf_counter(), None, None
+        stream = self._submit(request)
+        push, detokenizer = stream.push, Detokenizer(self._decode)
+
+        def timed_push(ids: tuple[int, ...]) -> None:
+            now = time.perf_counter()
+            push(ids)
+            self.first_token = self.first_token or now
+            if self.first_text is None and detokenizer.add(ids).strip():
+                self.first_text = now
+
+        stream.push = timed_push  # type: ignore[method-assign]  # seen from outside, the bot unchanged
+        return stream
+
+
+class _Asker:
+    """A person who mentions the bot and looks when an answer begins to show."""
+
+    def __init__(self, server: LoopbackDiscord, application: Application, clock: _EngineClock) -> None:
+        self._server = server
+        self._clock = clock
+        self._answered: asyncio.Queue[Answer] = asyncio.Queue()
+        application.client.add_listener(self._on_answered, "on_answered")
+
+    async def ask(self, text: str) -> dict[str, float]:
+        """Mention the bot, wait for the whole answer, and return the seconds until it began to show."""
+        person, channel = self._server.people[0], self._server.channels[0]
+        subscription = self._server.subscribe()
+        shown = asyncio.create_task(self._first_shown(subscription))
+        try:
+            sent = time.perf_counter()
+            await self._server.send(person.id, channel.id, f"<@{self._server.bot.id}> {text}")
+            await asyncio.wait_for(self._answered.get(), _LONGEST_ANSWER_SECONDS)
+        finally:
+            subscription.close()
+            seen = await shown
+        if seen is None or self._clock.first_text is None or self._clock.first_token is None:
+            raise MeasureError("an answer held no text to see")
+        engine_seconds = self._clock.first_text - self._clock.submitted
+        return {
+            "mention_to_text_seconds": seen - sent,
+            "engine_seconds": engine_seconds,
+            "engine_first_token_seconds": self._clock.first_token - self._clock.submitted,
+            "own_seconds": seen - sent - engine_seconds,
+        }
+
+    async def _on_answered(self, _message: discord.Message, answer: Answer, _outcome: Outcome) -> None:
+        self._answered.put_nowait(answer)
+
+    async def _first_shown(self, subscription: Subscription) -> float | None:
+        """When the bot's message with text came; None if none came before the subscription was closed."""
+        seen = None
+        async for event in subscription:
+            if seen is None and event.kind is EventKind.MESSAGE and self._is_answer(event.data):
+                seen = time.perf_counter()
+        return seen
+
+    def _is_answer(self, message: dict[str, object]) -> bool:
+        author = message["author"]
+        return isinstance(author, dict) and author["id"] == str(self._server.bot.id) and bool(message["content"])
+
+
+async def mentions(engine: str, model_dir: Path, plan: Plan, memory: PeakMemory) -> Figures:
+    """Mention the real bot several times; medians.
+
+    The bot, its Discord and the people all live in this process, so the bot's share holds theirs as well.
+    """
+    async with (
+        LoopbackDiscord() as server,
+        running_bot(
+            server, model_dir, Progress(io.StringIO()), engine=engine, max_new_tokens=plan.mention_answer
+        ) as running,
+    ):
+        application = running.application
+        assert application.engine.facts is not None  # it is loaded before the bot is online
+        memory.watch_engine(application.engine.facts.process_id)
+        clock = _EngineClock(application)
+        application.engine.submit = clock.submit  # type: ignore[method-assign]  # seen from outside
+        asker = _Asker(server, application, clock)
+        times = [await running.during(asker.ask(QUESTIONS[number % len(QUESTIONS)])) for number in range(plan.mentions)]
+    figures: Figures = {name: median(each[name] for each in times) for name in times[0]}
+    return {"mentions": plan.mentions, **figures, "all": times}

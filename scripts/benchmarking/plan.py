@@ -1,0 +1,59 @@
+"""How much is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The sizes of all measures; lengths are in tokens.
+
+    Attributes:
+        one_chat_runs: how often the single chat is measured; the median counts.
+        one_chat_prompt: its prompt.
+        one_chat_answer: its answer.
+        chats: numbers of chats that run together, one measure each.
+        chat_prompt: the prompt of each of them.
+        chat_answer: the answer of each of them.
+        histories: histories after which the next turn is measured.
+        history_answer: the answer to the history's prompt, which the next turn holds too.
+        next_question: what the next turn adds to that.
+        next_answer: the answer to the next turn.
+        agreement_answer: the answer to each question by which the engines are compared.
+        mentions: how often the bot is mentioned.
+        mention_answer: its longest answer to a mention.
+    """
+
+    one_chat_runs: int = 3
+    one_chat_prompt: int = 256
+    one_chat_answer: int = 64
+    chats: tuple[int, ...] = (1, 2, 4, 8)
+    chat_prompt: int = 64
+    chat_answer: int = 64
+    histories: tuple[int, ...] = (256, 1024, 3000)
+    history_answer: int = 8
+    next_question: int = 56
+    next_answer: int = 4
+    agreement_answer: int = 64
+    mentions: int = 5
+    mention_answer: int = 16
+
+    def next_turn_length(self, history: int) -> int:
+        """All tokens of a history's next turn, its answer included."""
+        return history + self.history_answer + self.next_question + self.next_answer
+
+
+FULL = Plan()
+QUICK = Plan(
+    one_chat_runs=1,
+    one_chat_prompt=128,
+    one_chat_answer=8,
+    chats=(1, 8),
+    chat_prompt=32,
+    chat_answer=8,
+    histories=(128, 256),
+    agreement_answer=8,
+    mentions=2,
+    mention_answer=8,
+)

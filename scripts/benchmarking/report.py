@@ -1,0 +1,37 @@
+"""What a run of the benchmark leaves behind."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarking.engine_run import Report
+from benchmarking.generation import MeasureError
+from benchmarking.machine import describe_machine, describe_model
+from benchmarking.measures import agreement
+from benchmarking.plan import Plan
+from benchmarking.table import markdown_table
+from bot.model.folder import ModelFolder
+
+
+def new_report(folder: ModelFolder, plan: Plan) -> Report:
+    """Begin a report on a model; `engines` is filled by the run."""
+    return {"machine": describe_machine(), "model": describe_model(folder), "plan": asdict(plan), "engines": {}}
+
+
+def write_report(report: Report, output: Path) -> None:
+    """Write `output`.json and .md, and make the folder for them if need be."""
+    names = list(report["engines"])
+    for engine in report["engines"].values():
+        # OpenVINO knows the processor's name on every system.
+        report["machine"]["processor"] = engine.get("device_name", report["machine"]["processor"])
+    if len(names) > 1:
+        first, second = (report["engines"][name]["measures"].get("answers", {}) for name in names)
+        try:
+            report["agreement"] = agreement(first, second)
+        except MeasureError as error:
+            report["agreement"] = {"failed": str(error)}
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    output.with_suffix(".md").write_text(markdown_table(report), encoding="utf-8")

@@ -1,0 +1,49 @@
+"""The arithmetic behind the figures: pure functions of numbers and token ids."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the smallest value that at least this share of the values does not exceed (nearest rank).
+
+    Args:
+        values: at least one, in any order.
+        share: above 0, to 1.
+
+    Raises:
+        ValueError: there are no values, or the share is out of range.
+    """
+    if not values or not 0 < share <= 1:
+        raise ValueError(f"no {share} percentile of {len(values)} values")
+    return sorted(values)[math.ceil(share * len(values)) - 1]
+
+
+def gain(ours: float, theirs: float, *, lower_is_better: bool) -> float | None:
+    """Return how many times better ours is than theirs; below 1 it is worse. None where a division by 0 would be."""
+    numerator, denominator = (theirs, ours) if lower_is_better else (ours, theirs)
+    return numerator / denominator if denominator else None
+
+
+def equal_share(ours: Sequence[Sequence[int]], theirs: Sequence[Sequence[int]]) -> float:
+    """Return the share of positions at which answers have the same token id; a missing token differs.
+
+    Args:
+        ours: the token ids of each answer.
+        theirs: the same questions' answers, in the same order.
+
+    Raises:
+        ValueError: the numbers of answers differ, or there is no token at all.
+    """
+    pairs = list(zip(ours, theirs, strict=True))
+    positions = sum(max(len(one), len(other)) for one, other in pairs)
+    if not positions:
+        raise ValueError("there are no tokens to compare")
+    return sum(a == b for one, other in pairs for a, b in zip(one, other, strict=False)) / positions
+
+
+def identical(ours: Sequence[Sequence[int]], theirs: Sequence[Sequence[int]]) -> int:
+    """Return how many answers are the same from the first token to the last."""
+    return sum(tuple(one) == tuple(other) for one, other in zip(ours, theirs, strict=True))
