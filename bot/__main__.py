@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         the exit code: 0 for a proper end, 1 for a failure, 2 for something that the person who runs it must mend.
     """
+    # transformers is here for its tokenizers and templates; that torch is absent is no news to whoever serves.
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     _write_utf8()
     options = _parser().parse_args(arguments)
     try:

@@ -95,7 +95,7 @@ class Application:
     async def _tell_when_ready(self) -> None:
         await self.client.wait_until_ready()
         self.ready.set()
-        self._progress.done(f"{self.client.user} is online in {len(self.client.guilds)} servers. Ctrl-C ends it.")
+        self._progress.done(f"{self.client.user} is online; servers: {len(self.client.guilds)}. Ctrl-C ends it.")
 
     async def _set_up(self, client: PhiClient) -> None:
         await self.engine.start(self._progress.stage)

@@ -1,0 +1,77 @@
+"""Decides whether a model can take a request at all, before a backend sees it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bot.engine.interface import FinishReason, GenerationRequest, Outcome, Sampling
+from bot.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLimits:
+    """What the model folder's `config.json` says about the model.
+
+    Attributes:
+        context: the most tokens that prompt and answer have together.
+        vocabulary: number of rows of the embedding; every id is below it.
+    """
+
+    context: int
+    vocabulary: int
+
+    @classmethod
+    def read(cls, model_dir: Path) -> ModelLimits:
+        """Read the limits of a model folder.
+
+        Raises:
+            ConfigurationError: the folder holds no exported model, or its config.json is unusable.
+        """
+        if not (model_dir / "openvino_model.xml").is_file():
+            raise ConfigurationError(
+                f"{model_dir} has no openvino_model.xml; point MODEL_DIR at a folder that "
+                "'optimum-cli export openvino' wrote"
+            )
+        try:
+            config = json.loads((model_dir / "config.json").read_text(encoding="utf-8"))
+            return cls(context=int(config["max_position_embeddings"]), vocabulary=int(config["vocab_size"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigurationError(
+                f"{model_dir / 'config.json'} does not give max_position_embeddings and vocab_size "
+                f"({error!r}); export the model again"
+            ) from None
+
+
+def refusal(request: GenerationRequest, limits: ModelLimits) -> Outcome | None:
+    """Return how a request that cannot run ends, or None if it can run."""
+    if not request.prompt_ids:
+        return Outcome(FinishReason.FAILED, "the prompt is empty")
+    if request.max_new_tokens < 1:
+        return Outcome(FinishReason.FAILED, f"max_new_tokens is {request.max_new_tokens}; it must be at least 1")
+    strange = next((token for token in request.prompt_ids if not 0 <= token < limits.vocabulary), None)
+    if strange is not None:
+        return Outcome(FinishReason.FAILED, f"token id {strange} is outside the vocabulary of {limits.vocabulary}")
+    if not _usable(request.sampling):
+        return Outcome(FinishReason.FAILED, f"these sampling settings are out of range: {request.sampling}")
+    if len(request.prompt_ids) >= limits.context:
+        detail = f"the prompt has {len(request.prompt_ids)} tokens; the model reads {limits.context} with the answer"
+        return Outcome(FinishReason.NO_ROOM, detail)
+    return None
+
+
+def _usable(sampling: Sampling) -> bool:
+    return (
+        sampling.temperature >= 0
+        and 0 < sampling.top_p <= 1
+        and sampling.top_k >= 0
+        and sampling.repetition_penalty > 0
+        and 0 <= sampling.seed < 2**32
+    )
+
+
+def within_context(request: GenerationRequest, limits: ModelLimits) -> GenerationRequest:
+    """Return the request with its answer cut to what the context leaves beside the prompt."""
+    room = limits.context - len(request.prompt_ids)
+    return replace(request, max_new_tokens=min(request.max_new_tokens, room))

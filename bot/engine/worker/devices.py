@@ -1,0 +1,69 @@
+"""Checks a device and its properties before a model is loaded, so that a mistake costs a line and not a minute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import openvino
+
+from bot.engine.worker.backend import one_line
+from bot.errors import ConfigurationError
+
+VIRTUAL_DEVICES = ("AUTO", "HETERO", "MULTI")
+"""OpenVINO devices that spread over others; `AUTO:GPU,CPU` names which."""
+
+
+def device_full_name(core: openvino.Core, device: str) -> str:
+    """Return a device's name for people, such as `Intel(R) Core(TM) …`.
+
+    A device that stands for others (`AUTO`) is followed by theirs in brackets.
+
+    Raises:
+        ConfigurationError: this machine has no such device.
+    """
+    available: list[str] = core.available_devices
+    parts = _physical_devices(device) or available
+    for part in parts:
+        if not _exists(part, available):
+            raise ConfigurationError(
+                f"there is no device {part!r} for OpenVINO here; this machine has {', '.join(available)}; "
+                "set DEVICE to one of them or to AUTO"
+            )
+    names = ", ".join(str(core.get_property(part, "FULL_DEVICE_NAME")) for part in parts)
+    return f"{device} ({names})" if device.split(":")[0] in VIRTUAL_DEVICES else names
+
+
+def check_properties(core: openvino.Core, device: str, properties: Mapping[str, str]) -> None:
+    """Let the device itself judge each property, on a model of a single operation.
+
+    Raises:
+        ConfigurationError: the device does not know a property or refuses its value.
+    """
+    for key, value in properties.items():
+        try:
+            core.compile_model(_smallest_model(), device, {key: value})
+        except RuntimeError as error:
+            supported = sorted(core.get_property(device.split(":")[0], "SUPPORTED_PROPERTIES"))
+            if key in supported:
+                raise ConfigurationError(f"{device} refuses the property {key}={value}: {one_line(error)}") from None
+            raise ConfigurationError(
+                f"{device} has no OpenVINO property {key!r}; it supports {', '.join(supported)}"
+            ) from None
+
+
+def _physical_devices(device: str) -> list[str]:
+    """List the devices that a name is about; empty means any."""
+    head, _, rest = device.partition(":")
+    if head not in VIRTUAL_DEVICES:
+        return [device]
+    return [part.strip().lstrip("-") for part in rest.split(",") if part.strip()]
+
+
+def _exists(device: str, available: list[str]) -> bool:
+    """Whether OpenVINO understands a device's name: `GPU` is also the first of `GPU.0` and `GPU.1`."""
+    return any(device in (name, f"{name}.0", name.split(".")[0]) for name in available)
+
+
+def _smallest_model() -> openvino.Model:
+    parameter = openvino.opset13.parameter([1], dtype=openvino.Type.f32)
+    return openvino.Model([openvino.opset13.relu(parameter)], [parameter])

@@ -1,0 +1,171 @@
+"""The engine process: loads a model, then turns commands from the pipe into events.
+
+It has a single thread, because openvino-genai holds Python's lock during its steps, and the process exists so that
+this holds up nobody else.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+
+from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, GenerationRequest
+from bot.engine.protocol import Cancel, Command, Ended, Event, Progress, Ready, Refused, Shutdown, Submit
+from bot.engine.worker.admission import ModelLimits, refusal, within_context
+from bot.engine.worker.backend import Backend, emit_end, one_line
+from bot.engine.worker.warm_up import warm_up
+from bot.errors import ConfigurationError
+
+
+def run(connection: Connection, options: EngineOptions) -> None:
+    """Be the engine process until the bot says `Shutdown` or is gone.
+
+    Args:
+        connection: this process's end of the pipe.
+        options: the model to load and how.
+    """
+    # Ctrl-C reaches every process of the terminal; the bot decides when its engine ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    channel = _Channel(connection)
+    try:
+        worker = _load(channel, options)
+    except ConfigurationError as error:
+        channel.send([Refused(str(error))])
+    except Exception as error:  # noqa: BLE001 - whatever a model folder makes a library raise, a person gets one line
+        channel.send([Refused(f"the model in {options.model_dir} does not load: {one_line(error)}")])
+    else:
+        worker.serve()
+
+
+class _Channel:
+    """The pipe to the bot. When the bot is gone nobody is left to tell, so the process just ends."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def send(self, events: list[Event]) -> None:
+        try:
+            self._connection.send(events)
+        except OSError:
+            raise SystemExit(0) from None
+
+    def receive(self) -> Command:
+        """Wait for a command."""
+        try:
+            command: Command = self._connection.recv()
+        except (EOFError, OSError):
+            raise SystemExit(0) from None
+        return command
+
+    def has_command(self) -> bool:
+        """Whether `receive` would return or end at once."""
+        try:
+            return self._connection.poll(0)
+        except OSError:
+            raise SystemExit(0) from None
+
+
+def _load(channel: _Channel, options: EngineOptions) -> _Worker:
+    """Load and warm up the model and report it ready."""
+    started = time.monotonic()
+    channel.send([Progress("loading the model")])
+    limits = ModelLimits.read(options.model_dir)
+
+    # OpenVINO is imported here and not above, because the bot's process imports this module to start it.
+    import openvino
+
+    from bot.engine.worker.devices import check_properties, device_full_name
+
+    core = openvino.Core()
+    device_name = device_full_name(core, options.device)
+    check_properties(core, options.device, options.properties)
+    events: list[Event] = []
+    backend = _backend(options, events)
+    channel.send([Progress("warming up")])
+    warm_up(backend, limits, events)
+    facts = EngineFacts(
+        engine=backend.name,
+        device=options.device,
+        device_name=device_name,
+        load_seconds=time.monotonic() - started,
+        loaded_at=datetime.now(UTC),
+        process_id=os.getpid(),
+    )
+    channel.send([Ready(facts)])
+    return _Worker(channel, backend, limits, events)
+
+
+def _backend(options: EngineOptions, events: list[Event]) -> Backend:
+    """Load the backend that the options name; it appends its events to the list."""
+    if options.engine == "genai":
+        from bot.engine.worker.genai_backend import GenaiBackend
+
+        return GenaiBackend(options, events.append)
+    if options.engine == "optimum":
+        from bot.engine.worker.optimum_backend import OptimumBackend
+
+        return OptimumBackend(options, events.append)
+    raise ConfigurationError(f"there is no engine {options.engine!r}; set ENGINE to genai or optimum")
+
+
+class _Worker:
+    """Passes commands to the backend and its events to the bot, and watches the requests' time limits."""
+
+    def __init__(self, channel: _Channel, backend: Backend, limits: ModelLimits, events: list[Event]) -> None:
+        self._channel = channel
+        self._backend = backend
+        self._limits = limits
+        self._events = events
+        self._deadlines: dict[int, float] = {}
+
+    def serve(self) -> None:
+        """Answer requests until the process ends."""
+        while True:
+            if not self._backend.busy:
+                self._obey(self._channel.receive())
+            self._poll()
+            if self._backend.busy:
+                self._backend.step(self._poll)
+                self._flush()
+
+    def _poll(self) -> None:
+        """Do what is due between two tokens: send what happened, read commands, end what ran out of time."""
+        self._flush()
+        while self._channel.has_command():
+            self._obey(self._channel.receive())
+        now = time.monotonic()
+        for request_id in [each for each, deadline in self._deadlines.items() if deadline <= now]:
+            self._backend.end(request_id, FinishReason.TIMEOUT)
+        self._flush()
+
+    def _obey(self, command: Command) -> None:
+        match command:
+            case Submit(request_id, request):
+                self._begin(request_id, request)
+            case Cancel(request_id):
+                self._backend.end(request_id, FinishReason.CANCELLED)
+            case Shutdown():
+                raise SystemExit(0)
+
+    def _begin(self, request_id: int, request: GenerationRequest) -> None:
+        refused = refusal(request, self._limits)
+        if refused is not None:
+            self._events.append(Ended(request_id, refused))
+            return
+        self._deadlines[request_id] = time.monotonic() + request.time_limit_seconds
+        try:
+            self._backend.add(request_id, within_context(request, self._limits))
+        except Exception as error:  # noqa: BLE001 - one bad request must not end the others
+            emit_end(self._events.append, request_id, FinishReason.FAILED, one_line(error))
+
+    def _flush(self) -> None:
+        if not self._events:
+            return
+        for event in self._events:
+            if isinstance(event, Ended):
+                self._deadlines.pop(event.request_id, None)
+        self._channel.send(self._events)
+        self._events.clear()

@@ -1,0 +1,58 @@
+"""Models and small helpers for the engine's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.engine.interface import EngineOptions, Generation, GenerationRequest, Outcome
+from tests.tiny_phi3 import write_tiny_phi3
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that makes thousands of tokens a second."""
+    return write_tiny_phi3(tmp_path_factory.mktemp("tiny-phi3"))
+
+
+@pytest.fixture(scope="session")
+def slow_options(tmp_path_factory: pytest.TempPathFactory) -> EngineOptions:
+    """An engine that reads a whole prompt in a single long step.
+
+    The model's file is small, but its keys and values are huge: 1 GB of KV cache holds 512 tokens.
+    """
+    folder = write_tiny_phi3(tmp_path_factory.mktemp("slow-phi3"), layers=4, hidden=8, heads=128, head_size=512)
+    return EngineOptions(
+        engine="genai",
+        model_dir=folder,
+        properties={"KV_CACHE_PRECISION": "f32"},
+        cache_gigabytes=1,
+        max_batched_tokens=512,
+    )
+
+
+def request(*prompt_ids: int, stop: frozenset[int] = frozenset(), limit: int = 20, **rest: Any) -> GenerationRequest:
+    """A request with the tests' usual limits."""
+    return GenerationRequest(prompt_ids, stop, limit, **rest)
+
+
+async def collect(
+    generation: Generation, on_ids: Callable[[list[int]], None] | None = None
+) -> tuple[list[int], Outcome]:
+    """Read a generation to its end and return its ids and its outcome.
+
+    Args:
+        generation: what to read.
+        on_ids: called with all ids so far whenever new ones come.
+    """
+    ids: list[int] = []
+    async for piece in generation:
+        assert piece, "an empty piece tells nobody anything"
+        ids.extend(piece)
+        if on_ids is not None:
+            on_ids(ids)
+    assert generation.outcome is not None
+    return ids, generation.outcome

@@ -1,0 +1,207 @@
+"""What both engines do alike, shown on a real model in a real child process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from bot.engine.interface import EngineOptions, FinishReason, Outcome, Sampling
+from bot.engine.process import EngineProcess
+from tests.engine.conftest import collect, request
+from tests.tiny_phi3 import VOCABULARY
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PROMPT = (1, 5, 6, 7)
+LENGTH = Outcome(FinishReason.LENGTH)
+
+
+@pytest.fixture(scope="module")
+def model_that_stops_anywhere(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose own settings call every token an end: only the request's stop tokens may count."""
+    folder = tmp_path_factory.mktemp("stops-anywhere")
+    shutil.copytree(tiny_model, folder, dirs_exist_ok=True)
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": list(range(VOCABULARY))}))
+    return folder
+
+
+@pytest.fixture(scope="module", params=["genai", "optimum"])
+def options(request: pytest.FixtureRequest, model_that_stops_anywhere: Path) -> EngineOptions:
+    # Full precision, so that the two engines can be held against each other.
+    properties = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
+    return EngineOptions(request.param, model_that_stops_anywhere, properties=properties, cache_gigabytes=1)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(options: EngineOptions) -> AsyncIterator[EngineProcess]:
+    """One loaded engine for all tests: loading takes optimum ten seconds."""
+    process = EngineProcess(options)
+    await process.start()
+    yield process
+    assert process.facts is not None
+    child = psutil.Process(process.facts.process_id)
+    running = process.submit(request(*PROMPT, limit=4000))
+    async with asyncio.timeout(5):
+        await process.close()
+    assert running.outcome == Outcome(FinishReason.CANCELLED)
+    assert not child.is_running()
+
+
+async def test_generates_as_many_tokens_as_asked(engine: EngineProcess) -> None:
+    ids, outcome = await collect(engine.submit(request(*PROMPT, limit=20)))
+    assert len(ids) == 20
+    assert outcome == LENGTH
+
+
+async def test_tokens_come_while_the_rest_is_still_being_made(engine: EngineProcess) -> None:
+    pieces = [piece async for piece in engine.submit(request(*PROMPT, limit=200))]
+    assert len(pieces) > 20
+
+
+async def test_greedy_answers_repeat(engine: EngineProcess) -> None:
+    first, _ = await collect(engine.submit(request(*PROMPT)))
+    second, _ = await collect(engine.submit(request(*PROMPT)))
+    assert first == second
+
+
+async def test_a_stop_token_ends_the_answer_and_is_not_part_of_it(engine: EngineProcess) -> None:
+    free, _ = await collect(engine.submit(request(*PROMPT)))
+    stop = free[7]
+    ids, outcome = await collect(engine.submit(request(*PROMPT, stop=frozenset({stop, 32000}))))
+    assert ids == free[: free.index(stop)]
+    assert outcome == Outcome(FinishReason.STOP)
+
+
+async def test_cancel_ends_a_running_request(engine: EngineProcess) -> None:
+    generation = engine.submit(request(*PROMPT, limit=4000))
+
+    def cancel_after_ten(ids: list[int]) -> None:
+        if len(ids) >= 10:
+            generation.cancel()
+
+    ids, outcome = await collect(generation, cancel_after_ten)
+    assert 10 <= len(ids) < 4000
+    assert outcome == Outcome(FinishReason.CANCELLED)
+
+
+async def test_cancel_ends_a_waiting_request(engine: EngineProcess) -> None:
+    running = engine.submit(request(*PROMPT, limit=400))
+    waiting = engine.submit(request(*PROMPT, limit=4000))
+    waiting.cancel()
+    assert await collect(waiting) == ([], Outcome(FinishReason.CANCELLED))
+    ids, _ = await collect(running)
+    assert len(ids) == 400
+
+
+async def test_leaving_the_iteration_cancels(engine: EngineProcess) -> None:
+    abandoned = engine.submit(request(*PROMPT, limit=4000))
+    reader = asyncio.create_task(collect(abandoned))
+    await asyncio.sleep(0)  # it has begun to wait for the first token
+    reader.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reader
+    # The engine answers in order, so once this is answered the other's end has arrived, if there was one.
+    await collect(engine.submit(request(*PROMPT, limit=1)))
+    assert abandoned.outcome == Outcome(FinishReason.CANCELLED)
+
+
+async def test_time_limit_ends_a_request(engine: EngineProcess) -> None:
+    generation = engine.submit(request(*PROMPT, limit=4000, time_limit_seconds=0.2))
+    ids, outcome = await collect(generation)
+    assert 0 < len(ids) < 4000
+    assert outcome == Outcome(FinishReason.TIMEOUT)
+
+
+async def test_many_requests_at_once_all_get_their_own_answer(engine: EngineProcess) -> None:
+    alone = [(await collect(engine.submit(request(1, 100 + n, 7))))[0] for n in range(6)]
+    together = await asyncio.gather(*(collect(engine.submit(request(1, 100 + n, 7))) for n in range(6)))
+    assert together == [(ids, LENGTH) for ids in alone]
+    assert len({tuple(ids) for ids in alone}) == 6
+
+
+async def test_a_seed_repeats_a_random_answer(engine: EngineProcess) -> None:
+    async def answer(seed: int) -> list[int]:
+        sampling = Sampling(temperature=1.0, top_p=0.95, top_k=50, seed=seed)
+        return (await collect(engine.submit(request(*PROMPT, sampling=sampling))))[0]
+
+    first, second, other = await asyncio.gather(answer(1), answer(1), answer(2))
+    assert first == second
+    assert first != other
+
+
+async def test_the_answer_ends_with_the_context(engine: EngineProcess) -> None:
+    ids, outcome = await collect(engine.submit(request(*[9] * 4090)))
+    assert len(ids) == 6
+    assert outcome == LENGTH
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason", "detail"),
+    [
+        (request(), FinishReason.FAILED, "the prompt is empty"),
+        (request(5, 99_999), FinishReason.FAILED, "token id 99999 is outside the vocabulary of 32064"),
+        (request(5, -1), FinishReason.FAILED, "token id -1 is outside the vocabulary of 32064"),
+        (request(5, limit=0), FinishReason.FAILED, "max_new_tokens is 0; it must be at least 1"),
+        (request(*[5] * 4096), FinishReason.NO_ROOM, "the prompt has 4096 tokens; the model reads 4096"),
+        (request(5, sampling=Sampling(1.0, top_p=0.0)), FinishReason.FAILED, "sampling settings are out of range"),
+    ],
+)
+async def test_a_bad_request_fails_alone(engine: EngineProcess, bad: object, reason: FinishReason, detail: str) -> None:
+    neighbour = engine.submit(request(*PROMPT, limit=300))
+    refused = engine.submit(bad)  # type: ignore[arg-type]
+    ids, outcome = await collect(refused)
+    assert ids == []
+    assert outcome.reason is reason
+    assert detail in outcome.detail
+    ids, outcome = await collect(neighbour)
+    assert len(ids) == 300
+    assert outcome == LENGTH
+
+
+async def test_facts_name_the_engine_and_the_device(engine: EngineProcess, options: EngineOptions) -> None:
+    facts = engine.facts
+    assert facts is not None
+    assert facts.engine.startswith({"genai": "openvino-genai 2026.", "optimum": "optimum-intel 2."}[options.engine])
+    assert facts.device == "CPU"
+    assert len(facts.device_name) > 3
+    assert 0 < facts.load_seconds < 120
+    assert psutil.Process(facts.process_id).is_running()
+
+
+async def test_greedy_answers_agree_with_a_fresh_genai_engine(engine: EngineProcess, options: EngineOptions) -> None:
+    draw = random.Random(0)
+    prompts = [[1, *draw.choices(range(3, 32000), k=draw.randrange(5, 300))] for _ in range(12)]
+
+    async def answers(one: EngineProcess) -> list[list[int]]:
+        return [(await collect(one.submit(request(*prompt, limit=48))))[0] for prompt in prompts]
+
+    fresh = EngineProcess(replace(options, engine="genai"))
+    await fresh.start()
+    expected = await answers(fresh)
+    await fresh.close()
+    equal = sum(left == right for left, right in zip(await answers(engine), expected, strict=True))
+    assert equal >= 11, f"only {equal} of 12 answers are equal"
+
+
+async def test_a_lost_engine_ends_its_requests_and_is_started_again(engine: EngineProcess) -> None:
+    restarts = engine.restarts
+    assert engine.facts is not None
+    child = psutil.Process(engine.facts.process_id)
+    ids, outcome = await collect(engine.submit(request(*PROMPT, limit=4000)), lambda _: child.kill())
+    assert 0 < len(ids) < 4000
+    assert outcome == Outcome(FinishReason.ENGINE_LOST)
+
+    ids, outcome = await collect(engine.submit(request(*PROMPT)))
+    assert len(ids) == 20
+    assert outcome == LENGTH
+    assert engine.restarts == restarts + 1
+    assert not child.is_running()

@@ -1,0 +1,94 @@
+"""A mistake in the settings costs one clear line, not a traceback and not a minute."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bot.engine.interface import EngineOptions
+from bot.engine.process import EngineProcess
+from bot.errors import ConfigurationError
+
+
+async def refused_with(options: EngineOptions) -> str:
+    """Start an engine that must not start, and return the line that it gives."""
+    engine = EngineProcess(options)
+    with pytest.raises(ConfigurationError) as caught:
+        await engine.start()
+    line = str(caught.value)
+    assert "\n" not in line
+    assert not any("spawn_main" in " ".join(child.cmdline()) for child in psutil.Process().children())
+    return line
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture(params=["genai", "optimum"])
+def options(request: pytest.FixtureRequest, tiny_model: Path) -> EngineOptions:
+    return EngineOptions(engine=request.param, model_dir=tiny_model, cache_gigabytes=1)
+
+
+@pytest.mark.parametrize("device", ["TPU", "CPU.3", "AUTO:TPU,CPU"])
+async def test_an_unknown_device_names_those_that_exist(options: EngineOptions, device: str) -> None:
+    line = await refused_with(replace(options, device=device))
+    assert "there is no device" in line
+    assert "this machine has CPU" in line
+
+
+@pytest.mark.parametrize(
+    ("properties", "said"),
+    [
+        ({"PERFORMANCE_HIND": "LATENCY"}, "no OpenVINO property 'PERFORMANCE_HIND'; it supports AVAILABLE_DEVICES"),
+        ({"PERFORMANCE_HINT": "FASTEST"}, "refuses the property PERFORMANCE_HINT=FASTEST: Wrong value FASTEST"),
+    ],
+)
+async def test_a_wrong_property_is_named(options: EngineOptions, properties: Mapping[str, str], said: str) -> None:
+    assert said in await refused_with(replace(options, properties=properties))
+
+
+async def test_a_folder_without_a_model_is_never_exported(options: EngineOptions, tmp_path: Path) -> None:
+    shutil.copy(options.model_dir / "config.json", tmp_path)
+    line = await refused_with(replace(options, model_dir=tmp_path))
+    assert "has no openvino_model.xml" in line
+    assert str(tmp_path) in line
+    assert files(tmp_path) == ["config.json"]
+
+
+async def test_a_config_without_the_context_is_named(options: EngineOptions, tmp_path: Path) -> None:
+    (tmp_path / "openvino_model.xml").touch()
+    (tmp_path / "config.json").write_text(json.dumps({"vocab_size": 3}))
+    assert "max_position_embeddings" in await refused_with(replace(options, model_dir=tmp_path))
+
+
+async def test_a_broken_model_is_named(tiny_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "openvino_model.xml").write_text("<net>")
+    line = await refused_with(EngineOptions("genai", tmp_path, cache_gigabytes=1))
+    assert f"the model in {tmp_path} does not load" in line
+
+
+async def test_a_cache_larger_than_memory_is_named(tiny_model: Path) -> None:
+    line = await refused_with(EngineOptions("genai", tiny_model, cache_gigabytes=100_000))
+    assert "cache size" in line
+
+
+async def test_an_unknown_engine_names_the_known_ones(tiny_model: Path) -> None:
+    assert "genai or optimum" in await refused_with(EngineOptions("vllm", tiny_model))
+
+
+async def test_optimum_that_is_not_installed_tells_how_to_install_it(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "optimum").mkdir()
+    (tmp_path / "optimum" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))  # a child process searches the same path, and finds no optimum.intel
+    line = await refused_with(EngineOptions("optimum", tiny_model))
+    assert "pip install -c constraints.txt '.[optimum]'" in line
