@@ -97,6 +97,8 @@ def split_text(text: str, limit: int = MESSAGE_LIMIT, *, last: int | None = None
 
 def _inside_code_block(language: str, rest: str) -> str:
     """Open a code block again for the rest of it; no more than its end, and it has ended already."""
+    if end := _CLOSING_FENCE.match(rest):
+        return rest[end.end() :].lstrip()
     if not rest.strip():
         return ""
     blank = _BLANK_LINES.match(rest)
