@@ -1,0 +1,19 @@
+"""`python -m bot` in a process of its own, against a loopback Discord in another.
+
+Run it as a script: the server's three addresses (API, gateway, CDN), then the bot's own arguments.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+from bot.__main__ import main
+from bot.demo.loopback import connect_discord_py
+
+if __name__ == "__main__":
+    api_url, gateway_url, cdn_url, *arguments = sys.argv[1:]
+    addresses: Any = SimpleNamespace(api_url=api_url, gateway_url=gateway_url, cdn_url=cdn_url)
+    with connect_discord_py(addresses):
+        sys.exit(main(arguments))

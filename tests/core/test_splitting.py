@@ -1,0 +1,236 @@
+"""Long answers become messages that Discord takes and people can read."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.core.splitting import MESSAGE_LIMIT, plan_reply, split_text
+
+FENCE = re.compile(r"`{3,}")
+# What Discord takes for the beginning of a code block with a language.
+OPENING = re.compile(r"```([\w+#.-]*)\n")
+
+PIECES = st.sampled_from(
+    [
+        *("word ", "word. ", "word\n", "\n\n", "\r\n", " ", "\t", "x" * 700, " " * 900, "\n" * 1200, "你好", "🦙"),
+        *("```", "````", "`" * 700, "``", "`", "```py\n", "\n```\n", "```\n", "```js\r\n", "use ``` here ", "```c++"),
+        *("    indented\n", "```" + "a" * 40 + "\n", "-# small\n", "\u200b", "# Head\n", "a```b```c"),
+    ]
+)
+TEXTS = st.one_of(
+    st.lists(PIECES, max_size=12), st.lists(st.tuples(PIECES, st.integers(1, 60)).map(lambda p: p[0] * p[1]))
+).map(lambda parts: "".join(parts)[:12_000])
+WELL_FORMED = st.lists(
+    st.one_of(
+        st.integers(1, 300).map(lambda n: "Some words of a sentence. " * (n // 8 + 1)),
+        st.tuples(st.sampled_from(["", "py", "c++"]), st.integers(1, 120)).map(
+            lambda block: f"\n```{block[0]}\n" + "\n".join(f"    line_{n}(x)" for n in range(block[1])) + "\n```\n"
+        ),
+        st.just("\n\n"),
+    ),
+    max_size=9,
+).map("".join)
+
+
+def without_marks(text: str) -> str:
+    """The text without white space, fences and languages: what may not be lost."""
+    return re.sub(r"\s+", "", FENCE.sub("", OPENING.sub("", text.replace("\r", ""))))
+
+
+def is_balanced(body: str) -> bool:
+    return len(FENCE.findall(body)) % 2 == 0
+
+
+@settings(max_examples=250, deadline=2000)
+@given(text=TEXTS, limit=st.sampled_from([100, 137, 2000]))
+def test_every_message_is_one_that_discord_takes(text: str, limit: int) -> None:
+    bodies = split_text(text, limit)
+    assert bool(bodies) == bool(text.strip())
+    for body in bodies:
+        assert 1 <= len(body) <= limit
+        assert body.strip()
+        assert is_balanced(body)
+
+
+@settings(max_examples=150, deadline=2000)
+@given(text=TEXTS.filter(lambda text: "`" not in text), limit=st.sampled_from([100, 2000]))
+def test_only_white_space_at_cuts_is_lost(text: str, limit: int) -> None:
+    remaining = text.lstrip()
+    for body in split_text(text, limit):
+        assert remaining.startswith(body)
+        remaining = remaining[len(body) :].lstrip()
+    assert not remaining
+
+
+@settings(max_examples=150, deadline=2000)
+@given(text=WELL_FORMED, limit=st.sampled_from([150, 2000]))
+def test_code_is_whole_and_in_its_language(text: str, limit: int) -> None:
+    bodies = split_text(text, limit)
+    assert without_marks("".join(bodies)) == without_marks(text)
+    # Line by line with their indentation, and each under the language of its block.
+    assert list(itertools.chain.from_iterable(map(code_lines, bodies))) == code_lines(text)
+
+
+def code_lines(text: str) -> list[tuple[str, str]]:
+    language = None
+    lines = []
+    for line in text.split("\n"):
+        if line.startswith("```"):
+            language = line[3:] if language is None else None
+        elif language is not None:
+            lines.append((language, line))
+    return lines
+
+
+@given(text=st.one_of(TEXTS, WELL_FORMED).map(str.strip).filter(bool))
+def test_a_text_that_fits_is_left_alone(text: str) -> None:
+    for cut in (text[:MESSAGE_LIMIT], text[: MESSAGE_LIMIT - 3]):
+        fitting = cut.strip()
+        if is_balanced(fitting) and fitting:
+            assert split_text(fitting) == [fitting]
+
+
+@settings(max_examples=60, deadline=None)
+@given(text=st.one_of(TEXTS, WELL_FORMED), steps=st.lists(st.integers(1, 2500), max_size=8))
+def test_a_growing_text_changes_only_its_last_message(text: str, steps: list[int]) -> None:
+    before: list[str] = []
+    for end in itertools.accumulate(steps):
+        bodies = split_text(text[:end].strip())
+        assert bodies[: len(before) - 1] == before[:-1]
+        before = bodies
+
+
+@settings(max_examples=150, deadline=2000)
+@given(
+    text=st.one_of(TEXTS, WELL_FORMED),
+    note=st.sampled_from(["", "Stopped.", "one\ntwo\n\nthree", "x" * 5000, "Not `this`."]),
+    max_messages=st.integers(1, 4),
+    finished=st.booleans(),
+)
+def test_a_plan_keeps_every_limit(text: str, note: str, max_messages: int, finished: bool) -> None:
+    plan = plan_reply(text, note=note, max_messages=max_messages, finished=finished)
+    assert len(plan.bodies) <= max_messages
+    assert bool(plan.bodies) == bool(text.strip() or note)
+    for body in plan.bodies:
+        assert 1 <= len(body) <= MESSAGE_LIMIT
+        assert body.strip()
+        assert is_balanced(body)
+    if note and finished and plan.bodies:
+        assert " ".join(note.split())[:400] in plan.bodies[-1].replace("\n-# ", "")
+    if plan.attachment is not None:
+        assert finished
+        assert plan.attachment.removesuffix("\n```") in (text.strip(), text.strip().removesuffix("\n```"))
+    if finished and len(split_text(text)) > max_messages:
+        assert plan.attachment is not None
+
+
+# ------------------------------------------------------------------ examples
+
+
+def test_the_best_place_to_cut_is_a_paragraph_then_a_line_then_a_sentence_then_a_word() -> None:
+    start = "a" * 1200
+    places = ["\n\nparagraph", "\nline", ". Sentence", " word"]
+    for used in range(len(places)):
+        text = start + "".join(places[used:]) + "b" * 1500
+        first, second, *_ = split_text(text)
+        assert first.rstrip(".") == start
+        assert second.startswith(places[used].strip(". \n"))
+
+
+def test_a_paragraph_too_early_is_no_place_to_cut() -> None:
+    first, *_ = split_text("short\n\n" + "word " * 600)
+    assert len(first) > 1900
+
+
+def test_a_text_without_any_space_is_cut_where_it_must_be() -> None:
+    bodies = split_text("x" * 5000)
+    assert "".join(bodies) == "x" * 5000
+    assert len(bodies) == 3
+
+
+def test_a_long_code_block_is_opened_again_with_its_language() -> None:
+    code = "\n".join(f"    total += value_{number}" for number in range(260))
+    assert len(code) > 5000
+    bodies = split_text(f"Here:\n```python\n{code}\n```\nDone.")
+    assert len(bodies) == 3
+    assert bodies[0].startswith("Here:\n```python\n    total += value_0\n")
+    for body in bodies[1:]:
+        assert body.startswith("```python\n    total += value_")
+    for body in bodies[:-1]:
+        assert body.endswith("\n```")
+    assert bodies[-1].endswith("\n```\nDone.")
+
+
+def test_windows_line_ends_do_not_lose_the_language() -> None:
+    bodies = split_text("```python\r\n" + "x = 1\r\n" * 500 + "```")
+    assert all(body.startswith("```python") for body in bodies)
+
+
+def test_a_code_block_that_begins_at_the_cut_moves_on_whole() -> None:
+    prose = "word " * 396
+    assert len(f"{prose}\n```python\n") == MESSAGE_LIMIT - 9
+    first, second = split_text(f"{prose}\n```python\n" + "x = 1\n" * 20 + "```")
+    assert first == prose.strip()
+    assert second.startswith("```python\nx = 1\n")
+
+
+@pytest.mark.parametrize("length", range(1960, 2010))
+def test_a_code_block_that_ends_at_the_cut_leaves_no_empty_one(length: int) -> None:
+    code = ("x = 1\n" * 400)[: length - 7].rstrip()
+    for text in (
+        f"```py\n{code}\n```",
+        f"```py\n{code}\n```\nThat is it.",
+        f"```py\n{code}\n\n\n```\n" + "word " * 500,
+    ):
+        bodies = split_text(text)
+        assert not any(re.search(r"```\w*\s*```", body) for body in bodies)
+        assert without_marks("".join(bodies)) == without_marks(text)
+
+
+@pytest.mark.parametrize("length", [1996, 1997, 1998, 1999, 2000])
+def test_a_message_may_be_as_long_as_discord_takes(length: int) -> None:
+    text = ("word " * 400)[: length - 1] + "x"
+    assert split_text(text) == [text]
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 1999, 2000, 2001, 5000])
+def test_backticks_alone_end(count: int) -> None:
+    for body in split_text("`" * count):
+        assert len(body) <= MESSAGE_LIMIT
+
+
+@pytest.mark.parametrize("position", range(1985, 2003))
+def test_backticks_at_the_border_are_not_torn_apart(position: int) -> None:
+    text = "x" * position + "```" + "code" * 30 + "```" + "y" * 3000
+    bodies = split_text(text)
+    assert all(is_balanced(body) for body in bodies)
+    assert without_marks("".join(bodies)) == without_marks(text)
+
+
+def test_an_answer_too_long_for_its_messages_is_attached_whole() -> None:
+    text = "A sentence of it. " * 500
+    plan = plan_reply(text, note="Stopped.", max_messages=2, finished=True)
+    assert len(plan.bodies) == 2
+    assert plan.attachment == text.strip()
+    assert plan.bodies[-1].endswith("attached file.\n-# Stopped.")
+
+
+def test_a_growing_answer_too_long_for_its_messages_says_that_it_goes_on() -> None:
+    plan = plan_reply("A sentence of it. " * 500, max_messages=2, finished=False)
+    assert plan.attachment is None
+    assert plan.bodies[-1].endswith(" …")
+
+
+def test_a_note_stands_below_the_code_block_that_it_ended() -> None:
+    plan = plan_reply("```py\nx = ", note="Stopped.", max_messages=3, finished=True)
+    assert plan.bodies == ("```py\nx =\n```\n-# Stopped.",)
+
+
+def test_a_note_alone_is_a_message() -> None:
+    assert plan_reply(" \n", note="Stopped.", max_messages=1, finished=True).bodies == ("Stopped.",)
+    assert plan_reply("", max_messages=1, finished=True).bodies == ()

@@ -1,0 +1,47 @@
+"""The speed shown to people is that of the time in which tokens came."""
+
+from __future__ import annotations
+
+from bot.core.throughput import Throughput
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def tokens_at(throughput: Throughput, clock: Clock, gaps: list[float], tokens: int) -> None:
+    for gap in gaps:
+        clock.now += gap
+        throughput.add(tokens)
+
+
+def test_there_is_no_speed_before_tokens_came_one_after_another() -> None:
+    throughput = Throughput()
+    assert throughput.tokens_per_second is None
+    throughput.add(5)
+    assert throughput.tokens_per_second is None
+
+
+def test_it_is_tokens_over_the_time_in_which_they_came() -> None:
+    clock = Clock()
+    throughput = Throughput(clock=clock)
+    tokens_at(throughput, clock, [0, 0.5, 0.25, 0.25], 2)
+    assert throughput.tokens_per_second == 6.0
+
+
+def test_idle_time_does_not_count() -> None:
+    clock = Clock()
+    throughput = Throughput(clock=clock)
+    tokens_at(throughput, clock, [0, 0.5, 5000, 0.5], 3)
+    assert throughput.tokens_per_second == 6.0
+
+
+def test_only_the_last_arrivals_count() -> None:
+    clock = Clock()
+    throughput = Throughput(window=3, clock=clock)
+    tokens_at(throughput, clock, [0.5] * 5, 100)
+    tokens_at(throughput, clock, [0.5] * 3, 1)
+    assert throughput.tokens_per_second == 2.0

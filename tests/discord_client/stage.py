@@ -1,0 +1,77 @@
+"""A real client on a loopback Discord, over a line that can be made unsteady.
+
+Connecting takes discord.py two seconds, so a module's tests share the client, each in a channel of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+import discord
+
+from bot.demo.loopback import LoopbackDiscord, connect_discord_py
+from bot.discord_client.client import PhiClient
+from tests.discord_client.unsteady_line import UnsteadyLine, unsteady_line
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The server, the client on it, the line between them, and a channel that nobody has talked in yet.
+
+    Ada owns the server and may do everything; Grace and Linus are ordinary members.
+    """
+
+    server: LoopbackDiscord
+    client: PhiClient
+    line: UnsteadyLine
+    channel: int = 0
+
+    async def with_fresh_channel(self) -> Stage:
+        thread = await self.server.create_thread(self.person("Ada"), self.server.channels[0].id, "a test")
+        return replace(self, channel=thread)
+
+    def person(self, name: str) -> int:
+        return next(person.id for person in self.server.people if person.name == name)
+
+    async def say(self, content: str, *, by: str = "Grace", channel: int | None = None, **more: Any) -> discord.Message:
+        """Send a message as a person and return it as the client received it."""
+        channel = channel or self.channel
+        received: asyncio.Future[discord.Message] = asyncio.ensure_future(
+            self.client.wait_for("message", check=lambda message: message.channel.id == channel, timeout=10)
+        )
+        await asyncio.sleep(0)
+        await self.server.send(self.person(by), channel, content, **more)
+        return await received
+
+    def replies(self) -> list[dict[str, Any]]:
+        """The bot's messages in the channel, as Ada sees them."""
+        messages = self.server.messages(self.person("Ada"), self.channel)
+        return [message for message in messages if int(message["author"]["id"]) == self.server.bot.id]
+
+    def texts(self) -> list[str]:
+        return [reply["content"] for reply in self.replies()]
+
+
+@asynccontextmanager
+async def on_stage() -> AsyncIterator[Stage]:
+    async def nothing_to_set_up(_: PhiClient) -> None: ...
+
+    async with LoopbackDiscord() as server, unsteady_line(server) as line:
+        client = PhiClient(message_content_intent=False, set_up=nothing_to_set_up)
+        addresses: Any = SimpleNamespace(api_url=line.url, gateway_url=server.gateway_url, cdn_url=server.cdn_url)
+        with connect_discord_py(addresses):
+            running = asyncio.create_task(client.start(server.bot_token))
+            try:
+                await server.wait_for(lambda: server.bot_online or running.done())
+                if running.done():
+                    await running
+                await client.wait_until_ready()
+                yield Stage(server, client, line)
+            finally:
+                await client.close()
+                await asyncio.wait([running])

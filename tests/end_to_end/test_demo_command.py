@@ -1,0 +1,79 @@
+"""`python -m bot demo`, as a person starts and ends it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+START_SECONDS = 90
+
+
+def demo(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "bot", "demo", *arguments]
+
+
+def test_say_prints_the_transcript_and_exits_with_0(small_model_dir: Path) -> None:
+    command = demo("--model", str(small_model_dir), "--say", "What is the capital of France?")
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=START_SECONDS)
+
+    assert done.returncode == 0, done.stderr
+    question, answer = done.stdout.strip().splitlines()
+    assert question == "Ada: @Phi What is the capital of France?"
+    assert answer.startswith("Phi: ")
+    assert "Paris" in answer
+    assert "Traceback" not in done.stderr
+
+
+def test_say_tells_why_there_is_no_answer(small_model_dir: Path) -> None:
+    command = demo("--model", str(small_model_dir), "--say", "Tell me a very long story about a dragon.")
+    environment = os.environ | {"ANSWER_TIME_LIMIT_SECONDS": "1"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", timeout=START_SECONDS, env=environment
+    )
+
+    assert done.returncode == 1
+    assert "got no answer: Cut off here: this answer took longer than allowed." in done.stderr
+
+
+@pytest.fixture
+def page_demo(small_model_dir: Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        demo("--model", str(small_model_dir)), stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_ctrl_c_ends_everything_children_included(page_demo: subprocess.Popen[str]) -> None:
+    url = _url_of(page_demo)
+    with urllib.request.urlopen(url, timeout=10) as page:
+        assert page.status == 200
+    children = psutil.Process(page_demo.pid).children(recursive=True)
+    assert any(child.memory_info().rss > 100_000_000 for child in children), "the engine is one of them"
+
+    page_demo.send_signal(signal.SIGINT)
+
+    assert page_demo.wait(20) == 0
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == []
+
+
+def _url_of(process: subprocess.Popen[str]) -> str:
+    assert process.stderr is not None
+    deadline = time.monotonic() + START_SECONDS
+    for line in process.stderr:
+        if found := re.search(r"http://127\.0\.0\.1:\d+/\S+", line):
+            return found[0]
+        assert time.monotonic() < deadline, "the page did not start in time"
+    raise AssertionError("the demo ended before its page was there")

@@ -1,0 +1,58 @@
+"""`prompt` shows what messages become, or says in one line what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bot.core.prompt import Message
+from bot.errors import ConfigurationError
+from bot.prompt_command import prompt_as_json
+from tests.phi3_tokenizer import Phi3Tokenizer, write_phi3_tokenizer
+
+
+@pytest.fixture
+def phi3(tmp_path: Path) -> Phi3Tokenizer:
+    return write_phi3_tokenizer(tmp_path)
+
+
+def shown(phi3: Phi3Tokenizer, content: bytes) -> str:
+    file = phi3.folder / "messages.json"
+    file.write_bytes(content)
+    return prompt_as_json(phi3.folder, file)
+
+
+def test_the_ids_and_the_text_are_the_bots_own(phi3: Phi3Tokenizer) -> None:
+    result = json.loads(shown(phi3, b'[{"role": "user", "content": "Hello"}, {"role": "assistant", "content": ""}]'))
+    prompt = phi3.builder.build([Message("user", "Hello"), Message("assistant", "")])
+    assert result == {"ids": list(prompt.ids), "text": prompt.text}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is not valid JSON"),
+        (b"\xff", "is not valid JSON"),
+        (b"{}", "must hold a JSON list"),
+        (b"[]", "must hold a JSON list"),
+        (b'["Hi"]', "message 1: needs"),
+        (b'[{"role": "user", "content": "a"}, {"role": "User", "content": "b"}]', "message 2: needs"),
+        (b'[{"role": ["user"], "content": "a"}]', "message 1: needs"),
+        (b'[{"role": "user", "content": 3}]', "message 1: needs"),
+        (b'[{"role": "user"}]', "message 1: needs"),
+        (b'[{"role": "user", "content": "\\ud800"}]', "message 1: its content is not valid Unicode"),
+    ],
+)
+def test_messages_that_are_no_use_are_told_in_one_line(phi3: Phi3Tokenizer, content: bytes, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says) as caught:
+        shown(phi3, content)
+    assert "\n" not in str(caught.value)
+    assert "messages.json" in str(caught.value)
+
+
+def test_a_folder_without_a_tokenizer_is_told(tmp_path: Path) -> None:
+    (tmp_path / "messages.json").write_text('[{"role": "user", "content": "Hi"}]', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"tokenizer\.json cannot be read"):
+        prompt_as_json(tmp_path, tmp_path / "messages.json")

@@ -1,0 +1,274 @@
+"""Settings: where they come from, and one clear line for each mistake."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dotenv import dotenv_values
+
+from bot.errors import ConfigurationError
+from bot.settings import Settings, load_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = [name.upper() for name in Settings.model_fields]
+TOKEN = "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs"
+WRONG = {
+    "MESSAGE_CONTENT_INTENT": ["maybe", "2"],
+    "MAX_REPLY_MESSAGES": ["0", "11", "three", "1.5"],
+    "ENGINE": ["llama", "GENAI "],
+    "DEVICE_PROPERTIES": ["FAST", "=1", "A=1,B"],
+    "KV_CACHE_GIGABYTES": ["0", "1025", "half", "2.5"],
+    "MAX_BATCH": ["0", "257", "many"],
+    "MAX_BATCHED_TOKENS": ["31", "4097", "x"],
+    "TRUST_REMOTE_CODE": ["perhaps"],
+    "MAX_NEW_TOKENS": ["0", "-1", "100001", "1e3"],
+    "ANSWER_TIME_LIMIT_SECONDS": ["0", "86401", "nan", "ten"],
+    "TEMPERATURE": ["-0.1", "2.1", "nan", "inf", "hot"],
+    "TOP_P": ["0", "1.01", "nan", "all"],
+    "TOP_K": ["-1", "1001", "1.5"],
+    "REPETITION_PENALTY": ["0.4", "2.1", "inf"],
+    "SEED": ["-1", "4294967296", "dice"],
+    "LOG_LEVEL": ["LOUD", "debug"],
+}
+# Any text is a token's text until it is needed, a path, a device's name or a system prompt.
+TAKE_ANY_TEXT = {"DISCORD_TOKEN", "MODEL_DIR", "DEVICE", "SYSTEM_PROMPT", "DATA_DIR"}
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def write(text: str) -> None:
+    Path(".env").write_text(text, encoding="utf-8")
+
+
+def test_every_setting_with_limits_is_tried() -> None:
+    assert WRONG.keys() | TAKE_ANY_TEXT == set(NAMES)
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+@pytest.mark.parametrize("place", ["environment", "file"])
+def test_a_wrong_value_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, place: str) -> None:
+    if place == "environment":
+        monkeypatch.setenv(name, value)
+    else:
+        write(f'{name}="{value}"\n')
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    extra: Any = Settings.model_fields[name.lower()].json_schema_extra
+    assert str(caught.value) == f"{name} is {value!r}; allowed: {extra['allowed']}"
+
+
+def test_nothing_has_to_be_set() -> None:
+    settings = load_settings()
+    assert {name: getattr(settings, name) for name in Settings.model_fields} == {
+        name: field.default for name, field in Settings.model_fields.items()
+    }
+
+
+def test_the_environment_wins_over_the_file_and_arguments_over_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("TEMPERATURE=0.1\nTOP_P=0.2\nTOP_K=3\n")
+    monkeypatch.setenv("TOP_P", "0.4")
+    monkeypatch.setenv("TOP_K", "5")
+    settings = load_settings(top_k=6)
+    assert (settings.temperature, settings.top_p, settings.top_k) == (0.1, 0.4, 6)
+
+
+def test_an_empty_value_means_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("TEMPERATURE=\nDISCORD_TOKEN=\n")
+    monkeypatch.setenv("TOP_P", "")
+    assert load_settings() == Settings()
+
+
+def test_without_a_file_only_the_environment_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("TEMPERATURE=0.5\nNONSENSE=1\n")
+    monkeypatch.setenv("SEED", "7")
+    settings = load_settings(env_file=None)
+    assert (settings.temperature, settings.seed) == (0.0, 7)
+
+
+def test_settings_stay_as_they_were_read() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_settings().seed = 3
+
+
+# ---------------------------------------------------------------- the file
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("TEMPRATURE=1", "TEMPRATURE in .env is no setting; did you mean TEMPERATURE?"),
+        ("TOKEN=x", "TOKEN in .env is no setting; did you mean DISCORD_TOKEN?"),
+        ("discord_tokn=x", "discord_tokn in .env is no setting; did you mean DISCORD_TOKEN?"),
+        ("FAVOURITE_COLOUR=blue", "FAVOURITE_COLOUR in .env is no setting; see .env.example for the names"),
+    ],
+)
+def test_an_unknown_name_in_the_file_is_told(line: str, says: str) -> None:
+    write(f"SEED=1\n{line}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert str(caught.value) == says
+
+
+def test_unknown_names_in_the_environment_are_other_programs_business(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAVOURITE_COLOUR", "blue")
+    assert load_settings() == Settings()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_that_is_not_utf8_is_told(encoding: str) -> None:
+    Path(".env").write_bytes('SYSTEM_PROMPT="Grüße"'.encode(encoding))
+    with pytest.raises(ConfigurationError, match=r"^\.env is not UTF-8 text; save it as UTF-8$"):
+        load_settings()
+
+
+def test_a_file_with_a_byte_order_mark_is_read() -> None:
+    """As Windows' editor writes it."""
+    Path(".env").write_bytes("\ufeffSEED=9\n".encode())
+    assert load_settings().seed == 9
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of this kind, and another user, are POSIX's")
+def test_a_file_without_permission_is_told(tmp_path: Path) -> None:
+    write("SEED=1\n")
+    tmp_path.chmod(0o755)
+    Path(".env").chmod(0o000)
+    code = (
+        "import os, sys\n"
+        "from bot.settings import load_settings\n"
+        "from bot.errors import ConfigurationError\n"
+        "os.getuid() or os.setuid(65534)\n"  # root may read everything
+        "try: load_settings()\n"
+        "except ConfigurationError as error: print(error)\n"
+    )
+    # The file by its open descriptor's folder, which nobody else has to be allowed to walk to.
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.stdout == ".env cannot be read: Permission denied; mend its permissions\n", done.stderr
+
+
+# --------------------------------------------------------------- the token
+
+
+def test_a_token_of_the_right_shape_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISCORD_TOKEN", f"  {TOKEN} ")
+    assert load_settings().require_token() == TOKEN
+
+
+@pytest.mark.parametrize("value", [None, "", "   "])
+def test_a_missing_token_is_told(value: str | None) -> None:
+    with pytest.raises(ConfigurationError, match=r"^DISCORD_TOKEN is not set; copy \.env\.example to \.env"):
+        load_settings(discord_token=value).require_token()
+
+
+@pytest.mark.parametrize("value", ["hunter2secret", TOKEN[:-20], TOKEN.replace(".", ","), f"Bot {TOKEN}", f"{TOKEN}.x"])
+def test_a_malformed_token_is_told_and_never_shown(value: str) -> None:
+    settings = load_settings(discord_token=value)
+    with pytest.raises(ConfigurationError, match=r"^DISCORD_TOKEN is malformed: ") as caught:
+        settings.require_token()
+    for secret in (value, value[:12], value[-12:]):
+        assert secret not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"DISCORD_TOKEN={TOKEN}\nTEMPERATURE=9\n",
+        f"DISCORD_TOKEN={TOKEN}\nNONSENSE=9\n",
+        f"DISCORD_TOKN={TOKEN}\n",
+        f"{TOKEN}\n",
+        f"SEED=1\n{TOKEN} \nSEED=2\n",
+        f"TEMPERATURE=1\nDISCORD_TOKEN {TOKEN}\n{TOKEN}\n",
+    ],
+)
+def test_no_mistake_in_the_file_shows_the_token(content: str, caplog: pytest.LogCaptureFixture) -> None:
+    write(content)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert "\n" not in str(caught.value)
+    for shown in (str(caught.value), repr(caught.value.__cause__), caplog.text):
+        assert TOKEN[:24] not in shown
+        assert TOKEN[-27:] not in shown
+
+
+def test_a_line_without_a_name_is_told() -> None:
+    write(f"{TOKEN}\n")
+    with pytest.raises(ConfigurationError, match=r"^\.env has a line that is not NAME=VALUE; see \.env\.example$"):
+        load_settings()
+
+
+def test_the_token_is_in_no_text_of_the_settings() -> None:
+    settings = load_settings(discord_token=TOKEN)
+    for text in (repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json()):
+        assert TOKEN not in text
+
+
+# ------------------------------------------------------- for the engine
+
+
+@pytest.mark.parametrize(
+    ("text", "properties"),
+    [
+        ("A=1", {"A": "1"}),
+        (" A = 1 , B=x=y,", {"A": "1", "B": "x=y"}),
+        ("CACHE_DIR=", {"CACHE_DIR": ""}),
+        (" ", {}),
+    ],
+)
+def test_device_properties_are_pairs(monkeypatch: pytest.MonkeyPatch, text: str, properties: dict[str, str]) -> None:
+    monkeypatch.setenv("DEVICE_PROPERTIES", text)
+    assert load_settings().engine_options.properties == properties
+
+
+def test_the_engine_gets_what_was_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    write("MODEL_DIR=~/phi\nDEVICE=GPU.0\nENGINE=optimum\nKV_CACHE_GIGABYTES=2\nMAX_BATCH=3\nMAX_BATCHED_TOKENS=64\n")
+    options = load_settings().engine_options
+    assert (options.model_dir, options.device, options.engine) == (tmp_path / "phi", "GPU.0", "optimum")
+    assert (options.cache_gigabytes, options.max_batch, options.max_batched_tokens) == (2, 3, 64)
+    assert not options.trust_remote_code
+
+
+def test_sampling_is_what_was_set() -> None:
+    write("TEMPERATURE=0.7\nTOP_P=0.9\nTOP_K=40\nREPETITION_PENALTY=1.1\nSEED=5\n")
+    sampling = load_settings().sampling
+    values = (sampling.temperature, sampling.top_p, sampling.top_k, sampling.repetition_penalty, sampling.seed)
+    assert values == (0.7, 0.9, 40, 1.1, 5)
+
+
+# ------------------------------------------------------ told to people
+
+
+def test_the_example_file_lists_every_setting_with_its_default() -> None:
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    assert re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE) == NAMES
+    assert re.findall(r"^([A-Z_]+=.*)$", text, re.MULTILINE) == ["DISCORD_TOKEN="]
+    everything = re.sub(r"^#([A-Z_]+=)", r"\1", text, flags=re.MULTILINE)
+    write(everything)
+    assert load_settings() == Settings()
+    # Not only equal because it is empty and so left at the default.
+    empty = [name for name, value in dotenv_values(".env").items() if not value]
+    assert empty == ["DISCORD_TOKEN", "DEVICE_PROPERTIES"]
+
+
+def test_the_example_file_says_what_each_setting_means() -> None:
+    text = " ".join((ROOT / ".env.example").read_text(encoding="utf-8").replace("\n# ", " ").split())
+    for field in Settings.model_fields.values():
+        extra: Any = field.json_schema_extra
+        assert f"{field.description} Allowed: {extra['allowed']}." in text
+
+
+def test_the_readme_names_every_setting() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"`{name}`" not in readme] == []
