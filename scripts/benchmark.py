@@ -25,15 +25,13 @@ _ENGINES = ("genai", "optimum")
 
 def main() -> int:
     """Measure what the command line asks for, write the results, and return the exit code."""
-    from benchmarking.plan import FULL, QUICK
+    from benchmarking.plan import SIZES
 
     from bot.errors import ConfigurationError
 
     arguments = _arguments()
     try:
-        return asyncio.run(
-            _run(arguments.model, arguments.output, arguments.engines, QUICK if arguments.quick else FULL)
-        )
+        return asyncio.run(_run(arguments.model, arguments.output, arguments.engines, SIZES[arguments.size]))
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return ConfigurationError.EXIT_CODE
@@ -51,7 +49,12 @@ def _arguments() -> argparse.Namespace:
         help="where .md, .json and .png are written (default: %(default)s)",
     )
     parser.add_argument("--engines", type=_engines, default=_ENGINES, help="default: genai,optimum")
-    parser.add_argument("--quick", action="store_true", help="small sizes: a trial of the benchmark itself")
+    parser.add_argument(
+        "--size",
+        choices=("full", "short", "quick"),
+        default="full",
+        help="short: for a large model on a slow machine; quick: a trial of the benchmark (default: %(default)s)",
+    )
     return parser.parse_args()
 
 

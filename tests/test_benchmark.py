@@ -128,7 +128,7 @@ def test_the_table_compares_and_does_not_hide_what_failed() -> None:
 @pytest.mark.timeout(300)
 def test_the_script_measures_the_small_model(small_model_dir: Path, tmp_path: Path) -> None:
     output = tmp_path / "new folder" / "benchmark"
-    result = _run_script("--quick", "--engines", "genai", "--model", small_model_dir, "--output", output)
+    result = _run_script("--size", "quick", "--engines", "genai", "--model", small_model_dir, "--output", output)
     assert result.returncode == 0, result.stderr
 
     report = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))

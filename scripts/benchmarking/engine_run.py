@@ -104,7 +104,8 @@ class EngineRun:
         needed = self._plan.next_turn_length(history)
         if needed > self._folder.context_length:
             return {"skipped": f"{needed} tokens do not fit the model's context of {self._folder.context_length}"}
-        return await measures.next_turn(engine, self._prompts, self._plan, history)
+        keeps_prefixes = self._options.engine == "genai"
+        return await measures.next_turn(engine, self._prompts, self._plan, history, read_history=keeps_prefixes)
 
     async def _mentions(self, memory: PeakMemory) -> Figures:
         # The demonstration's Discord is an extra; without it the engine is measured all the same.

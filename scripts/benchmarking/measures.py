@@ -60,18 +60,29 @@ async def chats_together(engine: Engine, prompts: Prompts, plan: Plan, chats: in
     }
 
 
-async def next_turn(engine: Engine, prompts: Prompts, plan: Plan, history: int) -> Figures:
-    """A prompt that the engine has never seen, and the turn that follows it in the same chat."""
+async def next_turn(engine: Engine, prompts: Prompts, plan: Plan, history: int, *, read_history: bool) -> Figures:
+    """The turn that follows a history in the same chat.
+
+    Args:
+        engine: the loaded engine.
+        prompts: where the ids come from.
+        plan: the sizes.
+        history: the tokens before the turn, which the engine has never seen.
+        read_history: let the engine read them first, as it has in a real chat. An engine that keeps nothing between
+            two turns reads them with the turn in any case, and need not be made to do it twice.
+    """
     prompt = prompts.random_ids(f"history {history}", history)
-    fresh = await generate(engine, prompt, plan.history_answer)
+    figures: Figures = {"history_tokens": history, "added_tokens": plan.history_answer + plan.next_question}
+    answer = prompts.random_ids(f"history answer {history}", plan.history_answer)
+    if read_history:
+        fresh = await generate(engine, prompt, plan.history_answer)
+        figures["fresh_first_token_seconds"] = fresh.first_token_seconds
+        answer = fresh.ids
+    else:
+        figures["skipped"] = "this engine keeps nothing between turns: a fresh prompt costs it what a next turn does"
     question = prompts.random_ids(f"next question {history}", plan.next_question)
-    turn = await generate(engine, prompt + fresh.ids + question, plan.next_answer)
-    return {
-        "history_tokens": history,
-        "added_tokens": plan.history_answer + plan.next_question,
-        "fresh_first_token_seconds": fresh.first_token_seconds,
-        "next_first_token_seconds": turn.first_token_seconds,
-    }
+    turn = await generate(engine, prompt + answer + question, plan.next_answer)
+    return figures | {"next_first_token_seconds": turn.first_token_seconds}
 
 
 async def answers(engine: Engine, prompts: Prompts, plan: Plan) -> Figures:

@@ -45,6 +45,14 @@ class Plan:
 
 
 FULL = Plan()
+SHORT = Plan(
+    one_chat_runs=1,
+    one_chat_answer=32,
+    chat_prompt=32,
+    chat_answer=32,
+    agreement_answer=24,
+    mention_answer=12,
+)
 QUICK = Plan(
     one_chat_runs=1,
     one_chat_prompt=128,
@@ -57,3 +65,6 @@ QUICK = Plan(
     mentions=2,
     mention_answer=8,
 )
+
+SIZES = {"full": FULL, "short": SHORT, "quick": QUICK}
+"""By the name that the command line takes: all of it; for a large model on a slow machine; a trial of the benchmark."""

@@ -64,8 +64,11 @@ def _draw_first_tokens(panel: Axes, engines: Engines, histories: list[int]) -> N
         for which, line in (("fresh", "--"), ("next", "-")):
             paths = {each: ("measures", f"next_turn_{each}", f"{which}_first_token_seconds") for each in histories}
             label = f"{ENGINE_TITLES[key]}, {'never seen' if which == 'fresh' else 'next turn'}"
+            points = _points(engine, paths)
+            if not points[0]:
+                continue
             panel.plot(
-                *_points(engine, paths),
+                *points,
                 line,
                 marker="o",
                 linewidth=2.5 if which == "next" else 1.5,
