@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 EDIT_INTERVAL_SECONDS = 1.2
 _LAST_EDIT_TRIES = 5
+_LONGEST_BACK_OFF = 4  # doublings of the interval
 # discord.py tries again by itself on 429 and 5xx; these are what still comes through. A connection that is reset
 # reaches us as aiohttp's error, not as discord.py's.
 _TRANSIENT = (discord.DiscordServerError, aiohttp.ClientError, OSError, asyncio.TimeoutError)
@@ -85,7 +86,8 @@ class ReplyEditor:
             self._task = asyncio.create_task(self._follow(), name=f"reply to {self._question.id}")
 
     async def _follow(self) -> None:
-        tries = 0
+        failures = 0  # since the last success
+        last_edit_failures = 0
         while not self.undeliverable.is_set():
             await self._changed.wait()
             self._changed.clear()
@@ -95,20 +97,22 @@ class ReplyEditor:
                 await self._bring_up_to(self._plan(), growing=not finished)
             except _TRANSIENT as error:
                 logger.warning("A reply could not be brought up to date, trying again: %r", error)
-                tries += 1
+                failures += 1
+                last_edit_failures += finished
                 self._changed.set()
             except discord.HTTPException as error:
                 logger.warning("A reply cannot be delivered: %s", error)
                 self.undeliverable.set()
             else:
-                tries = 0
+                failures = 0
                 if finished:
                     return
-            if finished and tries >= _LAST_EDIT_TRIES:
-                logger.error("The end of a reply could not be delivered; Discord did not take it %d times.", tries)
+            if last_edit_failures == _LAST_EDIT_TRIES:
+                logger.error("The end of a reply could not be delivered, in %d tries.", last_edit_failures)
                 return
             # Longer after each failure; never shorter than Discord's pace.
-            await asyncio.sleep(started + self._interval_seconds * 2**tries - time.monotonic())
+            pause = self._interval_seconds * 2 ** min(failures, _LONGEST_BACK_OFF)
+            await asyncio.sleep(started + pause - time.monotonic())
 
     def _plan(self) -> ReplyPlan:
         return plan_reply(self._text, note=self._note, max_messages=self._max_messages, finished=self._finished)
