@@ -12,8 +12,9 @@ from bot.demo.loopback import LoopbackDiscord
 from bot.demo.running_bot import running_bot
 from bot.progress import Progress
 from tests.end_to_end.stage import Stage
+from tests.small_model import small_model_dir
 
-pytest_plugins = ["tests.small_model"]
+__all__ = ["small_model_dir", "stage"]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
