@@ -31,7 +31,7 @@ def main() -> int:
 
     arguments = _arguments()
     try:
-        return asyncio.run(_run(arguments.model, arguments.output, arguments.engines, SIZES[arguments.size]))
+        return asyncio.run(_run(arguments, SIZES[arguments.size]))
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return ConfigurationError.EXIT_CODE
@@ -55,18 +55,28 @@ def _arguments() -> argparse.Namespace:
         default="full",
         help="short: for a large model on a slow machine; quick: a trial of the benchmark (default: %(default)s)",
     )
+    parser.add_argument(
+        "--only", type=_names, default=(), metavar="MEASURES", help="such as one_chat,together_8,next_turn_3000"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="keep the engines that an interrupted run into the same output completed"
+    )
     return parser.parse_args()
 
 
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))
+
+
 def _engines(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(","))
+    names = _names(text)
     if not set(names) <= set(_ENGINES) or len(set(names)) < len(names):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of {' and '.join(_ENGINES)}")
     return names
 
 
-async def _run(model: Path, output: Path, engines: tuple[str, ...], plan: Plan) -> int:
-    """Measure one engine after the other, so that only one is in memory, and write after each."""
+async def _run(arguments: argparse.Namespace, plan: Plan) -> int:
+    """Measure one engine after the other, so that only one is in memory, and write after each measure."""
     from bot.errors import ConfigurationError
     from bot.model.folder import open_model_folder
     from bot.settings import load_settings
@@ -74,19 +84,22 @@ async def _run(model: Path, output: Path, engines: tuple[str, ...], plan: Plan) 
     if missing := [name for name in ("psutil", "matplotlib") if find_spec(name) is None]:
         raise ConfigurationError(f"the benchmark needs {' and '.join(missing)}; run: pip install '.[development]'")
     from benchmarking.engine_run import EngineRun
-    from benchmarking.report import new_report, write_report
+    from benchmarking.report import new_report, resumed_report, write_report
 
-    folder = open_model_folder(model)
-    report = new_report(folder, plan)
+    folder, output = open_model_folder(arguments.model), arguments.output
+    report = resumed_report(folder, plan, output) if arguments.resume else new_report(folder, plan)
     began = time.monotonic()
-    for engine in engines:
+    for engine in [name for name in arguments.engines if name not in report["engines"]]:
 
         def say(line: str, engine: str = engine) -> None:
             print(f"{time.monotonic() - began:6.0f} s  {engine}: {line}", flush=True)
 
+        def keep(figures: Report, engine: str = engine) -> None:
+            report["engines"][engine] = figures
+            write_report(report, output)
+
         options = load_settings(env_file=None, model_dir=folder.path, engine=engine).engine_options
-        report["engines"][engine] = await EngineRun(options, folder, plan, say).measure_all()
-        write_report(report, output)
+        keep(await EngineRun(options, folder, plan, say, arguments.only, keep).measure_all())
     return _conclude(report, output)
 
 

@@ -151,6 +151,13 @@ def test_the_script_measures_the_small_model(small_model_dir: Path, tmp_path: Pa
     assert table in result.stdout
     assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
+    resumed = _run_script(
+        "--resume", "--size", "quick", "--engines", "genai", "--model", small_model_dir, "--output", output
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert "genai: load" not in resumed.stdout  # nothing is measured twice
+    assert json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))["engines"]["genai"] == engine
+
 
 def test_a_wrong_folder_is_one_line(tmp_path: Path) -> None:
     result = _run_script("--model", tmp_path / "nowhere", "--output", tmp_path / "benchmark")

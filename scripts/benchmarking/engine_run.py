@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Any, Literal
 
@@ -29,13 +29,25 @@ class EngineRun:
         folder: the same model's folder.
         plan: how much is measured.
         say: called with a line about what is being done.
+        only: the names of the measures to take; all of them where there are none. The engine is loaded in any case.
+        on_measured: called with the report so far after each measure, so that an interruption loses little.
     """
 
-    def __init__(self, options: EngineOptions, folder: ModelFolder, plan: Plan, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        options: EngineOptions,
+        folder: ModelFolder,
+        plan: Plan,
+        say: Callable[[str], None],
+        only: Collection[str] = (),
+        on_measured: Callable[[Report], None] | None = None,
+    ) -> None:
         self._options = options
         self._folder = folder
         self._plan = plan
         self._say = say
+        self._only = only
+        self._on_measured = on_measured
         self._prompts = Prompts(folder)
         self._lag = LoopLag()
         self._report: Report = {"measures": {}}
@@ -54,6 +66,7 @@ class EngineRun:
             if "loop_lag" in self._report:
                 await self._measure("mention", partial(self._mentions, memory))
         self._report["memory"] = {"bot_bytes": memory.own_bytes, "engine_bytes": memory.engine_bytes}
+        self._report["complete"] = True
         return self._report
 
     async def _measure_engine(self, memory: PeakMemory) -> bool:
@@ -82,6 +95,8 @@ class EngineRun:
         }
 
     async def _measure(self, name: str, work: Callable[[], Awaitable[Figures]]) -> None:
+        if self._only and name not in self._only and name != "load":
+            return
         self._say(name)
         started, ticks = time.perf_counter(), self._lag.ticks
         try:
@@ -92,6 +107,8 @@ class EngineRun:
         figures["took_seconds"] = time.perf_counter() - started
         figures["loop_lag"] = self._lag.summary(ticks)
         self._report["measures"][name] = figures
+        if self._on_measured is not None:
+            self._on_measured(self._report)
 
     async def _load(self, engine: EngineProcess) -> Figures:
         started = time.perf_counter()

@@ -12,12 +12,29 @@ from benchmarking.machine import describe_machine, describe_model
 from benchmarking.measures import agreement
 from benchmarking.plan import Plan
 from benchmarking.table import markdown_table
+from bot.core.tokenizer import read_json
+from bot.errors import ConfigurationError
 from bot.model.folder import ModelFolder
 
 
 def new_report(folder: ModelFolder, plan: Plan) -> Report:
     """Begin a report on a model; `engines` is filled by the run."""
     return {"machine": describe_machine(), "model": describe_model(folder), "plan": asdict(plan), "engines": {}}
+
+
+def resumed_report(folder: ModelFolder, plan: Plan, output: Path) -> Report:
+    """Begin a report with the engines that an interrupted run on the same machine, model and sizes has completed.
+
+    Raises:
+        ConfigurationError: there is no such report, or it is of something else.
+    """
+    report = new_report(folder, plan)
+    earlier = read_json(output.with_suffix(".json"))
+    for part in ("model", "plan"):
+        if earlier.get(part) != json.loads(json.dumps(report[part])):
+            raise ConfigurationError(f"{output}.json is of another {part}; leave --resume out to begin anew")
+    report["engines"] = {name: each for name, each in earlier["engines"].items() if each.get("complete")}
+    return report
 
 
 def write_report(report: Report, output: Path) -> None:

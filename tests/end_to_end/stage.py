@@ -15,6 +15,7 @@ from bot.demo.running_bot import RunningBot
 from bot.engine.interface import Outcome
 
 Payload = dict[str, Any]
+SUBJECTS = ("a dragon", "a castle", "a lighthouse keeper", "the sea", "a train", "a ship")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,21 @@ class Stage:
             return replies[-1] if replies and replies[-1]["components"] else None
 
         return await self.discord.wait_for(on_its_way, 60)
+
+    async def long_answer(self, person: Person) -> tuple[int, int, Payload]:
+        """Have a long answer under way, in a channel of its own: the channel's id, the question's, the message so far.
+
+        How long a story gets is the model's affair, and differs from processor to processor; one that is over within
+        two seconds was not long.
+        """
+        for subject in SUBJECTS:
+            channel = await self.fresh_channel(f"about {subject}")
+            question = await self.mention(person, channel, f"Write a very long story about {subject}.")
+            try:
+                await asyncio.wait_for(self._answered[question].wait(), 2)
+            except TimeoutError:
+                return channel, question, await self.growing(person, channel, question)
+        raise AssertionError("the model keeps every story short; these tests need other questions")
 
     async def answer(self, person: Person, channel_id: int, question_id: int) -> list[Payload]:
         """Wait until an answer has been delivered, and return its messages."""
