@@ -71,7 +71,7 @@ class _Channel:
 def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     """Load and warm up the model and report it ready."""
     started = time.monotonic()
-    channel.send([Progress("loading the model")])
+    channel.send([Progress("Loading the model")])
     limits = ModelLimits.read(options.model_dir)
 
     # OpenVINO is imported here and not above, because the bot's process imports this module to start it.
@@ -84,7 +84,7 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     check_properties(core, options.device, options.properties)
     events: list[Event] = []
     backend = _backend(options, events)
-    channel.send([Progress("warming up")])
+    channel.send([Progress("Warming up")])
     warm_up(backend, limits, events)
     facts = EngineFacts(
         engine=backend.name,
