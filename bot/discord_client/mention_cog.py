@@ -73,7 +73,7 @@ class MentionCog(commands.Cog):
             try:
                 await self._show(answer, editor, message.channel)
                 outcome = answer.outcome or Outcome(FinishReason.CANCELLED)
-            except Exception:
+            except Exception:  # whatever it is, the person must be told and not left waiting
                 logger.exception("An answer failed")
                 outcome = Outcome(
                     FinishReason.FAILED, "An error inside the bot; the person who runs it finds it logged."

@@ -138,7 +138,7 @@ class ReplyEditor:
             reference=reference,  # type: ignore[arg-type]  # None is taken; discord.py's overloads leave it out
             # The same number each time, so that a try whose answer was lost is not sent twice.
             nonce=f"{self._question.id}-{index}",
-            view=self._make_view() if has_view else None,  # type: ignore[arg-type]
+            view=self._make_view() if has_view else None,  # type: ignore[arg-type]  # as above
             files=_files(attachment),
         )
         sent = _Sent(message, message.content, bool(message.components))

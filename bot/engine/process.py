@@ -103,7 +103,7 @@ class EngineProcess:
         child = self._child = EngineChild(self._options, self._receive, self._lose)
         try:
             self._facts = await child.load(on_progress)
-        except BaseException:
+        except BaseException:  # a cancelled start too must leave no process behind
             self._dismiss(child)
             await asyncio.gather(*self._farewells)
             raise
