@@ -1,0 +1,101 @@
+"""Tells Prometheus the bot's numbers, and whoever supervises the bot whether it is well."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+from prometheus_client.aiohttp import make_aiohttp_handler
+
+from bot.errors import ConfigurationError
+from bot.numbers import Numbers
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the bot can answer.
+
+    Attributes:
+        ok: it can.
+        details: what else is told, by name.
+    """
+
+    ok: bool
+    details: Mapping[str, str | int | float | bool | None]
+
+
+class MonitoringServer:
+    """An HTTP server with `/metrics`, in Prometheus's formats, and `/healthz`, which is 200 if well and else 503.
+
+    Nobody is asked who they are, and nothing that people wrote is told.
+
+    Args:
+        numbers: what `/metrics` tells.
+        health: asked at every `/healthz`, in the event loop's thread.
+        host: the address or name to listen on, such as `127.0.0.1`.
+        port: the port, or 0 for any free one.
+    """
+
+    def __init__(self, numbers: Numbers, health: Callable[[], Health], *, host: str, port: int) -> None:
+        self._numbers = numbers
+        self._health = health
+        self._host = host
+        self._port = port
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """Answer from now on.
+
+        Raises:
+            ConfigurationError: the port is taken, or the host is not one of this machine's.
+        """
+        application = web.Application()
+        application.router.add_get("/metrics", make_aiohttp_handler(self._numbers.registry))
+        application.router.add_get("/healthz", self._healthz)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+        except (OSError, UnicodeError) as error:  # a name that cannot be a host's is a UnicodeError
+            await runner.cleanup()
+            raise ConfigurationError(self._why_not(error)) from error
+        self._runner = runner
+
+    async def close(self) -> None:
+        """Stop answering. May be called twice, or without a start."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    @property
+    def url(self) -> str:
+        """The running server's address, without a path: `http://127.0.0.1:9464`."""
+        assert self._runner is not None  # only a running server has an address
+        host, port = self._runner.addresses[0][:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        try:
+            health = self._health()
+        except Exception:
+            # While the bot shuts down what is asked may be gone already; then it is not well.
+            logger.warning("The bot's health could not be told.", exc_info=True)
+            health = Health(False, {})
+        return web.json_response({"ok": health.ok, **health.details}, status=200 if health.ok else 503)
+
+    def _why_not(self, error: OSError | UnicodeError) -> str:
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            return (
+                f"port {self._port} of {self._host}, for /metrics, is taken; "
+                "set METRICS_PORT to another, or leave it empty to do without"
+            )
+        reason = " ".join(str(error).split())
+        return (
+            f"/metrics cannot listen on port {self._port} of {self._host} ({reason}); set METRICS_HOST to an address "
+            "of this machine, such as 127.0.0.1, and METRICS_PORT to a port that you may use"
+        )
