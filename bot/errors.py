@@ -9,3 +9,7 @@ class ConfigurationError(Exception):
     """
 
     EXIT_CODE = 2
+
+
+class ModelDoesNotFitError(ConfigurationError):
+    """The model needs more memory than the process may still take."""

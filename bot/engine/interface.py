@@ -43,6 +43,8 @@ class GenerationRequest:
         max_new_tokens: the longest answer, in tokens.
         time_limit_seconds: the longest that the request may take once the engine has it, waiting included.
         sampling: how tokens are chosen.
+        ahead: only read the prompt into the cache, while nothing else is to be done, and generate nothing. It gives
+            way to every other request and then ends with `CANCELLED`; what was read stays in the cache.
     """
 
     prompt_ids: tuple[int, ...]
@@ -50,6 +52,7 @@ class GenerationRequest:
     max_new_tokens: int
     time_limit_seconds: float = 600.0
     sampling: Sampling = field(default_factory=Sampling)
+    ahead: bool = False
 
 
 class FinishReason(StrEnum):
@@ -59,8 +62,7 @@ class FinishReason(StrEnum):
     LENGTH = "length"  # max_new_tokens were generated
     CANCELLED = "cancelled"  # somebody asked for it
     TIMEOUT = "timeout"  # time_limit_seconds went by
-    NO_ROOM = "no_room"  # the prompt does not fit the engine's cache
-    ENGINE_LOST = "engine_lost"  # the engine process ended in the middle
+    NO_ROOM = "no_room"  # prompt and answer do not fit the engine's cache, or the model's context
     FAILED = "failed"  # the engine refused or failed this request; the detail says why
 
 
@@ -91,14 +93,17 @@ class EngineOptions:
     """What an engine process needs to load a model.
 
     Attributes:
-        engine: `genai` (openvino-genai, continuous batching) or `optimum` (optimum-intel, the sample's own path).
+        engine: `paged` (our continuous batching, for processors), `genai` (openvino-genai's, for other devices) or
+            `optimum` (optimum-intel, the sample's own path).
         model_dir: a folder that `optimum-cli export openvino` wrote.
         device: an OpenVINO device name: `CPU`, `GPU`, `GPU.0`, `AUTO`…
         properties: OpenVINO plugin properties added to the engine's defaults.
-        cache_gigabytes: size of the KV cache in whole GB (genai only).
-        max_batch: the most requests generated together (genai only).
-        max_batched_tokens: the most prompt tokens read in one step (genai only): how long a newcomer's
-            prompt may hold the others up.
+        cache_gigabytes: size of the KV cache in GB; None takes what memory allows and the batch can use
+            (not optimum).
+        max_batch: the most requests generated together (not optimum).
+        longest_pause_seconds: how long a newcomer's prompt may hold up answers that stream (paged only).
+        hang_seconds: a process that neither reports a step nor computes for so long while work waits is taken for
+            hung, and ended.
         trust_remote_code: let the model folder's own Python code run (optimum only).
     """
 
@@ -106,9 +111,10 @@ class EngineOptions:
     model_dir: Path
     device: str = "CPU"
     properties: Mapping[str, str] = field(default_factory=dict)
-    cache_gigabytes: int = 4
+    cache_gigabytes: float | None = None
     max_batch: int = 16
-    max_batched_tokens: int = 256
+    longest_pause_seconds: float = 1.5
+    hang_seconds: float = 10.0
     trust_remote_code: bool = False
 
 
@@ -123,6 +129,9 @@ class EngineFacts:
         load_seconds: how long it took to load and warm up.
         loaded_at: when that was done, with a time zone.
         process_id: the engine process's id in the operating system.
+        cache_tokens: how many tokens the KV cache holds; 0 for an engine that has none to share. No prompt and its
+            answer can be longer.
+        cache_bytes: what it takes when it is full.
     """
 
     engine: str
@@ -131,6 +140,39 @@ class EngineFacts:
     load_seconds: float
     loaded_at: datetime
     process_id: int
+    cache_tokens: int = 0
+    cache_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """What an engine is doing.
+
+    Attributes:
+        batch: how many requests are generated together right now.
+        waiting: how many wait for room in the batch.
+        cache_used: the part of the KV cache that these need, 0 to 1.
+    """
+
+    batch: int = 0
+    waiting: int = 0
+    cache_used: float = 0.0
+
+
+class EngineObserver(Protocol):
+    """Is told what an engine does, for people's numbers."""
+
+    def engine_stepped(self, state: BatchState) -> None:
+        """A step is done."""
+        ...
+
+    def prompt_read(self, tokens: int, cached: int) -> None:
+        """A prompt of so many tokens is being read, of which the cache already held some."""
+        ...
+
+    def engine_restarted(self, cause: str) -> None:
+        """The engine process was lost and is started again. The cause is `crashed` or `hung`."""
+        ...
 
 
 class Engine(Protocol):

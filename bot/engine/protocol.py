@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from bot.engine.interface import EngineFacts, GenerationRequest, Outcome
+from bot.engine.interface import BatchState, EngineFacts, GenerationRequest, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,31 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The engine cannot start; the line names the cause and the way out. The process ends after it."""
+    """The engine cannot start; the line names the cause and the way out. The process ends after it.
+
+    Attributes:
+        line: the line.
+        no_memory: whether the cause is that the model does not fit into the memory that is left.
+    """
 
     line: str
+    no_memory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTaken:
+    """A request's prompt entered the batch; the KV cache already held this many of its tokens."""
+
+    request_id: int
+    prompt_tokens: int
+    cached_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """A step is done: a sign of life, and what is in the batch."""
+
+    state: BatchState
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +92,4 @@ class Ended:
 
 
 Command: TypeAlias = Submit | Cancel | Shutdown
-Event: TypeAlias = Progress | Ready | Refused | Tokens | Ended
+Event: TypeAlias = Progress | Ready | Refused | PromptTaken | Stepped | Tokens | Ended

@@ -43,12 +43,16 @@ class ModelLimits:
                 f"({error!r}); export the model again"
             ) from None
 
+    def within_cache(self, tokens: int) -> ModelLimits:
+        """The same model with a KV cache of so many tokens; 0 is an engine without a cache of fixed size."""
+        return replace(self, context=min(self.context, tokens)) if tokens else self
+
 
 def refusal(request: GenerationRequest, limits: ModelLimits) -> Outcome | None:
     """Return how a request that cannot run ends, or None if it can run."""
     if not request.prompt_ids:
         return Outcome(FinishReason.FAILED, "the prompt is empty")
-    if request.max_new_tokens < 1:
+    if request.max_new_tokens < 1 and not request.ahead:
         return Outcome(FinishReason.FAILED, f"max_new_tokens is {request.max_new_tokens}; it must be at least 1")
     strange = next((token for token in request.prompt_ids if not 0 <= token < limits.vocabulary), None)
     if strange is not None:
@@ -56,7 +60,7 @@ def refusal(request: GenerationRequest, limits: ModelLimits) -> Outcome | None:
     if not _usable(request.sampling):
         return Outcome(FinishReason.FAILED, f"these sampling settings are out of range: {request.sampling}")
     if len(request.prompt_ids) >= limits.context:
-        detail = f"the prompt has {len(request.prompt_ids)} tokens; the model reads {limits.context} with the answer"
+        detail = f"the prompt has {len(request.prompt_ids)} tokens; there is room for {limits.context} with the answer"
         return Outcome(FinishReason.NO_ROOM, detail)
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-from bot.engine.interface import FinishReason, GenerationRequest, Outcome
+from bot.engine.interface import BatchState, FinishReason, GenerationRequest, Outcome
 from bot.engine.protocol import Ended, Event, Tokens
 
 Emit: TypeAlias = Callable[[Event], None]
@@ -23,8 +23,23 @@ class Backend(Protocol):
         ...
 
     @property
+    def cache_tokens(self) -> int:
+        """How many tokens the KV cache that all requests share holds; 0 where there is none."""
+        ...
+
+    @property
+    def cache_bytes(self) -> int:
+        """What that cache takes when it is full."""
+        ...
+
+    @property
     def busy(self) -> bool:
         """Whether there is work left, so that `step` must be called again."""
+        ...
+
+    @property
+    def state(self) -> BatchState:
+        """What is being done right now."""
         ...
 
     def add(self, request_id: int, request: GenerationRequest) -> None:
@@ -58,6 +73,12 @@ def emit_tokens(emit: Emit, request_id: int, ids: list[int], stop_ids: frozenset
 def emit_end(emit: Emit, request_id: int, reason: FinishReason, detail: str = "") -> None:
     """Emit a request's last event."""
     emit(Ended(request_id, Outcome(reason, detail)))
+
+
+def no_room_detail(request: GenerationRequest, cache_tokens: int) -> str:
+    """Why a request will never run: not even alone in the KV cache."""
+    tokens = len(request.prompt_ids) + request.max_new_tokens
+    return f"Question and answer may take {tokens:,} tokens; the engine's memory for them holds {cache_tokens:,}."
 
 
 def one_line(error: BaseException) -> str:

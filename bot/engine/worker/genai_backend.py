@@ -1,7 +1,8 @@
-"""The default backend: openvino-genai's continuous batching, which generates for many requests together."""
+"""The backend for devices other than the processor: openvino-genai's continuous batching."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,8 +10,12 @@ import numpy
 import openvino
 import openvino_genai
 
-from bot.engine.interface import EngineOptions, FinishReason, GenerationRequest, Sampling
-from bot.engine.worker.backend import Emit, emit_end, emit_tokens
+from bot.engine.interface import BatchState, EngineOptions, FinishReason, GenerationRequest, Sampling
+from bot.engine.worker.backend import Emit, emit_end, emit_tokens, no_room_detail, one_line
+from bot.engine.worker.paged.prefix_cache import BLOCK_TOKENS, blocks_for
+
+PROMPT_TOKENS_A_STEP = 256
+"""Small enough to let others' tokens through while a long prompt is read, large enough to lose little time."""
 
 
 @dataclass(slots=True)
@@ -24,8 +29,13 @@ class _Running:
 class GenaiBackend:
     """Runs token ids through `openvino_genai.ContinuousBatchingPipeline`."""
 
-    def __init__(self, options: EngineOptions, emit: Emit) -> None:
+    def __init__(self, options: EngineOptions, emit: Emit, blocks: int) -> None:
         """Load the model.
+
+        Args:
+            options: the model and the limits.
+            emit: takes events.
+            blocks: how many blocks the KV cache has.
 
         Raises:
             RuntimeError: OpenVINO cannot load it.
@@ -33,8 +43,10 @@ class GenaiBackend:
         self._emit = emit
         self._running: dict[int, _Running] = {}
         self._pipeline = openvino_genai.ContinuousBatchingPipeline(
-            options.model_dir, _scheduler_config(options), options.device, dict(options.properties)
+            options.model_dir, _scheduler_config(options, blocks), options.device, dict(options.properties)
         )
+        self._blocks = blocks
+        self._waiting: deque[tuple[int, GenerationRequest]] = deque()
 
     @property
     def name(self) -> str:
@@ -42,28 +54,69 @@ class GenaiBackend:
         return f"openvino-genai {openvino_genai.__version__.split('-')[0]}"
 
     @property
+    def cache_tokens(self) -> int:
+        """How many tokens the KV cache holds."""
+        return self._blocks * BLOCK_TOKENS
+
+    @property
+    def cache_bytes(self) -> int:
+        """What the whole KV cache takes."""
+        return int(self._pipeline.get_metrics().cache_size_in_bytes)
+
+    @property
     def busy(self) -> bool:
-        """Whether the pipeline has requests left, ended ones that it has not let go of included."""
-        return bool(self._pipeline.has_non_finished_requests())
+        """Whether requests wait, or the pipeline has some left, ended ones that it has not let go of included."""
+        return bool(self._waiting) or bool(self._pipeline.has_non_finished_requests())
+
+    @property
+    def state(self) -> BatchState:
+        """What the pipeline is doing."""
+        return BatchState(batch=len(self._running), cache_used=self._pipeline.get_metrics().cache_usage / 100)
 
     def add(self, request_id: int, request: GenerationRequest) -> None:
-        """Hand a request to the pipeline, which takes it in at the next step."""
-        prompt = openvino.Tensor(numpy.array([request.prompt_ids], dtype=numpy.int64))
-        handle = self._pipeline.add_request(request_id, prompt, _generation_config(request))
-        self._running[request_id] = _Running(request, handle)
+        """Put a request into the line for the pipeline. What is read ahead gives way to it."""
+        if _most_blocks(request) > self._blocks:
+            emit_end(self._emit, request_id, FinishReason.NO_ROOM, no_room_detail(request, self.cache_tokens))
+            return
+        ahead = [each for each, running in self._running.items() if running.request.ahead]
+        if request.ahead and (self._waiting or len(ahead) < len(self._running)):
+            emit_end(self._emit, request_id, FinishReason.CANCELLED)
+            return
+        for each in ahead:
+            self.end(each, FinishReason.CANCELLED)
+        self._waiting.append((request_id, request))
 
     def end(self, request_id: int, reason: FinishReason) -> None:
         """Stop a request and report it at once.
 
         `stop` and not `cancel`, because `stop` keeps what was read for the next turn of the same conversation.
         """
+        waiting = next((entry for entry in self._waiting if entry[0] == request_id), None)
         running = self._running.pop(request_id, None)
+        if waiting is not None:
+            self._waiting.remove(waiting)
         if running is not None:
             running.handle.stop()
+        if waiting is not None or running is not None:
             emit_end(self._emit, request_id, reason)
+
+    def _admit(self) -> None:
+        """Hand over what the cache has room for. Without room the pipeline would drop a request or push one out."""
+        reserved = sum(_most_blocks(each.request) for each in self._running.values())
+        while self._waiting and reserved + _most_blocks(self._waiting[0][1]) <= self._blocks:
+            request_id, request = self._waiting.popleft()
+            reserved += _most_blocks(request)
+            prompt = openvino.Tensor(numpy.array([request.prompt_ids], dtype=numpy.int64))
+            try:
+                handle = self._pipeline.add_request(request_id, prompt, _generation_config(request))
+            except RuntimeError as error:
+                emit_end(self._emit, request_id, FinishReason.FAILED, one_line(error))
+            else:
+                self._running[request_id] = _Running(request, handle)
 
     def step(self, poll: Callable[[], None]) -> None:  # noqa: ARG002 - a step is never longer than a token
         """Generate the next token of every running request, or read a part of a waiting prompt."""
+        self._admit()
         self._pipeline.step()
         for request_id, running in list(self._running.items()):
             self._report(request_id, running)
@@ -76,23 +129,30 @@ class GenaiBackend:
             for output in running.handle.read().values():
                 ids.extend(output.generated_ids)
                 finish = output.finish_reason
+        if running.request.ahead:
+            ids.clear()  # the pipeline cannot read without generating
         stopped = emit_tokens(self._emit, request_id, ids, running.request.stop_ids)
         if running.handle.get_status() == openvino_genai.GenerationStatus.RUNNING:
             return
         del self._running[request_id]
         if running.handle.get_status() == openvino_genai.GenerationStatus.IGNORED:
-            emit_end(self._emit, request_id, FinishReason.NO_ROOM, "the KV cache is full; give it more gigabytes")
+            detail = no_room_detail(running.request, self.cache_tokens)
+            emit_end(self._emit, request_id, FinishReason.NO_ROOM, detail)
         elif stopped or finish == openvino_genai.GenerationFinishReason.STOP:
             emit_end(self._emit, request_id, FinishReason.STOP)
         else:
             emit_end(self._emit, request_id, FinishReason.LENGTH)
 
 
-def _scheduler_config(options: EngineOptions) -> openvino_genai.SchedulerConfig:
+def _most_blocks(request: GenerationRequest) -> int:
+    return blocks_for(len(request.prompt_ids) + request.max_new_tokens)
+
+
+def _scheduler_config(options: EngineOptions, blocks: int) -> openvino_genai.SchedulerConfig:
     config = openvino_genai.SchedulerConfig()
-    config.cache_size = options.cache_gigabytes
+    config.num_kv_blocks = blocks
     config.max_num_seqs = options.max_batch
-    config.max_num_batched_tokens = options.max_batched_tokens
+    config.max_num_batched_tokens = PROMPT_TOKENS_A_STEP
     config.dynamic_split_fuse = True
     config.enable_prefix_caching = True
     return config
@@ -100,7 +160,7 @@ def _scheduler_config(options: EngineOptions) -> openvino_genai.SchedulerConfig:
 
 def _generation_config(request: GenerationRequest) -> openvino_genai.GenerationConfig:
     config = openvino_genai.GenerationConfig()
-    config.max_new_tokens = request.max_new_tokens
+    config.max_new_tokens = max(request.max_new_tokens, 1)
     if request.stop_ids:
         config.stop_token_ids = set(request.stop_ids)
         # An end token left unset is filled in from the model folder, and would end answers that no stop id ended.

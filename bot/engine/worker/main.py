@@ -9,15 +9,17 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, GenerationRequest
-from bot.engine.protocol import Cancel, Command, Ended, Event, Progress, Ready, Refused, Shutdown, Submit
+from bot.engine.protocol import Cancel, Command, Ended, Event, Progress, Ready, Refused, Shutdown, Stepped, Submit
 from bot.engine.worker.admission import ModelLimits, refusal, within_context
 from bot.engine.worker.backend import Backend, emit_end, one_line
 from bot.engine.worker.warm_up import warm_up
-from bot.errors import ConfigurationError
+from bot.errors import ConfigurationError, ModelDoesNotFitError
 
 
 def run(connection: Connection, options: EngineOptions) -> None:
@@ -27,17 +29,26 @@ def run(connection: Connection, options: EngineOptions) -> None:
         connection: this process's end of the pipe.
         options: the model to load and how.
     """
-    # Ctrl-C reaches every process of the terminal; the bot decides when its engine ends.
+    # Ctrl-C reaches every process of the terminal, and a service manager's SIGTERM every process of the service; the
+    # bot decides when its engine ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _be_first_when_memory_runs_out()
     channel = _Channel(connection)
     try:
         worker = _load(channel, options)
     except ConfigurationError as error:
-        channel.send([Refused(str(error))])
+        channel.send([Refused(str(error), no_memory=isinstance(error, ModelDoesNotFitError))])
     except Exception as error:  # noqa: BLE001 - whatever a model folder makes a library raise, a person gets one line
         channel.send([Refused(f"the model in {options.model_dir} does not load: {one_line(error)}")])
     else:
         worker.serve()
+
+
+def _be_first_when_memory_runs_out() -> None:
+    """Let Linux end this process and not the bot, which starts it again."""
+    with suppress(OSError):  # no Linux, or not allowed: then it is as with any other process
+        Path("/proc/self/oom_score_adj").write_text("500")
 
 
 class _Channel:
@@ -83,9 +94,9 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     device_name = device_full_name(core, options.device)
     check_properties(core, options.device, options.properties)
     events: list[Event] = []
-    backend = _backend(options, events)
+    backend = _backend(options, limits, events)
     channel.send([Progress("Warming up")])
-    warm_up(backend, limits, events)
+    warm_up(backend, limits.within_cache(backend.cache_tokens), events)
     facts = EngineFacts(
         engine=backend.name,
         device=options.device,
@@ -93,22 +104,45 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
         load_seconds=time.monotonic() - started,
         loaded_at=datetime.now(UTC),
         process_id=os.getpid(),
+        cache_tokens=backend.cache_tokens,
+        cache_bytes=backend.cache_bytes,
     )
     channel.send([Ready(facts)])
-    return _Worker(channel, backend, limits, events)
+    return _Worker(channel, backend, limits.within_cache(backend.cache_tokens), events)
 
 
-def _backend(options: EngineOptions, events: list[Event]) -> Backend:
+def _backend(options: EngineOptions, limits: ModelLimits, events: list[Event]) -> Backend:
     """Load the backend that the options name; it appends its events to the list."""
+    if options.engine == "paged":
+        from bot.engine.worker.paged_backend import PagedBackend
+
+        return PagedBackend(options, events.append, _cache_blocks(options, limits))
     if options.engine == "genai":
         from bot.engine.worker.genai_backend import GenaiBackend
 
-        return GenaiBackend(options, events.append)
+        return GenaiBackend(options, events.append, _cache_blocks(options, limits))
     if options.engine == "optimum":
         from bot.engine.worker.optimum_backend import OptimumBackend
 
         return OptimumBackend(options, events.append)
-    raise ConfigurationError(f"there is no engine {options.engine!r}; set ENGINE to genai or optimum")
+    raise ConfigurationError(f"there is no engine {options.engine!r}; set ENGINE to paged, genai or optimum")
+
+
+def _cache_blocks(options: EngineOptions, limits: ModelLimits) -> int:
+    """How many blocks the KV cache gets: as many as are useful, or as memory has room for."""
+    from bot.engine.worker.cache_budget import CacheShape, cache_precision, plan_blocks
+    from bot.engine.worker.memory_limit import usable_memory
+
+    wanted = options.cache_gigabytes
+    return plan_blocks(
+        shape=CacheShape.read(options.model_dir),
+        precision=cache_precision(options.model_dir, options.properties),
+        weights_bytes=(options.model_dir / "openvino_model.bin").stat().st_size,
+        context=limits.context,
+        max_batch=options.max_batch,
+        wanted_bytes=None if wanted is None else int(wanted * 1e9),
+        memory=usable_memory(),
+    )
 
 
 class _Worker:
@@ -129,6 +163,7 @@ class _Worker:
             self._poll()
             if self._backend.busy:
                 self._backend.step(self._poll)
+                self._events.append(Stepped(self._backend.state))
                 self._flush()
 
     def _poll(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from bot.engine.interface import EngineOptions, FinishReason, GenerationRequest, Sampling
+from bot.engine.interface import BatchState, EngineOptions, FinishReason, GenerationRequest, Sampling
 from bot.engine.worker.backend import Emit, emit_end, emit_tokens, one_line
 from bot.errors import ConfigurationError
 
@@ -52,12 +52,30 @@ class OptimumBackend:
         return f"optimum-intel {version('optimum-intel')}"
 
     @property
+    def cache_tokens(self) -> int:
+        """None are shared: each request has a cache of its own, which ends with it."""
+        return 0
+
+    @property
+    def cache_bytes(self) -> int:
+        """See `cache_tokens`."""
+        return 0
+
+    @property
     def busy(self) -> bool:
         """Whether requests are waiting."""
         return bool(self._waiting)
 
+    @property
+    def state(self) -> BatchState:
+        """What is being generated and what waits for it."""
+        return BatchState(batch=int(self._running_id is not None), waiting=len(self._waiting))
+
     def add(self, request_id: int, request: GenerationRequest) -> None:
-        """Put a request at the end of the line."""
+        """Put a request at the end of the line. Nothing can be read ahead: no request finds another's cache."""
+        if request.ahead:
+            emit_end(self._emit, request_id, FinishReason.CANCELLED)
+            return
         self._waiting.append((request_id, request))
 
     def end(self, request_id: int, reason: FinishReason) -> None:

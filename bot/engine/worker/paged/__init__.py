@@ -1,0 +1,1 @@
+"""Continuous batching of our own, over OpenVINO's paged attention."""

@@ -1,0 +1,130 @@
+"""A model that reads and writes a paged KV cache: one call advances any number of sequences by any number of tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import openvino
+from numpy.typing import NDArray
+from openvino import opset13
+from openvino._offline_transformations import paged_attention_transformation
+
+from bot.errors import ConfigurationError
+
+_LAST_TOKENS = "last_tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What a sequence does in one step.
+
+    Attributes:
+        tokens: the token ids that are read, at least one.
+        past: how many tokens of the sequence the cache holds before them.
+        blocks: the numbers of the cache blocks for `past` and `tokens` together, in order.
+    """
+
+    tokens: Sequence[int]
+    past: int
+    blocks: Sequence[int]
+
+
+class PagedModel:
+    """A causal language model on one device with a KV cache in blocks.
+
+    OpenVINO's own transformation, the one that openvino-genai applies, puts paged attention in the place of the
+    model's stateful cache.
+    """
+
+    def __init__(
+        self,
+        model_dir: Path,
+        device: str,
+        properties: Mapping[str, str],
+        blocks: int,
+    ) -> None:
+        """Load and compile a model.
+
+        Args:
+            model_dir: the folder with `openvino_model.xml`.
+            device: an OpenVINO device.
+            properties: OpenVINO properties for it.
+            blocks: how many blocks of 32 tokens the cache has. Their memory is taken when they are used.
+
+        Raises:
+            ConfigurationError: the model has no attention that the transformation knows.
+            RuntimeError: OpenVINO cannot load it.
+        """
+        core = openvino.Core()
+        model = core.read_model(model_dir / "openvino_model.xml")
+        paged_attention_transformation(model)
+        caches = [each.any_name for each in model.inputs if _is_cache(each.any_name)]
+        if not caches:
+            raise ConfigurationError(f"the model in {model_dir} has no attention to batch; set ENGINE=optimum")
+        _keep_last_tokens_only(model)
+        self._request = core.compile_model(model, device, dict(properties)).create_infer_request()
+        self._caches = [self._allocate(each, blocks) for each in self._request.model_inputs if _is_cache(each.any_name)]
+        self.cache_bytes = sum(cache.nbytes for cache in self._caches)
+
+    def _allocate(self, cache: openvino.ConstOutput, blocks: int) -> NDArray[numpy.generic]:
+        # Only the device knows how it lays a block out and what it packs it with.
+        block_shape = [size.get_length() for size in list(cache.partial_shape)[1:]]
+        tensor = openvino.Tensor(cache.element_type, openvino.Shape([blocks, *block_shape]))
+        self._request.set_tensor(cache.any_name, tensor)
+        # What is packed tighter than a byte comes without its shape.
+        data: NDArray[numpy.generic] = tensor.data.reshape(blocks, -1)
+        return data
+
+    def copy_block(self, source: int, target: int) -> None:
+        """Copy all layers' keys and values of one block to another."""
+        for cache in self._caches:
+            cache[target] = cache[source]
+
+    def advance(self, sequences: Sequence[Advance]) -> NDArray[numpy.float32]:
+        """Read the tokens of all sequences in one step.
+
+        Returns:
+            logits after the last token of each sequence, shape [sequences, vocabulary]; valid until the next call.
+        """
+        ends = numpy.cumsum([len(each.tokens) for each in sequences])
+        inputs = {
+            "input_ids": _joined([each.tokens for each in sequences], numpy.int64),
+            "position_ids": _joined(
+                [range(each.past, each.past + len(each.tokens)) for each in sequences], numpy.int64
+            ),
+            "past_lens": numpy.array([each.past for each in sequences], numpy.int32),
+            "subsequence_begins": numpy.array([0, *ends], numpy.int32),
+            "block_indices": _joined([each.blocks for each in sequences], numpy.int32),
+            "block_indices_begins": numpy.cumsum([0, *(len(each.blocks) for each in sequences)], dtype=numpy.int32),
+            "max_context_len": numpy.array(max(each.past + len(each.tokens) for each in sequences), numpy.int32),
+            _LAST_TOKENS: (ends - 1).astype(numpy.int64),
+        }
+        for name, values in inputs.items():
+            self._request.set_tensor(name, openvino.Tensor(values))
+        self._request.infer()
+        logits: NDArray[numpy.float32] = self._request.get_output_tensor(0).data.reshape(len(sequences), -1)
+        return logits
+
+
+def _is_cache(name: str) -> bool:
+    return name.startswith(("key_cache.", "value_cache."))
+
+
+def _keep_last_tokens_only(model: openvino.Model) -> None:
+    """Compute logits after each sequence's last token alone: nobody looks at those inside a prompt."""
+    head = model.outputs[0].get_node()
+    while head.get_type_name() != "MatMul":
+        head = head.input_value(0).get_node()
+    wanted = opset13.parameter([-1], numpy.int64, name=_LAST_TOKENS)
+    wanted.output(0).tensor.set_names({_LAST_TOKENS})
+    chosen = opset13.gather(head.input_value(0), wanted, opset13.constant(numpy.int64(0)))
+    head.input(0).replace_source_output(chosen.output(0))
+    model.add_parameters([wanted])
+    model.validate_nodes_and_infer_types()
+
+
+def _joined(parts: Sequence[Sequence[int]], kind: type) -> NDArray[numpy.generic]:
+    return numpy.concatenate([numpy.array(part, kind) for part in parts])
