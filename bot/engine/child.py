@@ -7,19 +7,21 @@ read while it computes, and a full pipe would hold up whoever writes to it.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import multiprocessing
 import queue
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 
 from bot.engine.interface import EngineFacts, EngineOptions
 from bot.engine.protocol import Command, Event, Progress, Ready, Refused, Shutdown
 from bot.engine.worker.main import run
-from bot.errors import ConfigurationError
+from bot.errors import ConfigurationError, ModelDoesNotFitError
 
-LEAVE_SECONDS = 1.5
-"""How long the engine process may take to leave when asked, and again when terminated."""
+LEAVE_SECONDS = 2.0
+"""How long the engine process may take to leave when asked; then it is killed."""
 
 
 class EngineChild:
@@ -45,6 +47,7 @@ class EngineChild:
         self._ready: asyncio.Future[EngineFacts] = self._loop.create_future()
         self._gone = asyncio.Event()
         self._exit_code: int | None = None
+        self.last_event = time.monotonic()  # when it last said anything
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
 
         context = multiprocessing.get_context("spawn")
@@ -52,6 +55,8 @@ class EngineChild:
         # A daemon does not outlive the bot even when nobody calls `end`.
         self._process = context.Process(target=run, args=(theirs, options), name="engine", daemon=True)
         self._process.start()
+        # At its own end Python would ask the process to leave, which it leaves to the bot, and wait for it.
+        atexit.register(self._process.kill)
         theirs.close()  # so that the pipe ends with the process
         self._threads = [
             threading.Thread(target=target, name=f"engine-{target.__name__.strip('_')}", daemon=True)
@@ -67,10 +72,20 @@ class EngineChild:
             on_progress: called with a line for each phase of the start-up.
 
         Raises:
-            ConfigurationError: the engine cannot start with these options, or its process died of them.
+            ConfigurationError: the engine cannot start with these options, or its process died of them; as a
+                `ModelDoesNotFitError` when memory is what is missing.
         """
         self._on_progress = on_progress
-        return await self._ready
+        facts = await self._ready
+        if self._gone.is_set():  # both messages were there when the event loop came to look
+            raise self._early_end()
+        return facts
+
+    @property
+    def process_id(self) -> int:
+        """The process's id in the operating system."""
+        assert self._process.pid is not None  # it has been started
+        return self._process.pid
 
     @property
     def exit_code(self) -> int | None:
@@ -81,21 +96,25 @@ class EngineChild:
         """Hand a command over. It is lost if the process is, which `on_lost` tells."""
         self._commands.put(command)
 
+    def kill(self) -> None:
+        """End the process at once, whatever it is doing; `on_lost` or `load` tells when it is gone."""
+        self._process.kill()
+
     async def end(self) -> None:
         """End the process, whatever it is doing, and wait until it has ended."""
         if not self._ready.done():
             self._ready.set_exception(ConfigurationError("the engine was closed while it was starting"))
         self._commands.put(Shutdown())
-        for insist in (self._process.terminate, self._process.kill):
-            try:
-                await asyncio.wait_for(self._gone.wait(), LEAVE_SECONDS)
-            except TimeoutError:
-                insist()
+        try:
+            await asyncio.wait_for(self._gone.wait(), LEAVE_SECONDS)
+        except TimeoutError:
+            self.kill()
         await self._gone.wait()
         await asyncio.to_thread(self._clear_away)
 
     def _clear_away(self) -> None:
         """Release what the process held. The pipe has ended, so none of this waits for long."""
+        atexit.unregister(self._process.kill)
         self._process.join()
         self._commands.put(None)
         for thread in self._threads:
@@ -126,24 +145,26 @@ class EngineChild:
                 return  # the process is gone; the reading thread sees it too and tells
 
     def _receive(self, events: list[Event]) -> None:
+        self.last_event = time.monotonic()
         for event in events:
             match event:
                 case Progress(line) if self._on_progress is not None:
                     self._on_progress(line)
                 case Ready(facts) if not self._ready.done():
                     self._ready.set_result(facts)
-                case Refused(line) if not self._ready.done():
-                    self._ready.set_exception(ConfigurationError(line))
+                case Refused(line, no_memory) if not self._ready.done():
+                    self._ready.set_exception((ModelDoesNotFitError if no_memory else ConfigurationError)(line))
         self._on_events(self, events)
 
     def _lost(self) -> None:
         self._exit_code = self._process.exitcode
         self._gone.set()
         if not self._ready.done():
-            self._ready.set_exception(
-                ConfigurationError(
-                    f"the engine process ended while it loaded the model (exit code {self._exit_code}); "
-                    "if memory ran out, use a smaller KV cache or model"
-                )
-            )
+            self._ready.set_exception(self._early_end())
         self._on_lost(self)
+
+    def _early_end(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"the engine process ended while it loaded the model (exit code {self._exit_code}); "
+            "if memory ran out, use a smaller KV cache or model"
+        )

@@ -1,32 +1,35 @@
-"""The engine in a process of its own, started again when it is lost."""
+"""The engine in a process of its own: watched, started again when it is lost, every request taken up where it was."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import logging
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from bot.engine.child import EngineChild
-from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, GenerationRequest, Outcome
-from bot.engine.protocol import Cancel, Ended, Event, Submit, Tokens
+from bot.engine.interface import (
+    EngineFacts,
+    EngineObserver,
+    EngineOptions,
+    FinishReason,
+    GenerationRequest,
+    Outcome,
+)
+from bot.engine.job import MOST_LOSSES, Job
+from bot.engine.protocol import Cancel, Ended, Event, PromptTaken, Stepped, Submit, Tokens
 from bot.engine.stream import TokenStream
+from bot.engine.watch import CHECK_SECONDS, Watch
 from bot.errors import ConfigurationError
 
 RESTART_DELAYS = (0.0, 1.0, 4.0, 15.0)
 """Seconds before each attempt to start a lost engine again. After the last one waiting requests fail."""
 
+_STEADY_SECONDS = 30.0
+"""A process that was there for so long did not end of its start, even if it had nothing to do."""
+
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Job:
-    """A request on its way: `sent` once an engine process has it."""
-
-    request: GenerationRequest
-    stream: TokenStream
-    sent: bool = False
 
 
 class EngineProcess:
@@ -34,19 +37,30 @@ class EngineProcess:
 
     OpenVINO holds Python's lock for seconds at a time and can crash natively; in a process of its own it does
     neither to the bot. All methods belong to the event loop that called `start`.
+
+    Args:
+        options: the model to load.
+        observer: told what happens, for people's numbers.
     """
 
-    def __init__(self, options: EngineOptions) -> None:
-        """Prepare an engine; `start` loads it."""
+    def __init__(self, options: EngineOptions, observer: EngineObserver | None = None) -> None:
         self._options = options
+        self._observer = observer
         self._facts: EngineFacts | None = None
         self._restarts = 0
+        self._starts_in_a_row = 0  # without a step in between
         self._child: EngineChild | None = None
-        self._jobs: dict[int, _Job] = {}
+        self._hung = False  # whether the present child was killed for it
+        self._loaded_at = 0.0
+        self._jobs: dict[int, Job] = {}
+        self._alone: int | None = None  # a suspicious request that is run without others
         self._ids = itertools.count()
         self._closed = False
         self._restarting: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._farewells: set[asyncio.Task[None]] = set()
+        self._no_jobs = asyncio.Event()
+        self._no_jobs.set()
 
     @property
     def facts(self) -> EngineFacts | None:
@@ -76,15 +90,26 @@ class EngineProcess:
     def submit(self, request: GenerationRequest) -> TokenStream:
         """Hand a request over and return at once. While the engine is being started again the request waits."""
         job_id = next(self._ids)
-        job = _Job(request, TokenStream(lambda: self._cancel(job_id)))
+        deadline = time.monotonic() + request.time_limit_seconds
+        job = Job(request, TokenStream(lambda: self._cancel(job_id)), deadline)
         self._jobs[job_id] = job
+        self._no_jobs.clear()
         if self._closed:
             self._finish(job_id, Outcome(FinishReason.CANCELLED))
         elif self._facts is not None:
-            self._send(job_id, job)
+            self._send_waiting()
         elif self._child is None:
             self._restart()
         return job.stream
+
+    async def retire(self) -> None:
+        """Wait until the requests on their way have ended, and then close. What is read ahead is given up."""
+        for job_id in [each for each, job in self._jobs.items() if job.request.ahead]:
+            self._cancel(job_id)
+        try:
+            await self._no_jobs.wait()
+        finally:
+            await self.close()
 
     async def close(self) -> None:
         """End every request with `CANCELLED` and the process with it. It takes a few seconds at the most."""
@@ -92,23 +117,26 @@ class EngineProcess:
         self._facts = None
         for job_id in list(self._jobs):
             self._finish(job_id, Outcome(FinishReason.CANCELLED))
-        if self._restarting is not None:
-            self._restarting.cancel()
-            await asyncio.wait([self._restarting])
+        for task in (self._restarting, self._watching):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
         if self._child is not None:
             self._dismiss(self._child)
         await asyncio.gather(*self._farewells)
 
     async def _launch(self, on_progress: Callable[[str], None] | None) -> EngineFacts:
         child = self._child = EngineChild(self._options, self._receive, self._lose)
+        self._hung = False
+        self._watching = self._watching or asyncio.create_task(self._watch())
         try:
             self._facts = await child.load(on_progress)
         except BaseException:  # a cancelled start too must leave no process behind
             self._dismiss(child)
             await asyncio.gather(*self._farewells)
             raise
-        for job_id, job in self._jobs.items():
-            self._send(job_id, job)
+        self._loaded_at = time.monotonic()
+        self._send_waiting()
         return self._facts
 
     def _dismiss(self, child: EngineChild) -> None:
@@ -120,15 +148,23 @@ class EngineProcess:
             self._farewells.add(farewell)
             farewell.add_done_callback(self._farewells.discard)
 
-    def _send(self, job_id: int, job: _Job) -> None:
-        assert self._child is not None
-        job.sent = True
-        self._child.send(Submit(job_id, job.request))
+    def _send_waiting(self) -> None:
+        """Send what the engine does not have yet; a suspicious request first, and the others only after it."""
+        if self._alone is not None or self._child is None:
+            return
+        waiting = {job_id: job for job_id, job in self._jobs.items() if not job.sent}
+        self._alone = next((job_id for job_id, job in waiting.items() if job.suspicious), None)
+        if self._alone is not None:
+            waiting = {self._alone: waiting[self._alone]}
+        for job_id, job in waiting.items():
+            job.sent = True
+            self._child.send(Submit(job_id, job.remaining()))
 
     def _cancel(self, job_id: int) -> None:
         job = self._jobs.get(job_id)
         if job is None:
             return
+        job.cancelled = True
         if job.sent and self._child is not None:
             self._child.send(Cancel(job_id))
         else:
@@ -136,8 +172,19 @@ class EngineProcess:
 
     def _finish(self, job_id: int, outcome: Outcome) -> None:
         job = self._jobs.pop(job_id, None)
-        if job is not None:
-            job.stream.finish(outcome)
+        if job is None:
+            return
+        job.stream.finish(outcome)
+        self._leave_alone(job_id)
+        if not self._jobs:
+            self._no_jobs.set()
+
+    def _leave_alone(self, job_id: int) -> None:
+        """A suspicious request has shown that it is harmless, or has ended: the others may come."""
+        if self._alone == job_id:
+            self._alone = None
+            if self._facts is not None:
+                self._send_waiting()
 
     def _receive(self, child: EngineChild, events: list[Event]) -> None:
         if child is not self._child:
@@ -145,19 +192,82 @@ class EngineProcess:
         for event in events:
             match event:
                 case Tokens(job_id, ids) if job_id in self._jobs:
-                    self._jobs[job_id].stream.push(ids)
+                    self._jobs[job_id].take(ids)
+                    self._leave_alone(job_id)
                 case Ended(job_id, outcome):
                     self._finish(job_id, outcome)
+                case Stepped(state):
+                    self._starts_in_a_row = 0
+                    if self._observer is not None:
+                        self._observer.engine_stepped(state)
+                case PromptTaken(_, prompt_tokens, cached_tokens) if self._observer is not None:
+                    self._observer.prompt_read(prompt_tokens, cached_tokens)
+
+    async def _watch(self) -> None:
+        """End a process that hangs, and requests whose time ran out while there was no engine."""
+        watched: tuple[EngineChild, Watch] | None = None
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            self._time_out_unsent()
+            child = self._child
+            if child is None:
+                continue
+            if watched is None or watched[0] is not child:
+                watched = child, Watch(child.process_id, self._options.hang_seconds)
+            watched[1].look()
+            if not self._hung and self._hangs(*watched):
+                log.warning("the engine process hangs; it is killed and started again")
+                self._hung = True
+                child.kill()
+
+    def _hangs(self, child: EngineChild, watch: Watch) -> bool:
+        if self._facts is None:
+            return watch.hangs_loading(child.last_event)
+        sent = [job for job in self._jobs.values() if job.sent]
+        if not sent:
+            child.last_event = time.monotonic()  # it has nothing to report
+            return False
+        # A whole prompt is one silent call there, and may take minutes; the requests' own time limit must do.
+        may_be_silent = self._options.engine == "optimum"
+        overdue = time.monotonic() - max(job.deadline for job in sent) > self._options.hang_seconds
+        return overdue or watch.hangs_at_work(child.last_event, may_be_silent=may_be_silent)
+
+    def _time_out_unsent(self) -> None:
+        now = time.monotonic()
+        for job_id in [each for each, job in self._jobs.items() if not job.sent and job.deadline <= now]:
+            self._finish(job_id, Outcome(FinishReason.TIMEOUT))
 
     def _lose(self, child: EngineChild) -> None:
-        """The process is gone. If nobody wanted that, say so to its requests and start another one."""
+        """The process is gone. If nobody wanted that, start another one and take its requests up again."""
         if child is not self._child or self._facts is None:
             return
-        log.warning("the engine process was lost (exit code %s); it is started again", child.exit_code)
+        cause = "hung" if self._hung else "crashed"
+        log.warning("the engine process %s (exit code %s); it is started again", cause, child.exit_code)
+        if self._observer is not None:
+            self._observer.engine_restarted(cause)
+        self._restarts += 1
+        if time.monotonic() - self._loaded_at > _STEADY_SECONDS:
+            self._starts_in_a_row = 0
         self._dismiss(child)
-        for job_id in [each for each, job in self._jobs.items() if job.sent]:
-            self._finish(job_id, Outcome(FinishReason.ENGINE_LOST))
+        self._take_back()
         self._restart()
+
+    def _take_back(self) -> None:
+        """Have ready for the next process what the lost one had, but for what must have ended it."""
+        alone, self._alone = self._alone, None
+        for job_id, job in list(self._jobs.items()):
+            if not job.sent:
+                continue
+            job.sent = False
+            job.losses += 1
+            if job.complete:
+                self._finish(job_id, Outcome(FinishReason.LENGTH))
+            elif job.cancelled or job.request.ahead:
+                self._finish(job_id, Outcome(FinishReason.CANCELLED))
+            elif job_id == alone and job.losses >= MOST_LOSSES:
+                log.error("a request of %d tokens ended the engine %d times", len(job.request.prompt_ids), job.losses)
+                detail = "This question makes the engine fail each time; please ask in other words."
+                self._finish(job_id, Outcome(FinishReason.FAILED, detail))
 
     def _restart(self) -> None:
         if self._restarting is None:
@@ -165,18 +275,19 @@ class EngineProcess:
 
     async def _start_again(self) -> None:
         """Try to start the engine, a little later each time; give up on the waiting requests in the end."""
-        detail = ""
+        detail = "it ends again and again"
         try:
-            for delay in RESTART_DELAYS:
-                await asyncio.sleep(delay)
+            while self._starts_in_a_row < len(RESTART_DELAYS):
+                await asyncio.sleep(RESTART_DELAYS[self._starts_in_a_row])
+                self._starts_in_a_row += 1
                 try:
                     await self._launch(None)
                 except (ConfigurationError, OSError) as error:
                     detail = str(error)
                     log.warning("the engine did not start: %s", detail)
                 else:
-                    self._restarts += 1
                     return
+            self._starts_in_a_row = 0  # whoever asks next makes it try again
         finally:
             self._restarting = None
         self._fail_waiting(detail)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from bot.engine.interface import EngineOptions, Generation, GenerationRequest, Outcome
@@ -22,21 +23,33 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def slow_options(tmp_path_factory: pytest.TempPathFactory) -> EngineOptions:
     """An engine that reads a whole prompt in a single long step.
 
-    The model's file is small, but its keys and values are huge: 1 GB of KV cache holds 512 tokens.
+    The model's file is small, but its keys and values are huge: 2 GB of KV cache hold 1,024 tokens.
     """
     folder = write_tiny_phi3(tmp_path_factory.mktemp("slow-phi3"), layers=4, hidden=8, heads=128, head_size=512)
     return EngineOptions(
-        engine="genai",
+        engine="paged",
         model_dir=folder,
         properties={"KV_CACHE_PRECISION": "f32"},
         cache_gigabytes=1,
-        max_batched_tokens=512,
     )
 
 
 def request(*prompt_ids: int, stop: frozenset[int] = frozenset(), limit: int = 20, **rest: Any) -> GenerationRequest:
     """A request with the tests' usual limits."""
     return GenerationRequest(prompt_ids, stop, limit, **rest)
+
+
+def kill_after(tokens: int, process_id: int) -> Callable[[list[int]], None]:
+    """For `collect`: kill a process once so many tokens have come."""
+    killed = False
+
+    def kill(ids: list[int]) -> None:
+        nonlocal killed
+        if len(ids) >= tokens and not killed:
+            killed = True
+            psutil.Process(process_id).kill()
+
+    return kill
 
 
 async def collect(

@@ -31,7 +31,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.fixture(params=["genai", "optimum"])
+@pytest.fixture(params=["paged", "genai", "optimum"])
 def options(request: pytest.FixtureRequest, tiny_model: Path) -> EngineOptions:
     return EngineOptions(engine=request.param, model_dir=tiny_model, cache_gigabytes=1)
 
@@ -71,17 +71,17 @@ async def test_a_config_without_the_context_is_named(options: EngineOptions, tmp
 async def test_a_broken_model_is_named(tiny_model: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_model, tmp_path, dirs_exist_ok=True)
     (tmp_path / "openvino_model.xml").write_text("<net>")
-    line = await refused_with(EngineOptions("genai", tmp_path, cache_gigabytes=1))
+    line = await refused_with(EngineOptions("paged", tmp_path, cache_gigabytes=1))
     assert f"the model in {tmp_path} does not load" in line
 
 
 async def test_a_cache_larger_than_memory_is_named(tiny_model: Path) -> None:
-    line = await refused_with(EngineOptions("genai", tiny_model, cache_gigabytes=100_000))
-    assert "cache size" in line
+    line = await refused_with(EngineOptions("paged", tiny_model, cache_gigabytes=100_000))
+    assert "the KV cache that KV_CACHE_GIGABYTES asks for" in line
 
 
 async def test_an_unknown_engine_names_the_known_ones(tiny_model: Path) -> None:
-    assert "genai or optimum" in await refused_with(EngineOptions("vllm", tiny_model))
+    assert "paged, genai or optimum" in await refused_with(EngineOptions("vllm", tiny_model))
 
 
 async def test_optimum_that_is_not_installed_tells_how_to_install_it(
