@@ -114,14 +114,14 @@ class PagedBackend:
         others_stream = any(each.generates for each in batch) or not self._running
         shares = share_out(batch, self._pace.prompt_tokens(others_stream=others_stream))
         prompt_tokens = sum(count for sequence, count in shares if not sequence.generates)
-        started = time.monotonic()
+        started = time.perf_counter()
         logits = self._model.advance([self._advance(sequence, count) for sequence, count in shares])
         for index, (sequence, count) in enumerate(shares):
             self._note_read(sequence, count)
             if not sequence.unread:
                 sampling = sequence.request.sampling
                 self._conclude(sequence, choose_token(logits[index], sampling, sequence.seen, sequence.read))
-        self._pace.learn(time.monotonic() - started, prompt_tokens)
+        self._pace.learn(time.perf_counter() - started, prompt_tokens)
 
     @property
     def _room(self) -> int:

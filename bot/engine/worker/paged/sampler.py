@@ -49,5 +49,5 @@ def _penalized(logits: NDArray[numpy.float32], penalty: float, seen: set[int]) -
 def _likeliest_first(logits: NDArray[numpy.float64], top_k: int) -> NDArray[numpy.int64]:
     if 0 < top_k < len(logits):
         candidates = numpy.argpartition(logits, -top_k)[-top_k:]
-        return candidates[numpy.argsort(-logits[candidates], kind="stable")]
-    return numpy.argsort(-logits, kind="stable")
+        return candidates[numpy.argsort(-logits[candidates])]
+    return numpy.argsort(-logits)

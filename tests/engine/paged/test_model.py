@@ -1,0 +1,22 @@
+"""What the bookkeeping of the cache takes for granted of the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy
+import pytest
+
+from bot.engine.worker.paged.model import Advance, PagedModel
+
+TEXT = range(100, 125)
+
+
+@pytest.mark.parametrize("precision", ["f32", "u8", "u4"])
+def test_a_copied_block_is_as_good_as_the_first(tiny_model: Path, precision: str) -> None:
+    model = PagedModel(tiny_model, "CPU", {"KV_CACHE_PRECISION": precision}, 3)
+    model.advance([Advance(TEXT[:20], 0, [0])])
+    model.copy_block(0, 2)
+    first, second = (model.advance([Advance(TEXT[20:25], 20, [block])]).copy() for block in (0, 2))
+    assert first.any()
+    assert numpy.array_equal(first, second)
