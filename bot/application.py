@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from contextlib import suppress
 
 import aiohttp
 import discord
 
 from bot.core.answering import Answering
-from bot.core.conversation import Budget, Conversations
-from bot.core.prompt import Message, PromptBuilder
+from bot.core.reading_ahead import ReadingAhead
 from bot.discord_client.client import INTENT_HELP, PhiClient
 from bot.discord_client.command_sync import sync_changed_commands
 from bot.discord_client.mention_cog import MentionCog
-from bot.discord_client.model_cog import ModelCog, describe_model
-from bot.engine.process import EngineProcess
+from bot.discord_client.model_cog import ModelCog
+from bot.discord_client.typing_cog import TypingCog
 from bot.errors import ConfigurationError
-from bot.model.folder import ModelFolder, open_model_folder
+from bot.monitoring_server import Health, MonitoringServer
+from bot.numbers import Numbers
 from bot.progress import Progress
+from bot.serving import Serving
 from bot.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -41,35 +43,82 @@ class Application:
         self._progress = progress
         self._token = settings.require_token()
         self.ready = asyncio.Event()  # set once the bot is on Discord and answers
-        self.folder: ModelFolder = open_model_folder(settings.model_dir)
-        builder = PromptBuilder.from_folder(self.folder.path, self.folder.eos_token_ids)
-        budget = Budget(self.folder.context_length, settings.max_new_tokens)
-        _check_system_prompt(builder, settings.system_prompt, budget)
-        self.engine = EngineProcess(settings.engine_options)
-        self.answering = Answering(
-            engine=self.engine,
-            builder=builder,
-            conversations=Conversations(builder, settings.system_prompt, budget),
-            budget=budget,
-            sampling=settings.sampling,
-            time_limit_seconds=settings.answer_time_limit_seconds,
-        )
+        self.numbers = Numbers()
+        self.serving = Serving(settings, self.numbers)
         self.client = PhiClient(message_content_intent=settings.message_content_intent, set_up=self._set_up)
+        self._reading_ahead = ReadingAhead(self.answering)
+        self._draining: asyncio.Task[None] | None = None
+
+    @property
+    def answering(self) -> Answering:
+        """What turns questions into answers."""
+        return self.serving.answering
 
     async def run(self) -> None:
         """Log in, load the model, and answer until cancelled or told to end; then end everything.
 
         Raises:
-            ConfigurationError: Discord or the engine refused something that the person who runs it must mend.
+            ConfigurationError: Discord, the engine or the operating system refused something that the person who runs
+                it must mend.
             ConnectionError: Discord cannot be reached at the start.
         """
-        _end_on_terminate()
+        monitoring = await self._start_monitoring()
+        self._drain_on_terminate()
         try:
             async with self.client:
                 await self._log_in()
                 await self._connect()
         finally:
-            await self.engine.close()
+            await self.serving.close()
+            if monitoring is not None:
+                await monitoring.close()
+
+    async def drain(self) -> None:
+        """Take no new questions, let answers on their way end up to the limit, then end the bot."""
+        self._progress.stage("Letting the answers on their way end")
+        self.answering.line.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.drain_seconds):
+                await self.answering.line.wait_until_nobody_runs()
+                await self.client.running_replies.wait_until_delivered()
+
+    def health(self) -> Health:
+        """Whether a mention would be answered now."""
+        details = {
+            "discord": self.client.is_ready() and not self.client.is_closed(),
+            "engine": self.serving.facts is not None,
+            "draining": self._draining is not None,
+            "running": self.answering.line.running,
+            "waiting": self.answering.line.waiting,
+            "engine_restarts": self.numbers.restarts,
+        }
+        return Health(bool(details["discord"] and details["engine"] and not details["draining"]), details)
+
+    async def _start_monitoring(self) -> MonitoringServer | None:
+        port = self._settings.metrics_port
+        if port is None:
+            return None
+        server = MonitoringServer(self.numbers, self.health, host=self._settings.metrics_host, port=port)
+        await server.start()
+        return server
+
+    def _drain_on_terminate(self) -> None:
+        """Let SIGTERM end the program softly, and a second one as Ctrl-C does, where the operating system has it."""
+        task = asyncio.current_task()
+        assert task is not None  # only called from a coroutine
+
+        def terminate() -> None:
+            if self._draining is not None:
+                task.cancel()
+                return
+            self._draining = asyncio.create_task(self.drain())
+            self._draining.add_done_callback(lambda _: task.cancel())
+
+        try:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
+        except NotImplementedError:
+            # Windows: closing the console ends the process, and the engine ends with it.
+            logger.debug("No SIGTERM here.")
 
     async def _log_in(self) -> None:
         self._progress.stage("Logging in to Discord")
@@ -98,30 +147,11 @@ class Application:
         self._progress.done(f"{self.client.user} is online; servers: {len(self.client.guilds)}. Ctrl-C ends it.")
 
     async def _set_up(self, client: PhiClient) -> None:
-        await self.engine.start(self._progress.stage)
+        await self.serving.start(self._progress.stage)
         await client.add_cog(
             MentionCog(client, self.answering, client.running_replies, self._settings.max_reply_messages)
         )
-        await client.add_cog(ModelCog(lambda: describe_model(self.folder, self.engine, self.answering)))
+        await client.add_cog(ModelCog(self.serving, self.numbers, self._settings.admin_ids))
+        await client.add_cog(TypingCog(self._reading_ahead))
         self._progress.stage("Connecting to Discord")
         await sync_changed_commands(client.tree, self._settings.data_dir / "synced_commands.sha256")
-
-
-def _check_system_prompt(builder: PromptBuilder, system_prompt: str, budget: Budget) -> None:
-    tokens = len(builder.build([Message("system", system_prompt), Message("user", "")]).ids)
-    if tokens > budget.prompt_limit // 2:
-        raise ConfigurationError(
-            f"SYSTEM_PROMPT takes {tokens:,} tokens, more than half of the {budget.prompt_limit:,} that a prompt may "
-            "have with this model; shorten it, or lower MAX_NEW_TOKENS"
-        )
-
-
-def _end_on_terminate() -> None:
-    """Let SIGTERM end the program as Ctrl-C does, where the operating system has it."""
-    task = asyncio.current_task()
-    assert task is not None  # only called from a coroutine
-    try:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    except NotImplementedError:
-        # Windows: closing the console ends the process, and the engine ends with it.
-        logger.debug("No SIGTERM here.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -17,9 +17,13 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.engine.interface import EngineOptions, Sampling
 from bot.errors import ConfigurationError
+from bot.model.generation_defaults import GenerationDefaults
+
+Number = TypeVar("Number", int, float)
 
 ENV_FILE = Path(".env")
 _TOKEN_SHAPE = re.compile(r"[\w-]{18,}\.[\w-]{4,}\.[\w-]{20,}")
+_DEFAULT_MAX_NEW_TOKENS = 1024
 _DEFAULT_SYSTEM_PROMPT = (
     "You are Phi, a helpful assistant in a Discord chat. Answer in Markdown, briefly and to the point. "
     "A message may begin with the name of the person who wrote it, in brackets."
@@ -48,6 +52,11 @@ class Settings(BaseSettings):
         "bot read that message too. Switch the intent on in the portal first.",
         allowed="true or false",
     )
+    admin_ids: Annotated[frozenset[int], NoDecode] = _setting(
+        frozenset(),
+        "Who may use `/model reload`, beside the owner of the bot's application.",
+        allowed="Discord user ids, several separated by commas",
+    )
     max_reply_messages: int = _setting(
         3, "The most messages one answer may take; the rest is attached as a file.", allowed="1 to 10", ge=1, le=10
     )
@@ -58,10 +67,11 @@ class Settings(BaseSettings):
         "A folder that `optimum-cli export openvino` wrote.",
         allowed="a folder's path",
     )
-    engine: Literal["genai", "optimum"] = _setting(
-        "genai",
-        "What runs the model: `genai` answers many people at once; `optimum` is the Phi-3 cookbook sample's path.",
-        allowed="genai or optimum",
+    engine: Literal["auto", "paged", "genai", "optimum"] = _setting(
+        "auto",
+        "What runs the model: `paged` (processors) and `genai` (other devices) answer many people at once; `optimum` "
+        "is the Phi-3 cookbook sample's path, one after another. `auto` chooses by the device.",
+        allowed="auto, paged, genai or optimum",
     )
     device: str = _setting(
         "CPU", "The OpenVINO device.", allowed="an OpenVINO device such as CPU, GPU, GPU.0 or AUTO", min_length=1
@@ -71,22 +81,20 @@ class Settings(BaseSettings):
         "OpenVINO properties for the device, added to the engine's own.",
         allowed="NAME=VALUE, several separated by commas",
     )
-    kv_cache_gigabytes: int = _setting(
-        4,
-        "Memory for what the model has read (its KV cache), in whole GB; a full Phi-3 context takes 0.8 GB "
-        "(genai only).",
-        allowed="1 to 1024",
-        ge=1,
+    kv_cache_gigabytes: float | None = _setting(
+        None,
+        "Memory for what the model has read (its KV cache), in GB; a full Phi-3 context takes 0.9 GB. Without it, what "
+        "the memory allows and the batch can use.",
+        allowed="0.05 to 1024",
+        ge=0.05,
         le=1024,
     )
-    max_batch: int = _setting(16, "The most answers generated together (genai only).", allowed="1 to 256", ge=1, le=256)
-    max_batched_tokens: int = _setting(
-        256,
-        "The most prompt tokens read in one step: smaller makes the others wait less for a newcomer's long prompt "
-        "(genai only).",
-        allowed="32 to 4096",
-        ge=32,
-        le=4096,
+    engine_hang_seconds: float = _setting(
+        10.0,
+        "An engine process that neither reports nor computes for so long while work waits is killed and started again.",
+        allowed="2 to 3600",
+        ge=2,
+        le=3600,
     )
     trust_remote_code: bool = _setting(
         False,
@@ -98,32 +106,87 @@ class Settings(BaseSettings):
     system_prompt: str = _setting(
         _DEFAULT_SYSTEM_PROMPT, "What the model is told before every conversation.", allowed="any text"
     )
-    max_new_tokens: int = _setting(1024, "The longest answer, in tokens.", allowed="1 to 100000", ge=1, le=100_000)
-    answer_time_limit_seconds: float = _setting(
-        600.0, "The longest time that one answer may take, in seconds.", allowed="1 to 86400", ge=1, le=86_400
+    max_new_tokens: int | None = _setting(
+        None,
+        "The longest answer, in tokens. Without it, what the model's generation_config.json says, or 1024.",
+        allowed="1 to 100000",
+        ge=1,
+        le=100_000,
     )
-    temperature: float = _setting(
-        0.0,
-        "0 takes the likeliest token each time, as the sample does; higher is more varied.",
+    max_prompt_tokens: int | None = _setting(
+        None,
+        "The longest prompt, in tokens: system prompt, history and question. Without it, what the context leaves.",
+        allowed="64 to 1000000",
+        ge=64,
+        le=1_000_000,
+    )
+    answer_time_limit_seconds: float = _setting(
+        600.0,
+        "The longest time that one answer may take once its turn has come, in seconds.",
+        allowed="1 to 86400",
+        ge=1,
+        le=86_400,
+    )
+    temperature: float | None = _setting(
+        None,
+        "0 takes the likeliest token each time, as the sample does; higher is more varied. Without this and the next "
+        "three, what the model's generation_config.json says.",
         allowed="0 to 2",
         ge=0,
         le=2,
     )
-    top_p: float = _setting(
-        1.0,
+    top_p: float | None = _setting(
+        None,
         "With a temperature: draw among the likeliest tokens that together have this probability.",
         allowed="above 0, to 1",
         gt=0,
         le=1,
     )
-    top_k: int = _setting(
-        0, "With a temperature: draw among this many likeliest tokens; 0 is all.", allowed="0 to 1000", ge=0, le=1000
+    top_k: int | None = _setting(
+        None, "With a temperature: draw among this many likeliest tokens; 0 is all.", allowed="0 to 1000", ge=0, le=1000
     )
-    repetition_penalty: float = _setting(
-        1.0, "Above 1, tokens that were used already become less likely.", allowed="0.5 to 2", ge=0.5, le=2
+    repetition_penalty: float | None = _setting(
+        None, "Above 1, tokens that were used already become less likely.", allowed="0.5 to 2", ge=0.5, le=2
     )
     seed: int = _setting(
         0, "With a temperature: where the random draw begins.", allowed="0 to 4294967295", ge=0, le=2**32 - 1
+    )
+
+    # Many people at once
+    max_batch: int = _setting(
+        16, "The most answers generated together (not optimum).", allowed="1 to 256", ge=1, le=256
+    )
+    max_waiting: int = _setting(
+        64, "The most questions that wait for their turn; more are turned away.", allowed="1 to 256", ge=1, le=256
+    )
+    max_waiting_per_person: int = _setting(
+        5, "The most questions of one person that wait.", allowed="1 to 256", ge=1, le=256
+    )
+    longest_pause_seconds: float = _setting(
+        1.5,
+        "The longest that streaming answers may stand still while somebody else's long prompt is read (paged only).",
+        allowed="0.1 to 60",
+        ge=0.1,
+        le=60,
+    )
+    drain_seconds: float = _setting(
+        20.0,
+        "How long answers on their way may go on when the bot is told to end (SIGTERM).",
+        allowed="0 to 3600",
+        ge=0,
+        le=3600,
+    )
+
+    # Watching it
+    metrics_port: int | None = _setting(
+        None,
+        "Serve numbers for Prometheus at /metrics, and /healthz, on this port. Off without it.",
+        allowed="1 to 65535",
+        ge=1,
+        le=65_535,
+    )
+    metrics_host: str = _setting(
+        "127.0.0.1", "The address to serve them on.", allowed="a host name or an address", min_length=1
     )
 
     # Where things are
@@ -142,30 +205,45 @@ class Settings(BaseSettings):
             raise ValueError("not NAME=VALUE")
         return {name.strip(): setting.strip() for name, _, setting in pairs}
 
+    @field_validator("admin_ids", mode="before")
+    @classmethod
+    def _read_ids(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        if not all(part.isdecimal() for part in parts):
+            raise ValueError("not numbers")
+        return parts
+
     @property
     def engine_options(self) -> EngineOptions:
         """The settings that the engine process needs."""
+        by_device = "paged" if self.device.upper() == "CPU" else "genai"
         return EngineOptions(
-            engine=self.engine,
+            engine=by_device if self.engine == "auto" else self.engine,
             model_dir=self.model_dir.expanduser(),
             device=self.device,
             properties=self.device_properties,
             cache_gigabytes=self.kv_cache_gigabytes,
             max_batch=self.max_batch,
-            max_batched_tokens=self.max_batched_tokens,
+            longest_pause_seconds=self.longest_pause_seconds,
+            hang_seconds=self.engine_hang_seconds,
             trust_remote_code=self.trust_remote_code,
         )
 
-    @property
-    def sampling(self) -> Sampling:
-        """How the engine chooses tokens."""
+    def sampling_for(self, defaults: GenerationDefaults) -> Sampling:
+        """How the engine chooses a model's tokens: as set here, and otherwise as its makers want it."""
         return Sampling(
-            temperature=self.temperature,
-            top_p=self.top_p,
-            top_k=self.top_k,
-            repetition_penalty=self.repetition_penalty,
+            temperature=_either(self.temperature, defaults.temperature),
+            top_p=_either(self.top_p, defaults.top_p),
+            top_k=_either(self.top_k, defaults.top_k),
+            repetition_penalty=_either(self.repetition_penalty, defaults.repetition_penalty),
             seed=self.seed,
         )
+
+    def max_new_tokens_for(self, defaults: GenerationDefaults) -> int:
+        """The longest answer of a model, in tokens."""
+        return self.max_new_tokens or defaults.max_new_tokens or _DEFAULT_MAX_NEW_TOKENS
 
     def require_token(self) -> str:
         """The bot's token.
@@ -186,6 +264,10 @@ class Settings(BaseSettings):
                 "neither the client secret nor the public key)"
             )
         return token
+
+
+def _either(setting: Number | None, default: Number) -> Number:
+    return default if setting is None else setting
 
 
 def load_settings(env_file: Path | None = ENV_FILE, **overrides: Any) -> Settings:

@@ -12,6 +12,7 @@ import pytest
 from dotenv import dotenv_values
 
 from bot.errors import ConfigurationError
+from bot.model.generation_defaults import GenerationDefaults
 from bot.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,11 +23,18 @@ WRONG = {
     "MAX_REPLY_MESSAGES": ["0", "11", "three", "1.5"],
     "ENGINE": ["llama", "GENAI "],
     "DEVICE_PROPERTIES": ["FAST", "=1", "A=1,B"],
-    "KV_CACHE_GIGABYTES": ["0", "1025", "half", "2.5"],
+    "ADMIN_IDS": ["me", "1,x", "-5"],
+    "KV_CACHE_GIGABYTES": ["0", "1025", "half", "nan"],
+    "ENGINE_HANG_SECONDS": ["1", "3601", "inf", "soon"],
     "MAX_BATCH": ["0", "257", "many"],
-    "MAX_BATCHED_TOKENS": ["31", "4097", "x"],
+    "MAX_WAITING": ["0", "257", "few"],
+    "MAX_WAITING_PER_PERSON": ["0", "257", "1.5"],
+    "LONGEST_PAUSE_SECONDS": ["0", "61", "nan", "long"],
+    "DRAIN_SECONDS": ["-1", "3601", "nan"],
+    "METRICS_PORT": ["0", "65536", "http"],
     "TRUST_REMOTE_CODE": ["perhaps"],
     "MAX_NEW_TOKENS": ["0", "-1", "100001", "1e3"],
+    "MAX_PROMPT_TOKENS": ["63", "1000001", "1.5"],
     "ANSWER_TIME_LIMIT_SECONDS": ["0", "86401", "nan", "ten"],
     "TEMPERATURE": ["-0.1", "2.1", "nan", "inf", "hot"],
     "TOP_P": ["0", "1.01", "nan", "all"],
@@ -36,7 +44,7 @@ WRONG = {
     "LOG_LEVEL": ["LOUD", "debug"],
 }
 # Any text is a token's text until it is needed, a path, a device's name or a system prompt.
-TAKE_ANY_TEXT = {"DISCORD_TOKEN", "MODEL_DIR", "DEVICE", "SYSTEM_PROMPT", "DATA_DIR"}
+TAKE_ANY_TEXT = {"DISCORD_TOKEN", "MODEL_DIR", "DEVICE", "SYSTEM_PROMPT", "DATA_DIR", "METRICS_HOST"}
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +100,7 @@ def test_without_a_file_only_the_environment_counts(monkeypatch: pytest.MonkeyPa
     write("TEMPERATURE=0.5\nNONSENSE=1\n")
     monkeypatch.setenv("SEED", "7")
     settings = load_settings(env_file=None)
-    assert (settings.temperature, settings.seed) == (0.0, 7)
+    assert (settings.temperature, settings.seed) == (None, 7)
 
 
 def test_settings_stay_as_they_were_read() -> None:
@@ -233,16 +241,18 @@ def test_device_properties_are_pairs(monkeypatch: pytest.MonkeyPatch, text: str,
 def test_the_engine_gets_what_was_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    write("MODEL_DIR=~/phi\nDEVICE=GPU.0\nENGINE=optimum\nKV_CACHE_GIGABYTES=2\nMAX_BATCH=3\nMAX_BATCHED_TOKENS=64\n")
+    write(
+        "MODEL_DIR=~/phi\nDEVICE=GPU.0\nENGINE=optimum\nKV_CACHE_GIGABYTES=2.5\nMAX_BATCH=3\nLONGEST_PAUSE_SECONDS=2\n"
+    )
     options = load_settings().engine_options
     assert (options.model_dir, options.device, options.engine) == (tmp_path / "phi", "GPU.0", "optimum")
-    assert (options.cache_gigabytes, options.max_batch, options.max_batched_tokens) == (2, 3, 64)
+    assert (options.cache_gigabytes, options.max_batch, options.longest_pause_seconds) == (2.5, 3, 2)
     assert not options.trust_remote_code
 
 
 def test_sampling_is_what_was_set() -> None:
     write("TEMPERATURE=0.7\nTOP_P=0.9\nTOP_K=40\nREPETITION_PENALTY=1.1\nSEED=5\n")
-    sampling = load_settings().sampling
+    sampling = load_settings().sampling_for(GenerationDefaults(temperature=1.0, top_p=0.5))
     values = (sampling.temperature, sampling.top_p, sampling.top_k, sampling.repetition_penalty, sampling.seed)
     assert values == (0.7, 0.9, 40, 1.1, 5)
 
@@ -259,7 +269,8 @@ def test_the_example_file_lists_every_setting_with_its_default() -> None:
     assert load_settings() == Settings()
     # Not only equal because it is empty and so left at the default.
     empty = [name for name, value in dotenv_values(".env").items() if not value]
-    assert empty == ["DISCORD_TOKEN", "DEVICE_PROPERTIES"]
+    without_default = [name.upper() for name, field in Settings.model_fields.items() if not field.default]
+    assert empty == [name for name in without_default if getattr(Settings(), name.lower()) in (None, {}, frozenset())]
 
 
 def test_the_example_file_says_what_each_setting_means() -> None:

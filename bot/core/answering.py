@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Hashable
+import time
+from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from bot.core.conversation import Budget, Conversation, Conversations, QuestionTooLongError
+from bot.core.conversation import Conversation, Conversations, QuestionTooLongError
 from bot.core.detokenizer import Detokenizer
-from bot.core.prompt import Message, PromptBuilder
+from bot.core.served_model import ServedModel
 from bot.core.throughput import Throughput
-from bot.engine.interface import (
-    Engine,
-    FinishReason,
-    Generation,
-    GenerationRequest,
-    Outcome,
-    Sampling,
-)
+from bot.core.waiting_line import LineClosedError, LineFullError, Place, PlaceLeftError, WaitingLine
+from bot.engine.interface import FinishReason, Generation, Outcome
+from bot.numbers import Numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +24,25 @@ class Question:
         conversation: which conversation it belongs to; any hashable, such as a channel's id.
         text: the question.
         author: the asker's display name where several people can talk, otherwise None.
+        person: who asks, for fairness between people; any hashable, such as a user's id.
     """
 
     conversation: Hashable
     text: str
     author: str | None = None
+    person: Hashable = None
 
 
 class Answer:
     """One question on its way: `texts` gives the text so far as it grows, `outcome` is set at the end."""
 
-    def __init__(self, answering: Answering, question: Question) -> None:
+    def __init__(self, answering: Answering, question: Question, place: Place) -> None:
         self._answering = answering
         self._question = question
+        self._place = place
         self._generation: Generation | None = None
         self._stopped = False
+        self._asked_at = time.monotonic()
         self.text = ""
         self.outcome: Outcome | None = None
 
@@ -51,39 +51,50 @@ class Answer:
         self._stopped = True
         if self._generation is not None:
             self._generation.cancel()
+        else:
+            self._place.leave()
 
-    async def texts(self) -> AsyncGenerator[str, None]:
-        """Run the question; yield the whole text so far each time that it has grown."""
+    async def texts(self, on_position: Callable[[int], None] = lambda _: None) -> AsyncGenerator[str, None]:
+        """Run the question when its turn has come; yield the whole text so far each time that it has grown.
+
+        Args:
+            on_position: called with its place among those who wait, at once and when it changes; 1 is next.
+        """
+        with self._place:
+            try:
+                async for position in self._place.positions():
+                    on_position(position)
+            except PlaceLeftError:
+                self._end_unanswered(FinishReason.CANCELLED)
+            except LineClosedError as error:
+                self._end_unanswered(FinishReason.FAILED, str(error))
+            else:
+                self._answering.numbers.answer_began(self._place.waited_seconds)
+                async with aclosing(self._generate()) as texts:
+                    async for text in texts:
+                        yield text
+
+    async def _generate(self) -> AsyncGenerator[str, None]:
         conversation = self._answering.conversations.get(self._question.conversation)
-        self._answering.waiting += 1
-        try:
-            await conversation.lock.acquire()
-        finally:
-            self._answering.waiting -= 1
-        self._answering.active += 1
-        try:
-            async with aclosing(self._generate(conversation)) as texts:
-                async for text in texts:
-                    yield text
-        finally:
-            self._answering.active -= 1
-            conversation.lock.release()
-
-    async def _generate(self, conversation: Conversation) -> AsyncGenerator[str, None]:
         question = conversation.user_turn(self._question.text, self._question.author)
         try:
             prompt = conversation.prompt(question)
         except QuestionTooLongError as error:
             detail = f"That is {error.tokens:,} tokens with the instructions; I can read {error.limit:,} at once."
-            self.outcome = Outcome(FinishReason.FAILED, detail)
+            self._end_unanswered(FinishReason.FAILED, detail)
             return
         if self._stopped:
-            self.outcome = Outcome(FinishReason.CANCELLED)
+            self._end_unanswered(FinishReason.CANCELLED)
             return
-        self._generation = self._answering.submit(prompt.ids)
-        detokenizer = Detokenizer(self._answering.builder.tokenizer.decode)
+        model = self._answering.model
+        self._generation = model.engine.submit(model.request(prompt.ids))
+        detokenizer = Detokenizer(model.builder.tokenizer.decode)
+        first_token_at = 0.0
         try:
             async for ids in self._generation:
+                if not detokenizer.ids:
+                    first_token_at = time.monotonic()
+                    self._answering.numbers.first_token(first_token_at - self._asked_at)
                 self._answering.throughput.add(len(ids))
                 self.text = detokenizer.add(ids)
                 yield self.text
@@ -91,55 +102,64 @@ class Answer:
             self._generation.cancel()
             self.text = detokenizer.finish()
             self.outcome = self._generation.outcome or Outcome(FinishReason.CANCELLED)
+            self._answering.numbers.answer_ended(
+                self.outcome.reason, len(detokenizer.ids), time.monotonic() - first_token_at
+            )
             if self.text.strip():
-                answer = Message("assistant", self.text, tuple(detokenizer.ids))
+                answer = model.builder.answer(self.text, detokenizer.ids)
                 conversation.remember(question, answer, self._question.author)
+                self._note_cached(conversation, model)
+
+    def _end_unanswered(self, reason: FinishReason, detail: str = "") -> None:
+        self.outcome = Outcome(reason, detail)
+        self._answering.numbers.answer_ended(reason, tokens=0, seconds=0.0)
+
+    def _note_cached(self, conversation: Conversation, model: ServedModel) -> None:
+        # Another model may have taken over meanwhile, and the conversation is new to that one. What is about to be
+        # trimmed has to be read again as well.
+        cached = model is self._answering.model and not conversation.nearly_full
+        conversation.cached_by = model.cache_owner if cached else None
 
 
 class Answering:
     """Answers questions: conversation, prompt, engine, text.
 
     Args:
-        engine: generates the tokens.
-        builder: writes prompts for the engine's model.
+        model: what answers; another may take its place at any time, with `adopt`.
         conversations: what was said before.
-        budget: how the model's context is divided.
-        sampling: how tokens are chosen.
-        time_limit_seconds: the longest that one answer may take in the engine.
+        line: whose question runs next.
+        numbers: counts what happens.
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        builder: PromptBuilder,
-        conversations: Conversations,
-        budget: Budget,
-        sampling: Sampling,
-        time_limit_seconds: float,
+        self, model: ServedModel, conversations: Conversations, line: WaitingLine, numbers: Numbers | None = None
     ) -> None:
-        self._engine = engine
-        self._budget = budget
-        self._sampling = sampling
-        self._time_limit_seconds = time_limit_seconds
-        self.builder = builder
+        self.model = model
         self.conversations = conversations
+        self.line = line
+        self.numbers = numbers or Numbers()
+        self.numbers.watch_line(lambda: line.running, lambda: line.waiting)
         self.throughput = Throughput()
-        self.active = 0
-        self.waiting = 0
+
+    def adopt(self, model: ServedModel) -> None:
+        """Answer with another model from the next question on. Answers on their way end with the one they have."""
+        self.model = model
+        self.conversations.adopt(model.builder, model.budget)
+        self.throughput = Throughput()
 
     def ask(self, question: Question) -> Answer:
-        """Take a question; `Answer.texts` runs it, after those asked earlier in its conversation."""
-        return Answer(self, question)
+        """Take a place in the line for a question; `Answer.texts` must be run, and waits for its turn.
 
-    def submit(self, prompt_ids: tuple[int, ...]) -> Generation:
-        """Hand a prompt to the engine, with the limits and the sampling that hold for everybody."""
-        room = self._budget.context_length - len(prompt_ids)
-        return self._engine.submit(
-            GenerationRequest(
-                prompt_ids=prompt_ids,
-                stop_ids=self.builder.stop_ids,
-                max_new_tokens=min(self._budget.max_new_tokens, room),
-                time_limit_seconds=self._time_limit_seconds,
-                sampling=self._sampling,
-            )
-        )
+        Raises:
+            LineFullError: too many wait. The message is for the person.
+            LineClosedError: the bot is being ended. The message is for the person.
+        """
+        try:
+            place = self.line.join(question.conversation, question.person)
+        except LineFullError as error:
+            self.numbers.answer_refused("person's line full" if error.per_person else "line full")
+            raise
+        except LineClosedError:
+            self.numbers.answer_refused("being ended")
+            raise
+        return Answer(self, question, place)

@@ -7,7 +7,7 @@ would move the start of the prompt every time and throw the cache away every tim
 
 from __future__ import annotations
 
-import asyncio
+import itertools
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 from bot.core.prompt import Message, Prompt, PromptBuilder
 
+# Where this part of the budget is taken, the next question may well need the rest: better trimmed before it comes.
+_FULL = 0.85
 # After a trim the history takes at most this part of its budget, so that many turns fit before the next one.
 _KEPT_AFTER_TRIM = 0.5
 # An idle conversation costs a few KB; this bounds what a bot in very many channels holds.
@@ -45,10 +47,12 @@ class Budget:
     Attributes:
         context_length: what the model can see at once.
         max_new_tokens: the longest answer that is asked for.
+        max_prompt_tokens: the longest prompt that is asked for; None is as long as the context allows.
     """
 
     context_length: int
     max_new_tokens: int
+    max_prompt_tokens: int | None = None
 
     @property
     def reserve(self) -> int:
@@ -58,7 +62,8 @@ class Budget:
     @property
     def prompt_limit(self) -> int:
         """The longest prompt."""
-        return self.context_length - self.reserve
+        room = self.context_length - self.reserve
+        return room if self.max_prompt_tokens is None else min(room, self.max_prompt_tokens)
 
 
 def one_line(name: str) -> str:
@@ -68,7 +73,12 @@ def one_line(name: str) -> str:
 
 
 class Conversation:
-    """The turns of one channel, thread or direct message, under one system prompt."""
+    """The turns of one channel, thread or direct message, under one system prompt.
+
+    Attributes:
+        turns: what the model still sees.
+        cached_by: the engine process that has read all turns into its cache; None if none has.
+    """
 
     def __init__(self, builder: PromptBuilder, system_prompt: str, budget: Budget) -> None:
         self._builder = builder
@@ -76,8 +86,13 @@ class Conversation:
         self._budget = budget
         self._authors: list[str] = []  # the first two whose turns were remembered; more make no difference
         self.turns: list[Turn] = []
-        # One answer at a time, in the order in which people asked.
-        self.lock = asyncio.Lock()
+        self.cached_by: int | None = None
+
+    def adopt(self, builder: PromptBuilder, budget: Budget) -> None:
+        """Go on with another model. What was said stays, and is encoded again where the tokenizer is another."""
+        self._builder = builder
+        self._budget = budget
+        self.cached_by = None
 
     def user_turn(self, text: str, author: str | None = None) -> Message:
         """What somebody says, under their name once several people talk here.
@@ -116,6 +131,21 @@ class Conversation:
         if author is not None and len(self._authors) < 2 and one_line(author) not in self._authors:
             self._authors.append(one_line(author))
 
+    def prefix(self) -> tuple[int, ...]:
+        """What every next prompt begins with, whatever is asked; a history that is all but full is trimmed before."""
+        if self.nearly_full:
+            self._trim(Message("user", ""))
+        return self._prefix()
+
+    @property
+    def nearly_full(self) -> bool:
+        """Whether the next question may well need a trim."""
+        return bool(self.turns) and len(self._prefix()) > self._budget.prompt_limit * _FULL
+
+    def _prefix(self) -> tuple[int, ...]:
+        one, other = (self._build(Message("user", text)).ids for text in ("a", "1"))
+        return one[: next(index for index, ids in enumerate(zip(one, other, strict=False)) if ids[0] != ids[1])]
+
     def _trim(self, question: Message) -> Prompt:
         limit = self._budget.prompt_limit
         target = int(limit * _KEPT_AFTER_TRIM)
@@ -127,6 +157,7 @@ class Conversation:
             # Nobody's history is given up for a question that cannot be answered.
             raise QuestionTooLongError(len(prompt.ids), limit)
         del self.turns[:forgotten]
+        self.cached_by = None
         return prompt
 
     def _build(self, question: Message, first_turn: int = 0) -> Prompt:
@@ -145,6 +176,21 @@ class Conversations:
         self._budget = budget
         self._most = most
         self._by_key: OrderedDict[Hashable, Conversation] = OrderedDict()
+
+    def adopt(self, builder: PromptBuilder, budget: Budget) -> None:
+        """Let all conversations go on with another model."""
+        self._builder = builder
+        self._budget = budget
+        for conversation in self._by_key.values():
+            conversation.adopt(builder, budget)
+
+    def recent(self, count: int) -> list[Conversation]:
+        """The conversations used last, the latest first."""
+        return list(itertools.islice(reversed(self._by_key.values()), count))
+
+    def find(self, key: Hashable) -> Conversation | None:
+        """The conversation under this key, if anything was ever said in it."""
+        return self._by_key.get(key)
 
     def get(self, key: Hashable) -> Conversation:
         """The conversation under this key, a new one where there is none."""

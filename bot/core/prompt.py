@@ -34,11 +34,13 @@ class Message:
         content: the text.
         ids: for an answer, the token ids that the model generated; they go into later prompts as they are, so that
             a prompt only ever grows and the engine's prefix cache holds.
+        tokenizer: the fingerprint of the tokenizer that the ids belong to. For any other the text is encoded again.
     """
 
     role: Role
     content: str
     ids: tuple[int, ...] | None = None
+    tokenizer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,10 @@ class PromptBuilder:
         """The tokenizer that the ids belong to."""
         return self._tokenizer
 
+    def answer(self, text: str, ids: Sequence[int]) -> Message:
+        """What the model answered: its text, and the ids that it generated with this builder's tokenizer."""
+        return Message("assistant", text, tuple(ids), self._tokenizer.fingerprint)
+
     def build(self, messages: Sequence[Message]) -> Prompt:
         """Write a conversation, up to the mark that opens the assistant's next answer.
 
@@ -97,7 +103,7 @@ class PromptBuilder:
                 self._write_template_text(writer, piece)
                 texts.append(piece)
             else:
-                texts.append(_write_content(writer, piece, messages[piece.index]))
+                texts.append(self._write_content(writer, piece, messages[piece.index]))
         return Prompt(tuple(writer.finish()), "".join(texts))
 
     def _write_template_text(self, writer: _Writer, text: str) -> None:
@@ -107,6 +113,16 @@ class PromptBuilder:
             writer.control(self._controls[match[0]])
             position = match.end()
         writer.plain(text[position:])
+
+    def _write_content(self, writer: _Writer, slot: Slot, message: Message) -> str:
+        """Write a message's content where its slot stands, and return the text that it shows there."""
+        if message.ids is not None and message.tokenizer == self._tokenizer.fingerprint:
+            writer.generated(message.ids)
+            return message.content
+        content = message.content.lstrip() if slot.trim_left else message.content
+        content = content.rstrip() if slot.trim_right else content
+        writer.plain(content)
+        return content
 
     def _with_system_in_reach(self, messages: Sequence[Message]) -> list[Message]:
         """Where the template knows no system role, put the system prompt before the first question."""
@@ -171,14 +187,3 @@ class _Writer:
             self._ids.extend(self._tokenizer.encode(text, at_start=not self._ids))
         self._text = ""
         self._strip_left = False
-
-
-def _write_content(writer: _Writer, slot: Slot, message: Message) -> str:
-    """Write a message's content where its slot stands, and return the text that it shows there."""
-    if message.ids is not None:
-        writer.generated(message.ids)
-        return message.content
-    content = message.content.lstrip() if slot.trim_left else message.content
-    content = content.rstrip() if slot.trim_right else content
-    writer.plain(content)
-    return content

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,17 @@ class Tokenizer:
     Args:
         definition: the parsed `tokenizer.json` (format of the Hugging Face `tokenizers` library).
 
+    Attributes:
+        fingerprint: the same for the same definition only: ids mean something to the tokenizer they came from.
+        control_tokens: the added tokens.
+        control_ids: their ids.
+
     Raises:
         ConfigurationError: the file describes a kind of tokenizer that cannot be made safe here.
     """
 
     def __init__(self, definition: Mapping[str, Any]) -> None:
+        self.fingerprint = sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:16]
         self.control_tokens = tuple(_control_token(entry) for entry in definition.get("added_tokens") or ())
         self.control_ids = frozenset(token.id for token in self.control_tokens)
         self._hidden_ids = frozenset(

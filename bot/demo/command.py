@@ -14,7 +14,7 @@ from bot.demo.small_model import DEFAULT_FOLDER, fetch_small_model
 from bot.progress import Progress
 
 _SMALL_MODEL_SETTINGS = {
-    "kv_cache_gigabytes": 1,  # plenty: the small model keeps 0.02 MB a token
+    "kv_cache_gigabytes": 0.5,  # plenty: the small model keeps 0.02 MB a token
     "repetition_penalty": 1.05,  # without it a model this small falls into saying one sentence for ever
 }
 

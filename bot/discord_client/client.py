@@ -37,6 +37,8 @@ class PhiClient(commands.Bot):
         intents.guilds = True
         intents.guild_messages = True
         intents.dm_messages = True
+        intents.guild_typing = True
+        intents.dm_typing = True
         intents.message_content = message_content_intent
         super().__init__(
             command_prefix=commands.when_mentioned,

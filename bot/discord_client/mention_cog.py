@@ -12,6 +12,7 @@ import discord
 from discord.ext import commands
 
 from bot.core.answering import Answer, Answering, Question
+from bot.core.waiting_line import LineClosedError, LineFullError
 from bot.discord_client.outcome_notes import note_for
 from bot.discord_client.readable_text import readable_text
 from bot.discord_client.reply_editor import ReplyEditor
@@ -59,11 +60,32 @@ class MentionCog(commands.Cog):
             conversation=message.channel.id,
             text=_with_quote(message, text, self._bot_user_id),
             author=None if _is_private(message) else message.author.display_name,
+            person=message.author.id,
         )
-        await self._answer(message, question)
+        try:
+            answer = self._answering.ask(question)
+        except (LineFullError, LineClosedError) as error:
+            await message.channel.send(str(error), reference=message.to_reference(fail_if_not_exists=False))
+        else:
+            await self._deliver(message, answer)
 
-    async def _answer(self, message: discord.Message, question: Question) -> None:
-        answer = self._answering.ask(question)
+    @commands.Cog.listener()
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        """A question that was taken back needs no more of an answer."""
+        self._stop(payload.message_id)
+
+    @commands.Cog.listener()
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        """The same for many messages at once."""
+        for message_id in payload.message_ids:
+            self._stop(message_id)
+
+    def _stop(self, question_id: int) -> None:
+        reply = self._running_replies.get(question_id)
+        if reply is not None:
+            reply.answer.stop()
+
+    async def _deliver(self, message: discord.Message, answer: Answer) -> None:
         editor = ReplyEditor(
             message,
             max_messages=self._max_reply_messages,
@@ -83,7 +105,7 @@ class MentionCog(commands.Cog):
         self._client.dispatch("answered", message, answer, outcome)
 
     async def _show(self, answer: Answer, editor: ReplyEditor, channel: discord.abc.Messageable) -> None:
-        async with aclosing(answer.texts()) as texts, _typing(channel) as typing:
+        async with aclosing(answer.texts(editor.show_place)) as texts, _typing(channel) as typing:
             async for text in texts:
                 if text.strip():
                     typing.cancel()

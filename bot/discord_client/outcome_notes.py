@@ -9,10 +9,7 @@ _NOTES = {
     FinishReason.LENGTH: "Cut off here: this is the longest answer allowed. Ask me to go on for more.",
     FinishReason.CANCELLED: "Stopped.",
     FinishReason.TIMEOUT: "Cut off here: this answer took longer than allowed.",
-    FinishReason.NO_ROOM: "The model has no memory free for a conversation this long. Please try again in a while.",
-    FinishReason.ENGINE_LOST: (
-        "The engine was lost in the middle of this answer and is being started again. Please ask again."
-    ),
+    FinishReason.NO_ROOM: "The model has no memory for a conversation this long.",
     FinishReason.FAILED: "This answer failed.",
 }
 _NOTHING_SAID = "I have nothing to say to that. Try asking in other words."
@@ -20,7 +17,7 @@ _NOTHING_SAID = "I have nothing to say to that. Try asking in other words."
 
 def note_for(outcome: Outcome, text: str) -> str:
     """The line below an answer that ended like this, "" where none is needed."""
-    if outcome.reason is FinishReason.FAILED and outcome.detail:
+    if outcome.reason in (FinishReason.FAILED, FinishReason.NO_ROOM) and outcome.detail:
         return outcome.detail
     if outcome.reason is FinishReason.STOP and not text.strip():
         return _NOTHING_SAID

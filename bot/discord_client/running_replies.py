@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from bot.core.answering import Answer
@@ -46,7 +46,9 @@ class RunningReplies:
         """Stop every answer and wait, up to a limit, until what was generated has been delivered."""
         for reply in self._by_question.values():
             reply.answer.stop()
-        try:
-            await asyncio.wait_for(self._none_left.wait(), time_limit_seconds)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.wait_until_delivered(), time_limit_seconds)
+
+    async def wait_until_delivered(self) -> None:
+        """Wait until no answer is on its way any more."""
+        await self._none_left.wait()

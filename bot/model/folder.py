@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.errors import ConfigurationError
 from bot.model import source
+from bot.model.generation_defaults import GenerationDefaults
 from bot.model.intermediate_representation import IntermediateRepresentation, read_intermediate_representation
 from bot.model.weight_recipe import recipe_from_nncf
 
@@ -38,6 +39,7 @@ class ModelFolder:
             shorten it.
         vocabulary_size: rows of the embedding; token ids are below it.
         eos_token_ids: the tokens that end an answer, from `generation_config.json` and `config.json` together.
+        generation_defaults: how the model's makers want tokens to be chosen.
         architecture: the model's class in transformers, such as `Phi3ForCausalLM`.
         model_type: the model's family in transformers, such as `phi3`.
     """
@@ -53,6 +55,7 @@ class ModelFolder:
     context_length: int
     vocabulary_size: int
     eos_token_ids: frozenset[int]
+    generation_defaults: GenerationDefaults
     architecture: str | None
     model_type: str | None
 
@@ -147,6 +150,7 @@ def _read(folder: Path, representation: IntermediateRepresentation) -> ModelFold
         context_length=_positive(folder, config, "max_position_embeddings"),
         vocabulary_size=_positive(folder, config, "vocab_size"),
         eos_token_ids=_eos_token_ids(generation_config) | _eos_token_ids(config),
+        generation_defaults=GenerationDefaults.read(generation_config),
         architecture=architectures[0] if isinstance(architectures, list) and architectures else None,
         model_type=_text(config, "model_type"),
     )

@@ -20,7 +20,7 @@ from bot.core.answering import Answer
 from bot.core.detokenizer import Detokenizer
 from bot.demo.loopback import EventKind, LoopbackDiscord, Subscription
 from bot.demo.running_bot import running_bot
-from bot.engine.interface import GenerationRequest, Outcome
+from bot.engine.interface import Generation, GenerationRequest, Outcome
 from bot.engine.stream import TokenStream
 from bot.progress import Progress
 
@@ -37,16 +37,18 @@ class _EngineClock:
     """
 
     def __init__(self, application: Application) -> None:
-        self._submit = application.engine.submit
-        self._decode = application.answering.builder.tokenizer.decode
+        model = application.answering.model
+        self._submit = model.engine.submit
+        self._decode = model.builder.tokenizer.decode
         self.submitted = 0.0
         self.first_token: float | None = None
         self.first_text: float | None = None
 
-    def submit(self, request: GenerationRequest) -> TokenStream:
+    def submit(self, request: GenerationRequest) -> Generation:
         """What `EngineProcess.submit` does, timed."""
         self.submitted, self.first_token, self.first_text = time.perf_counter(), None, None
         stream = self._submit(request)
+        assert isinstance(stream, TokenStream)
         push, detokenizer = stream.push, Detokenizer(self._decode)
 
         def timed_push(ids: tuple[int, ...]) -> None:
@@ -119,10 +121,11 @@ async def mentions(engine: str, model_dir: Path, plan: Plan, memory: PeakMemory)
         ) as running,
     ):
         application = running.application
-        assert application.engine.facts is not None  # it is loaded before the bot is online
-        memory.watch_engine(application.engine.facts.process_id)
+        facts = application.serving.facts
+        assert facts is not None  # it is loaded before the bot is online
+        memory.watch_engine(facts.process_id)
         clock = _EngineClock(application)
-        application.engine.submit = clock.submit  # type: ignore[method-assign]  # seen from outside
+        application.answering.model.engine.submit = clock.submit  # type: ignore[method-assign]  # seen from outside
         asker = _Asker(server, application, clock)
         times = [await running.during(asker.ask(QUESTIONS[number % len(QUESTIONS)])) for number in range(plan.mentions)]
     figures: Figures = {name: median(each[name] for each in times) for name in times[0]}

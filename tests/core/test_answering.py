@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,13 @@ import pytest_asyncio
 
 from bot.core.answering import Answer, Answering, Question
 from bot.core.conversation import Budget, Conversations
-from bot.core.prompt import PromptBuilder
+from bot.core.prompt import Message, PromptBuilder
+from bot.core.served_model import ServedModel
+from bot.core.waiting_line import LineClosedError, LineFullError, WaitingLine
 from bot.engine.interface import EngineOptions, FinishReason, Sampling
 from bot.engine.process import EngineProcess
 from bot.model.folder import open_model_folder
+from tests.phi3_tokenizer import write_phi3_tokenizer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -25,7 +28,7 @@ COUNT = "Count from one to a hundred, one number a line."
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(small_model_dir: Path) -> AsyncIterator[EngineProcess]:
-    engine = EngineProcess(EngineOptions(engine="genai", model_dir=small_model_dir, cache_gigabytes=1))
+    engine = EngineProcess(EngineOptions(engine="paged", model_dir=small_model_dir, cache_gigabytes=0.3))
     await engine.start()
     yield engine
     await engine.close()
@@ -43,14 +46,20 @@ def make_answering(
     context_length: int = 2048,
     max_new_tokens: int = 40,
     time_limit_seconds: float = 60.0,
+    most_running: int = 8,
 ) -> Answering:
     budget = Budget(context_length, max_new_tokens)
-    conversations = Conversations(chatml, SYSTEM, budget)
-    return Answering(engine, chatml, conversations, budget, Sampling(), time_limit_seconds)
+    model = ServedModel(engine, chatml, budget, Sampling(), time_limit_seconds)
+    line = WaitingLine(most_running=most_running, most_waiting=8, most_waiting_per_person=4)
+    return Answering(model, Conversations(chatml, SYSTEM, budget), line)
 
 
-async def run(answer: Answer) -> list[str]:
-    return [text async for text in answer.texts()]
+def number(answering: Answering, name: str, **labels: str) -> float | None:
+    return answering.numbers.registry.get_sample_value(name, labels)
+
+
+async def run(answer: Answer, on_position: Callable[[int], None] = lambda _: None) -> list[str]:
+    return [text async for text in answer.texts(on_position)]
 
 
 def prompt_text(answering: Answering, conversation: str = "here") -> str:
@@ -100,7 +109,7 @@ async def test_questions_in_one_conversation_are_answered_in_order(
     assert events == sorted(events, key=["rain", "snow", "wind"].index)
     text = prompt_text(answering)
     assert text.index("rain") < text.index("snow") < text.index("wind")
-    assert (answering.active, answering.waiting) == (0, 0)
+    assert answering.line.idle
 
 
 async def test_two_conversations_are_answered_at_once_and_know_nothing_of_each_other(
@@ -111,7 +120,7 @@ async def test_two_conversations_are_answered_at_once_and_know_nothing_of_each_o
 
     async def ask(conversation: str) -> None:
         async for _ in answering.ask(Question(conversation, f"{COUNT} ({conversation})")).texts():
-            if answering.active == 2:
+            if answering.line.running == 2:
                 both_active.set()
 
     async with asyncio.TaskGroup() as group:
@@ -142,7 +151,7 @@ async def test_a_reader_who_leaves_ends_the_answer(engine: EngineProcess, chatml
         if len(text) > 10:
             break
     await texts.aclose()
-    assert (answering.active, answering.waiting) == (0, 0)
+    assert answering.line.idle
     assert f"assistant\n{answer.text}<|im_end|>" in prompt_text(answering)
     following = answering.ask(Question("here", "What is the capital of France?"))
     async with asyncio.timeout(20):
@@ -192,9 +201,92 @@ async def test_how_the_engine_ended_is_passed_on(
 
 
 async def test_an_engine_that_has_ended_cancels(small_model_dir: Path, chatml: PromptBuilder) -> None:
-    closed = EngineProcess(EngineOptions(engine="genai", model_dir=small_model_dir))
+    closed = EngineProcess(EngineOptions(engine="paged", model_dir=small_model_dir))
     await closed.close()
     answer = make_answering(closed, chatml).ask(Question("here", COUNT))
     assert await run(answer) == []
     assert answer.outcome is not None
     assert answer.outcome.reason is FinishReason.CANCELLED
+
+
+async def test_who_waits_is_told_the_place_as_it_changes(engine: EngineProcess, chatml: PromptBuilder) -> None:
+    answering = make_answering(engine, chatml, max_new_tokens=4, most_running=1)
+    told: dict[str, list[int]] = {"first": [], "second": [], "third": []}
+    answers = {name: answering.ask(Question(name, "Hello.", person=name)) for name in told}
+    await asyncio.gather(*(run(answers[name], told[name].append) for name in told))
+    assert told == {"first": [], "second": [1], "third": [2, 1]}
+    assert number(answering, "phi3_queue_wait_seconds_count") == 3
+
+
+async def test_an_answer_stopped_while_it_waits_leaves_its_place_to_others(
+    engine: EngineProcess, chatml: PromptBuilder
+) -> None:
+    answering = make_answering(engine, chatml, max_new_tokens=4, most_running=1)
+    running, stopped, behind = (answering.ask(Question(name, f"Hello {name}.", person=name)) for name in "abc")
+    positions: list[int] = []
+
+    def stop_the_one_before(position: int) -> None:
+        positions.append(position)
+        stopped.stop()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run(behind, stop_the_one_before))
+        group.create_task(run(stopped))
+        group.create_task(run(running))
+    assert positions == [2, 1]
+    assert behind.text
+    assert stopped.outcome is not None
+    assert stopped.outcome.reason is FinishReason.CANCELLED
+    assert answering.conversations.find("b") is None
+    assert number(answering, "phi3_answers_total", reason="cancelled") == 1
+
+
+async def test_when_the_line_closes_who_runs_is_answered_and_who_waits_is_told(
+    engine: EngineProcess, chatml: PromptBuilder
+) -> None:
+    answering = make_answering(engine, chatml, max_new_tokens=4, most_running=1)
+    running, waiting = (answering.ask(Question(name, "Hello.", person=name)) for name in "ab")
+    answering.line.close()
+    assert await run(waiting) == []
+    assert waiting.outcome is not None
+    assert (waiting.outcome.reason, waiting.outcome.detail) == (FinishReason.FAILED, str(LineClosedError()))
+    assert await run(running)
+    with pytest.raises(LineClosedError):
+        answering.ask(Question("a", "Hello again."))
+    assert number(answering, "phi3_answers_refused_total", reason="being ended") == 1
+
+
+async def test_too_many_questions_are_refused_and_the_others_answered(
+    engine: EngineProcess, chatml: PromptBuilder
+) -> None:
+    answering = make_answering(engine, chatml, max_new_tokens=4, most_running=1)
+    accepted = [answering.ask(Question("here", f"Hello {index}.", person="Ada")) for index in range(5)]
+    with pytest.raises(LineFullError, match="You have 4 questions waiting"):
+        answering.ask(Question("here", "One too many.", person="Ada"))
+    accepted += [answering.ask(Question(index, "Hello.", person=index)) for index in range(4)]
+    with pytest.raises(LineFullError, match="I have 8 questions waiting"):
+        answering.ask(Question("here", "One too many.", person="Linus"))
+    await asyncio.gather(*map(run, accepted))
+    assert all(answer.text for answer in accepted)
+    assert "too many" not in prompt_text(answering)
+    assert number(answering, "phi3_answers_refused_total", reason="person's line full") == 1
+    assert number(answering, "phi3_answers_refused_total", reason="line full") == 1
+    assert number(answering, "phi3_time_to_first_token_seconds_count") == 9
+
+
+async def test_an_answer_on_its_way_ends_with_the_model_that_began_it(
+    engine: EngineProcess, chatml: PromptBuilder, tmp_path: Path
+) -> None:
+    answering = make_answering(engine, chatml, max_new_tokens=20)
+    alone = make_answering(engine, chatml, max_new_tokens=20).ask(Question("here", COUNT))
+    await run(alone)
+    other = write_phi3_tokenizer(tmp_path).builder
+    answer = answering.ask(Question("here", COUNT))
+    async for _ in answer.texts():
+        if answering.model.builder is chatml:
+            answering.adopt(ServedModel(engine, other, Budget(2048, 20), Sampling(), 60.0))
+    assert answer.text == alone.text
+    conversation = answering.conversations.get("here")
+    said = [Message("system", SYSTEM), Message("user", COUNT), Message("assistant", answer.text)]
+    assert conversation.prompt(Message("user", "Go on.")) == other.build([*said, Message("user", "Go on.")])
+    assert conversation.cached_by is None

@@ -8,8 +8,17 @@ import pytest
 
 from bot.core.conversation import Budget, Conversation, Conversations, QuestionTooLongError
 from bot.core.prompt import Message, PromptBuilder
+from tests.phi3_tokenizer import phi3_definition, write_phi3_tokenizer
 
 SYSTEM = "Be brief."
+QUESTIONS = ("Hello", "a", "1", "", " two  spaces", "\n\nlines", "🦙 你好", "<|end|>", "[Grace] the")
+
+
+@pytest.fixture(scope="module")
+def other_builder(tmp_path_factory: pytest.TempPathFactory) -> PromptBuilder:
+    """A tokenizer that knows no words, so that every text is other ids to it."""
+    folder = tmp_path_factory.mktemp("letters")
+    return write_phi3_tokenizer(folder, model={**phi3_definition()["model"], "merges": []}).builder
 
 
 def ask(text: str) -> Message:
@@ -119,3 +128,126 @@ def test_the_conversation_unused_longest_goes_first(builder: PromptBuilder) -> N
     conversations.get("third")
     assert conversations.get("first") is first
     assert conversations.get("second") is not second
+
+
+def test_a_longest_prompt_can_be_set_and_never_lengthens_the_context() -> None:
+    assert Budget(4096, 1024, 300).prompt_limit == 300
+    assert Budget(4096, 1024, 100_000).prompt_limit == 3072
+
+
+def test_a_longest_prompt_that_was_set_is_kept(builder: PromptBuilder) -> None:
+    conversation = Conversation(builder, SYSTEM, Budget(10_000, 100, 200))
+    for number in range(20):
+        assert len(answered(conversation, ask(f"Hello {number} " + "the " * 15))) <= 200
+    with pytest.raises(QuestionTooLongError) as caught:
+        conversation.prompt(ask("zq " * 400))
+    assert caught.value.limit == 200
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_every_next_prompt_begins_with_the_prefix(builder: PromptBuilder, question: str) -> None:
+    conversation = Conversation(builder, SYSTEM, Budget(4096, 100))
+    for _ in range(3):
+        # Its last token may be the space before a word, which some questions begin without.
+        certain = conversation.prefix()[:-1]
+        assert conversation.prompt(ask(question)).ids[: len(certain)] == certain
+        answered(conversation, ask("Hello " * 10))
+
+
+def test_the_prefix_holds_everything_that_was_said(builder: PromptBuilder) -> None:
+    conversation = Conversation(builder, SYSTEM, Budget(4096, 100))
+    question = ask("Hello")
+    answer = builder.answer("Hello you", builder.tokenizer.encode("Hello you"))
+    before = conversation.prompt(question).ids
+    conversation.remember(question, answer)
+    assert answer.ids is not None
+    assert conversation.prefix()[: len(before) + len(answer.ids)] == before + answer.ids
+    assert len(conversation.turns) == 1
+
+
+def test_a_history_that_is_all_but_full_is_trimmed_for_the_prefix(builder: PromptBuilder) -> None:
+    conversation = Conversation(builder, SYSTEM, Budget(1000, 100))
+    while not conversation.nearly_full:
+        turns = len(conversation.turns)
+        conversation.prefix()
+        assert len(conversation.turns) == turns, "nothing is forgotten before it must be"
+        answered(conversation, ask("the " * 20))
+    conversation.cached_by = 1
+    turns = len(conversation.turns)
+
+    prefix = conversation.prefix()
+
+    assert 0 < len(conversation.turns) < turns
+    assert len(prefix) <= 900 / 2
+    assert not conversation.nearly_full
+    assert conversation.cached_by is None
+    assert conversation.prefix() == prefix
+    assert conversation.prompt(ask("the " * 20)).ids[: len(prefix) - 1] == prefix[:-1]
+
+
+def test_a_trim_makes_the_engine_read_again(builder: PromptBuilder) -> None:
+    conversation = Conversation(builder, SYSTEM, Budget(300, 50))
+    while len(conversation.prompt(ask("Hello")).ids) < 200:
+        answered(conversation, ask("the " * 15))
+    conversation.cached_by = 1
+    conversation.prompt(ask("Hello"))
+    assert conversation.cached_by == 1
+    conversation.prompt(ask("the " * 60))
+    assert conversation.cached_by is None
+
+
+def test_the_generated_ids_stay_with_the_tokenizer_that_they_belong_to(
+    builder: PromptBuilder, other_builder: PromptBuilder
+) -> None:
+    conversation = Conversation(builder, SYSTEM, Budget(4096, 100))
+    # As a model may well generate it, and no tokenizer would encode it.
+    generated = tuple(id for letter in "Hello" for id in builder.tokenizer.encode(letter))
+    conversation.remember(ask("Hello you"), builder.answer("Hello", generated))
+    conversation.cached_by = 1
+    with_ids = conversation.prompt(ask("the")).ids
+    assert contains(with_ids, generated)
+
+    conversation.adopt(other_builder, Budget(4096, 100))
+
+    history = [Message("system", SYSTEM), ask("Hello you"), Message("assistant", "Hello"), ask("the")]
+    assert conversation.prompt(ask("the")).ids == other_builder.build(history).ids != with_ids
+    assert conversation.cached_by is None
+
+    conversation.adopt(builder, Budget(4096, 100))
+    assert conversation.prompt(ask("the")).ids == with_ids
+
+
+def test_another_model_with_a_shorter_context_sees_less(builder: PromptBuilder) -> None:
+    conversation = Conversation(builder, SYSTEM, Budget(4096, 100))
+    for number in range(20):
+        answered(conversation, ask(f"Hello {number}"))
+    conversation.adopt(builder, Budget(200, 50))
+    prompt = conversation.prompt(ask("the"))
+    assert len(prompt.ids) <= 150
+    assert "Hello 19" in prompt.text
+
+
+def test_all_conversations_go_on_with_another_model(builder: PromptBuilder, other_builder: PromptBuilder) -> None:
+    conversations = Conversations(builder, SYSTEM, Budget(4096, 50))
+    answered(conversations.get("old"), ask("Hello you"))
+    conversations.adopt(other_builder, Budget(4096, 50))
+    for key in ("old", "new"):
+        conversation = conversations.get(key)
+        texts = [message for turn in conversation.turns for message in (turn.question, turn.answer)]
+        expected = other_builder.build([Message("system", SYSTEM), *texts, ask("the")])
+        assert conversation.prompt(ask("the")) == expected
+    assert len(conversations.get("old").turns) == 1
+
+
+def test_the_recent_conversations_are_the_ones_used_last(builder: PromptBuilder) -> None:
+    conversations = Conversations(builder, SYSTEM, Budget(300, 50))
+    first, second, third = (conversations.get(key) for key in ("first", "second", "third"))
+    conversations.get("first")
+    assert conversations.find("second") is second
+    assert conversations.find("nobody") is None
+    assert conversations.recent(2) == [first, third]
+    assert conversations.recent(9) == [first, third, second]
+
+
+def contains(ids: tuple[int, ...], part: tuple[int, ...]) -> bool:
+    return any(ids[start : start + len(part)] == part for start in range(len(ids)))

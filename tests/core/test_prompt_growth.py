@@ -24,7 +24,7 @@ def grown(builder: PromptBuilder, answers: list[tuple[int, ...]], system: bool) 
         prompt = builder.build([*history, question])
         assert prompt.ids[: len(seen)] == seen
         seen = prompt.ids + ids
-        history += [question, Message("assistant", builder.tokenizer.decode(ids), ids)]
+        history += [question, builder.answer(builder.tokenizer.decode(ids), ids)]
 
 
 @pytest.mark.parametrize("system", [True, False])

@@ -10,6 +10,8 @@ import pytest
 
 from bot.core.answering import Answer, Answering, Question
 from bot.core.conversation import Budget, Conversations
+from bot.core.served_model import ServedModel
+from bot.core.waiting_line import WaitingLine
 from bot.discord_client.running_replies import RunningReply
 from bot.discord_client.stop_button import stop_view
 from bot.engine.interface import EngineOptions, FinishReason, Sampling
@@ -25,9 +27,11 @@ def answer(tmp_path: Path) -> Answer:
     """An answer that waits for its turn; no engine is needed to stop it."""
     builder = write_phi3_tokenizer(tmp_path).builder
     budget = Budget(4096, 100)
-    engine = EngineProcess(EngineOptions(engine="genai", model_dir=tmp_path))
-    conversations = Conversations(builder, "", budget)
-    return Answering(engine, builder, conversations, budget, Sampling(), 10.0).ask(Question("here", "Hello"))
+    engine = EngineProcess(EngineOptions(engine="paged", model_dir=tmp_path))
+    model = ServedModel(engine, builder, budget, Sampling(), time_limit_seconds=10.0)
+    line = WaitingLine(most_running=1, most_waiting=1, most_waiting_per_person=1)
+    line.pause()
+    return Answering(model, Conversations(builder, "", budget), line).ask(Question("here", "Hello"))
 
 
 async def was_stopped(answer: Answer) -> bool:

@@ -22,6 +22,8 @@ async def stage(small_model_dir: Path) -> AsyncIterator[Stage]:
     """A bot that is online, and the people and channels around it."""
     async with (
         LoopbackDiscord() as discord,
-        running_bot(discord, small_model_dir, Progress(io.StringIO()), kv_cache_gigabytes=1, max_new_tokens=700) as bot,
+        running_bot(
+            discord, small_model_dir, Progress(io.StringIO()), kv_cache_gigabytes=0.5, max_new_tokens=700
+        ) as bot,
     ):
         yield Stage(discord, bot)

@@ -61,7 +61,7 @@ async def test_a_conversation_is_remembered_and_its_prompt_only_grows(stage: Sta
 
     await stage.ask(stage.ada, channel, "What is the capital of Italy?")
 
-    builder = stage.bot.application.answering.builder
+    builder = stage.bot.application.answering.model.builder
     system = Message("system", load_settings(env_file=None).system_prompt)
     first = builder.build([system, turn.question]).ids + turn.answer.ids
     assert conversation.prompt(Message("user", "And Spain?")).ids[: len(first)] == first
@@ -140,7 +140,7 @@ async def test_stop_ends_an_answer_and_keeps_what_was_said(stage: Stage) -> None
 
 async def test_model_info_answers_at_once_while_every_core_generates(stage: Stage) -> None:
     busy = [await stage.long_answer(stage.ada) for _ in range(3)]
-    active = stage.bot.application.answering.active
+    active = stage.bot.application.answering.line.running
     assert active >= 2
 
     asked_at = time.monotonic()
