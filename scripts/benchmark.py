@@ -1,4 +1,4 @@
-"""Measure the bot's two engines side by side on this machine.
+"""Measure the bot's engines side by side on this machine.
 
 Every figure is taken through the bot's own engine process, as the bot uses it. Leave the machine alone meanwhile.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # The engine process imports this file again, so what only the benchmark needs is imported further down: it would
 # count as the engine's memory and time otherwise.
 
-_ENGINES = ("genai", "optimum")
+_ENGINES = ("paged", "genai", "optimum")
 
 
 def main() -> int:
@@ -48,7 +48,7 @@ def _arguments() -> argparse.Namespace:
         default=Path("artifacts/benchmark"),
         help="where .md, .json and .png are written (default: %(default)s)",
     )
-    parser.add_argument("--engines", type=_engines, default=_ENGINES, help="default: genai,optimum")
+    parser.add_argument("--engines", type=_engines, default=_ENGINES, help="default: paged,genai,optimum")
     parser.add_argument(
         "--size",
         choices=("full", "short", "quick"),
@@ -56,7 +56,11 @@ def _arguments() -> argparse.Namespace:
         help="short: for a large model on a slow machine; quick: a trial of the benchmark (default: %(default)s)",
     )
     parser.add_argument(
-        "--only", type=_names, default=(), metavar="MEASURES", help="such as one_chat,together_8,next_turn_3000"
+        "--only",
+        type=_names,
+        default=(),
+        metavar="MEASURES",
+        help="such as one_chat,together_8,next_turn_3000,newcomer,crowd",
     )
     parser.add_argument(
         "--resume", action="store_true", help="keep the engines that an interrupted run into the same output completed"
@@ -71,7 +75,7 @@ def _names(text: str) -> tuple[str, ...]:
 def _engines(text: str) -> tuple[str, ...]:
     names = _names(text)
     if not set(names) <= set(_ENGINES) or len(set(names)) < len(names):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {' and '.join(_ENGINES)}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {', '.join(_ENGINES)}, each once")
     return names
 
 

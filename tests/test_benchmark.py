@@ -13,6 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarking.crowd_figures import CrowdTurn, begun_out_of_turn, crowd_figures, hit_rates
+from benchmarking.engine_run import EngineRun
+from benchmarking.generation import MeasureError, TimedGeneration, decode_rate_together
+from benchmarking.loop_lag import LoopLag
+from benchmarking.measures import agreement
+from benchmarking.plan import QUICK
+from benchmarking.prompts import Prompts
+from benchmarking.properties import compare_with_exact
+from benchmarking.statistics import equal_share, gain, identical, longest_pause, percentile
+from benchmarking.table import markdown_table, rows
 
 from bot.engine.interface import EngineOptions
 from bot.model.folder import open_model_folder
@@ -21,16 +31,6 @@ from tests.small_model import small_model_dir
 __all__ = ["small_model_dir"]
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "scripts"))
-
-from benchmarking.engine_run import EngineRun  # noqa: E402
-from benchmarking.generation import MeasureError, TimedGeneration  # noqa: E402
-from benchmarking.loop_lag import LoopLag  # noqa: E402
-from benchmarking.measures import agreement  # noqa: E402
-from benchmarking.plan import QUICK  # noqa: E402
-from benchmarking.prompts import Prompts  # noqa: E402
-from benchmarking.statistics import equal_share, gain, identical, percentile  # noqa: E402
-from benchmarking.table import markdown_table, rows  # noqa: E402
 
 
 def test_percentile_is_the_nearest_rank() -> None:
@@ -65,6 +65,66 @@ def test_the_decode_rate_leaves_the_first_arrival_out() -> None:
         _ = TimedGeneration(0.0, ((1.0, 4),), (1, 2, 3, 4)).decode_tokens_per_second
 
 
+def test_a_pause_counts_from_before_the_beginning_and_until_the_end() -> None:
+    arrivals = [1.0, 2.0, 5.0, 6.0]
+    assert longest_pause(arrivals, 2.5, 6.0) == 3  # from 2 to 5
+    assert longest_pause(arrivals, 5.5, 10.0) == 4  # still open at 10
+    assert longest_pause([], 5.5, 10.0) == 4.5
+
+
+def test_the_rate_together_counts_only_while_all_stream() -> None:
+    early = TimedGeneration(submitted=0.0, arrivals=((1.0, 1), (3.0, 1), (5.0, 1)), ids=(1, 2, 3))
+    late = TimedGeneration(submitted=0.0, arrivals=((2.0, 1), (4.0, 2), (6.0, 1), (8.0, 1)), ids=(1, 2, 3, 4, 5))
+    assert decode_rate_together([early, late]) == pytest.approx(4 / 3)  # from 2 to 5: at 3, 4 (two) and 5
+    after = TimedGeneration(submitted=0.0, arrivals=((9.0, 1), (10.0, 1)), ids=(1, 2))
+    with pytest.raises(MeasureError, match="did not all stream"):
+        decode_rate_together([early, after])
+
+
+def test_whoever_begins_twice_while_another_waits_is_counted() -> None:
+    greedy = [CrowdTurn("greedy", number, 1, asked_at=0.0, waited_seconds=number) for number in (1, 2, 3)]
+    fair = CrowdTurn("patient", 9, 1, asked_at=0.5, waited_seconds=1.0)  # after the first, before the second
+    assert begun_out_of_turn([*greedy, fair]) == 0
+    passed_over = CrowdTurn("patient", 9, 1, asked_at=0.5, waited_seconds=2.0)
+    assert begun_out_of_turn([*greedy, passed_over]) == 1
+    # Whoever has had a turn meanwhile waits anew from there.
+    again = CrowdTurn("patient", 10, 1, asked_at=0.5, waited_seconds=2.0)
+    assert begun_out_of_turn([*greedy, fair, again]) == 0
+
+
+def test_the_many_questions_are_held_against_those_beside_them() -> None:
+    def asked(person: str, number: int, at: float, first_token: float | None) -> CrowdTurn:
+        turn = CrowdTurn(person, f"{person} {at}", number, asked_at=at, first_token_seconds=first_token)
+        turn.ended_at, turn.tokens, turn.times_answered = at + 10, 5, 1
+        return turn
+
+    many = [asked("many", 1, 20.0, seconds) for seconds in (1.0, 8.0)]
+    ordinary = [asked("a", 1, 0.0, 2.0), asked("b", 2, 19.0, 3.0), asked("c", 2, 27.0, 4.0), asked("d", 2, 29.0, 9.0)]
+    ordinary[0].times_answered = 2
+    figures = crowd_figures([*many, *ordinary], "many")
+    beside = figures["many_at_once"]
+    assert (beside["first_seconds"], beside["last_seconds"]) == (1, 8)
+    assert (beside["others"], beside["others_median_seconds"]) == (2, 3.5)  # b and c
+    assert figures["later_turns"]["p50_seconds"] == 4
+    assert figures["first_token"]["worst_seconds"] == 9
+    assert (figures["questions"], figures["answered_once"]) == (6, 5)
+    assert figures["tokens_per_second"] == pytest.approx(30 / 39)
+    with pytest.raises(MeasureError, match="no question"):
+        crowd_figures([asked("many", 1, 0.0, None), asked("a", 1, 0.0, None)], "many")
+
+
+def test_the_hit_rate_is_held_against_what_the_turn_before_left() -> None:
+    first = CrowdTurn("a", "a", 1, prompt_tokens=40, cached_tokens=10, tokens=10)
+    second = CrowdTurn("a", "a", 2, prompt_tokens=60, cached_tokens=45, tokens=10)
+    assert hit_rates([second, first]) == {"all": 0.55, "later_turns": 0.75, "known": 0.9}
+
+
+def test_quality_is_agreement_with_the_first_set() -> None:
+    sets: list[dict[str, Any]] = [{"next_ids": [1, 2, 3, 4]}, {"failed": "refused"}, {"next_ids": [1, 2, 3, 9]}]
+    compare_with_exact({"sets": sets})
+    assert [each.get("agreement") for each in sets] == [1.0, None, 0.75]
+
+
 def test_agreement_needs_answers_of_both_engines() -> None:
     with pytest.raises(MeasureError, match="it broke"):
         agreement({"ids": [[1]], "questions": 1}, {"failed": "it broke"})
@@ -88,6 +148,10 @@ def test_prompts_are_plain_repeatable_and_unlike(small_model_dir: Path) -> None:
     assert first[:32] != prompts.random_ids("second", 400)[:32]
     assert not set(first) & folder.eos_token_ids
     assert max(first) < folder.vocabulary_size
+    questions = [prompts.made_up_question(str(number)) for number in range(50)]
+    assert questions == [prompts.made_up_question(str(number)) for number in range(50)]
+    lengths = [len(prompts.builder.tokenizer.encode(question)) for question in questions]
+    assert 8 <= min(lengths) < 20 < 45 < max(lengths) <= 62
 
 
 async def test_an_engine_that_does_not_load_is_reported_with_its_reason(small_model_dir: Path) -> None:
@@ -99,49 +163,67 @@ async def test_an_engine_that_does_not_load_is_reported_with_its_reason(small_mo
     assert any("load failed" in line for line in lines)
 
 
+def test_what_an_engine_or_a_model_cannot_do_is_left_out_with_the_reason() -> None:
+    assert QUICK.left_out("paged", context_length=4096) == {}
+    optimum = QUICK.left_out("optimum", context_length=4096)
+    assert list(optimum) == ["newcomer", "crowd"]
+    assert "one question after another" in optimum["crowd"]
+    small = QUICK.left_out("genai", context_length=256)
+    assert list(small) == ["next_turn_256", "newcomer"]
+    assert "257 tokens do not fit" in small["newcomer"]
+
+
 async def test_a_measure_that_fails_stops_no_other(small_model_dir: Path) -> None:
     folder = open_model_folder(small_model_dir)
     too_long = folder.context_length + 1
-    plan = replace(QUICK, one_chat_prompt=too_long, histories=(too_long,), chats=(1,), mentions=1, mention_answer=2)
-    options = EngineOptions(engine="genai", model_dir=folder.path, cache_gigabytes=1)
-    report = await EngineRun(options, folder, plan, lambda line: None).measure_all()
+    plan = replace(QUICK, one_chat_prompt=too_long, histories=(too_long,), newcomer_prompt=4096, newcomer_seconds=0.3)
+    options = EngineOptions(engine="paged", model_dir=folder.path, cache_gigabytes=1)
+    only = ("one_chat", f"next_turn_{too_long}", "newcomer", "together_1")
+    report = await EngineRun(options, folder, plan, lambda line: None, only).measure_all()
     measures = report["measures"]
     assert str(too_long) in measures["one_chat"]["failed"]
     assert "do not fit" in measures[f"next_turn_{too_long}"]["skipped"]
+    assert "not read within" in measures["newcomer"]["skipped"]
+    assert measures["newcomer"]["longest_pause_seconds"] > 0
     assert measures["together_1"]["tokens_per_second"] > 0
-    assert measures["mention"]["own_seconds"] > 0
 
 
-def test_the_table_compares_and_does_not_hide_what_failed() -> None:
+def test_the_table_compares_the_first_with_the_last_and_does_not_hide_what_failed() -> None:
     report = _report(
-        genai={"one_chat": {"first_token_seconds": 0.5, "decode_tokens_per_second": 20.0}},
+        paged={"one_chat": {"first_token_seconds": 0.5, "decode_tokens_per_second": 20.0}},
+        genai={"one_chat": {"first_token_seconds": 1.0, "decode_tokens_per_second": 15.0}},
         optimum={"one_chat": {"first_token_seconds": 2.0, "decode_tokens_per_second": 10.0}},
     )
     report["engines"]["optimum"]["measures"]["mention"] = {"failed": "the answer held no text"}
     table = markdown_table(report)
-    assert "| First token of a 128-token prompt, s | 0.50 | 2.00 | 4.0× |" in table  # noqa: RUF001
-    assert "| 1 chat, decoding, tokens/s | 20.0 | 10.0 | 2.0× |" in table  # noqa: RUF001
+    assert "| First token of a 128-token prompt, s | 0.50 | 1.00 | 2.00 | 4.0× |" in table  # noqa: RUF001
+    assert "| 1 chat, decoding, tokens/s | 20.0 | 15.0 | 10.0 | 2.0× |" in table  # noqa: RUF001
     assert "the answer held no text" in table
     assert "not measured" in table
+    assert "how many times better paged (the bot's own) is than optimum-intel" in table
+    assert "Load and warm-up" not in table  # nobody has measured it
 
 
-@pytest.mark.timeout(300)
 def test_the_script_measures_the_small_model(small_model_dir: Path, tmp_path: Path) -> None:
     output = tmp_path / "new folder" / "benchmark"
-    result = _run_script("--size", "quick", "--engines", "genai", "--model", small_model_dir, "--output", output)
+    arguments = ("--size", "quick", "--engines", "paged", "--model", small_model_dir, "--output", output)
+    result = _run_script(*arguments)
     assert result.returncode == 0, result.stderr
 
     report = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
     assert report["model"]["name"] == "SmolLM2-135M-Instruct"
     assert report["machine"]["packages"]["openvino-genai"]
-    engine = report["engines"]["genai"]
+    engine = report["engines"]["paged"]
     assert {name: each["failed"] for name, each in engine["measures"].items() if "failed" in each} == {}
     measures = engine["measures"]
-    assert {"load", "after_load", "one_chat", "together_1", "together_8", "next_turn_128", "answers", "mention"} <= set(
-        measures
-    )
+    assert {"load", "after_load", "one_chat", "together_8", "next_turn_128", "answers", "mention"} <= set(measures)
     assert measures["one_chat"]["decode_tokens_per_second"] > 1
     assert measures["together_8"]["loop_lag"]["worst_ms"] >= measures["together_8"]["loop_lag"]["p99_ms"] >= 0
+    newcomer = measures["newcomer"]
+    assert newcomer["streamed_tokens_meanwhile"] > 0
+    assert 0 < newcomer["longest_pause_seconds"] < newcomer["first_token_seconds"]
+    assert newcomer["longest_pause_before_seconds"] > 0
+    _check_crowd(measures["crowd"])
     assert 0 < measures["mention"]["own_seconds"] < measures["mention"]["mention_to_text_seconds"]
     assert 0 < engine["memory"]["bot_bytes"] < engine["memory"]["engine_bytes"]
 
@@ -151,12 +233,10 @@ def test_the_script_measures_the_small_model(small_model_dir: Path, tmp_path: Pa
     assert table in result.stdout
     assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
-    resumed = _run_script(
-        "--resume", "--size", "quick", "--engines", "genai", "--model", small_model_dir, "--output", output
-    )
+    resumed = _run_script("--resume", *arguments)
     assert resumed.returncode == 0, resumed.stderr
-    assert "genai: load" not in resumed.stdout  # nothing is measured twice
-    assert json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))["engines"]["genai"] == engine
+    assert "paged: load" not in resumed.stdout  # nothing is measured twice
+    assert json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))["engines"]["paged"] == engine
 
 
 def test_a_wrong_folder_is_one_line(tmp_path: Path) -> None:
@@ -166,14 +246,46 @@ def test_a_wrong_folder_is_one_line(tmp_path: Path) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_properties_are_compared_by_speed_and_quality(small_model_dir: Path, tmp_path: Path) -> None:
+    output, sets = tmp_path / "properties", '[{"KV_CACHE_PRECISION": "papyrus"}]'
+    arguments = ("--quick", "--sets", sets, "--model", small_model_dir, "--output", output)
+    result = _run_script(*arguments, script="compare_properties.py")
+    assert result.returncode == 0, result.stderr
+    exact, refused = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))["sets"]
+    assert exact["agreement"] == 1
+    f32 = 30 * 3 * 2 * 64 * 4  # layers, heads, key and value, head size, bytes
+    assert exact["cache_bytes_per_token"] == pytest.approx(f32, rel=0.02)
+    speeds = ("prefill_tokens_per_second", "one_chat_tokens_per_second", "together_tokens_per_second")
+    assert all(exact[speed] > 0 for speed in speeds)
+    assert "CPU refuses the property KV_CACHE_PRECISION=papyrus" in refused["failed"]
+    assert "papyrus | CPU refuses" in result.stdout
+    assert output.with_suffix(".md").read_text(encoding="utf-8") in result.stdout
+
+
+@pytest.mark.parametrize("sets", ["[", '["u8"]'])
+def test_wrong_sets_are_refused(sets: str, tmp_path: Path) -> None:
+    result = _run_script("--sets", sets, "--model", tmp_path, script="compare_properties.py")
+    assert result.returncode == 2
+    assert "argument --sets: this is not" in result.stderr
+
+
+def _check_crowd(figures: dict[str, Any]) -> None:
+    assert figures["questions"] == figures["answered_once"] == QUICK.crowd_conversations * QUICK.crowd_turns + 10
+    assert figures["begun_out_of_turn"] == 0
+    assert 0 < figures["hit_rate"]["all"] < figures["hit_rate"]["later_turns"] < 1
+    assert figures["hit_rate"]["known"] > 0.9  # all but the last token of an answer that ended of its length
+    assert 0 < figures["first_token"]["p50_seconds"] <= figures["first_token"]["worst_seconds"]
+    assert figures["many_at_once"]["questions"] == 10
+
+
 async def _ticks(lag: LoopLag, count: int) -> None:
     async with asyncio.timeout(10):
         while lag.ticks < count:  # noqa: ASYNC110 - the ticker has no event to wait for
             await asyncio.sleep(0.001)
 
 
-def _run_script(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "scripts" / "benchmark.py", *arguments]
+def _run_script(*arguments: str | Path, script: str = "benchmark.py") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, ROOT / "scripts" / script, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, timeout=280, check=False)
 

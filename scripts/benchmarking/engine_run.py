@@ -5,19 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from benchmarking import measures
+from benchmarking.crowd import Crowd, PromptReads
 from benchmarking.loop_lag import LoopLag
 from benchmarking.measures import Figures
 from benchmarking.memory import PeakMemory
+from benchmarking.newcomer import newcomer
 from benchmarking.plan import Plan
 from benchmarking.prompts import Prompts
 from bot.engine.interface import Engine, EngineOptions
 from bot.engine.process import EngineProcess
 from bot.model.folder import ModelFolder
 
-EngineName = Literal["genai", "optimum"]
 Report = dict[str, Any]
 
 
@@ -49,6 +50,8 @@ class EngineRun:
         self._only = only
         self._on_measured = on_measured
         self._prompts = Prompts(folder)
+        self._reads = PromptReads()
+        self._left_out = plan.left_out(options.engine, folder.context_length)
         self._lag = LoopLag()
         self._report: Report = {"measures": {}}
 
@@ -71,7 +74,7 @@ class EngineRun:
 
     async def _measure_engine(self, memory: PeakMemory) -> bool:
         """Measure the engine alone; return whether it could be loaded."""
-        engine = EngineProcess(self._options)
+        engine = EngineProcess(self._options, self._reads)
         try:
             await self._measure("load", partial(self._load, engine))
             if engine.facts is None:
@@ -86,12 +89,16 @@ class EngineRun:
 
     def _measures(self, engine: Engine) -> dict[str, Callable[[], Awaitable[Figures]]]:
         arguments = engine, self._prompts, self._plan
+        next_turn = partial(measures.next_turn, *arguments, read_history=self._options.engine != "optimum")
+        crowd = Crowd(*arguments, self._folder.context_length)
         return {
             "after_load": partial(measures.first_token_after_load, *arguments),
             "one_chat": partial(measures.one_chat, *arguments),
             **{f"together_{count}": partial(measures.chats_together, *arguments, count) for count in self._plan.chats},
-            **{f"next_turn_{history}": partial(self._next_turn, engine, history) for history in self._plan.histories},
+            **{f"next_turn_{history}": partial(next_turn, history) for history in self._plan.histories},
             "answers": partial(measures.answers, *arguments),
+            "newcomer": partial(newcomer, *arguments),
+            "crowd": partial(crowd.run, self._reads),
         }
 
     async def _measure(self, name: str, work: Callable[[], Awaitable[Figures]]) -> None:
@@ -100,7 +107,8 @@ class EngineRun:
         self._say(name)
         started, ticks = time.perf_counter(), self._lag.ticks
         try:
-            figures = await work()
+            reason = self._left_out.get(name)
+            figures: Figures = {"skipped": reason} if reason else await work()
         except Exception as error:  # noqa: BLE001 - reported with its reason; the other measures go on
             figures = {"failed": " ".join(str(error).split()) or type(error).__name__}
             self._say(f"{name} failed: {figures['failed']}")
@@ -116,13 +124,6 @@ class EngineRun:
         seconds = time.perf_counter() - started
         self._report |= {"name": facts.engine, "device_name": facts.device_name}
         return {"start_to_ready_seconds": seconds, "load_and_warm_up_seconds": facts.load_seconds}
-
-    async def _next_turn(self, engine: Engine, history: int) -> Figures:
-        needed = self._plan.next_turn_length(history)
-        if needed > self._folder.context_length:
-            return {"skipped": f"{needed} tokens do not fit the model's context of {self._folder.context_length}"}
-        keeps_prefixes = self._options.engine == "genai"
-        return await measures.next_turn(engine, self._prompts, self._plan, history, read_history=keeps_prefixes)
 
     async def _mentions(self, memory: PeakMemory) -> Figures:
         # The demonstration's Discord is an extra; without it the engine is measured all the same.

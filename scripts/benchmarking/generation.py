@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.engine.interface import Engine, FinishReason, GenerationRequest
 
-_TIME_LIMIT_SECONDS = 900.0
+TIME_LIMIT_SECONDS = 900.0
+"""The longest that any request may take in the engine."""
 
 
 class MeasureError(Exception):
@@ -51,6 +53,19 @@ class TimedGeneration:
         return (len(self.ids) - first_count) / (self.ended - first)
 
 
+def decode_rate_together(runs: Sequence[TimedGeneration]) -> float:
+    """The rate of all answers' tokens while every one of them streams, in tokens a second.
+
+    Raises:
+        MeasureError: there was no such time.
+    """
+    began, ended = max(run.arrivals[0][0] for run in runs), min(run.ended for run in runs)
+    tokens = sum(count for run in runs for arrived, count in run.arrivals if began < arrived <= ended)
+    if ended <= began:
+        raise MeasureError("the answers did not all stream at the same time")
+    return tokens / (ended - began)
+
+
 async def generate(engine: Engine, prompt_ids: tuple[int, ...], new_tokens: int) -> TimedGeneration:
     """Generate exactly this many tokens, greedily; no token ends the answer early.
 
@@ -61,7 +76,7 @@ async def generate(engine: Engine, prompt_ids: tuple[int, ...], new_tokens: int)
     ids: list[int] = []
     submitted = time.perf_counter()
     generation = engine.submit(
-        GenerationRequest(prompt_ids, frozenset(), new_tokens, time_limit_seconds=_TIME_LIMIT_SECONDS)
+        GenerationRequest(prompt_ids, frozenset(), new_tokens, time_limit_seconds=TIME_LIMIT_SECONDS)
     )
     async for new_ids in generation:
         arrivals.append((time.perf_counter(), len(new_ids)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_ONE_AFTER_ANOTHER = "this engine answers one question after another, so everybody waits for all who came before"
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -23,6 +25,12 @@ class Plan:
         agreement_answer: the answer to each question by which the engines are compared.
         mentions: how often the bot is mentioned.
         mention_answer: its longest answer to a mention.
+        newcomer_prompt: the prompt that is read while others' answers stream.
+        newcomer_seconds: the longest that is waited for it.
+        crowd_conversations: conversations that go on beside each other.
+        crowd_turns: questions in each of them.
+        crowd_answer: the longest answer to each question.
+        crowd_running: the most questions of the crowd that run at once; the others wait in the bot's line.
     """
 
     one_chat_runs: int = 3
@@ -38,10 +46,34 @@ class Plan:
     agreement_answer: int = 64
     mentions: int = 5
     mention_answer: int = 16
+    newcomer_prompt: int = 3000
+    newcomer_seconds: float = 900.0
+    crowd_conversations: int = 32
+    crowd_turns: int = 12
+    crowd_answer: int = 32
+    crowd_running: int = 16
 
     def next_turn_length(self, history: int) -> int:
         """All tokens of a history's next turn, its answer included."""
         return history + self.history_answer + self.next_question + self.next_answer
+
+    def left_out(self, engine: str, context_length: int) -> dict[str, str]:
+        """Return why measures are not taken, by their names.
+
+        Args:
+            engine: the engine's name.
+            context_length: the most tokens that the model can see at once.
+        """
+        needed = {f"next_turn_{history}": self.next_turn_length(history) for history in self.histories}
+        needed["newcomer"] = self.newcomer_prompt + 1
+        reasons = {
+            name: f"{tokens} tokens do not fit the model's context of {context_length}"
+            for name, tokens in needed.items()
+            if tokens > context_length
+        }
+        if engine == "optimum":
+            reasons |= dict.fromkeys(("newcomer", "crowd"), _ONE_AFTER_ANOTHER)
+        return reasons
 
 
 FULL = Plan()
@@ -52,6 +84,12 @@ SHORT = Plan(
     chat_answer=32,
     agreement_answer=24,
     mention_answer=12,
+    newcomer_prompt=1024,
+    newcomer_seconds=240.0,
+    crowd_conversations=8,
+    crowd_turns=3,
+    crowd_answer=16,
+    crowd_running=8,
 )
 QUICK = Plan(
     one_chat_runs=1,
@@ -64,6 +102,12 @@ QUICK = Plan(
     agreement_answer=8,
     mentions=2,
     mention_answer=8,
+    newcomer_prompt=256,
+    newcomer_seconds=60.0,
+    crowd_conversations=4,
+    crowd_turns=2,
+    crowd_answer=8,
+    crowd_running=4,
 )
 
 SIZES = {"full": FULL, "short": SHORT, "quick": QUICK}

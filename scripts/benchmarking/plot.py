@@ -15,7 +15,7 @@ mpl.use("Agg")  # no window
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-_COLORS = {"genai": "#0068b5", "optimum": "#e8833a"}
+_COLORS = {"paged": "#0068b5", "genai": "#4fa36b", "optimum": "#e8833a"}
 _STYLE: Any = {
     "font.size": 13,
     "axes.titlesize": 15,
@@ -99,11 +99,11 @@ def _draw_lag(panel: Axes, engines: Engines, chats: int) -> None:
         drawn = panel.bar(
             [place + offset for place in places], heights, width * 0.92, color=_COLORS[key], label=ENGINE_TITLES[key]
         )
-        panel.bar_label(drawn, fmt="%.1f", fontsize=11, padding=2)
+        panel.bar_label(drawn, fmt="%.1f", fontsize=9, padding=2)
     panel.set_title("The bot's event loop: lag in ms")
     panel.set_xticks(range(len(bars)), list(bars))
     panel.grid(visible=False, axis="x")
-    panel.margins(y=0.2)
+    panel.margins(y=0.4)  # room for the legend
     panel.legend(loc="upper right")
 
 

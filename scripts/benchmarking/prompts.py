@@ -1,9 +1,10 @@
-"""The prompts: random token ids that are the same in every run, and a few real questions."""
+"""The prompts: random token ids and made-up questions that are the same in every run, and a few real questions."""
 
 from __future__ import annotations
 
 import random
 
+from benchmarking.text import TEXT
 from bot.core.prompt import Message, PromptBuilder
 from bot.core.tokenizer import read_json
 from bot.model.folder import ModelFolder
@@ -14,6 +15,9 @@ QUESTIONS = (
     "Write a short poem about a lighthouse in winter.",
 )
 
+_WORDS = TEXT.split()
+_QUESTION_TOKENS = 10, 60
+
 
 class Prompts:
     """Makes prompts for one model.
@@ -22,22 +26,31 @@ class Prompts:
         folder: the model's folder.
 
     Attributes:
-        questions: the ids of real questions in the model's own chat format.
+        builder: writes prompts in the model's own chat format.
+        questions: the ids of real questions in that format.
 
     Raises:
         ConfigurationError: the folder's tokenizer or chat template cannot be used.
     """
 
     def __init__(self, folder: ModelFolder) -> None:
-        builder = PromptBuilder.from_folder(folder.path, folder.eos_token_ids)
-        self.questions = [builder.build([Message("user", question)]).ids for question in QUESTIONS]
+        self.builder = PromptBuilder.from_folder(folder.path, folder.eos_token_ids)
+        self.questions = [self.builder.build([Message("user", question)]).ids for question in QUESTIONS]
         vocabulary = read_json(folder.path / "tokenizer.json")["model"]["vocab"]
         self._plain_ids = sorted(
             token_id
-            for token_id in set(vocabulary.values()) - builder.tokenizer.control_ids
+            for token_id in set(vocabulary.values()) - self.builder.tokenizer.control_ids
             if token_id < folder.vocabulary_size
         )
 
     def random_ids(self, name: str, length: int) -> tuple[int, ...]:
         """Ids of plain tokens, the same for the same name. Two names share no prefix that a cache could use."""
         return tuple(random.Random(name).choices(self._plain_ids, k=length))  # noqa: S311 - nothing secret
+
+    def made_up_question(self, name: str) -> str:
+        """10 to 60 tokens of real words in no order, the same for the same name."""
+        chance = random.Random(name)  # noqa: S311 - nothing secret
+        length = chance.randint(*_QUESTION_TOKENS)
+        tokenizer = self.builder.tokenizer
+        ids = tokenizer.encode(" ".join(chance.choices(_WORDS, k=length)))  # a word has one token at least
+        return tokenizer.decode(ids[:length]).strip()

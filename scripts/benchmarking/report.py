@@ -39,14 +39,14 @@ def resumed_report(folder: ModelFolder, plan: Plan, output: Path) -> Report:
 
 def write_report(report: Report, output: Path) -> None:
     """Write `output`.json and .md, and make the folder for them if need be."""
-    names = list(report["engines"])
-    for engine in report["engines"].values():
+    engines = list(report["engines"].values())
+    for engine in engines:
         # OpenVINO knows the processor's name on every system.
         report["machine"]["processor"] = engine.get("device_name", report["machine"]["processor"])
-    if len(names) > 1:
-        first, second = (report["engines"][name]["measures"].get("answers", {}) for name in names)
+    if len(engines) > 1:
+        first, last = (engine["measures"].get("answers", {}) for engine in (engines[0], engines[-1]))
         try:
-            report["agreement"] = agreement(first, second)
+            report["agreement"] = agreement(first, last)
         except MeasureError as error:
             report["agreement"] = {"failed": str(error)}
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -19,6 +20,19 @@ def percentile(values: Sequence[float], share: float) -> float:
     if not values or not 0 < share <= 1:
         raise ValueError(f"no {share} percentile of {len(values)} values")
     return sorted(values)[math.ceil(share * len(values)) - 1]
+
+
+def longest_pause(arrivals: Sequence[float], begin: float, end: float) -> float:
+    """Return the longest time without a token, in seconds, of what lies at least partly between two moments.
+
+    Args:
+        arrivals: when tokens arrived, in order.
+        begin: the first moment. A pause that had begun before it counts from its own beginning.
+        end: the last moment. A pause that is still open then counts until then.
+    """
+    before = max((each for each in arrivals if each <= begin), default=begin)
+    points = [before, *(each for each in arrivals if begin < each < end), end]
+    return max(later - earlier for earlier, later in pairwise(points))
 
 
 def gain(ours: float, theirs: float, *, lower_is_better: bool) -> float | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from benchmarking.statistics import gain
 
-ENGINE_TITLES = {"genai": "openvino-genai", "optimum": "optimum-intel"}
+ENGINE_TITLES = {"paged": "paged (the bot's own)", "genai": "openvino-genai", "optimum": "optimum-intel"}
+
+_NOT_MEASURED = "not measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +34,16 @@ class Row:
 
 def rows(plan: Mapping[str, Any]) -> list[Row]:
     """Return the table's lines for the sizes in a report's `plan`."""
-    one, chats = ("measures", "one_chat"), plan["chats"]
-    crowd = ("measures", f"together_{chats[-1]}")
-    mention = ("measures", "mention")
+    return [*_one_chat_rows(plan), *_chats_rows(plan), *_newcomer_rows(plan), *_crowd_rows(), *_whole_run_rows(plan)]
+
+
+def _one_chat_rows(plan: Mapping[str, Any]) -> list[Row]:
+    one = ("measures", "one_chat")
     lines = [
         Row("Load and warm-up, s", ("measures", "load", "start_to_ready_seconds")),
         Row("First token right after that, s", ("measures", "after_load", "first_token_seconds"), 2),
         Row(f"First token of a {plan['one_chat_prompt']}-token prompt, s", (*one, "first_token_seconds"), 2),
         Row("1 chat, decoding, tokens/s", (*one, "decode_tokens_per_second"), lower_is_better=False),
-    ]
-    lines += [
-        Row(f"{_chats(count)}, tokens/s in all", ("measures", f"together_{count}", "tokens_per_second"), 1, 1, False)
-        for count in chats
-        if count > 1
-    ]
-    lines += [
-        Row(f"{_chats(chats[-1])}, first token, median, s", (*crowd, "median_first_token_seconds"), 2),
-        Row(f"{_chats(chats[-1])}, first token, worst, s", (*crowd, "worst_first_token_seconds"), 2),
     ]
     for which, key in (("Fresh prompt of {:,} tokens", "fresh"), ("Next turn after {:,} tokens", "next")):
         lines += [
@@ -59,12 +54,72 @@ def rows(plan: Mapping[str, Any]) -> list[Row]:
             )
             for each in plan["histories"]
         ]
+    return lines
+
+
+def _chats_rows(plan: Mapping[str, Any]) -> list[Row]:
+    most = plan["chats"][-1]
     return [
-        *lines,
+        *(
+            Row(
+                f"{_chats(count)}, tokens/s in all", ("measures", f"together_{count}", "tokens_per_second"), 1, 1, False
+            )
+            for count in plan["chats"]
+            if count > 1
+        ),
+        Row(
+            f"{_chats(most)}, first token, median, s", ("measures", f"together_{most}", "median_first_token_seconds"), 2
+        ),
+        Row(f"{_chats(most)}, first token, worst, s", ("measures", f"together_{most}", "worst_first_token_seconds"), 2),
+    ]
+
+
+def _newcomer_rows(plan: Mapping[str, Any]) -> list[Row]:
+    newcomer = ("measures", "newcomer")
+    return [
+        Row("2 answers that stream, longest pause, s", (*newcomer, "longest_pause_before_seconds"), 2),
+        Row(
+            f"… while a newcomer's {plan['newcomer_prompt']:,}-token prompt is read, s",
+            (*newcomer, "longest_pause_seconds"),
+            2,
+        ),
+        Row("The newcomer's first token, s", (*newcomer, "first_token_seconds"), 1),
+    ]
+
+
+def _crowd_rows() -> list[Row]:
+    crowd = ("measures", "crowd")
+    return [
+        Row("Crowd, first token, median, s", (*crowd, "first_token", "p50_seconds"), 2),
+        Row("Crowd, first token, p90, s", (*crowd, "first_token", "p90_seconds"), 2),
+        Row("Crowd, first token, p99, s", (*crowd, "first_token", "p99_seconds"), 2),
+        Row("Crowd, first token, worst, s", (*crowd, "first_token", "worst_seconds"), 2),
+        Row("… of a conversation's first turn, median, s", (*crowd, "first_turns", "p50_seconds"), 2),
+        Row("… of a conversation's first turn, p99, s", (*crowd, "first_turns", "p99_seconds"), 2),
+        Row("… of its later turns, median, s", (*crowd, "later_turns", "p50_seconds"), 2),
+        Row("… of its later turns, p99, s", (*crowd, "later_turns", "p99_seconds"), 2),
+        Row("Crowd, wait in the line, median, s", (*crowd, "waited", "p50_seconds"), 2),
+        Row("Crowd, wait in the line, p95, s", (*crowd, "waited", "p95_seconds"), 2),
+        Row("Crowd, tokens/s in all", (*crowd, "tokens_per_second"), lower_is_better=False),
+        Row("Crowd, prompt tokens found in the cache, %", (*crowd, "hit_rate", "all"), 0, 100, None),
+        Row("… of later turns, %", (*crowd, "hit_rate", "later_turns"), 0, 100, None),
+        Row("… of what the turn before had left there, %", (*crowd, "hit_rate", "known"), 1, 100, None),
+        Row("Ten at once, first token of their first, s", (*crowd, "many_at_once", "first_seconds"), 2),
+        Row("Ten at once, first token of their last, s", (*crowd, "many_at_once", "last_seconds"), 2),
+        Row("Ten at once, others' first token, median, s", (*crowd, "many_at_once", "others_median_seconds"), 2),
+        Row("Crowd, questions begun out of turn", (*crowd, "begun_out_of_turn"), 0, 1, None),
+        Row("Crowd, questions answered exactly once, %", (*crowd, "answered_once_share"), 1, 100, None),
+    ]
+
+
+def _whole_run_rows(plan: Mapping[str, Any]) -> list[Row]:
+    most = plan["chats"][-1]
+    together, mention = ("measures", f"together_{most}", "loop_lag"), ("measures", "mention")
+    return [
         Row("Event loop's lag, whole run, p99, ms", ("loop_lag", "p99_ms"), 1, 1, None),
         Row("Event loop's lag, whole run, worst, ms", ("loop_lag", "worst_ms"), 1, 1, None),
-        Row(f"Event loop's lag, {_chats(chats[-1])}, p99, ms", (*crowd, "loop_lag", "p99_ms"), 1, 1, None),
-        Row(f"Event loop's lag, {_chats(chats[-1])}, worst, ms", (*crowd, "loop_lag", "worst_ms"), 1, 1, None),
+        Row(f"Event loop's lag, {_chats(most)}, p99, ms", (*together, "p99_ms"), 1, 1, None),
+        Row(f"Event loop's lag, {_chats(most)}, worst, ms", (*together, "worst_ms"), 1, 1, None),
         Row("Memory at most, engine process, GB", ("memory", "engine_bytes"), 2, 1e-9),
         Row("Memory at most, bot process, GB", ("memory", "bot_bytes"), 2, 1e-9, None),
         Row("Mention to first text on Discord, s", (*mention, "mention_to_text_seconds"), 2),
@@ -74,21 +129,26 @@ def rows(plan: Mapping[str, Any]) -> list[Row]:
 
 
 def markdown_table(report: Mapping[str, Any]) -> str:
-    """Return the table of a report, with the reasons of what has no figure below it."""
+    """Return the table of a report, with the reasons of what has no figure below it.
+
+    Lines that were measured on no engine are left out; those that were to be and failed are not.
+    """
     engines: Mapping[str, Any] = report["engines"]
     notes: list[str] = []
     titles = [engine.get("name", ENGINE_TITLES[key]) for key, engine in engines.items()]
-    with_gain = set(engines) == set(ENGINE_TITLES)
+    with_gain = len(engines) > 1
     lines = ["| | " + " | ".join(titles + ["gain"] * with_gain) + " |"]
     lines.append("|---|" + "---:|" * (len(titles) + with_gain))
     for row in rows(report["plan"]):
+        if all(figure(engine, row.path) == _NOT_MEASURED for engine in engines.values()):
+            continue
         cells = [_cell(row, engine, notes) for engine in engines.values()]
         if with_gain:
-            cells.append(_gain(row, engines))
+            cells.append(_gain(row, list(engines.values())))
         lines.append("| " + " | ".join([row.label, *cells]) + " |")
-    lines += ["", *_agreement(report.get("agreement", {})), _caption(report)]
+    lines += ["", *_agreement(report.get("agreement", {}), titles), _caption(report)]
     if with_gain:
-        lines[-1] += " Gain: how many times better openvino-genai is in the same run."
+        lines[-1] += f" Gain: how many times better {titles[0]} is than {titles[-1]} in the same run."
     for number, note in enumerate(notes, 1):
         lines += ["", f"<sup>{number}</sup> {note}"]
     return "\n".join(lines) + "\n"
@@ -100,7 +160,7 @@ def figure(engine: Mapping[str, Any], path: tuple[str, ...]) -> float | str:
     for key in path:
         if not isinstance(value, Mapping) or key not in value:
             reasons = value if isinstance(value, Mapping) else {}
-            reason = reasons.get("failed") or reasons.get("skipped") or engine.get("failed") or "not measured"
+            reason = reasons.get("failed") or reasons.get("skipped") or engine.get("failed") or _NOT_MEASURED
             return str(reason)
         value = value[key]
     return float(value)
@@ -119,28 +179,29 @@ def _cell(row: Row, engine: Mapping[str, Any], notes: list[str]) -> str:
     return f"{value * row.factor:,.{row.decimals}f}"
 
 
-def _gain(row: Row, engines: Mapping[str, Any]) -> str:
-    ours, theirs = (figure(engines[key], row.path) for key in ENGINE_TITLES)
+def _gain(row: Row, engines: Sequence[Mapping[str, Any]]) -> str:
+    ours, theirs = (figure(engine, row.path) for engine in (engines[0], engines[-1]))
     if row.lower_is_better is None or isinstance(ours, str) or isinstance(theirs, str):
         return ""
     times = gain(ours, theirs, lower_is_better=row.lower_is_better)
     return "" if times is None else f"{times:.{1 if times < 10 else 0}f}×"  # noqa: RUF001 - the sign for times
 
 
-def _agreement(agreement: Mapping[str, Any]) -> list[str]:
+def _agreement(agreement: Mapping[str, Any], titles: Sequence[str]) -> list[str]:
     if "equal_share" not in agreement:
         return []
     return [
-        f"The two engines' greedy answers: {agreement['equal_share']:.0%} of the tokens are equal, "
+        f"The greedy answers of {titles[0]} and {titles[-1]}: {agreement['equal_share']:.0%} of the tokens are equal, "
         f"{agreement['identical']} of {agreement['questions']} answers are the same to the last token.",
         "",
     ]
 
 
 def _caption(report: Mapping[str, Any]) -> str:
-    machine, model = report["machine"], report["model"]
+    machine, model, plan = report["machine"], report["model"], report["plan"]
     return (
         f"{model['name']} ({model['recipe'] or 'unknown recipe'}, {model['size_bytes'] / 1e9:.2f} GB) on "
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_bytes'] / 2**30:.0f} GiB, "
-        f"{machine['measured_at'][:10]}."
+        f"{machine['measured_at'][:10]}. Crowd: {plan['crowd_conversations']} conversations of {plan['crowd_turns']} "
+        f"turns that come at random, {plan['crowd_running']} at once at most, and one person who asks ten at once."
     )
