@@ -27,15 +27,15 @@ def choose_token(logits: NDArray[numpy.float32], sampling: Sampling, seen: set[i
         return int(logits.argmax())
     # The likeliest becomes 0 before the division, or a tiny temperature would make all of them infinite.
     scaled = (logits.astype(numpy.float64) - logits.max()) / sampling.temperature
-    ids = _likeliest_first(scaled, sampling.top_k)
-    probabilities = numpy.exp(scaled[ids])
-    probabilities /= probabilities.sum()
+    weights = numpy.exp(scaled)
+    ids, total = _candidates(weights, sampling)
     if sampling.top_p < 1:
+        ids = ids[numpy.argsort(-weights[ids])]
         # The token that crosses the border still counts, so there is always one.
-        kept = int(numpy.searchsorted(probabilities.cumsum(), sampling.top_p)) + 1
-        ids, probabilities = ids[:kept], probabilities[:kept] / probabilities[:kept].sum()
+        ids = ids[: int(numpy.searchsorted(weights[ids].cumsum(), sampling.top_p * total)) + 1]
     draw = numpy.random.Generator(numpy.random.Philox(key=sampling.seed, counter=position)).random()
-    return int(ids[min(int(numpy.searchsorted(probabilities.cumsum(), draw, side="right")), len(ids) - 1)])
+    sums = weights[ids].cumsum()
+    return int(ids[min(int(numpy.searchsorted(sums, draw * sums[-1], side="right")), len(ids) - 1)])
 
 
 def _penalized(logits: NDArray[numpy.float32], penalty: float, seen: set[int]) -> NDArray[numpy.float32]:
@@ -46,8 +46,12 @@ def _penalized(logits: NDArray[numpy.float32], penalty: float, seen: set[int]) -
     return logits
 
 
-def _likeliest_first(logits: NDArray[numpy.float64], top_k: int) -> NDArray[numpy.int64]:
-    if 0 < top_k < len(logits):
-        candidates = numpy.argpartition(logits, -top_k)[-top_k:]
-        return candidates[numpy.argsort(-logits[candidates])]
-    return numpy.argsort(-logits)
+def _candidates(weights: NDArray[numpy.float64], sampling: Sampling) -> tuple[NDArray[numpy.int64], float]:
+    """The tokens that may be drawn as far as that is known without sorting, and the sum that top-p is a part of."""
+    if 0 < sampling.top_k < len(weights):
+        ids = numpy.argpartition(weights, -sampling.top_k)[-sampling.top_k :]
+        return ids, float(weights[ids].sum())
+    total = float(weights.sum())
+    # Together, tokens this unlikely do not reach what top-p leaves out, so none of them is ever needed.
+    least = total * (1 - sampling.top_p) / len(weights)
+    return numpy.flatnonzero(weights > least), total
