@@ -47,7 +47,7 @@ class Plan:
     mentions: int = 5
     mention_answer: int = 16
     newcomer_prompt: int = 3000
-    newcomer_seconds: float = 900.0
+    newcomer_seconds: float = 1800.0
     crowd_conversations: int = 32
     crowd_turns: int = 12
     crowd_answer: int = 32

@@ -100,6 +100,7 @@ def _crowd_rows() -> list[Row]:
         Row("… of its later turns, p99, s", (*crowd, "later_turns", "p99_seconds"), 2),
         Row("Crowd, wait in the line, median, s", (*crowd, "waited", "p50_seconds"), 2),
         Row("Crowd, wait in the line, p95, s", (*crowd, "waited", "p95_seconds"), 2),
+        Row("Crowd, questions running on average", (*crowd, "running_on_average"), lower_is_better=None),
         Row("Crowd, tokens/s in all", (*crowd, "tokens_per_second"), lower_is_better=False),
         Row("Crowd, prompt tokens found in the cache, %", (*crowd, "hit_rate", "all"), 0, 100, None),
         Row("… of later turns, %", (*crowd, "hit_rate", "later_turns"), 0, 100, None),
