@@ -94,7 +94,8 @@ def test_a_prompt_gets_on_even_on_a_machine_that_is_too_slow() -> None:
     pace, slow = new_pace(), Machine(step_seconds=5.0, token_seconds=1.0)
     generate(pace, slow)
     read(pace, slow, 10, others_stream=True)
-    assert pace.prompt_tokens(others_stream=True) == pace.prompt_tokens(others_stream=False) == 4
+    assert pace.prompt_tokens(others_stream=True) == 4
+    assert pace.prompt_tokens(others_stream=False) == 40, "most of the time must go to the prompt"
 
 
 def test_a_step_never_takes_more_than_the_most() -> None:

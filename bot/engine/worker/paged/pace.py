@@ -9,6 +9,10 @@ _REMEMBERED_STEPS = 7
 _FIRST_GUESS = 64
 _MARGIN = 0.7
 """Steps scatter: the aim lies this far below the limit, so that the longest still keep it."""
+_LEAST_IN_COMPANY = 0.5
+_LEAST_ALONE = 8.0
+"""What a prompt gets of a step, as a multiple of what the step costs without it, even where a slow machine passes the
+limit by it: nearly all of the time while nobody streams, and not next to nothing while somebody does."""
 _CLOCK_SECONDS = 1e-6
 """What a step takes at least: a coarse clock may have it begin and end at once."""
 
@@ -42,7 +46,8 @@ class Pace:
         if not self._seconds_per_token:
             return _FIRST_GUESS
         limit = self._longest_pause_seconds if others_stream else self._longest_step_seconds
-        room = limit * _MARGIN - self._base
+        least = self._base * (_LEAST_IN_COMPANY if others_stream else _LEAST_ALONE)
+        room = max(limit * _MARGIN - self._base, least)
         return int(min(max(room / median(self._seconds_per_token), self._fewest), self._most))
 
     def learn(self, seconds: float, prompt_tokens: int) -> None:
