@@ -50,7 +50,8 @@ class Serving:
     def __init__(self, settings: Settings, numbers: Numbers) -> None:
         self._settings = settings
         self._numbers = numbers
-        self._present = self._prepare(settings.model_dir)
+        self._model_dir = settings.model_dir  # as it was given: a link may lead elsewhere by the next reload
+        self._present = self._prepare(self._model_dir)
         self._farewells: set[asyncio.Task[None]] = set()
         self._replacing: asyncio.Task[str] | None = None
         model = self._present.model
@@ -112,9 +113,12 @@ class Serving:
         """
         if self._replacing is not None:
             raise ConfigurationError("a model is being loaded already; wait until that is done")
-        self._replacing = asyncio.create_task(self._replace(model_dir or self.folder.path))
+        asked = model_dir or self._model_dir
+        self._replacing = asyncio.create_task(self._replace(asked))
         try:
-            return await self._replacing
+            line = await self._replacing
+            self._model_dir = asked
+            return line
         finally:
             self._replacing = None
 

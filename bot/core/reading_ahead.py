@@ -91,5 +91,6 @@ class ReadingAhead:
 
     async def _pause(self) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), self._look_seconds)
+            async with asyncio.timeout(self._look_seconds):
+                await self._wake.wait()
         self._wake.clear()
