@@ -1,0 +1,160 @@
+"""`/model reload`: another model takes over between questions, and nobody's conversation is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import re
+import shutil
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from bot.core.conversation import Conversation
+from bot.core.prompt import Message, PromptBuilder
+from bot.demo.loopback import LoopbackDiscord, Person
+from bot.demo.running_bot import running_bot
+from bot.progress import Progress
+from bot.serving import Serving
+from tests.end_to_end.stage import Stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ENDLESS = "Repeat the word hello a thousand times."
+LONGEST = 600
+TOOK_OVER = r"SmolLM2-135M-Instruct answers now\. It was loaded beside the old one in \d+ s\."
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(small_model_dir: Path) -> AsyncIterator[Stage]:
+    """A bot whose application is Ada's, and for which Linus is an admin as well."""
+    async with LoopbackDiscord() as discord:
+        settings = {"kv_cache_gigabytes": 0.3, "max_new_tokens": LONGEST, "admin_ids": str(discord.people[2].id)}
+        async with running_bot(discord, small_model_dir, Progress(io.StringIO()), **settings) as bot:
+            yield Stage(discord, bot)
+
+
+def serving(stage: Stage) -> Serving:
+    return stage.bot.application.serving
+
+
+def process_id(stage: Stage) -> int:
+    facts = serving(stage).facts
+    assert facts is not None
+    return facts.process_id
+
+
+def conversation_in(stage: Stage, channel: int) -> Conversation:
+    return serving(stage).answering.conversations.get(channel)
+
+
+async def reload(stage: Stage, person: Person, folder: Path | None = None) -> str:
+    """Use the command; return what only that person is told in the end."""
+    channel = await stage.fresh_channel("for commands")
+    await stage.discord.invoke(person.id, channel, ["model", "reload"], {"folder": str(folder)} if folder else {})
+    told = await stage.discord.wait_for(
+        lambda: [each for each in stage.discord.messages(person.id, channel) if each["content"]], 120
+    )
+    others = {other.id for other in stage.discord.people} - {person.id}
+    assert all(stage.discord.messages(other, channel) == [] for other in others)
+    [message] = told
+    return str(message["content"])
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(120):
+        while not condition():  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.005)
+
+
+async def test_another_engine_takes_over_while_an_answer_streams(stage: Stage) -> None:
+    known = await stage.fresh_channel("known")
+    await stage.ask(stage.ada, known, "What is the capital of France?")
+    next_prompt = conversation_in(stage, known).prompt(Message("user", "And of Italy?"))
+    old = process_id(stage)
+    channel = await stage.fresh_channel("long")
+    question = await stage.mention(stage.ada, channel, ENDLESS)
+    await stage.growing(stage.ada, channel, question)
+
+    assert re.fullmatch(TOOK_OVER, await reload(stage, stage.ada))
+
+    assert process_id(stage) != old
+    assert stage.bot.application.client.running_replies.get(question), "it ended before the other model was there"
+    assert psutil.pid_exists(old)
+    *_, last = await stage.answer(stage.ada, channel, question)
+    assert "\n-# Cut off here: this is the longest answer allowed." in last["content"]
+    [turn] = conversation_in(stage, channel).turns
+    assert len(turn.answer.ids or ()) == LONGEST
+    await until(lambda: not psutil.pid_exists(old))
+
+    # The tokenizer is the same, so the ids that were generated still stand in the prompt.
+    assert conversation_in(stage, known).prompt(Message("user", "And of Italy?")) == next_prompt
+    assert "Rome" in await stage.ask(stage.ada, known, "What is the capital of Italy?")
+    assert len(conversation_in(stage, known).turns) == 2
+    assert stage.bot.application.numbers.restarts == 0
+
+
+async def test_only_admins_may(stage: Stage, tmp_path: Path) -> None:
+    before = process_id(stage)
+    _, grace, linus = stage.discord.people
+    assert await reload(stage, grace) == "Only the bot's admins can do that."
+    assert "there is no model folder" in await reload(stage, linus, tmp_path / "nowhere")
+    assert process_id(stage) == before
+
+
+async def test_the_old_one_stays_where_the_new_one_fails_and_the_reason_is_told(stage: Stage, tmp_path: Path) -> None:
+    before = process_id(stage)
+    told = await reload(stage, stage.ada, tmp_path / "nowhere")
+    assert told.startswith(f"SmolLM2-135M-Instruct goes on answering: there is no model folder at MODEL_DIR={tmp_path}")
+    assert process_id(stage) == before
+    channel = await stage.fresh_channel("still there")
+    assert "Paris" in await stage.ask(stage.ada, channel, "What is the capital of France?")
+
+
+async def test_after_it_the_conversation_in_which_somebody_types_is_read_first(stage: Stage) -> None:
+    channels = [await stage.fresh_channel(name) for name in ("oldest", "middle", "latest")]
+    for channel in channels:
+        text = f"{channel}" + " word" * 400
+        conversation_in(stage, channel).remember(Message("user", text), Message("assistant", "I see."))
+    old = process_id(stage)
+    reloading = asyncio.create_task(reload(stage, stage.ada))
+    await until(lambda: process_id(stage) != old)
+    await stage.discord.start_typing(stage.ada.id, channels[0])
+
+    oldest, middle, _ = (conversation_in(stage, channel) for channel in channels)
+    await until(lambda: oldest.cached_by == process_id(stage))
+    assert middle.cached_by != process_id(stage)
+    await until(lambda: middle.cached_by == process_id(stage))
+    await reloading
+
+
+async def test_histories_are_encoded_again_for_another_tokenizer(
+    stage: Stage, small_model_dir: Path, tmp_path: Path
+) -> None:
+    channel = await stage.fresh_channel("translated")
+    await stage.ask(stage.ada, channel, "What is the capital of France?")
+    conversation = conversation_in(stage, channel)
+    before = conversation.prompt(Message("user", "And of Italy?"))
+    folder = tmp_path / "other"
+    shutil.copytree(small_model_dir, folder)
+    definition = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    del definition["model"]["merges"][1000:]  # most words are several tokens to it
+    (folder / "tokenizer.json").write_text(json.dumps(definition), encoding="utf-8")
+
+    assert re.fullmatch(TOOK_OVER, await reload(stage, stage.ada, folder))
+
+    assert serving(stage).folder.path == folder
+    after = conversation.prompt(Message("user", "And of Italy?"))
+    assert after.text == before.text
+    assert len(after.ids) > len(before.ids)
+    builder = PromptBuilder.from_folder(folder)
+    assert builder.tokenizer.decode(after.ids) == builder.tokenizer.decode(before.ids)
+    assert await stage.ask(stage.ada, channel, "Repeat what I asked first.")
+    assert len(conversation.turns) == 2
+    ids = conversation.turns[1].answer.ids
+    assert ids
+    assert builder.tokenizer.decode(ids) == conversation.turns[1].answer.content

@@ -1,0 +1,209 @@
+"""What whoever watches the bot reads: /healthz, /metrics and `/model info`."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+import pytest
+import pytest_asyncio
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from bot.demo.loopback import LoopbackDiscord
+from bot.demo.running_bot import running_bot
+from bot.engine.interface import EngineFacts
+from bot.progress import Progress
+from tests.end_to_end.stage import Stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ENDLESS = "Repeat the word hello a thousand times."
+TOKENS, CACHED = "phi3_prompt_tokens_total", "phi3_prompt_tokens_cached_total"
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """The bot's own HTTP server."""
+
+    url: str
+    client: aiohttp.ClientSession
+
+    async def health(self) -> tuple[int, dict[str, Any]]:
+        async with self.client.get(f"{self.url}/healthz") as response:
+            return response.status, await response.json()
+
+    async def until(self, status: int) -> dict[str, Any]:
+        """Wait until /healthz has this status; return what it tells."""
+        async with asyncio.timeout(120):
+            while (health := await self.health())[0] != status:  # noqa: ASYNC110 - the server waits for nobody
+                await asyncio.sleep(0.01)
+        return health[1]
+
+    async def metrics(self) -> dict[str, float]:
+        """Every value, by name and labels as Prometheus writes them: `phi3_answers_total{reason="stop"}`."""
+        async with self.client.get(f"{self.url}/metrics") as response:
+            assert response.status == 200
+            text = await response.text()
+        values = {}
+        for family in parse(text):
+            for sample in family.samples:
+                labels = ",".join(f'{name}="{value}"' for name, value in sample.labels.items())
+                values[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+        return values
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    """A port that is free."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(small_model_dir: Path, port: int) -> AsyncIterator[Stage]:
+    """A bot that is watched, and answers one question at a time."""
+    async with (
+        LoopbackDiscord() as discord,
+        running_bot(
+            discord,
+            small_model_dir,
+            Progress(io.StringIO()),
+            kv_cache_gigabytes=0.3,
+            max_new_tokens=500,
+            max_batch=1,
+            metrics_port=port,
+        ) as bot,
+    ):
+        yield Stage(discord, bot)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def monitoring(stage: Stage, port: int) -> AsyncIterator[Monitoring]:
+    async with aiohttp.ClientSession() as client:
+        yield Monitoring(f"http://127.0.0.1:{port}", client)
+
+
+async def model_info(stage: Stage) -> str:
+    channel = await stage.fresh_channel("info")
+    await stage.discord.invoke(stage.ada.id, channel, ["model", "info"])
+    told = await stage.discord.wait_for(lambda: stage.discord.messages(stage.ada.id, channel))
+    return str(told[-1]["content"])
+
+
+def lose_engine(stage: Stage) -> EngineFacts:
+    """Kill the engine process; return what it was."""
+    facts = stage.bot.application.serving.facts
+    assert facts is not None
+    psutil.Process(facts.process_id).kill()
+    return facts
+
+
+async def test_a_bot_that_answers_is_well(stage: Stage, monitoring: Monitoring) -> None:
+    health = await monitoring.until(200)
+    assert health == {
+        "ok": True,
+        "discord": True,
+        "engine": True,
+        "draining": False,
+        "running": 0,
+        "waiting": 0,
+        "engine_restarts": 0,
+    }
+    assert "Restarts" not in await model_info(stage)
+
+
+async def test_the_line_shows_while_somebody_waits(stage: Stage, monitoring: Monitoring) -> None:
+    channels = [await stage.fresh_channel(name) for name in ("running", "waiting")]
+    running, waiting = [await stage.mention(stage.ada, channel, ENDLESS) for channel in channels]
+    await stage.growing(stage.ada, channels[0], running)
+    await stage.growing(stage.ada, channels[1], waiting)
+
+    values = await monitoring.metrics()
+    assert (values["phi3_answers_running"], values["phi3_queue_length"]) == (1, 1)
+    assert values["phi3_batch_size"] == 1
+    assert 0 < values["phi3_kv_cache_used_ratio"] < 1
+    _, health = await monitoring.health()
+    assert (health["running"], health["waiting"]) == (1, 1)
+    assert "**Conversations:** 1 active, 1 waiting" in await model_info(stage)
+
+    for channel, question in ((channels[1], waiting), (channels[0], running)):
+        reply = stage.bot.application.client.running_replies.get(question)
+        assert reply is not None
+        reply.answer.stop()
+        await stage.answer(stage.ada, channel, question)
+
+
+async def test_answers_are_measured(stage: Stage, monitoring: Monitoring) -> None:
+    before = await monitoring.metrics()
+    channel = await stage.fresh_channel("measured")
+    for capital in ("France", "Italy"):
+        await stage.ask(stage.ada, channel, f"What is the capital of {capital}?")
+    after = await monitoring.metrics()
+
+    def grown(name: str) -> float:
+        return after[name] - before.get(name, 0)
+
+    assert grown("phi3_time_to_first_token_seconds_count") == 2
+    assert grown("phi3_time_to_first_token_seconds_sum") > 0
+    assert grown("phi3_queue_wait_seconds_count") == 2
+    assert grown('phi3_answers_total{reason="stop"}') == 2
+    generated = grown("phi3_generated_tokens_total")
+    turns = stage.bot.application.answering.conversations.get(channel).turns
+    assert generated == sum(len(turn.answer.ids or ()) for turn in turns)
+    # The second prompt begins with the first one and its answer.
+    assert grown(CACHED) >= generated / 2
+    assert grown(TOKENS) - grown(CACHED) < 150
+
+
+async def test_an_engine_that_is_lost_shows_until_it_is_back_and_is_counted(
+    stage: Stage, monitoring: Monitoring
+) -> None:
+    facts = lose_engine(stage)
+
+    health = await monitoring.until(503)
+    assert (health["ok"], health["engine"], health["discord"]) == (False, False, True)
+    assert (await monitoring.metrics())["phi3_engine_loaded"] == 0
+    assert "**Engine:** being started again" in await model_info(stage)
+    health = await monitoring.until(200)
+    assert health["engine_restarts"] == 1
+    values = await monitoring.metrics()
+    assert values['phi3_engine_restarts_total{cause="crashed"}'] == 1
+    assert values["phi3_engine_loaded"] == 1
+    assert values["phi3_kv_cache_tokens"] == facts.cache_tokens
+
+    info = await model_info(stage)
+    assert "**Restarts:** 1\n" in info
+    assert f"**KV cache:** {facts.cache_tokens:,} tokens, 0.30 GB\n" in info
+    hits = stage.bot.application.numbers.prefix_hit_rate
+    assert hits is not None
+    assert f"**Read before already:** {hits:.0%} of all prompt tokens" in info
+
+
+async def test_what_the_lost_engine_knew_is_read_again_before_anybody_asks(
+    stage: Stage, monitoring: Monitoring
+) -> None:
+    channel = await stage.fresh_channel("known")
+    await stage.ask(stage.ada, channel, "What is the capital of France?")
+    lose_engine(stage)
+    await monitoring.until(503)
+    await monitoring.until(200)
+    answering = stage.bot.application.answering
+    conversation = answering.conversations.get(channel)
+    async with asyncio.timeout(60):
+        while conversation.cached_by != answering.model.cache_owner:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.01)
+
+    before = await monitoring.metrics()
+    await stage.ask(stage.ada, channel, "And of Italy?")
+    after = await monitoring.metrics()
+    tokens, cached = (after[name] - before[name] for name in (TOKENS, CACHED))
+    assert tokens > 60
+    assert tokens - cached < 25

@@ -1,0 +1,277 @@
+"""One model takes another's place, or does not and changes nothing: with real models in real engine processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from unittest.mock import patch
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from bot.core.answering import Question
+from bot.discord_client.model_cog import describe_model
+from bot.engine import child
+from bot.engine.interface import EngineOptions, FinishReason
+from bot.engine.worker import main, memory_limit
+from bot.errors import ConfigurationError
+from bot.numbers import Numbers
+from bot.serving import Serving
+from bot.settings import load_settings
+from tests.small_model import small_model_dir
+
+__all__ = ["small_model_dir"]
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ENDLESS = "Repeat the word hello a thousand times."
+OUTSIDE = "PROCESSES_OUTSIDE_OF_THE_CONTAINER"
+
+
+def make_serving(model_dir: Path, **settings: object) -> Serving:
+    return Serving(load_settings(env_file=None, model_dir=model_dir, max_new_tokens=8, **settings), Numbers())
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def serving(small_model_dir: Path) -> AsyncIterator[Serving]:
+    """A model that answers, with a cache for less than its context."""
+    serving = make_serving(small_model_dir, kv_cache_gigabytes=0.05)
+    await serving.start(lambda _: None)
+    yield serving
+    await serving.close()
+
+
+@pytest.fixture(scope="module")
+def copy(small_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another folder with the same model."""
+    return Path(shutil.copytree(small_model_dir, tmp_path_factory.mktemp("models") / "copy"))
+
+
+@contextmanager
+def changed(path: Path, change: Callable[[bytes], bytes]) -> Iterator[None]:
+    """Change a file for as long as the block lasts."""
+    content = path.read_bytes()
+    path.write_bytes(change(content))
+    try:
+        yield
+    finally:
+        path.write_bytes(content)
+
+
+def broken(graph: bytes) -> bytes:
+    """A model that OpenVINO cannot read, although the file is whole."""
+    return graph.replace(b'type="MatMul"', b'type="NoSuchOperation"', 1)
+
+
+def without(*names: str) -> Callable[[bytes], bytes]:
+    """Leave these out of a JSON object."""
+    return lambda content: json.dumps({k: v for k, v in json.loads(content).items() if k not in names}).encode()
+
+
+def process_id(serving: Serving) -> int:
+    assert serving.facts is not None
+    return serving.facts.process_id
+
+
+def engines(parent: int | None = None) -> set[int]:
+    """The engine processes that a process has; None is this one."""
+    found = set()
+    for process in psutil.Process(parent).children():
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            if "spawn_main" in " ".join(process.cmdline()):
+                found.add(process.pid)
+    return found
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(120):
+        while not condition():  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.01)
+
+
+async def ask(serving: Serving, person: str = "Ada") -> FinishReason:
+    """Ask something whose answer is longer than allowed, in a conversation of one's own; return how it ended."""
+    answer = serving.answering.ask(Question(person, ENDLESS, person=person))
+    async for _ in answer.texts():
+        pass
+    assert answer.outcome is not None
+    return answer.outcome.reason
+
+
+async def test_conversations_fit_a_cache_that_is_shorter_than_the_context(serving: Serving) -> None:
+    assert serving.facts is not None
+    assert serving.folder.context_length == 8192
+    assert serving.answering.model.budget.context_length == serving.facts.cache_tokens < 8192
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "reason"),
+    [
+        pytest.param(
+            "openvino_model.bin", lambda weights: weights[:1000], "openvino_model.bin is cut off", id="cut off"
+        ),
+        pytest.param("tokenizer.json", lambda text: text[:1000], "tokenizer.json is not valid JSON", id="no tokenizer"),
+        pytest.param(
+            "openvino_model.xml",
+            broken,
+            r"the model in .* does not load: .*NoSuchOperation",
+            id="does not compile",
+        ),
+        pytest.param(
+            "config.json",
+            lambda config: re.sub(rb'"vocab_size": \d+', b'"vocab_size": 100', config),
+            r"the model does not answer a first question: token id \d+ is outside the vocabulary of 100",
+            id="does not answer",
+        ),
+    ],
+)
+async def test_a_model_that_cannot_answer_changes_nothing(
+    serving: Serving, copy: Path, file: str, change: Callable[[bytes], bytes], reason: str
+) -> None:
+    before, processes = process_id(serving), engines()
+    with changed(copy / file, change), pytest.raises(ConfigurationError, match=reason) as caught:
+        await serving.replace(copy)
+    assert "\n" not in str(caught.value)
+    assert (process_id(serving), serving.folder.path, engines()) == (before, serving.folder.path, processes)
+    assert await ask(serving) is FinishReason.LENGTH
+
+
+async def test_a_folder_that_is_not_there_changes_nothing(serving: Serving, tmp_path: Path) -> None:
+    before = process_id(serving)
+    with pytest.raises(ConfigurationError, match="there is no model folder"):
+        await serving.replace(tmp_path / "nowhere")
+    assert process_id(serving) == before
+
+
+async def test_another_folder_takes_over_and_is_the_one_to_be_read_again(serving: Serving, copy: Path) -> None:
+    await ask(serving)
+    conversation = serving.answering.conversations.get("Ada")
+    turns = len(conversation.turns)
+    first = process_id(serving)
+    replacing = asyncio.create_task(serving.replace(copy))
+    await asyncio.sleep(0)
+    with pytest.raises(ConfigurationError, match="a model is being loaded already"):
+        await serving.replace()
+    assert (await replacing).startswith("SmolLM2-135M-Instruct answers now. It was loaded beside the old one in ")
+
+    second = process_id(serving)
+    assert second != first
+    assert serving.folder.path == copy
+    assert serving.facts is not None
+    assert serving.answering.model.budget.context_length == serving.facts.cache_tokens
+    await until(lambda: engines().isdisjoint({first}))
+
+    await serving.replace()
+
+    assert serving.folder.path == copy
+    assert process_id(serving) != second
+    assert conversation is serving.answering.conversations.get("Ada")
+    assert len(conversation.turns) == turns
+    assert await ask(serving) is FinishReason.LENGTH
+
+
+async def test_close_ends_a_model_that_is_being_loaded(small_model_dir: Path) -> None:
+    before = engines()
+    serving = make_serving(small_model_dir)
+    replacing = asyncio.create_task(serving.replace())
+    await until(lambda: engines() > before)
+    await serving.close()
+    assert engines() == before
+    with pytest.raises(asyncio.CancelledError):
+        await replacing
+
+
+async def test_a_model_without_end_tokens_is_told(copy: Path) -> None:
+    plain = (
+        "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}> {% endif %}"
+    )
+    with (
+        changed(copy / "config.json", without("eos_token_id")),
+        changed(copy / "generation_config.json", without("eos_token_id")),
+        changed(
+            copy / "tokenizer_config.json",
+            lambda content: json.dumps({**json.loads(content), "chat_template": plain}).encode(),
+        ),
+    ):
+        endless = make_serving(copy)
+    assert not endless.can_stop
+    assert "**End tokens:** none: answers end only at their longest" in describe_model(endless, Numbers())
+    assert make_serving(copy).can_stop
+
+
+async def test_a_system_prompt_that_leaves_no_room_is_refused(small_model_dir: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"SYSTEM_PROMPT takes 5,0.* tokens, more than half of the 8,184"):
+        make_serving(small_model_dir, system_prompt="word " * 5000)
+
+
+def run_in_a_small_container(connection: Connection, options: EngineOptions) -> None:
+    """Be an engine process in a control group whose memory another one takes up as soon as its cache is full."""
+    outside = {os.getpid(), *map(int, os.environ[OUTSIDE].split())}
+    others = engines(os.getppid()) - outside
+    files = {
+        "proc/self/cgroup": "0::/bot\n",
+        "sys/fs/cgroup/bot/memory.max": "8000000000",
+        "sys/fs/cgroup/bot/memory.current": str(7_800_000_000 * len(others)),
+        "sys/fs/cgroup/bot/memory.stat": "inactive_file 0\n",
+    }
+    with tempfile.TemporaryDirectory() as root:
+        for name, content in files.items():
+            path = Path(root, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
+        with patch.object(memory_limit, "usable_memory", partial(memory_limit.usable_memory, Path(root))):
+            main.run(connection, options)
+
+
+async def replace_under_load(serving: Serving, folder: Path) -> str:
+    """Replace the model while three people ask question after question, each of which must be answered."""
+    replacing = asyncio.create_task(serving.replace(folder))
+
+    async def keep_asking(person: str) -> None:
+        reasons = [await ask(serving, person)]
+        while not replacing.done():
+            reasons.append(await ask(serving, person))
+        assert set(reasons) == {FinishReason.LENGTH}
+
+    await asyncio.gather(*map(keep_asking, ("Ada", "Grace", "Linus")))
+    return await replacing
+
+
+async def test_where_memory_holds_one_model_answers_pause_and_nobody_is_lost(
+    small_model_dir: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "run", run_in_a_small_container)
+    others = engines()
+    monkeypatch.setenv(OUTSIDE, " ".join(map(str, others)))
+    serving = make_serving(small_model_dir, kv_cache_gigabytes=0.05, max_batch=1)
+    await serving.start(lambda _: None)
+    first = process_id(serving)
+
+    with changed(copy / "openvino_model.xml", broken), pytest.raises(ConfigurationError, match="does not load"):
+        await replace_under_load(serving, copy)
+
+    again = process_id(serving)
+    assert again != first, "the old one had to leave, and came back"
+    assert serving.folder.path == small_model_dir
+    turns = len(serving.answering.conversations.get("Ada").turns)
+
+    line = await replace_under_load(serving, copy)
+
+    assert re.fullmatch(
+        r"SmolLM2-135M-Instruct answers now\. Memory holds one model only, so answers paused for \d+ s\.", line
+    )
+    assert serving.folder.path == copy
+    assert engines() - others == {process_id(serving)}
+    assert len(serving.answering.conversations.get("Ada").turns) > turns
+    await serving.close()
+    assert engines() == others
