@@ -82,7 +82,8 @@ def _draw_first_tokens(panel: Axes, engines: Engines, histories: list[int]) -> N
     panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     low, high = panel.get_ylim()
     panel.set_ylim(low, high * (high / low) ** 0.5)  # room for the legend
-    panel.legend(loc="upper left", fontsize=11)
+    if panel.lines:
+        panel.legend(loc="upper left", fontsize=11)
 
 
 def _draw_lag(panel: Axes, engines: Engines, chats: int) -> None:
