@@ -54,7 +54,7 @@ async def serving(small_model_dir: Path) -> AsyncIterator[Serving]:
 @pytest.fixture(scope="module")
 def copy(small_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another folder with the same model."""
-    return Path(shutil.copytree(small_model_dir, tmp_path_factory.mktemp("models") / "copy"))
+    return Path(shutil.copytree(small_model_dir, tmp_path_factory.mktemp("models") / "copy")).resolve()
 
 
 @contextmanager
@@ -153,12 +153,19 @@ async def test_a_folder_that_is_not_there_changes_nothing(serving: Serving, tmp_
     assert process_id(serving) == before
 
 
-async def test_another_folder_takes_over_and_is_the_one_to_be_read_again(serving: Serving, copy: Path) -> None:
+async def test_another_folder_takes_over_and_its_link_is_followed_anew_each_time(
+    serving: Serving, small_model_dir: Path, copy: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "current"
+    try:
+        link.symlink_to(copy, target_is_directory=True)
+    except OSError:
+        pytest.skip("this system does not let this user make links")
     await ask(serving)
     conversation = serving.answering.conversations.get("Ada")
     turns = len(conversation.turns)
     first = process_id(serving)
-    replacing = asyncio.create_task(serving.replace(copy))
+    replacing = asyncio.create_task(serving.replace(link))
     await asyncio.sleep(0)
     with pytest.raises(ConfigurationError, match="a model is being loaded already"):
         await serving.replace()
@@ -171,9 +178,11 @@ async def test_another_folder_takes_over_and_is_the_one_to_be_read_again(serving
     assert serving.answering.model.budget.context_length == serving.facts.cache_tokens
     await until(lambda: engines().isdisjoint({first}))
 
+    link.unlink()
+    link.symlink_to(small_model_dir, target_is_directory=True)
     await serving.replace()
 
-    assert serving.folder.path == copy
+    assert serving.folder.path == small_model_dir
     assert process_id(serving) != second
     assert conversation is serving.answering.conversations.get("Ada")
     assert len(conversation.turns) == turns
