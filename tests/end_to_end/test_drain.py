@@ -95,16 +95,17 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-async def health(port: int) -> tuple[int, bool]:
-    """The status at /healthz, and whether the bot is said to drain."""
+async def health(port: int) -> tuple[int, bool, int]:
+    """The status at /healthz, whether the bot is said to drain, and how often it lost its engine."""
     async with aiohttp.ClientSession() as client, client.get(f"http://127.0.0.1:{port}/healthz") as response:
-        return response.status, (await response.json())["draining"]
+        details = await response.json()
+        return response.status, details["draining"], details["engine_restarts"]
 
 
 async def until_healthy(port: int) -> None:
     """Wait until it is well: discord.py calls itself ready two seconds after the last guild that it was told of."""
     async with asyncio.timeout(60):
-        while await health(port) != (200, False):  # noqa: ASYNC110 - the other process tells nobody
+        while await health(port) != (200, False, 0):  # noqa: ASYNC110 - the other process tells nobody
             await asyncio.sleep(0.1)
 
 
@@ -127,7 +128,7 @@ async def test_the_answer_on_its_way_ends_and_everybody_else_is_told(small_model
         await stage.mention(linus)
         assert await stage.said(linus, CLOSED) == CLOSED
         assert CUT_OFF not in await stage.text(ada), "it ended before the others were told"
-        assert await health(port) == (503, True)
+        assert await health(port) == (503, True, 0)
         assert await stage.ended() == 0
         answer = await stage.text(ada)
         assert answer.count("ello") > 50
