@@ -158,7 +158,7 @@ async def test_another_folder_takes_over_and_its_link_is_followed_anew_each_time
 ) -> None:
     link = tmp_path / "current"
     try:
-        link.symlink_to(copy, target_is_directory=True)
+        link.symlink_to(small_model_dir, target_is_directory=True)
     except OSError:
         pytest.skip("this system does not let this user make links")
     await ask(serving)
@@ -173,16 +173,16 @@ async def test_another_folder_takes_over_and_its_link_is_followed_anew_each_time
 
     second = process_id(serving)
     assert second != first
-    assert serving.folder.path == copy
+    assert serving.folder.path == small_model_dir
     assert serving.facts is not None
     assert serving.answering.model.budget.context_length == serving.facts.cache_tokens
     await until(lambda: engines().isdisjoint({first}))
 
     link.unlink()
-    link.symlink_to(small_model_dir, target_is_directory=True)
+    link.symlink_to(copy, target_is_directory=True)
     await serving.replace()
 
-    assert serving.folder.path == small_model_dir
+    assert serving.folder.path == copy
     assert process_id(serving) != second
     assert conversation is serving.answering.conversations.get("Ada")
     assert len(conversation.turns) == turns
