@@ -96,6 +96,16 @@ def test_seed_and_position_decide_a_draw_and_nothing_else() -> None:
     assert len(set(every)) >= len(every) - 3  # of 30,000 tokens two may be alike by chance, but not many
 
 
+@pytest.mark.parametrize("sampling", [Sampling(temperature=1.0, top_k=50), Sampling(temperature=0.7, top_p=0.9)])
+def test_rounding_that_swaps_tokens_all_but_equal_changes_no_draw(sampling: Sampling) -> None:
+    random = numpy.random.default_rng(7)
+    for position in range(500):
+        logits = random.normal(0, 1, 32_064).astype(numpy.float32)
+        rounded = (logits * (1 + random.normal(0, 1e-6, logits.shape))).astype(numpy.float32)
+        chosen = choose_token(logits, sampling, set(), position)
+        assert choose_token(rounded, sampling, set(), position) == chosen, f"position {position}"
+
+
 @pytest.mark.parametrize(("top_k", "top_p", "reachable"), [(1, 1.0, 1), (3, 1.0, 3), (0, 0.1, 2), (0, 1e-9, 1)])
 def test_of_equally_likely_tokens_as_many_are_drawn_as_asked(top_k: int, top_p: float, reachable: int) -> None:
     logits = numpy.full(20, 1.5, numpy.float32)

@@ -33,9 +33,12 @@ def choose_token(logits: NDArray[numpy.float32], sampling: Sampling, seen: set[i
         ids = ids[numpy.argsort(-weights[ids])]
         # The token that crosses the border still counts, so there is always one.
         ids = ids[: int(numpy.searchsorted(weights[ids].cumsum(), sampling.top_p * total)) + 1]
-    draw = numpy.random.Generator(numpy.random.Philox(key=sampling.seed, counter=position)).random()
-    sums = weights[ids].cumsum()
-    return int(ids[min(int(numpy.searchsorted(sums, draw * sums[-1], side="right")), len(ids) - 1)])
+    # Each token races with a random time of its own (the Gumbel-max trick). A draw along summed probabilities would fall
+    # elsewhere as soon as rounding, which depends on what else is in the batch, swaps two tokens that are all but equal.
+    times = numpy.random.Generator(numpy.random.Philox(key=sampling.seed, counter=position)).standard_exponential(
+        len(weights)
+    )
+    return int(ids[numpy.argmax(weights[ids] / times[ids])])
 
 
 def _penalized(logits: NDArray[numpy.float32], penalty: float, seen: set[int]) -> NDArray[numpy.float32]:
