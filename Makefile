@@ -49,5 +49,5 @@ $(VENV)/demo-installed: $(VENV)/new pyproject.toml constraints.txt
 	@touch $@ $(VENV)/bot-installed
 
 $(VENV)/all-installed: $(VENV)/new pyproject.toml constraints.txt
-	$(INSTALL) -e '.[demo,optimum,development]'
+	$(INSTALL) -e '.[demo,optimum,postgresql,development]'
 	@touch $@ $(VENV)/bot-installed $(VENV)/demo-installed

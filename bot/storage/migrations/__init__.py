@@ -1,0 +1,56 @@
+"""Brings a database's tables up to date with `bot.storage.tables`, by Alembic (https://alembic.sqlalchemy.org).
+
+To change the tables:
+
+1. Change `bot/storage/tables.py`.
+2. Add `versions/NNNN_what_it_does.py` with the next number as its `revision` and the number before as its
+   `down_revision`, and write the operations into its `upgrade()`. They must work on SQLite and PostgreSQL: SQLite can
+   add a column, but changes or drops one only within `op.batch_alter_table`. Names follow the naming convention in
+   `tables.py`.
+3. Run `tests/storage/test_migrations.py` with both databases (`scripts/with_postgresql.sh`): it compares what the
+   migrations make with the tables.
+
+A version that was released stays as it is, because databases have gone through it. All versions that a database lacks
+are applied in one transaction, so a start that is cut off leaves the tables as they were. There is no way back to
+older tables but a copy of the database.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+logger = logging.getLogger(__name__)
+
+# It tells at INFO what it found out about the database at every start; `upgrade` tells what it did.
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+class UnknownRevisionError(Exception):
+    """The database went through a version that is not among ours; the message is its name."""
+
+
+def upgrade(connection: Connection) -> None:
+    """Apply the versions that the database lacks, within the connection's transaction.
+
+    Raises:
+        UnknownRevisionError: the database is ahead of this program, or another program's.
+    """
+    config = Config()
+    # Alembic reads the option as configparser does, for which a % begins a reference.
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    versions = ScriptDirectory.from_config(config)
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current == versions.get_current_head():
+        return
+    if current is not None and current not in {version.revision for version in versions.walk_revisions()}:
+        raise UnknownRevisionError(current)
+    command.upgrade(config, "head")
+    logger.info("The database's tables are at version %s now.", versions.get_current_head())

@@ -1,0 +1,107 @@
+"""A fresh database for each test: a SQLite file, and a PostgreSQL database where a server is at hand."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg  # type: ignore[import-untyped]
+import pytest
+import pytest_asyncio
+from sqlalchemy import make_url
+
+from bot.storage.database import Database
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A file that does not exist yet, in a folder that does not exist yet."""
+    return f"sqlite:///{(tmp_path / 'data' / 'bot.sqlite3').as_posix()}"
+
+
+@asynccontextmanager
+async def _fresh_postgresql_database() -> AsyncIterator[str]:
+    server = os.environ.get("TEST_POSTGRESQL_URL")
+    if not server:
+        pytest.skip("TEST_POSTGRESQL_URL is not set; scripts/with_postgresql.sh sets it")
+    name = f"test_{uuid.uuid4().hex}"
+    connection = await asyncpg.connect(server)
+    await connection.execute(f"CREATE DATABASE {name}")
+    try:
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await connection.close()
+
+
+@pytest_asyncio.fixture
+async def postgresql_url() -> AsyncIterator[str]:
+    """An empty database on the server, dropped after the test."""
+    async with _fresh_postgresql_database() as url:
+        yield url
+
+
+@pytest.fixture
+def as_administrator() -> Callable[[str], Awaitable[None]]:
+    """Runs a statement on the server itself."""
+
+    async def run(statement: str) -> None:
+        connection = await asyncpg.connect(os.environ["TEST_POSTGRESQL_URL"])
+        await connection.execute(statement)
+        await connection.close()
+
+    return run
+
+
+@pytest_asyncio.fixture(params=["sqlite", "postgresql"])
+async def database_url(request: pytest.FixtureRequest, sqlite_url: str) -> AsyncIterator[str]:
+    """Each test runs on both kinds of database."""
+    if request.param == "sqlite":
+        yield sqlite_url
+        return
+    async with _fresh_postgresql_database() as url:
+        yield url
+
+
+@pytest_asyncio.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An open database."""
+    opened = await Database.open(database_url, lock_seconds=0.1, server_seconds=1.0)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if sys.platform != "linux" or shutil.which("mount") is None or subprocess.run(mount, check=False).returncode:
+        pytest.skip("a small disk can only be mounted by root on Linux")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+async def until(condition: Callable[[], object], seconds: float = 10) -> None:
+    """Wait until a condition holds."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - the condition is anything that can be seen from outside
+            await asyncio.sleep(0.005)
+
+
+def fill(filler: Path) -> None:
+    """Write until the disk is full."""
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while file.write(b"\0" * 4096):
+                pass
+        except OSError:
+            return

@@ -1,0 +1,195 @@
+"""What the two kinds of transaction do, and what is trouble."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, make_url, select, text
+from sqlalchemy.exc import IntegrityError
+
+from bot.storage.database import Database, DatabaseTroubleError
+from bot.storage.tables import Persona, SeenMessage
+from tests.storage.line_to_server import LineToServer
+
+SECRET = "hunter2"
+
+
+async def see(database: Database, message_id: int) -> None:
+    async with database.begin() as connection:
+        await connection.execute(insert(SeenMessage).values(id=message_id))
+
+
+async def seen(database: Database) -> list[int]:
+    async with database.connect() as connection:
+        return list((await connection.execute(select(SeenMessage.id).order_by(SeenMessage.id))).scalars())
+
+
+async def test_what_is_written_is_there_after_opening_again(database: Database, database_url: str) -> None:
+    await see(database, 2**63 - 1)
+    await database.close()
+    again = await Database.open(database_url)
+    assert await seen(again) == [2**63 - 1]
+    await again.close()
+
+
+async def test_a_block_that_raises_leaves_nothing(database: Database) -> None:
+    async def write_and_fail() -> None:
+        async with database.begin() as connection:
+            await connection.execute(insert(SeenMessage).values(id=1))
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await write_and_fail()
+    assert await seen(database) == []
+
+
+async def test_a_reading_sees_one_state_and_does_not_hold_a_writing_up(database: Database) -> None:
+    await see(database, 1)
+    async with database.connect() as connection:
+        assert len((await connection.execute(select(SeenMessage.id))).all()) == 1
+        await see(database, 2)
+        assert len((await connection.execute(select(SeenMessage.id))).all()) == 1
+    assert await seen(database) == [1, 2]
+
+
+async def test_what_is_wrong_with_a_change_goes_through_as_it_is(database: Database) -> None:
+    await see(database, 1)
+    with pytest.raises(IntegrityError):
+        await see(database, 1)
+
+
+async def test_what_people_wrote_is_not_in_an_error(database: Database) -> None:
+    async with database.begin() as connection:
+        await connection.execute(insert(Persona).values(place_id=1, text="be nice"))
+    with pytest.raises(IntegrityError) as raised:
+        async with database.begin() as connection:
+            await connection.execute(insert(Persona).values(place_id=1, text=SECRET))
+    assert SECRET not in str(raised.value)
+
+
+async def test_writings_wait_for_one_another(sqlite_url: str) -> None:
+    database = await Database.open(sqlite_url, lock_seconds=5.0)
+
+    async def read_then_write() -> None:
+        async with database.begin() as connection:
+            count = len((await connection.execute(select(SeenMessage.id))).all())
+            await connection.execute(insert(SeenMessage).values(id=count))
+
+    await asyncio.gather(*(read_then_write() for _ in range(5)))
+    assert await seen(database) == [0, 1, 2, 3, 4]
+    await database.close()
+
+
+async def test_a_lock_is_waited_for_and_then_told_while_the_event_loop_runs_on(sqlite_url: str) -> None:
+    database = await Database.open(sqlite_url, lock_seconds=0.3)
+    other = sqlite3.connect(make_url(sqlite_url).database or "", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    longest, looked = 0.0, time.monotonic()
+
+    async def look() -> None:
+        nonlocal longest, looked
+        while True:
+            await asyncio.sleep(0.01)
+            now = time.monotonic()
+            longest, looked = max(longest, now - looked), now
+
+    looking = asyncio.create_task(look())
+    began = time.monotonic()
+    with pytest.raises(DatabaseTroubleError, match=r"^database is locked$"):
+        await see(database, 1)
+    assert time.monotonic() - began >= 0.3
+    looking.cancel()
+    assert longest < 0.2
+    other.execute("COMMIT")
+    other.close()
+    await see(database, 1)
+    await database.close()
+
+
+async def test_deleted_text_leaves_the_files(sqlite_url: str) -> None:
+    database = await Database.open(sqlite_url)
+    folder = Path(make_url(sqlite_url).database or "").parent
+
+    def is_in_files() -> bool:
+        return any(SECRET.encode() in file.read_bytes() for file in folder.iterdir())
+
+    async with database.begin() as connection:
+        await connection.execute(insert(Persona).values(place_id=1, text=SECRET * 1000))
+    async with database.begin() as connection:
+        await connection.execute(text("DELETE FROM personas"))
+    assert is_in_files()
+    await database.purge_leftovers()
+    assert not is_in_files()
+    await database.close()
+
+
+async def test_a_log_in_use_is_told(sqlite_url: str) -> None:
+    database = await Database.open(sqlite_url, lock_seconds=0.1)
+    await see(database, 1)
+    async with database.connect() as connection:
+        await connection.execute(select(SeenMessage.id))
+        await see(database, 2)
+        with pytest.raises(DatabaseTroubleError, match="deleted text is still in"):
+            await database.purge_leftovers()
+    await database.purge_leftovers()
+    await database.close()
+
+
+async def test_a_postgresql_server_needs_no_purge(postgresql_url: str) -> None:
+    database = await Database.open(postgresql_url)
+    await database.purge_leftovers()
+    await database.close()
+
+
+async def test_the_long_forms_of_an_address_work_too(postgresql_url: str, sqlite_url: str) -> None:
+    for url in (
+        sqlite_url.replace("sqlite:", "sqlite+aiosqlite:"),
+        postgresql_url.replace("postgresql:", "postgresql+asyncpg:"),
+        postgresql_url.replace("postgresql:", "postgres:") + "?sslmode=disable",
+    ):
+        await (await Database.open(url)).close()
+
+
+async def test_a_line_that_breaks_is_trouble_and_the_next_one_works(postgresql_url: str) -> None:
+    line = LineToServer(postgresql_url)
+    await line.open()
+    database = await Database.open(line.url, server_seconds=5.0)
+
+    async def write_while_it_breaks() -> None:
+        async with database.begin() as connection:
+            await connection.execute(insert(SeenMessage).values(id=1))
+            await line.cut()
+            await connection.execute(insert(SeenMessage).values(id=2))
+
+    with pytest.raises(DatabaseTroubleError):
+        await write_while_it_breaks()
+    with pytest.raises(DatabaseTroubleError, match="the server cannot be reached"):
+        await see(database, 3)
+    await line.open()
+    await see(database, 4)
+    assert await seen(database) == [4]
+    await database.close()
+    await line.cut()
+
+
+async def test_a_line_that_goes_silent_is_trouble_soon(postgresql_url: str) -> None:
+    line = LineToServer(postgresql_url)
+    await line.open()
+    database = await Database.open(line.url, server_seconds=0.3)
+    began = time.monotonic()
+
+    async def write_in_silence() -> None:
+        async with database.begin() as connection:
+            await connection.execute(insert(SeenMessage).values(id=1))
+            line.fall_silent()
+            await connection.execute(insert(SeenMessage).values(id=2))
+
+    with pytest.raises(DatabaseTroubleError, match="does not answer"):
+        await write_in_silence()
+    assert time.monotonic() - began < 5
+    await line.cut()
+    await database.close()

@@ -1,0 +1,84 @@
+"""What the migrations make of a database."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
+from bot.errors import ConfigurationError
+from bot.storage.database import Database
+from bot.storage.tables import Table
+
+
+def differences(connection: Connection) -> list[object]:
+    """What would have to change to make the database what tables.py says."""
+    return list(compare_metadata(MigrationContext.configure(connection), Table.metadata))
+
+
+def key_names(connection: Connection) -> dict[str, str | None]:
+    """The primary key's name of each table; `compare_metadata` does not look at these."""
+    inspector = inspect(connection)
+    return {name: inspector.get_pk_constraint(name)["name"] for name in Table.metadata.tables}
+
+
+async def table_names(database: Database) -> set[str]:
+    async with database.connect() as connection:
+        return set(await connection.run_sync(lambda plain: inspect(plain).get_table_names()))
+
+
+async def test_the_migrations_make_the_tables(database: Database) -> None:
+    async with database.connect() as connection:
+        assert await connection.run_sync(differences) == []
+        names = await connection.run_sync(key_names)
+    assert names == {name: f"pk_{name}" for name in Table.metadata.tables}
+
+
+async def test_the_comparison_sees_a_difference(database: Database) -> None:
+    async with database.begin() as connection:
+        await connection.execute(text("DROP TABLE personas"))
+        await connection.execute(text("DROP INDEX ix_replies_question_id"))
+    async with database.connect() as connection:
+        assert len(await connection.run_sync(differences)) == 2
+
+
+async def test_opening_again_keeps_what_is_there(database: Database, database_url: str) -> None:
+    async with database.begin() as connection:
+        await connection.execute(text("INSERT INTO seen_messages (id) VALUES (7)"))
+    again = await Database.open(database_url)
+    async with again.connect() as connection:
+        assert (await connection.execute(text("SELECT id FROM seen_messages"))).scalars().all() == [7]
+    await again.close()
+
+
+async def test_a_newer_database_is_refused_and_left_alone(database: Database, database_url: str) -> None:
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    before = await table_names(database)
+    with pytest.raises(ConfigurationError, match=r"newer version of the bot.*9999.*install the newest bot"):
+        await Database.open(database_url)
+    assert await table_names(database) == before
+
+
+async def test_another_programs_tables_are_refused_and_no_table_is_left_behind(
+    database: Database, database_url: str
+) -> None:
+    async with database.begin() as connection:
+        for name in ("alembic_version", "conversations", "turns"):
+            await connection.execute(text(f"DROP TABLE {name}"))
+    with pytest.raises(ConfigurationError, match=r"accepted_questions.* already exists.*of (its|the bot's) own"):
+        await Database.open(database_url)
+    assert not await table_names(database) & {"alembic_version", "conversations", "turns"}
+
+
+async def test_alembic_leaves_our_log_alone(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    handlers = list(logging.getLogger().handlers)
+    caplog.set_level(logging.INFO)
+    await (await Database.open(database_url)).close()
+    await (await Database.open(database_url)).close()
+    lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
+    assert lines == ["The database's tables are at version 0001 now."]
+    assert logging.getLogger().handlers == handlers

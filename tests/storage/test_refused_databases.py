@@ -1,0 +1,149 @@
+"""What is told when a database cannot be opened."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from bot.errors import ConfigurationError
+from bot.storage.database import Database
+from tests.storage.conftest import fill
+from tests.storage.line_to_server import LineToServer
+
+SECRET = "hunter2"
+
+
+async def refusal(url: str, **limits: float) -> str:
+    """The line that says why a database is not opened."""
+    with pytest.raises(ConfigurationError) as refused:
+        await Database.open(url, **limits)
+    line = str(refused.value)
+    assert "\n" not in line
+    assert SECRET not in line
+    return line
+
+
+@pytest.mark.parametrize(
+    ("url", "line"),
+    [
+        (SECRET, "is not a database's address; write sqlite:"),
+        (f"postgresql://me:{SECRET}@host:port/db", "is not a database's address"),
+        (f"postgresql://me:a@{SECRET}@host/db", "holds more than one @"),
+        (f"mysql://me:{SECRET}@host/db", "begins with mysql, which the bot cannot use"),
+        (f"postgresql+psycopg://me:{SECRET}@host/db", r"begins with postgresql\+psycopg"),
+        ("sqlite://", "must name a SQLite file"),
+        ("sqlite:///:memory:", "must name a SQLite file"),
+        ("sqlite:///bot.sqlite3?mode=ro", "must name a SQLite file by its path alone"),
+        ("sqlite://data/bot.sqlite3", "needs three slashes"),
+    ],
+)
+async def test_an_address_that_cannot_be_is_refused(url: str, line: str) -> None:
+    with pytest.raises(ConfigurationError, match=line):
+        await Database.open(url)
+    assert "DATABASE_URL" in await refusal(url)
+
+
+async def test_the_driver_for_postgresql_can_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    line = await refusal(f"postgresql://me:{SECRET}@127.0.0.1/db")
+    assert line.endswith("install it with: pip install -c constraints.txt '.[postgresql]'")
+
+
+async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    line = await refusal(f"sqlite:///{tmp_path.as_posix()}/file/bot.sqlite3")
+    assert line.startswith(f"the file {tmp_path / 'file' / 'bot.sqlite3'} for the database cannot be made")
+
+
+async def test_a_folder_in_the_files_place_is_told(tmp_path: Path) -> None:
+    assert "let the bot write to the file and its folder" in await refusal(f"sqlite:///{tmp_path.as_posix()}")
+
+
+async def test_a_disk_that_is_only_read_is_told(small_disk: Path) -> None:
+    make_read_only(small_disk)
+    assert "cannot be made (Read-only file system); set DATABASE_URL to a file in a folder that" in await refusal(
+        f"sqlite:///{small_disk}/bot.sqlite3"
+    )
+
+
+async def test_a_full_disk_is_told(small_disk: Path) -> None:
+    fill(small_disk / "filler")
+    assert "make room on the disk" in await refusal(f"sqlite:///{small_disk}/bot.sqlite3")
+
+
+async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("Buy milk.\n" * 1000)
+    line = await refusal(f"sqlite:///{tmp_path.as_posix()}/notes.txt")
+    assert "(file is not a database); set DATABASE_URL to another file" in line
+
+
+async def test_a_damaged_file_is_told(sqlite_url: str) -> None:
+    await (await Database.open(sqlite_url)).close()
+    damage(Path(make_url(sqlite_url).database or ""))
+    assert "put a sound copy in its place" in await refusal(sqlite_url)
+
+
+async def test_a_locked_file_is_told(sqlite_url: str) -> None:
+    await (await Database.open(sqlite_url)).close()
+    other = sqlite3.connect(make_url(sqlite_url).database or "", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    assert "another program is using it" in await refusal(sqlite_url, lock_seconds=0.05)
+    other.close()
+
+
+async def test_a_server_that_is_not_there_is_told(unused_tcp_port: int) -> None:
+    line = await refusal(f"postgresql://me:{SECRET}@127.0.0.1:{unused_tcp_port}/db")
+    assert line.startswith(f"the database postgresql://me:***@127.0.0.1:{unused_tcp_port}/db cannot be opened (the ")
+    assert line.endswith("check that the server runs, and that this is its address")
+
+
+async def test_a_server_that_says_nothing_is_told(postgresql_url: str) -> None:
+    line = LineToServer(postgresql_url)
+    await line.open()
+    line.fall_silent()
+    assert "(the server does not answer)" in await refusal(line.url, server_seconds=0.1)
+    await line.cut()
+
+
+async def test_a_database_that_is_not_there_is_told(postgresql_url: str) -> None:
+    url = make_url(postgresql_url).set(database="nowhere").render_as_string(hide_password=False)
+    assert '(database "nowhere" does not exist); make it with createdb' in await refusal(url)
+
+
+@pytest.mark.parametrize("option", ["colour=blue", f"sslmode={SECRET}"])
+async def test_an_option_that_does_not_exist_is_told(postgresql_url: str, option: str) -> None:
+    line = await refusal(f"{postgresql_url}?{option}")
+    assert "option" in line
+    assert "out of DATABASE_URL" in line or "take it out" in line
+
+
+async def test_a_person_who_may_not_make_tables_is_told(
+    postgresql_url: str, as_administrator: Callable[[str], Awaitable[None]]
+) -> None:
+    await as_administrator(f"CREATE ROLE guest_of_test LOGIN PASSWORD '{SECRET}'")
+    try:
+        url = make_url(postgresql_url).set(username="guest_of_test", password=SECRET)
+        assert "GRANT CREATE ON SCHEMA public" in await refusal(url.render_as_string(hide_password=False))
+    finally:
+        await as_administrator("DROP ROLE guest_of_test")
+
+
+async def test_a_wrong_password_is_told(postgresql_url: str) -> None:
+    url = make_url(postgresql_url).set(password=SECRET)
+    assert "check the user and the password" in await refusal(url.render_as_string(hide_password=False))
+
+
+def make_read_only(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+
+def damage(file: Path) -> None:
+    """Overwrite the list of tables; the beginning still says that it is a database."""
+    content = file.read_bytes()
+    file.write_bytes(content[:100] + b"\xff" * 4000 + content[4100:])
