@@ -12,6 +12,7 @@ from bot.demo.loopback.plain import LARGEST_FILE, Payload
 from bot.demo.loopback.request_body import RequestBody, Upload
 
 _LONGEST_CONTENT = 2000
+_LONGEST_NONCE = 25
 _INVALID_FORM_BODY = 50035
 _EMPTY_MESSAGE = "Cannot send an empty message"
 
@@ -32,8 +33,8 @@ def check_message(backend: Any, method: str, path: str, body: RequestBody) -> No
     """Check the message that a call carries, if it carries one.
 
     Raises:
-        BackendError: 50035 with Discord's own details if the content is over 2,000 characters or the message
-            replied to is gone; 50006 if an edit leaves nothing.
+        BackendError: 50035 with Discord's own details if the content is over 2,000 characters, the nonce over 25
+            or the message replied to is gone; 50006 if an edit leaves nothing.
     """
     message = body.message()
     if not isinstance(message, dict) or not any(pattern.fullmatch(path) for pattern in _WITH_CONTENT):
@@ -42,6 +43,8 @@ def check_message(backend: Any, method: str, path: str, body: RequestBody) -> No
     if isinstance(content, str) and len(content) > _LONGEST_CONTENT:
         prefix = ("data",) if _IN_RESPONSE.fullmatch(path) else ()
         raise _form_error((*prefix, "content"), "BASE_TYPE_MAX_LENGTH", "Must be 2000 or fewer in length.")
+    if len(str(message.get("nonce", ""))) > _LONGEST_NONCE:
+        raise _form_error(("nonce",), "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
     if method == "POST" and (channel := _NEW_MESSAGE.fullmatch(path)):
         _check_reply(backend, int(channel[1]), message)
     if method == "PATCH":

@@ -43,7 +43,7 @@ def chosen_values(menu: Payload, values: Sequence[str], resolved: Resolved) -> l
 
 
 def modal_data(modal: Payload, values: Mapping[str, str], channel_id: int) -> Payload:
-    """Fill in a modal.
+    """Fill in a modal; a text that the bot put into it stays unless another is given.
 
     Raises:
         LoopbackError, SetupError: a field is unknown, or its text is missing, too short or too long.
@@ -52,7 +52,8 @@ def modal_data(modal: Payload, values: Mapping[str, str], channel_id: int) -> Pa
     unknown = [name for name in values if name not in fields]
     if unknown:
         raise LoopbackError(f"the modal has no field {unknown[0]!r}; it has {', '.join(fields)}")
-    given: dict[str, Any] = {
+    given: dict[str, Any] = {name: field["value"] for name, field in fields.items() if field.get("value")}
+    given |= {
         name: [value] if fields[name]["type"] == ComponentType.STRING_SELECT else value
         for name, value in values.items()
     }

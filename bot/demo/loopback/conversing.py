@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from simcord.backend import serializers
@@ -12,6 +12,7 @@ from bot.demo.loopback.plain import LARGEST_FILE, LoopbackError, Payload
 from bot.demo.loopback.world import World, as_loopback_errors
 
 _MOST_FILES = 10
+_FEWEST_TOGETHER, _MOST_TOGETHER = 2, 100
 
 
 class Conversing:
@@ -55,15 +56,29 @@ class Conversing:
             )
         return int(message.id)
 
-    async def edit(self, person_id: int, channel_id: int, message_id: int, content: str) -> None:
-        """Change the content of one's own message."""
+    async def edit(
+        self,
+        person_id: int,
+        channel_id: int,
+        message_id: int,
+        content: str,
+        *,
+        without_files: Collection[str] = (),
+    ) -> None:
+        """Change the content of one's own message.
+
+        Args:
+            content: the whole new content.
+            without_files: the names of attachments to remove; a person cannot add any by an edit.
+        """
         with as_loopback_errors():
             message = self._world.visible_message(person_id, channel_id, message_id)
             if message.author_id != person_id:
                 raise LoopbackError("Discord refuses: only one's own messages can be edited")
-            if not content.strip() and not message.attachments:
+            kept = [one for one in message.attachments if one["filename"] not in without_files]
+            if not content.strip() and not kept:
                 raise LoopbackError("Discord refuses: Cannot send an empty message (error 50006)")
-            self._world.backend.edit_message(channel_id, message_id, {"content": content})
+            self._world.backend.edit_message(channel_id, message_id, {"content": content, "attachments": kept})
 
     async def delete(self, person_id: int, channel_id: int, message_id: int) -> None:
         """Delete one's own message, or with `manage_messages` anybody's."""
@@ -72,6 +87,22 @@ class Conversing:
             if message.author_id != person_id:
                 self._world.require(person_id, channel_id, "manage_messages")
             self._world.backend.delete_message(channel_id, message_id)
+
+    async def bulk_delete(self, person_id: int, channel_id: int, message_ids: Collection[int]) -> None:
+        """Delete 2 to 100 messages of a server's channel at once, with `manage_messages`.
+
+        Discord's own apps do that only through a bot that moderates, or when they ban somebody. Bots are told in one
+        event; ids that are not there are passed over.
+        """
+        with as_loopback_errors():
+            channel = self._world.require(person_id, channel_id, "view_channel", "manage_messages")
+            if channel.guild_id is None:
+                raise LoopbackError("Discord refuses: messages of a DM are deleted one by one")
+            if not _FEWEST_TOGETHER <= len(message_ids) <= _MOST_TOGETHER:
+                raise LoopbackError(
+                    f"Discord refuses: {len(message_ids)} messages; {_FEWEST_TOGETHER} to {_MOST_TOGETHER} go together"
+                )
+            self._world.backend.bulk_delete_messages(channel_id, message_ids)
 
     async def dismiss(self, person_id: int, channel_id: int, message_id: int) -> None:
         """Dismiss an ephemeral message: it goes away for its person; the bot is not told."""
@@ -129,6 +160,19 @@ class Conversing:
         if message_id is not None:
             self._world.backend.announce_thread_create(thread)
         return int(thread.id)
+
+    async def delete_channel(self, person_id: int, channel_id: int) -> None:
+        """Delete a thread with `manage_threads`, or a text channel and its threads with `manage_channels`.
+
+        Their messages go without an event of their own.
+        """
+        with as_loopback_errors():
+            channel = self._world.require(person_id, channel_id, "view_channel")
+            if channel.guild_id is None:
+                raise LoopbackError("Discord refuses: a DM cannot be deleted")
+            needed = "manage_threads" if channel.is_thread else "manage_channels"
+            self._world.require(person_id, channel_id, needed)
+            self._world.backend.delete_channel(channel_id)
 
     def _reference(self, person_id: int, channel_id: int, reply_to: int | None) -> Payload | None:
         if reply_to is None:

@@ -155,7 +155,7 @@ class Interacting:
 
         Args:
             interaction_id: the interaction whose answer was the modal (event `interaction`, status `modal`).
-            values: texts by the inputs' custom ids; those left out are empty.
+            values: texts by the inputs' custom ids; those left out keep what the bot put there.
 
         Returns:
             The id of the new interaction that carries the values to the bot.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -19,6 +20,7 @@ from bot.demo.loopback.checks import check_message, check_uploads, precise_error
 from bot.demo.loopback.events import Event, EventKind
 from bot.demo.loopback.faults import Faults, json_response
 from bot.demo.loopback.gateway_events import application_flags
+from bot.demo.loopback.nonces import Nonces
 from bot.demo.loopback.plain import ApiCall, Payload
 from bot.demo.loopback.registered_commands import flat_commands
 from bot.demo.loopback.request_body import RequestBody, read_body
@@ -30,7 +32,9 @@ _PREFIX = "/api/v10"
 _CALLBACK = re.compile(r"/interactions/(\d+)/[^/]+/callback")
 _BY_TOKEN_IN_PATH = re.compile(r"/interactions/\d+/[^/]+/callback|/webhooks/\d+/.+")
 _WEBHOOK_EXECUTION = re.compile(r"/webhooks/\d+/[^/]+")
+_MESSAGES = re.compile(r"/channels/\d+/messages")
 _COMMANDS = re.compile(r"/applications/\d+(/guilds/\d+)?/commands")
+_USUAL_LIMIT = 50
 _APPLICATION = ("/oauth2/applications/@me", "/applications/@me")
 
 
@@ -48,6 +52,7 @@ class RestApi:
         self.calls: list[ApiCall] = []
         self.faults = Faults()
         self._world = world
+        self._nonces = Nonces()
 
     def add_routes(self, application: web.Application) -> None:
         """Answer below `/api/v10` and `/cdn`."""
@@ -102,20 +107,54 @@ class RestApi:
             return self._gateway_facts()
         check_uploads(body.uploads)
         check_message(self._world.backend, request.method, path, body)
-        data = dispatch(
-            self._world.backend,
-            request.method,
-            "/oauth2/applications/@me" if path in _APPLICATION else path,
-            json=body.data,
-            params=dict(request.query),
-            files=body.uploads,
-            reason=unquote(request.headers.get("X-Audit-Log-Reason", "")) or None,
-            message_content_access="message_content" in self._world.granted_intents,
-        )
+        reason = unquote(request.headers.get("X-Audit-Log-Reason", "")) or None
         if path in _APPLICATION:
-            return self._application(data)
+            return self._application(self._dispatch(request.method, "/oauth2/applications/@me", body))
+        if _MESSAGES.fullmatch(path) and request.method == "POST" and isinstance(body.data, dict):
+            return self._send_once(path, body, reason)
+        if _MESSAGES.fullmatch(path) and "after" in request.query:
+            return self._history_after(path, request.query)
+        data = self._dispatch(request.method, path, body, params=request.query, reason=reason)
         self._tell(request.method, path)
         return data if _wants_answer(path, request.query) else None
+
+    def _dispatch(
+        self,
+        method: str,
+        path: str,
+        body: RequestBody | None = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        reason: str | None = None,
+    ) -> Any:
+        """Have simcord do it."""
+        body = body or RequestBody()
+        return dispatch(
+            self._world.backend,
+            method,
+            path,
+            json=body.data,
+            params=dict(params or {}),
+            files=body.uploads,
+            reason=reason,
+            message_content_access="message_content" in self._world.granted_intents,
+        )
+
+    def _send_once(self, path: str, body: RequestBody, reason: str | None) -> Payload:
+        """Send a message, unless it was sent already: simcord has no nonces."""
+        earlier = self._nonces.earlier(self._world.backend, body.data)
+        if earlier is not None:
+            sent = self._dispatch("GET", "/channels/{}/messages/{}".format(*earlier))
+        else:
+            sent = self._dispatch("POST", path, body, reason=reason)
+            self._nonces.remember(body.data, sent)
+        return {**sent, "nonce": body.data.get("nonce")}
+
+    def _history_after(self, path: str, query: Mapping[str, str]) -> list[Payload]:
+        """The messages that follow one, newest first. simcord gives the newest of all instead of the next ones."""
+        everything = self._dispatch("GET", path, params={"after": query["after"], "limit": str(sys.maxsize)})
+        next_ones = everything[::-1][: int(query.get("limit", _USUAL_LIMIT))]
+        return list(next_ones[::-1])
 
     def _application(self, data: Mapping[str, Any]) -> Payload:
         owner = serializers.user_payload(self._world.backend.users[self._world.people[0].id])

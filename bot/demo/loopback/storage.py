@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from simcord.backend import Backend
+from simcord.backend import Backend, serializers
 
 from bot.demo.loopback.events import EventKind
 from bot.demo.loopback.plain import Payload
@@ -82,6 +82,8 @@ class LoopbackBackend(Backend):  # type: ignore[misc]  # simcord carries no type
         """Tell the subscribers about a gateway event."""
         if event == "TYPING_START":
             payload = {**payload, "timestamp": int(time.time())}
+        elif event == "MESSAGE_UPDATE":
+            payload = {**payload, **self._member_part(payload)}
         super().emit(event, payload)
 
     def commit_message(self, message: Any, *, broadcast: bool = True) -> Any:
@@ -102,6 +104,14 @@ class LoopbackBackend(Backend):  # type: ignore[misc]  # simcord carries no type
         super().delete_message(channel_id, message_id)
         self._tell_if_ephemeral(EventKind.MESSAGE_DELETE, message)
 
+    def delete_channel(self, channel_id: int) -> None:
+        """Delete a channel or a thread and tell about it. A channel's threads go with it, which Discord does not
+        tell: a client knows."""
+        for thread in [one for one in self.channels.values() if one.is_thread and one.parent_id == channel_id]:
+            del self.channels[thread.id], self.messages[thread.id]
+            self.guilds[thread.guild_id].thread_ids.remove(thread.id)
+        super().delete_channel(channel_id)
+
     def get_dm_channel(self, user_id: int) -> Any:
         """Find or open the DM between a user and the bot."""
         is_new = user_id not in self.dm_channels
@@ -109,6 +119,12 @@ class LoopbackBackend(Backend):  # type: ignore[misc]  # simcord carries no type
         if is_new:
             self._on_dm_opened(channel)
         return channel
+
+    def _member_part(self, message: Mapping[str, Any]) -> Payload:
+        """What a message event of a server adds to the message: who its author is there."""
+        guild = self.guilds.get(int(message.get("guild_id") or 0))
+        member = guild and guild.members.get(int(message["author"]["id"]))
+        return {"member": serializers.member_payload(self, guild, member, with_user=False)} if member else {}
 
     def _tell_if_ephemeral(self, kind: EventKind, message: Any) -> None:
         if message.is_ephemeral:

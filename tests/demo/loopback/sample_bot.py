@@ -40,6 +40,22 @@ class Form(discord.ui.Modal, title="Persona"):
         await interaction.response.send_message(f"persona: {self.text.value}", ephemeral=True)
 
 
+class LongForm(discord.ui.Modal, title="Long"):
+    labelled: discord.ui.Label[Any] = discord.ui.Label(
+        text="Persona",
+        component=discord.ui.TextInput(
+            style=discord.TextStyle.paragraph, custom_id="labelled", default="one\ntwo", max_length=4000
+        ),
+    )
+    in_a_row: discord.ui.TextInput[Any] = discord.ui.TextInput(
+        label="Name", custom_id="in_a_row", style=discord.TextStyle.paragraph, default="Phi", required=False
+    )
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        assert isinstance(self.labelled.component, discord.ui.TextInput)
+        await interaction.response.send_message(f"{self.in_a_row.value!r}: {self.labelled.component.value}")
+
+
 class SampleBot(discord.Client):
     def __init__(self, intents: discord.Intents | None = None) -> None:
         super().__init__(intents=intents or discord.Intents.default(), guild_ready_timeout=0.05)
@@ -55,6 +71,18 @@ class SampleBot(discord.Client):
 
     async def on_message_edit(self, _: discord.Message, after: discord.Message) -> None:
         self.seen.append(("edit", after))
+
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        self.seen.append(("raw edit", payload.message))
+
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        self.seen.append(("bulk delete", payload))
+
+    async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
+        self.seen.append(("thread delete", payload.thread_id))
+
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        self.seen.append(("channel delete", channel.id))
 
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         self.seen.append(("delete", payload.message_id))
@@ -131,6 +159,10 @@ def _add_commands(tree: app_commands.CommandTree[SampleBot]) -> None:
     @tree.command(description="Open a form")
     async def form(interaction: discord.Interaction) -> None:
         await interaction.response.send_modal(Form())
+
+    @tree.command(name="long-form", description="Open a form that is filled in")
+    async def long_form(interaction: discord.Interaction) -> None:
+        await interaction.response.send_modal(LongForm())
 
     @tree.command(description="Never answers")
     async def silent(interaction: discord.Interaction) -> None:

@@ -29,7 +29,9 @@ async def with_buttons(server: LoopbackDiscord, bot: SampleBot) -> int:
 
 async def test_commands_are_listed_flat_after_sync(server: LoopbackDiscord, bot: SampleBot) -> None:
     commands = {" ".join(command["path"]): command for command in server.commands()}
-    assert sorted(commands) == ["admin", "ask", "echo", "form", "model use", "secret", "silent", "tag", "vanish"]
+    assert sorted(commands) == [
+        *("admin", "ask", "echo", "form", "long-form", "model use", "secret", "silent", "tag", "vanish")
+    ]
     assert commands["model use"]["description"] == "Choose a model"
     assert [option["name"] for option in commands["echo"]["options"]] == ["text", "times", "loud", "to", "file"]
     assert server.message_commands() == ["Explain"]
@@ -165,6 +167,26 @@ async def test_a_modal_is_filled_in_and_submitted_once(server: LoopbackDiscord, 
     await last_message(server, ada, general, "persona: a pirate")
     with pytest.raises(LoopbackError, match="no modal is open"):
         await server.submit_modal(ada, interaction_id, {"text": "again"})
+
+
+@pytest.mark.parametrize(
+    ("values", "answer"),
+    [
+        ({}, "'Phi': one\ntwo"),
+        ({"labelled": "a\n\nb", "in_a_row": ""}, "'': a\n\nb"),
+    ],
+)
+async def test_a_modal_keeps_what_the_bot_put_into_it(
+    server: LoopbackDiscord, bot: SampleBot, values: dict[str, str], answer: str
+) -> None:
+    ada, general = server.people[0].id, server.channels[0].id
+    events = server.subscribe()
+    interaction_id = await server.invoke(ada, general, ["long-form"])
+    assert [event async for event in _until_modal(events)]
+    with pytest.raises(LoopbackError, match="cannot be empty"):
+        await server.submit_modal(ada, interaction_id, {"labelled": ""})
+    await server.submit_modal(ada, interaction_id, values)
+    await last_message(server, ada, general, answer)
 
 
 async def test_autocomplete_asks_the_bot(server: LoopbackDiscord, bot: SampleBot) -> None:
