@@ -33,8 +33,8 @@ def choose_token(logits: NDArray[numpy.float32], sampling: Sampling, seen: set[i
         ids = ids[numpy.argsort(-weights[ids])]
         # The token that crosses the border still counts, so there is always one.
         ids = ids[: int(numpy.searchsorted(weights[ids].cumsum(), sampling.top_p * total)) + 1]
-    # Each token races with a random time of its own (the Gumbel-max trick). A draw along summed probabilities would fall
-    # elsewhere as soon as rounding, which depends on what else is in the batch, swaps two tokens that are all but equal.
+    # Each token races with a random time of its own (the Gumbel-max trick). A draw along summed probabilities would
+    # fall elsewhere as soon as rounding, which depends on the rest of the batch, swaps two all but equal tokens.
     times = numpy.random.Generator(numpy.random.Philox(key=sampling.seed, counter=position)).standard_exponential(
         len(weights)
     )
