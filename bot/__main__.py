@@ -96,6 +96,8 @@ def _prompt(options: argparse.Namespace) -> int:
 
 def _log(level: str) -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    # It tells which of its own plug-ins it loads.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def _write_utf8() -> None:

@@ -5,17 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
 
 import aiohttp
 import discord
+from discord.ext import commands
 
 from bot.core.answering import Answering
+from bot.core.conversations import Conversations
 from bot.core.reading_ahead import ReadingAhead
 from bot.discord_client.client import INTENT_HELP, PhiClient
 from bot.discord_client.command_sync import sync_changed_commands
+from bot.discord_client.conversation_cog import ConversationCog
+from bot.discord_client.delivery import Delivery
+from bot.discord_client.incoming import Reader
+from bot.discord_client.memory_cog import MemoryCog
 from bot.discord_client.mention_cog import MentionCog
 from bot.discord_client.model_cog import ModelCog
+from bot.discord_client.persona_cog import PersonaCog
+from bot.discord_client.places import Places
+from bot.discord_client.recovery_cog import RecoveryCog
+from bot.discord_client.retention_cog import RetentionCog
 from bot.discord_client.typing_cog import TypingCog
 from bot.errors import ConfigurationError
 from bot.monitoring_server import Health, MonitoringServer
@@ -23,6 +34,7 @@ from bot.numbers import Numbers
 from bot.progress import Progress
 from bot.serving import Serving
 from bot.settings import Settings
+from bot.storage.storage import Storage
 
 logger = logging.getLogger(__name__)
 
@@ -35,18 +47,25 @@ class Application:
         progress: where what is being done is shown while that takes long.
 
     Raises:
-        ConfigurationError: the model folder cannot be used, or the system prompt does not fit its context.
+        ConfigurationError: there is no usable token.
+
+    Attributes:
+        ready: set once the bot is on Discord and answers.
+        storage: what is kept; set by `run`, like the next.
+        serving: the model that answers.
     """
+
+    storage: Storage
+    serving: Serving
 
     def __init__(self, settings: Settings, progress: Progress) -> None:
         self._settings = settings
         self._progress = progress
         self._token = settings.require_token()
-        self.ready = asyncio.Event()  # set once the bot is on Discord and answers
+        self.ready = asyncio.Event()
         self.numbers = Numbers()
-        self.serving = Serving(settings, self.numbers)
         self.client = PhiClient(message_content_intent=settings.message_content_intent, set_up=self._set_up)
-        self._reading_ahead = ReadingAhead(self.answering)
+        self._places = Places(self.client, settings.memory)
         self._draining: asyncio.Task[None] | None = None
 
     @property
@@ -62,16 +81,17 @@ class Application:
                 it must mend.
             ConnectionError: Discord cannot be reached at the start.
         """
-        monitoring = await self._start_monitoring()
-        self._drain_on_terminate()
-        try:
+        async with AsyncExitStack() as closing:
+            self.storage = await Storage.open(self._settings.database_address, self.numbers.database_trouble)
+            closing.push_async_callback(self.storage.close)
+            conversations = Conversations(self.storage.conversations, self._settings.system_prompt, self._places.of)
+            self.serving = Serving(self._settings, conversations, self.numbers)
+            closing.push_async_callback(self.serving.close)
+            await self._start_monitoring(closing)
+            self._drain_on_terminate()
             async with self.client:
                 await self._log_in()
                 await self._connect()
-        finally:
-            await self.serving.close()
-            if monitoring is not None:
-                await monitoring.close()
 
     async def drain(self) -> None:
         """Take no new questions, let answers on their way end up to the limit, then end the bot."""
@@ -87,6 +107,7 @@ class Application:
         details = {
             "discord": self.client.is_ready() and not self.client.is_closed(),
             "engine": self.serving.facts is not None,
+            "database": self.storage.trouble is None,
             "draining": self._draining is not None,
             "running": self.answering.line.running,
             "waiting": self.answering.line.waiting,
@@ -94,13 +115,12 @@ class Application:
         }
         return Health(bool(details["discord"] and details["engine"] and not details["draining"]), details)
 
-    async def _start_monitoring(self) -> MonitoringServer | None:
+    async def _start_monitoring(self, closing: AsyncExitStack) -> None:
         port = self._settings.metrics_port
-        if port is None:
-            return None
-        server = MonitoringServer(self.numbers, self.health, host=self._settings.metrics_host, port=port)
-        await server.start()
-        return server
+        if port is not None:
+            server = MonitoringServer(self.numbers, self.health, host=self._settings.metrics_host, port=port)
+            await server.start()
+            closing.push_async_callback(server.close)
 
     def _drain_on_terminate(self) -> None:
         """Let SIGTERM end the program softly, and a second one as Ctrl-C does, where the operating system has it."""
@@ -148,10 +168,24 @@ class Application:
 
     async def _set_up(self, client: PhiClient) -> None:
         await self.serving.start(self._progress.stage)
-        await client.add_cog(
-            MentionCog(client, self.answering, client.running_replies, self._settings.max_reply_messages)
-        )
-        await client.add_cog(ModelCog(self.serving, self.numbers, self._settings.admin_ids))
-        await client.add_cog(TypingCog(self._reading_ahead))
+        for cog in self._cogs(client):
+            await client.add_cog(cog)
         self._progress.stage("Connecting to Discord")
         await sync_changed_commands(client.tree, self._settings.data_dir / "synced_commands.sha256")
+
+    def _cogs(self, client: PhiClient) -> list[commands.Cog]:
+        settings, answering, work, places = self._settings, self.answering, self.storage.work, self._places
+        conversations, running = answering.conversations, client.running_replies
+        reader = Reader(client, places, conversations, settings.max_text_file_kilobytes * 1000)
+        delivery = Delivery(client, conversations, work, running, settings.max_reply_messages)
+        mentions = MentionCog(answering, reader, delivery, work)
+        return [
+            mentions,
+            RecoveryCog(client, mentions, reader, delivery, work, timedelta(hours=settings.missed_hours)),
+            MemoryCog(conversations, reader),
+            ConversationCog(answering, running, places),
+            PersonaCog(answering, places),
+            RetentionCog(conversations, settings.retention_days),
+            ModelCog(self.serving, self.numbers, settings.admin_ids),
+            TypingCog(client, ReadingAhead(answering), places),
+        ]

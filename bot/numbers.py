@@ -31,6 +31,7 @@ class Numbers:
 
     Attributes:
         registry: all of these numbers, as prometheus_client gives them out.
+        database_line: why the database cannot be written now; None while it can.
     """
 
     def __init__(self) -> None:
@@ -38,6 +39,7 @@ class Numbers:
         self._answer_metrics()
         self._prompt_metrics()
         self._engine_metrics()
+        self._database_metrics()
         # A series that begins with its first event would hide that event from Prometheus's rate().
         for reason in (_CANCELLED, _FAILED):
             self._answers.labels(reason)
@@ -91,6 +93,17 @@ class Numbers:
             "Tokens of prompts that came from the prefix cache; divided by phi3_prompt_tokens_total, its hit rate.",
             registry=self.registry,
         )
+
+    def _database_metrics(self) -> None:
+        self.database_line: str | None = None
+        self._database_trouble = Gauge(
+            "phi3_database_trouble", "1 while the database cannot be written, otherwise 0.", registry=self.registry
+        )
+
+    def database_trouble(self, line: str | None) -> None:
+        """The database cannot be written, for this reason; None: it can again."""
+        self.database_line = line
+        self._database_trouble.set(line is not None)
 
     def _engine_metrics(self) -> None:
         self._restarts = Counter(

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.core.answering import Answering
-from bot.core.conversation import Budget, Conversations
+from bot.core.budget import Budget
+from bot.core.context_window import ContextWindow
+from bot.core.conversations import Conversations
 from bot.core.prompt import Message, PromptBuilder
 from bot.core.served_model import ServedModel
 from bot.core.waiting_line import WaitingLine
@@ -41,13 +43,14 @@ class Serving:
 
     Args:
         settings: what the person who runs the bot decided.
+        conversations: what was said before.
         numbers: counts what happens.
 
     Raises:
         ConfigurationError: the model folder cannot be used, or the system prompt does not fit its context.
     """
 
-    def __init__(self, settings: Settings, numbers: Numbers) -> None:
+    def __init__(self, settings: Settings, conversations: Conversations, numbers: Numbers) -> None:
         self._settings = settings
         self._numbers = numbers
         self._model_dir = settings.model_dir  # as it was given: a link may lead elsewhere by the next reload
@@ -55,7 +58,6 @@ class Serving:
         self._farewells: set[asyncio.Task[None]] = set()
         self._replacing: asyncio.Task[str] | None = None
         model = self._present.model
-        conversations = Conversations(model.builder, settings.system_prompt, model.budget)
         line = WaitingLine(
             # That engine has no batch: who waits inside it could not be told their place.
             most_running=1 if settings.engine == "optimum" else settings.max_batch,
@@ -135,10 +137,10 @@ class Serving:
         settings, defaults = self._settings, folder.generation_defaults
         builder = PromptBuilder.from_folder(folder.path, folder.eos_token_ids)
         budget = Budget(folder.context_length, settings.max_new_tokens_for(defaults), settings.max_prompt_tokens)
-        _check_system_prompt(builder, settings.system_prompt, budget)
         engine = self._engine_for(folder)
         sampling = settings.sampling_for(defaults)
         model = ServedModel(engine, builder, budget, sampling, settings.answer_time_limit_seconds)
+        _check_system_prompt(model.window, settings.system_prompt)
         return Candidate(folder, engine, model)
 
     def _engine_for(self, folder: ModelFolder) -> EngineProcess:
@@ -230,12 +232,12 @@ async def _probe(model: ServedModel) -> None:
         )
 
 
-def _check_system_prompt(builder: PromptBuilder, system_prompt: str, budget: Budget) -> None:
-    tokens = len(builder.build([Message("system", system_prompt), Message("user", "")]).ids)
-    if tokens > budget.prompt_limit // 2:
+def _check_system_prompt(window: ContextWindow, system_prompt: str) -> None:
+    tokens, limit = window.system_prompt_tokens(system_prompt), window.budget.system_prompt_limit
+    if tokens > limit:
         raise ConfigurationError(
-            f"SYSTEM_PROMPT takes {tokens:,} tokens, more than half of the {budget.prompt_limit:,} that a prompt may "
-            "have with this model; shorten it, or lower MAX_NEW_TOKENS"
+            f"SYSTEM_PROMPT takes {tokens:,} tokens, more than half of the {window.budget.prompt_limit:,} that a "
+            "prompt may have with this model; shorten it, or lower MAX_NEW_TOKENS"
         )
 
 

@@ -177,6 +177,36 @@ class Settings(BaseSettings):
         le=3600,
     )
 
+    # Memory
+    memory: Literal["channel", "user"] = _setting(
+        "channel",
+        "Whose conversation a channel has: everybody shares one (`channel`), or each person has their own (`user`).",
+        allowed="channel or user",
+    )
+    database_url: SecretStr | None = _setting(
+        None,
+        "Where conversations are kept: `sqlite:///file`, or `postgresql://user:password@host/database`. Without it, "
+        "the file conversations.sqlite3 in `DATA_DIR`.",
+        allowed="sqlite:///file or postgresql://user:password@host/database",
+    )
+    retention_days: float | None = _setting(
+        None,
+        "What was said is forgotten after so many days. Without it, it is kept until people delete it.",
+        allowed="0.01 to 36500",
+        ge=0.01,
+        le=36_500,
+    )
+    missed_hours: float = _setting(
+        6.0,
+        "Questions that came while the bot was away are answered if they are not older than so many hours.",
+        allowed="0 to 336",
+        ge=0,
+        le=336,
+    )
+    max_text_file_kilobytes: int = _setting(
+        256, "The most text files that are read with one question, in kB.", allowed="0 to 8192", ge=0, le=8192
+    )
+
     # Watching it
     metrics_port: int | None = _setting(
         None,
@@ -245,6 +275,13 @@ class Settings(BaseSettings):
         """The longest answer of a model, in tokens."""
         return self.max_new_tokens or defaults.max_new_tokens or _DEFAULT_MAX_NEW_TOKENS
 
+    @property
+    def database_address(self) -> str:
+        """Where conversations are kept. It may hold a password."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{(self.data_dir.expanduser() / 'conversations.sqlite3').as_posix()}"
+
     def require_token(self) -> str:
         """The bot's token.
 
@@ -311,5 +348,5 @@ def _line(error: ValidationError) -> str:
     name = str(first["loc"][0])
     extra = Settings.model_fields[name].json_schema_extra
     allowed = extra["allowed"] if isinstance(extra, dict) else ""
-    read = "a secret value" if name == "discord_token" else repr(first["input"])
+    read = "a secret value" if name in ("discord_token", "database_url") else repr(first["input"])
     return f"{name.upper()} is {read}; allowed: {allowed}"

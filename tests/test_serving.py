@@ -19,7 +19,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from bot.core.answering import Question
+from bot.core.turn import ConversationKey
 from bot.discord_client.model_cog import describe_model
 from bot.engine import child
 from bot.engine.interface import EngineOptions, FinishReason
@@ -28,6 +28,7 @@ from bot.errors import ConfigurationError
 from bot.numbers import Numbers
 from bot.serving import Serving
 from bot.settings import load_settings
+from tests.core.memory import Memory, ask, open_memory, person
 from tests.small_model import small_model_dir
 
 __all__ = ["small_model_dir"]
@@ -38,14 +39,21 @@ ENDLESS = "Repeat the word hello a thousand times."
 OUTSIDE = "PROCESSES_OUTSIDE_OF_THE_CONTAINER"
 
 
-def make_serving(model_dir: Path, **settings: object) -> Serving:
-    return Serving(load_settings(env_file=None, model_dir=model_dir, max_new_tokens=8, **settings), Numbers())
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def memory(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Memory]:
+    async with open_memory(tmp_path_factory.mktemp("memory")) as memory:
+        yield memory
+
+
+def make_serving(memory: Memory, model_dir: Path, **settings: object) -> Serving:
+    loaded = load_settings(env_file=None, model_dir=model_dir, max_new_tokens=8, **settings)
+    return Serving(loaded, memory.conversations(), Numbers())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def serving(small_model_dir: Path) -> AsyncIterator[Serving]:
+async def serving(memory: Memory, small_model_dir: Path) -> AsyncIterator[Serving]:
     """A model that answers, with a cache for less than its context."""
-    serving = make_serving(small_model_dir, kv_cache_gigabytes=0.05)
+    serving = make_serving(memory, small_model_dir, kv_cache_gigabytes=0.05)
     await serving.start(lambda _: None)
     yield serving
     await serving.close()
@@ -99,13 +107,18 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def ask(serving: Serving, person: str = "Ada") -> FinishReason:
+async def answered(serving: Serving, name: str = "Ada") -> FinishReason:
     """Ask something whose answer is longer than allowed, in a conversation of one's own; return how it ended."""
-    answer = serving.answering.ask(Question(person, ENDLESS, person=person))
+    answer = serving.answering.ask(ask(ENDLESS, name, key=ConversationKey(person(name))))
     async for _ in answer.texts():
         pass
     assert answer.outcome is not None
     return answer.outcome.reason
+
+
+async def turns_of_ada(serving: Serving) -> int:
+    """How many turns Ada's next question would continue."""
+    return len((await serving.answering.conversations.peek(ConversationKey(person("Ada")))).line)
 
 
 async def test_conversations_fit_a_cache_that_is_shorter_than_the_context(serving: Serving) -> None:
@@ -143,7 +156,7 @@ async def test_a_model_that_cannot_answer_changes_nothing(
         await serving.replace(copy)
     assert "\n" not in str(caught.value)
     assert (process_id(serving), serving.folder.path, engines()) == (before, serving.folder.path, processes)
-    assert await ask(serving) is FinishReason.LENGTH
+    assert await answered(serving) is FinishReason.LENGTH
 
 
 async def test_a_folder_that_is_not_there_changes_nothing(serving: Serving, tmp_path: Path) -> None:
@@ -161,9 +174,9 @@ async def test_another_folder_takes_over_and_its_link_is_followed_anew_each_time
         link.symlink_to(small_model_dir, target_is_directory=True)
     except OSError:
         pytest.skip("this system does not let this user make links")
-    await ask(serving)
-    conversation = serving.answering.conversations.get("Ada")
-    turns = len(conversation.turns)
+    await answered(serving)
+    conversations = serving.answering.conversations
+    turns = await turns_of_ada(serving)
     first = process_id(serving)
     replacing = asyncio.create_task(serving.replace(link))
     await asyncio.sleep(0)
@@ -184,14 +197,15 @@ async def test_another_folder_takes_over_and_its_link_is_followed_anew_each_time
 
     assert serving.folder.path == copy
     assert process_id(serving) != second
-    assert conversation is serving.answering.conversations.get("Ada")
-    assert len(conversation.turns) == turns
-    assert await ask(serving) is FinishReason.LENGTH
+    assert serving.answering.conversations is conversations
+    assert await turns_of_ada(serving) == turns > 0
+    assert await answered(serving) is FinishReason.LENGTH
+    assert await turns_of_ada(serving) == turns + 1
 
 
-async def test_close_ends_a_model_that_is_being_loaded(small_model_dir: Path) -> None:
+async def test_close_ends_a_model_that_is_being_loaded(memory: Memory, small_model_dir: Path) -> None:
     before = engines()
-    serving = make_serving(small_model_dir)
+    serving = make_serving(memory, small_model_dir)
     replacing = asyncio.create_task(serving.replace())
     await until(lambda: engines() > before)
     await serving.close()
@@ -200,7 +214,7 @@ async def test_close_ends_a_model_that_is_being_loaded(small_model_dir: Path) ->
         await replacing
 
 
-async def test_a_model_without_end_tokens_is_told(copy: Path) -> None:
+async def test_a_model_without_end_tokens_is_told(memory: Memory, copy: Path) -> None:
     plain = (
         "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}> {% endif %}"
     )
@@ -212,15 +226,15 @@ async def test_a_model_without_end_tokens_is_told(copy: Path) -> None:
             lambda content: json.dumps({**json.loads(content), "chat_template": plain}).encode(),
         ),
     ):
-        endless = make_serving(copy)
+        endless = make_serving(memory, copy)
     assert not endless.can_stop
     assert "**End tokens:** none: answers end only at their longest" in describe_model(endless, Numbers())
-    assert make_serving(copy).can_stop
+    assert make_serving(memory, copy).can_stop
 
 
-async def test_a_system_prompt_that_leaves_no_room_is_refused(small_model_dir: Path) -> None:
+async def test_a_system_prompt_that_leaves_no_room_is_refused(memory: Memory, small_model_dir: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"SYSTEM_PROMPT takes 5,0.* tokens, more than half of the 8,184"):
-        make_serving(small_model_dir, system_prompt="word " * 5000)
+        make_serving(memory, small_model_dir, system_prompt="word " * 5000)
 
 
 def run_in_a_small_container(connection: Connection, options: EngineOptions) -> None:
@@ -247,9 +261,9 @@ async def replace_under_load(serving: Serving, folder: Path) -> str:
     replacing = asyncio.create_task(serving.replace(folder))
 
     async def keep_asking(person: str) -> None:
-        reasons = [await ask(serving, person)]
+        reasons = [await answered(serving, person)]
         while not replacing.done():
-            reasons.append(await ask(serving, person))
+            reasons.append(await answered(serving, person))
         assert set(reasons) == {FinishReason.LENGTH}
 
     await asyncio.gather(*map(keep_asking, ("Ada", "Grace", "Linus")))
@@ -257,12 +271,12 @@ async def replace_under_load(serving: Serving, folder: Path) -> str:
 
 
 async def test_where_memory_holds_one_model_answers_pause_and_nobody_is_lost(
-    small_model_dir: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+    memory: Memory, small_model_dir: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(child, "run", run_in_a_small_container)
     others = engines()
     monkeypatch.setenv(OUTSIDE, " ".join(map(str, others)))
-    serving = make_serving(small_model_dir, kv_cache_gigabytes=0.05, max_batch=1)
+    serving = make_serving(memory, small_model_dir, kv_cache_gigabytes=0.05, max_batch=1)
     await serving.start(lambda _: None)
     first = process_id(serving)
 
@@ -272,7 +286,7 @@ async def test_where_memory_holds_one_model_answers_pause_and_nobody_is_lost(
     again = process_id(serving)
     assert again != first, "the old one had to leave, and came back"
     assert serving.folder.path == small_model_dir
-    turns = len(serving.answering.conversations.get("Ada").turns)
+    turns = await turns_of_ada(serving)
 
     line = await replace_under_load(serving, copy)
 
@@ -281,6 +295,6 @@ async def test_where_memory_holds_one_model_answers_pause_and_nobody_is_lost(
     )
     assert serving.folder.path == copy
     assert engines() - others == {process_id(serving)}
-    assert len(serving.answering.conversations.get("Ada").turns) > turns
+    assert await turns_of_ada(serving) > turns
     await serving.close()
     assert engines() == others

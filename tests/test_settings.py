@@ -19,6 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 NAMES = [name.upper() for name in Settings.model_fields]
 TOKEN = "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs"
 WRONG = {
+    "MEMORY": ["guild", "Channel"],
+    "RETENTION_DAYS": ["0", "36501", "for ever"],
+    "MISSED_HOURS": ["-1", "337", "late"],
+    "MAX_TEXT_FILE_KILOBYTES": ["-1", "8193", "1.5"],
     "MESSAGE_CONTENT_INTENT": ["maybe", "2"],
     "MAX_REPLY_MESSAGES": ["0", "11", "three", "1.5"],
     "ENGINE": ["llama", "GENAI "],
@@ -44,7 +48,7 @@ WRONG = {
     "LOG_LEVEL": ["LOUD", "debug"],
 }
 # Any text is a token's text until it is needed, a path, a device's name or a system prompt.
-TAKE_ANY_TEXT = {"DISCORD_TOKEN", "MODEL_DIR", "DEVICE", "SYSTEM_PROMPT", "DATA_DIR", "METRICS_HOST"}
+TAKE_ANY_TEXT = {"DATABASE_URL", "DISCORD_TOKEN", "MODEL_DIR", "DEVICE", "SYSTEM_PROMPT", "DATA_DIR", "METRICS_HOST"}
 
 
 @pytest.fixture(autouse=True)

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Hashable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from weakref import WeakSet
 
-from bot.core.conversation import Conversation, Conversations, QuestionTooLongError
+from bot.core.conversation import Opened
+from bot.core.conversations import Conversations
 from bot.core.detokenizer import Detokenizer
+from bot.core.prompt import Message, Prompt
 from bot.core.served_model import ServedModel
 from bot.core.throughput import Throughput
+from bot.core.turn import Asked, Question, Quote, TextFile, Turn
+from bot.core.turn_changes import TurnChange
 from bot.core.waiting_line import LineClosedError, LineFullError, Place, PlaceLeftError, WaitingLine
 from bot.engine.interface import FinishReason, Generation, Outcome
 from bot.numbers import Numbers
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What somebody asks.
+class Shortened:
+    """A question that was too long: its prompt alone would have had so many tokens, of so many that can be read."""
 
-    Attributes:
-        conversation: which conversation it belongs to; any hashable, such as a channel's id.
-        text: the question.
-        author: the asker's display name where several people can talk, otherwise None.
-        person: who asks, for fairness between people; any hashable, such as a user's id.
-    """
-
-    conversation: Hashable
-    text: str
-    author: str | None = None
-    person: Hashable = None
+    tokens: int
+    limit: int
 
 
 class Answer:
-    """One question on its way: `texts` gives the text so far as it grows, `outcome` is set at the end."""
+    """One question on its way: `texts` gives the text so far as it grows, `outcome` is set at the end.
+
+    Attributes:
+        text: the answer so far.
+        outcome: how it ended; None while it has not.
+        shortened: how much of the question was read, if it was too long.
+    """
 
     def __init__(self, answering: Answering, question: Question, place: Place) -> None:
         self._answering = answering
@@ -42,9 +45,41 @@ class Answer:
         self._place = place
         self._generation: Generation | None = None
         self._stopped = False
+        self._taken_back = False
+        self._suspended = False
         self._asked_at = time.monotonic()
         self.text = ""
         self.outcome: Outcome | None = None
+        self.shortened: Shortened | None = None
+
+    @property
+    def question(self) -> Question:
+        """What is answered."""
+        return self._question
+
+    @property
+    def suspended(self) -> bool:
+        """Whether it was broken off to be begun anew after a restart; then nothing of it is remembered."""
+        return self._suspended
+
+    def enclose(self, quote: Quote | None, files: tuple[TextFile, ...]) -> None:
+        """Add to the question what came with it, before it begins."""
+        self._question = replace(self._question, asked=replace(self._question.asked, quote=quote, files=files))
+
+    def change(self, change: TurnChange) -> None:
+        """Follow what happened to messages: the question changes, or is taken back.
+
+        An answer that has begun goes on; memory has the change.
+        """
+        if self.outcome is not None:
+            return
+        question = self._question
+        unanswered = Message("assistant", "")
+        turn = change(Turn(question.id, question.key, None, question.id, 0, question.asked, unanswered))
+        if turn.asked is None:
+            self.take_back()
+        elif turn.asked != question.asked:
+            self._question = replace(question, asked=turn.asked)
 
     def stop(self) -> None:
         """End it early. What was generated so far is kept and remembered."""
@@ -53,6 +88,17 @@ class Answer:
             self._generation.cancel()
         else:
             self._place.leave()
+
+    def take_back(self) -> None:
+        """End it because the question is gone. Nothing of it is remembered."""
+        self._taken_back = True
+        self.stop()
+
+    def suspend(self) -> None:
+        """Break it off, to be begun anew after a restart."""
+        if self.outcome is None:
+            self._suspended = True
+            self.stop()
 
     async def texts(self, on_position: Callable[[int], None] = lambda _: None) -> AsyncGenerator[str, None]:
         """Run the question when its turn has come; yield the whole text so far each time that it has grown.
@@ -67,6 +113,7 @@ class Answer:
             except PlaceLeftError:
                 self._end_unanswered(FinishReason.CANCELLED)
             except LineClosedError as error:
+                self._suspended = True
                 self._end_unanswered(FinishReason.FAILED, str(error))
             else:
                 self._answering.numbers.answer_began(self._place.waited_seconds)
@@ -75,49 +122,65 @@ class Answer:
                         yield text
 
     async def _generate(self) -> AsyncGenerator[str, None]:
-        conversation = self._answering.conversations.get(self._question.conversation)
-        question = conversation.user_turn(self._question.text, self._question.author)
+        conversations = self._answering.conversations
+        opened = await conversations.begin(self._question)
+        question, turn = self._question, None
         try:
-            prompt = conversation.prompt(question)
-        except QuestionTooLongError as error:
-            detail = f"That is {error.tokens:,} tokens with the instructions; I can read {error.limit:,} at once."
-            self._end_unanswered(FinishReason.FAILED, detail)
-            return
-        if self._stopped:
-            self._end_unanswered(FinishReason.CANCELLED)
-            return
-        model = self._answering.model
+            model = self._answering.model
+            fitted = await asyncio.to_thread(model.window.fit, opened.system_prompt, opened.line, question.asked)
+            limit = model.budget.prompt_limit
+            self.shortened = Shortened(fitted.asked_tokens, limit) if fitted.asked_tokens > limit else None
+            if self._stopped:
+                self._end_unanswered(FinishReason.CANCELLED)
+                return
+            detokenizer = Detokenizer(model.builder.tokenizer.decode)
+            try:
+                async with aclosing(self._stream(model, fitted.prompt, detokenizer)) as texts:
+                    async for text in texts:
+                        yield text
+            finally:
+                if self.text.strip() and not self._suspended and not self._taken_back:
+                    answer = model.builder.answer(self.text, detokenizer.ids)
+                    turn = opened.turn(self._asked_as(question, fitted.asked), fitted.line, answer)
+        finally:
+            await conversations.end(opened, question, None if self._suspended else self.outcome, turn)
+            if turn is not None:
+                await self._note_cached(opened, model)
+
+    async def _stream(self, model: ServedModel, prompt: Prompt, detokenizer: Detokenizer) -> AsyncGenerator[str, None]:
+        answering = self._answering
         self._generation = model.engine.submit(model.request(prompt.ids))
-        detokenizer = Detokenizer(model.builder.tokenizer.decode)
         first_token_at = 0.0
         try:
             async for ids in self._generation:
                 if not detokenizer.ids:
                     first_token_at = time.monotonic()
-                    self._answering.numbers.first_token(first_token_at - self._asked_at)
-                self._answering.throughput.add(len(ids))
+                    answering.numbers.first_token(first_token_at - self._asked_at)
+                answering.throughput.add(len(ids))
                 self.text = detokenizer.add(ids)
                 yield self.text
         finally:
             self._generation.cancel()
             self.text = detokenizer.finish()
             self.outcome = self._generation.outcome or Outcome(FinishReason.CANCELLED)
-            self._answering.numbers.answer_ended(
-                self.outcome.reason, len(detokenizer.ids), time.monotonic() - first_token_at
-            )
-            if self.text.strip():
-                answer = model.builder.answer(self.text, detokenizer.ids)
-                conversation.remember(question, answer, self._question.author)
-                self._note_cached(conversation, model)
+            seconds = time.monotonic() - first_token_at
+            answering.numbers.answer_ended(self.outcome.reason, len(detokenizer.ids), seconds)
+
+    def _asked_as(self, begun: Question, seen: Asked) -> Question:
+        """The question for memory: as the model saw it, unless it was changed meanwhile."""
+        return replace(begun, asked=seen) if self._question is begun else self._question
 
     def _end_unanswered(self, reason: FinishReason, detail: str = "") -> None:
         self.outcome = Outcome(reason, detail)
         self._answering.numbers.answer_ended(reason, tokens=0, seconds=0.0)
 
-    def _note_cached(self, conversation: Conversation, model: ServedModel) -> None:
+    async def _note_cached(self, opened: Opened, model: ServedModel) -> None:
         # Another model may have taken over meanwhile, and the conversation is new to that one. What is about to be
         # trimmed has to be read again as well.
-        cached = model is self._answering.model and not conversation.nearly_full
+        conversation = opened.conversation
+        line = conversation.line(conversation.tip_id)
+        full = await asyncio.to_thread(model.window.is_nearly_full, opened.system_prompt, line)
+        cached = model is self._answering.model and not full
         conversation.cached_by = model.cache_owner if cached else None
 
 
@@ -140,26 +203,37 @@ class Answering:
         self.numbers = numbers or Numbers()
         self.numbers.watch_line(lambda: line.running, lambda: line.waiting)
         self.throughput = Throughput()
+        self._answers: WeakSet[Answer] = WeakSet()
+        conversations.listen(self._follow)
 
     def adopt(self, model: ServedModel) -> None:
         """Answer with another model from the next question on. Answers on their way end with the one they have."""
         self.model = model
-        self.conversations.adopt(model.builder, model.budget)
         self.throughput = Throughput()
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: Question, *, accepted_before: bool = False) -> Answer:
         """Take a place in the line for a question; `Answer.texts` must be run, and waits for its turn.
+
+        Args:
+            question: the question.
+            accepted_before: it had a place before a restart, and gets one again however many wait.
 
         Raises:
             LineFullError: too many wait. The message is for the person.
             LineClosedError: the bot is being ended. The message is for the person.
         """
         try:
-            place = self.line.join(question.conversation, question.person)
+            place = self.line.join(question.key, question.asked.author_id, however_many=accepted_before)
         except LineFullError as error:
             self.numbers.answer_refused("person's line full" if error.per_person else "line full")
             raise
         except LineClosedError:
             self.numbers.answer_refused("being ended")
             raise
-        return Answer(self, question, place)
+        answer = Answer(self, question, place)
+        self._answers.add(answer)
+        return answer
+
+    def _follow(self, change: TurnChange) -> None:
+        for answer in tuple(self._answers):
+            answer.change(change)

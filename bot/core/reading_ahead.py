@@ -8,11 +8,12 @@ stops at once when a question comes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Sequence
 from contextlib import suppress
 
 from bot.core.answering import Answering
-from bot.core.conversation import Conversation
+from bot.core.conversation import Opened
+from bot.core.turn import ConversationKey, Turn
 from bot.engine.interface import FinishReason, Generation, GenerationRequest
 
 _LOOK_SECONDS = 1.0
@@ -32,17 +33,18 @@ class ReadingAhead:
     def __init__(self, answering: Answering, look_seconds: float = _LOOK_SECONDS) -> None:
         self._answering = answering
         self._look_seconds = look_seconds
-        self._expected: Conversation | None = None
-        self._being_read: Conversation | None = None
+        self._expected: ConversationKey | None = None
+        self._being_read: ConversationKey | None = None
         self._generation: Generation | None = None
         self._wake = asyncio.Event()
 
-    def expect(self, key: Hashable) -> None:
+    def expect(self, key: ConversationKey) -> None:
         """Somebody is about to ask something in this conversation, so read it first, and now."""
-        expected = self._answering.conversations.find(key)
-        if expected is None or expected is self._being_read or expected.cached_by == self._answering.model.cache_owner:
+        conversation = self._answering.conversations.find(key)
+        cached = conversation is not None and conversation.cached_by == self._answering.model.cache_owner
+        if key == self._being_read or cached:
             return
-        self._expected = expected
+        self._expected = key
         if self._generation is not None:
             self._generation.cancel()
         self._wake.set()
@@ -50,33 +52,37 @@ class ReadingAhead:
     async def run(self) -> None:
         """Read whenever the engine is idle, until cancelled."""
         while True:
-            conversation = self._next()
-            if conversation is None or not await self._read(conversation):
+            opened = await self._next()
+            if opened is None or not await self._read(opened):
                 await self._pause()
 
-    def _next(self) -> Conversation | None:
+    async def _next(self) -> Opened | None:
         """The conversation to be read now; None if there is none, or if people's answers come first."""
-        model, owner = self._answering.model, self._answering.model.cache_owner
-        facts = model.engine.facts
-        if not self._answering.line.idle or facts is None or not facts.cache_tokens:
+        answering, facts = self._answering, self._answering.model.engine.facts
+        if not answering.line.idle or facts is None or not facts.cache_tokens:
             return None
+        conversations, owner = answering.conversations, answering.model.cache_owner
         expected, self._expected = self._expected, None
-        if expected is not None and expected.cached_by != owner:
-            return expected
+        if expected is not None:
+            opened = await conversations.peek(expected)
+            if opened.line and opened.conversation.cached_by != owner:
+                return opened
         room = facts.cache_tokens * _PART_OF_CACHE
-        for conversation in self._answering.conversations.recent(_MOST_CONVERSATIONS):
-            room -= sum(len(turn.question.content) // 4 + len(turn.answer.ids or ()) for turn in conversation.turns)
-            if room < 0:
-                return None
-            if conversation.cached_by != owner and conversation.turns:
-                return conversation
+        for conversation in await conversations.recent(_MOST_CONVERSATIONS):
+            if conversation.tip_id is not None and conversation.cached_by != owner:
+                opened = await conversations.peek(conversation.key)
+                return opened if _rough_tokens(opened.line) <= room else None
+            room -= _rough_tokens(conversation.line(conversation.tip_id))
         return None
 
-    async def _read(self, conversation: Conversation) -> bool:
+    async def _read(self, opened: Opened) -> bool:
         """Read one conversation; return whether it is in the cache now."""
-        model = self._answering.model
-        request = GenerationRequest(conversation.prefix(), frozenset(), max_new_tokens=0, ahead=True)
-        self._being_read, self._generation = conversation, model.engine.submit(request)
+        model, conversation = self._answering.model, opened.conversation
+        prefix = await asyncio.to_thread(model.window.prefix, opened.system_prompt, opened.line)
+        if not self._answering.line.idle:
+            return False
+        request = GenerationRequest(prefix, frozenset(), max_new_tokens=0, ahead=True)
+        self._being_read, self._generation = conversation.key, model.engine.submit(request)
         generation = self._generation
         try:
             async for _ in generation:
@@ -85,12 +91,24 @@ class ReadingAhead:
             self._being_read = self._generation = None
         if generation.outcome is None or generation.outcome.reason is not FinishReason.LENGTH:
             return False
-        if model is self._answering.model:
+        unchanged = conversation.line(conversation.tip_id) == opened.line
+        if model is self._answering.model and unchanged:
             conversation.cached_by = model.cache_owner
-        return True
+        return unchanged
 
     async def _pause(self) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._look_seconds):
                 await self._wake.wait()
         self._wake.clear()
+
+
+def _rough_tokens(line: Sequence[Turn]) -> int:
+    """About how many tokens of the cache a line takes."""
+    total = 0
+    for turn in line:
+        if turn.asked is not None and turn.answer is not None:
+            enclosed = sum(len(file.text) for file in turn.asked.files)
+            quoted = len(turn.asked.quote.text) if turn.asked.quote else 0
+            total += (len(turn.asked.text) + enclosed + quoted) // 4 + len(turn.answer.ids or ())
+    return total

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from bot.core.conversation import Budget
+from bot.core.budget import Budget
+from bot.core.context_window import ContextWindow
 from bot.core.prompt import PromptBuilder
 from bot.engine.interface import Engine, GenerationRequest, Sampling
 
@@ -19,6 +20,7 @@ class ServedModel:
         budget: how the model's context is divided.
         sampling: how tokens are chosen.
         time_limit_seconds: the longest that one answer may take in the engine.
+        window: fits conversations into the model's context.
     """
 
     engine: Engine
@@ -26,6 +28,11 @@ class ServedModel:
     budget: Budget
     sampling: Sampling
     time_limit_seconds: float
+    window: ContextWindow = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make what fits conversations into this model's context."""
+        object.__setattr__(self, "window", ContextWindow(self.builder, self.budget))
 
     def request(self, prompt_ids: tuple[int, ...]) -> GenerationRequest:
         """A request to answer a prompt, with the limits and the sampling that hold for everybody."""

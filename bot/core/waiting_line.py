@@ -210,12 +210,13 @@ class WaitingLine:
         """Nothing runs and nothing waits."""
         return not self.running and not self.waiting
 
-    def join(self, conversation: Hashable, person: Hashable) -> Place:
+    def join(self, conversation: Hashable, person: Hashable, *, however_many: bool = False) -> Place:
         """Take a place for a question; its turn may have come at once.
 
         Args:
             conversation: of one conversation, one question runs at a time.
             person: who asks.
+            however_many: no limit applies.
 
         Raises:
             LineFullError: it would have to wait, and too many do.
@@ -226,7 +227,7 @@ class WaitingLine:
         place = Place(self, conversation, person)
         self._order.waiting.append(place)
         self._begin()
-        if place in self._order.waiting and (error := self._passed_limit(person)):
+        if not however_many and place in self._order.waiting and (error := self._passed_limit(person)):
             self._order.waiting.remove(place)
             raise error
         self._tell()

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import discord
-from discord import app_commands
 from discord.ext import commands
 
+from bot.discord_client.interaction_errors import tell_error
 from bot.discord_client.running_replies import RunningReplies
 from bot.discord_client.stop_button import StopButton
 from bot.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
 
-_STOP_REPLIES_SECONDS = 5.0
+_SUSPEND_REPLIES_SECONDS = 5.0
 INTENT_HELP = (
     "the message-content intent is not granted to this bot; switch it on at "
     "https://discord.com/developers/applications (Bot, Privileged Gateway Intents, Message Content Intent), "
@@ -49,7 +48,7 @@ class PhiClient(commands.Bot):
         )
         self._set_up = set_up
         self.running_replies = RunningReplies()
-        self.tree.error(self._tell_command_error)
+        self.tree.error(tell_error)
 
     async def setup_hook(self) -> None:
         """Check the intents while it is cheap, then set the parts up."""
@@ -61,9 +60,9 @@ class PhiClient(commands.Bot):
         """Leave messages to the cogs: this bot has no text commands for discord.py to look for."""
 
     async def close(self) -> None:
-        """End the answers on their way with what they have, then the connection."""
+        """Break off the answers on their way, which a restart finishes, then the connection."""
         if not self.is_closed():
-            await self.running_replies.stop_all(_STOP_REPLIES_SECONDS)
+            await self.running_replies.suspend_all(_SUSPEND_REPLIES_SECONDS)
         await super().close()
 
     def _check_intents(self) -> None:
@@ -71,14 +70,3 @@ class PhiClient(commands.Bot):
         granted = flags.gateway_message_content or flags.gateway_message_content_limited
         if self.intents.message_content and not granted:
             raise ConfigurationError(INTENT_HELP)
-
-    async def _tell_command_error(
-        self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
-    ) -> None:
-        """The one place where a failed slash command is logged and the person is told."""
-        logger.error("A command failed: %s", error, exc_info=error)
-        line = "That did not work: an error inside the bot. The person who runs it finds it in the log."
-        if interaction.response.is_done():
-            await interaction.followup.send(line, ephemeral=True)
-        else:
-            await interaction.response.send_message(line, ephemeral=True)

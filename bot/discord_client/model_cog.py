@@ -72,6 +72,7 @@ def describe_model(serving: Serving, numbers: Numbers) -> str:
         "Restarts": str(numbers.restarts) if numbers.restarts else None,
         "Speed lately": f"{speed:.1f} tokens/s" if speed is not None else "no answer yet",
         "Read before already": f"{hits:.0%} of all prompt tokens" if hits is not None else None,
+        "Not kept for now": numbers.database_line,
         "Conversations": f"{answering.line.running} active, {answering.line.waiting} waiting",
     }
     return "\n".join(f"**{name}:** {value or 'unknown'}" for name, value in rows.items() if _is_told(name, value))

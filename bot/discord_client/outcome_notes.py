@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.core.answering import Shortened
 from bot.engine.interface import FinishReason, Outcome
 
 _NOTES = {
@@ -22,3 +23,16 @@ def note_for(outcome: Outcome, text: str) -> str:
     if outcome.reason is FinishReason.STOP and not text.strip():
         return _NOTHING_SAID
     return _NOTES[outcome.reason]
+
+
+def suspended_note() -> str:
+    """The line below an answer that goes on after a restart."""
+    return "I am being restarted, and answer this when I am back."
+
+
+def shortened_note(shortened: Shortened | None) -> str:
+    """The line below an answer to a question that was too long, "" for any other."""
+    if shortened is None:
+        return ""
+    tokens, limit = f"{shortened.tokens:,}", f"{shortened.limit:,}"
+    return f"With my instructions that was {tokens} tokens; I can read {limit} at once, so I left out the end of it."

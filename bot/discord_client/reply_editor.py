@@ -11,8 +11,9 @@ import asyncio
 import io
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import aiohttp
 import discord
@@ -29,6 +30,16 @@ _LONGEST_BACK_OFF = 4  # doublings of the interval
 _TRANSIENT = (discord.DiscordServerError, aiohttp.ClientError, OSError, asyncio.TimeoutError)
 
 
+class ReplyRecord(Protocol):
+    """Keeps which messages show an answer."""
+
+    async def sent(self, position: int, message_id: int) -> None:
+        """A message shows a part of it: the first (0), the second, and so on."""
+
+    async def about_to_delete(self, message_id: int) -> None:
+        """A message will not show a part of it any more."""
+
+
 @dataclass(slots=True)
 class _Sent:
     message: discord.Message
@@ -43,6 +54,8 @@ class ReplyEditor:
         question: the message to reply to.
         max_messages: the most messages that the answer may take.
         make_view: makes the buttons that the last message carries while the answer grows.
+        record: keeps which messages show the answer.
+        sent: messages that show it already, from before a restart.
         interval_seconds: the shortest time from one round of edits to the next.
     """
 
@@ -52,18 +65,21 @@ class ReplyEditor:
         *,
         max_messages: int,
         make_view: Callable[[], discord.ui.View],
+        record: ReplyRecord,
+        sent: Sequence[discord.Message] = (),
         interval_seconds: float = EDIT_INTERVAL_SECONDS,
     ) -> None:
         self._question = question
         self._max_messages = max_messages
         self._make_view = make_view
+        self._record = record
         self._interval_seconds = interval_seconds
         self._text = ""
         self._note = ""
         self._finished = False
         self._changed = asyncio.Event()
-        self._sent: list[_Sent] = []
-        self._task: asyncio.Task[None] | None = None
+        self._sent = [_Sent(message, message.content, bool(message.components)) for message in sent]
+        self._task: asyncio.Task[bool] | None = None
         self.undeliverable = asyncio.Event()  # set when Discord refuses for good: no permission, or reply deleted
 
     def show(self, text: str) -> None:
@@ -78,21 +94,25 @@ class ReplyEditor:
         self._note = f"I am answering others right now; {before} before you in the line."
         self._wake()
 
-    async def finish(self, text: str, note: str = "") -> None:
-        """Show the whole answer, with a line of our own below it where there is one, and wait until it is there."""
+    async def finish(self, text: str, note: str = "") -> bool:
+        """Show the whole answer, with a line of our own below it where there is one, and wait until it is there.
+
+        Returns:
+            False if Discord could not be reached, so that trying again later may help.
+        """
         self._text = text
         self._note = note
         self._finished = True
         self._wake()
-        if self._task is not None:
-            await self._task
+        assert self._task is not None  # since `_wake`
+        return await self._task
 
     def _wake(self) -> None:
         self._changed.set()
         if self._task is None:
             self._task = asyncio.create_task(self._follow(), name=f"reply to {self._question.id}")
 
-    async def _follow(self) -> None:
+    async def _follow(self) -> bool:
         failures = 0  # since the last success
         last_edit_failures = 0
         while not self.undeliverable.is_set():
@@ -113,13 +133,14 @@ class ReplyEditor:
             else:
                 failures = 0
                 if finished:
-                    return
+                    return True
             if last_edit_failures == _LAST_EDIT_TRIES:
                 logger.error("The end of a reply could not be delivered, in %d tries.", last_edit_failures)
-                return
+                return False
             # Longer after each failure; never shorter than Discord's pace.
             pause = self._interval_seconds * 2 ** min(failures, _LONGEST_BACK_OFF)
             await asyncio.sleep(started + pause - time.monotonic())
+        return True
 
     def _plan(self) -> ReplyPlan:
         return plan_reply(self._text, note=self._note, max_messages=self._max_messages, finished=self._finished)
@@ -133,8 +154,10 @@ class ReplyEditor:
                 await self._send(index, body, has_view, attachment)
             elif attachment is not None or (self._sent[index].body, self._sent[index].has_view) != (body, has_view):
                 await self._edit(self._sent[index], body, has_view, attachment)
-        # The last text can be shorter in messages than one that was shown before it.
-        while len(self._sent) > len(plan.bodies) > 0:
+        # The last text can be shorter in messages than one that was shown before it. One that still grows may come to
+        # need them again, as it does after a restart.
+        while not growing and len(self._sent) > len(plan.bodies) > 0:
+            await self._record.about_to_delete(self._sent[-1].message.id)
             await self._sent[-1].message.delete()
             self._sent.pop()
 
@@ -150,6 +173,7 @@ class ReplyEditor:
         )
         sent = _Sent(message, message.content, bool(message.components))
         self._sent.append(sent)
+        await self._record.sent(index, message.id)
         if (sent.body, sent.has_view, bool(message.attachments)) != (body, has_view, attachment is not None):
             # An earlier try had arrived after all, with what the answer was then, and Discord keeps to that one.
             await self._edit(sent, body, has_view, attachment)

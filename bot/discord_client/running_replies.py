@@ -30,6 +30,10 @@ class RunningReplies:
         """The answer to this message while it is on its way."""
         return self._by_question.get(question_id)
 
+    def all(self) -> list[RunningReply]:
+        """All answers on their way."""
+        return list(self._by_question.values())
+
     @contextmanager
     def running(self, question_id: int, reply: RunningReply) -> Iterator[None]:
         """Keep an answer here while it is on its way."""
@@ -42,10 +46,10 @@ class RunningReplies:
             if not self._by_question:
                 self._none_left.set()
 
-    async def stop_all(self, time_limit_seconds: float) -> None:
-        """Stop every answer and wait, up to a limit, until what was generated has been delivered."""
+    async def suspend_all(self, time_limit_seconds: float) -> None:
+        """Break off every answer, to be begun anew after a restart; wait, up to a limit, until people are told."""
         for reply in self._by_question.values():
-            reply.answer.stop()
+            reply.answer.suspend()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.wait_until_delivered(), time_limit_seconds)
 

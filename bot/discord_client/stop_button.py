@@ -19,7 +19,7 @@ class StopButton(
     def __init__(self, question_id: int) -> None:
         self.question_id = question_id
         super().__init__(
-            discord.ui.Button(label="Stop", style=discord.ButtonStyle.secondary, custom_id=f"stop:{question_id}")
+            discord.ui.Button(label="Stop", style=discord.ButtonStyle.secondary, custom_id=stop_id(question_id))
         )
 
     @classmethod
@@ -47,6 +47,11 @@ class StopButton(
         else:
             reply.answer.stop()
             await interaction.response.defer()
+
+
+def stop_id(question_id: int) -> str:
+    """The custom id of the button that stops the answer to a message."""
+    return f"stop:{question_id}"
 
 
 def stop_view(question_id: int) -> discord.ui.View:

@@ -1,8 +1,28 @@
-"""The tokenizers and the model that the core is tested with."""
+"""The tokenizers, the model and the memory that the core is tested with."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+
+from bot.core.conversations import Conversations
+from tests.core.memory import Memory, open_memory
 from tests.phi3_tokenizer import builder, phi3
 from tests.small_model import small_model_dir
 
 __all__ = ["builder", "phi3", "small_model_dir"]
+
+
+@pytest_asyncio.fixture
+async def memory(tmp_path: Path) -> AsyncIterator[Memory]:
+    """An empty file."""
+    async with open_memory(tmp_path) as memory:
+        yield memory
+
+
+@pytest_asyncio.fixture
+async def conversations(memory: Memory) -> Conversations:
+    """All conversations in it, none so far."""
+    return memory.conversations()

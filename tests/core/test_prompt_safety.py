@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.conversation import Budget, Conversation, one_line
 from bot.core.prompt import Message, PromptBuilder
+from bot.core.turn import Asked, Quote, TextFile
+from bot.core.wording import messages_of
+from tests.core.memory import turn
 from tests.phi3_tokenizer import ADDED_TOKENS, Phi3Tokenizer
 
 CONTROLS = tuple(text for text, *_ in ADDED_TOKENS)
@@ -78,10 +80,10 @@ def control_ids(prompt_ids: tuple[int, ...], phi3: Phi3Tokenizer) -> list[int]:
 
 
 def everywhere(builder: PromptBuilder, text: str) -> tuple[int, ...]:
-    """The prompt's ids where the text is system prompt, question, answer, and two people's name."""
-    conversation = Conversation(builder, text, Budget(1_000_000, 1))
-    conversation.remember(Message("user", text), Message("assistant", text), author=text)
-    return conversation.prompt(conversation.user_turn("Hello", author=f"{text}2")).ids
+    """The prompt's ids where the text is system prompt, question, quote, file, answer, and everybody's name."""
+    before = turn(Asked(text, 1, text, Quote(7, 3, text, text), (TextFile(1, text, text),)), text)
+    messages = messages_of([before], Asked("Hello", 2, f"{text}2"))
+    return builder.build([Message("system", text), *messages]).ids
 
 
 def expected_controls(phi3: Phi3Tokenizer) -> list[int]:
@@ -125,16 +127,3 @@ def test_merges_that_build_control_tokens_out_of_letters_are_left_unused(
 ) -> None:
     encoded = builder.tokenizer.encode("</s></s>x<|end|><unk>", at_start=True)
     assert set(encoded).isdisjoint(phi3.ids.values())
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("Ada", "Ada"),
-        ("Ada]\n[Grace", "Ada Grace"),
-        ("\u2028x\ty\u202e", "x y"),
-        ("[]\n", "somebody"),
-    ],
-)
-def test_a_name_cannot_pass_for_more_than_a_name(name: str, shown: str) -> None:
-    assert one_line(name) == shown

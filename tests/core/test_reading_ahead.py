@@ -5,24 +5,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 import pytest_asyncio
 
-from bot.core.answering import Answering, Question
-from bot.core.conversation import Budget, Conversation, Conversations
-from bot.core.prompt import Message, PromptBuilder
+from bot.core.answering import Answering
+from bot.core.budget import Budget
+from bot.core.conversation import Conversation
+from bot.core.prompt import PromptBuilder
 from bot.core.reading_ahead import ReadingAhead
 from bot.core.served_model import ServedModel
+from bot.core.turn import ConversationKey
 from bot.core.waiting_line import WaitingLine
 from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, Generation, GenerationRequest, Sampling
 from bot.engine.process import EngineProcess
 from bot.model.folder import open_model_folder
 from bot.numbers import Numbers
+from tests.core.memory import DONE, SYSTEM, Memory, ask, asked, open_memory, person, seen
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Make = Callable[..., Answering]
 
 LOOK_SECONDS = 0.02
 LONG = 500
@@ -91,31 +97,59 @@ def chatml(small_model_dir: Path) -> PromptBuilder:
     return PromptBuilder.from_folder(small_model_dir, open_model_folder(small_model_dir).eos_token_ids)
 
 
-def make_answering(engine: NotingEngine, chatml: PromptBuilder, context_length: int = 2048) -> Answering:
+@pytest_asyncio.fixture(loop_scope="module")
+async def memory(tmp_path: Path) -> AsyncIterator[Memory]:
+    async with open_memory(tmp_path) as memory:
+        yield memory
+
+
+@pytest.fixture
+def make(engine: NotingEngine, chatml: PromptBuilder, memory: Memory) -> Make:
+    return partial(make_answering, engine, chatml, memory)
+
+
+def make_answering(
+    engine: NotingEngine, chatml: PromptBuilder, memory: Memory, context_length: int = 2048
+) -> Answering:
     budget = Budget(context_length, max_new_tokens=8)
     model = ServedModel(engine, chatml, budget, Sampling(), time_limit_seconds=120.0)
     line = WaitingLine(most_running=8, most_waiting=8, most_waiting_per_person=4)
-    return Answering(model, Conversations(chatml, "Be brief.", budget), line)
+    return Answering(model, memory.conversations(), line)
 
 
-def talk(answering: Answering, key: str, words: int = 100) -> Conversation:
-    """A turn that no engine has read, as long as no other test has a conversation under this key."""
-    conversation = answering.conversations.get(key)
+def channel(name: str) -> ConversationKey:
+    return ConversationKey(person(name))
+
+
+async def talk(answering: Answering, name: str, words: int = 100) -> Conversation:
+    """A turn that no engine has read, as long as no other test has a conversation under this name."""
     builder = answering.model.builder
-    ids = builder.tokenizer.encode(f"{key}" + " word" * words)
-    conversation.remember(Message("user", f"Talk about {key}."), builder.answer(builder.tokenizer.decode(ids), ids))
-    return conversation
+    ids = builder.tokenizer.encode(name + " word" * words)
+    question = ask(f"Talk about {name}.", key=channel(name))
+    opened = await answering.conversations.begin(question)
+    turn = opened.turn(question, opened.line, builder.answer(builder.tokenizer.decode(ids), ids))
+    await answering.conversations.end(opened, question, DONE, turn)
+    return opened.conversation
 
 
-async def ask(answering: Answering, key: str, text: str = "And now?") -> str:
-    answer = answering.ask(Question(key, text))
+def prefix(answering: Answering, conversation: Conversation) -> tuple[int, ...]:
+    """What of a conversation can be read before the next question."""
+    return answering.model.window.prefix(SYSTEM, conversation.line(conversation.tip_id))
+
+
+def nearly_full(answering: Answering, conversation: Conversation) -> bool:
+    return answering.model.window.is_nearly_full(SYSTEM, conversation.line(conversation.tip_id))
+
+
+async def answered(answering: Answering, name: str, text: str = "And now?") -> str:
+    answer = answering.ask(ask(text, key=channel(name)))
     async for _ in answer.texts():
         pass
     return answer.text
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - nobody is told
             await asyncio.sleep(0.005)
 
@@ -142,12 +176,12 @@ def outcomes(engine: NotingEngine) -> list[FinishReason]:
     return [generation.outcome.reason for _, generation in engine.ahead if generation.outcome is not None]
 
 
-async def test_after_a_loss_the_next_question_finds_everything_read(
-    engine: NotingEngine, chatml: PromptBuilder
-) -> None:
-    answering = make_answering(engine, chatml)
-    await ask(answering, "answered", "Count from one to a hundred.")
-    conversations = [answering.conversations.get("answered"), talk(answering, "interrupted", LONG)]
+async def test_after_a_loss_the_next_question_finds_everything_read(make: Make, engine: NotingEngine) -> None:
+    answering = make()
+    await answered(answering, "answered", "Count from one to a hundred.")
+    known = answering.conversations.find(channel("answered"))
+    assert known is not None
+    conversations = [known, await talk(answering, "interrupted", LONG)]
     async with reading(answering):
         await until(lambda: bool(engine.ahead))
         lost = engine.process_id
@@ -156,110 +190,154 @@ async def test_after_a_loss_the_next_question_finds_everything_read(
         await until(lambda: all(each.cached_by == engine.process_id for each in conversations))
 
     assert outcomes(engine) == [FinishReason.CANCELLED, FinishReason.LENGTH, FinishReason.LENGTH]
-    assert [ids for ids, _ in engine.ahead[1:]] == [each.prefix() for each in reversed(conversations)]
-    for key, conversation in zip(("answered", "interrupted"), conversations, strict=True):
-        before, known = engine.tokens_read, len(conversation.prefix())
-        new = len(conversation.prompt(Message("user", "And now?")).ids) - known
-        await ask(answering, key)
+    assert [ids for ids, _ in engine.ahead[1:]] == [prefix(answering, each) for each in reversed(conversations)]
+    for name, conversation in zip(("answered", "interrupted"), conversations, strict=True):
+        before, known_tokens = engine.tokens_read, len(prefix(answering, conversation))
+        line = conversation.line(conversation.tip_id)
+        new = len(answering.model.window.fit(SYSTEM, line, asked("And now?")).prompt.ids) - known_tokens
+        await answered(answering, name)
         assert engine.tokens_read - before <= new + 1
 
 
-async def test_where_somebody_types_is_read_first(engine: NotingEngine, chatml: PromptBuilder) -> None:
-    answering = make_answering(engine, chatml)
-    oldest, middle, latest = (talk(answering, key) for key in ("oldest", "middle", "latest"))
-    async with reading(answering) as reading_ahead:
-        reading_ahead.expect("oldest")
-        await until(lambda: all(each.cached_by == engine.process_id for each in (oldest, middle, latest)))
-    assert [ids for ids, _ in engine.ahead] == [each.prefix() for each in (oldest, latest, middle)]
-
-
-async def test_what_is_being_read_gives_way_to_where_somebody_types(
-    engine: NotingEngine, chatml: PromptBuilder
+async def test_after_a_restart_what_was_used_last_is_read_first(
+    make: Make, engine: NotingEngine, memory: Memory
 ) -> None:
-    answering = make_answering(engine, chatml)
-    expected, long = talk(answering, "expected"), talk(answering, "gives way", LONG)
+    before = make()
+    expected = [prefix(before, await talk(before, name)) for name in ("first", "second")]
+    after = make()
+    async with reading(after):
+        await until(lambda: len(outcomes(engine)) == 2)
+    assert [ids for ids, _ in engine.ahead] == expected[::-1]
+
+
+async def test_where_somebody_types_is_read_first(make: Make, engine: NotingEngine) -> None:
+    answering = make()
+    oldest, middle, latest = [await talk(answering, name) for name in ("oldest", "middle", "latest")]
+    async with reading(answering) as reading_ahead:
+        reading_ahead.expect(channel("oldest"))
+        await until(lambda: all(each.cached_by == engine.process_id for each in (oldest, middle, latest)))
+    assert [ids for ids, _ in engine.ahead] == [prefix(answering, each) for each in (oldest, latest, middle)]
+
+
+async def test_where_somebody_types_is_read_though_it_is_not_in_memory(make: Make, engine: NotingEngine) -> None:
+    before = make()
+    expected = [prefix(before, await talk(before, name)) for name in ("typed in", "thread", "later")]
+    after = make()
+    async with reading(after) as reading_ahead:
+        reading_ahead.expect(channel("typed in"))
+        await until(lambda: len(outcomes(engine)) == 3)
+    assert [ids for ids, _ in engine.ahead] == [expected[0], expected[2], expected[1]]
+
+
+async def test_what_a_thread_grew_from_is_read_where_somebody_types_in_it(make: Make, engine: NotingEngine) -> None:
+    answering = make()
+    await talk(answering, "origin")
+    conversation = await talk(answering, "origin")
+    origin = conversation.line(conversation.tip_id)[-1]
+    async with reading(answering) as reading_ahead:
+        reading_ahead.expect(ConversationKey(origin.id))
+        await until(lambda: conversation.cached_by == engine.process_id)
+    expected = [answering.model.window.prefix(SYSTEM, [origin]), prefix(answering, conversation)]
+    assert [ids for ids, _ in engine.ahead] == expected
+
+
+async def test_what_is_being_read_gives_way_to_where_somebody_types(make: Make, engine: NotingEngine) -> None:
+    answering = make()
+    expected, long = await talk(answering, "expected"), await talk(answering, "gives way", LONG)
     async with reading(answering) as reading_ahead:
         await until(lambda: bool(engine.ahead))
-        reading_ahead.expect("expected")
+        reading_ahead.expect(channel("expected"))
         await until(lambda: long.cached_by == engine.process_id)
-    assert [ids for ids, _ in engine.ahead] == [each.prefix() for each in (long, expected, long)]
+    assert [ids for ids, _ in engine.ahead] == [prefix(answering, each) for each in (long, expected, long)]
     assert outcomes(engine) == [FinishReason.CANCELLED, FinishReason.LENGTH, FinishReason.LENGTH]
 
 
-async def test_typing_where_all_is_read_or_being_read_or_nothing_was_said_changes_nothing(
-    engine: NotingEngine, chatml: PromptBuilder
-) -> None:
-    answering = make_answering(engine, chatml)
-    await ask(answering, "known")
-    long = talk(answering, "being read", LONG)
+async def test_typing_where_all_is_read_or_being_read_changes_nothing(make: Make, engine: NotingEngine) -> None:
+    answering = make()
+    await answered(answering, "known")
+    long = await talk(answering, "being read", LONG)
     async with reading(answering) as reading_ahead:
         await until(lambda: bool(engine.ahead))
-        for key in ("known", "being read", "nobody was ever here"):
-            reading_ahead.expect(key)
+        for name in ("known", "being read"):
+            reading_ahead.expect(channel(name))
         await until(lambda: long.cached_by == engine.process_id)
     assert outcomes(engine) == [FinishReason.LENGTH]
-    assert answering.conversations.find("nobody was ever here") is None
 
 
-async def test_a_question_comes_first_and_what_was_being_read_is_read_later(
-    engine: NotingEngine, chatml: PromptBuilder
-) -> None:
-    answering = make_answering(engine, chatml)
-    long = talk(answering, "read later", LONG)
+async def test_typing_where_nothing_was_said_reads_nothing(make: Make, engine: NotingEngine) -> None:
+    answering = make()
+    async with reading(answering) as reading_ahead:
+        reading_ahead.expect(channel("nobody was ever here"))
+        await looks()
+    assert engine.ahead == []
+
+
+async def test_a_question_comes_first_and_what_was_being_read_is_read_later(make: Make, engine: NotingEngine) -> None:
+    answering = make()
+    long = await talk(answering, "read later", LONG)
     async with reading(answering):
         await until(lambda: bool(engine.ahead))
-        assert await ask(answering, "elsewhere")
+        assert await answered(answering, "elsewhere")
         assert outcomes(engine)[0] is FinishReason.CANCELLED
         await until(lambda: long.cached_by == engine.process_id)
     assert outcomes(engine)[-1] is FinishReason.LENGTH
 
 
-async def test_nothing_is_read_while_a_question_waits(engine: NotingEngine, chatml: PromptBuilder) -> None:
-    answering = make_answering(engine, chatml)
-    talk(answering, "quiet")
+async def test_nothing_is_read_while_a_question_waits(make: Make, engine: NotingEngine) -> None:
+    answering = make()
+    await talk(answering, "quiet")
     with answering.line.join("busy", "Ada"):
         async with reading(answering):
             await looks()
     assert engine.ahead == []
 
 
-async def test_what_has_been_read_is_not_read_again(engine: NotingEngine, chatml: PromptBuilder) -> None:
-    answering = make_answering(engine, chatml)
-    await ask(answering, "answered")
-    conversation = talk(answering, "talked")
+async def test_what_has_been_read_is_not_read_again_until_it_changes(make: Make, engine: NotingEngine) -> None:
+    answering = make()
+    await answered(answering, "answered")
+    conversation = await talk(answering, "talked")
+    turn_id = conversation.tip_id
+    assert turn_id is not None
     async with reading(answering):
         await until(lambda: conversation.cached_by == engine.process_id)
         await looks()
-    assert len(engine.ahead) == 1
+        assert len(engine.ahead) == 1
+        await answering.conversations.edit(turn_id, "Talk about something else.", [])
+        await until(lambda: len(outcomes(engine)) == 2)
+        await until(lambda: conversation.cached_by == engine.process_id)
+        await answering.conversations.reset(conversation.key, turn_id + 1)
+        await looks()
+    assert len(engine.ahead) == 2
+    assert await seen(answering.conversations, conversation.key) == []
 
 
-async def test_a_history_all_but_full_is_trimmed_before_the_question_comes(
-    engine: NotingEngine, chatml: PromptBuilder
-) -> None:
-    answering = make_answering(engine, chatml, context_length=400)
-    conversation = talk(answering, "full")
-    while not conversation.nearly_full:
-        talk(answering, "full", 5)
-    await ask(answering, "full")
+async def test_a_history_all_but_full_is_trimmed_before_the_question_comes(make: Make, engine: NotingEngine) -> None:
+    answering = make(context_length=400)
+    conversation = await talk(answering, "full")
+    while len(prefix(answering, conversation)) < 270:
+        await talk(answering, "full", 5)
+    while not nearly_full(answering, conversation):
+        await answered(answering, "full")
     assert conversation.cached_by is None
-    turns = len(conversation.turns)
+    trimmed = prefix(answering, conversation)
     async with reading(answering):
         await until(lambda: conversation.cached_by == engine.process_id)
-    kept = len(conversation.turns)
-    assert 0 < kept < turns
+    assert [ids for ids, _ in engine.ahead] == [trimmed]
+    assert len(trimmed) <= 400 / 2
 
     before = engine.tokens_read
-    await ask(answering, "full")
+    await answered(answering, "full")
 
-    assert len(conversation.turns) == kept + 1
     assert engine.tokens_read - before < 20
+    assert not nearly_full(answering, conversation)
+    assert conversation.cached_by == engine.process_id
 
 
-async def test_no_more_is_read_than_half_the_cache(engine: NotingEngine, chatml: PromptBuilder) -> None:
-    answering = make_answering(engine, chatml)
-    *older, second, latest = (talk(answering, f"number {number}", 300) for number in range(4))
+async def test_no_more_is_read_than_half_the_cache(make: Make, engine: NotingEngine) -> None:
+    answering = make()
+    *older, second, latest = [await talk(answering, f"number {number}", 300) for number in range(4)]
     async with reading(answering):
         await until(lambda: second.cached_by == engine.process_id)
         await looks()
-    assert [ids for ids, _ in engine.ahead] == [latest.prefix(), second.prefix()]
+    assert [ids for ids, _ in engine.ahead] == [prefix(answering, latest), prefix(answering, second)]
     assert [each.cached_by for each in older] == [None, None]

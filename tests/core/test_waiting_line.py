@@ -108,6 +108,19 @@ def test_a_full_line_refuses_kindly_but_not_who_can_begin(most_waiting: int, per
     assert line.join("y", "a").position == 0
 
 
+def test_who_had_a_place_before_gets_one_again_however_many_wait() -> None:
+    line = line_of(1, 1, 1)
+    ask(line, "ab")
+    with pytest.raises(LineFullError):
+        line.join("y", "a")
+    again = [line.join("y", person, however_many=True) for person in "aab"]
+    assert [place.position for place in again] == [2, 4, 3]
+    assert line.waiting == 4
+    line.close()
+    with pytest.raises(LineClosedError):
+        line.join("y", "a", however_many=True)
+
+
 async def test_positions_tell_the_newest_at_once_and_after_each_change_until_the_turn() -> None:
     *ahead, last = ask(line_of(1), "abcdef")
     positions = last.positions()

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,11 +23,33 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 FAST = 0.05
 
 
-def editor_for(question: discord.Message, *, max_messages: int = 3, interval_seconds: float = FAST) -> ReplyEditor:
+class Record:
+    """Which messages were said to show the answer."""
+
+    def __init__(self) -> None:
+        self.messages: dict[int, int] = {}
+
+    async def sent(self, position: int, message_id: int) -> None:
+        self.messages[position] = message_id
+
+    async def about_to_delete(self, message_id: int) -> None:
+        self.messages = {position: each for position, each in self.messages.items() if each != message_id}
+
+
+def editor_for(
+    question: discord.Message,
+    *,
+    max_messages: int = 3,
+    interval_seconds: float = FAST,
+    record: Record | None = None,
+    sent: Sequence[discord.Message] = (),
+) -> ReplyEditor:
     return ReplyEditor(
         question,
         max_messages=max_messages,
         make_view=lambda: stop_view(question.id),
+        record=record or Record(),
+        sent=sent,
         interval_seconds=interval_seconds,
     )
 

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import discord
 import pytest
+import pytest_asyncio
 
-from bot.core.answering import Answer, Answering, Question
-from bot.core.conversation import Budget, Conversations
+from bot.core.answering import Answer, Answering
+from bot.core.budget import Budget
 from bot.core.served_model import ServedModel
 from bot.core.waiting_line import WaitingLine
 from bot.discord_client.running_replies import RunningReply
 from bot.discord_client.stop_button import stop_view
 from bot.engine.interface import EngineOptions, FinishReason, Sampling
 from bot.engine.process import EngineProcess
+from tests.core.memory import ask, open_memory
 from tests.discord_client.stage import Stage
 from tests.phi3_tokenizer import write_phi3_tokenizer
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
-@pytest.fixture
-def answer(tmp_path: Path) -> Answer:
+@pytest_asyncio.fixture(loop_scope="package")
+async def answer(tmp_path: Path) -> AsyncIterator[Answer]:
     """An answer that waits for its turn; no engine is needed to stop it."""
     builder = write_phi3_tokenizer(tmp_path).builder
     budget = Budget(4096, 100)
@@ -31,7 +34,8 @@ def answer(tmp_path: Path) -> Answer:
     model = ServedModel(engine, builder, budget, Sampling(), time_limit_seconds=10.0)
     line = WaitingLine(most_running=1, most_waiting=1, most_waiting_per_person=1)
     line.pause()
-    return Answering(model, Conversations(builder, "", budget), line).ask(Question("here", "Hello"))
+    async with open_memory(tmp_path) as memory:
+        yield Answering(model, memory.conversations(), line).ask(ask("Hello"))
 
 
 async def was_stopped(answer: Answer) -> bool:
@@ -94,7 +98,7 @@ async def test_a_button_left_over_from_before_a_restart_goes_away(stage: Stage) 
     assert stage.texts() == ["Hi"]
 
 
-async def test_at_the_end_every_answer_is_stopped_and_delivered(stage: Stage, answer: Answer) -> None:
+async def test_at_the_end_every_answer_is_broken_off_and_people_are_told(stage: Stage, answer: Answer) -> None:
     replies = stage.client.running_replies
     delivered = False
 
@@ -109,10 +113,10 @@ async def test_at_the_end_every_answer_is_stopped_and_delivered(stage: Stage, an
     began, going_down = asyncio.Event(), asyncio.Event()
     delivering = asyncio.create_task(deliver())
     await began.wait()
-    await replies.stop_all(0.01)  # nobody waits for longer than allowed
+    await replies.suspend_all(0.01)  # nobody waits for longer than allowed
     assert not delivered
     going_down.set()
-    await replies.stop_all(5)
+    await replies.suspend_all(5)
     assert delivered
     assert replies.get(1) is None
     await delivering

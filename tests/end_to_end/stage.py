@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import discord
 
 from bot.core.answering import Answer
+from bot.core.prompt import Message, Prompt
+from bot.core.turn import Asked, ConversationKey, Turn
 from bot.demo.loopback import LoopbackDiscord, Person
 from bot.demo.running_bot import RunningBot
 from bot.engine.interface import Outcome
@@ -94,10 +97,41 @@ class Stage:
         assert not any(message["components"] for message in replies), "a finished answer has no button"
         return replies
 
+    async def remembered(self, channel_id: int, person_id: int = 0) -> list[Turn]:
+        """The turns that the next prompt in a channel holds, or in a person's own conversation there."""
+        opened = await self.bot.application.answering.conversations.peek(ConversationKey(channel_id, person_id))
+        return [turn for turn in opened.line if turn.asked is not None]
+
+    async def next_prompt(self, channel_id: int, text: str, person_id: int = 0) -> Prompt:
+        """What the model would get if Ada asked this now."""
+        answering = self.bot.application.answering
+        opened = await answering.conversations.peek(ConversationKey(channel_id, person_id))
+        asked = Asked(text, self.ada.id, "Ada")
+        return answering.model.window.fit(opened.system_prompt, opened.line, asked).prompt
+
     async def ask(self, person: Person, channel_id: int, text: str) -> str:
         """Mention the bot and return its whole answer."""
         question_id = await self.mention(person, channel_id, text)
         return "\n".join(message["content"] for message in await self.answer(person, channel_id, question_id))
+
+
+def answer_of(turn: Turn) -> Message:
+    """What was answered in a turn that is not erased."""
+    assert turn.answer is not None
+    return turn.answer
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for what an event brings about: the bot tells nobody that it has followed one."""
+    async with asyncio.timeout(20):
+        while not await condition():  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.02)
+
+
+def text_of(turn: Turn) -> str:
+    """What was asked in a turn that is not erased."""
+    assert turn.asked is not None
+    return turn.asked.text
 
 
 def stop_button(message: Payload) -> str:

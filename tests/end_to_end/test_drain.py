@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDLESS = "Repeat the word hello a thousand times."
-CLOSED = "I am being restarted; please ask again in a minute."
+CLOSED = "I am being restarted, and answer this when I am back."
 CUT_OFF = "-# Cut off here: this is the longest answer allowed."
 
 
@@ -153,7 +153,7 @@ async def test_the_second_time_ends_it_at_once_with_what_was_said(small_model_di
         assert await stage.ended() == 0
         answer = await stage.text(ada)
         assert answer.startswith("Hello, hello")
-        assert answer.endswith("\n-# Stopped.")
+        assert answer.endswith(f"\n-# {CLOSED}")
         assert await stage.buttons(ada) == 0
         assert psutil.wait_procs(engines, timeout=10)[1] == []
 
@@ -167,5 +167,5 @@ async def test_an_answer_that_takes_too_long_is_cut(small_model_dir: Path, tmp_p
         stage.process.terminate()
 
         assert await stage.ended() == 0
-        assert (await stage.text(ada)).endswith("\n-# Stopped.")
+        assert (await stage.text(ada)).endswith(f"\n-# {CLOSED}")
         assert await stage.buttons(ada) == 0

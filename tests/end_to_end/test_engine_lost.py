@@ -5,7 +5,7 @@ from __future__ import annotations
 import psutil
 import pytest
 
-from tests.end_to_end.stage import Stage
+from tests.end_to_end.stage import Stage, answer_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -19,8 +19,8 @@ async def test_the_person_sees_a_pause_and_then_the_rest(stage: Stage) -> None:
     replies = await stage.answer(stage.ada, channel, question)
 
     assert replies[0]["content"].startswith(growing["content"][:20])
-    [turn] = stage.bot.application.answering.conversations.get(channel).turns
+    [turn] = await stage.remembered(channel)
     shown = " ".join(reply["content"] for reply in replies).split("\n-# ")[0]
-    assert shown.split() == turn.answer.content.split()
+    assert shown.split() == answer_of(turn).content.split()
     assert "Paris" in await stage.ask(stage.ada, await stage.fresh_channel("after"), "What is the capital of France?")
     assert stage.bot.application.numbers.restarts == 1

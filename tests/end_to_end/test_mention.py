@@ -9,7 +9,7 @@ import pytest
 
 from bot.core.prompt import Message
 from bot.settings import load_settings
-from tests.end_to_end.stage import SUBJECTS, Stage, stop_button
+from tests.end_to_end.stage import SUBJECTS, Stage, answer_of, stop_button, text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -55,16 +55,16 @@ async def test_a_bare_mention_gets_a_hint(stage: Stage) -> None:
 async def test_a_conversation_is_remembered_and_its_prompt_only_grows(stage: Stage) -> None:
     channel = await stage.fresh_channel("memory")
     await stage.ask(stage.ada, channel, "What is the capital of France?")
-    conversation = stage.bot.application.answering.conversations.get(channel)
-    [turn] = conversation.turns
-    assert turn.answer.ids
+    [turn] = await stage.remembered(channel)
+    generated = answer_of(turn).ids
+    assert generated
+    builder = stage.bot.application.answering.model.builder
+    system = Message("system", load_settings(env_file=None).system_prompt)
+    first = builder.build([system, Message("user", "What is the capital of France?")]).ids + generated
 
     await stage.ask(stage.ada, channel, "What is the capital of Italy?")
 
-    builder = stage.bot.application.answering.model.builder
-    system = Message("system", load_settings(env_file=None).system_prompt)
-    first = builder.build([system, turn.question]).ids + turn.answer.ids
-    assert conversation.prompt(Message("user", "And Spain?")).ids[: len(first)] == first
+    assert (await stage.next_prompt(channel, "And Spain?")).ids[: len(first)] == first
 
 
 async def test_two_people_share_a_channel_under_their_names(stage: Stage) -> None:
@@ -79,11 +79,13 @@ async def test_two_people_share_a_channel_under_their_names(stage: Stage) -> Non
 
     assert "Paris" in to_ada["content"]
     assert "Madrid" in to_grace["content"]
-    turns = stage.bot.application.answering.conversations.get(channel).turns
-    assert [turn.question.content for turn in turns] == [
-        "What is the capital of France?",
-        "(Until now Ada was speaking.)\n[Grace] What is the capital of Spain?",
-    ]
+    prompt = (await stage.next_prompt(channel, "Thank you both.")).text
+    for said in (
+        "\nWhat is the capital of France?",
+        "\n(Until now Ada was speaking.)\n[Grace] What is the capital of Spain?",
+    ):
+        assert said in prompt
+    assert "[Ada] Thank you both." in prompt
 
 
 async def test_two_channels_are_answered_at_once_and_kept_apart(stage: Stage) -> None:
@@ -96,8 +98,7 @@ async def test_two_channels_are_answered_at_once_and_kept_apart(stage: Stage) ->
     assert running is not None, "the long answer ended before the short one: nothing ran at once"
     await stage.discord.click(stage.ada.id, first, int(growing["id"]), stop_button(growing))
     await stage.answer(stage.ada, first, long_question)
-    remembered = stage.bot.application.answering.conversations.get(second).turns
-    assert all("story" not in turn.question.content for turn in remembered)
+    assert [text_of(turn) for turn in await stage.remembered(second)] == ["What is the capital of France?"]
 
 
 async def test_a_direct_message_needs_no_mention_and_no_name(stage: Stage) -> None:
@@ -107,8 +108,8 @@ async def test_a_direct_message_needs_no_mention_and_no_name(stage: Stage) -> No
     [reply] = await stage.answer(stage.ada, channel, question)
 
     assert "Paris" in reply["content"]
-    [turn] = stage.bot.application.answering.conversations.get(channel).turns
-    assert turn.question.content == "What is the capital of France?"
+    [turn] = await stage.remembered(channel)
+    assert text_of(turn) == "What is the capital of France?"
 
 
 async def test_a_long_answer_is_split_into_messages_that_discord_takes(stage: Stage) -> None:
@@ -116,7 +117,7 @@ async def test_a_long_answer_is_split_into_messages_that_discord_takes(stage: St
         channel = await stage.fresh_channel(f"long: {subject}")
         question = await stage.mention(stage.ada, channel, f"Write a very long story about {subject}.")
         replies = await stage.answer(stage.ada, channel, question)
-        whole = stage.bot.application.answering.conversations.get(channel).turns[-1].answer.content
+        whole = answer_of((await stage.remembered(channel))[-1]).content
         if len(whole) > 2000:
             break
 
@@ -134,8 +135,8 @@ async def test_stop_ends_an_answer_and_keeps_what_was_said(stage: Stage) -> None
 
     text, note = "\n".join(reply["content"] for reply in replies).rsplit("\n-# ", 1)
     assert note == "Stopped."
-    [turn] = stage.bot.application.answering.conversations.get(channel).turns
-    assert turn.answer.content.split() == text.split()
+    [turn] = await stage.remembered(channel)
+    assert answer_of(turn).content.split() == text.split()
 
 
 async def test_model_info_answers_at_once_while_every_core_generates(stage: Stage) -> None:

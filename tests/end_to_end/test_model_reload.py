@@ -16,11 +16,13 @@ import pytest_asyncio
 
 from bot.core.conversation import Conversation
 from bot.core.prompt import Message, PromptBuilder
+from bot.core.turn import Asked, ConversationKey, Question
 from bot.demo.loopback import LoopbackDiscord, Person
 from bot.demo.running_bot import running_bot
+from bot.engine.interface import FinishReason, Outcome
 from bot.progress import Progress
 from bot.serving import Serving
-from tests.end_to_end.stage import Stage
+from tests.end_to_end.stage import Stage, answer_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -48,8 +50,17 @@ def process_id(stage: Stage) -> int:
     return facts.process_id
 
 
-def conversation_in(stage: Stage, channel: int) -> Conversation:
-    return serving(stage).answering.conversations.get(channel)
+async def conversation_in(stage: Stage, channel: int) -> Conversation:
+    return (await serving(stage).answering.conversations.peek(ConversationKey(channel))).conversation
+
+
+async def have_said(stage: Stage, channel: int, text: str) -> None:
+    """Put a turn into a channel's memory without asking the model."""
+    conversations = serving(stage).answering.conversations
+    question = Question(channel, ConversationKey(channel), Asked(text, stage.ada.id, "Ada"))
+    opened = await conversations.begin(question)
+    turn = opened.turn(question, opened.line, Message("assistant", "I see."))
+    await conversations.end(opened, question, Outcome(FinishReason.STOP), turn)
 
 
 async def reload(stage: Stage, person: Person, folder: Path | None = None) -> str:
@@ -74,7 +85,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_another_engine_takes_over_while_an_answer_streams(stage: Stage) -> None:
     known = await stage.fresh_channel("known")
     await stage.ask(stage.ada, known, "What is the capital of France?")
-    next_prompt = conversation_in(stage, known).prompt(Message("user", "And of Italy?"))
+    next_prompt = await stage.next_prompt(known, "And of Italy?")
     old = process_id(stage)
     channel = await stage.fresh_channel("long")
     question = await stage.mention(stage.ada, channel, ENDLESS)
@@ -87,14 +98,14 @@ async def test_another_engine_takes_over_while_an_answer_streams(stage: Stage) -
     assert psutil.pid_exists(old)
     *_, last = await stage.answer(stage.ada, channel, question)
     assert "\n-# Cut off here: this is the longest answer allowed." in last["content"]
-    [turn] = conversation_in(stage, channel).turns
-    assert len(turn.answer.ids or ()) == LONGEST
+    [turn] = await stage.remembered(channel)
+    assert len(answer_of(turn).ids or ()) == LONGEST
     await until(lambda: not psutil.pid_exists(old))
 
     # The tokenizer is the same, so the ids that were generated still stand in the prompt.
-    assert conversation_in(stage, known).prompt(Message("user", "And of Italy?")) == next_prompt
+    assert await stage.next_prompt(known, "And of Italy?") == next_prompt
     assert "Rome" in await stage.ask(stage.ada, known, "What is the capital of Italy?")
-    assert len(conversation_in(stage, known).turns) == 2
+    assert len(await stage.remembered(known)) == 2
     assert stage.bot.application.numbers.restarts == 0
 
 
@@ -118,14 +129,13 @@ async def test_the_old_one_stays_where_the_new_one_fails_and_the_reason_is_told(
 async def test_after_it_the_conversation_in_which_somebody_types_is_read_first(stage: Stage) -> None:
     channels = [await stage.fresh_channel(name) for name in ("oldest", "middle", "latest")]
     for channel in channels:
-        text = f"{channel}" + " word" * 400
-        conversation_in(stage, channel).remember(Message("user", text), Message("assistant", "I see."))
+        await have_said(stage, channel, f"{channel}" + " word" * 400)
     old = process_id(stage)
     reloading = asyncio.create_task(reload(stage, stage.ada))
     await until(lambda: process_id(stage) != old)
     await stage.discord.start_typing(stage.ada.id, channels[0])
 
-    oldest, middle, _ = (conversation_in(stage, channel) for channel in channels)
+    oldest, middle, _ = [await conversation_in(stage, channel) for channel in channels]
     await until(lambda: oldest.cached_by == process_id(stage))
     assert middle.cached_by != process_id(stage)
     await until(lambda: middle.cached_by == process_id(stage))
@@ -137,8 +147,7 @@ async def test_histories_are_encoded_again_for_another_tokenizer(
 ) -> None:
     channel = await stage.fresh_channel("translated")
     await stage.ask(stage.ada, channel, "What is the capital of France?")
-    conversation = conversation_in(stage, channel)
-    before = conversation.prompt(Message("user", "And of Italy?"))
+    before = await stage.next_prompt(channel, "And of Italy?")
     folder = tmp_path / "other"
     shutil.copytree(small_model_dir, folder)
     definition = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
@@ -148,13 +157,13 @@ async def test_histories_are_encoded_again_for_another_tokenizer(
     assert re.fullmatch(TOOK_OVER, await reload(stage, stage.ada, folder))
 
     assert serving(stage).folder.path == folder
-    after = conversation.prompt(Message("user", "And of Italy?"))
+    after = await stage.next_prompt(channel, "And of Italy?")
     assert after.text == before.text
     assert len(after.ids) > len(before.ids)
     builder = PromptBuilder.from_folder(folder)
     assert builder.tokenizer.decode(after.ids) == builder.tokenizer.decode(before.ids)
     assert await stage.ask(stage.ada, channel, "Repeat what I asked first.")
-    assert len(conversation.turns) == 2
-    ids = conversation.turns[1].answer.ids
+    _, turn = await stage.remembered(channel)
+    ids = answer_of(turn).ids
     assert ids
-    assert builder.tokenizer.decode(ids) == conversation.turns[1].answer.content
+    assert builder.tokenizer.decode(ids) == answer_of(turn).content

@@ -16,11 +16,12 @@ import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families as parse
 
+from bot.core.turn import ConversationKey
 from bot.demo.loopback import LoopbackDiscord
 from bot.demo.running_bot import running_bot
 from bot.engine.interface import EngineFacts
 from bot.progress import Progress
-from tests.end_to_end.stage import Stage
+from tests.end_to_end.stage import Stage, answer_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -112,6 +113,7 @@ async def test_a_bot_that_answers_is_well(stage: Stage, monitoring: Monitoring) 
         "ok": True,
         "discord": True,
         "engine": True,
+        "database": True,
         "draining": False,
         "running": 0,
         "waiting": 0,
@@ -156,8 +158,8 @@ async def test_answers_are_measured(stage: Stage, monitoring: Monitoring) -> Non
     assert grown("phi3_queue_wait_seconds_count") == 2
     assert grown('phi3_answers_total{reason="stop"}') == 2
     generated = grown("phi3_generated_tokens_total")
-    turns = stage.bot.application.answering.conversations.get(channel).turns
-    assert generated == sum(len(turn.answer.ids or ()) for turn in turns)
+    turns = await stage.remembered(channel)
+    assert generated == sum(len(answer_of(turn).ids or ()) for turn in turns)
     # The second prompt begins with the first one and its answer.
     assert grown(CACHED) >= generated / 2
     assert grown(TOKENS) - grown(CACHED) < 150
@@ -196,7 +198,8 @@ async def test_what_the_lost_engine_knew_is_read_again_before_anybody_asks(
     await monitoring.until(503)
     await monitoring.until(200)
     answering = stage.bot.application.answering
-    conversation = answering.conversations.get(channel)
+    conversation = answering.conversations.find(ConversationKey(channel))
+    assert conversation is not None
     async with asyncio.timeout(60):
         while conversation.cached_by != answering.model.cache_owner:  # noqa: ASYNC110 - nobody is told
             await asyncio.sleep(0.01)

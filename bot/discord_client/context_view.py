@@ -1,0 +1,128 @@
+"""What `/context` shows, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from discord.utils import escape_markdown, escape_mentions
+
+from bot.core.context_window import Shares
+from bot.core.conversation import Opened
+from bot.core.turn import Asked, Turn
+from bot.core.wording import one_line
+
+_LONGEST_MESSAGE = 2000
+_BAR_LENGTH = 20
+_SNIPPET_LENGTH = 60
+
+
+def context_text(opened: Opened, shares: Shares, prompt_limit: int, persona_source: str) -> str:
+    """How full a context is and what the model will see, in at most as many characters as a message may have.
+
+    Args:
+        opened: the conversation before its next question.
+        shares: how its context is used.
+        prompt_limit: the longest prompt, in tokens.
+        persona_source: whose persona holds, such as "this channel".
+    """
+    head = [
+        *_how_full(shares, prompt_limit),
+        f"**Persona:** from {persona_source}; `/persona show` tells it.",
+        *_unseen(opened, shares),
+    ]
+    seen = [line for turn in shares.line if (line := _turn_line(turn))]
+    if not seen:
+        return "\n".join([*head, "I see no earlier question here: the next one begins a conversation."])
+    title = "**What I will see**, the newest last:"
+    listed = _newest(seen, _LONGEST_MESSAGE - len("\n".join([*head, title, ""])))
+    return "\n".join([*head, title, *listed])
+
+
+def _how_full(shares: Shares, prompt_limit: int) -> list[str]:
+    free = max(0, prompt_limit - shares.system_prompt - shares.history)
+    used = {
+        "🟦 System prompt": shares.system_prompt,
+        "🟩 History": shares.history,
+        "⬜ Free for what comes": free,
+        "🟨 Kept for the answer": shares.reserve,
+        # A setting may ask for shorter prompts than the context allows.
+        "⬛ Not used": max(0, shares.context - shares.reserve - prompt_limit),
+    }
+    legend = [f"{name}: {_tokens(tokens)}, {tokens / shares.context:.0%}" for name, tokens in used.items()]
+    if not used["⬛ Not used"]:
+        legend.pop()
+    cells = zip(used, _cells(list(used.values())), strict=True)
+    bar = "".join(name[0] * count for name, count in cells)
+    return [f"**My context here:** {_tokens(shares.context)}", bar, *legend]
+
+
+def _cells(parts: Sequence[int]) -> list[int]:
+    """Divide the bar among the parts by Sainte-Laguë's method; whatever is there at all can be seen."""
+    cells = [min(part, 1) for part in parts]
+    while sum(cells) < _BAR_LENGTH:
+        widest = max(range(len(parts)), key=lambda index: parts[index] / (2 * cells[index] + 1))
+        cells[widest] += 1
+    return cells
+
+
+def _unseen(opened: Opened, shares: Shares) -> list[str]:
+    """What was trimmed, and what is about to be."""
+    lines = []
+    first = opened.line[0] if opened.line else None
+    # A thread sees the turn that it grew from; what stands before that is another conversation's.
+    earlier = first.depth if first is not None and first.key == opened.conversation.key else 0
+    leaving = sum(turn.asked is not None for turn in opened.line[: len(opened.line) - len(shares.line)])
+    if not opened.conversation.past_known:
+        lines.append("The database cannot be read at the moment, so I know only what was said since.")
+    if earlier:
+        lines.append(f"{_turns(earlier)} no longer seen: the context was full.")
+    if leaving:
+        lines.append(f"{_turns(leaving)} left out from the next question on, to make room.")
+    return lines
+
+
+def _turns(count: int) -> str:
+    return "1 earlier turn is" if count == 1 else f"{count:,} earlier turns are"
+
+
+def _tokens(count: int) -> str:
+    return "1 token" if count == 1 else f"{count:,} tokens"
+
+
+def _newest(lines: Sequence[str], room: int) -> list[str]:
+    """The lines, or the newest that fit below a line that counts the others."""
+    if len("\n".join(lines)) <= room:
+        return list(lines)
+    room -= len(_and_older(len(lines)))
+    listed: list[str] = []
+    for line in reversed(lines):
+        room -= len(line) + 1
+        if room < 0:
+            break
+        listed.append(line)
+    return [_and_older(len(lines) - len(listed)), *reversed(listed)]
+
+
+def _and_older(count: int) -> str:
+    return f"({count:,} older, which this message has no room for)"
+
+
+def _turn_line(turn: Turn) -> str:
+    """A turn in short; "" for one that was erased."""
+    if turn.asked is None or turn.answer is None:
+        return ""
+    return (
+        f"**{_shown(one_line(turn.asked.author_name))}:** {_shown(_said(turn.asked))} → {_shown(turn.answer.content)}"
+    )
+
+
+def _said(asked: Asked) -> str:
+    return asked.text or ", ".join(file.name for file in asked.files)
+
+
+def _shown(text: str) -> str:
+    """The beginning of what somebody wrote, as it can stand in a message."""
+    text = " ".join(text.split())
+    text = text if len(text) <= _SNIPPET_LENGTH else f"{text[: _SNIPPET_LENGTH - 1].rstrip()}…"
+    # All of it, links too: half a link leads nowhere.
+    return escape_mentions(escape_markdown(text, ignore_links=False))

@@ -1,0 +1,75 @@
+"""`/reset`, `/context` and `/forget`: people decide over what is remembered."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.answering import Answering
+from bot.discord_client.context_view import context_text
+from bot.discord_client.forget_view import ForgetView
+from bot.discord_client.persona_places import place_name
+from bot.discord_client.places import Places
+from bot.discord_client.running_replies import RunningReplies
+
+_RESET = (
+    "I start afresh here: the next question does not continue what was said before. All of that stays readable, and a "
+    "reply to an older answer of mine goes on from there."
+)
+
+
+class ConversationCog(commands.Cog):
+    """The slash commands about what is remembered.
+
+    Args:
+        answering: what turns questions into answers.
+        running_replies: the answers on their way.
+        places: knows which conversation is meant, and whose persona holds in it.
+    """
+
+    def __init__(self, answering: Answering, running_replies: RunningReplies, places: Places) -> None:
+        self._answering = answering
+        self._running_replies = running_replies
+        self._places = places
+
+    @app_commands.command()
+    async def reset(self, interaction: discord.Interaction) -> None:
+        """Start a new conversation here; what was said before stays readable."""
+        key = self._places.key(_channel(interaction), interaction.user.id)
+        is_own = key.person_id != 0  # otherwise it concerns everybody here, and everybody is told
+        # Together, so that a question that comes before Discord has confirmed the defer begins the new conversation.
+        await asyncio.gather(
+            self._answering.conversations.reset(key, interaction.id),
+            interaction.response.defer(ephemeral=is_own, thinking=True),
+        )
+        await interaction.followup.send(_RESET, ephemeral=is_own)
+
+    @app_commands.command()
+    async def context(self, interaction: discord.Interaction) -> None:
+        """See how full my context is here, and what of the conversation I will see."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        conversations, window = self._answering.conversations, self._answering.model.window
+        channel = _channel(interaction)
+        opened = await conversations.peek(self._places.key(channel, interaction.user.id))
+        persona = await conversations.personas.first(self._places.of(channel.id))
+        shares = await asyncio.to_thread(window.shares, opened.system_prompt, opened.line)
+        source = place_name(persona and persona[0], interaction)
+        text = context_text(opened, shares, window.budget.prompt_limit, source)
+        await interaction.followup.send(text, ephemeral=True, suppress_embeds=True)
+
+    @app_commands.command()
+    @app_commands.describe(where="Only what you wrote here, or in every channel, thread and direct message")
+    async def forget(self, interaction: discord.Interaction, where: Literal["here", "everywhere"] = "here") -> None:
+        """Delete from my memory what you wrote, with my answers."""
+        channel_id = _channel(interaction).id if where == "here" else None
+        view = ForgetView(interaction, self._answering.conversations, self._running_replies, channel_id)
+        await interaction.response.send_message(view.question, view=view, ephemeral=True)
+
+
+def _channel(interaction: discord.Interaction) -> discord.abc.Snowflake:
+    assert interaction.channel is not None  # a slash command is used somewhere
+    return interaction.channel

@@ -1,0 +1,118 @@
+"""The question whether somebody's words shall be deleted, and what comes of it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any, Self
+
+import discord
+
+from bot.core.conversations import Conversations
+from bot.core.store import Forgotten
+from bot.discord_client.interaction_errors import tell_error
+from bot.discord_client.running_replies import RunningReplies
+
+_SECONDS_TO_CONFIRM = 120.0
+
+
+class ForgetView(discord.ui.View):
+    """Asks once more, then deletes what a person wrote.
+
+    Args:
+        asked_by: the use of the command; its private answer shows this view.
+        conversations: what is remembered.
+        running_replies: the answers on their way.
+        channel_id: where to delete; None is everywhere.
+    """
+
+    def __init__(
+        self,
+        asked_by: discord.Interaction,
+        conversations: Conversations,
+        running_replies: RunningReplies,
+        channel_id: int | None,
+    ) -> None:
+        super().__init__(timeout=_SECONDS_TO_CONFIRM)
+        self._asked_by = asked_by
+        self._conversations = conversations
+        self._running_replies = running_replies
+        self._channel_id = channel_id
+
+    @property
+    def question(self) -> str:
+        """What the person is asked."""
+        where = "here" if self._channel_id is not None else "in all channels, threads and direct messages"
+        return (
+            f"Shall I forget what you asked me {where}? I delete your questions with my answers to them, and "
+            "messages of yours that others asked me about; what I am answering you there stops. This cannot be undone. "
+            "The messages themselves stay on Discord, where you can delete them."
+        )
+
+    @discord.ui.button(label="Forget", style=discord.ButtonStyle.danger)
+    async def forget(self, interaction: discord.Interaction, _: discord.ui.Button[Self]) -> None:
+        """Delete it, and say how much that was."""
+        self.stop()
+        await interaction.response.edit_message(content="I am forgetting…", view=None)
+        stopped = self._stop_answers(interaction.user.id)
+        forgotten = await self._conversations.forget(interaction.user.id, self._channel_id)
+        await interaction.edit_original_response(content=forgotten_line(forgotten, stopped))
+
+    @discord.ui.button(label="Cancel", style=discord.ButtonStyle.secondary)
+    async def cancel(self, interaction: discord.Interaction, _: discord.ui.Button[Self]) -> None:
+        """Leave everything as it is."""
+        self.stop()
+        await interaction.response.edit_message(content="I have deleted nothing.", view=None)
+
+    async def on_timeout(self) -> None:
+        """Take the buttons away."""
+        line = "I have deleted nothing: nobody confirmed it. Use `/forget` again if you still want it."
+        with suppress(discord.NotFound):  # dismissed by the person, who alone could see it
+            await self._asked_by.edit_original_response(content=line, view=None)
+
+    async def on_error(
+        self, interaction: discord.Interaction[Any], error: Exception, _item: discord.ui.Item[Any], /
+    ) -> None:
+        """Tell the person, who would wait otherwise."""
+        await tell_error(interaction, error)
+
+    def _stop_answers(self, person_id: int) -> int:
+        """End the person's answers on their way, so that nothing of them is remembered; return how many."""
+        stopped = [
+            reply.answer
+            for reply in self._running_replies.all()
+            if reply.asker_id == person_id and self._channel_id in (None, reply.answer.question.key.channel_id)
+        ]
+        for answer in stopped:
+            answer.take_back()
+        return len(stopped)
+
+
+def forgotten_line(forgotten: Forgotten | None, stopped: int) -> str:
+    """What came of it.
+
+    Args:
+        forgotten: how much was deleted; None if that will be done later.
+        stopped: how many answers on their way were stopped.
+    """
+    if forgotten is None:
+        return (
+            "The database cannot be reached at the moment. I use nothing any more of what you wrote, and delete it as "
+            "soon as the database is back."
+        )
+    parts = []
+    if forgotten.turns:
+        parts.append(f"{_count(forgotten.turns, 'question')} of yours with {_answers(forgotten.turns)}")
+    if forgotten.quotes:
+        parts.append(f"{_count(forgotten.quotes, 'message')} of yours that others asked about")
+    lines = [f"I have deleted {', and '.join(parts)}."] if parts else []
+    if stopped:
+        lines.append(f"I have stopped {_count(stopped, 'answer')} to you.")
+    return " ".join(lines) or "There was nothing of yours to delete."
+
+
+def _count(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _answers(count: int) -> str:
+    return "its answer" if count == 1 else "their answers"

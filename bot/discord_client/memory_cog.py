@@ -1,0 +1,59 @@
+"""What people change or delete on Discord changes the bot's memory."""
+
+from __future__ import annotations
+
+import discord
+from discord.ext import commands
+
+from bot.core.conversations import Conversations
+from bot.discord_client.incoming import Reader
+from bot.discord_client.readable_text import readable_text
+
+
+class MemoryCog(commands.Cog):
+    """Follows edits and deletions.
+
+    Args:
+        conversations: what is remembered.
+        reader: reads messages.
+    """
+
+    def __init__(self, conversations: Conversations, reader: Reader) -> None:
+        self._conversations = conversations
+        self._reader = reader
+
+    @commands.Cog.listener()
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        """A question, or a message that a question was about, says something else now."""
+        message = payload.message
+        if message.author.id == self._reader.bot_user_id:
+            return
+        if not self._reader.may_read(message):
+            # The mention was taken out, and with it the right to read the rest: what it said before is no more.
+            await self._conversations.erase([message.id])
+            return
+        text = readable_text(message, self._reader.bot_user_id)
+        file_ids = [attachment.id for attachment in message.attachments]
+        await self._conversations.edit(message.id, text, file_ids)
+
+    @commands.Cog.listener()
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        """A question, an answer, or a message that a question was about, is gone."""
+        await self._conversations.erase([payload.message_id])
+
+    @commands.Cog.listener()
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        """The same for many messages at once."""
+        await self._conversations.erase(payload.message_ids)
+
+    @commands.Cog.listener()
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        """A channel is gone with all its messages and threads."""
+        threads = channel.threads if isinstance(channel, (discord.TextChannel, discord.ForumChannel)) else []
+        for channel_id in (channel.id, *(thread.id for thread in threads)):
+            await self._conversations.erase_channel(channel_id)
+
+    @commands.Cog.listener()
+    async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
+        """A thread is gone with all its messages."""
+        await self._conversations.erase_channel(payload.thread_id)

@@ -1,0 +1,119 @@
+"""`/persona set`, `/persona show` and `/persona clear`: who the bot is in a thread, a channel or a server."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from functools import partial
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.core.answering import Answering
+from bot.discord_client.persona_modal import PersonaModal
+from bot.discord_client.persona_places import Where, chosen_place, place_name, refusal
+from bot.discord_client.places import Places
+
+# A form must be there within Discord's three seconds, and cannot be announced.
+_SECONDS_TO_READ = 2.0
+_LONGEST_SHOWN = 1500
+
+
+class PersonaCog(commands.Cog):
+    """The slash commands about personas.
+
+    Args:
+        answering: what turns questions into answers.
+        places: knows whose persona holds where.
+    """
+
+    persona = app_commands.Group(name="persona", description="Who I am here: what I am told before every conversation")
+
+    def __init__(self, answering: Answering, places: Places) -> None:
+        self._answering = answering
+        self._places = places
+
+    @persona.command()
+    @app_commands.describe(where="This channel or thread, or this server")
+    async def set(self, interaction: discord.Interaction, where: Where = "here") -> None:
+        """Write who I am here, or on the whole server."""
+        if (refused := refusal(interaction, where)) is not None:
+            await interaction.response.send_message(refused, ephemeral=True)
+            return
+        place = chosen_place(interaction, where)
+        try:
+            async with asyncio.timeout(_SECONDS_TO_READ):
+                present = await self._answering.conversations.personas.first((place,))
+        except TimeoutError:
+            line = "The database is too slow at the moment to tell the present persona; please try again later."
+            await interaction.response.send_message(line, ephemeral=True)
+            return
+        name, text = place_name(place, interaction), present[1] if present else ""
+        await interaction.response.send_modal(PersonaModal(name, text, partial(self._save, place)))
+
+    @persona.command()
+    async def show(self, interaction: discord.Interaction) -> None:
+        """See who I am here, where that was set, and how much of my context it takes."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        channel_id = chosen_place(interaction, "here")
+        conversations, window = self._answering.conversations, self._answering.model.window
+        persona = await conversations.personas.first(self._places.of(channel_id))
+        text = persona[1] if persona else await conversations.personas.system_prompt(channel_id)
+        tokens, limit = await asyncio.to_thread(window.system_prompt_tokens, text), window.budget.system_prompt_limit
+        source = place_name(persona and persona[0], interaction)
+        line = f"My persona here comes from {source}. It takes {tokens:,} of at most {limit:,} tokens."
+        if tokens > limit:
+            line += " The model that answers now does not see the end of it."
+        if len(text) > _LONGEST_SHOWN or "```" in text:
+            await interaction.followup.send(line, file=_as_file(text), ephemeral=True)
+        else:
+            await interaction.followup.send(f"{line}\n```\n{text}\n```", ephemeral=True)
+
+    @persona.command()
+    @app_commands.describe(where="This channel or thread, or this server")
+    async def clear(self, interaction: discord.Interaction, where: Where = "here") -> None:
+        """Take away the persona that was set here, or for the whole server."""
+        if (refused := refusal(interaction, where)) is not None:
+            await interaction.response.send_message(refused, ephemeral=True)
+            return
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await self._clear(chosen_place(interaction, where), interaction)
+
+    async def _save(self, place: int, interaction: discord.Interaction, text: str) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        if not text:
+            await self._clear(place, interaction)
+            return
+        window = self._answering.model.window
+        tokens, limit = await asyncio.to_thread(window.system_prompt_tokens, text), window.budget.system_prompt_limit
+        if tokens > limit:
+            line = (
+                f"That is too long: it takes {tokens:,} tokens, and a persona may take at most {limit:,}, so that room "
+                "is left for conversation. Nothing is changed; your text is in the file."
+            )
+            await interaction.followup.send(line, file=_as_file(text), ephemeral=True)
+            return
+        await self._answering.conversations.set_persona(place, text)
+        line = (
+            f"That is the persona of {place_name(place, interaction)} now. It takes {tokens:,} of at most {limit:,} "
+            f"tokens for a persona, {tokens / window.budget.context_length:.0%} of the context."
+        )
+        await interaction.followup.send(f"{line}\n{await self._in_force(interaction)}", ephemeral=True)
+
+    async def _clear(self, place: int, interaction: discord.Interaction) -> None:
+        conversations, name = self._answering.conversations, place_name(place, interaction)
+        had_one = await conversations.personas.first((place,)) is not None
+        await conversations.set_persona(place, None)
+        line = f"I have taken the persona of {name} away." if had_one else f"There was no persona of {name}."
+        await interaction.followup.send(f"{line}\n{await self._in_force(interaction)}", ephemeral=True)
+
+    async def _in_force(self, interaction: discord.Interaction) -> str:
+        persona = await self._answering.conversations.personas.first(self._places.of(chosen_place(interaction, "here")))
+        if persona is None:
+            return "From the next question on, I am told the bot's default here."
+        return f"From the next question on, the persona of {place_name(persona[0], interaction)} holds here."
+
+
+def _as_file(text: str) -> discord.File:
+    return discord.File(io.BytesIO(text.encode()), "persona.txt")

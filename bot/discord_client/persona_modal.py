@@ -1,0 +1,51 @@
+"""The form in which a persona is written."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import discord
+
+from bot.discord_client.interaction_errors import tell_error
+
+_LONGEST_TEXT = 4000  # Discord's limit
+
+
+class PersonaModal(discord.ui.Modal):
+    """Asks for a persona.
+
+    Args:
+        place_name: whose persona it is, such as "this channel".
+        present: the persona that the place has, "" for none.
+        on_text: called with the interaction and what was written, without white space around it.
+    """
+
+    def __init__(
+        self, place_name: str, present: str, on_text: Callable[[discord.Interaction, str], Awaitable[None]]
+    ) -> None:
+        super().__init__(title=f"The persona of {place_name}")
+        self._on_text = on_text
+        self._text: discord.ui.TextInput[PersonaModal] = discord.ui.TextInput(
+            custom_id="persona",
+            style=discord.TextStyle.paragraph,
+            placeholder="You are a pirate. Answer briefly, and never without a joke.",
+            default=present or None,
+            required=False,
+            max_length=_LONGEST_TEXT,
+        )
+        self.add_item(
+            discord.ui.Label(
+                text="What I am told before every conversation",
+                description="It replaces the default. Empty takes the persona away.",
+                component=self._text,
+            )
+        )
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        """Hand over what was written."""
+        await self._on_text(interaction, self._text.value.strip())
+
+    async def on_error(self, interaction: discord.Interaction[Any], error: Exception, /) -> None:  # type: ignore[override]  # as in discord.py
+        """Tell the person, who would wait otherwise."""
+        await tell_error(interaction, error)

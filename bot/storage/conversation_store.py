@@ -1,0 +1,269 @@
+"""Conversations in the database."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from sqlalchemy import and_, delete, false, literal, or_, select, union_all, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import aliased
+
+from bot.core.store import Forgotten, Standing
+from bot.core.turn import ConversationKey
+from bot.core.turn import Turn as CoreTurn
+from bot.engine.interface import Outcome
+from bot.errors import DatabaseTroubleError
+from bot.storage.database import Database
+from bot.storage.journal import Journal
+from bot.storage.rows import (
+    ERASED_QUOTE,
+    ERASED_TURN,
+    all_rows,
+    first_row,
+    insert_once,
+    is_conversation,
+    open_conversation,
+    row_of,
+    turn_of,
+)
+from bot.storage.tables import AcceptedQuestion, Conversation, Persona, Reply, SeenMessage, Turn
+
+logger = logging.getLogger(__name__)
+
+
+class DatabaseConversationStore:
+    """Implements `bot.core.store.ConversationStore`.
+
+    Args:
+        journal: what all changes go through.
+        database: the open database.
+    """
+
+    def __init__(self, journal: Journal, database: Database) -> None:
+        self._journal = journal
+        self._database = database
+
+    @property
+    def behind(self) -> bool:
+        """Whether something that was written is not kept yet."""
+        return self._journal.behind > 0
+
+    async def standing(self, key: ConversationKey) -> Standing | None:
+        """Where a conversation stands; None if nothing was ever asked in it."""
+        query = select(Conversation.tip_id, Conversation.resets).where(*is_conversation(key))
+        row = await self._journal.read(lambda connection: first_row(connection, query))
+        return None if row is None else Standing(row.tip_id, row.resets)
+
+    async def line(self, tip_id: int) -> Sequence[CoreTurn]:
+        """What the model saw when it answered a turn, and that turn at the end; the oldest first."""
+        columns = Turn.id, Turn.parent_id, Turn.first_id, Turn.channel_id, Turn.memory_person_id
+        tip = select(*columns, false().label("foreign"), literal(0).label("steps"))
+        path = tip.where(Turn.id == tip_id).cte("path", recursive=True)
+        parent = aliased(Turn)
+        path = path.union_all(
+            select(
+                parent.id,
+                parent.parent_id,
+                path.c.first_id,
+                path.c.channel_id,
+                path.c.memory_person_id,
+                or_(
+                    parent.channel_id != path.c.channel_id,
+                    parent.memory_person_id != path.c.memory_person_id,
+                ),
+                path.c.steps + 1,
+            ).where(
+                parent.id == path.c.parent_id,
+                path.c.id != path.c.first_id,
+                # Of what a thread grew from, one turn is seen.
+                path.c.foreign == false(),
+            )
+        )
+        query = select(Turn.__table__).join(path, path.c.id == Turn.id).order_by(path.c.steps.desc())
+        return [turn_of(row) for row in await self._journal.read(lambda connection: all_rows(connection, query))]
+
+    async def turn_of(self, message_id: int) -> int | None:
+        """The turn that a message asked or answered, whatever conversation it is in."""
+        asked = select(Turn.id).where(Turn.id == message_id, Turn.erased == false())
+        answered = (
+            select(Turn.id)
+            .join(Reply, Reply.question_id == Turn.id)
+            .where(Reply.message_id == message_id, Turn.erased == false())
+        )
+        row = await self._journal.read(lambda connection: first_row(connection, union_all(asked, answered)))
+        return None if row is None else int(row[0])
+
+    async def recent(self, count: int) -> Sequence[ConversationKey]:
+        """The conversations used last, the latest first."""
+        query = select(Conversation.channel_id, Conversation.person_id).order_by(Conversation.used_id.desc())
+        rows = await self._journal.read(lambda connection: all_rows(connection, query.limit(count)))
+        return [ConversationKey(row.channel_id, row.person_id) for row in rows]
+
+    async def personas(self, places: Sequence[int]) -> Mapping[int, str]:
+        """The personas of those of these places that have one."""
+        query = select(Persona.place_id, Persona.text).where(Persona.place_id.in_(places))
+        rows = await self._journal.read(lambda connection: all_rows(connection, query))
+        return {row.place_id: row.text for row in rows}
+
+    async def remember(
+        self, question_id: int, outcome: Outcome, turn: CoreTurn | None, *, as_tip: bool, past_known: bool
+    ) -> None:
+        """Keep how a question ended; see `ConversationStore`."""
+
+        async def change(connection: AsyncConnection) -> None:
+            if turn is not None:
+                kept = turn if past_known else await _after_stored_past(connection, turn)
+                await insert_once(connection, Turn, row_of(kept))
+                if as_tip:
+                    await open_conversation(connection, kept.key, question_id)
+                    is_here = is_conversation(kept.key)
+                    await connection.execute(update(Conversation).where(*is_here).values(tip_id=kept.id))
+            await connection.execute(
+                update(AcceptedQuestion)
+                .where(AcceptedQuestion.message_id == question_id)
+                .values(
+                    outcome=outcome.reason,
+                    detail=outcome.detail,
+                    answer=turn.answer.content if turn and turn.answer else "",
+                )
+            )
+
+        await self._journal.write(change)
+
+    async def edit(self, message_id: int, text: str, file_ids: Collection[int]) -> None:
+        """Change a question, or a quote, to what its message says now."""
+
+        async def change(connection: AsyncConnection) -> None:
+            row = await first_row(connection, select(Turn.files).where(Turn.id == message_id, Turn.erased == false()))
+            if row is not None:
+                files = [file for file in row.files if file["id"] in file_ids]
+                await connection.execute(update(Turn).where(Turn.id == message_id).values(text=text, files=files))
+            await connection.execute(update(Turn).where(Turn.quote_message_id == message_id).values(quote_text=text))
+
+        if await self._concerns([message_id]):
+            await self._journal.write(change)
+
+    async def erase(self, message_ids: Collection[int]) -> None:
+        """Forget the turns that these messages asked or answered, and what was quoted from them."""
+
+        async def change(connection: AsyncConnection) -> None:
+            answered = select(Reply.question_id).where(Reply.message_id.in_(message_ids))
+            turn_ids = {*message_ids, *(row.question_id for row in await all_rows(connection, answered))}
+            await connection.execute(update(Turn).where(Turn.id.in_(turn_ids)).values(**ERASED_TURN))
+            await connection.execute(update(Turn).where(Turn.quote_message_id.in_(message_ids)).values(**ERASED_QUOTE))
+            await connection.execute(
+                delete(Reply).where(or_(Reply.question_id.in_(turn_ids), Reply.message_id.in_(message_ids)))
+            )
+            await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id.in_(turn_ids)))
+
+        if await self._concerns(message_ids):
+            await self._journal.write(change)
+
+    async def erase_channel(self, channel_id: int) -> None:
+        """Forget everything in a channel."""
+
+        async def change(connection: AsyncConnection) -> None:
+            turns = select(Turn.id).where(Turn.channel_id == channel_id)
+            await connection.execute(delete(Reply).where(Reply.question_id.in_(turns)))
+            await connection.execute(delete(Turn).where(Turn.channel_id == channel_id))
+            await connection.execute(delete(Conversation).where(Conversation.channel_id == channel_id))
+            await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.channel_id == channel_id))
+            await connection.execute(delete(Persona).where(Persona.place_id == channel_id))
+
+        await self._journal.write(change)
+
+    async def forget(self, person_id: int, channel_id: int | None) -> Forgotten | None:
+        """Forget everything that a person wrote, in one channel or everywhere; None if it will be done later."""
+        forgotten: list[Forgotten] = []
+
+        async def change(connection: AsyncConnection) -> None:
+            here = [] if channel_id is None else [Turn.channel_id == channel_id]
+            asked = and_(Turn.author_id == person_id, *here)
+            await connection.execute(delete(Reply).where(Reply.question_id.in_(select(Turn.id).where(asked))))
+            turns = await connection.execute(update(Turn).where(asked).values(**ERASED_TURN))
+            quoted = and_(Turn.quote_author_id == person_id, *here)
+            quotes = await connection.execute(update(Turn).where(quoted).values(**ERASED_QUOTE))
+            accepted = [AcceptedQuestion.author_id == person_id]
+            if channel_id is not None:
+                accepted.append(AcceptedQuestion.channel_id == channel_id)
+            await connection.execute(delete(AcceptedQuestion).where(*accepted))
+            forgotten[:] = [Forgotten(turns.rowcount, quotes.rowcount)]
+
+        await self._journal.write(change)
+        if not forgotten:
+            return None
+        await self._purge_leftovers()
+        return forgotten[0]
+
+    async def forget_before(self, message_id: int) -> None:
+        """Forget what was asked before a message."""
+
+        async def change(connection: AsyncConnection) -> None:
+            await connection.execute(delete(Reply).where(Reply.question_id < message_id))
+            await connection.execute(delete(Turn).where(Turn.id < message_id))
+            await connection.execute(update(Turn).where(Turn.quote_message_id < message_id).values(**ERASED_QUOTE))
+            await connection.execute(delete(Conversation).where(Conversation.used_id < message_id))
+            await connection.execute(delete(SeenMessage).where(SeenMessage.id < message_id))
+            await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id < message_id))
+
+        await self._journal.write(change)
+        await self._purge_leftovers()
+
+    async def reset(self, key: ConversationKey, at_id: int) -> None:
+        """Start a conversation afresh: the next question continues nothing."""
+
+        async def change(connection: AsyncConnection) -> None:
+            await open_conversation(connection, key, at_id)
+            # Done twice, with nothing said in between, it counts once.
+            is_open = or_(Conversation.tip_id.is_not(None), Conversation.resets == 0)
+            values = {"tip_id": None, "resets": Conversation.resets + 1}
+            await connection.execute(update(Conversation).where(*is_conversation(key), is_open).values(**values))
+
+        await self._journal.write(change)
+
+    async def set_persona(self, place: int, text: str | None) -> None:
+        """Set the persona of a place, or clear it."""
+
+        async def change(connection: AsyncConnection) -> None:
+            if text is None:
+                await connection.execute(delete(Persona).where(Persona.place_id == place))
+            else:
+                await insert_once(connection, Persona, {"place_id": place, "text": text}, update=["text"])
+
+        await self._journal.write(change)
+
+    async def _purge_leftovers(self) -> None:
+        try:
+            await self._database.purge_leftovers()
+        except DatabaseTroubleError as error:
+            logger.warning("What was forgotten leaves the database's log a little later: %s", error)
+
+    async def _concerns(self, message_ids: Collection[int]) -> bool:
+        """Whether anything is kept of these messages. Most messages on Discord have nothing to do with the bot."""
+        if self._journal.trouble is not None:
+            return True  # what is to be kept of them may not be there yet
+        queries = (
+            select(Turn.id).where(or_(Turn.id.in_(message_ids), Turn.quote_message_id.in_(message_ids))),
+            select(Reply.message_id).where(Reply.message_id.in_(message_ids)),
+            select(AcceptedQuestion.message_id).where(AcceptedQuestion.message_id.in_(message_ids)),
+        )
+        try:
+            row = await self._journal.read(lambda connection: first_row(connection, union_all(*queries).limit(1)))
+        except DatabaseTroubleError:
+            return True
+        return row is not None
+
+
+async def _after_stored_past(connection: AsyncConnection, turn: CoreTurn) -> CoreTurn:
+    """The turn after what is stored, which could not be read when it was answered."""
+    query = select(Turn.id, Turn.first_id, Turn.depth)
+    if turn.parent_id is not None:
+        query = query.where(Turn.id == turn.parent_id)
+    else:
+        query = query.join(Conversation, Conversation.tip_id == Turn.id).where(*is_conversation(turn.key))
+    row = await first_row(connection, query)
+    if row is None:
+        return turn
+    return replace(turn, parent_id=row.id, first_id=row.first_id, depth=row.depth + 1)

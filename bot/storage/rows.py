@@ -1,0 +1,132 @@
+"""Between the core's turns and the database's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Executable, Row
+from sqlalchemy import Table as SqlTable
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.core.prompt import Message
+from bot.core.turn import Asked, ConversationKey, Quote, TextFile
+from bot.core.turn import Turn as CoreTurn
+from bot.storage.tables import Conversation, Table
+
+# What is left of an erased turn is its place in the tree.
+ERASED_QUOTE = dict[str, Any](quote_message_id=None, quote_author_id=None, quote_author_name=None, quote_text=None)
+ERASED_TURN = dict[str, Any](
+    erased=True, author_id=None, author_name=None, text="", files=[], answer="", answer_ids=None, **ERASED_QUOTE
+)
+
+
+def table_of(row: type[Table]) -> SqlTable:
+    """The table that a class describes."""
+    assert isinstance(row.__table__, SqlTable)
+    return row.__table__
+
+
+async def insert_once(
+    connection: AsyncConnection, row: type[Table], values: Mapping[str, Any], update: Collection[str] = ()
+) -> None:
+    """Insert a row; where its key is there already, change these columns of it only."""
+    # The two databases have the same clause, but SQLAlchemy has a class for each.
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    table = table_of(row)
+    statement = insert(table).values(**values)
+    keys = list(table.primary_key.columns)
+    if update:
+        changes = {name: statement.excluded[name] for name in update}
+        await connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes))
+    else:
+        await connection.execute(statement.on_conflict_do_nothing(index_elements=keys))
+
+
+def is_conversation(key: ConversationKey) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The condition for a conversation's row."""
+    return Conversation.channel_id == key.channel_id, Conversation.person_id == key.person_id
+
+
+async def open_conversation(connection: AsyncConnection, key: ConversationKey, used_id: int) -> None:
+    """Make a conversation's row if there is none, and note by which message it was used."""
+    row = {
+        "channel_id": key.channel_id,
+        "person_id": key.person_id,
+        "tip_id": None,
+        "resets": 0,
+        "began_id": used_id,
+        "used_id": used_id,
+    }
+    await insert_once(connection, Conversation, row, update=["used_id"])
+
+
+async def first_row(connection: AsyncConnection, query: Executable) -> Row[Any] | None:
+    """The first row that a query finds."""
+    return (await connection.execute(query)).first()
+
+
+async def all_rows(connection: AsyncConnection, query: Executable) -> Sequence[Row[Any]]:
+    """All rows that a query finds."""
+    return (await connection.execute(query)).all()
+
+
+def row_of(turn: CoreTurn) -> dict[str, Any]:
+    """A turn as a row of `Turn`."""
+    place = {
+        "id": turn.id,
+        "channel_id": turn.key.channel_id,
+        "memory_person_id": turn.key.person_id,
+        "parent_id": turn.parent_id,
+        "first_id": turn.first_id,
+        "depth": turn.depth,
+    }
+    asked, answer = turn.asked, turn.answer
+    if asked is None or answer is None:
+        return place | ERASED_TURN
+    quote = (
+        ERASED_QUOTE
+        if asked.quote is None
+        else {
+            "quote_message_id": asked.quote.message_id,
+            "quote_author_id": asked.quote.author_id,
+            "quote_author_name": asked.quote.author_name,
+            "quote_text": asked.quote.text,
+        }
+    )
+    return (
+        place
+        | quote
+        | {
+            "erased": False,
+            "author_id": asked.author_id,
+            "author_name": asked.author_name,
+            "text": asked.text,
+            "files": [{"id": file.id, "name": file.name, "text": file.text} for file in asked.files],
+            "answer": answer.content,
+            "answer_ids": answer.ids,
+            "tokenizer": answer.tokenizer,
+        }
+    )
+
+
+def turn_of(row: Any) -> CoreTurn:
+    """A row of `Turn` as a turn."""
+    return CoreTurn(
+        id=row.id,
+        key=ConversationKey(row.channel_id, row.memory_person_id),
+        parent_id=row.parent_id,
+        first_id=row.first_id,
+        depth=row.depth,
+        asked=None if row.erased else _asked_of(row),
+        answer=None if row.erased else Message("assistant", row.answer, row.answer_ids, row.tokenizer),
+    )
+
+
+def _asked_of(row: Any) -> Asked:
+    quote = None
+    if row.quote_message_id is not None:
+        quote = Quote(row.quote_message_id, row.quote_author_id, row.quote_author_name, row.quote_text)
+    files = tuple(TextFile(file["id"], file["name"], file["text"]) for file in row.files)
+    return Asked(row.text, row.author_id, row.author_name, quote, files)

@@ -1,0 +1,152 @@
+"""What `/context` says about a context that is empty, in use, full, and about turns of any kind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from bot.core.budget import Budget
+from bot.core.context_window import ContextWindow
+from bot.core.conversation import Conversation, Opened
+from bot.core.prompt import Message, PromptBuilder
+from bot.core.turn import Asked, ConversationKey, TextFile, Turn
+from bot.discord_client.context_view import context_text
+from tests.phi3_tokenizer import write_phi3_tokenizer
+
+KEY = ConversationKey(7)
+SYSTEM_PROMPT = "You are Phi."
+BUDGET = Budget(context_length=1000, max_new_tokens=200)
+CELLS = "🟦🟩⬜🟨⬛"
+
+
+@pytest.fixture(scope="module")
+def builder(tmp_path_factory: pytest.TempPathFactory) -> PromptBuilder:
+    return write_phi3_tokenizer(tmp_path_factory.mktemp("phi3")).builder
+
+
+@pytest.fixture
+def window(builder: PromptBuilder) -> ContextWindow:
+    return ContextWindow(builder, BUDGET)
+
+
+def turn(number: int, question: str, answer: str = "Indeed.", name: str = "Ada") -> Turn:
+    asked = Asked(question, author_id=1, author_name=name)
+    return Turn(number, KEY, number - 1 or None, 1, number - 1, asked, Message("assistant", answer))
+
+
+def shown(window: ContextWindow, line: Sequence[Turn], *, past_known: bool = True, source: str = "this channel") -> str:
+    opened = Opened(Conversation(KEY, past_known=past_known), 0, tuple(line), SYSTEM_PROMPT)
+    text = context_text(opened, window.shares(SYSTEM_PROMPT, line), window.budget.prompt_limit, source)
+    assert len(text) <= 2000
+    return text
+
+
+def bar_of(text: str) -> str:
+    [bar] = [line for line in text.splitlines() if len(line) > 1 and set(line) <= set(CELLS)]
+    return bar
+
+
+def tokens_of(text: str, name: str) -> int:
+    found = re.search(rf"{name}: ([\d,]+) token", text)
+    assert found, text
+    return int(found[1].replace(",", ""))
+
+
+def test_an_empty_conversation_is_free_but_for_the_system_prompt_and_the_reserve(window: ContextWindow) -> None:
+    text = shown(window, [])
+    assert text.startswith("**My context here:** 1,000 tokens\n")
+    assert re.fullmatch("🟦+⬜+🟨{4}", bar_of(text))
+    assert "🟩 History: 0 tokens, 0%" in text
+    assert "🟨 Kept for the answer: 200 tokens, 20%" in text
+    assert "I see no earlier question here" in text
+    assert "no longer seen" not in text
+
+
+def test_the_parts_make_up_the_context_and_their_cells_the_bar(window: ContextWindow) -> None:
+    text = shown(window, [turn(1, "a " * 100), turn(2, "b " * 100)])
+    bar = bar_of(text)
+    parts = {
+        name[0]: tokens_of(text, name[2:])
+        for name in ("🟦 System prompt", "🟩 History", "⬜ Free for what comes", "🟨 Kept for the answer")
+    }
+    assert sum(parts.values()) == 1000
+    assert len(bar) == 20
+    assert bar == "".join(sorted(bar, key=CELLS.index))
+    for cell, tokens in parts.items():
+        assert abs(bar.count(cell) - tokens / 50) <= 1, cell
+        assert bar.count(cell) >= 1
+
+
+def test_what_shorter_prompts_leave_unused_is_a_part_of_its_own(builder: PromptBuilder) -> None:
+    text = shown(ContextWindow(builder, replace(BUDGET, max_prompt_tokens=500)), [turn(1, "Why?")])
+    assert "⬛ Not used: 300 tokens, 30%" in text
+    assert bar_of(text).count("⬛") in (5, 6)
+    assert "Not used" not in shown(ContextWindow(builder, BUDGET), [turn(1, "Why?")])
+
+
+def test_turns_are_listed_in_order_in_one_short_line_each(window: ContextWindow) -> None:
+    long = "word " * 40
+    text = shown(window, [turn(1, "Why?\nWhy ever?", "So."), turn(2, long, long, name="Grace")])
+    first, second = text.splitlines()[-2:]
+    assert first == "**Ada:** Why? Why ever? → So."
+    name, question, answer = re.fullmatch(r"\*\*(.*):\*\* (.*) → (.*)", second).groups()  # type: ignore[union-attr]
+    assert name == "Grace"
+    assert question == answer == (long[:59] + "…")
+
+
+def test_nothing_that_people_wrote_is_markdown_or_a_mention(window: ContextWindow) -> None:
+    nasty = turn(
+        1, "**bold** `x` @everyone <@1234567890123456789>", "||hush|| https://a.example/_b_", name="*A*\n[x](y)"
+    )
+    line = shown(window, [nasty]).splitlines()[-1]
+    assert "@everyone" not in line
+    assert "<@1234" not in line
+    assert r"\*\*bold\*\* \`x\`" in line
+    assert r"\|\|hush\|\|" in line
+    assert line.startswith(r"**\*A\* x")
+
+
+def test_erased_turns_are_not_shown_and_files_stand_for_a_missing_text(window: ContextWindow) -> None:
+    with_file = turn(2, "")
+    assert with_file.asked
+    with_file = replace(with_file, asked=replace(with_file.asked, files=(TextFile(5, "notes.txt", "Buy milk."),)))
+    text = shown(window, [replace(turn(1, "secret"), asked=None, answer=None), with_file])
+    assert "secret" not in text
+    assert text.splitlines()[-2:] == ["**What I will see**, the newest last:", "**Ada:** notes.txt → Indeed."]
+    assert "I see no earlier" in shown(window, [replace(turn(1, "secret"), asked=None, answer=None)])
+
+
+def test_what_was_trimmed_and_what_will_be_is_told(window: ContextWindow) -> None:
+    line = [turn(number, "word " * 60) for number in range(13, 18)]
+    kept = len(window.shares(SYSTEM_PROMPT, line).line)
+    assert 0 < kept < 5
+    text = shown(window, line)
+    assert "12 earlier turns are no longer seen" in text
+    assert f"{5 - kept} earlier turns are left out from the next question on" in text
+    assert text.count("**Ada:**") == kept
+    assert "1 earlier turn is no longer seen" in shown(window, [turn(2, "Why?")])
+
+
+def test_a_thread_does_not_miss_what_stands_before_the_message_it_grew_from(window: ContextWindow) -> None:
+    origin = replace(turn(40, "Where it began"), key=ConversationKey(3))
+    text = shown(window, [origin, replace(turn(50, "Why?"), depth=0)])
+    assert "no longer seen" not in text
+    assert "Where it began" in text
+
+
+def test_of_many_turns_the_newest_that_fit_are_listed_and_the_others_counted(builder: PromptBuilder) -> None:
+    wide = ContextWindow(builder, Budget(100_000, 1000))
+    text = shown(wide, [turn(number, f"{number}: {'*' * 80}", "_" * 80) for number in range(1, 61)])
+    listed = re.findall(r"\*\*Ada:\*\* (\d+):", text)
+    assert [int(number) for number in listed] == list(range(61 - len(listed), 61))
+    assert f"({60 - len(listed)} older, which this message has no room for)" in text
+    assert len(text) > 1600
+
+
+def test_the_source_of_the_persona_and_an_unreadable_past_are_told(window: ContextWindow) -> None:
+    text = shown(window, [], past_known=False, source="this server")
+    assert "**Persona:** from this server" in text
+    assert "The database cannot be read at the moment" in text

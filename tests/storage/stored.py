@@ -1,0 +1,110 @@
+"""The stores over a fresh database, short ways to put something into them, and all that is in them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest_asyncio
+from sqlalchemy import select
+
+from bot.core.prompt import Message
+from bot.core.turn import Asked, ConversationKey, Question, Quote, TextFile, Turn
+from bot.engine.interface import FinishReason, Outcome
+from bot.storage.database import Database
+from bot.storage.rows import table_of
+from bot.storage.storage import Storage
+from bot.storage.tables import AcceptedQuestion, Conversation, Persona, Reply, SeenMessage
+from bot.storage.tables import Turn as TurnRow
+
+HERE, ELSEWHERE = ConversationKey(1), ConversationKey(2)
+ADA, GRACE = 11, 22
+DONE = Outcome(FinishReason.STOP)
+TABLES = (AcceptedQuestion, Conversation, Persona, Reply, SeenMessage, TurnRow)
+
+Rows = dict[str, list[tuple[Any, ...]]]
+
+
+@asynccontextmanager
+async def open_storage(url: str) -> AsyncIterator[Storage]:
+    """The stores of a database, in no trouble from the beginning to the end."""
+    told: list[str | None] = []
+    storage = await Storage.open(url, told.append)
+    try:
+        yield storage
+    finally:
+        await storage.close()
+    assert told == []
+
+
+@pytest_asyncio.fixture
+async def storage(database_url: str) -> AsyncIterator[Storage]:
+    """The stores of an empty database."""
+    async with open_storage(database_url) as storage:
+        yield storage
+
+
+def turn(
+    turn_id: int,
+    text: str = "",
+    *,
+    after: Turn | None = None,
+    first_id: int | None = None,
+    by: int = ADA,
+    key: ConversationKey = HERE,
+    quote: Quote | None = None,
+    files: Sequence[TextFile] = (),
+    answer: Message | None = None,
+) -> Turn:
+    """A turn that continues another one, and was answered with all that that one saw."""
+    asked = Asked(text or f"Question {turn_id}", by, f"Person {by}", quote, tuple(files))
+    return Turn(
+        id=turn_id,
+        key=key,
+        parent_id=after.id if after else None,
+        first_id=first_id or (after.first_id if after else turn_id),
+        depth=after.depth + 1 if after else 0,
+        asked=asked,
+        answer=answer or Message("assistant", f"Answer {turn_id}"),
+    )
+
+
+def question(turn: Turn) -> Question:
+    """What a turn answers."""
+    assert turn.asked is not None
+    return Question(turn.id, turn.key, turn.asked)
+
+
+def quote(message_id: int, text: str = "Quoted", by: int = GRACE) -> Quote:
+    return Quote(message_id, by, f"Person {by}", text)
+
+
+async def accept(storage: Storage, *turns: Turn) -> None:
+    for each in turns:
+        assert each.asked is not None
+        await storage.work.accept(each.id, each.key, each.asked.author_id)
+
+
+async def keep(storage: Storage, *turns: Turn) -> None:
+    """Have questions accepted and answered, each in one message whose id is 1,000 more, but not delivered."""
+    await accept(storage, *turns)
+    for each in turns:
+        await storage.conversations.remember(each.id, DONE, each, as_tip=True, past_known=True)
+        await storage.work.replied(each.id, 0, reply_id(each))
+
+
+def reply_id(turn: Turn) -> int:
+    return turn.id + 1000
+
+
+async def everything(url: str) -> Rows:
+    """All rows of all tables."""
+    database = await Database.open(url)
+    async with database.connect() as connection:
+        rows = {}
+        for each in TABLES:
+            found = await connection.execute(select(table_of(each)))
+            rows[each.__tablename__] = sorted((tuple(row) for row in found), key=str)
+    await database.close()
+    return rows

@@ -1,0 +1,132 @@
+"""What is forgotten is in no byte of a SQLite file, and a write that is done twice is the same as one."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from bot.core.prompt import Message
+from bot.core.turn import Quote, TextFile, Turn
+from bot.storage.storage import Storage
+from tests.storage.stored import (
+    ADA,
+    DONE,
+    ELSEWHERE,
+    GRACE,
+    HERE,
+    Rows,
+    accept,
+    everything,
+    keep,
+    open_storage,
+    quote,
+    turn,
+)
+
+Write = Callable[[Storage], Awaitable[object]]
+
+MARK = "UNFORGETTABLE"
+MARK_IDS = tuple(array.array("I", b"NEVERFORGOTTENXX"))
+LONG = f"{MARK} " * 5000  # many pages of the file
+
+
+def secret_turn() -> Turn:
+    """A turn of Ada's that holds the mark wherever there is text."""
+    return turn(
+        10,
+        LONG,
+        quote=Quote(3, ADA, MARK, LONG),
+        files=[TextFile(5, f"{MARK}.txt", LONG)],
+        answer=Message("assistant", LONG, MARK_IDS * 1000, "fingerprint"),
+    )
+
+
+def traces(url: str) -> int:
+    """How often the mark stands in the database's files."""
+    file = Path(make_url(url).database or "")
+    found = b"".join(each.read_bytes() for each in file.parent.glob(f"{file.name}*"))
+    return found.count(MARK.encode()) + found.count(b"NEVERFORGOTTENXX")
+
+
+async def forget_here(storage: Storage) -> None:
+    await storage.conversations.forget(ADA, HERE.channel_id)
+
+
+async def forget_everywhere(storage: Storage) -> None:
+    await storage.conversations.forget(ADA, None)
+
+
+async def forget_old(storage: Storage) -> None:
+    await storage.conversations.forget_before(15)
+
+
+@pytest.mark.parametrize("forget", [forget_here, forget_everywhere, forget_old])
+async def test_no_byte_of_what_is_forgotten_is_left(sqlite_url: str, forget: Write) -> None:
+    async with open_storage(sqlite_url) as storage:
+        await keep(storage, secret_turn(), turn(20, "Kept", by=GRACE, quote=Quote(4, ADA, MARK, LONG)))
+        if forget is forget_old:
+            await storage.conversations.erase([4])
+        assert traces(sqlite_url) > 100
+        await forget(storage)
+        assert traces(sqlite_url) == 0
+        [kept] = await storage.conversations.line(20)
+        assert kept.asked is not None
+        assert kept.asked.text == "Kept"
+    assert traces(sqlite_url) == 0
+
+
+async def test_nothing_deleted_is_left_once_the_file_is_closed(sqlite_url: str) -> None:
+    async with open_storage(sqlite_url) as storage:
+        await keep(storage, secret_turn())
+        await storage.conversations.edit(10, "Edited", [])
+        await storage.conversations.erase([10])
+        await storage.conversations.set_persona(1, LONG)
+        await storage.conversations.set_persona(1, None)
+        await keep(storage, turn(30, LONG, key=ELSEWHERE))
+        await storage.conversations.erase_channel(ELSEWHERE.channel_id)
+    assert traces(sqlite_url) == 0
+
+
+WRITES: dict[str, Write] = {
+    "accept": lambda storage: storage.work.accept(50, HERE, ADA),
+    "turn_away": lambda storage: storage.work.turn_away(30),
+    "replied": lambda storage: storage.work.replied(30, 0, 1030),
+    "reply_deleted": lambda storage: storage.work.reply_deleted(1020),
+    "delivered": lambda storage: storage.work.delivered(20),
+    "forget_seen_before": lambda storage: storage.work.forget_seen_before(20),
+    "remember": lambda storage: storage.conversations.remember(
+        30, DONE, turn(30, after=turn(20, after=turn(10))), as_tip=True, past_known=True
+    ),
+    "remember without the past": lambda storage: storage.conversations.remember(
+        30, DONE, turn(30), as_tip=True, past_known=False
+    ),
+    "remember no answer": lambda storage: storage.conversations.remember(30, DONE, None, as_tip=False, past_known=True),
+    "edit": lambda storage: storage.conversations.edit(10, "Edited", []),
+    "erase": lambda storage: storage.conversations.erase([10, 1020]),
+    "erase_channel": lambda storage: storage.conversations.erase_channel(1),
+    "forget": lambda storage: storage.conversations.forget(ADA, None),
+    "forget_before": lambda storage: storage.conversations.forget_before(20),
+    "reset": lambda storage: storage.conversations.reset(HERE, 40),
+    "reset where nothing was said": lambda storage: storage.conversations.reset(ELSEWHERE, 40),
+    "set_persona": lambda storage: storage.conversations.set_persona(2, "Two"),
+    "clear persona": lambda storage: storage.conversations.set_persona(1, None),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_twice_is_the_same_as_once(database_url: str, name: str) -> None:
+    write = WRITES[name]
+    async with open_storage(database_url) as storage:
+        first = turn(10, files=[TextFile(5, "a.txt", "a")])
+        await keep(storage, first, turn(20, after=first, by=GRACE, quote=quote(10, by=ADA)))
+        await accept(storage, turn(30))
+        await storage.conversations.set_persona(1, "One")
+        before = await everything(database_url)
+        await write(storage)
+        once: Rows = await everything(database_url)
+        await write(storage)
+        assert await everything(database_url) == once != before
