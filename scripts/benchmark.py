@@ -1,6 +1,7 @@
-"""Measure the bot's engines side by side on this machine.
+"""Measure the bot's engines side by side on this machine, and what the conversations that it keeps cost.
 
-Every figure is taken through the bot's own engine process, as the bot uses it. Leave the machine alone meanwhile.
+Every figure of an engine is taken through the bot's own engine process, as the bot uses it. Leave the machine alone
+meanwhile.
 """
 
 from __future__ import annotations
@@ -14,13 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarking.engine_run import Report
     from benchmarking.plan import Plan
+
+    from bot.model.folder import ModelFolder
 
 # The engine process imports this file again, so what only the benchmark needs is imported further down: it would
 # count as the engine's memory and time otherwise.
 
 _ENGINES = ("paged", "genai", "optimum")
+_WITHOUT_ENGINE = "idle"
 
 
 def main() -> int:
@@ -60,10 +66,10 @@ def _arguments() -> argparse.Namespace:
         type=_names,
         default=(),
         metavar="MEASURES",
-        help="such as one_chat,together_8,next_turn_3000,newcomer,crowd",
+        help="such as one_chat,together_8,next_turn_3000,newcomer,crowd; idle alone needs no engine",
     )
     parser.add_argument(
-        "--resume", action="store_true", help="keep the engines that an interrupted run into the same output completed"
+        "--resume", action="store_true", help="keep what an interrupted run into the same output completed"
     )
     return parser.parse_args()
 
@@ -83,38 +89,74 @@ async def _run(arguments: argparse.Namespace, plan: Plan) -> int:
     """Measure one engine after the other, so that only one is in memory, and write after each measure."""
     from bot.errors import ConfigurationError
     from bot.model.folder import open_model_folder
-    from bot.settings import load_settings
 
     if missing := [name for name in ("psutil", "matplotlib") if find_spec(name) is None]:
         raise ConfigurationError(f"the benchmark needs {' and '.join(missing)}; run: pip install '.[development]'")
-    from benchmarking.engine_run import EngineRun
-    from benchmarking.report import new_report, resumed_report, write_report
+    from benchmarking.report import new_report, resumed_report
 
     folder, output = open_model_folder(arguments.model), arguments.output
     report = resumed_report(folder, plan, output) if arguments.resume else new_report(folder, plan)
     began = time.monotonic()
-    for engine in [name for name in arguments.engines if name not in report["engines"]]:
 
-        def say(line: str, engine: str = engine) -> None:
-            print(f"{time.monotonic() - began:6.0f} s  {engine}: {line}", flush=True)
+    def say(line: str) -> None:
+        print(f"{time.monotonic() - began:6.0f} s  {line}", flush=True)
 
-        def keep(figures: Report, engine: str = engine) -> None:
-            report["engines"][engine] = figures
-            write_report(report, output)
-
-        options = load_settings(env_file=None, model_dir=folder.path, engine=engine).engine_options
-        keep(await EngineRun(options, folder, plan, say, arguments.only, keep).measure_all())
+    if arguments.only != (_WITHOUT_ENGINE,):
+        await _measure_engines(arguments, folder, plan, report, say)
+    if _WITHOUT_ENGINE in (arguments.only or (_WITHOUT_ENGINE,)) and _WITHOUT_ENGINE not in report:
+        await _measure_idle(folder, plan, report, output, say)
     return _conclude(report, output)
 
 
-def _conclude(report: Report, output: Path) -> int:
-    """Draw the plot, show the table, and return the exit code: 1 if no engine could be measured."""
-    from benchmarking.plot import save_plot  # not earlier: matplotlib's memory would count as the bot's
+async def _measure_engines(
+    arguments: argparse.Namespace, folder: ModelFolder, plan: Plan, report: Report, say: Callable[[str], None]
+) -> None:
+    from benchmarking.engine_run import EngineRun
+    from benchmarking.report import write_report
 
-    save_plot(report, output.with_suffix(".png"))
-    print(f"\n{output.with_suffix('.md').read_text(encoding='utf-8')}")
-    print(f"Written: {', '.join(str(output.with_suffix(suffix)) for suffix in ('.md', '.json', '.png'))}")
-    return 0 if any("failed" not in engine for engine in report["engines"].values()) else 1
+    from bot.settings import load_settings
+
+    for engine in [name for name in arguments.engines if name not in report["engines"]]:
+
+        def say_of(line: str, engine: str = engine) -> None:
+            say(f"{engine}: {line}")
+
+        def keep(figures: Report, engine: str = engine) -> None:
+            report["engines"][engine] = figures
+            write_report(report, arguments.output)
+
+        options = load_settings(env_file=None, model_dir=folder.path, engine=engine).engine_options
+        keep(await EngineRun(options, folder, plan, say_of, arguments.only, keep).measure_all())
+
+
+async def _measure_idle(
+    folder: ModelFolder, plan: Plan, report: Report, output: Path, say: Callable[[str], None]
+) -> None:
+    from benchmarking.idle_conversations import idle_conversations
+    from benchmarking.report import write_report
+
+    # Beside the results: where temporary files are may be memory and not a disk.
+    output.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        report["idle"] = await idle_conversations(folder, plan, output.parent, lambda line: say(f"idle: {line}"))
+    except Exception as error:  # noqa: BLE001 - reported with its reason; the engines' figures stay
+        report["idle"] = {"failed": " ".join(str(error).split()) or type(error).__name__}
+        say(f"idle failed: {report['idle']['failed']}")
+    write_report(report, output)
+
+
+def _conclude(report: Report, output: Path) -> int:
+    """Draw the engines' plot, show the tables, and return the exit code: 1 if nothing could be measured."""
+    written = [output.with_suffix(".md"), output.with_suffix(".json")]
+    if report["engines"]:
+        from benchmarking.plot import save_plot  # not earlier: matplotlib's memory would count as the bot's
+
+        written.append(output.with_suffix(".png"))
+        save_plot(report, written[-1])
+    print(f"\n{written[0].read_text(encoding='utf-8')}")
+    print(f"Written: {', '.join(map(str, written))}")
+    measured = [*report["engines"].values(), *([report["idle"]] if "idle" in report else [])]
+    return 0 if any("failed" not in each for each in measured) else 1
 
 
 if __name__ == "__main__":

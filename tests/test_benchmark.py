@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarking import idle_table
 from benchmarking.crowd_figures import CrowdTurn, begun_out_of_turn, crowd_figures, hit_rates
 from benchmarking.engine_run import EngineRun
 from benchmarking.generation import MeasureError, TimedGeneration, decode_rate_together
@@ -82,13 +83,13 @@ def test_the_rate_together_counts_only_while_all_stream() -> None:
 
 
 def test_whoever_begins_twice_while_another_waits_is_counted() -> None:
-    greedy = [CrowdTurn("greedy", number, 1, asked_at=0.0, waited_seconds=number) for number in (1, 2, 3)]
-    fair = CrowdTurn("patient", 9, 1, asked_at=0.5, waited_seconds=1.0)  # after the first, before the second
+    greedy = [CrowdTurn("greedy", str(number), 1, asked_at=0.0, waited_seconds=number) for number in (1, 2, 3)]
+    fair = CrowdTurn("patient", "9", 1, asked_at=0.5, waited_seconds=1.0)  # after the first, before the second
     assert begun_out_of_turn([*greedy, fair]) == 0
-    passed_over = CrowdTurn("patient", 9, 1, asked_at=0.5, waited_seconds=2.0)
+    passed_over = CrowdTurn("patient", "9", 1, asked_at=0.5, waited_seconds=2.0)
     assert begun_out_of_turn([*greedy, passed_over]) == 1
     # Whoever has had a turn meanwhile waits anew from there.
-    again = CrowdTurn("patient", 10, 1, asked_at=0.5, waited_seconds=2.0)
+    again = CrowdTurn("patient", "10", 1, asked_at=0.5, waited_seconds=2.0)
     assert begun_out_of_turn([*greedy, fair, again]) == 0
 
 
@@ -207,7 +208,7 @@ def test_the_table_compares_the_first_with_the_last_and_does_not_hide_what_faile
 def test_the_script_measures_the_small_model(small_model_dir: Path, tmp_path: Path) -> None:
     output = tmp_path / "new folder" / "benchmark"
     arguments = ("--size", "quick", "--engines", "paged", "--model", small_model_dir, "--output", output)
-    result = _run_script(*arguments)
+    result = run_script(*arguments)
     assert result.returncode == 0, result.stderr
 
     report = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
@@ -228,19 +229,20 @@ def test_the_script_measures_the_small_model(small_model_dir: Path, tmp_path: Pa
     assert 0 < engine["memory"]["bot_bytes"] < engine["memory"]["engine_bytes"]
 
     table = output.with_suffix(".md").read_text(encoding="utf-8")
-    assert all(f"| {row.label} |" in table for row in rows(report["plan"]))
+    assert all(f"| {row.label} |" in table for row in (*rows(report["plan"]), *idle_table.ROWS))
     assert "<sup>" not in table  # every line has its figure
     assert table in result.stdout
     assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
-    resumed = _run_script("--resume", *arguments)
+    resumed = run_script("--resume", *arguments)
     assert resumed.returncode == 0, resumed.stderr
     assert "paged: load" not in resumed.stdout  # nothing is measured twice
-    assert json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))["engines"]["paged"] == engine
+    kept = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
+    assert (kept["engines"]["paged"], kept["idle"]) == (engine, report["idle"])
 
 
 def test_a_wrong_folder_is_one_line(tmp_path: Path) -> None:
-    result = _run_script("--model", tmp_path / "nowhere", "--output", tmp_path / "benchmark")
+    result = run_script("--model", tmp_path / "nowhere", "--output", tmp_path / "benchmark")
     assert result.returncode == 2
     assert result.stderr.startswith("error: there is no model folder")
     assert len(result.stderr.splitlines()) == 1
@@ -249,7 +251,7 @@ def test_a_wrong_folder_is_one_line(tmp_path: Path) -> None:
 def test_properties_are_compared_by_speed_and_quality(small_model_dir: Path, tmp_path: Path) -> None:
     output, sets = tmp_path / "properties", '[{"KV_CACHE_PRECISION": "papyrus"}]'
     arguments = ("--quick", "--sets", sets, "--model", small_model_dir, "--output", output)
-    result = _run_script(*arguments, script="compare_properties.py")
+    result = run_script(*arguments, script="compare_properties.py")
     assert result.returncode == 0, result.stderr
     exact, refused = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))["sets"]
     assert exact["agreement"] == 1
@@ -264,7 +266,7 @@ def test_properties_are_compared_by_speed_and_quality(small_model_dir: Path, tmp
 
 @pytest.mark.parametrize("sets", ["[", '["u8"]'])
 def test_wrong_sets_are_refused(sets: str, tmp_path: Path) -> None:
-    result = _run_script("--sets", sets, "--model", tmp_path, script="compare_properties.py")
+    result = run_script("--sets", sets, "--model", tmp_path, script="compare_properties.py")
     assert result.returncode == 2
     assert "argument --sets: this is not" in result.stderr
 
@@ -284,16 +286,12 @@ async def _ticks(lag: LoopLag, count: int) -> None:
             await asyncio.sleep(0.001)
 
 
-def _run_script(*arguments: str | Path, script: str = "benchmark.py") -> subprocess.CompletedProcess[str]:
+def run_script(*arguments: str | Path, script: str = "benchmark.py") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, ROOT / "scripts" / script, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, timeout=280, check=False)
 
 
 def _report(**measures: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "plan": asdict(QUICK),
-        "machine": {"processor": "CPU", "cores": 2, "memory_bytes": 2**34, "measured_at": "2026-01-01T00:00:00+00:00"},
-        "model": {"name": "model", "recipe": None, "size_bytes": 10**9},
-        "engines": {engine: {"measures": figures} for engine, figures in measures.items()},
-    }
+    engines = {engine: {"measures": figures} for engine, figures in measures.items()}
+    return {"plan": asdict(QUICK), "engines": engines}

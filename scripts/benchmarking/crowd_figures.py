@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -27,13 +27,13 @@ class CrowdTurn:
         first_token_seconds: from asking to the first token of the answer; None if there was none.
         ended_at: when the answer was complete.
         tokens: the answer's length.
-        times_answered: how often it stands in its conversation with an answer.
+        times_answered: how often it stands in its conversation with an answer, in the end.
         prompt_tokens: the prompt's length; 0 if the engine did not tell.
         cached_tokens: how many of them its cache held.
     """
 
-    person: Hashable
-    conversation: Hashable
+    person: str
+    conversation: str
     number: int
     text: str = ""
     asked_at: float = 0.0
@@ -51,7 +51,7 @@ class CrowdTurn:
         return self.asked_at + self.waited_seconds
 
 
-def crowd_figures(turns: Sequence[CrowdTurn], many_asker: Hashable) -> dict[str, Any]:
+def crowd_figures(turns: Sequence[CrowdTurn], many_asker: str) -> dict[str, Any]:
     """Sum a crowd up.
 
     Args:
@@ -103,7 +103,7 @@ def begun_out_of_turn(turns: Sequence[CrowdTurn]) -> int:
     A person waits from asking, or from the turn they had last where they have more questions waiting, until their
     next turn. A fair line lets nobody else begin more than once meanwhile.
     """
-    begins: dict[Hashable, list[float]] = {}
+    begins: dict[str, list[float]] = {}
     for turn in sorted(turns, key=lambda turn: turn.began_at):
         begins.setdefault(turn.person, []).append(turn.began_at)
     count = 0

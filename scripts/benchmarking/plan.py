@@ -31,6 +31,10 @@ class Plan:
         crowd_turns: questions in each of them.
         crowd_answer: the longest answer to each question.
         crowd_running: the most questions of the crowd that run at once; the others wait in the bot's line.
+        idle_conversations: the few and the many conversations of the measure of idle ones; multiples of ten.
+        idle_turns: turns in each of them.
+        idle_mentions: questions in each run of it; a multiple of ten.
+        idle_runs: runs with the few, and as many with the many.
     """
 
     one_chat_runs: int = 3
@@ -52,6 +56,10 @@ class Plan:
     crowd_turns: int = 12
     crowd_answer: int = 32
     crowd_running: int = 16
+    idle_conversations: tuple[int, int] = (10, 10_000)
+    idle_turns: int = 50
+    idle_mentions: int = 200
+    idle_runs: int = 5
 
     def next_turn_length(self, history: int) -> int:
         """All tokens of a history's next turn, its answer included."""
@@ -90,6 +98,7 @@ SHORT = Plan(
     crowd_turns=3,
     crowd_answer=16,
     crowd_running=8,
+    idle_runs=3,
 )
 QUICK = Plan(
     one_chat_runs=1,
@@ -108,6 +117,10 @@ QUICK = Plan(
     crowd_turns=2,
     crowd_answer=8,
     crowd_running=4,
+    idle_conversations=(10, 100),
+    idle_turns=12,
+    idle_mentions=30,
+    idle_runs=1,
 )
 
 SIZES = {"full": FULL, "short": SHORT, "quick": QUICK}

@@ -17,6 +17,7 @@ QUESTIONS = (
 
 _WORDS = TEXT.split()
 _QUESTION_TOKENS = 10, 60
+_ANSWER_TOKENS = 30, 200
 
 
 class Prompts:
@@ -49,8 +50,16 @@ class Prompts:
 
     def made_up_question(self, name: str) -> str:
         """10 to 60 tokens of real words in no order, the same for the same name."""
+        return self._made_up(name, *_QUESTION_TOKENS)
+
+    def made_up_answer(self, name: str) -> Message:
+        """The same of 30 to 200 tokens, as the model would have answered it."""
+        text = self._made_up(name, *_ANSWER_TOKENS)
+        return self.builder.answer(text, self.builder.tokenizer.encode(text))
+
+    def _made_up(self, name: str, fewest: int, most: int) -> str:
         chance = random.Random(name)  # noqa: S311 - nothing secret
-        length = chance.randint(*_QUESTION_TOKENS)
+        length = chance.randint(fewest, most)
         tokenizer = self.builder.tokenizer
         ids = tokenizer.encode(" ".join(chance.choices(_WORDS, k=length)))  # a word has one token at least
         return tokenizer.decode(ids[:length]).strip()

@@ -8,22 +8,23 @@ from pathlib import Path
 
 from benchmarking.engine_run import Report
 from benchmarking.generation import MeasureError
+from benchmarking.idle_table import idle_table
 from benchmarking.machine import describe_machine, describe_model
 from benchmarking.measures import agreement
 from benchmarking.plan import Plan
-from benchmarking.table import markdown_table
+from benchmarking.table import machine_line, markdown_table
 from bot.core.tokenizer import read_json
 from bot.errors import ConfigurationError
 from bot.model.folder import ModelFolder
 
 
 def new_report(folder: ModelFolder, plan: Plan) -> Report:
-    """Begin a report on a model; `engines` is filled by the run."""
+    """Begin a report on a model; `engines` is filled by the run, and `idle` is added."""
     return {"machine": describe_machine(), "model": describe_model(folder), "plan": asdict(plan), "engines": {}}
 
 
 def resumed_report(folder: ModelFolder, plan: Plan, output: Path) -> Report:
-    """Begin a report with the engines that an interrupted run on the same machine, model and sizes has completed.
+    """Begin a report with what an interrupted run on the same machine, model and sizes has completed.
 
     Raises:
         ConfigurationError: there is no such report, or it is of something else.
@@ -34,6 +35,8 @@ def resumed_report(folder: ModelFolder, plan: Plan, output: Path) -> Report:
         if earlier.get(part) != json.loads(json.dumps(report[part])):
             raise ConfigurationError(f"{output}.json is of another {part}; leave --resume out to begin anew")
     report["engines"] = {name: each for name, each in earlier["engines"].items() if each.get("complete")}
+    if "failed" not in earlier.get("idle", {"failed": "not measured"}):
+        report["idle"] = earlier["idle"]
     return report
 
 
@@ -51,4 +54,11 @@ def write_report(report: Report, output: Path) -> None:
             report["agreement"] = {"failed": str(error)}
     output.parent.mkdir(parents=True, exist_ok=True)
     output.with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    output.with_suffix(".md").write_text(markdown_table(report), encoding="utf-8")
+    output.with_suffix(".md").write_text(_markdown(report), encoding="utf-8")
+
+
+def _markdown(report: Report) -> str:
+    parts = [markdown_table(report)] if report["engines"] else []
+    if "idle" in report:
+        parts.append(idle_table(report["idle"], report["plan"]))
+    return "\n".join([*parts, machine_line(report)])

@@ -147,7 +147,7 @@ def markdown_table(report: Mapping[str, Any]) -> str:
         if with_gain:
             cells.append(_gain(row, list(engines.values())))
         lines.append("| " + " | ".join([row.label, *cells]) + " |")
-    lines += ["", *_agreement(report.get("agreement", {}), titles), _caption(report)]
+    lines += ["", *_agreement(report.get("agreement", {}), titles), _caption(report["plan"])]
     if with_gain:
         lines[-1] += f" Gain: how many times better {titles[0]} is than {titles[-1]} in the same run."
     for number, note in enumerate(notes, 1):
@@ -198,11 +198,18 @@ def _agreement(agreement: Mapping[str, Any], titles: Sequence[str]) -> list[str]
     ]
 
 
-def _caption(report: Mapping[str, Any]) -> str:
-    machine, model, plan = report["machine"], report["model"], report["plan"]
+def _caption(plan: Mapping[str, Any]) -> str:
+    return (
+        f"Crowd: {plan['crowd_conversations']} conversations of {plan['crowd_turns']} turns that come at random, "
+        f"{plan['crowd_running']} at once at most, and one person who asks ten at once."
+    )
+
+
+def machine_line(report: Mapping[str, Any]) -> str:
+    """Return what a report's figures were measured with, and when."""
+    machine, model = report["machine"], report["model"]
     return (
         f"{model['name']} ({model['recipe'] or 'unknown recipe'}, {model['size_bytes'] / 1e9:.2f} GB) on "
         f"{machine['processor']}, {machine['cores']} cores, {machine['memory_bytes'] / 2**30:.0f} GiB, "
-        f"{machine['measured_at'][:10]}. Crowd: {plan['crowd_conversations']} conversations of {plan['crowd_turns']} "
-        f"turns that come at random, {plan['crowd_running']} at once at most, and one person who asks ten at once."
+        f"{machine['measured_at'][:10]}.\n"
     )

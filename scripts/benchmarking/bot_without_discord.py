@@ -1,0 +1,65 @@
+"""The bot's core over its storage: what happens between a message and the last edit of its answer, without Discord."""
+
+from __future__ import annotations
+
+import itertools
+
+from benchmarking.text import SYSTEM_PROMPT
+from bot.core.answering import Answer, Answering
+from bot.core.conversations import Conversations
+from bot.core.served_model import ServedModel
+from bot.core.turn import Asked, ConversationKey, Question
+from bot.core.waiting_line import WaitingLine
+from bot.numbers import Numbers
+from bot.storage.storage import Storage
+
+_MOST_WAITING = 256
+
+
+class BotWithoutDiscord:
+    """Accepts, answers and delivers questions, and keeps that it did, in the order in which the bot does it.
+
+    Args:
+        storage: the open database.
+        model: what answers.
+        first_id: the id of the first message; the next ones follow.
+        most_running: the most questions that are answered at once; the others wait in the line.
+        numbers: counts what happens.
+
+    Attributes:
+        conversations: what was said. Nothing of it is in memory yet.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        model: ServedModel,
+        *,
+        first_id: int = 1,
+        most_running: int = 1,
+        numbers: Numbers | None = None,
+    ) -> None:
+        line = WaitingLine(most_running=most_running, most_waiting=_MOST_WAITING, most_waiting_per_person=_MOST_WAITING)
+        self.conversations = Conversations(storage.conversations, SYSTEM_PROMPT)
+        self._answering = Answering(model, self.conversations, line, numbers)
+        self._work = storage.work
+        self._message_ids = itertools.count(first_id)
+
+    async def ask(self, key: ConversationKey, asked: Asked) -> Answer:
+        """Ask, and wait until the whole answer is delivered, in one message.
+
+        Args:
+            key: the conversation.
+            asked: the question.
+        """
+        question = Question(next(self._message_ids), key, asked)
+        answer = self._answering.ask(question)
+        await self._work.accept(question.id, key, asked.author_id)
+        reply_id = None
+        async for text in answer.texts():
+            if reply_id is None and text.strip():
+                reply_id = next(self._message_ids)
+                self.conversations.replied(question.id, reply_id)
+                await self._work.replied(question.id, 0, reply_id)
+        await self._work.delivered(question.id)
+        return answer
