@@ -1,0 +1,74 @@
+"""What the bot has kept, read from its file when it has ended."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTurn:
+    """A question and its answer.
+
+    Attributes:
+        channel_id: where it was asked.
+        parent_id: the turn that it continues.
+        author_id: who asked; None if it is erased.
+        text: what was asked.
+        answer: what was answered.
+    """
+
+    channel_id: int
+    parent_id: int | None
+    author_id: int | None
+    text: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryFile:
+    """All of it.
+
+    Attributes:
+        turns: by the id of the message that asked.
+        tips: the latest turn of each channel.
+        replies: the messages of each answer, in order.
+        accepted: the questions that are not finished.
+        integrity: what SQLite says about its file; `ok`.
+    """
+
+    turns: Mapping[int, KeptTurn]
+    tips: Mapping[int, int | None]
+    replies: Mapping[int, Sequence[int]]
+    accepted: Sequence[int]
+    integrity: str
+
+    @classmethod
+    def read(cls, file: Path) -> MemoryFile:
+        """Read it; nobody may be writing."""
+        with closing(sqlite3.connect(file)) as connection:
+            turns = connection.execute("SELECT id, channel_id, parent_id, author_id, text, answer FROM turns")
+            replies: dict[int, list[int]] = {}
+            for question_id, message_id in connection.execute(
+                "SELECT question_id, message_id FROM replies ORDER BY question_id, position"
+            ):
+                replies.setdefault(question_id, []).append(message_id)
+            return cls(
+                turns={row[0]: KeptTurn(*row[1:]) for row in turns},
+                tips=dict(connection.execute("SELECT channel_id, tip_id FROM conversations")),
+                replies=replies,
+                accepted=[row[0] for row in connection.execute("SELECT message_id FROM accepted_questions")],
+                integrity=connection.execute("PRAGMA integrity_check").fetchone()[0],
+            )
+
+    def line(self, channel_id: int) -> list[int]:
+        """The turns of a channel from the first to the latest, as each continues the one before."""
+        line: list[int] = []
+        turn_id = self.tips.get(channel_id)
+        while turn_id is not None and turn_id in self.turns and self.turns[turn_id].channel_id == channel_id:
+            line.insert(0, turn_id)
+            turn_id = self.turns[turn_id].parent_id
+        return line
