@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 _MOST_CHANNELS = 200
 _MOST_MESSAGES = 200
 _NEAR_MESSAGES = 50
+_RETRY_SECONDS = (5.0, 15.0, 60.0, 300.0, 900.0)
 _CANNOT_BE_REACHED = (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError)
 
 
@@ -78,21 +79,34 @@ class RecoveryCog(commands.Cog):
 
     async def _finish_accepted(self) -> None:
         for left in await self._work.unfinished():
-            try:
-                channel = await self._channel(left.channel_id)
-                message = await channel.fetch_message(left.message_id)
-            except discord.NotFound:
-                await self._work.turn_away(left.message_id)  # the question is gone, and wants no answer
-                continue
-            except _CANNOT_BE_REACHED as error:
-                logger.warning("Question %d cannot be finished now: %s", left.message_id, error)
-                continue
+            if not await self._finish(left):
+                self._begin(self._finish_later(left))
+
+    async def _finish_later(self, left: Unfinished) -> None:
+        for seconds in _RETRY_SECONDS:
+            await asyncio.sleep(seconds)
+            if await self._finish(left):
+                return
+        logger.error("Question %d cannot be finished; it waits for the next start.", left.message_id)
+
+    async def _finish(self, left: Unfinished) -> bool:
+        """Go on with a question; return False if Discord does not let the bot see it now."""
+        try:
+            channel = await self._channel(left.channel_id)
+            message = await channel.fetch_message(left.message_id)
             sent = await self._sent(message, left)
-            if left.outcome is not None:
-                self._begin(self._delivery.deliver_again(message, left.answer, left.outcome, sent))
-            else:
-                self._begin(self._mentions.answer(message, accepted_before=True, sent=sent))
-                await asyncio.sleep(0)  # in the line before the next one
+        except discord.NotFound:
+            await self._work.turn_away(left.message_id)  # the question is gone, and wants no answer
+            return True
+        except _CANNOT_BE_REACHED as error:
+            logger.warning("Question %d cannot be finished now: %s", left.message_id, error)
+            return False
+        if left.outcome is not None:
+            self._begin(self._delivery.deliver_again(message, left.answer, left.outcome, sent))
+        else:
+            self._begin(self._mentions.answer(message, accepted_before=True, sent=sent))
+            await asyncio.sleep(0)  # in the line before the next one
+        return True
 
     async def _sent(self, question: discord.Message, left: Unfinished) -> list[discord.Message]:
         """The messages that show a part of the answer, also one that was sent in the very moment of the crash."""

@@ -150,3 +150,25 @@ async def test_conversations_and_personas_outlast_a_restart(small_model_dir: Pat
         async with life(discord, small_model_dir, tmp_path) as stage:
             assert await stage.next_prompt(channel, "And of Italy?") == before
             assert "You are a pirate." in before.text
+
+
+async def test_what_cannot_be_seen_at_the_start_is_finished_a_little_later(
+    small_model_dir: Path, tmp_path: Path
+) -> None:
+    async with LoopbackDiscord() as discord:
+        ada, channel = discord.people[0], discord.channels[0].id
+        async with life(discord, small_model_dir, tmp_path, max_new_tokens=700) as stage:
+            question = await stage.mention(ada, channel, "Repeat the word hello a thousand times.")
+            await stage.growing(ada, channel, question)
+
+        discord.set_permissions(discord.bot.id, channel, deny=["read_message_history"])
+        async with life(discord, small_model_dir, tmp_path) as stage:
+            later = await stage.mention(ada, discord.channels[1].id, "What is the capital of France?")
+            await stage.answer(ada, discord.channels[1].id, later)
+            [waiting] = bots_messages(discord, channel)
+            assert RESTARTED in waiting["content"]
+            discord.set_permissions(discord.bot.id, channel, allow=["read_message_history"])
+            [finished] = await stage.answer(ada, channel, question)
+
+        assert finished["id"] == waiting["id"]
+        assert RESTARTED not in finished["content"]
