@@ -29,6 +29,7 @@ from bot.discord_client.recovery_cog import RecoveryCog
 from bot.discord_client.retention_cog import RetentionCog
 from bot.discord_client.typing_cog import TypingCog
 from bot.errors import ConfigurationError
+from bot.model.folder import open_model_folder
 from bot.monitoring_server import Health, MonitoringServer
 from bot.numbers import Numbers
 from bot.progress import Progress
@@ -47,7 +48,7 @@ class Application:
         progress: where what is being done is shown while that takes long.
 
     Raises:
-        ConfigurationError: there is no usable token.
+        ConfigurationError: there is no usable token, or no usable model folder.
 
     Attributes:
         ready: set once the bot is on Discord and answers.
@@ -62,6 +63,7 @@ class Application:
         self._settings = settings
         self._progress = progress
         self._token = settings.require_token()
+        open_model_folder(settings.model_dir)  # what is missing there is told before anything is begun
         self.ready = asyncio.Event()
         self.numbers = Numbers()
         self.client = PhiClient(message_content_intent=settings.message_content_intent, set_up=self._set_up)
