@@ -30,6 +30,8 @@ from bot.discord_client.retention_cog import RetentionCog
 from bot.discord_client.typing_cog import TypingCog
 from bot.errors import ConfigurationError
 from bot.model.folder import open_model_folder
+from bot.model.start_order import StartOrder
+from bot.model_watch import ModelWatch
 from bot.monitoring_server import Health, MonitoringServer
 from bot.numbers import Numbers
 from bot.progress import Progress
@@ -58,12 +60,14 @@ class Application:
 
     storage: Storage
     serving: Serving
+    _model_watch: ModelWatch
 
     def __init__(self, settings: Settings, progress: Progress) -> None:
         self._settings = settings
         self._progress = progress
         self._token = settings.require_token()
-        open_model_folder(settings.model_dir)  # what is missing there is told before anything is begun
+        # What is missing there is told before anything is begun.
+        StartOrder(settings.model_dir).next_usable(open_model_folder)
         self.ready = asyncio.Event()
         self.numbers = Numbers()
         self.client = PhiClient(message_content_intent=settings.message_content_intent, set_up=self._set_up)
@@ -89,6 +93,8 @@ class Application:
             conversations = Conversations(self.storage.conversations, self._settings.system_prompt, self._places.of)
             self.serving = Serving(self._settings, conversations, self.numbers)
             closing.push_async_callback(self.serving.close)
+            self._model_watch = ModelWatch(self.serving)
+            closing.push_async_callback(self._model_watch.close)
             await self._start_monitoring(closing)
             self._drain_on_terminate()
             async with self.client:
@@ -170,6 +176,7 @@ class Application:
 
     async def _set_up(self, client: PhiClient) -> None:
         await self.serving.start(self._progress.stage)
+        self._model_watch.start()
         for cog in self._cogs(client):
             await client.add_cog(cog)
         self._progress.stage("Connecting to Discord")

@@ -4,38 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bot.candidate import Candidate
 from bot.core.answering import Answering
-from bot.core.budget import Budget
-from bot.core.context_window import ContextWindow
 from bot.core.conversations import Conversations
-from bot.core.prompt import Message, PromptBuilder
-from bot.core.served_model import ServedModel
 from bot.core.waiting_line import WaitingLine
-from bot.engine.interface import EngineFacts, FinishReason, GenerationRequest
+from bot.engine.interface import EngineFacts
 from bot.engine.process import EngineProcess
 from bot.errors import ConfigurationError, ModelDoesNotFitError
-from bot.model.folder import ModelFolder, open_model_folder
+from bot.model.folder import ModelFolder, open_model_folder, read_choice, verify_model_folder
+from bot.model.start_order import StartOrder
+from bot.model.versions import Choice
 from bot.numbers import Numbers
 from bot.settings import Settings
-
-_PROBE_TOKENS = 8
-_PROBE_SECONDS = 120.0
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A model that could answer: what its folder says, and an engine for it that may not be loaded."""
+class Refusal:
+    """A version that the pointer names and that does not answer.
 
-    folder: ModelFolder
-    engine: EngineProcess
-    model: ServedModel
+    Attributes:
+        choice: what the pointer said.
+        reason: why it could not be used, in one line.
+    """
+
+    choice: Choice
+    reason: str
 
 
 class Serving:
@@ -47,16 +48,24 @@ class Serving:
         numbers: counts what happens.
 
     Raises:
-        ConfigurationError: the model folder cannot be used, or the system prompt does not fit its context.
+        ConfigurationError: no version in the model folder can be used, or the system prompt does not fit its context.
+
+    Attributes:
+        answering: turns questions into answers.
+        model_dir: the folder whose model is served, as it was given: a link may lead elsewhere by the next reload.
+        refusal: why another version answers than the one that the pointer names; None while nothing was refused.
     """
 
     def __init__(self, settings: Settings, conversations: Conversations, numbers: Numbers) -> None:
         self._settings = settings
         self._numbers = numbers
-        self._model_dir = settings.model_dir  # as it was given: a link may lead elsewhere by the next reload
-        self._present = self._prepare(self._model_dir)
-        self._farewells: set[asyncio.Task[None]] = set()
+        self.model_dir = settings.model_dir
+        self.refusal: Refusal | None = None
+        self._start_order = StartOrder(self.model_dir)
+        self._present = self._start_order.next_usable(self._prepare)
+        self._farewells: dict[asyncio.Task[None], EngineProcess] = {}
         self._replacing: asyncio.Task[str] | None = None
+        self._closed = threading.Event()
         model = self._present.model
         line = WaitingLine(
             # That engine has no batch: who waits inside it could not be told their place.
@@ -77,21 +86,30 @@ class Serving:
         """What its engine says about itself; None while it is not loaded."""
         return self._present.engine.facts
 
+    @property
+    def is_replacing(self) -> bool:
+        """Whether another model is being loaded now."""
+        return self._replacing is not None
+
     async def start(self, on_progress: Callable[[str], None]) -> None:
-        """Load the model.
+        """Load the model: the current version, or the latest before it that can be used.
 
         Args:
             on_progress: called with a line for each phase.
 
         Raises:
-            ConfigurationError: the engine cannot start.
+            ConfigurationError: the engine starts with none of them; why not with the first.
         """
+        facts = await self._start_engine(on_progress)
+        self._let_answer(self._present.within_cache())
+        if self._start_order.refusals:
+            self.refusal = Refusal(self._start_order.choice, str(self._start_order.refusals[0]))
+            refused = self.refusal.choice.folder.name
+            logger.warning("%s answers, not the version %s: %s", self.folder.title, refused, self.refusal.reason)
         if not self.can_stop:
             logger.warning(
                 "The model in %s names no end token: its answers end only at their longest.", self.folder.path
             )
-        facts = await self._present.engine.start(on_progress)
-        self._let_answer(_within_cache(self._present))
         if facts.cache_tokens:
             size = f"{facts.cache_tokens:,} tokens, {facts.cache_bytes / 1e9:.2f} GB"
             logger.info("%s on %s; KV cache: %s", facts.engine, facts.device_name, size)
@@ -104,8 +122,12 @@ class Serving:
     async def replace(self, model_dir: Path | None = None) -> str:
         """Let the model in a folder take over. Conversations go on; if anything fails, the present model stays.
 
+        Where the folder has a manifest, every file is compared with it before the engine is loaded; so it is at the
+        start.
+
         Args:
-            model_dir: the folder; None reads the present one's path again.
+            model_dir: the folder; None reads the present one's path again. Of several versions in it, the current
+                one is taken.
 
         Returns:
             a line that says how it went.
@@ -113,69 +135,92 @@ class Serving:
         Raises:
             ConfigurationError: the folder's model cannot be used. The present one goes on answering.
         """
-        if self._replacing is not None:
+        if self.is_replacing:
             raise ConfigurationError("a model is being loaded already; wait until that is done")
-        asked = model_dir or self._model_dir
-        self._replacing = asyncio.create_task(self._replace(asked))
+        self._replacing = asyncio.create_task(self._replace(model_dir or self.model_dir))
         try:
-            line = await self._replacing
-            self._model_dir = asked
-            return line
+            return await self._replacing
         finally:
             self._replacing = None
 
     async def close(self) -> None:
         """End every engine."""
-        tasks = [*self._farewells] if self._replacing is None else [self._replacing, *self._farewells]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._present.engine.close()
+        self._closed.set()
+        if self._replacing is not None:
+            self._replacing.cancel()
+            await asyncio.wait([self._replacing])
+        farewells = dict(self._farewells)
+        # A farewell is not cancelled: it may be ending its process already, which would then be left behind.
+        await asyncio.gather(*(engine.close() for engine in (self._present.engine, *farewells.values())))
+        await asyncio.gather(*farewells)
+
+    async def _start_engine(self, on_progress: Callable[[str], None]) -> EngineFacts:
+        while True:
+            try:
+                return await self._load_present(on_progress)
+            except ConfigurationError as error:
+                self._start_order.refusals.append(error)
+                await self._present.engine.close()
+                self._let_answer(await asyncio.to_thread(self._start_order.next_usable, self._prepare))
+
+    async def _load_present(self, on_progress: Callable[[str], None]) -> EngineFacts:
+        # While the engine loads: both read the same files from the disk.
+        verifying = asyncio.to_thread(self._verify, self._present.folder)
+        facts, _ = await asyncio.gather(self._present.engine.start(on_progress), verifying)
+        return facts
+
+    def _verify(self, folder: ModelFolder) -> None:
+        verify_model_folder(folder.path, self._require_open)
+
+    def _require_open(self, _file: str) -> None:
+        if self._closed.is_set():
+            raise ConfigurationError("the bot is being ended")
 
     def _prepare(self, model_dir: Path) -> Candidate:
+        return self._candidate(open_model_folder(model_dir))
+
+    def _prepare_verified(self, model_dir: Path) -> Candidate:
         folder = open_model_folder(model_dir)
-        settings, defaults = self._settings, folder.generation_defaults
-        builder = PromptBuilder.from_folder(folder.path, folder.eos_token_ids)
-        budget = Budget(folder.context_length, settings.max_new_tokens_for(defaults), settings.max_prompt_tokens)
-        engine = self._engine_for(folder)
-        sampling = settings.sampling_for(defaults)
-        model = ServedModel(engine, builder, budget, sampling, settings.answer_time_limit_seconds)
-        _check_system_prompt(model.window, settings.system_prompt)
-        return Candidate(folder, engine, model)
+        self._verify(folder)
+        return self._candidate(folder)
+
+    def _candidate(self, folder: ModelFolder) -> Candidate:
+        return Candidate.prepare(folder, self._engine_for(folder), self._settings)
 
     def _engine_for(self, folder: ModelFolder) -> EngineProcess:
         return EngineProcess(replace(self._settings.engine_options, model_dir=folder.path), self._numbers)
 
     def _with_new_engine(self, candidate: Candidate) -> Candidate:
-        engine = self._engine_for(candidate.folder)
-        return Candidate(candidate.folder, engine, replace(candidate.model, engine=engine))
+        return candidate.with_engine(self._engine_for(candidate.folder))
 
     async def _replace(self, model_dir: Path) -> str:
+        choice = await asyncio.to_thread(read_choice, model_dir)
+        try:
+            line = await self._load_another(model_dir)
+        except Exception as error:
+            if model_dir == self.model_dir and choice.has_versions:
+                self.refusal = Refusal(choice, str(error))
+            raise
+        self.model_dir, self.refusal = model_dir, None
+        return line
+
+    async def _load_another(self, model_dir: Path) -> str:
         # In a thread, because a large tokenizer takes a second to read, and answers stream meanwhile.
-        candidate = await asyncio.to_thread(self._prepare, model_dir)
+        candidate = await asyncio.to_thread(self._prepare_verified, model_dir)
         started = time.monotonic()
         try:
-            await self._load_and_probe(candidate)
+            await candidate.load_and_probe()
         except ModelDoesNotFitError:
             return await self._replace_with_pause(candidate)
         self._take_over(candidate)
-        return f"{candidate.folder.name} answers now. It was loaded beside the old one in {_since(started)}."
-
-    async def _load_and_probe(self, candidate: Candidate) -> None:
-        """Load a candidate and let it answer once; end its engine if it does not."""
-        try:
-            await candidate.engine.start()
-            await _probe(candidate.model)
-        except BaseException:
-            await candidate.engine.close()
-            raise
+        return f"{candidate.folder.title} answers now. It was loaded beside the old one in {_since(started)}."
 
     def _take_over(self, candidate: Candidate) -> None:
         old = self._present
-        self._let_answer(_within_cache(candidate))
+        self._let_answer(candidate.within_cache())
         farewell = asyncio.create_task(old.engine.retire())
-        self._farewells.add(farewell)
-        farewell.add_done_callback(self._farewells.discard)
+        self._farewells[farewell] = old.engine
+        farewell.add_done_callback(self._farewells.pop)
 
     def _let_answer(self, candidate: Candidate) -> None:
         self._present = candidate
@@ -192,53 +237,18 @@ class Serving:
             await old.engine.close()
             candidate = self._with_new_engine(candidate)  # the one that did not fit is of no more use
             try:
-                await self._load_and_probe(candidate)
+                await candidate.load_and_probe()
             except Exception:
                 # Where it does not start either, the next question makes it try again.
                 self._let_answer(self._with_new_engine(old))
                 await self._present.engine.start()
-                self._let_answer(_within_cache(self._present))
+                self._let_answer(self._present.within_cache())
                 raise
             self._take_over(candidate)
         finally:
             line.resume()
         pause = f"Memory holds one model only, so answers paused for {_since(started)}."
-        return f"{candidate.folder.name} answers now. {pause}"
-
-
-def _within_cache(candidate: Candidate) -> Candidate:
-    """Where the loaded engine's cache is shorter than the model's context, conversations have to fit the cache."""
-    facts, budget = candidate.engine.facts, candidate.model.budget
-    if facts is None or not 0 < facts.cache_tokens < budget.context_length:
-        return candidate
-    logger.warning(
-        "Memory allows %s tokens a conversation, of the model's %s.", facts.cache_tokens, budget.context_length
-    )
-    budget = replace(budget, context_length=facts.cache_tokens)
-    return replace(candidate, model=replace(candidate.model, budget=budget))
-
-
-async def _probe(model: ServedModel) -> None:
-    prompt = model.builder.build([Message("user", "Say hello.")])
-    generation = model.engine.submit(
-        GenerationRequest(prompt.ids, model.builder.stop_ids, _PROBE_TOKENS, _PROBE_SECONDS, model.sampling)
-    )
-    async for _ in generation:
-        pass
-    outcome = generation.outcome
-    if outcome is None or outcome.reason not in (FinishReason.STOP, FinishReason.LENGTH):
-        raise ConfigurationError(
-            f"the model does not answer a first question: {outcome and (outcome.detail or outcome.reason)}"
-        )
-
-
-def _check_system_prompt(window: ContextWindow, system_prompt: str) -> None:
-    tokens, limit = window.system_prompt_tokens(system_prompt), window.budget.system_prompt_limit
-    if tokens > limit:
-        raise ConfigurationError(
-            f"SYSTEM_PROMPT takes {tokens:,} tokens, more than half of the {window.budget.prompt_limit:,} that a "
-            "prompt may have with this model; shorten it, or lower MAX_NEW_TOKENS"
-        )
+        return f"{candidate.folder.title} answers now. {pause}"
 
 
 def _since(started: float) -> str:

@@ -15,9 +15,11 @@ import pytest
 
 from bot.core.prompt import Message
 from bot.demo.loopback import LoopbackDiscord
+from bot.model.versions import ModelVersions
 from bot.settings import Settings
 from tests.phi3_tokenizer import write_phi3_tokenizer
 from tests.small_model import small_model_dir
+from tests.versions_of_small_model import add_version, cut_off
 
 __all__ = ["small_model_dir"]
 
@@ -112,7 +114,8 @@ async def test_a_model_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     done = await run(tmp_path, DISCORD_TOKEN=TOKEN)
     assert done.code == 2
     assert str(Path("model/phi3-instruct/int4")) in done.line
-    assert "optimum-cli export openvino" in done.line
+    assert "python scripts/export_model.py --prebuilt --output " in done.line
+    assert "make demo" in done.line
 
 
 async def test_a_model_folder_that_is_incomplete_is_told(tmp_path: Path, small_model_dir: Path) -> None:
@@ -122,6 +125,22 @@ async def test_a_model_folder_that_is_incomplete_is_told(tmp_path: Path, small_m
     assert done.code == 2
     assert f"MODEL_DIR={folder} is not complete: " in done.line
     assert "openvino_model.bin" in done.line
+
+
+async def test_where_no_version_can_be_used_the_current_one_is_told(tmp_path: Path, small_model_dir: Path) -> None:
+    versions = ModelVersions(tmp_path / "home")
+    for name in ("first", "second"):
+        add_version(versions, name, small_model_dir, damaged_by=("openvino_model.bin", cut_off))
+        versions.switch(name)
+    done = await run(tmp_path, DISCORD_TOKEN=TOKEN, MODEL_DIR=str(versions.home))
+    assert done.code == 2
+    assert done.line.startswith(f"error: the version second in MODEL_DIR={versions.home} is not complete: ")
+    assert f"python scripts/export_model.py --output {versions.home} --rollback" in done.line
+
+    (versions.home / "current.json").write_text("{", encoding="utf-8")
+    done = await run(tmp_path, DISCORD_TOKEN=TOKEN, MODEL_DIR=str(versions.home))
+    assert done.code == 2
+    assert "current.json cannot be read (it is damaged); choose a version anew: " in done.line
 
 
 async def test_a_token_that_discord_refuses_is_told(

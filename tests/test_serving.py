@@ -9,45 +9,32 @@ import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from unittest.mock import patch
 
-import psutil
 import pytest
 import pytest_asyncio
 
 from bot.core.turn import ConversationKey
-from bot.discord_client.model_cog import describe_model
+from bot.discord_client.model_info import describe_model
 from bot.engine import child
 from bot.engine.interface import EngineOptions, FinishReason
 from bot.engine.worker import main, memory_limit
 from bot.errors import ConfigurationError
 from bot.numbers import Numbers
 from bot.serving import Serving
-from bot.settings import load_settings
-from tests.core.memory import Memory, ask, open_memory, person
+from tests.core.memory import Memory, person
+from tests.served import answered, broken, engines, make_serving, memory, process_id, until
 from tests.small_model import small_model_dir
 
-__all__ = ["small_model_dir"]
+__all__ = ["memory", "small_model_dir"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ENDLESS = "Repeat the word hello a thousand times."
 OUTSIDE = "PROCESSES_OUTSIDE_OF_THE_CONTAINER"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def memory(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Memory]:
-    async with open_memory(tmp_path_factory.mktemp("memory")) as memory:
-        yield memory
-
-
-def make_serving(memory: Memory, model_dir: Path, **settings: object) -> Serving:
-    loaded = load_settings(env_file=None, model_dir=model_dir, max_new_tokens=8, **settings)
-    return Serving(loaded, memory.conversations(), Numbers())
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -76,44 +63,9 @@ def changed(path: Path, change: Callable[[bytes], bytes]) -> Iterator[None]:
         path.write_bytes(content)
 
 
-def broken(graph: bytes) -> bytes:
-    """A model that OpenVINO cannot read, although the file is whole."""
-    return graph.replace(b'type="MatMul"', b'type="NoSuchOperation"', 1)
-
-
 def without(*names: str) -> Callable[[bytes], bytes]:
     """Leave these out of a JSON object."""
     return lambda content: json.dumps({k: v for k, v in json.loads(content).items() if k not in names}).encode()
-
-
-def process_id(serving: Serving) -> int:
-    assert serving.facts is not None
-    return serving.facts.process_id
-
-
-def engines(parent: int | None = None) -> set[int]:
-    """The engine processes that a process has; None is this one."""
-    found = set()
-    for process in psutil.Process(parent).children():
-        with suppress(psutil.NoSuchProcess):  # it has just ended
-            if "spawn_main" in " ".join(process.cmdline()):
-                found.add(process.pid)
-    return found
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(120):
-        while not condition():  # noqa: ASYNC110 - nobody is told
-            await asyncio.sleep(0.01)
-
-
-async def answered(serving: Serving, name: str = "Ada") -> FinishReason:
-    """Ask something whose answer is longer than allowed, in a conversation of one's own; return how it ended."""
-    answer = serving.answering.ask(ask(ENDLESS, name, key=ConversationKey(person(name))))
-    async for _ in answer.texts():
-        pass
-    assert answer.outcome is not None
-    return answer.outcome.reason
 
 
 async def turns_of_ada(serving: Serving) -> int:

@@ -9,6 +9,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.discord_client.model_info import describe_model
 from bot.errors import ConfigurationError
 from bot.numbers import Numbers
 from bot.serving import Serving
@@ -47,37 +48,5 @@ class ModelCog(commands.Cog):
         try:
             line = await self._serving.replace(Path(folder) if folder else None)
         except ConfigurationError as error:
-            line = f"{self._serving.folder.name} goes on answering: {error}"
+            line = f"{self._serving.folder.title} goes on answering: {error}"
         await interaction.followup.send(line[:2000], ephemeral=True)
-
-
-def describe_model(serving: Serving, numbers: Numbers) -> str:
-    """What `/model info` says. Everything is known here already, so the busy engine is not asked."""
-    folder, facts, answering = serving.folder, serving.facts, serving.answering
-    speed, hits = answering.throughput.tokens_per_second, numbers.prefix_hit_rate
-    rows = {
-        "Model": folder.name,
-        "From": folder.source,
-        "Revision": folder.revision,
-        "Weights": folder.recipe or folder.weight_format,
-        "Size on disk": f"{folder.size_bytes / 1e9:.2f} GB",
-        "Context": f"{folder.context_length:,} tokens",
-        "End tokens": None if serving.can_stop else "none: answers end only at their longest",
-        "Engine": facts.engine if facts else "being started again",
-        "Device": f"{facts.device} · {facts.device_name}" if facts else None,
-        "KV cache": f"{facts.cache_tokens:,} tokens, {facts.cache_bytes / 1e9:.2f} GB"
-        if facts and facts.cache_tokens
-        else None,
-        "Loaded": f"{discord.utils.format_dt(facts.loaded_at, 'R')} in {facts.load_seconds:.1f} s" if facts else None,
-        "Restarts": str(numbers.restarts) if numbers.restarts else None,
-        "Speed lately": f"{speed:.1f} tokens/s" if speed is not None else "no answer yet",
-        "Read before already": f"{hits:.0%} of all prompt tokens" if hits is not None else None,
-        "Not kept for now": numbers.database_line,
-        "Conversations": f"{answering.line.running} active, {answering.line.waiting} waiting",
-    }
-    return "\n".join(f"**{name}:** {value or 'unknown'}" for name, value in rows.items() if _is_told(name, value))
-
-
-def _is_told(name: str, value: str | None) -> bool:
-    """Unknown origins are said to be unknown; what does not apply is left out."""
-    return bool(value) or name in {"From", "Revision", "Weights"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from bot.errors import ConfigurationError
 from bot.model import source
 from bot.model.generation_defaults import GenerationDefaults
 from bot.model.intermediate_representation import IntermediateRepresentation, read_intermediate_representation
+from bot.model.manifest import Manifest, read_manifest, wrong_files, wrong_sizes
+from bot.model.report import ExportReport, read_report
+from bot.model.versions import Choice, ModelVersions, current_model_folder, home_of
 from bot.model.weight_recipe import recipe_from_nncf
 
 EXPORTED_MODEL = "microsoft/Phi-3-mini-4k-instruct"
@@ -27,7 +31,8 @@ class ModelFolder:
     """A complete model folder, and what its files say. None means that no file says it.
 
     Attributes:
-        path: the folder, absolute.
+        path: the folder with the model's files, absolute.
+        version: its name among the versions side by side; None for a folder without versions.
         name: what people call the model, such as `Phi-3-mini-4k-instruct`.
         source: where it was taken from: a hub id, an address or a path.
         revision: which version of the source.
@@ -42,9 +47,11 @@ class ModelFolder:
         generation_defaults: how the model's makers want tokens to be chosen.
         architecture: the model's class in transformers, such as `Phi3ForCausalLM`.
         model_type: the model's family in transformers, such as `phi3`.
+        report: what its export found out; None where it left no report.
     """
 
     path: Path
+    version: str | None
     name: str
     source: str | None
     revision: str | None
@@ -58,33 +65,86 @@ class ModelFolder:
     generation_defaults: GenerationDefaults
     architecture: str | None
     model_type: str | None
+    report: ExportReport | None
+
+    @property
+    def title(self) -> str:
+        """Its name, and which version of it where there are several."""
+        return f"{self.name} ({self.version})" if self.version else self.name
 
 
 def export_command(model: str, folder: Path) -> str:
     """Return the command that makes a model folder with the Phi-3 cookbook sample's recipe."""
-    return (
-        f"optimum-cli export openvino --model {_quote(model)} --task text-generation-with-past "
-        f"--weight-format int4 --group-size 128 --ratio 0.6 --sym {_quote(str(folder))}"
-    )
+    return f"python scripts/export_model.py --model {_quote(model)} --output {_quote(str(folder))}"
+
+
+def prebuilt_command(folder: Path) -> str:
+    """Return the command that fetches a model folder that somebody exported already."""
+    return f"python scripts/export_model.py --prebuilt --output {_quote(str(folder))}"
+
+
+def rollback_command(home: Path) -> str:
+    """Return the command that lets the version answer that did before."""
+    return f"python scripts/export_model.py --output {_quote(str(home))} --rollback"
+
+
+def read_choice(path: Path) -> Choice:
+    """Read which model folders a path stands for.
+
+    Args:
+        path: a model folder, or one with versions side by side; a leading `~` is the user's home.
+
+    Raises:
+        ConfigurationError: the folder or its pointer is not there or cannot be read.
+    """
+    with _errors_of(path):
+        home = path.expanduser().resolve()
+        _require_folder(home)
+        return ModelVersions(home).choice
 
 
 def open_model_folder(path: Path) -> ModelFolder:
     """Check a model folder and read what it says of itself.
 
     Args:
-        path: the folder; a leading `~` is the user's home.
+        path: the folder, or one with versions side by side, of which the current one is read; a leading `~` is the
+            user's home.
 
     Raises:
         ConfigurationError: the folder is not there, cannot be read or is not complete. The message names what is
             missing and the one command that mends it.
     """
-    try:
-        folder = path.expanduser().resolve()
-        _require_folder(folder)
+    with _errors_of(path):
+        home = path.expanduser().resolve()
+        _require_folder(home)
+        folder = current_model_folder(home)
         _require_files(folder)
         representation = read_intermediate_representation(folder / "openvino_model.xml")
         _require_whole(folder, representation)
         return _read(folder, representation)
+
+
+def verify_model_folder(folder: Path, on_progress: Callable[[str], None] = lambda _name: None) -> None:
+    """Read every file of a model folder and compare it with the manifest, if there is one: some seconds if it is large.
+
+    Args:
+        folder: the model folder.
+        on_progress: called with a file's name before each piece of it that is read; what it raises ends the reading.
+
+    Raises:
+        ConfigurationError: a file was changed or cannot be read. The message names it and the way out.
+    """
+    with _errors_of(folder):
+        manifest = _manifest(folder)
+        if manifest is not None and (wrong := wrong_files(folder, manifest, on_progress)):
+            raise _refused(folder, "is damaged", ", ".join(wrong))
+
+
+@contextmanager
+def _errors_of(path: Path) -> Iterator[None]:
+    """Tell the operating system's errors in one line."""
+    try:
+        yield
     except (OSError, RuntimeError) as error:  # RuntimeError: no home for `~`, or links that run in a circle
         cause = getattr(error, "strerror", None) or error
         culprit = getattr(error, "filename", None) or path
@@ -96,13 +156,12 @@ def open_model_folder(path: Path) -> ModelFolder:
 def _require_folder(folder: Path) -> None:
     if not folder.exists():
         raise ConfigurationError(
-            f"there is no model folder at MODEL_DIR={folder}; make it with `{export_command(EXPORTED_MODEL, folder)}`"
-            " or try the bot without it: make demo"
+            f"there is no model folder at MODEL_DIR={folder}; fetch one that is ready with "
+            f"`{prebuilt_command(folder)}`, make your own with `{export_command(EXPORTED_MODEL, folder)}`, or try the "
+            "bot without one: make demo"
         )
     if not folder.is_dir():
-        raise ConfigurationError(
-            f"MODEL_DIR={folder} is a file; name the folder that optimum-cli export openvino wrote"
-        )
+        raise ConfigurationError(f"MODEL_DIR={folder} is a file; name the folder that scripts/export_model.py wrote")
 
 
 def _require_files(folder: Path) -> None:
@@ -127,6 +186,16 @@ def _require_whole(folder: Path, representation: IntermediateRepresentation) -> 
         raise _incomplete(
             folder, f"openvino_model.bin is cut off ({size} bytes of at least {representation.weights_bytes})"
         )
+    manifest = _manifest(folder)
+    if manifest is not None and (wrong := wrong_sizes(folder, manifest)):
+        raise _incomplete(folder, ", ".join(wrong))
+
+
+def _manifest(folder: Path) -> Manifest | None:
+    try:
+        return read_manifest(folder)
+    except ValueError as error:
+        raise _incomplete(folder, str(error)) from error
 
 
 def _read(folder: Path, representation: IntermediateRepresentation) -> ModelFolder:
@@ -140,6 +209,7 @@ def _read(folder: Path, representation: IntermediateRepresentation) -> ModelFold
     architectures = config.get("architectures")
     return ModelFolder(
         path=folder,
+        version=folder.name if home_of(folder) else None,
         name=_text(noted, "name") or _last_part(origin) or folder.name,
         source=origin,
         revision=_text(noted, "revision"),
@@ -153,6 +223,7 @@ def _read(folder: Path, representation: IntermediateRepresentation) -> ModelFold
         generation_defaults=GenerationDefaults.read(generation_config),
         architecture=architectures[0] if isinstance(architectures, list) and architectures else None,
         model_type=_text(config, "model_type"),
+        report=read_report(folder),
     )
 
 
@@ -198,10 +269,16 @@ def _last_part(origin: str | None) -> str | None:
 
 
 def _incomplete(folder: Path, what: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"the model folder MODEL_DIR={folder} is not complete: {what}; "
-        f"make it again with `{export_command(EXPORTED_MODEL, folder)}`"
-    )
+    return _refused(folder, "is not complete", what)
+
+
+def _refused(folder: Path, how: str, what: str) -> ConfigurationError:
+    home = home_of(folder)
+    if home is None:
+        way_out = f"make it again with `{export_command(EXPORTED_MODEL, folder)}`"
+        return ConfigurationError(f"the model folder MODEL_DIR={folder} {how}: {what}; {way_out}")
+    way_out = f"go back with `{rollback_command(home)}`, or make another with `{export_command(EXPORTED_MODEL, home)}`"
+    return ConfigurationError(f"the version {folder.name} in MODEL_DIR={home} {how}: {what}; {way_out}")
 
 
 def _quote(argument: str) -> str:

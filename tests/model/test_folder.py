@@ -1,86 +1,14 @@
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bot.errors import ConfigurationError
 from bot.model.folder import open_model_folder
 from bot.model.source import ModelSource, write_model_source
-
-# The end of an openvino_model.xml as `optimum-cli export openvino --weight-format int4 --group-size 128 --ratio 0.6
-# --sym` of optimum-intel 2.1.0 wrote it.
-RUNTIME_INFORMATION = """\t<rt_info>
-\t\t<Runtime_version value="2026.4.1-22982-e213a147257-releases/2026/4" />
-\t\t<conversion_parameters>
-\t\t\t<framework value="pytorch" />
-\t\t</conversion_parameters>
-\t\t<nncf>
-\t\t\t<version value="3.4.0" />
-\t\t\t<weight_compression>
-\t\t\t\t<advanced_parameters value="{'group_size_fallback_mode': 'error', 'gptq_params': {'block_size': 128}}" />
-\t\t\t\t<backup_mode value="int8_asym" />
-\t\t\t\t<group_size value="GROUP_SIZE" />
-\t\t\t\t<mode value="MODE" />
-\t\t\t\t<ratio value="RATIO" />
-\t\t\t\t<sensitivity_metric value="weight_quantization_error" />
-\t\t\t</weight_compression>
-\t\t</nncf>
-\t</rt_info>
-"""
-CONSTANT = (
-    '\t\t<layer id="{id}" type="Const"><data element_type="u8" shape="{size}" offset="{offset}" size="{size}" />\n'
-)
-PHI3_CONFIG: dict[str, Any] = {
-    "architectures": ["Phi3ForCausalLM"],
-    "eos_token_id": 32000,
-    "max_position_embeddings": 4096,
-    "model_type": "phi3",
-    "sliding_window": 2047,
-    "vocab_size": 32064,
-}
-# What the same exporter writes; its compression settings are not in it.
-OPTIMUM_CONFIG = {
-    "dtype": "",
-    "optimum_version": "2.3.0",
-    "quantization_config": {
-        "default_config": {"quant_method": "default"},
-        "quantization_configs": {},
-        "tokenizer": "microsoft/Phi-3-mini-4k-instruct",
-    },
-}
-
-
-def write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content), encoding="utf-8")
-
-
-def write_model(
-    folder: Path,
-    *,
-    mode: str | None = "int4_sym",
-    group_size: str = "128",
-    ratio: str = "0.6",
-    padding: int = 0,
-) -> Path:
-    """Write a folder of the exporter's shape, with 100 bytes of weights and `padding` bytes after them in the XML."""
-    folder.mkdir(parents=True, exist_ok=True)
-    information = RUNTIME_INFORMATION.replace("GROUP_SIZE", group_size).replace("RATIO", ratio)
-    information = information.replace("MODE", mode) if mode else ""
-    constants = CONSTANT.format(id=1, offset=40, size=60) + CONSTANT.format(id=2, offset=0, size=40)
-    (folder / "openvino_model.xml").write_text(
-        f'<?xml version="1.0"?>\n<net>\n{constants}{" " * padding}\n{information}</net>\n', encoding="utf-8"
-    )
-    (folder / "openvino_model.bin").write_bytes(bytes(100))
-    write_json(folder / "config.json", PHI3_CONFIG)
-    write_json(folder / "generation_config.json", {"eos_token_id": [32001, 32007]})
-    write_json(folder / "openvino_config.json", OPTIMUM_CONFIG)
-    write_json(folder / "tokenizer.json", {"model": {}})
-    return folder
+from tests.model.exported_folder import CONSTANT, PHI3_CONFIG, complaint, write_json, write_model
 
 
 @pytest.fixture
@@ -88,19 +16,11 @@ def folder(tmp_path: Path) -> Path:
     return write_model(tmp_path / "int4")
 
 
-def complaint(path: Path) -> str:
-    """The one line that opening the folder raises."""
-    with pytest.raises(ConfigurationError) as raised:
-        open_model_folder(path)
-    message = str(raised.value)
-    assert "\n" not in message
-    return message
-
-
 def test_an_export_tells_what_it_is(folder: Path) -> None:
     model = open_model_folder(folder)
     assert model.path == folder
-    assert model.name == "Phi-3-mini-4k-instruct"
+    assert (model.version, model.report) == (None, None)
+    assert model.name == model.title == "Phi-3-mini-4k-instruct"
     assert model.source == "microsoft/Phi-3-mini-4k-instruct"
     assert (model.revision, model.license) == (None, None)
     assert (model.weight_format, model.recipe) == ("int4", "int4 symmetric, group size 128, ratio 0.6")
@@ -176,11 +96,9 @@ def test_no_folder(tmp_path: Path) -> None:
     folder = tmp_path / "with space" / "none"
     line = complaint(folder)
     assert f"no model folder at MODEL_DIR={folder}" in line
-    assert "optimum-cli export openvino --model microsoft/Phi-3-mini-4k-instruct" in line
-    assert "--weight-format int4 --group-size 128 --ratio 0.6 --sym" in line
-    assert f'"{folder}"' in line
+    assert f'`python scripts/export_model.py --prebuilt --output "{folder}"`' in line
+    assert f'`python scripts/export_model.py --model microsoft/Phi-3-mini-4k-instruct --output "{folder}"`' in line
     assert "make demo" in line
-    assert "trust-remote-code" not in line
 
 
 @pytest.mark.parametrize("name", ["openvino_model.xml", "openvino_model.bin", "config.json", "tokenizer.json"])
@@ -188,7 +106,8 @@ def test_each_missing_or_empty_file_is_named(folder: Path, name: str) -> None:
     (folder / name).write_bytes(b"")
     line = complaint(folder)
     assert f"{name} is empty" in line
-    assert "optimum-cli export openvino" in line
+    assert f"python scripts/export_model.py --model microsoft/Phi-3-mini-4k-instruct --output {folder}" in line
+    assert "--rollback" not in line, "there is nothing to go back to"
     (folder / name).unlink()
     assert re.search(rf"not complete: {re.escape(name)} is missing;", complaint(folder))
 
@@ -214,7 +133,7 @@ def test_pytorch_weights_must_be_exported_first(tmp_path: Path, weights: str) ->
     (tmp_path / weights).write_bytes(b"x")
     line = complaint(tmp_path)
     assert "PyTorch weights, which must be exported first" in line
-    assert f"--model {tmp_path} " in line
+    assert f"`python scripts/export_model.py --model {tmp_path} --output {tmp_path}-openvino`" in line
     assert f"MODEL_DIR={tmp_path}-openvino" in line
 
 

@@ -12,7 +12,7 @@ from bot.engine.interface import Sampling
 from bot.model.folder import open_model_folder
 from bot.model.generation_defaults import GenerationDefaults
 from bot.settings import load_settings
-from tests.model.test_folder import write_model
+from tests.model.exported_folder import write_model
 
 DRAWS = {"do_sample": True, "temperature": 0.6, "top_p": 0.9, "top_k": 40, "repetition_penalty": 1.1}
 

@@ -1,0 +1,96 @@
+"""A model that could answer: from its folder to its engine."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from bot.core.budget import Budget
+from bot.core.context_window import ContextWindow
+from bot.core.prompt import Message, PromptBuilder
+from bot.core.served_model import ServedModel
+from bot.engine.interface import FinishReason, GenerationRequest
+from bot.engine.process import EngineProcess
+from bot.errors import ConfigurationError
+from bot.model.folder import ModelFolder
+from bot.settings import Settings
+
+_PROBE_TOKENS = 8
+_PROBE_SECONDS = 120.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that could answer: what its folder says, and an engine for it that may not be loaded."""
+
+    folder: ModelFolder
+    engine: EngineProcess
+    model: ServedModel
+
+    @classmethod
+    def prepare(cls, folder: ModelFolder, engine: EngineProcess, settings: Settings) -> Candidate:
+        """Read what prompts are written with; the engine is not loaded yet.
+
+        Raises:
+            ConfigurationError: the tokenizer cannot be used, or the system prompt does not fit the model's context.
+        """
+        defaults = folder.generation_defaults
+        builder = PromptBuilder.from_folder(folder.path, folder.eos_token_ids)
+        budget = Budget(folder.context_length, settings.max_new_tokens_for(defaults), settings.max_prompt_tokens)
+        sampling = settings.sampling_for(defaults)
+        model = ServedModel(engine, builder, budget, sampling, settings.answer_time_limit_seconds)
+        _check_system_prompt(model.window, settings.system_prompt)
+        return cls(folder, engine, model)
+
+    def with_engine(self, engine: EngineProcess) -> Candidate:
+        """The same model in another engine."""
+        return Candidate(self.folder, engine, replace(self.model, engine=engine))
+
+    def within_cache(self) -> Candidate:
+        """Where the loaded engine's cache is shorter than the model's context, conversations have to fit the cache."""
+        facts, budget = self.engine.facts, self.model.budget
+        if facts is None or not 0 < facts.cache_tokens < budget.context_length:
+            return self
+        logger.warning(
+            "Memory allows %s tokens a conversation, of the model's %s.", facts.cache_tokens, budget.context_length
+        )
+        budget = replace(budget, context_length=facts.cache_tokens)
+        return replace(self, model=replace(self.model, budget=budget))
+
+    async def load_and_probe(self) -> None:
+        """Load it and let it answer once; end its engine if it does not.
+
+        Raises:
+            ConfigurationError: it does not.
+        """
+        try:
+            await self.engine.start()
+            await _probe(self.model)
+        except BaseException:
+            await self.engine.close()
+            raise
+
+
+async def _probe(model: ServedModel) -> None:
+    prompt = model.builder.build([Message("user", "Say hello.")])
+    generation = model.engine.submit(
+        GenerationRequest(prompt.ids, model.builder.stop_ids, _PROBE_TOKENS, _PROBE_SECONDS, model.sampling)
+    )
+    async for _ in generation:
+        pass
+    outcome = generation.outcome
+    if outcome is None or outcome.reason not in (FinishReason.STOP, FinishReason.LENGTH):
+        raise ConfigurationError(
+            f"the model does not answer a first question: {outcome and (outcome.detail or outcome.reason)}"
+        )
+
+
+def _check_system_prompt(window: ContextWindow, system_prompt: str) -> None:
+    tokens, limit = window.system_prompt_tokens(system_prompt), window.budget.system_prompt_limit
+    if tokens > limit:
+        raise ConfigurationError(
+            f"SYSTEM_PROMPT takes {tokens:,} tokens, more than half of the {window.budget.prompt_limit:,} that a "
+            "prompt may have with this model; shorten it, or lower MAX_NEW_TOKENS"
+        )

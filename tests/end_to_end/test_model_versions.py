@@ -1,0 +1,205 @@
+"""The exporter chooses another version under a running bot: it answers next, and a bad one never does."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from bot.demo.loopback import LoopbackDiscord
+from bot.demo.running_bot import running_bot
+from bot.model.report import ExportReport, Quality
+from bot.model.versions import ModelVersions
+from bot.progress import Progress
+from bot.serving import Serving
+from tests.end_to_end.stage import Stage, answer_of, text_of
+from tests.end_to_end.using_commands import use
+from tests.served import ENDLESS, broken, process_id, until
+from tests.versions_of_small_model import Change, add_version, cut_off, with_another_bit
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LONGEST = 900
+REPORT = ExportReport(
+    exported_at=datetime(2026, 11, 28, tzinfo=UTC),
+    seconds=60,
+    quality=Quality(tokens=600, perplexity=8.31, source_perplexity=8.02, agreement=0.97),
+)
+
+
+@pytest.fixture(scope="module")
+def versions(small_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelVersions:
+    """Two good versions, of which the first answers, and one whose weights were changed after the export."""
+    versions = ModelVersions(tmp_path_factory.mktemp("models") / "home")
+    add_version(versions, "first", small_model_dir)
+    add_version(versions, "second", small_model_dir, report=REPORT)
+    add_version(versions, "corrupted", small_model_dir, damaged_by=("openvino_model.bin", with_another_bit))
+    versions.switch("first")
+    return versions
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(versions: ModelVersions) -> AsyncIterator[Stage]:
+    """A bot that serves them."""
+    settings = {"kv_cache_gigabytes": 0.3, "max_new_tokens": LONGEST}
+    async with (
+        LoopbackDiscord() as discord,
+        running_bot(discord, versions.home, Progress(io.StringIO()), **settings) as bot,
+    ):
+        yield Stage(discord, bot)
+
+
+def serving(stage: Stage) -> Serving:
+    return stage.bot.application.serving
+
+
+async def until_answers(stage: Stage, version: str) -> None:
+    await until(lambda: serving(stage).folder.version == version)
+
+
+async def model_info(stage: Stage) -> str:
+    channel = await stage.fresh_channel("info")
+    return str((await use(stage, stage.grace, channel, "model info"))["content"])
+
+
+async def choose_while_answering(stage: Stage, choose: Callable[[], object], version: str) -> None:
+    """Choose a version while a long answer streams, and look at everything that must go on."""
+    known = await stage.fresh_channel("known")
+    await stage.ask(stage.ada, known, "What is the capital of France?")
+    next_prompt = await stage.next_prompt(known, "And of Italy?")
+    old = process_id(serving(stage))
+    channel = await stage.fresh_channel("long")
+    question = await stage.mention(stage.ada, channel, ENDLESS)
+    await stage.growing(stage.ada, channel, question)
+
+    choose()
+    await until_answers(stage, version)
+
+    assert process_id(serving(stage)) != old
+    assert stage.bot.application.client.running_replies.get(question), "it ended before the other version was there"
+    assert psutil.pid_exists(old)
+    assert await stage.ask(stage.grace, await stage.fresh_channel("meanwhile"), "What is the capital of Spain?")
+    *_, last = await stage.answer(stage.ada, channel, question)
+    assert "\n-# Cut off here: this is the longest answer allowed." in last["content"]
+    [turn] = await stage.remembered(channel)
+    assert len(answer_of(turn).ids or ()) == LONGEST
+    await until(lambda: not psutil.pid_exists(old))
+
+    assert await stage.next_prompt(known, "And of Italy?") == next_prompt
+    await stage.ask(stage.ada, known, "And of Italy?")
+    assert [text_of(turn) for turn in await stage.remembered(known)] == [
+        "What is the capital of France?",
+        "And of Italy?",
+    ]
+    assert stage.bot.application.numbers.restarts == 0
+    assert not stage.bot.task.done()
+
+
+async def test_a_new_version_answers_next(stage: Stage, versions: ModelVersions) -> None:
+    info = await model_info(stage)
+    assert "**Version:** first\n" in info
+    assert "**Exported:**" not in info
+
+    await choose_while_answering(stage, lambda: versions.switch("second"), "second")
+    info = await model_info(stage)
+    assert "**Version:** second\n" in info
+    assert f"**Exported:** <t:{REPORT.exported_at.timestamp():.0f}:f>\n" in info
+    assert "**Quality:** same next token as the source in 97 % of 600 places; perplexity 8.31 (source 8.02)\n" in info
+
+
+async def test_going_back_works_alike(stage: Stage, versions: ModelVersions) -> None:
+    versions.switch("first")
+    versions.switch("second")
+    await until_answers(stage, "second")
+    await choose_while_answering(stage, versions.roll_back, "first")
+    assert "**Version:** first\n" in await model_info(stage)
+
+
+async def test_a_version_that_was_corrupted_never_answers(
+    stage: Stage, versions: ModelVersions, caplog: pytest.LogCaptureFixture
+) -> None:
+    old, version = process_id(serving(stage)), serving(stage).folder.version
+    assert version is not None
+
+    versions.switch("corrupted")
+    await until(lambda: serving(stage).refusal is not None)
+
+    assert process_id(serving(stage)) == old
+    assert await stage.ask(stage.ada, await stage.fresh_channel("good"), "What is the capital of France?")
+    info = await model_info(stage)
+    assert f"**Version:** {version}\n" in info
+    assert "**Refused:** version corrupted: " in info
+    assert "openvino_model.bin was changed (its SHA-256 is another); go back with `python scripts/" in info
+
+    assert versions.roll_back() == version
+    await until(lambda: serving(stage).refusal is None)
+    assert "Refused" not in await model_info(stage)
+    assert process_id(serving(stage)) == old
+    assert await stage.ask(stage.ada, await stage.fresh_channel("well"), "What is the capital of France?")
+    [warning] = [record for record in caplog.records if record.name == "bot.model_watch"]
+    assert "not the version corrupted: the version corrupted in " in warning.getMessage()
+
+
+async def test_a_pointer_that_is_damaged_is_told_and_the_next_version_taken_up(
+    stage: Stage, versions: ModelVersions, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = process_id(serving(stage))
+    version = "second" if serving(stage).folder.version == "first" else "first"
+
+    (versions.home / "current.json").write_text('{"current": "fir', encoding="utf-8")
+    await until(lambda: "current.json cannot be read (it is damaged)" in caplog.text)
+    assert await stage.ask(stage.ada, await stage.fresh_channel("damaged"), "What is the capital of France?")
+    assert process_id(serving(stage)) == old
+
+    versions.switch(version)
+    await until_answers(stage, version)
+    assert await stage.ask(stage.ada, await stage.fresh_channel("mended"), "What is the capital of France?")
+    assert caplog.text.count("cannot be read") == 1
+
+
+@pytest.mark.parametrize(
+    ("built_with", "damaged_by", "reason"),
+    [
+        (None, ("openvino_model.bin", cut_off), "is not complete: openvino_model.bin is cut off"),
+        (("openvino_model.xml", broken), None, "does not load: "),
+    ],
+    ids=["not complete", "the engine refuses it"],
+)
+async def test_a_restart_with_a_bad_version_goes_on_with_the_one_before(
+    small_model_dir: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    built_with: tuple[str, Change] | None,
+    damaged_by: tuple[str, Change] | None,
+    reason: str,
+) -> None:
+    versions = ModelVersions(tmp_path / "home")
+    add_version(versions, "before", small_model_dir)
+    versions.switch("before")
+    add_version(versions, "bad", small_model_dir, built_with=built_with, damaged_by=damaged_by)
+    settings = {"data_dir": tmp_path / "data", "kv_cache_gigabytes": 0.3, "max_new_tokens": 20}
+    async with LoopbackDiscord() as discord:
+        async with running_bot(discord, versions.home, Progress(io.StringIO()), **settings) as bot:
+            stage = Stage(discord, bot)
+            channel = await stage.fresh_channel("lasting")
+            await stage.ask(stage.ada, channel, "What is the capital of France?")
+        caplog.clear()
+
+        versions.switch("bad")
+        async with running_bot(discord, versions.home, Progress(io.StringIO()), **settings) as bot:
+            stage = Stage(discord, bot)
+            process = process_id(serving(stage))
+            await stage.ask(stage.ada, channel, "And of Italy?")
+            assert len(await stage.remembered(channel)) == 2
+            assert "**Version:** before\n**Refused:** version bad: " in await model_info(stage)
+            [warning] = [line for line in caplog.messages if "(before) answers, not the version bad: " in line]
+            assert reason in warning
+
+            versions.switch("before")
+            await until(lambda: serving(stage).refusal is None)
+            assert process_id(serving(stage)) == process

@@ -1,0 +1,117 @@
+"""A manifest finds every file that is not what it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from bot.model.manifest import Manifest, read_manifest, write_manifest, wrong_files, wrong_sizes
+
+WEIGHTS = bytes(range(256)) * 5000
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a manifest."""
+    (tmp_path / "openvino_model.bin").write_bytes(WEIGHTS)
+    (tmp_path / "config.json").write_bytes(b"{}")
+    (tmp_path / "empty.txt").touch()
+    (tmp_path / ".lock").write_bytes(b"1")
+    (tmp_path / "folder").mkdir()
+    write_manifest(tmp_path)
+    return tmp_path
+
+
+def manifest_of(folder: Path) -> Manifest:
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    return manifest
+
+
+def test_it_names_every_file_with_its_size_and_its_sha256(folder: Path) -> None:
+    manifest = manifest_of(folder)
+    assert list(manifest.files) == ["config.json", "empty.txt", "openvino_model.bin"]
+    record = manifest.files["openvino_model.bin"]
+    assert (record.bytes, record.sha256) == (len(WEIGHTS), hashlib.sha256(WEIGHTS).hexdigest())
+    assert manifest.files["empty.txt"].bytes == 0
+    assert wrong_sizes(folder, manifest) == wrong_files(folder, manifest) == []
+
+
+def test_writing_it_again_finds_the_same_and_not_itself(folder: Path) -> None:
+    before = (folder / "manifest.json").read_bytes()
+    write_manifest(folder)
+    assert (folder / "manifest.json").read_bytes() == before
+
+
+def test_a_file_that_is_missing_or_has_another_size_is_told_without_reading_any(folder: Path) -> None:
+    manifest = manifest_of(folder)
+    (folder / "config.json").unlink()
+    (folder / "openvino_model.bin").write_bytes(WEIGHTS[:1000])
+    wrong = ["config.json is missing", f"openvino_model.bin has 1000 bytes, not {len(WEIGHTS)}"]
+    read: list[str] = []
+    assert wrong_sizes(folder, manifest) == wrong
+    assert wrong_files(folder, manifest, read.append) == wrong
+    assert read == []
+
+
+def test_a_folder_in_the_place_of_a_file_counts_as_missing(folder: Path) -> None:
+    (folder / "empty.txt").unlink()
+    (folder / "empty.txt").mkdir()
+    assert wrong_files(folder, manifest_of(folder)) == ["empty.txt is missing"]
+
+
+@pytest.mark.parametrize("place", [0, 300_000, len(WEIGHTS) - 1])
+def test_one_byte_that_was_changed_is_found_by_reading(folder: Path, place: int) -> None:
+    manifest = manifest_of(folder)
+    changed = bytearray(WEIGHTS)
+    changed[place] ^= 1
+    (folder / "openvino_model.bin").write_bytes(changed)
+    read: list[str] = []
+    assert wrong_sizes(folder, manifest) == []
+    assert wrong_files(folder, manifest, read.append) == ["openvino_model.bin was changed (its SHA-256 is another)"]
+    assert read == ["config.json", "openvino_model.bin"], "nothing of empty.txt has to be read"
+
+
+def test_reading_ends_where_it_is_not_wanted_any_more(folder: Path) -> None:
+    class EndedError(Exception):
+        pass
+
+    def end(name: str) -> None:
+        raise EndedError(name)
+
+    with pytest.raises(EndedError, match=r"config\.json"):
+        wrong_files(folder, manifest_of(folder), end)
+
+
+def test_every_file_that_was_changed_is_told(folder: Path) -> None:
+    (folder / "config.json").write_bytes(b"[]")
+    (folder / "openvino_model.bin").write_bytes(WEIGHTS[::-1])
+    assert [line.split()[0] for line in wrong_files(folder, manifest_of(folder))] == [
+        "config.json",
+        "openvino_model.bin",
+    ]
+
+
+def test_files_that_it_does_not_name_are_nobodys_business(folder: Path) -> None:
+    (folder / "notes.txt").write_bytes(b"mine")
+    assert wrong_files(folder, manifest_of(folder)) == []
+
+
+def test_a_folder_that_was_exported_by_hand_has_none(tmp_path: Path) -> None:
+    assert read_manifest(tmp_path) is None
+
+
+@pytest.mark.parametrize("content", [b"", b'{"files": {', b"\xff", b"[]", b'{"files": {"a": {"bytes": "many"}}}'])
+def test_a_manifest_that_is_damaged_is_told(folder: Path, content: bytes) -> None:
+    (folder / "manifest.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"^manifest\.json is damaged$"):
+        read_manifest(folder)
+
+
+def test_it_is_plain_json(folder: Path) -> None:
+    text = (folder / "manifest.json").read_text(encoding="utf-8")
+    assert text.endswith("}\n")
+    assert json.loads(text)["files"]["config.json"]["bytes"] == 2

@@ -1,0 +1,58 @@
+"""The report of an export is kept in the model folder."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from bot.model.report import ExportReport, Finding, Quality, Speed, read_report, write_report
+
+WHOLE = ExportReport(
+    exported_at=datetime(2026, 11, 28, 10, 15, tzinfo=UTC),
+    seconds=412.5,
+    findings=(
+        Finding(what="stop tokens", verdict="mended", detail="<|end|> (32007) was missing"),
+        Finding(what="quality", verdict="skipped", detail="the source does not fit the memory"),
+    ),
+    quality=Quality(tokens=600, perplexity=8.31, source_perplexity=8.02, agreement=0.97, source_precision="float32"),
+    speed=Speed(
+        engine="paged 2026.4.1",
+        device_name="Intel(R) Core(TM) Grüße",
+        load_seconds=8.5,
+        prompt_tokens_per_second=79.0,
+        answer_tokens_per_second=7.9,
+        peak_memory_bytes=6_000_000_000,
+    ),
+    packages={"openvino": "2026.4.1"},
+)
+
+
+@pytest.mark.parametrize("report", [WHOLE, ExportReport(exported_at=WHOLE.exported_at, seconds=1)])
+def test_what_is_written_is_read(tmp_path: Path, report: ExportReport) -> None:
+    write_report(tmp_path, report)
+    assert read_report(tmp_path) == report
+
+
+def test_what_could_not_be_measured_is_none(tmp_path: Path) -> None:
+    write_report(tmp_path, ExportReport(exported_at=WHOLE.exported_at, seconds=1))
+    read = read_report(tmp_path)
+    assert read is not None
+    assert (read.quality, read.speed, read.findings) == (None, None, ())
+
+
+def test_a_folder_that_was_exported_by_hand_has_none(tmp_path: Path) -> None:
+    assert read_report(tmp_path) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", b"[1]", b'{"exported_at": "yesterday", "seconds": 1}'])
+def test_one_of_another_kind_does_not_count(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "report.json").write_bytes(content)
+    assert read_report(tmp_path) is None
+
+
+def test_a_verdict_is_one_of_three() -> None:
+    with pytest.raises(ValidationError):
+        Finding.model_validate({"what": "stop tokens", "verdict": "splendid", "detail": ""})
