@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
-import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -18,6 +15,7 @@ import pytest_asyncio
 from sqlalchemy import make_url
 
 from bot.storage.database import Database
+from tests.small_disk import small_disk_at
 
 
 @pytest.fixture
@@ -81,13 +79,8 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 1 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if sys.platform != "linux" or shutil.which("mount") is None or subprocess.run(mount, check=False).returncode:
-        pytest.skip("a small disk can only be mounted by root on Linux")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with small_disk_at(tmp_path / "disk", 1024) as disk:
+        yield disk
 
 
 async def until(condition: Callable[[], object], seconds: float = 10) -> None:
@@ -95,13 +88,3 @@ async def until(condition: Callable[[], object], seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - the condition is anything that can be seen from outside
             await asyncio.sleep(0.005)
-
-
-def fill(filler: Path) -> None:
-    """Write until the disk is full."""
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while file.write(b"\0" * 4096):
-                pass
-        except OSError:
-            return

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.storage.database import Database, DatabaseTroubleError
 from bot.storage.journal import Change, Journal
 from bot.storage.tables import Persona
-from tests.storage.conftest import fill, until
+from tests.small_disk import fill
+from tests.storage.conftest import until
 from tests.storage.diary import Diary, lock, open_diary, see, seen
 from tests.storage.line_to_server import LineToServer
 

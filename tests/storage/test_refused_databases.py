@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 
 from bot.errors import ConfigurationError
 from bot.storage.database import Database
-from tests.storage.conftest import fill
+from tests.small_disk import fill
 from tests.storage.line_to_server import LineToServer
 
 SECRET = "hunter2"
