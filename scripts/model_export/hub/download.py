@@ -1,0 +1,239 @@
+"""Fetches a repository's files so that no byte comes twice, whatever breaks off: the line, the hub or this process."""
+
+from __future__ import annotations
+
+import errno
+import io
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from glob import escape
+from pathlib import Path
+
+import httpx
+from huggingface_hub.errors import HfHubHTTPError
+
+from bot.errors import ConfigurationError
+from model_export.hub.cache import cached_file, take
+from model_export.hub.connection import open_file
+from model_export.hub.content import ContentCheck
+from model_export.hub.refusals import cause_of, explained, place
+from model_export.hub.repository import HubFile, HubRepository
+from model_export.progress import size
+
+PAUSES_SECONDS: tuple[float, ...] = (1, 2, 4, 8, 15, 30)
+"""How long to wait after each request in a row that brought no new byte; after the last one it is given up."""
+
+_FETCHES = 2  # a file that is wrong is fetched once more
+_PROGRESS_SECONDS = 0.25
+_BLOCK = 1 << 20
+_FINGERPRINT = 12
+_PASSING = (408, 416, 429)  # too slow, a file that is shorter for now, too many requests
+
+OnProgress = Callable[[int, int], None]
+
+
+def read_small_file(repository: HubRepository, name: str) -> bytes:
+    """Return the content of one of the repository's files, without keeping it.
+
+    Raises:
+        ConfigurationError: the repository has no such file, or the hub does not give it as it should be.
+    """
+    file = next((each for each in repository.files if each.name == name), None)
+    if file is None:
+        raise ConfigurationError(f"{repository.name} has no {name}; choose a repository that has it")
+    check = ContentCheck(file)
+    with explained(repository.name, repository.commit), open_file(repository, file) as (_, pieces):
+        content = b"".join(pieces)
+    check.add(content)
+    if not check.is_right:
+        raise ConfigurationError(_wrong(repository, file))
+    return content
+
+
+def bytes_to_fetch(repository: HubRepository, folder: Path) -> int:
+    """Count what `fetch_files` still has to write, in bytes.
+
+    What is in the folder already, whole or begun, does not count; nor what the hub's cache holds on the same disk.
+
+    Raises:
+        OSError: the folder cannot be looked into.
+    """
+    return repository.bytes - sum(_bytes_there(repository, file, folder) for file in repository.files)
+
+
+def fetch_files(repository: HubRepository, folder: Path, on_progress: OnProgress) -> None:
+    """Have every file of the repository in a folder, with the content that the hub promised.
+
+    Files come one after another, each as `NAME.….part` until it is whole. What is there already is checked and
+    kept. A part stays whatever happens, and the next call goes on from its end. Only one process at a time may do
+    this in a folder.
+
+    Args:
+        repository: what to fetch.
+        folder: is made if it is not there.
+        on_progress: is called with the bytes that are there and all bytes, four times a second while they come. The
+            first number falls only if a file has to be fetched again from its beginning.
+
+    Raises:
+        ConfigurationError: the hub cannot be reached or refuses, no more bytes came, a file came wrong twice, or the
+            folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        on_progress(repository.bytes - bytes_to_fetch(repository, folder), repository.bytes)
+        download = _Download(repository, folder, on_progress)
+        with explained(repository.name, repository.commit):
+            for file in repository.files:
+                download.bring(file)
+    except OSError as error:  # the disk's: the hub's have become lines above
+        raise ConfigurationError(_explain_disk(error, repository, folder)) from error
+
+
+class _Download:
+    def __init__(self, repository: HubRepository, folder: Path, on_progress: OnProgress) -> None:
+        self._repository = repository
+        self._folder = folder
+        self._on_progress = on_progress
+        self._total = repository.bytes
+        self._done = {file.name: _bytes_there(repository, file, folder) for file in repository.files}
+        self._next_progress = 0.0
+
+    def bring(self, file: HubFile) -> None:
+        """Have one file in the folder."""
+        target = self._folder / file.name
+        if not self._is_right(file, target):
+            target.unlink(missing_ok=True)
+            if not self._take_from_cache(file, target):
+                self._fetch(file, target)
+        for part in self._folder.glob(f"{escape(file.name)}.{'[0-9a-f]' * _FINGERPRINT}.part"):
+            part.unlink()  # of another version, or what the cache has made needless
+        self._done[file.name] = file.bytes
+        self._on_progress(sum(self._done.values()), self._total)
+
+    def _is_right(self, file: HubFile, path: Path) -> bool:
+        return path.exists() and path.stat().st_size == file.bytes and self._read(file, path).is_right
+
+    def _read(self, file: HubFile, path: Path) -> ContentCheck:
+        check = ContentCheck(file)
+        if path.exists():
+            with path.open("rb") as content:
+                while block := content.read(_BLOCK):
+                    check.add(block)
+                    self._show(file, self._done[file.name])
+        return check
+
+    def _take_from_cache(self, file: HubFile, target: Path) -> bool:
+        cached = cached_file(self._repository, file)
+        if cached is None or not self._is_right(file, cached):
+            return False
+        take(cached, target, _part(file, self._folder))
+        return True
+
+    def _fetch(self, file: HubFile, target: Path) -> None:
+        part = _part(file, self._folder)
+        for _ in range(_FETCHES):
+            if self._complete(file, part):
+                part.replace(target)
+                return
+            part.unlink()
+        raise ConfigurationError(_wrong(self._repository, file))
+
+    def _complete(self, file: HubFile, part: Path) -> bool:
+        """Go on from a part's end until the file is whole; return whether its content is right."""
+        check = self._read(file, part)
+        furthest, pauses = check.bytes, iter(PAUSES_SECONDS)
+        with part.open("ab", buffering=0) as output:
+            while check.bytes < file.bytes:
+                trouble = self._request(file, output, check)
+                if check.bytes > furthest:
+                    furthest, pauses = check.bytes, iter(PAUSES_SECONDS)
+                if check.bytes < file.bytes:
+                    _wait(pauses, f"no more of {file.name} comes from {place()} ({trouble})", check.bytes)
+        return check.is_right
+
+    def _request(self, file: HubFile, output: io.FileIO, check: ContentCheck) -> str:
+        """Ask for the rest once; return why it ended."""
+        try:
+            with open_file(self._repository, file, check.bytes) as (start, pieces):
+                if start != check.bytes:
+                    output.truncate(0)
+                    check.start_over()
+                for piece in pieces:
+                    _write(output, piece)
+                    check.add(piece)
+                    if check.bytes > file.bytes:
+                        break
+                    self._show(file, check.bytes)
+        except httpx.RequestError as error:
+            return cause_of(error)
+        except HfHubHTTPError as error:
+            status = error.response.status_code
+            if status not in _PASSING and not httpx.codes.is_server_error(status):
+                raise
+            return f"it answers {status}"
+        return "it ends the connection early"
+
+    def _show(self, file: HubFile, done: int) -> None:
+        self._done[file.name] = done
+        now = time.monotonic()
+        if now >= self._next_progress:
+            self._next_progress = now + _PROGRESS_SECONDS
+            self._on_progress(sum(self._done.values()), self._total)
+
+
+def _wait(pauses: Iterator[float], trouble: str, done: int) -> None:
+    pause = next(pauses, None)
+    if pause is None:
+        raise ConfigurationError(
+            f"{trouble}; check the network or wait a while, then run this again: it goes on from {size(done)}"
+        )
+    time.sleep(pause)
+
+
+def _write(output: io.FileIO, piece: bytes) -> None:
+    rest = memoryview(piece)
+    while rest:  # on a disk that is almost full, a write takes less than it is given
+        rest = rest[output.write(rest) :]
+
+
+def _part(file: HubFile, folder: Path) -> Path:
+    """Where a file grows: a name that no other content of the same file shares."""
+    return folder / f"{file.name}.{(file.sha256 or file.git_blob)[:_FINGERPRINT]}.part"
+
+
+def _bytes_there(repository: HubRepository, file: HubFile, folder: Path) -> int:
+    if _size(folder / file.name) == file.bytes:
+        return file.bytes
+    cached = cached_file(repository, file)
+    if cached is not None and cached.stat().st_dev == _existing(folder).stat().st_dev:
+        return file.bytes
+    return min(_size(_part(file, folder)), file.bytes)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _existing(folder: Path) -> Path:
+    folder = folder.resolve()
+    while not folder.exists():
+        folder = folder.parent
+    return folder
+
+
+def _wrong(repository: HubRepository, file: HubFile) -> str:
+    return (
+        f"{file.name} of {repository.name} does not come as the hub promises it (wrong size or checksum); try again "
+        "later, and without the proxy or mirror (HTTPS_PROXY, HF_ENDPOINT) if you use one"
+    )
+
+
+def _explain_disk(error: OSError, repository: HubRepository, folder: Path) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        needed, free = bytes_to_fetch(repository, folder), shutil.disk_usage(_existing(folder)).free
+        return (
+            f"no room on the disk: {size(needed)} more of {repository.name} have to go into {folder}, and "
+            f"{size(free)} are free; free some room, then run this again: it goes on from there"
+        )
+    return f"cannot write into {folder}: {error.strerror or error}; choose a folder that can be written"
