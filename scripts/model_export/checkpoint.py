@@ -1,0 +1,133 @@
+"""What a model is before its export: a folder with a checkpoint, or a repository on the hub that holds one."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from bot.errors import ConfigurationError
+
+_BYTES = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2, "float8_e4m3fn": 1, "float8_e5m2": 1}
+_MOST_HEADER_BYTES = 100_000_000  # the format's own limit
+SIXTEEN_BITS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What is known of a model without loading it.
+
+    Attributes:
+        name: the hub id, or the folder as it was given.
+        config: its `config.json`.
+        weights_bytes: its weight files together.
+        parameters: how many numbers they hold.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    weights_bytes: int
+    parameters: int
+
+    @property
+    def embedding_parameters(self) -> int:
+        """The numbers in the embedding, and in the last layer where that has its own."""
+        rows, width = self.config.get("vocab_size"), self.config.get("hidden_size")
+        if not isinstance(rows, int) or not isinstance(width, int):
+            return 0
+        return rows * width * (1 if self.config.get("tie_word_embeddings") else 2)
+
+    @property
+    def sixteen_bit_bytes(self) -> int:
+        """What the weights take with 16 bits each."""
+        return self.parameters * SIXTEEN_BITS
+
+    def require_language_model(self, *, trust_remote_code: bool) -> None:
+        """Refuse what the exporter would end with after a download.
+
+        Raises:
+            ConfigurationError: it is no causal language model, or needs Python code of its own.
+        """
+        classes = self.config.get("architectures") or []
+        if classes and not any(str(each).endswith(("ForCausalLM", "LMHeadModel")) for each in classes):
+            raise ConfigurationError(
+                f"{self.name} is a {classes[0]} and no causal language model; choose an instruct model such as "
+                "microsoft/Phi-3-mini-4k-instruct"
+            )
+        if self.config.get("auto_map") and not _is_native(self.config.get("model_type")) and not trust_remote_code:
+            raise ConfigurationError(
+                f"{self.name} runs Python code of its own; if you have read it and trust it, add --trust-remote-code"
+            )
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Read a local folder.
+
+    Raises:
+        ConfigurationError: it holds no checkpoint.
+    """
+    if (folder / "openvino_model.xml").exists():
+        raise ConfigurationError(f"{folder} is an OpenVINO model already; set MODEL_DIR={folder}")
+    config = read_config((folder / "config.json").read_bytes(), folder) if (folder / "config.json").exists() else None
+    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    if config is None or not weights:
+        missing = "config.json" if config is None else "weights (*.safetensors or pytorch_model*.bin)"
+        raise ConfigurationError(f"{folder} is no checkpoint: it has no {missing}; name a model's folder or hub id")
+    in_bytes = sum(each.stat().st_size for each in weights)
+    if weights[0].suffix == ".safetensors":
+        parameters = sum(count_parameters(each) for each in weights)
+    else:
+        parameters = in_bytes // bytes_per_parameter(config)
+    return Checkpoint(str(folder), config, in_bytes, parameters)
+
+
+def read_config(content: bytes, where: object) -> dict[str, Any]:
+    """Read the content of a `config.json`.
+
+    Raises:
+        ConfigurationError: it is damaged.
+    """
+    try:
+        config = json.loads(content)
+    except ValueError as error:
+        raise ConfigurationError(f"the config.json of {where} is not valid JSON ({error}); fetch it again") from error
+    if not isinstance(config, dict):
+        raise ConfigurationError(f"the config.json of {where} is no JSON object; fetch it again")
+    return config
+
+
+def _is_native(model_type: object) -> bool:
+    """Whether transformers has the model itself, as it has Phi-3, whose repository names code of its own as well."""
+    module = str(model_type).replace("-", "_")
+    return module.isidentifier() and importlib.util.find_spec(f"transformers.models.{module}") is not None
+
+
+def bytes_per_parameter(config: Mapping[str, Any]) -> int:
+    """How a checkpoint's `config.json` says that its numbers are stored."""
+    return _BYTES.get(str(config.get("dtype") or config.get("torch_dtype")), _BYTES["float32"])
+
+
+def count_parameters(path: Path) -> int:
+    """Count the numbers in a safetensors file from its header (https://huggingface.co/docs/safetensors).
+
+    Raises:
+        ConfigurationError: the file is cut off or no safetensors file.
+    """
+    try:
+        with path.open("rb") as file:
+            [length] = struct.unpack("<Q", file.read(8))
+            if length > _MOST_HEADER_BYTES:
+                raise ValueError("its header is too long")
+            header = json.loads(file.read(length))
+        tensors = [entry for name, entry in header.items() if name != "__metadata__"]
+        end = 8 + length + max((entry["data_offsets"][1] for entry in tensors), default=0)
+        if path.stat().st_size < end:
+            raise ValueError(f"it has {path.stat().st_size} of {end} bytes")
+        return sum(prod(entry["shape"]) for entry in tensors)
+    except (ValueError, KeyError, TypeError, struct.error) as error:
+        raise ConfigurationError(f"{path} is damaged: {error}; fetch it again") from error

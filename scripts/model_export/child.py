@@ -1,0 +1,126 @@
+"""Runs a heavy part of an export in a process of its own, which takes its memory and its crashes with it.
+
+A child ends when its parent does, however that happens: a `kill -9` of the export must leave nothing behind that
+still writes into its folder.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+_SCRIPTS = Path(__file__).resolve().parents[1]
+_POLL_SECONDS = 0.25
+_TAIL_BYTES = 20_000
+_FULL_BYTES = 1_000_000
+_CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class ChildError(Exception):
+    """A child failed. The message is one line that says why."""
+
+
+def run_child(
+    module: str,
+    arguments: Sequence[str],
+    *,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    on_poll: Callable[[], None] = lambda: None,
+) -> None:
+    """Run a module of this package as a program and wait for its end.
+
+    Args:
+        module: such as `model_export.conversion_child`. Its `main` calls `die_with_parent` first.
+        arguments: its command line.
+        log: receives all that it prints; what is there is overwritten.
+        environment: variables that are set or changed for it.
+        on_poll: called several times a second while it runs.
+
+    Raises:
+        ChildError: it ended with another exit code than 0.
+        OSError: it did, and the disk is full.
+        BaseException: what `on_poll`, or Ctrl-C, raised; the child has been ended.
+    """
+    paths = [str(_SCRIPTS), str(_SCRIPTS.parent), os.environ.get("PYTHONPATH", "")]
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            # Nothing is written there: it is closed when this process ends, and that is what the child waits for.
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**variables, **(environment or {})},
+            start_new_session=True,  # Ctrl-C is for the parent, which ends the child in its own time
+        ) as process,
+    ):
+        try:
+            _wait(process, on_poll)
+        except BaseException:
+            _kill(process)
+            raise
+    if process.returncode != 0:
+        if shutil.disk_usage(log.parent).free < _FULL_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # few libraries say so when they end of it
+        raise ChildError(_why(log, process.returncode))
+
+
+def die_with_parent() -> None:
+    """End this process, and what it started, as soon as its parent is gone. For a child's `main`."""
+
+    def wait() -> None:
+        # Not through sys.stdin, whose lock would still be held when the interpreter ends.
+        while os.read(0, 4096):
+            pass
+        if os.name == "posix" and os.getpid() == os.getpgid(0):
+            os.killpg(0, signal.SIGKILL)
+        os._exit(1)
+
+    threading.Thread(target=wait, name="parent watch", daemon=True).start()
+
+
+def without_colours(text: str) -> str:
+    """Return what a program printed without the control sequences of terminals."""
+    return _CONTROL_SEQUENCE.sub("", text)
+
+
+def _wait(process: subprocess.Popen[bytes], on_poll: Callable[[], None]) -> None:
+    while True:
+        try:
+            process.wait(timeout=_POLL_SECONDS)
+            return
+        except subprocess.TimeoutExpired:
+            on_poll()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None and os.name == "posix":
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
+
+
+def _why(log: Path, exit_code: int) -> str:
+    """The line that tells most: what the child itself called an error, or the end of a traceback."""
+    if os.name == "posix" and exit_code == -signal.SIGKILL:
+        return "it was killed, most likely because memory ran out"
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        text = without_colours(file.read().decode("utf-8", errors="replace"))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("error: ")]
+    if errors:
+        return errors[-1].removeprefix("error: ")
+    if exit_code < 0:
+        return f"it crashed (signal {-exit_code})"
+    return lines[-1] if lines else f"it ended with exit code {exit_code} and said nothing"

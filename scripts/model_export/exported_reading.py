@@ -1,0 +1,65 @@
+"""A child that reads a text with an exported model.
+
+It computes as the bot does: on the processor, with OpenVINO's default properties. They choose the arithmetic for the
+machine (float32, or bfloat16 where the processor has it) and round activations to 8 bits for compressed weights; what
+this costs belongs to the model's quality. What keys and values lose in an 8-bit cache does not show: a text that is
+read in one pass is not read back from there.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from bot.errors import ConfigurationError
+from model_export.child import die_with_parent
+from model_export.next_tokens import LogitsOf, TokenIds
+from model_export.reading_child import reading_parser, write_reading
+
+
+def main() -> int:
+    """Take the command line, read, and return the exit code."""
+    die_with_parent()
+    arguments = reading_parser(__doc__).parse_args()
+    return write_reading(arguments, lambda: _open_exported(arguments.model))
+
+
+def _open_exported(folder: Path) -> LogitsOf:
+    path = folder / "openvino_model.xml"
+    try:
+        compiled = openvino.Core().compile_model(path, "CPU")
+    except RuntimeError as error:
+        cause = " ".join(str(error).split())
+        raise ConfigurationError(f"OpenVINO cannot load {path} ({cause})") from error
+    request = compiled.create_infer_request()
+    kinds = {each.get_any_name(): each.get_element_type().to_dtype() for each in compiled.inputs}
+
+    def logits_of(ids: TokenIds) -> NDArray[np.float32]:
+        request.reset_state()
+        request.infer({name: _input(name, ids).astype(kind) for name, kind in kinds.items()})
+        logits: NDArray[np.float32] = request.get_tensor("logits").data[0]
+        return logits
+
+    return logits_of
+
+
+def _input(name: str, ids: TokenIds) -> TokenIds:
+    """What a model that has read nothing yet is given for a window of one text."""
+    match name:
+        case "input_ids":
+            return ids[None]
+        case "attention_mask":
+            return np.ones_like(ids)[None]
+        case "position_ids":
+            return np.arange(len(ids))[None]
+        case "beam_idx":
+            return np.zeros(1, np.int64)
+    raise ConfigurationError(f"the exported model asks for an input that the bot does not know: {name}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""A child that reads a text with the model that an export was made from.
+
+It loads a local checkpoint with transformers and computes in float32 whatever its weights are stored in: rounding to
+16 bits in between changes the likeliest token in one place of twenty (SmolLM2-135M), and the export would be blamed.
+Only the weights of the layer at work are widened, so that 16-bit weights need no second 32-bit copy in memory.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bot.errors import ConfigurationError
+from model_export.child import die_with_parent
+from model_export.next_tokens import LogitsOf, TokenIds
+from model_export.reading_child import reading_parser, write_reading
+
+if TYPE_CHECKING:
+    import torch
+
+_MOST_CAUSE_CHARACTERS = 300
+
+
+def main() -> int:
+    """Take the command line, read, and return the exit code."""
+    die_with_parent()
+    parser = reading_parser(__doc__)
+    parser.add_argument("--trust-remote-code", action="store_true", help="let the model's own Python code run")
+    arguments = parser.parse_args()
+    return write_reading(
+        arguments, lambda: _open_source(arguments.model, trust_remote_code=arguments.trust_remote_code)
+    )
+
+
+def _open_source(folder: Path, *, trust_remote_code: bool) -> LogitsOf:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with _explained("cannot load it"):
+        model, loading = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype="auto",
+            attn_implementation="eager",
+            local_files_only=True,
+            trust_remote_code=trust_remote_code,
+            output_loading_info=True,
+        )
+    if loading["missing_keys"]:  # transformers fills them with random numbers
+        raise ConfigurationError(f"its files lack weights, such as {min(loading['missing_keys'])}")
+    model.eval()
+    _compute_in_float32(model)
+
+    def logits_of(ids: TokenIds) -> NDArray[np.float32]:
+        with torch.inference_mode(), _explained("cannot run it"):
+            logits: NDArray[np.float32] = model(torch.from_numpy(ids[None]), use_cache=False).logits[0].float().numpy()
+            return logits
+
+    return logits_of
+
+
+def _compute_in_float32(model: torch.nn.Module) -> None:
+    """Have each part's own 16-bit weights widened before it runs, and put back after it."""
+    import torch
+
+    stored: dict[torch.nn.Parameter, torch.Tensor] = {}
+
+    def widen(part: torch.nn.Module, _inputs: Any) -> None:
+        for parameter in part.parameters(recurse=False):
+            if parameter.dtype in (torch.float16, torch.bfloat16):
+                stored[parameter] = parameter.data
+                parameter.data = parameter.data.float()
+
+    def put_back(part: torch.nn.Module, _inputs: Any, _output: Any) -> None:
+        for parameter in part.parameters(recurse=False):
+            if parameter in stored:
+                parameter.data = stored.pop(parameter)
+
+    for part in model.modules():
+        part.register_forward_pre_hook(widen)
+        part.register_forward_hook(put_back)
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        # transformers, and code that comes with a model, raise whatever they like.
+        cause = shorten(f"{type(error).__name__}: {error}", _MOST_CAUSE_CHARACTERS, placeholder=" ...")
+        raise ConfigurationError(f"transformers {what} ({cause})") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
