@@ -9,7 +9,8 @@ INSTALL = $(RUN) -m pip install --disable-pip-version-check -c constraints.txt
 demo: $(VENV)/demo-installed  ## try the bot on this machine, without Discord
 	@$(RUN) -m bot demo
 
-run: $(VENV)/bot-installed  ## run the bot on Discord, as .env says
+run: $(VENV)/bot-installed  ## run the bot on Discord, as .env says; without a model, fetch one if the answer is yes
+	@$(RUN) scripts/offer_model.py
 	@$(RUN) -m bot run
 
 setup: $(VENV)/all-installed  ## everything that developing and testing needs

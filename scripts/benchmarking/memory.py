@@ -41,7 +41,9 @@ class PeakMemory:
         self._engine = psutil.Process(process_id)
 
     def _sample_until_ended(self) -> None:
-        while not self._ended.wait(SAMPLE_SECONDS):
+        ended = False
+        while not ended:  # and once more at the end, which may come before the first sample
+            ended = self._ended.wait(SAMPLE_SECONDS)
             self.own_bytes = max(self.own_bytes, self._own.memory_info().rss)
             engine = self._engine
             if engine is None:

@@ -1,0 +1,126 @@
+"""From a checkpoint to OpenVINO: runs the real exporter in a child and tells how far it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.errors import ConfigurationError
+from model_export.checks import Plan
+from model_export.child import ChildError, run_child, without_colours
+from model_export.progress import Estimate, ProgressLine, size
+from model_export.recipe import Recipe
+from model_export.workplace import Workplace
+
+_READ_BYTES = 4000
+_BAR = re.compile(r"([A-Z][\w -]+?) [━╸╺ ]+(\d+)%")
+
+# How an export of Phi-3-mini spent its time, in the sample's recipe on two cores.
+_READING, _WRITING_COPY, _CHOOSING, _COMPRESSING, _WRITING_RESULT = 0.17, 0.10, 0.29, 0.38, 0.06
+_STEPS = {"Mixed-Precision assignment": _CHOOSING, "Applying Weight Compression": _COMPRESSING}
+
+
+def convert(
+    source: Path, recipe: Recipe, plan: Plan, workplace: Workplace, progress: ProgressLine, *, trust_remote_code: bool
+) -> None:
+    """Write the model folder in the making.
+
+    Args:
+        source: a folder with a checkpoint.
+        recipe: how its weights are stored.
+        plan: how large things become.
+        workplace: where to; temporary files go there too, wherever TMPDIR leads.
+        progress: told how far it is.
+        trust_remote_code: let the checkpoint's own Python code run.
+
+    Raises:
+        ConfigurationError: the exporter failed.
+        OSError: the disk is full.
+    """
+    arguments = ["export", "openvino", "--model", str(source), *recipe.arguments]
+    if trust_remote_code:
+        arguments.append("--trust-remote-code")
+    watch = _Watch(workplace, plan)
+    progress.stage("Exporting: reading the model")
+    try:
+        run_child(
+            "model_export.conversion_child",
+            [*arguments, str(workplace.model)],
+            log=workplace.log("exporter"),
+            environment=_environment(recipe, workplace.temporary),
+            on_poll=lambda: progress.update(watch.line()),
+        )
+    except ChildError as error:
+        kept = workplace.keep_log("exporter")
+        raise ConfigurationError(
+            f"the exporter failed: {error}{_advice(str(error))}; all it said is in {kept}"
+        ) from error
+
+
+def _environment(recipe: Recipe, temporary: Path) -> Mapping[str, str]:
+    variables = {
+        # The 16-bit copy of a large model goes there: on the disk of the result it is seen, measured and removed.
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
+        # Let NNCF's progress bars be written although nobody sees them: they say how far it is.
+        "TTY_COMPATIBLE": "1",
+        "TTY_INTERACTIVE": "1",
+        "COLUMNS": "100",
+    }
+    if not recipe.needs_dataset_download:
+        variables["HF_HUB_OFFLINE"] = "1"  # everything is here; a look at the hub would only cost time
+    return variables
+
+
+def _advice(reason: str) -> str:
+    """What mends the usual failures."""
+    if "group" in reason.lower() and "size" in reason.lower():
+        return " (choose a --group-size that divides the model's sizes, such as 64, or --group-size-fallback adjust)"
+    if "memory" in reason.lower():
+        return " (end other programs, or fetch a model that is exported already: --prebuilt)"
+    if "trust_remote_code" in reason:
+        return " (add --trust-remote-code if you have read that code and trust it)"
+    return ""
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Tells from the files and the log how far the exporter is."""
+
+    workplace: Workplace
+    plan: Plan
+    estimate: Estimate = field(default_factory=Estimate)
+
+    def line(self) -> str:
+        step, percent = self._bar()
+        copied = _bytes_of(self.workplace.temporary, "openvino_model.bin")
+        if step:
+            done = _READING + _WRITING_COPY + (_CHOOSING if step == "Applying Weight Compression" else 0.0)
+            done += _STEPS.get(step, 0.0) * percent / 100
+            return f"Exporting: {step.lower()}, {percent} %{self.estimate.left(min(done, 0.99))}"
+        expected = self.plan.copy or self.plan.result
+        copied = copied or _bytes_of(self.workplace.folder, "openvino_model.bin")
+        if not copied:
+            return "Exporting: reading the model"
+        what = "the 16-bit copy" if self.plan.copy else "the result"
+        done = _READING + _WRITING_COPY * min(1.0, copied / max(expected, 1))
+        return f"Exporting: {what}, {size(copied)} of {size(expected)}{self.estimate.left(done)}"
+
+    def _bar(self) -> tuple[str, int]:
+        """The exporter's latest progress bar: its name and percent."""
+        log = self.workplace.log("exporter")
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _READ_BYTES))
+            found = _BAR.findall(without_colours(file.read().decode("utf-8", errors="replace")))
+        return (found[-1][0].strip(), int(found[-1][1])) if found else ("", 0)
+
+
+def _bytes_of(folder: Path, name: str) -> int:
+    total = 0
+    for path in folder.rglob(name):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:  # the exporter has just moved it
+            continue
+    return total

@@ -1,0 +1,17 @@
+"""The child that runs the real exporter, `optimum-cli export openvino`."""
+
+from __future__ import annotations
+
+from model_export.child import die_with_parent
+
+
+def main() -> None:
+    """Take the command line as optimum-cli's own."""
+    die_with_parent()
+    from optimum.commands.optimum_cli import main as optimum_cli
+
+    optimum_cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Checks what tells an exported model where turns begin and answers end, and mends it in the exported folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from bot.core.chat_template import PHI3_MARKS, PHI3_TEMPLATE, ChatTemplate
+from bot.core.prompt import Message, PromptBuilder
+from bot.core.tokenizer import Tokenizer, read_json
+from bot.errors import ConfigurationError
+from bot.model.folder import open_model_folder
+from bot.model.report import Finding
+
+_TEMPLATE = "chat_template.jinja"
+_GENERATION = "generation_config.json"
+_MARK = -1  # no token's id, so that it is found again
+
+
+def check_chat_template(model: Path, source: Path | None) -> Finding:
+    """Make sure that there is a chat template, and that Phi-3's says what the system says.
+
+    Args:
+        model: the exported folder.
+        source: the checkpoint's folder, where there is one.
+
+    Raises:
+        ConfigurationError: there is no template to be had.
+    """
+    what = "chat template"
+    controls = frozenset(token.text for token in Tokenizer.from_folder(model).control_tokens)
+    note = ""
+    try:
+        template = ChatTemplate.from_folder(model, frozenset())
+    except ConfigurationError:
+        if source is not None and (source / _TEMPLATE).is_file():
+            shutil.copyfile(source / _TEMPLATE, model / _TEMPLATE)
+            note = "it was missing; the original's is there now"
+        elif controls >= PHI3_MARKS:
+            _write_phi3_template(model)
+            note = "it was missing; Phi-3's current one is there now"
+        template = ChatTemplate.from_folder(model, frozenset())
+    if not template.has_system_branch and controls >= PHI3_MARKS:
+        _write_phi3_template(model)
+        note = "it left the system prompt out, as Phi-3's did in April 2024; the current one is there now"
+    elif not template.has_system_branch:
+        detail = "it knows no system role; the bot puts the system prompt before the first question"
+        return Finding(what=what, verdict="noted", detail=detail)
+    if note:
+        return Finding(what=what, verdict="mended", detail=note)
+    return Finding(what=what, verdict="good", detail="it writes system prompt, questions and answers")
+
+
+def check_stop_tokens(model: Path) -> Finding:
+    """Make sure that `generation_config.json` names every token that ends an answer.
+
+    The bot finds out by itself from the template; the sample's `generate` goes on for ever without.
+    """
+    what = "stop tokens"
+    folder = open_model_folder(model)
+    builder = PromptBuilder.from_folder(model, folder.eos_token_ids)
+    path = model / _GENERATION
+    document = read_json(path) if path.exists() else {}
+    named = _ids(document.get("eos_token_id"))
+    needed = folder.eos_token_ids | _answer_end(builder)
+    if not needed:
+        return Finding(what=what, verdict="noted", detail="the model names none: answers end only at their longest")
+    if needed <= named:
+        return Finding(what=what, verdict="good", detail=f"{_list(named)} end an answer")
+    path.unlink(missing_ok=True)
+    path.write_text(json.dumps({**document, "eos_token_id": sorted(named | needed)}, indent=2) + "\n", encoding="utf-8")
+    detail = f"{_list(needed - named)} end an answer, too; {_GENERATION} names them now"
+    return Finding(what=what, verdict="mended", detail=detail)
+
+
+def _answer_end(builder: PromptBuilder) -> frozenset[int]:
+    """The control token that the template writes behind an answer."""
+    ids = builder.build([Message("user", "?"), builder.answer("!", [_MARK])]).ids
+    following = ids[ids.index(_MARK) + 1 :][:1]
+    return frozenset(following) & builder.tokenizer.control_ids
+
+
+def _write_phi3_template(model: Path) -> None:
+    path = model / _TEMPLATE
+    path.unlink(missing_ok=True)
+    path.write_text(PHI3_TEMPLATE, encoding="utf-8")
+
+
+def _ids(value: object) -> frozenset[int]:
+    return frozenset(each for each in (value if isinstance(value, list) else [value]) if isinstance(each, int))
+
+
+def _list(ids: frozenset[int]) -> str:
+    return ", ".join(map(str, sorted(ids)))

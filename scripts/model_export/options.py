@@ -1,0 +1,164 @@
+"""The command line of scripts/export_model.py."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from bot.errors import ConfigurationError
+from bot.model.folder import EXPORTED_MODEL
+from model_export.housekeeping import KEPT
+from model_export.judging import PERPLEXITY_LIMIT
+from model_export.making import Order
+from model_export.recipe import PRESETS, SAMPLE, WEIGHT_FORMATS
+
+DEFAULT_OUTPUT = Path("./model/phi3-instruct/int4")
+PREBUILT = "OpenVINO/Phi-3-mini-4k-instruct-int4-ov"
+_RECIPE_PARTS = {
+    "weight_format": "weight_format",
+    "sym": "symmetric",
+    "group_size": "group_size",
+    "ratio": "ratio",
+    "awq": "awq",
+    "scale_estimation": "scale_estimation",
+    "gptq": "gptq",
+    "dataset": "dataset",
+    "num_samples": "num_samples",
+    "sensitivity_metric": "sensitivity_metric",
+    "backup_precision": "backup_precision",
+    "all_layers": "all_layers",
+    "group_size_fallback": "group_size_fallback",
+}
+
+
+def read_options(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; what stands after `--` goes to the exporter as it is."""
+    own, _, more = _split(list(arguments))
+    options = _parser().parse_args(own)
+    options.more = tuple(more)
+    return options
+
+
+def order_of(options: argparse.Namespace) -> Order:
+    """What the options ask to be made.
+
+    Raises:
+        ConfigurationError: they do not go together.
+    """
+    parts = {field: getattr(options, name) for name, field in _RECIPE_PARTS.items()}
+    if options.prebuilt and (options.more or any(value is not None for value in parts.values())):
+        raise ConfigurationError("--prebuilt takes the model as it is; leave the recipe's flags out, or --prebuilt")
+    if options.prebuilt and options.model:
+        raise ConfigurationError(
+            f"give one of --model and --prebuilt; --prebuilt {options.model} names a repository, too"
+        )
+    return Order(
+        model=options.prebuilt or options.model or EXPORTED_MODEL,
+        home=options.output,
+        revision=options.revision,
+        recipe=PRESETS[options.recipe].changed(**parts, more=options.more or None),
+        prebuilt=options.prebuilt is not None,
+        trust_remote_code=options.trust_remote_code,
+        dry_run=options.dry_run,
+        switch=options.switch,
+        with_quality=options.quality,
+        perplexity_limit=options.perplexity_limit,
+    )
+
+
+def _split(arguments: list[str]) -> tuple[list[str], str, list[str]]:
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:at], "--", arguments[at + 1 :]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="export_model.py",
+        description="Make a model that the bot can run, judge it, and let the running bot take it up.",
+        epilog="What stands after -- goes to `optimum-cli export openvino` as it is.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--model", metavar="ID_OR_FOLDER", help=f"what to export (default: {EXPORTED_MODEL})")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=DEFAULT_OUTPUT,
+        metavar="FOLDER",
+        help="MODEL_DIR's folder (default: %(default)s)",
+    )
+    parser.add_argument("--revision", help="the hub's branch, tag or commit (default: its main branch)")
+    parser.add_argument(
+        "--prebuilt",
+        nargs="?",
+        const=PREBUILT,
+        metavar="ID",
+        help=f"fetch a model that was exported already; needs no torch (default: {PREBUILT})",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what it would take, and do nothing")
+    parser.add_argument(
+        "--no-switch", dest="switch", action="store_false", help="make the version, and let the old one answer"
+    )
+    parser.add_argument(
+        "--no-quality", dest="quality", action="store_false", help="do not measure how well it predicts text"
+    )
+    parser.add_argument(
+        "--perplexity-limit",
+        type=float,
+        default=PERPLEXITY_LIMIT,
+        metavar="TIMES",
+        help="refuse a result with so many times the source's perplexity (default: %(default)s)",
+    )
+    _add_recipe(parser)
+    _add_housekeeping(parser)
+    return parser
+
+
+def _add_recipe(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how weights are stored")
+    presets = "; ".join(f"{name}: {' '.join(recipe.arguments[2:])}" for name, recipe in PRESETS.items())
+    group.add_argument("--recipe", choices=PRESETS, default=SAMPLE.name, help=f"{presets} (default: %(default)s)")
+    group.add_argument("--weight-format", choices=WEIGHT_FORMATS)
+    group.add_argument("--group-size", type=int, help="weights that share a scale; -1 is a whole row")
+    group.add_argument("--ratio", type=float, help="the part of the layers in four bits, 0 to 1")
+    flag = argparse.BooleanOptionalAction
+    group.add_argument("--sym", action=flag, help="symmetric scales")
+    group.add_argument("--awq", action=flag, help="activation-aware weight quantization")
+    group.add_argument("--scale-estimation", action=flag, help="fit the scales to a data set")
+    group.add_argument("--gptq", action=flag, help="correct layer by layer with a data set")
+    group.add_argument("--all-layers", action=flag, help="embeddings and last layer in four bits, too")
+    group.add_argument("--dataset", help="auto (the model's own text), wikitext2, c4, c4-new or gsm8k")
+    group.add_argument("--num-samples", type=int, help="of the data set")
+    group.add_argument("--sensitivity-metric", help="how layers are chosen for the ratio")
+    group.add_argument(
+        "--backup-precision", choices=("int8_asym", "int8_sym", "none"), help="of the layers that it leaves"
+    )
+    group.add_argument("--group-size-fallback", choices=("error", "ignore", "adjust"))
+    group.add_argument(
+        "--trust-remote-code", action="store_true", help="run the model's own Python code; Phi-3 needs none"
+    )
+
+
+def _add_housekeeping(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("versions in --output").add_mutually_exclusive_group()
+    group.add_argument("--list", action="store_true", help="show them")
+    group.add_argument(
+        "--rollback", nargs="?", const="", metavar="VERSION", help="let the one before, or this one, answer"
+    )
+    group.add_argument(
+        "--verify", nargs="?", const="", metavar="VERSION", help="compare all, or one, with their manifests"
+    )
+    group.add_argument(
+        "--prune",
+        nargs="?",
+        type=_at_least_one,
+        const=KEPT,
+        metavar="KEEP",
+        help=f"throw old ones and fetched checkpoints away (default: keep {KEPT})",
+    )
+
+
+def _at_least_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of versions; at least 1 stays")
+    return int(text)

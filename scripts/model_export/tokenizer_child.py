@@ -1,0 +1,75 @@
+"""The child that asks other programs' tokenizers for their ids: transformers' and OpenVINO's converted one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from model_export.child import die_with_parent
+
+_NAMES = ("openvino_tokenizer.xml", "openvino_detokenizer.xml")
+
+Ids = list[list[int]]
+
+
+def main() -> None:
+    """Write the ids that each tokenizer makes of some texts, as JSON, or one line on why it makes none."""
+    die_with_parent()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="the model folder")
+    parser.add_argument("texts", type=Path, help="a JSON list of texts")
+    parser.add_argument("result", type=Path, help="where the ids are written")
+    parser.add_argument("--convert", action="store_true", help="make OpenVINO's tokenizer anew first")
+    options = parser.parse_args()
+    texts = json.loads(options.texts.read_text(encoding="utf-8"))
+    if options.convert:
+        _convert(options.folder)
+    result = {
+        "transformers": _ids_or_reason(_ask_transformers, options.folder, texts),
+        "openvino": _ids_or_reason(_ask_openvino, options.folder, texts),
+    }
+    options.result.write_text(json.dumps(result), encoding="utf-8")
+
+
+def _ids_or_reason(ask: Callable[[Path, Sequence[str]], Ids], folder: Path, texts: Sequence[str]) -> Ids | str:
+    try:
+        return ask(folder, texts)
+    except Exception as error:  # noqa: BLE001 - whatever a tokenizer makes these libraries raise, it is told in a line
+        return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _ask_transformers(folder: Path, texts: Sequence[str]) -> Ids:
+    tokenizer = _load(folder)
+    return [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+
+
+def _ask_openvino(folder: Path, texts: Sequence[str]) -> Ids:
+    import openvino
+    import openvino_tokenizers  # noqa: F401 - it brings the operations that these models are made of
+
+    compiled = openvino.Core().compile_model(folder / _NAMES[0], "CPU")
+    return [compiled([text])["input_ids"][0].tolist() for text in texts]
+
+
+def _convert(folder: Path) -> None:
+    import openvino
+    from openvino_tokenizers import convert_tokenizer
+
+    models = convert_tokenizer(_load(folder), with_detokenizer=True)
+    for name, model in zip(_NAMES, models, strict=True):
+        for path in (folder / name, (folder / name).with_suffix(".bin")):
+            path.unlink(missing_ok=True)  # it may be a link to a downloaded file, which stays as it is
+        openvino.save_model(model, folder / name)
+
+
+def _load(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The current version's files, seen at the top of the folder with versions.
+
+The sample's code, and every other program that takes a model folder, finds the current version where it always was.
+The bot does not look there: several files cannot be replaced at once, so what it goes by is the pointer. The files
+are hard links, which take no room and which Windows has, too.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot.model.versions import POINTER_NAME, ModelVersions
+
+_GRAPH = "openvino_model.xml"
+_OWN = frozenset({POINTER_NAME, "export.log"})
+
+
+def adopt_model_at_the_top(versions: ModelVersions) -> str | None:
+    """Keep what somebody exported by hand into the folder itself as a version, before its files are replaced.
+
+    Returns:
+        the version's name; None where nothing but links to versions, or nothing at all, is there.
+
+    Raises:
+        OSError: it cannot be kept.
+    """
+    top = _files_at_the_top(versions)
+    known = _known_files(versions)
+    foreign = {name: path for name, path in top.items() if _identity(path) not in known}
+    if _GRAPH not in foreign:
+        return None
+    made = datetime.fromtimestamp(foreign[_GRAPH].stat().st_mtime, UTC)
+    name = f"{made:%Y-%m-%d-%H%M%S}-by-hand"
+    new = versions.folder(f".{name}")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    for each in top:
+        (new / each).hardlink_to(top[each])
+    new.rename(versions.folder(name))
+    return name
+
+
+def show_at_the_top(versions: ModelVersions, version: str, say: Callable[[str], None]) -> None:
+    """Link the current version's files at the top.
+
+    The graph goes first and comes last: whoever looks meanwhile finds no model rather than halves of two.
+
+    Args:
+        versions: the folder.
+        version: the current one.
+        say: told where this cannot be done; it costs nobody but other programs.
+    """
+    try:
+        folder = versions.folder(version)
+        wanted = {each.name: each for each in folder.iterdir() if each.is_file() and not each.name.startswith(".")}
+        top, known = _files_at_the_top(versions), _known_files(versions)
+        ours = {name for name, path in top.items() if _identity(path) in known}
+        if in_the_way := sorted((top.keys() & wanted.keys()) - ours):
+            _tell(versions, version, f"{in_the_way[0]} is there and is nobody's version", say)
+            return
+        if ours == wanted.keys() and all(path.samefile(top[name]) for name, path in wanted.items()):
+            return
+        for name in sorted(ours, key=lambda each: each != _GRAPH):
+            top[name].unlink()
+        for name in sorted(wanted, key=lambda each: each == _GRAPH):
+            (versions.home / name).hardlink_to(wanted[name])
+    except OSError as error:
+        _tell(versions, version, error.strerror or str(error), say)
+
+
+def _tell(versions: ModelVersions, version: str, why: str, say: Callable[[str], None]) -> None:
+    say(
+        f"Note: the model cannot be shown at the top of {versions.home} ({why}). The bot finds it; other programs find "
+        f"it in {versions.folder(version)}."
+    )
+
+
+def _files_at_the_top(versions: ModelVersions) -> dict[str, Path]:
+    return {
+        each.name: each
+        for each in versions.home.iterdir()
+        if each.is_file() and not each.name.startswith(".") and each.name not in _OWN
+    }
+
+
+def _known_files(versions: ModelVersions) -> set[tuple[int, int]]:
+    return {_identity(path) for name in versions.names for path in versions.folder(name).iterdir()}
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino

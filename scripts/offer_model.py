@@ -1,0 +1,40 @@
+"""Offer to fetch a model where there is none yet: what `make run` does before it starts the bot."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import export_model
+
+from bot.errors import ConfigurationError
+from bot.settings import load_settings
+
+
+def main() -> int:
+    """Ask on a terminal, and fetch the model unless the answer is no. Return the exit code."""
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    try:
+        settings = load_settings()
+        settings.require_token()
+    except ConfigurationError:
+        return 0  # the bot itself says what is wrong
+    home = settings.model_dir.expanduser()
+    if home.exists() or not sys.stdin.isatty():
+        return 0
+    from model_export.options import PREBUILT
+
+    print(f"There is no model at {home}. {PREBUILT} can be fetched: 2.2 GB, no export needed.")
+    try:
+        answer = input("Fetch it now? [Y/n] ").strip().lower()
+    except EOFError:  # Ctrl-D
+        answer = "no"
+    except KeyboardInterrupt:
+        return 130
+    if answer not in ("", "y", "yes"):
+        return 0
+    return export_model.main(["--prebuilt", "--output", str(home)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

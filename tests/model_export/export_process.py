@@ -1,0 +1,111 @@
+"""scripts/export_model.py in a process of its own, as an admin runs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "scripts" / "export_model.py"
+LONG_SECONDS = 200.0
+_MARK = "EXPORT_TEST"
+
+
+@dataclass(frozen=True)
+class Done:
+    """An export that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last_line(self) -> str:
+        """The last thing that the admin reads."""
+        assert "Traceback" not in self.err, self.err
+        return self.err.rstrip("\n").splitlines()[-1]
+
+
+def export(*arguments: object, **environment: str) -> Done:
+    """Run it to its end."""
+    process = ExportProcess(Path(os.devnull), *arguments, **environment)
+    return process.end()
+
+
+class ExportProcess:
+    """One that is watched while it runs.
+
+    Args:
+        home: the folder with versions; leftovers are looked for by it.
+        arguments: the command line.
+        environment: variables that are added.
+    """
+
+    def __init__(self, home: Path, *arguments: object, **environment: str) -> None:
+        self._mark = f"{home}-{time.monotonic_ns()}"
+        self._process = subprocess.Popen(
+            [sys.executable, str(SCRIPT), *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self._environment(environment),
+        )
+
+    def wait_for(self, beginning: str) -> str:
+        """Read what it prints until a line begins so; return all lines up to that one."""
+        assert self._process.stderr is not None
+        read = []
+        for line in self._process.stderr:
+            read.append(line)
+            if line.startswith(beginning):
+                return "".join(read)
+        raise AssertionError(f"it never said {beginning!r}: {''.join(read)}")
+
+    def signal(self, number: int) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def end(self) -> Done:
+        """Wait until it has ended."""
+        out, err = self._process.communicate(timeout=LONG_SECONDS)
+        return Done(self._process.returncode, out, err)
+
+    def kill(self) -> None:
+        """End it as no program can notice, and wait until nothing that it started is left."""
+        self.signal(signal.SIGKILL)
+        assert self.end().code == -signal.SIGKILL
+        self.until_alone()
+
+    def until_alone(self) -> None:
+        """Wait until no process that it started is left."""
+        until(lambda: not self._family())
+
+    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        return {**os.environ, **more, _MARK: self._mark}
+
+    def _family(self) -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(_MARK) == self._mark:
+                    found.append(process)
+            except psutil.Error:  # it has just ended, or is somebody else's
+                continue
+        return found
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until something holds that only looking at it can tell."""
+    end = time.monotonic() + LONG_SECONDS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)

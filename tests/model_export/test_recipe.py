@@ -1,0 +1,87 @@
+"""Recipes: what the exporter is told, what is refused before it starts, and how large things will be."""
+
+from __future__ import annotations
+
+import pytest
+from model_export.options import order_of, read_options
+from model_export.recipe import PRESETS, SAMPLE, Recipe
+
+from bot.errors import ConfigurationError
+
+SAMPLES_ARGUMENTS = "--task text-generation-with-past --weight-format int4 --group-size 128 --ratio 0.6 --sym"
+PHI3_PARAMETERS, PHI3_EMBEDDING = 3_821_079_552, 2 * 32064 * 3072
+PHI3_SAMPLE_BYTES = 2_772_549_977
+"""Measured: the openvino_model.bin of a full-size Phi-3-mini in the sample's recipe."""
+
+
+def recipe(*arguments: str) -> Recipe:
+    return order_of(read_options(arguments)).recipe
+
+
+def test_without_flags_it_is_the_samples_own() -> None:
+    order = order_of(read_options([]))
+    assert order.model == "microsoft/Phi-3-mini-4k-instruct"
+    assert order.home.as_posix() == "model/phi3-instruct/int4"
+    assert " ".join(order.recipe.arguments) == SAMPLES_ARGUMENTS
+    assert (order.prebuilt, order.trust_remote_code, order.switch, order.with_quality) == (False, False, True, True)
+
+
+@pytest.mark.parametrize("name", ["sample", "balanced", "small", "npu", "int8", "fp16"])
+def test_presets_are_taken_by_name(name: str) -> None:
+    assert recipe("--recipe", name) == PRESETS[name]
+    PRESETS[name].check()
+
+
+def test_the_npu_gets_what_its_plugin_asks_for() -> None:
+    assert " ".join(recipe("--recipe", "npu").arguments).endswith("--group-size -1 --ratio 1.0 --sym")
+
+
+def test_each_part_by_hand() -> None:
+    changed = recipe(
+        *("--group-size", "64", "--ratio", "0.9", "--no-sym", "--awq", "--scale-estimation", "--gptq"),
+        *("--dataset", "auto", "--num-samples", "8", "--sensitivity-metric", "max_activation_variance"),
+        *("--backup-precision", "int8_sym", "--all-layers", "--group-size-fallback", "adjust"),
+        *("--", "--lora-correction"),
+    )
+    assert changed.name == "sample-changed"
+    assert changed.arguments == [
+        *("--task", "text-generation-with-past", "--weight-format", "int4", "--group-size", "64", "--ratio", "0.9"),
+        *("--dataset", "auto", "--num-samples", "8", "--sensitivity-metric", "max_activation_variance"),
+        *("--backup-precision", "int8_sym", "--group-size-fallback", "adjust"),
+        *("--awq", "--scale-estimation", "--gptq", "--all-layers", "--lora-correction"),
+    ]
+
+
+def test_parts_that_change_nothing_keep_the_name() -> None:
+    assert recipe("--group-size", "128", "--sym") is SAMPLE
+
+
+def test_another_weight_format_leaves_the_presets_groups() -> None:
+    assert recipe("--weight-format", "int8").arguments == PRESETS["int8"].arguments
+    assert recipe("--weight-format", "nf4", "--group-size", "64").arguments[-2:] == ["--group-size", "64"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--weight-format", "fp16", "--awq"], "--awq is for weights of four bits, not fp16"),
+        (["--recipe", "int8", "--ratio", "0.5"], "--ratio is for weights of four bits, not int8"),
+        (["--gptq"], "--gptq needs a data set; add --dataset auto"),
+        (["--ratio", "1.5"], "--ratio 1.5 is not between 0 and 1"),
+        (["--group-size", "0"], "--group-size 0 is neither -1 nor a number of weights"),
+    ],
+)
+def test_what_the_exporter_would_not_tell(arguments: list[str], line: str) -> None:
+    with pytest.raises(ConfigurationError, match=line):
+        recipe(*arguments)
+
+
+def test_a_result_is_estimated() -> None:
+    def size(recipe: Recipe) -> int:
+        return recipe.result_bytes(PHI3_PARAMETERS, PHI3_EMBEDDING)
+
+    assert size(SAMPLE) == pytest.approx(PHI3_SAMPLE_BYTES, rel=0.01)
+    assert size(PRESETS["fp16"]) == 2 * PHI3_PARAMETERS
+    assert size(PRESETS["int8"]) == PHI3_PARAMETERS
+    sizes = [size(PRESETS[name]) for name in ("npu", "small", "balanced", "sample", "int8", "fp16")]
+    assert sizes == sorted(set(sizes))

@@ -1,0 +1,126 @@
+"""What is seen at the top of the folder with versions, and what somebody exported there by hand."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from model_export.top_view import adopt_model_at_the_top, show_at_the_top
+
+from bot.model.versions import ModelVersions
+
+FILES = {"openvino_model.xml": "graph", "openvino_model.bin": "weights", "config.json": "settings"}
+
+
+def fill(folder: Path, mark: str, **more: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in {**FILES, **more}.items():
+        (folder / name).write_text(f"{content} of {mark}", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def versions(tmp_path: Path) -> ModelVersions:
+    versions = ModelVersions(tmp_path / "int4")
+    for name in ("first", "second"):
+        fill(versions.folder(name), name)
+    (versions.folder("first") / "report.json").write_text("{}", encoding="utf-8")
+    return versions
+
+
+def seen(versions: ModelVersions) -> dict[str, str]:
+    return {each.name: each.read_text(encoding="utf-8") for each in versions.home.iterdir() if each.is_file()}
+
+
+def content_of(folder: Path) -> dict[str, str]:
+    return {each.name: each.read_text(encoding="utf-8") for each in folder.iterdir() if each.is_file()}
+
+
+def test_the_current_versions_files_and_no_others_are_seen(versions: ModelVersions) -> None:
+    for name in ("first", "second", "first"):
+        show_at_the_top(versions, name, pytest.fail)
+        assert seen(versions) == content_of(versions.folder(name))
+
+
+def test_what_was_interrupted_is_completed(versions: ModelVersions) -> None:
+    show_at_the_top(versions, "first", pytest.fail)
+    for name in ("openvino_model.xml", "config.json"):
+        (versions.home / name).unlink()
+    (versions.home / "config.json").hardlink_to(versions.folder("second") / "config.json")
+    show_at_the_top(versions, "second", pytest.fail)
+    assert seen(versions) == content_of(versions.folder("second"))
+
+
+def test_meanwhile_nobody_finds_a_graph_with_other_weights(
+    versions: ModelVersions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show_at_the_top(versions, "first", pytest.fail)
+    pairs: list[dict[str, str]] = []
+    real = Path.hardlink_to
+
+    def watched(path: Path, target: Path) -> None:
+        real(path, target)
+        pairs.append(seen(versions))
+
+    monkeypatch.setattr(Path, "hardlink_to", watched)
+    show_at_the_top(versions, "second", pytest.fail)
+    assert ["openvino_model.xml" in each for each in pairs] == [False, False, True]
+    assert pairs[-1] == content_of(versions.folder("second"))
+
+
+def test_a_model_that_was_exported_by_hand_becomes_a_version(versions: ModelVersions) -> None:
+    by_hand = content_of(fill(versions.home, "hand"))
+    name = adopt_model_at_the_top(versions)
+    assert name is not None
+    assert name.endswith("-by-hand")
+    assert content_of(versions.folder(name)) == by_hand
+    assert seen(versions) == by_hand, "whoever uses it goes on"
+    assert adopt_model_at_the_top(versions) is None, "it is a version now"
+    show_at_the_top(versions, "second", pytest.fail)
+    assert content_of(versions.folder(name)) == by_hand
+
+
+def test_one_that_was_exported_by_hand_over_a_version_is_kept_too(versions: ModelVersions) -> None:
+    show_at_the_top(versions, "first", pytest.fail)
+    for each in FILES:
+        (versions.home / each).unlink()
+    fill(versions.home, "hand")
+    name = adopt_model_at_the_top(versions)
+    assert name is not None
+    assert content_of(versions.folder(name))["openvino_model.bin"] == "weights of hand"
+
+
+def test_nothing_of_anybody_else_is_touched(versions: ModelVersions) -> None:
+    (versions.home / "config.json").write_text("mine", encoding="utf-8")
+    (versions.home / "notes.txt").write_text("mine, too", encoding="utf-8")
+    notes: list[str] = []
+    assert adopt_model_at_the_top(versions) is None
+    show_at_the_top(versions, "first", notes.append)
+    assert seen(versions) == {"config.json": "mine", "notes.txt": "mine, too"}
+    [note] = notes
+    assert "config.json is there and is nobody's version" in note
+    assert str(versions.folder("first")) in note
+
+
+def test_a_disk_without_links_is_told(versions: ModelVersions, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    notes: list[str] = []
+    show_at_the_top(versions, "first", notes.append)
+    assert "(Operation not supported)" in notes[0]
+    assert str(versions.folder("first")) in notes[0]
+
+
+def test_an_interrupted_adoption_is_begun_anew(versions: ModelVersions) -> None:
+    fill(versions.home, "hand")
+    name = adopt_model_at_the_top(versions)
+    assert name is not None
+    unfinished = versions.folder(f".{name}")
+    versions.folder(name).rename(unfinished)
+    (unfinished / "openvino_model.bin").unlink()
+    assert adopt_model_at_the_top(versions) == name
+    assert content_of(versions.folder(name)) == seen(versions)
+    shutil.rmtree(versions.folder(name))
