@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bot.model.folder import open_model_folder
+from bot.model.manifest import FILE_NAME as MANIFEST_NAME
 from bot.model.manifest import write_manifest
+from bot.model.report import FILE_NAME as REPORT_NAME
 from bot.model.report import ExportReport, write_report
+from bot.model.source import FILE_NAME as SOURCE_NAME
 from bot.model.source import ModelSource, write_model_source
 from model_export.checks import Plan, describe_plan, plan_export, plan_fetch, require_packages, require_room
 from model_export.conversion import convert
@@ -25,6 +29,7 @@ from model_export.workplace import Workplace, open_workplace
 
 _PACKAGES = ("openvino", "openvino-tokenizers", "optimum-intel", "nncf", "torch", "transformers")
 _PREBUILT = "prebuilt"
+_FINDINGS = frozenset({MANIFEST_NAME, REPORT_NAME, SOURCE_NAME})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +114,13 @@ def _prebuilt_plan(order: Order) -> tuple[Origin, Plan]:
 
 
 def _take_files(fetched: Path, model: Path) -> None:
-    """Link what was fetched into the model folder in the making; what is mended there is written anew."""
+    """Link what was fetched into the model folder in the making; what is mended there is written anew.
+
+    What an earlier export found out about it, on another machine, is left: it is judged here.
+    """
     model.mkdir()
     for path in fetched.iterdir():
-        if path.is_file() and not path.name.startswith("."):
+        if path.is_file() and path.name not in _FINDINGS:
             (model / path.name).hardlink_to(path)
 
 
@@ -173,6 +181,8 @@ def _tell(order: Order, origin: Origin, name: str, progress: ProgressLine, start
         return
     if order.prebuilt:
         shutil.rmtree(origin.folder)  # the version holds its files
+        with suppress(OSError):  # others are there
+            origin.folder.parent.rmdir()
     else:
         progress.say(f"The checkpoint stays in {origin.folder} for other recipes; --prune removes it.")
 

@@ -16,8 +16,6 @@ from tests.model_export.hub_server import HubServer
 from tests.model_export.phi3_checkpoint import write_phi3_checkpoint
 from tests.phi3_tokenizer import Phi3Tokenizer
 
-_OURS = ("manifest.json", "report.json", "model_source.json")
-
 
 @dataclass(frozen=True)
 class Exported:
@@ -58,8 +56,8 @@ class Exported:
 
 
 def publish_exported(hub: HubServer, exported: Exported, graph: bytes | None = None) -> str:
-    """Put the exported model on a hub, as the exporter alone leaves it or with another graph; return the commit."""
-    files = {each.name: each.read_bytes() for each in exported.model.iterdir() if each.name not in _OURS}
+    """Put the exported model's folder on a hub, as it is or with another graph; return the commit."""
+    files = {each.name: each.read_bytes() for each in exported.model.iterdir()}
     if graph is not None:
         files["openvino_model.xml"] = graph
     return hub.publish(PREBUILT, files)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import ast
+import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from model_export.judging import judge
+from model_export.progress import ProgressLine
+from model_export.workplace import open_workplace
 
+from bot.errors import ConfigurationError
 from bot.model.folder import open_model_folder
 from bot.model.manifest import read_manifest, wrong_files
 from bot.model.report import ExportReport
@@ -141,12 +147,15 @@ def test_a_version_that_does_not_answer_yet(exported: Exported, tmp_path: Path) 
 
 
 def test_a_result_that_loses_too_much_is_refused(exported: Exported, tmp_path: Path) -> None:
-    versions = exported.copy(tmp_path / "home")
-    before = versions.pointer
-    done = export(
-        *("--model", exported.checkpoint, "--output", versions.home, "--weight-format", "int8"),
-        *("--perplexity-limit", "0.5"),
-    )
-    assert done.code == 2
-    assert done.last_line.startswith("error: the new model was refused, and nothing was switched: its perplexity is ")
-    assert (versions.pointer, versions.names) == (before, [exported.version])
+    line = "the new model was refused, and nothing was switched: its perplexity is "
+    with open_workplace(tmp_path, pytest.fail) as workplace:
+        shutil.copytree(exported.model, workplace.model, ignore=shutil.ignore_patterns("manifest.json"))
+        with pytest.raises(ConfigurationError, match=line):
+            judge(
+                workplace,
+                exported.checkpoint,
+                ProgressLine(io.StringIO()),
+                trust_remote_code=False,
+                with_quality=True,
+                perplexity_limit=0.5,
+            )
