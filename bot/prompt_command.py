@@ -8,6 +8,7 @@ from typing import get_args
 
 from bot.core.prompt import Message, PromptBuilder, Role
 from bot.errors import ConfigurationError
+from bot.model.versions import current_model_folder
 
 _ROLES = get_args(Role)
 
@@ -16,14 +17,14 @@ def prompt_as_json(model_dir: Path, messages_file: Path) -> str:
     """The prompt for the messages in a file, as a JSON object with the keys `ids` and `text`.
 
     Args:
-        model_dir: a folder with the tokenizer's files.
+        model_dir: a folder with the tokenizer's files, or one with versions side by side.
         messages_file: a JSON list of `{"role": …, "content": …}`.
 
     Raises:
         ConfigurationError: the folder or the file cannot be used.
     """
     messages = _read_messages(messages_file)
-    prompt = PromptBuilder.from_folder(model_dir).build(messages)
+    prompt = PromptBuilder.from_folder(current_model_folder(model_dir)).build(messages)
     return json.dumps({"ids": list(prompt.ids), "text": prompt.text}, ensure_ascii=False)
 
 

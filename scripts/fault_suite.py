@@ -22,13 +22,14 @@ _QUESTIONS = 200
 def main() -> int:
     """Run the suite, print its figures, and return the exit code."""
     from bot.errors import ConfigurationError
+    from bot.model.versions import current_model_folder
 
     arguments = _arguments()
     try:
         if os.name != "posix":
             raise ConfigurationError("the faults are POSIX signals; run this on Linux or macOS")
         if arguments.model is not None:
-            return asyncio.run(_run(arguments, arguments.model))
+            return asyncio.run(_run(arguments, current_model_folder(arguments.model)))
         with tempfile.TemporaryDirectory() as folder:
             return asyncio.run(_run(arguments, _write_tiny_model(Path(folder))))
     except ConfigurationError as error:

@@ -9,8 +9,9 @@ import pytest
 
 from bot.core.prompt import Message
 from bot.errors import ConfigurationError
+from bot.model.versions import ModelVersions
 from bot.prompt_command import prompt_as_json
-from tests.phi3_tokenizer import Phi3Tokenizer, write_phi3_tokenizer
+from tests.phi3_tokenizer import TEMPLATE_JUNE_2024, Phi3Tokenizer, write_phi3_tokenizer
 
 
 @pytest.fixture
@@ -28,6 +29,19 @@ def test_the_ids_and_the_text_are_the_bots_own(phi3: Phi3Tokenizer) -> None:
     result = json.loads(shown(phi3, b'[{"role": "user", "content": "Hello"}, {"role": "assistant", "content": ""}]'))
     prompt = phi3.builder.build([Message("user", "Hello"), Message("assistant", "")])
     assert result == {"ids": list(prompt.ids), "text": prompt.text}
+
+
+def test_of_several_versions_the_current_one_is_asked(tmp_path: Path) -> None:
+    versions = ModelVersions(tmp_path / "home")
+    for name, template in (("first", TEMPLATE_JUNE_2024), ("second", TEMPLATE_JUNE_2024.replace("user|>", "user|> "))):
+        versions.folder(name).mkdir(parents=True)
+        write_phi3_tokenizer(versions.folder(name), template)
+    file = tmp_path / "messages.json"
+    file.write_text('[{"role": "user", "content": "Hello"}]', encoding="utf-8")
+    for name in ("first", "second"):
+        versions.switch(name)
+        assert prompt_as_json(versions.home, file) == prompt_as_json(versions.folder(name), file)
+    assert prompt_as_json(versions.folder("first"), file) != prompt_as_json(versions.folder("second"), file)
 
 
 @pytest.mark.parametrize(

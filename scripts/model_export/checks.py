@@ -25,9 +25,9 @@ sample's recipe peaked at 11.1 GB, a model of 17 MB at 0.9 GB. With a data set i
 JUDGING_BYTES = 1_500_000_000
 """What the finished model takes beside its weights while it is tried."""
 
-SECONDS_PER_GIGABYTE = 40.0
+SECONDS_PER_GIGABYTE = 55.0
 SECONDS_BASE = 60.0
-"""Of weights at 16 bits, on two cores: with Phi-3-mini the exporter took 2 min 19 s, and everything 6 min 15 s."""
+"""Of weights at 16 bits, on two cores: with Phi-3-mini the exporter took 2 min 19 s, and everything 6 to 9 minutes."""
 
 _FOLDERS_IN_MEMORY = ("tmpfs", "ramfs", "zram")
 

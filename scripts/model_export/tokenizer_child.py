@@ -50,6 +50,8 @@ def _ask_openvino(folder: Path, texts: Sequence[str]) -> Ids:
     import openvino
     import openvino_tokenizers  # noqa: F401 - it brings the operations that these models are made of
 
+    if not (folder / _NAMES[1]).is_file():
+        raise FileNotFoundError(f"{_NAMES[1]} is missing")
     compiled = openvino.Core().compile_model(folder / _NAMES[0], "CPU")
     return [compiled([text])["input_ids"][0].tolist() for text in texts]
 

@@ -179,9 +179,10 @@ def test_phi3s_own_tokenizer_is_read_rightly_after_mending(tmp_path: Path) -> No
     assert "chat_template" in config
 
 
-def test_a_converted_tokenizer_that_is_missing_is_made(exported: Exported, tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", ["openvino_*tokenizer.*", "openvino_detokenizer.xml"])
+def test_a_converted_tokenizer_that_is_missing_is_made(exported: Exported, tmp_path: Path, missing: str) -> None:
     def breaks(model: Path) -> None:
-        for path in model.glob("openvino_*tokenizer.*"):
+        for path in model.glob(missing):
             path.unlink()
 
     kept, findings = check(exported, tmp_path / "home", None, breaks)
