@@ -42,6 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return ConfigurationError.EXIT_CODE
+    except OSError as error:
+        cause = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print(f"error: {cause}; check the path and its permissions", file=sys.stderr)
+        return ConfigurationError.EXIT_CODE
     except KeyboardInterrupt:
         print("\nstopped; nothing half-made is used, and the next run removes what is left", file=sys.stderr)
         return 130

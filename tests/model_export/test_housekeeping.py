@@ -174,7 +174,9 @@ def test_the_script_does_all_this(versions: ModelVersions) -> None:
 
 
 def test_what_does_not_go_together_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "odd" / "config.json").mkdir(parents=True)
     for arguments, line in {
+        ("--model", str(tmp_path / "odd")): f"{tmp_path / 'odd' / 'config.json'}: Is a directory; check the path",
         ("--weight-format", "int8", "--ratio", "0.5"): "--ratio is for weights of four bits, not int8",
         ("--scale-estimation",): "--scale-estimation needs a data set; add --dataset auto",
         ("--prebuilt", "--group-size", "64"): "--prebuilt takes the model as it is",
@@ -185,4 +187,4 @@ def test_what_does_not_go_together_is_one_line(tmp_path: Path) -> None:
         done = export("--output", tmp_path / "home", *arguments)
         assert done.code == 2
         assert done.last_line.startswith(f"error: {line}"), done.err
-    assert list(tmp_path.iterdir()) == []
+    assert [each.name for each in tmp_path.iterdir()] == ["odd"]
