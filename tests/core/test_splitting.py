@@ -98,11 +98,11 @@ def test_a_text_that_fits_is_left_alone(text: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(text=st.one_of(TEXTS, WELL_FORMED), steps=st.lists(st.integers(1, 2500), max_size=8))
 def test_a_growing_text_changes_only_its_last_message(text: str, steps: list[int]) -> None:
-    before: list[str] = []
+    settled: list[str] = []
     for end in itertools.accumulate(steps):
         bodies = split_text(text[:end].strip())
-        assert bodies[: len(before) - 1] == before[:-1]
-        before = bodies
+        assert bodies[: len(settled)] == settled
+        settled = bodies[:-1]
 
 
 @settings(max_examples=150, deadline=2000)
