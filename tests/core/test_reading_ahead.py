@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -84,6 +84,17 @@ async def process(small_model_dir: Path) -> AsyncIterator[NotingEngine]:
     await process.start()
     yield NotingEngine(process, numbers)
     await process.close()
+
+
+@contextmanager
+def standing_still(engine: NotingEngine) -> Iterator[None]:
+    """Let the engine read nothing for a moment: a fast one would be through before anybody interrupts it."""
+    process = psutil.Process(engine.process_id)
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()
 
 
 @pytest.fixture
@@ -182,9 +193,10 @@ async def test_after_a_loss_the_next_question_finds_everything_read(make: Make, 
     known = answering.conversations.find(channel("answered"))
     assert known is not None
     conversations = [known, await talk(answering, "interrupted", LONG)]
+    lost = engine.process_id
+    psutil.Process(lost).suspend()  # a fast one would be through before it is lost
     async with reading(answering):
         await until(lambda: bool(engine.ahead))
-        lost = engine.process_id
         psutil.Process(lost).kill()
         await until(lambda: engine.facts is not None and engine.process_id != lost)
         await until(lambda: all(each.cached_by == engine.process_id for each in conversations))
@@ -245,8 +257,10 @@ async def test_what_is_being_read_gives_way_to_where_somebody_types(make: Make, 
     answering = make()
     expected, long = await talk(answering, "expected"), await talk(answering, "gives way", LONG)
     async with reading(answering) as reading_ahead:
-        await until(lambda: bool(engine.ahead))
-        reading_ahead.expect(channel("expected"))
+        with standing_still(engine):
+            await until(lambda: bool(engine.ahead))
+            reading_ahead.expect(channel("expected"))
+            await looks()
         await until(lambda: long.cached_by == engine.process_id)
     assert [ids for ids, _ in engine.ahead] == [prefix(answering, each) for each in (long, expected, long)]
     assert outcomes(engine) == [FinishReason.CANCELLED, FinishReason.LENGTH, FinishReason.LENGTH]
@@ -276,8 +290,11 @@ async def test_a_question_comes_first_and_what_was_being_read_is_read_later(make
     answering = make()
     long = await talk(answering, "read later", LONG)
     async with reading(answering):
-        await until(lambda: bool(engine.ahead))
-        assert await answered(answering, "elsewhere")
+        with standing_still(engine):
+            await until(lambda: bool(engine.ahead))
+            question = asyncio.create_task(answered(answering, "elsewhere"))
+            await looks()
+        assert await question
         assert outcomes(engine)[0] is FinishReason.CANCELLED
         await until(lambda: long.cached_by == engine.process_id)
     assert outcomes(engine)[-1] is FinishReason.LENGTH
