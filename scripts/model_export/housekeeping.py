@@ -64,8 +64,9 @@ def roll_back(home: Path, version: str | None, progress: ProgressLine) -> None:
         ConfigurationError: there is no such version, or it is damaged. What answers is as it was.
     """
     versions = ModelVersions(home)
-    target = _require_version(versions, version) if version else versions.previous
+    _require_versions(versions)
     with hold(home):
+        target = _require_version(versions, version) if version else versions.previous
         if not _verify(versions, target, progress):
             raise ConfigurationError(
                 f"{target} is damaged, and what answers is as it was; --rollback VERSION takes another (--list)"

@@ -15,28 +15,28 @@ from model_export.recipe import PRESETS, SAMPLE, WEIGHT_FORMATS
 
 DEFAULT_OUTPUT = Path("./model/phi3-instruct/int4")
 PREBUILT = "OpenVINO/Phi-3-mini-4k-instruct-int4-ov"
-_RECIPE_PARTS = {
-    "weight_format": "weight_format",
-    "sym": "symmetric",
-    "group_size": "group_size",
-    "ratio": "ratio",
-    "awq": "awq",
-    "scale_estimation": "scale_estimation",
-    "gptq": "gptq",
-    "dataset": "dataset",
-    "num_samples": "num_samples",
-    "sensitivity_metric": "sensitivity_metric",
-    "backup_precision": "backup_precision",
-    "all_layers": "all_layers",
-    "group_size_fallback": "group_size_fallback",
-}
+_RECIPE_PARTS = (
+    "weight_format",
+    "symmetric",
+    "group_size",
+    "ratio",
+    "awq",
+    "scale_estimation",
+    "gptq",
+    "dataset",
+    "num_samples",
+    "sensitivity_metric",
+    "backup_precision",
+    "all_layers",
+    "group_size_fallback",
+)
 
 
 def read_options(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line; what stands after `--` goes to the exporter as it is."""
-    own, _, more = _split(list(arguments))
-    options = _parser().parse_args(own)
-    options.more = tuple(more)
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    options = _parser().parse_args(arguments[:at])
+    options.more = tuple(arguments[at + 1 :])
     return options
 
 
@@ -46,7 +46,7 @@ def order_of(options: argparse.Namespace) -> Order:
     Raises:
         ConfigurationError: they do not go together.
     """
-    parts = {field: getattr(options, name) for name, field in _RECIPE_PARTS.items()}
+    parts = {name: getattr(options, name) for name in _RECIPE_PARTS}
     if options.prebuilt and (options.more or any(value is not None for value in parts.values())):
         raise ConfigurationError("--prebuilt takes the model as it is; leave the recipe's flags out, or --prebuilt")
     if options.prebuilt and options.model:
@@ -65,11 +65,6 @@ def order_of(options: argparse.Namespace) -> Order:
         with_quality=options.quality,
         perplexity_limit=options.perplexity_limit,
     )
-
-
-def _split(arguments: list[str]) -> tuple[list[str], str, list[str]]:
-    at = arguments.index("--") if "--" in arguments else len(arguments)
-    return arguments[:at], "--", arguments[at + 1 :]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -122,7 +117,7 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--group-size", type=int, help="weights that share a scale; -1 is a whole row")
     group.add_argument("--ratio", type=float, help="the part of the layers in four bits, 0 to 1")
     flag = argparse.BooleanOptionalAction
-    group.add_argument("--sym", action=flag, help="symmetric scales")
+    group.add_argument("--sym", dest="symmetric", action=flag, help="symmetric scales")
     group.add_argument("--awq", action=flag, help="activation-aware weight quantization")
     group.add_argument("--scale-estimation", action=flag, help="fit the scales to a data set")
     group.add_argument("--gptq", action=flag, help="correct layer by layer with a data set")
