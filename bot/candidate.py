@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
-from bot.core.budget import Budget
-from bot.core.context_window import ContextWindow
+from bot.conversation.budget import Budget
+from bot.conversation.context_window import ContextWindow
 from bot.core.prompt import Message, PromptBuilder
 from bot.core.served_model import ServedModel
 from bot.engine.interface import FinishReason, GenerationRequest

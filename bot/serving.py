@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.candidate import Candidate
+from bot.conversation.conversations import Conversations
 from bot.core.answering import Answering
-from bot.core.conversations import Conversations
 from bot.core.waiting_line import WaitingLine
 from bot.engine.interface import EngineFacts
 from bot.engine.process import EngineProcess

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from bot.core.turn import ConversationKey
+from bot.conversation.turn import ConversationKey
 from bot.engine.interface import FinishReason
 from bot.numbers import Numbers
 from bot.serving import Serving

@@ -18,7 +18,7 @@ from unittest.mock import patch
 import pytest
 import pytest_asyncio
 
-from bot.core.turn import ConversationKey
+from bot.conversation.turn import ConversationKey
 from bot.discord_client.model_info import describe_model
 from bot.engine import child
 from bot.engine.interface import EngineOptions, FinishReason

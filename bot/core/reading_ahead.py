@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
+from bot.conversation.tree import Opened
+from bot.conversation.turn import ConversationKey, Turn
 from bot.core.answering import Answering
-from bot.core.conversation import Opened
-from bot.core.turn import ConversationKey, Turn
 from bot.engine.interface import FinishReason, Generation, GenerationRequest
 
 _LOOK_SECONDS = 1.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bot.core.budget import Budget
-from bot.core.context_window import ContextWindow
+from bot.conversation.budget import Budget
+from bot.conversation.context_window import ContextWindow
 from bot.core.prompt import PromptBuilder
 from bot.engine.interface import Engine, GenerationRequest, Sampling
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from discord.utils import escape_markdown, escape_mentions
 
-from bot.core.context_window import Shares
-from bot.core.conversation import Opened
-from bot.core.turn import Asked, Turn
-from bot.core.wording import one_line
+from bot.conversation.context_window import Shares
+from bot.conversation.tree import Opened
+from bot.conversation.turn import Asked, Turn
+from bot.conversation.wording import one_line
 
 _LONGEST_MESSAGE = 2000
 _BAR_LENGTH = 20

@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import discord
 
-from bot.core.conversations import Conversations
-from bot.core.store import Forgotten
+from bot.conversation.conversations import Conversations
+from bot.conversation.store import Forgotten
 from bot.discord_client.interaction_errors import tell_error
 from bot.discord_client.running_replies import RunningReplies
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import aiohttp
 import discord
 
-from bot.core.conversations import Conversations
-from bot.core.turn import Asked, Question, Quote, TextFile
+from bot.conversation.conversations import Conversations
+from bot.conversation.turn import Asked, Question, Quote, TextFile
 from bot.discord_client.places import Places
 from bot.discord_client.readable_text import readable_text
 from bot.discord_client.text_files import read_text_files

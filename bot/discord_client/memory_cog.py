@@ -5,7 +5,7 @@ from __future__ import annotations
 import discord
 from discord.ext import commands
 
-from bot.core.conversations import Conversations
+from bot.conversation.conversations import Conversations
 from bot.discord_client.incoming import Reader
 from bot.discord_client.readable_text import readable_text
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import discord
 from discord.ext import commands
 
+from bot.conversation.store import WorkStore
+from bot.conversation.turn import Question
 from bot.core.answering import Answer, Answering
-from bot.core.store import WorkStore
-from bot.core.turn import Question
 from bot.core.waiting_line import LineClosedError, LineFullError
 from bot.discord_client.delivery import Delivery
 from bot.discord_client.incoming import Reader

@@ -6,7 +6,7 @@ from typing import Literal
 
 import discord
 
-from bot.core.turn import ConversationKey
+from bot.conversation.turn import ConversationKey
 
 
 def server_place(guild_id: int) -> int:

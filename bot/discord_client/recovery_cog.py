@@ -10,7 +10,7 @@ import aiohttp
 import discord
 from discord.ext import commands
 
-from bot.core.store import Unfinished, WorkStore
+from bot.conversation.store import Unfinished, WorkStore
 from bot.discord_client.delivery import Delivery
 from bot.discord_client.incoming import Reader
 from bot.discord_client.mention_cog import MentionCog

@@ -9,7 +9,7 @@ from datetime import timedelta
 import discord
 from discord.ext import commands
 
-from bot.core.conversations import Conversations
+from bot.conversation.conversations import Conversations
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 import aiohttp
 import discord
 
-from bot.core.turn import TextFile
+from bot.conversation.turn import TextFile
 
 _DOWNLOAD_SECONDS = 30
 _LONGEST_NAME = 80

@@ -10,9 +10,9 @@ from sqlalchemy import and_, delete, false, literal, or_, select, union_all, upd
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
-from bot.core.store import Forgotten, Standing
-from bot.core.turn import ConversationKey
-from bot.core.turn import Turn as CoreTurn
+from bot.conversation.store import Forgotten, Standing
+from bot.conversation.turn import ConversationKey
+from bot.conversation.turn import Turn as CoreTurn
 from bot.engine.interface import Outcome
 from bot.errors import DatabaseTroubleError
 from bot.storage.database import Database
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class DatabaseConversationStore:
-    """Implements `bot.core.store.ConversationStore`.
+    """Implements `bot.conversation.store.ConversationStore`.
 
     Args:
         journal: what all changes go through.

@@ -10,9 +10,9 @@ from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.conversation.turn import Asked, ConversationKey, Quote, TextFile
+from bot.conversation.turn import Turn as CoreTurn
 from bot.core.prompt import Message
-from bot.core.turn import Asked, ConversationKey, Quote, TextFile
-from bot.core.turn import Turn as CoreTurn
 from bot.storage.tables import Conversation, Table
 
 # What is left of an erased turn is its place in the tree.

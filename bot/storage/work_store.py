@@ -8,8 +8,8 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
-from bot.core.store import Unfinished
-from bot.core.turn import ConversationKey
+from bot.conversation.store import Unfinished
+from bot.conversation.turn import ConversationKey
 from bot.engine.interface import FinishReason, Outcome
 from bot.storage.journal import Journal
 from bot.storage.rows import all_rows, insert_once, open_conversation
@@ -17,7 +17,7 @@ from bot.storage.tables import AcceptedQuestion, Conversation, Reply, SeenMessag
 
 
 class DatabaseWorkStore:
-    """Implements `bot.core.store.WorkStore`.
+    """Implements `bot.conversation.store.WorkStore`.
 
     Args:
         journal: the open database.

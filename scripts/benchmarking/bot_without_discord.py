@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 
 from benchmarking.text import SYSTEM_PROMPT
+from bot.conversation.conversations import Conversations
+from bot.conversation.turn import Asked, ConversationKey, Question
 from bot.core.answering import Answer, Answering
-from bot.core.conversations import Conversations
 from bot.core.served_model import ServedModel
-from bot.core.turn import Asked, ConversationKey, Question
 from bot.core.waiting_line import WaitingLine
 from bot.numbers import Numbers
 from bot.storage.storage import Storage

@@ -11,10 +11,10 @@ from sqlalchemy import insert
 
 from benchmarking.prompts import Prompts
 from benchmarking.text import SYSTEM_PROMPT
-from bot.core.budget import Budget
-from bot.core.context_window import ContextWindow
-from bot.core.conversation import Conversation, Opened
-from bot.core.turn import Asked, ConversationKey, Question, Turn
+from bot.conversation.budget import Budget
+from bot.conversation.context_window import ContextWindow
+from bot.conversation.tree import Conversation, Opened
+from bot.conversation.turn import Asked, ConversationKey, Question, Turn
 from bot.storage import tables
 from bot.storage.database import Database
 from bot.storage.rows import row_of, table_of

@@ -13,8 +13,8 @@ import psutil
 from benchmarking.bot_without_discord import BotWithoutDiscord
 from benchmarking.conversations_file import DIFFERENT, LONGEST_ANSWER, asked_in, first_unused_id, key_of
 from benchmarking.text import SYSTEM_PROMPT
-from bot.core.budget import Budget
-from bot.core.conversations import Conversations
+from bot.conversation.budget import Budget
+from bot.conversation.conversations import Conversations
 from bot.core.prompt import PromptBuilder
 from bot.core.served_model import ServedModel
 from bot.engine.interface import EngineFacts, FinishReason, Generation, GenerationRequest, Outcome, Sampling

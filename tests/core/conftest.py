@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest_asyncio
 
-from bot.core.conversations import Conversations
+from bot.conversation.conversations import Conversations
 from tests.core.memory import Memory, open_memory
 from tests.phi3_tokenizer import builder, phi3
 from tests.small_model import small_model_dir

@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.core.conversation import Opened
-from bot.core.conversations import Conversations
+from bot.conversation.conversations import Conversations
+from bot.conversation.tree import Opened
+from bot.conversation.turn import Asked, ConversationKey, Question, Quote, TextFile, Turn
 from bot.core.prompt import Message
-from bot.core.turn import Asked, ConversationKey, Question, Quote, TextFile, Turn
 from bot.engine.interface import FinishReason, Outcome
 from bot.storage.conversation_store import DatabaseConversationStore
 from bot.storage.database import Database

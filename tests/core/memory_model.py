@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
-from bot.core.turn import ConversationKey
+from bot.conversation.turn import ConversationKey
 
 Line = list[tuple[str, int, str | None, str]]
 """For each turn of a line: what was asked, by whom, what was quoted, and the answer."""

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.core.conversation import Opened
+from bot.conversation.changes import TurnChange
+from bot.conversation.tree import Opened
+from bot.conversation.turn import ConversationKey, Question, Turn
 from bot.core.prompt import Message
-from bot.core.turn import ConversationKey, Question, Turn
-from bot.core.turn_changes import TurnChange
 from bot.storage.rows import all_rows, table_of
 from bot.storage.tables import AcceptedQuestion
 from bot.storage.tables import Turn as TurnRow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.core.budget import Budget
+from bot.conversation.budget import Budget
 
 
 @pytest.mark.parametrize(

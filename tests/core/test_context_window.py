@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.core.budget import Budget
-from bot.core.context_window import ContextWindow, Fitted
+from bot.conversation.budget import Budget
+from bot.conversation.context_window import ContextWindow, Fitted
+from bot.conversation.turn import Asked, Quote, TextFile, Turn
 from bot.core.prompt import Message, PromptBuilder
-from bot.core.turn import Asked, Quote, TextFile, Turn
 from tests.core.memory import SYSTEM, asked, person, texts, turn
 from tests.phi3_tokenizer import phi3_definition, write_phi3_tokenizer
 

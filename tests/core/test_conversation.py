@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.core.conversation import Conversation, Opened
+from bot.conversation.tree import Conversation, Opened
+from bot.conversation.turn import ConversationKey, Turn
 from bot.core.prompt import Message
-from bot.core.turn import ConversationKey, Turn
 from tests.core.memory import ELSEWHERE, HERE, ask, asked
 
 

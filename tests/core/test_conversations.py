@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.core import conversations as module
-from bot.core.conversations import Conversations
+from bot.conversation import conversations as module
+from bot.conversation.conversations import Conversations
+from bot.conversation.turn import ConversationKey, Quote, TextFile
 from bot.core.prompt import Message
-from bot.core.turn import ConversationKey, Quote, TextFile
 from bot.engine.interface import FinishReason, Outcome
 from bot.storage.work_store import DatabaseWorkStore
 from tests.core.memory import (

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import pytest
 
-from bot.core.conversation import Opened
-from bot.core.conversations import Conversations
-from bot.core.store import Forgotten, Standing
-from bot.core.turn import ConversationKey, Question, Quote, TextFile, Turn
+from bot.conversation.conversations import Conversations
+from bot.conversation.store import Forgotten, Standing
+from bot.conversation.tree import Opened
+from bot.conversation.turn import ConversationKey, Question, Quote, TextFile, Turn
 from bot.storage.conversation_store import DatabaseConversationStore
 from bot.storage.work_store import DatabaseWorkStore
 from tests.core.memory import ELSEWHERE, HERE, SYSTEM, Memory, ask, message_ids, person, say, seen, texts

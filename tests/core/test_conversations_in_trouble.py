@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bot.core.conversations import Conversations
-from bot.core.turn import ConversationKey
+from bot.conversation.conversations import Conversations
+from bot.conversation.turn import ConversationKey
 from tests.core.memory import ELSEWHERE, HERE, SYSTEM, Memory, answer, ask, message_ids, person, say, seen, texts
 
 

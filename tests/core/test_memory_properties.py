@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from bot.core.store import Forgotten
-from bot.core.turn import Asked, ConversationKey, Question, Quote, Turn
+from bot.conversation.store import Forgotten
+from bot.conversation.turn import Asked, ConversationKey, Question, Quote, Turn
 from tests.core.memory_model import Cited, Line, MemoryModel, Said
 from tests.core.remembering_bot import RememberingBot
 

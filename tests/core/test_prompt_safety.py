@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.conversation.turn import Asked, Quote, TextFile
+from bot.conversation.wording import messages_of
 from bot.core.prompt import Message, PromptBuilder
-from bot.core.turn import Asked, Quote, TextFile
-from bot.core.wording import messages_of
 from tests.core.memory import turn
 from tests.phi3_tokenizer import ADDED_TOKENS, Phi3Tokenizer
 

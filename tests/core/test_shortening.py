@@ -14,7 +14,7 @@ import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.core.shortening import shorten
+from bot.conversation.shortening import shorten
 from bot.core.tokenizer import Tokenizer
 from tests.phi3_tokenizer import REAL_FOLDER, phi3_definition, write_phi3_tokenizer
 

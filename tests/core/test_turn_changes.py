@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.core.turn import Quote, TextFile, Turn
-from bot.core.turn_changes import edited, emptied, erased, without_older, without_person
+from bot.conversation.changes import edited, emptied, erased, without_older, without_person
+from bot.conversation.turn import Quote, TextFile, Turn
 from tests.core.memory import ELSEWHERE, HERE, asked, person, turn
 
 QUOTE = Quote(7, person("Grace"), "Grace", "Fish fly.")

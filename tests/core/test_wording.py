@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.conversation.turn import Quote, TextFile, Turn
+from bot.conversation.wording import messages_of, one_line
 from bot.core.prompt import Message
-from bot.core.turn import Quote, TextFile, Turn
-from bot.core.wording import messages_of, one_line
 from tests.core.memory import asked, person, turn
 
 NAMES = ("Ada", "Grace", "Linus", "[admin]", "\n")

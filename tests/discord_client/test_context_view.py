@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from bot.core.budget import Budget
-from bot.core.context_window import ContextWindow
-from bot.core.conversation import Conversation, Opened
+from bot.conversation.budget import Budget
+from bot.conversation.context_window import ContextWindow
+from bot.conversation.tree import Conversation, Opened
+from bot.conversation.turn import Asked, ConversationKey, TextFile, Turn
 from bot.core.prompt import Message, PromptBuilder
-from bot.core.turn import Asked, ConversationKey, TextFile, Turn
 from bot.discord_client.context_view import context_text
 from tests.phi3_tokenizer import write_phi3_tokenizer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.core.store import Forgotten
+from bot.conversation.store import Forgotten
 from bot.discord_client.forget_view import forgotten_line
 
 

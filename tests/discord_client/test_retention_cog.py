@@ -9,7 +9,7 @@ from pathlib import Path
 import discord
 import pytest
 
-from bot.core.turn import Question
+from bot.conversation.turn import Question
 from bot.discord_client.retention_cog import RetentionCog
 from tests.core.memory import HERE, answer, asked, open_memory, seen
 

@@ -10,8 +10,8 @@ import discord
 import pytest
 import pytest_asyncio
 
+from bot.conversation.budget import Budget
 from bot.core.answering import Answer, Answering
-from bot.core.budget import Budget
 from bot.core.served_model import ServedModel
 from bot.core.waiting_line import WaitingLine
 from bot.discord_client.running_replies import RunningReply

@@ -10,9 +10,9 @@ from typing import Any
 
 import discord
 
+from bot.conversation.turn import Asked, ConversationKey, Turn
 from bot.core.answering import Answer
 from bot.core.prompt import Message, Prompt
-from bot.core.turn import Asked, ConversationKey, Turn
 from bot.demo.loopback import LoopbackDiscord, Person
 from bot.demo.running_bot import RunningBot
 from bot.engine.interface import Outcome

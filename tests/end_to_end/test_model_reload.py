@@ -14,9 +14,9 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from bot.core.conversation import Conversation
+from bot.conversation.tree import Conversation
+from bot.conversation.turn import Asked, ConversationKey, Question
 from bot.core.prompt import Message, PromptBuilder
-from bot.core.turn import Asked, ConversationKey, Question
 from bot.demo.loopback import LoopbackDiscord, Person
 from bot.demo.running_bot import running_bot
 from bot.engine.interface import FinishReason, Outcome

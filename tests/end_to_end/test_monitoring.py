@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from bot.core.turn import ConversationKey
+from bot.conversation.turn import ConversationKey
 from bot.demo.loopback import LoopbackDiscord
 from bot.demo.running_bot import running_bot
 from bot.engine.interface import EngineFacts

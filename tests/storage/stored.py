@@ -9,8 +9,8 @@ from typing import Any
 import pytest_asyncio
 from sqlalchemy import select
 
+from bot.conversation.turn import Asked, ConversationKey, Question, Quote, TextFile, Turn
 from bot.core.prompt import Message
-from bot.core.turn import Asked, ConversationKey, Question, Quote, TextFile, Turn
 from bot.engine.interface import FinishReason, Outcome
 from bot.storage.database import Database
 from bot.storage.rows import table_of

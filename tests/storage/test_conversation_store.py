@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from bot.conversation.changes import emptied
+from bot.conversation.store import Forgotten, Standing
+from bot.conversation.turn import ConversationKey, TextFile
 from bot.core.prompt import Message
-from bot.core.store import Forgotten, Standing
-from bot.core.turn import ConversationKey, TextFile
-from bot.core.turn_changes import emptied
 from bot.storage.storage import Storage
 from tests.storage.stored import (
     ADA,

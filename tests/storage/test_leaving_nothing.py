@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
+from bot.conversation.turn import Quote, TextFile, Turn
 from bot.core.prompt import Message
-from bot.core.turn import Quote, TextFile, Turn
 from bot.storage.storage import Storage
 from tests.storage.stored import (
     ADA,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.core.store import Unfinished
-from bot.core.turn import ConversationKey
+from bot.conversation.store import Unfinished
+from bot.conversation.turn import ConversationKey
 from bot.engine.interface import FinishReason, Outcome
 from bot.storage.storage import Storage
 from tests.storage.stored import ADA, DONE, ELSEWHERE, GRACE, HERE, accept, keep, open_storage, storage, turn

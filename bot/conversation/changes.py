@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from bot.core.turn import Turn
+from bot.conversation.turn import Turn
 
 TurnChange = Callable[[Turn], Turn]
 

@@ -10,11 +10,11 @@ from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from bot.core.conversation import Conversation, Opened
-from bot.core.personas import Personas
-from bot.core.store import ConversationStore, Forgotten
-from bot.core.turn import ConversationKey, Question, Turn
-from bot.core.turn_changes import TurnChange, edited, emptied, erased, without_older, without_person
+from bot.conversation.changes import TurnChange, edited, emptied, erased, without_older, without_person
+from bot.conversation.personas import Personas
+from bot.conversation.store import ConversationStore, Forgotten
+from bot.conversation.tree import Conversation, Opened
+from bot.conversation.turn import ConversationKey, Question, Turn
 from bot.engine.interface import Outcome
 from bot.errors import DatabaseTroubleError
 

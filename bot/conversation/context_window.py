@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from bot.core.budget import Budget
+from bot.conversation.budget import Budget
+from bot.conversation.shortening import shorten
+from bot.conversation.turn import Asked, Turn
+from bot.conversation.wording import messages_of
 from bot.core.prompt import Message, Prompt, PromptBuilder
-from bot.core.shortening import shorten
-from bot.core.turn import Asked, Turn
-from bot.core.wording import messages_of
 
 # Where this part of the budget is taken, the next question may well need the rest: better trimmed before it comes.
 _FULL = 0.85

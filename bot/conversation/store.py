@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.core.turn import ConversationKey, Turn
+from bot.conversation.turn import ConversationKey, Turn
 from bot.engine.interface import Outcome
 
 

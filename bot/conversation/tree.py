@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bot.conversation.turn import ConversationKey, Question, Turn
 from bot.core.prompt import Message
-from bot.core.turn import ConversationKey, Question, Turn
 
 
 @dataclass(slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from bot.conversation.turn import Asked, Turn
 from bot.core.prompt import Message
-from bot.core.turn import Asked, Turn
 
 
 def one_line(name: str) -> str:

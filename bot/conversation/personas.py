@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from bot.core.store import ConversationStore
+from bot.conversation.store import ConversationStore
 from bot.errors import DatabaseTroubleError
 
 logger = logging.getLogger(__name__)
