@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
-from bot.core.prompt import Message, PromptBuilder
 from bot.core.served_model import ServedModel
 from bot.engine.interface import FinishReason, GenerationRequest
 from bot.engine.process import EngineProcess
 from bot.errors import ConfigurationError
 from bot.model.folder import ModelFolder
+from bot.prompting.prompt import Message, PromptBuilder
 from bot.settings import Settings
 
 _PROBE_TOKENS = 8

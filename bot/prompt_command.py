@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import get_args
 
-from bot.core.prompt import Message, PromptBuilder, Role
 from bot.errors import ConfigurationError
 from bot.model.versions import current_model_folder
+from bot.prompting.prompt import Message, PromptBuilder, Role
 
 _ROLES = get_args(Role)
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import tokenizers
 
-from bot.core.prompt import PromptBuilder
+from bot.prompting.prompt import PromptBuilder
 
 REAL_FOLDER = Path(__file__).resolve().parents[2] / "shared" / "phi3-tokenizer"
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.prompt import Message
 from bot.demo.loopback import LoopbackDiscord
 from bot.model.versions import ModelVersions
+from bot.prompting.prompt import Message
 from bot.settings import Settings
 from tests.phi3_tokenizer import write_phi3_tokenizer
 from tests.small_model import small_model_dir

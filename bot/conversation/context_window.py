@@ -16,7 +16,7 @@ from bot.conversation.budget import Budget
 from bot.conversation.shortening import shorten
 from bot.conversation.turn import Asked, Turn
 from bot.conversation.wording import messages_of
-from bot.core.prompt import Message, Prompt, PromptBuilder
+from bot.prompting.prompt import Message, Prompt, PromptBuilder
 
 # Where this part of the budget is taken, the next question may well need the rest: better trimmed before it comes.
 _FULL = 0.85

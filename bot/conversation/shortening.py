@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from bot.core.tokenizer import Tokenizer
+from bot.prompting.tokenizer import Tokenizer
 
 # What comes after a cut can change the last tokens before it, so the text is read this much further.
 _TOKENS_BEYOND = 256

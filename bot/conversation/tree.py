@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bot.conversation.turn import ConversationKey, Question, Turn
-from bot.core.prompt import Message
+from bot.prompting.prompt import Message
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.core.prompt import Message
+from bot.prompting.prompt import Message
 
 
 @dataclass(frozen=True, slots=True)

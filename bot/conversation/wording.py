@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from bot.conversation.turn import Asked, Turn
-from bot.core.prompt import Message
+from bot.prompting.prompt import Message
 
 
 def one_line(name: str) -> str:

@@ -13,13 +13,13 @@ from bot.conversation.changes import TurnChange
 from bot.conversation.conversations import Conversations
 from bot.conversation.tree import Opened
 from bot.conversation.turn import Asked, Question, Quote, TextFile, Turn
-from bot.core.detokenizer import Detokenizer
-from bot.core.prompt import Message, Prompt
 from bot.core.served_model import ServedModel
 from bot.core.throughput import Throughput
 from bot.core.waiting_line import LineClosedError, LineFullError, Place, PlaceLeftError, WaitingLine
 from bot.engine.interface import FinishReason, Generation, Outcome
 from bot.numbers import Numbers
+from bot.prompting.detokenizer import Detokenizer
+from bot.prompting.prompt import Message, Prompt
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
-from bot.core.prompt import PromptBuilder
 from bot.engine.interface import Engine, GenerationRequest, Sampling
+from bot.prompting.prompt import PromptBuilder
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.turn import Asked, ConversationKey, Quote, TextFile
 from bot.conversation.turn import Turn as CoreTurn
-from bot.core.prompt import Message
+from bot.prompting.prompt import Message
 from bot.storage.tables import Conversation, Table
 
 # What is left of an erased turn is its place in the tree.

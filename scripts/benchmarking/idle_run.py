@@ -15,11 +15,11 @@ from benchmarking.conversations_file import DIFFERENT, LONGEST_ANSWER, asked_in,
 from benchmarking.text import SYSTEM_PROMPT
 from bot.conversation.budget import Budget
 from bot.conversation.conversations import Conversations
-from bot.core.prompt import PromptBuilder
 from bot.core.served_model import ServedModel
 from bot.engine.interface import EngineFacts, FinishReason, Generation, GenerationRequest, Outcome, Sampling
 from bot.engine.stream import TokenStream
 from bot.model.folder import open_model_folder
+from bot.prompting.prompt import PromptBuilder
 from bot.storage.storage import Storage
 
 _RECENT = 32

@@ -17,12 +17,12 @@ from benchmarking.plan import Plan
 from benchmarking.prompts import QUESTIONS
 from bot.application import Application
 from bot.core.answering import Answer
-from bot.core.detokenizer import Detokenizer
 from bot.demo.loopback import EventKind, LoopbackDiscord, Subscription
 from bot.demo.running_bot import running_bot
 from bot.engine.interface import Generation, GenerationRequest, Outcome
 from bot.engine.stream import TokenStream
 from bot.progress import Progress
+from bot.prompting.detokenizer import Detokenizer
 
 _LONGEST_ANSWER_SECONDS = 300.0
 

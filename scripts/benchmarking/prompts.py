@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 from benchmarking.text import TEXT
-from bot.core.prompt import Message, PromptBuilder
-from bot.core.tokenizer import read_json
 from bot.model.folder import ModelFolder
+from bot.prompting.prompt import Message, PromptBuilder
+from bot.prompting.tokenizer import read_json
 
 QUESTIONS = (
     "What is the capital of France?",

@@ -13,9 +13,9 @@ from benchmarking.machine import describe_machine, describe_model
 from benchmarking.measures import agreement
 from benchmarking.plan import Plan
 from benchmarking.table import machine_line, markdown_table
-from bot.core.tokenizer import read_json
 from bot.errors import ConfigurationError
 from bot.model.folder import ModelFolder
+from bot.prompting.tokenizer import read_json
 
 
 def new_report(folder: ModelFolder, plan: Plan) -> Report:

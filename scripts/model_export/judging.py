@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.core.prompt import PromptBuilder
 from bot.engine.worker.memory_limit import usable_memory
 from bot.errors import ConfigurationError
 from bot.model.folder import open_model_folder
 from bot.model.report import Finding, Quality, Speed
+from bot.prompting.prompt import PromptBuilder
 from model_export.child import ChildError
 from model_export.corpus import READING_TEXT
 from model_export.mending import check_chat_template, check_stop_tokens

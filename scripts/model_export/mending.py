@@ -6,12 +6,12 @@ import json
 import shutil
 from pathlib import Path
 
-from bot.core.chat_template import PHI3_MARKS, PHI3_TEMPLATE, ChatTemplate
-from bot.core.prompt import Message, PromptBuilder
-from bot.core.tokenizer import Tokenizer, read_json
 from bot.errors import ConfigurationError
 from bot.model.folder import open_model_folder
 from bot.model.report import Finding
+from bot.prompting.chat_template import PHI3_MARKS, PHI3_TEMPLATE, ChatTemplate
+from bot.prompting.prompt import Message, PromptBuilder
+from bot.prompting.tokenizer import Tokenizer, read_json
 
 _TEMPLATE = "chat_template.jinja"
 _GENERATION = "generation_config.json"

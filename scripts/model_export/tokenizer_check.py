@@ -14,9 +14,9 @@ from pathlib import Path
 
 import tokenizers
 
-from bot.core.tokenizer import read_json
 from bot.errors import ConfigurationError
 from bot.model.report import Finding
+from bot.prompting.tokenizer import read_json
 from model_export.child import ChildError, run_child
 from model_export.corpus import TOKENIZER_TEXTS
 from model_export.workplace import Workplace

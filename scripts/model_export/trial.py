@@ -11,12 +11,12 @@ from pathlib import Path
 from benchmarking.generation import MeasureError, TimedGeneration, generate
 from benchmarking.memory import PeakMemory
 
-from bot.core.prompt import Message, PromptBuilder
 from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, GenerationRequest
 from bot.engine.process import EngineProcess
 from bot.errors import ConfigurationError
 from bot.model.folder import open_model_folder
 from bot.model.report import Finding, Speed
+from bot.prompting.prompt import Message, PromptBuilder
 from model_export.corpus import READING_TEXT
 
 QUESTION = "What is the capital of France? Answer in one short sentence."

@@ -13,8 +13,8 @@ from pathlib import Path
 from bot.conversation.conversations import Conversations
 from bot.conversation.tree import Opened
 from bot.conversation.turn import Asked, ConversationKey, Question, Quote, TextFile, Turn
-from bot.core.prompt import Message
 from bot.engine.interface import FinishReason, Outcome
+from bot.prompting.prompt import Message
 from bot.storage.conversation_store import DatabaseConversationStore
 from bot.storage.database import Database
 from bot.storage.journal import Journal

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.conversation.changes import TurnChange
 from bot.conversation.tree import Opened
 from bot.conversation.turn import ConversationKey, Question, Turn
-from bot.core.prompt import Message
+from bot.prompting.prompt import Message
 from bot.storage.rows import all_rows, table_of
 from bot.storage.tables import AcceptedQuestion
 from bot.storage.tables import Turn as TurnRow

@@ -15,12 +15,12 @@ from bot.conversation.budget import Budget
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import ConversationKey, Question, TextFile, Turn
 from bot.core.answering import Answer, Answering, Shortened
-from bot.core.prompt import Message, PromptBuilder
 from bot.core.served_model import ServedModel
 from bot.core.waiting_line import LineClosedError, LineFullError, WaitingLine
 from bot.engine.interface import EngineOptions, FinishReason, Outcome, Sampling
 from bot.engine.process import EngineProcess
 from bot.model.folder import open_model_folder
+from bot.prompting.prompt import Message, PromptBuilder
 from bot.storage.work_store import DatabaseWorkStore
 from tests.core.memory import HERE, Memory, ask, asked, open_memory, person
 from tests.phi3_tokenizer import write_phi3_tokenizer

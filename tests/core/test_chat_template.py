@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.core.prompt import Message, PromptBuilder
 from bot.errors import ConfigurationError
+from bot.prompting.prompt import Message, PromptBuilder
 from tests.phi3_tokenizer import TEMPLATE_APRIL_2024, TEMPLATE_JUNE_2024, phi3_definition, write_phi3_tokenizer
 
 CONVERSATION = [

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow, Fitted
 from bot.conversation.turn import Asked, Quote, TextFile, Turn
-from bot.core.prompt import Message, PromptBuilder
+from bot.prompting.prompt import Message, PromptBuilder
 from tests.core.memory import SYSTEM, asked, person, texts, turn
 from tests.phi3_tokenizer import phi3_definition, write_phi3_tokenizer
 

@@ -8,7 +8,7 @@ import pytest
 
 from bot.conversation.tree import Conversation, Opened
 from bot.conversation.turn import ConversationKey, Turn
-from bot.core.prompt import Message
+from bot.prompting.prompt import Message
 from tests.core.memory import ELSEWHERE, HERE, ask, asked
 
 

@@ -10,8 +10,8 @@ import pytest
 from bot.conversation import conversations as module
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import ConversationKey, Quote, TextFile
-from bot.core.prompt import Message
 from bot.engine.interface import FinishReason, Outcome
+from bot.prompting.prompt import Message
 from bot.storage.work_store import DatabaseWorkStore
 from tests.core.memory import (
     DONE,

@@ -7,8 +7,8 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.detokenizer import Detokenizer
-from bot.core.prompt import PromptBuilder
+from bot.prompting.detokenizer import Detokenizer
+from bot.prompting.prompt import PromptBuilder
 from tests.phi3_tokenizer import Phi3Tokenizer
 
 TEXTS = st.one_of(

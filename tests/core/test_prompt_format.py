@@ -10,8 +10,8 @@ import tokenizers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.core.prompt import Message, PromptBuilder, Role
 from bot.model.folder import open_model_folder
+from bot.prompting.prompt import Message, PromptBuilder, Role
 from tests.phi3_tokenizer import ADDED_TOKENS, REAL_FOLDER, Phi3Tokenizer
 
 CODE = "```python\ndef greet(name):\n    return f'Hello, {name}'\n```"

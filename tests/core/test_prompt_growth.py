@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from bot.core.chat_template import ChatTemplate
-from bot.core.prompt import Message, PromptBuilder
-from bot.core.tokenizer import Tokenizer
+from bot.prompting.chat_template import ChatTemplate
+from bot.prompting.prompt import Message, PromptBuilder
+from bot.prompting.tokenizer import Tokenizer
 from tests.phi3_tokenizer import TEMPLATE_APRIL_2024, Phi3Tokenizer, phi3_definition
 
 SYSTEM = Message("system", "Be brief.\n")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot.conversation.turn import Asked, Quote, TextFile
 from bot.conversation.wording import messages_of
-from bot.core.prompt import Message, PromptBuilder
+from bot.prompting.prompt import Message, PromptBuilder
 from tests.core.memory import turn
 from tests.phi3_tokenizer import ADDED_TOKENS, Phi3Tokenizer
 

@@ -16,7 +16,6 @@ from bot.conversation.budget import Budget
 from bot.conversation.tree import Conversation
 from bot.conversation.turn import ConversationKey
 from bot.core.answering import Answering
-from bot.core.prompt import PromptBuilder
 from bot.core.reading_ahead import ReadingAhead
 from bot.core.served_model import ServedModel
 from bot.core.waiting_line import WaitingLine
@@ -24,6 +23,7 @@ from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, Gener
 from bot.engine.process import EngineProcess
 from bot.model.folder import open_model_folder
 from bot.numbers import Numbers
+from bot.prompting.prompt import PromptBuilder
 from tests.core.memory import DONE, SYSTEM, Memory, ask, asked, open_memory, person, seen
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

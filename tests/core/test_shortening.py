@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.conversation.shortening import shorten
-from bot.core.tokenizer import Tokenizer
+from bot.prompting.tokenizer import Tokenizer
 from tests.phi3_tokenizer import REAL_FOLDER, phi3_definition, write_phi3_tokenizer
 
 FAMILY = "👨\u200d👩\u200d👧"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.core.prompt import PromptBuilder
-from bot.core.tokenizer import Tokenizer
 from bot.errors import ConfigurationError
+from bot.prompting.prompt import PromptBuilder
+from bot.prompting.tokenizer import Tokenizer
 from tests.phi3_tokenizer import Phi3Tokenizer, phi3_definition
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.conversation.turn import Quote, TextFile, Turn
 from bot.conversation.wording import messages_of, one_line
-from bot.core.prompt import Message
+from bot.prompting.prompt import Message
 from tests.core.memory import asked, person, turn
 
 NAMES = ("Ada", "Grace", "Linus", "[admin]", "\n")

@@ -12,10 +12,10 @@ import discord
 
 from bot.conversation.turn import Asked, ConversationKey, Turn
 from bot.core.answering import Answer
-from bot.core.prompt import Message, Prompt
 from bot.demo.loopback import LoopbackDiscord, Person
 from bot.demo.running_bot import RunningBot
 from bot.engine.interface import Outcome
+from bot.prompting.prompt import Message, Prompt
 
 Payload = dict[str, Any]
 SUBJECTS = ("a dragon", "a castle", "a lighthouse keeper", "the sea", "a train", "a ship")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from bot.core.prompt import Message
+from bot.prompting.prompt import Message
 from bot.settings import load_settings
 from tests.end_to_end.stage import SUBJECTS, Stage, answer_of, stop_button, text_of
 

@@ -16,11 +16,11 @@ import pytest_asyncio
 
 from bot.conversation.tree import Conversation
 from bot.conversation.turn import Asked, ConversationKey, Question
-from bot.core.prompt import Message, PromptBuilder
 from bot.demo.loopback import LoopbackDiscord, Person
 from bot.demo.running_bot import running_bot
 from bot.engine.interface import FinishReason, Outcome
 from bot.progress import Progress
+from bot.prompting.prompt import Message, PromptBuilder
 from bot.serving import Serving
 from tests.end_to_end.stage import Stage, answer_of
 

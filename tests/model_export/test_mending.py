@@ -14,10 +14,10 @@ from model_export.mending import check_chat_template, check_stop_tokens
 from model_export.tokenizer_check import check_tokenizers
 from model_export.workplace import open_workplace
 
-from bot.core.chat_template import PHI3_TEMPLATE
-from bot.core.prompt import Message, PromptBuilder
 from bot.errors import ConfigurationError
 from bot.model.report import Finding
+from bot.prompting.chat_template import PHI3_TEMPLATE
+from bot.prompting.prompt import Message, PromptBuilder
 from tests.model_export.exported_home import Exported
 from tests.phi3_tokenizer import REAL_FOLDER, TEMPLATE_APRIL_2024
 

@@ -10,8 +10,8 @@ import pytest_asyncio
 from sqlalchemy import select
 
 from bot.conversation.turn import Asked, ConversationKey, Question, Quote, TextFile, Turn
-from bot.core.prompt import Message
 from bot.engine.interface import FinishReason, Outcome
+from bot.prompting.prompt import Message
 from bot.storage.database import Database
 from bot.storage.rows import table_of
 from bot.storage.storage import Storage

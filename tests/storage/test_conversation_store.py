@@ -9,7 +9,7 @@ import pytest
 from bot.conversation.changes import emptied
 from bot.conversation.store import Forgotten, Standing
 from bot.conversation.turn import ConversationKey, TextFile
-from bot.core.prompt import Message
+from bot.prompting.prompt import Message
 from bot.storage.storage import Storage
 from tests.storage.stored import (
     ADA,

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import make_url
 
 from bot.conversation.turn import Quote, TextFile, Turn
-from bot.core.prompt import Message
+from bot.prompting.prompt import Message
 from bot.storage.storage import Storage
 from tests.storage.stored import (
     ADA,

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from bot.core.chat_template import ChatTemplate, Slot
-from bot.core.tokenizer import ControlToken, Tokenizer
 from bot.errors import ConfigurationError
+from bot.prompting.chat_template import ChatTemplate, Slot
+from bot.prompting.tokenizer import ControlToken, Tokenizer
 
 Role = Literal["system", "user", "assistant"]
 

@@ -17,8 +17,8 @@ from typing import Any
 import jinja2
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from bot.core.tokenizer import read_json
 from bot.errors import ConfigurationError
+from bot.prompting.tokenizer import read_json
 
 logger = logging.getLogger(__name__)
 
