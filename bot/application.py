@@ -12,9 +12,9 @@ import aiohttp
 import discord
 from discord.ext import commands
 
+from bot.answering.answer import Answering
+from bot.answering.prefill_ahead import ReadingAhead
 from bot.conversation.conversations import Conversations
-from bot.core.answering import Answering
-from bot.core.reading_ahead import ReadingAhead
 from bot.discord_client.client import INTENT_HELP, PhiClient
 from bot.discord_client.command_sync import sync_changed_commands
 from bot.discord_client.conversation_cog import ConversationCog

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
+from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
-from bot.core.served_model import ServedModel
 from bot.engine.interface import FinishReason, GenerationRequest
 from bot.engine.process import EngineProcess
 from bot.errors import ConfigurationError

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bot.answering.answer import Answering
+from bot.answering.queue import WaitingLine
 from bot.candidate import Candidate
 from bot.conversation.conversations import Conversations
-from bot.core.answering import Answering
-from bot.core.waiting_line import WaitingLine
 from bot.engine.interface import EngineFacts
 from bot.engine.process import EngineProcess
 from bot.errors import ConfigurationError, ModelDoesNotFitError

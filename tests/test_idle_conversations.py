@@ -28,10 +28,10 @@ from benchmarking.report import new_report, resumed_report, write_report
 from benchmarking.text import SYSTEM_PROMPT
 from sqlalchemy import Engine, event
 
+from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import Turn
-from bot.core.served_model import ServedModel
 from bot.engine.interface import EngineFacts, FinishReason, Generation, GenerationRequest, Outcome, Sampling
 from bot.engine.stream import TokenStream
 from bot.model.folder import open_model_folder

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import discord
 
-from bot.core.answering import Answer
+from bot.answering.answer import Answer
 from bot.demo.loopback import LoopbackDiscord, Subscription
 from bot.discord_client.client import PhiClient
 from bot.discord_client.outcome_notes import note_for

@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.core.answering import Answering
+from bot.answering.answer import Answering
 from bot.discord_client.context_view import context_text
 from bot.discord_client.forget_view import ForgetView
 from bot.discord_client.persona_places import place_name

@@ -11,9 +11,9 @@ import aiohttp
 import discord
 from discord.ext import commands
 
+from bot.answering.answer import Answer
 from bot.conversation.conversations import Conversations
 from bot.conversation.store import WorkStore
-from bot.core.answering import Answer
 from bot.discord_client.outcome_notes import note_for, shortened_note, suspended_note
 from bot.discord_client.reply_editor import ReplyEditor
 from bot.discord_client.running_replies import RunningReplies, RunningReply

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import discord
 from discord.ext import commands
 
+from bot.answering.answer import Answer, Answering
+from bot.answering.queue import LineClosedError, LineFullError
 from bot.conversation.store import WorkStore
 from bot.conversation.turn import Question
-from bot.core.answering import Answer, Answering
-from bot.core.waiting_line import LineClosedError, LineFullError
 from bot.discord_client.delivery import Delivery
 from bot.discord_client.incoming import Reader
 from bot.discord_client.outcome_notes import suspended_note

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.core.answering import Shortened
+from bot.answering.answer import Shortened
 from bot.engine.interface import FinishReason, Outcome
 
 _NOTES = {

@@ -10,7 +10,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.core.answering import Answering
+from bot.answering.answer import Answering
 from bot.discord_client.persona_modal import PersonaModal
 from bot.discord_client.persona_places import Where, chosen_place, place_name, refusal
 from bot.discord_client.places import Places

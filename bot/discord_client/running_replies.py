@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from bot.core.answering import Answer
+from bot.answering.answer import Answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import asyncio
 import discord
 from discord.ext import commands
 
-from bot.core.reading_ahead import ReadingAhead
+from bot.answering.prefill_ahead import ReadingAhead
 from bot.discord_client.places import Places
 
 

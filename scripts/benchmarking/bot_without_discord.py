@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 
 from benchmarking.text import SYSTEM_PROMPT
+from bot.answering.answer import Answer, Answering
+from bot.answering.queue import WaitingLine
+from bot.answering.served_model import ServedModel
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import Asked, ConversationKey, Question
-from bot.core.answering import Answer, Answering
-from bot.core.served_model import ServedModel
-from bot.core.waiting_line import WaitingLine
 from bot.numbers import Numbers
 from bot.storage.storage import Storage
 

@@ -19,9 +19,9 @@ from benchmarking.generation import TIME_LIMIT_SECONDS
 from benchmarking.measures import Figures
 from benchmarking.plan import Plan
 from benchmarking.prompts import Prompts
+from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
 from bot.conversation.turn import Asked, ConversationKey
-from bot.core.served_model import ServedModel
 from bot.engine.interface import BatchState, Engine, EngineFacts, Generation, GenerationRequest, Sampling
 from bot.numbers import Numbers
 from bot.storage.storage import Storage

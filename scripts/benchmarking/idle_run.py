@@ -13,9 +13,9 @@ import psutil
 from benchmarking.bot_without_discord import BotWithoutDiscord
 from benchmarking.conversations_file import DIFFERENT, LONGEST_ANSWER, asked_in, first_unused_id, key_of
 from benchmarking.text import SYSTEM_PROMPT
+from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
 from bot.conversation.conversations import Conversations
-from bot.core.served_model import ServedModel
 from bot.engine.interface import EngineFacts, FinishReason, Generation, GenerationRequest, Outcome, Sampling
 from bot.engine.stream import TokenStream
 from bot.model.folder import open_model_folder

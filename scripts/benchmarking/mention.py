@@ -15,8 +15,8 @@ from benchmarking.measures import Figures
 from benchmarking.memory import PeakMemory
 from benchmarking.plan import Plan
 from benchmarking.prompts import QUESTIONS
+from bot.answering.answer import Answer
 from bot.application import Application
-from bot.core.answering import Answer
 from bot.demo.loopback import EventKind, LoopbackDiscord, Subscription
 from bot.demo.running_bot import running_bot
 from bot.engine.interface import Generation, GenerationRequest, Outcome

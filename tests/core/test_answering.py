@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from bot.answering.answer import Answer, Answering, Shortened
+from bot.answering.queue import LineClosedError, LineFullError, WaitingLine
+from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import ConversationKey, Question, TextFile, Turn
-from bot.core.answering import Answer, Answering, Shortened
-from bot.core.served_model import ServedModel
-from bot.core.waiting_line import LineClosedError, LineFullError, WaitingLine
 from bot.engine.interface import EngineOptions, FinishReason, Outcome, Sampling
 from bot.engine.process import EngineProcess
 from bot.model.folder import open_model_folder

@@ -12,13 +12,13 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from bot.answering.answer import Answering
+from bot.answering.prefill_ahead import ReadingAhead
+from bot.answering.queue import WaitingLine
+from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
 from bot.conversation.tree import Conversation
 from bot.conversation.turn import ConversationKey
-from bot.core.answering import Answering
-from bot.core.reading_ahead import ReadingAhead
-from bot.core.served_model import ServedModel
-from bot.core.waiting_line import WaitingLine
 from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, Generation, GenerationRequest, Sampling
 from bot.engine.process import EngineProcess
 from bot.model.folder import open_model_folder

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.core.throughput import Throughput
+from bot.answering.throughput import Throughput
 
 
 class Clock:

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bot.core.waiting_line import LineClosedError, LineFullError, Place, PlaceLeftError, WaitingLine
+from bot.answering.queue import LineClosedError, LineFullError, Place, PlaceLeftError, WaitingLine
 
 DEADLINE_SECONDS = 10
 

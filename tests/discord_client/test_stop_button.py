@@ -10,10 +10,10 @@ import discord
 import pytest
 import pytest_asyncio
 
+from bot.answering.answer import Answer, Answering
+from bot.answering.queue import WaitingLine
+from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
-from bot.core.answering import Answer, Answering
-from bot.core.served_model import ServedModel
-from bot.core.waiting_line import WaitingLine
 from bot.discord_client.running_replies import RunningReply
 from bot.discord_client.stop_button import stop_view
 from bot.engine.interface import EngineOptions, FinishReason, Sampling

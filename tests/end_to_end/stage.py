@@ -10,8 +10,8 @@ from typing import Any
 
 import discord
 
+from bot.answering.answer import Answer
 from bot.conversation.turn import Asked, ConversationKey, Turn
-from bot.core.answering import Answer
 from bot.demo.loopback import LoopbackDiscord, Person
 from bot.demo.running_bot import RunningBot
 from bot.engine.interface import Outcome

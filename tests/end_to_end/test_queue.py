@@ -10,7 +10,7 @@ import discord
 import pytest
 import pytest_asyncio
 
-from bot.core.answering import Answering
+from bot.answering.answer import Answering
 from bot.demo.loopback import LoopbackDiscord, Person
 from bot.demo.running_bot import running_bot
 from bot.progress import Progress

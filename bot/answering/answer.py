@@ -9,13 +9,13 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from weakref import WeakSet
 
+from bot.answering.queue import LineClosedError, LineFullError, Place, PlaceLeftError, WaitingLine
+from bot.answering.served_model import ServedModel
+from bot.answering.throughput import Throughput
 from bot.conversation.changes import TurnChange
 from bot.conversation.conversations import Conversations
 from bot.conversation.tree import Opened
 from bot.conversation.turn import Asked, Question, Quote, TextFile, Turn
-from bot.core.served_model import ServedModel
-from bot.core.throughput import Throughput
-from bot.core.waiting_line import LineClosedError, LineFullError, Place, PlaceLeftError, WaitingLine
 from bot.engine.interface import FinishReason, Generation, Outcome
 from bot.numbers import Numbers
 from bot.prompting.detokenizer import Detokenizer

@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
+from bot.answering.answer import Answering
 from bot.conversation.tree import Opened
 from bot.conversation.turn import ConversationKey, Turn
-from bot.core.answering import Answering
 from bot.engine.interface import FinishReason, Generation, GenerationRequest
 
 _LOOK_SECONDS = 1.0
