@@ -19,7 +19,7 @@ import pytest
 import pytest_asyncio
 
 from bot.conversation.turn import ConversationKey
-from bot.discord_client.model_info import describe_model
+from bot.discord_client.commands.model_info import describe_model
 from bot.engine import child
 from bot.engine.interface import EngineOptions, FinishReason
 from bot.engine.worker import main, memory_limit

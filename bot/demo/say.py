@@ -11,7 +11,7 @@ import discord
 from bot.answering.answer import Answer
 from bot.demo.loopback import LoopbackDiscord, Subscription
 from bot.discord_client.client import PhiClient
-from bot.discord_client.outcome_notes import note_for
+from bot.discord_client.replies.outcome_notes import note_for
 from bot.engine.interface import FinishReason, Outcome
 
 _ANSWERED = (FinishReason.STOP, FinishReason.LENGTH)

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 import discord
 from discord.ext import commands
 
-from bot.discord_client.interaction_errors import tell_error
-from bot.discord_client.running_replies import RunningReplies
-from bot.discord_client.stop_button import StopButton
+from bot.discord_client.commands.interaction_errors import tell_error
+from bot.discord_client.replies.running_replies import RunningReplies
+from bot.discord_client.replies.stop_button import StopButton
 from bot.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)

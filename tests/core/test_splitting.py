@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.splitting import MESSAGE_LIMIT, plan_reply, split_text
+from bot.discord_client.replies.splitting import MESSAGE_LIMIT, plan_reply, split_text
 
 FENCE = re.compile(r"`{3,}")
 # What Discord takes for the beginning of a code block with a language.

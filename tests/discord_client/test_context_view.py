@@ -12,7 +12,7 @@ from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
 from bot.conversation.tree import Conversation, Opened
 from bot.conversation.turn import Asked, ConversationKey, TextFile, Turn
-from bot.discord_client.context_view import context_text
+from bot.discord_client.commands.context_summary import context_text
 from bot.prompting.prompt import Message, PromptBuilder
 from tests.phi3_tokenizer import write_phi3_tokenizer
 

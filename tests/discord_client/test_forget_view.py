@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.conversation.store import Forgotten
-from bot.discord_client.forget_view import forgotten_line
+from bot.discord_client.commands.forget_view import forgotten_line
 
 
 @pytest.mark.parametrize(

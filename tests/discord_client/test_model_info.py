@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.discord_client.model_info import describe_model
+from bot.discord_client.commands.model_info import describe_model
 from bot.errors import ConfigurationError
 from bot.model.report import ExportReport, Finding, Quality, Speed
 from bot.model.versions import ModelVersions

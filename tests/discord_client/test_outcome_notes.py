@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.discord_client.outcome_notes import note_for
+from bot.discord_client.replies.outcome_notes import note_for
 from bot.engine.interface import FinishReason, Outcome
 
 

@@ -14,8 +14,8 @@ import aiohttp
 import discord
 import pytest
 
-from bot.discord_client.reply_editor import EDIT_INTERVAL_SECONDS, ReplyEditor
-from bot.discord_client.stop_button import stop_view
+from bot.discord_client.replies.reply_editor import EDIT_INTERVAL_SECONDS, ReplyEditor
+from bot.discord_client.replies.stop_button import stop_view
 from tests.discord_client.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")

@@ -10,7 +10,7 @@ import discord
 import pytest
 
 from bot.conversation.turn import Question
-from bot.discord_client.retention_cog import RetentionCog
+from bot.discord_client.events.retention import RetentionCog
 from tests.core.memory import HERE, answer, asked, open_memory, seen
 
 

@@ -14,8 +14,8 @@ from bot.answering.answer import Answer, Answering
 from bot.answering.queue import WaitingLine
 from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
-from bot.discord_client.running_replies import RunningReply
-from bot.discord_client.stop_button import stop_view
+from bot.discord_client.replies.running_replies import RunningReply
+from bot.discord_client.replies.stop_button import stop_view
 from bot.engine.interface import EngineOptions, FinishReason, Sampling
 from bot.engine.process import EngineProcess
 from tests.core.memory import ask, open_memory

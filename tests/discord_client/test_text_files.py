@@ -9,7 +9,7 @@ import zlib
 import discord
 import pytest
 
-from bot.discord_client.text_files import TextFiles, read_text_files
+from bot.discord_client.incoming.text_files import TextFiles, read_text_files
 from tests.discord_client.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -160,7 +160,7 @@ async def test_a_file_that_cannot_be_downloaded_is_told(stage: Stage) -> None:
 
 
 async def test_a_download_that_never_ends_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.discord_client.text_files._DOWNLOAD_SECONDS", 0.1)
+    monkeypatch.setattr("bot.discord_client.incoming.text_files._DOWNLOAD_SECONDS", 0.1)
     message = await message_with(stage, ("slow.txt", b"1"))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         message.attachments[0].url = f"http://127.0.0.1:{silent.getsockname()[1]}/slow.txt"

@@ -111,7 +111,7 @@ async def test_forget_stops_the_persons_answers_on_their_way(stage: Stage) -> No
 
 
 async def test_unconfirmed_forgetting_expires(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.discord_client.forget_view._SECONDS_TO_CONFIRM", 0.3)
+    monkeypatch.setattr("bot.discord_client.commands.forget_view._SECONDS_TO_CONFIRM", 0.3)
     channel = await stage.fresh_channel("expired")
 
     asked = await use(stage, stage.grace, channel, "forget")

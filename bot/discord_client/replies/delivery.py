@@ -14,10 +14,10 @@ from discord.ext import commands
 from bot.answering.answer import Answer
 from bot.conversation.conversations import Conversations
 from bot.conversation.store import WorkStore
-from bot.discord_client.outcome_notes import note_for, shortened_note, suspended_note
-from bot.discord_client.reply_editor import ReplyEditor
-from bot.discord_client.running_replies import RunningReplies, RunningReply
-from bot.discord_client.stop_button import stop_view
+from bot.discord_client.replies.outcome_notes import note_for, shortened_note, suspended_note
+from bot.discord_client.replies.reply_editor import ReplyEditor
+from bot.discord_client.replies.running_replies import RunningReplies, RunningReply
+from bot.discord_client.replies.stop_button import stop_view
 from bot.engine.interface import FinishReason, Outcome
 
 logger = logging.getLogger(__name__)

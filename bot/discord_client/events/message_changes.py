@@ -6,8 +6,8 @@ import discord
 from discord.ext import commands
 
 from bot.conversation.conversations import Conversations
-from bot.discord_client.incoming import Reader
-from bot.discord_client.readable_text import readable_text
+from bot.discord_client.incoming.readable_text import readable_text
+from bot.discord_client.incoming.reader import Reader
 
 
 class MemoryCog(commands.Cog):

@@ -11,10 +11,10 @@ import discord
 from discord.ext import commands
 
 from bot.conversation.store import Unfinished, WorkStore
-from bot.discord_client.delivery import Delivery
-from bot.discord_client.incoming import Reader
-from bot.discord_client.mention_cog import MentionCog
-from bot.discord_client.stop_button import stop_id
+from bot.discord_client.events.mentions import MentionCog
+from bot.discord_client.incoming.reader import Reader
+from bot.discord_client.replies.delivery import Delivery
+from bot.discord_client.replies.stop_button import stop_id
 from bot.errors import DatabaseTroubleError
 
 logger = logging.getLogger(__name__)

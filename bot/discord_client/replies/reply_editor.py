@@ -18,7 +18,7 @@ from typing import Protocol
 import aiohttp
 import discord
 
-from bot.core.splitting import ReplyPlan, plan_reply
+from bot.discord_client.replies.splitting import ReplyPlan, plan_reply
 
 logger = logging.getLogger(__name__)
 

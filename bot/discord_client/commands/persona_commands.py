@@ -11,9 +11,9 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.answering.answer import Answering
-from bot.discord_client.persona_modal import PersonaModal
-from bot.discord_client.persona_places import Where, chosen_place, place_name, refusal
-from bot.discord_client.places import Places
+from bot.discord_client.channel_scopes import Places
+from bot.discord_client.commands.persona_modal import PersonaModal
+from bot.discord_client.commands.persona_scopes import Where, chosen_place, place_name, refusal
 
 # A form must be there within Discord's three seconds, and cannot be announced.
 _SECONDS_TO_READ = 2.0

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import discord
 
-from bot.discord_client.running_replies import RunningReplies
+from bot.discord_client.replies.running_replies import RunningReplies
 
 
 class StopButton(

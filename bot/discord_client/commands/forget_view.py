@@ -9,8 +9,8 @@ import discord
 
 from bot.conversation.conversations import Conversations
 from bot.conversation.store import Forgotten
-from bot.discord_client.interaction_errors import tell_error
-from bot.discord_client.running_replies import RunningReplies
+from bot.discord_client.commands.interaction_errors import tell_error
+from bot.discord_client.replies.running_replies import RunningReplies
 
 _SECONDS_TO_CONFIRM = 120.0
 

@@ -13,9 +13,9 @@ from bot.answering.answer import Answer, Answering
 from bot.answering.queue import LineClosedError, LineFullError
 from bot.conversation.store import WorkStore
 from bot.conversation.turn import Question
-from bot.discord_client.delivery import Delivery
-from bot.discord_client.incoming import Reader
-from bot.discord_client.outcome_notes import suspended_note
+from bot.discord_client.incoming.reader import Reader
+from bot.discord_client.replies.delivery import Delivery
+from bot.discord_client.replies.outcome_notes import suspended_note
 
 _MOST_TAKEN = 10_000
 _GREETING = "Hello! Write your question after my name, in the same message."

@@ -10,9 +10,9 @@ import discord
 
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import Asked, Question, Quote, TextFile
-from bot.discord_client.places import Places
-from bot.discord_client.readable_text import readable_text
-from bot.discord_client.text_files import read_text_files
+from bot.discord_client.channel_scopes import Places
+from bot.discord_client.incoming.readable_text import readable_text
+from bot.discord_client.incoming.text_files import read_text_files
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import discord
 from discord.ext import commands
 
 from bot.answering.prefill_ahead import ReadingAhead
-from bot.discord_client.places import Places
+from bot.discord_client.channel_scopes import Places
 
 
 class TypingCog(commands.Cog):

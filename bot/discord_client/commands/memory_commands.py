@@ -10,11 +10,11 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.answering.answer import Answering
-from bot.discord_client.context_view import context_text
-from bot.discord_client.forget_view import ForgetView
-from bot.discord_client.persona_places import place_name
-from bot.discord_client.places import Places
-from bot.discord_client.running_replies import RunningReplies
+from bot.discord_client.channel_scopes import Places
+from bot.discord_client.commands.context_summary import context_text
+from bot.discord_client.commands.forget_view import ForgetView
+from bot.discord_client.commands.persona_scopes import place_name
+from bot.discord_client.replies.running_replies import RunningReplies
 
 _RESET = (
     "I start afresh here: the next question does not continue what was said before. All of that stays readable, and a "

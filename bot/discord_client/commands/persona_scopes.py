@@ -6,7 +6,7 @@ from typing import Literal
 
 import discord
 
-from bot.discord_client.places import server_place
+from bot.discord_client.channel_scopes import server_place
 
 Where = Literal["here", "server"]
 

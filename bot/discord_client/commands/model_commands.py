@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.discord_client.model_info import describe_model
+from bot.discord_client.commands.model_info import describe_model
 from bot.errors import ConfigurationError
 from bot.numbers import Numbers
 from bot.serving import Serving
