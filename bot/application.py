@@ -31,11 +31,11 @@ from bot.discord_client.replies.delivery import Delivery
 from bot.errors import ConfigurationError
 from bot.model.folder import open_model_folder
 from bot.model.start_order import StartOrder
-from bot.model_watch import ModelWatch
 from bot.monitoring_server import Health, MonitoringServer
 from bot.numbers import Numbers
 from bot.progress import Progress
-from bot.serving import Serving
+from bot.serving.service import Serving
+from bot.serving.version_watcher import ModelWatch
 from bot.settings import Settings
 from bot.storage.storage import Storage
 

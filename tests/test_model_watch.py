@@ -14,8 +14,8 @@ import pytest_asyncio
 from bot.engine.interface import FinishReason
 from bot.model.manifest import write_manifest
 from bot.model.versions import ModelVersions
-from bot.model_watch import ModelWatch
-from bot.serving import Serving
+from bot.serving.service import Serving
+from bot.serving.version_watcher import ModelWatch
 from tests.core.memory import Memory
 from tests.served import answered, engines, make_serving, memory, process_id, until
 from tests.small_model import small_model_dir
@@ -55,14 +55,14 @@ class Told:
 
     def lines(self) -> list[str]:
         """What it has told since this was asked last."""
-        records = [record for record in self._caplog.records if record.name == "bot.model_watch"]
+        records = [record for record in self._caplog.records if record.name == "bot.serving.version_watcher"]
         self._caplog.clear()
         return [record.getMessage() for record in records]
 
 
 @pytest.fixture
 def told(caplog: pytest.LogCaptureFixture) -> Told:
-    caplog.set_level(logging.INFO, "bot.model_watch")
+    caplog.set_level(logging.INFO, "bot.serving.version_watcher")
     return Told(caplog)
 
 
@@ -141,7 +141,7 @@ async def test_trouble_with_the_pointer_is_told_once_and_does_not_end_the_watch(
     assert "which is not there" in line
 
     with monkeypatch.context() as patch:
-        patch.setattr("bot.serving.verify_model_folder", surprise)
+        patch.setattr("bot.serving.service.verify_model_folder", surprise)
         versions.switch("good")
         await look(watch)
         assert told.lines() == ["SmolLM2-135M-Instruct (first) goes on answering, not the version good"]

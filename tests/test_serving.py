@@ -25,7 +25,7 @@ from bot.engine.interface import EngineOptions, FinishReason
 from bot.engine.worker import main, memory_limit
 from bot.errors import ConfigurationError
 from bot.numbers import Numbers
-from bot.serving import Serving
+from bot.serving.service import Serving
 from tests.core.memory import Memory, person
 from tests.served import answered, broken, engines, make_serving, memory, process_id, until
 from tests.small_model import small_model_dir

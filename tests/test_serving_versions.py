@@ -13,7 +13,7 @@ from bot.engine.interface import FinishReason
 from bot.errors import ConfigurationError
 from bot.model.manifest import write_manifest
 from bot.model.versions import ModelVersions
-from bot.serving import Serving
+from bot.serving.service import Serving
 from tests.core.memory import Memory
 from tests.served import answered, broken, engines, make_serving, memory, process_id
 from tests.small_model import small_model_dir

@@ -15,7 +15,7 @@ from bot.errors import ConfigurationError
 from bot.model.report import ExportReport, Finding, Quality, Speed
 from bot.model.versions import ModelVersions
 from bot.numbers import Numbers
-from bot.serving import Serving
+from bot.serving.service import Serving
 from tests.core.memory import Memory, open_memory
 from tests.served import make_serving
 from tests.small_model import small_model_dir

@@ -21,7 +21,7 @@ from bot.demo.running_bot import running_bot
 from bot.engine.interface import FinishReason, Outcome
 from bot.progress import Progress
 from bot.prompting.prompt import Message, PromptBuilder
-from bot.serving import Serving
+from bot.serving.service import Serving
 from tests.end_to_end.stage import Stage, answer_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -16,7 +16,7 @@ from bot.demo.running_bot import running_bot
 from bot.model.report import ExportReport, Quality
 from bot.model.versions import ModelVersions
 from bot.progress import Progress
-from bot.serving import Serving
+from bot.serving.service import Serving
 from tests.end_to_end.stage import Stage, answer_of, text_of
 from tests.end_to_end.using_commands import use
 from tests.served import ENDLESS, broken, process_id, until
@@ -141,7 +141,7 @@ async def test_a_version_that_was_corrupted_never_answers(
     assert "Refused" not in await model_info(stage)
     assert process_id(serving(stage)) == old
     assert await stage.ask(stage.ada, await stage.fresh_channel("well"), "What is the capital of France?")
-    [warning] = [record for record in caplog.records if record.name == "bot.model_watch"]
+    [warning] = [record for record in caplog.records if record.name == "bot.serving.version_watcher"]
     assert "not the version corrupted: the version corrupted in " in warning.getMessage()
 
 

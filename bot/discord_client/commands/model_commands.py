@@ -12,7 +12,7 @@ from discord.ext import commands
 from bot.discord_client.commands.model_info import describe_model
 from bot.errors import ConfigurationError
 from bot.numbers import Numbers
-from bot.serving import Serving
+from bot.serving.service import Serving
 
 
 class ModelCog(commands.Cog):

@@ -7,7 +7,7 @@ import discord
 from bot.engine.interface import EngineFacts
 from bot.model.report import ExportReport, Quality, Speed
 from bot.numbers import Numbers
-from bot.serving import Refusal, Serving
+from bot.serving.service import Refusal, Serving
 
 _MOST_CHARACTERS = 2000
 _ROW_CHARACTERS = 200

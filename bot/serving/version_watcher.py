@@ -9,7 +9,7 @@ from pathlib import Path
 from bot.errors import ConfigurationError
 from bot.model.folder import read_choice
 from bot.model.versions import Choice
-from bot.serving import Serving
+from bot.serving.service import Serving
 
 logger = logging.getLogger(__name__)
 

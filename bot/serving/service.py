@@ -12,7 +12,6 @@ from pathlib import Path
 
 from bot.answering.answer import Answering
 from bot.answering.queue import WaitingLine
-from bot.candidate import Candidate
 from bot.conversation.conversations import Conversations
 from bot.engine.interface import EngineFacts
 from bot.engine.process import EngineProcess
@@ -21,6 +20,7 @@ from bot.model.folder import ModelFolder, open_model_folder, read_choice, verify
 from bot.model.start_order import StartOrder
 from bot.model.versions import Choice
 from bot.numbers import Numbers
+from bot.serving.model_instance import Candidate
 from bot.settings import Settings
 
 logger = logging.getLogger(__name__)
