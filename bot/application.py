@@ -29,10 +29,10 @@ from bot.discord_client.events.typing_starts import TypingCog
 from bot.discord_client.incoming.reader import Reader
 from bot.discord_client.replies.delivery import Delivery
 from bot.errors import ConfigurationError
+from bot.metrics.prometheus import Numbers
+from bot.metrics.server import Health, MonitoringServer
 from bot.model.folder import open_model_folder
 from bot.model.start_order import StartOrder
-from bot.monitoring_server import Health, MonitoringServer
-from bot.numbers import Numbers
 from bot.progress import Progress
 from bot.serving.service import Serving
 from bot.serving.version_watcher import ModelWatch

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from bot.conversation.turn import ConversationKey
 from bot.engine.interface import FinishReason
-from bot.numbers import Numbers
+from bot.metrics.prometheus import Numbers
 from bot.serving.service import Serving
 from bot.settings import load_settings
 from tests.core.memory import Memory, ask, open_memory, person

@@ -12,8 +12,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from bot.errors import ConfigurationError
-from bot.monitoring_server import Health, MonitoringServer
-from bot.numbers import Numbers
+from bot.metrics.prometheus import Numbers
+from bot.metrics.server import Health, MonitoringServer
 
 WELL = Health(True, {})
 Serve = Callable[..., Awaitable[MonitoringServer]]

@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.engine.interface import BatchState, EngineFacts, FinishReason
-from bot.numbers import Numbers
+from bot.metrics.prometheus import Numbers
 
 
 def told(numbers: Numbers, name: str, **labels: str) -> float | None:

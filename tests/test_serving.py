@@ -24,7 +24,7 @@ from bot.engine import child
 from bot.engine.interface import EngineOptions, FinishReason
 from bot.engine.worker import main, memory_limit
 from bot.errors import ConfigurationError
-from bot.numbers import Numbers
+from bot.metrics.prometheus import Numbers
 from bot.serving.service import Serving
 from tests.core.memory import Memory, person
 from tests.served import answered, broken, engines, make_serving, memory, process_id, until

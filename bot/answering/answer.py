@@ -17,7 +17,7 @@ from bot.conversation.conversations import Conversations
 from bot.conversation.tree import Opened
 from bot.conversation.turn import Asked, Question, Quote, TextFile, Turn
 from bot.engine.interface import FinishReason, Generation, Outcome
-from bot.numbers import Numbers
+from bot.metrics.prometheus import Numbers
 from bot.prompting.detokenizer import Detokenizer
 from bot.prompting.prompt import Message, Prompt
 

@@ -16,10 +16,10 @@ from bot.conversation.conversations import Conversations
 from bot.engine.interface import EngineFacts
 from bot.engine.process import EngineProcess
 from bot.errors import ConfigurationError, ModelDoesNotFitError
+from bot.metrics.prometheus import Numbers
 from bot.model.folder import ModelFolder, open_model_folder, read_choice, verify_model_folder
 from bot.model.start_order import StartOrder
 from bot.model.versions import Choice
-from bot.numbers import Numbers
 from bot.serving.model_instance import Candidate
 from bot.settings import Settings
 

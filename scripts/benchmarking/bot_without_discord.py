@@ -10,7 +10,7 @@ from bot.answering.queue import WaitingLine
 from bot.answering.served_model import ServedModel
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import Asked, ConversationKey, Question
-from bot.numbers import Numbers
+from bot.metrics.prometheus import Numbers
 from bot.storage.storage import Storage
 
 _MOST_WAITING = 256

@@ -23,7 +23,7 @@ from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
 from bot.conversation.turn import Asked, ConversationKey
 from bot.engine.interface import BatchState, Engine, EngineFacts, Generation, GenerationRequest, Sampling
-from bot.numbers import Numbers
+from bot.metrics.prometheus import Numbers
 from bot.storage.storage import Storage
 
 MANY = 10

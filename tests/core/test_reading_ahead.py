@@ -21,8 +21,8 @@ from bot.conversation.tree import Conversation
 from bot.conversation.turn import ConversationKey
 from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, Generation, GenerationRequest, Sampling
 from bot.engine.process import EngineProcess
+from bot.metrics.prometheus import Numbers
 from bot.model.folder import open_model_folder
-from bot.numbers import Numbers
 from bot.prompting.prompt import PromptBuilder
 from tests.core.memory import DONE, SYSTEM, Memory, ask, asked, open_memory, person, seen
 

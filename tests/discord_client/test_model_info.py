@@ -12,9 +12,9 @@ import pytest_asyncio
 
 from bot.discord_client.commands.model_info import describe_model
 from bot.errors import ConfigurationError
+from bot.metrics.prometheus import Numbers
 from bot.model.report import ExportReport, Finding, Quality, Speed
 from bot.model.versions import ModelVersions
-from bot.numbers import Numbers
 from bot.serving.service import Serving
 from tests.core.memory import Memory, open_memory
 from tests.served import make_serving

@@ -11,7 +11,7 @@ from discord.ext import commands
 
 from bot.discord_client.commands.model_info import describe_model
 from bot.errors import ConfigurationError
-from bot.numbers import Numbers
+from bot.metrics.prometheus import Numbers
 from bot.serving.service import Serving
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import discord
 
 from bot.engine.interface import EngineFacts
+from bot.metrics.prometheus import Numbers
 from bot.model.report import ExportReport, Quality, Speed
-from bot.numbers import Numbers
 from bot.serving.service import Refusal, Serving
 
 _MOST_CHARACTERS = 2000

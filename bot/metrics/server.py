@@ -11,7 +11,7 @@ from aiohttp import web
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from bot.errors import ConfigurationError
-from bot.numbers import Numbers
+from bot.metrics.prometheus import Numbers
 
 logger = logging.getLogger(__name__)
 
