@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(_options: argparse.Namespace) -> int:
     from bot.application import Application
-    from bot.progress import Progress
+    from bot.cli.progress import Progress
     from bot.settings import load_settings
 
     async def run() -> None:
@@ -88,7 +88,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _prompt(options: argparse.Namespace) -> int:
-    from bot.prompt_command import prompt_as_json
+    from bot.cli.prompt import prompt_as_json
 
     print(prompt_as_json(options.model, options.file))
     return 0

@@ -14,6 +14,7 @@ from discord.ext import commands
 
 from bot.answering.answer import Answering
 from bot.answering.prefill_ahead import ReadingAhead
+from bot.cli.progress import Progress
 from bot.conversation.conversations import Conversations
 from bot.discord_client.channel_scopes import Places
 from bot.discord_client.client import INTENT_HELP, PhiClient
@@ -33,7 +34,6 @@ from bot.metrics.prometheus import Numbers
 from bot.metrics.server import Health, MonitoringServer
 from bot.model.folder import open_model_folder
 from bot.model.start_order import StartOrder
-from bot.progress import Progress
 from bot.serving.service import Serving
 from bot.serving.version_watcher import ModelWatch
 from bot.settings import Settings

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.cli.prompt import prompt_as_json
 from bot.errors import ConfigurationError
 from bot.model.versions import ModelVersions
-from bot.prompt_command import prompt_as_json
 from bot.prompting.prompt import Message
 from tests.phi3_tokenizer import TEMPLATE_JUNE_2024, Phi3Tokenizer, write_phi3_tokenizer
 

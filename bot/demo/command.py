@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from bot.cli.progress import Progress
 from bot.demo.loopback import LoopbackDiscord
 from bot.demo.page import DemoPage
 from bot.demo.running_bot import running_bot
 from bot.demo.say import say_all
 from bot.demo.small_model import DEFAULT_FOLDER, fetch_small_model
-from bot.progress import Progress
 
 _SMALL_MODEL_SETTINGS = {
     "kv_cache_gigabytes": 0.5,  # plenty: the small model keeps 0.02 MB a token

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bot.application import Application
+from bot.cli.progress import Progress
 from bot.demo.loopback import LoopbackDiscord, connect_discord_py
-from bot.progress import Progress
 from bot.settings import load_settings
 
 Result = TypeVar("Result")

@@ -17,11 +17,11 @@ from benchmarking.plan import Plan
 from benchmarking.prompts import QUESTIONS
 from bot.answering.answer import Answer
 from bot.application import Application
+from bot.cli.progress import Progress
 from bot.demo.loopback import EventKind, LoopbackDiscord, Subscription
 from bot.demo.running_bot import running_bot
 from bot.engine.interface import Generation, GenerationRequest, Outcome
 from bot.engine.stream import TokenStream
-from bot.progress import Progress
 from bot.prompting.detokenizer import Detokenizer
 
 _LONGEST_ANSWER_SECONDS = 300.0

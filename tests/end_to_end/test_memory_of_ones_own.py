@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from bot.cli.progress import Progress
 from bot.demo.loopback import LoopbackDiscord
 from bot.demo.running_bot import running_bot
-from bot.progress import Progress
 from tests.end_to_end.stage import Stage, text_of, until
 from tests.end_to_end.using_commands import PRIVATE, use
 

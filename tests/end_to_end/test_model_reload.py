@@ -14,12 +14,12 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from bot.cli.progress import Progress
 from bot.conversation.tree import Conversation
 from bot.conversation.turn import Asked, ConversationKey, Question
 from bot.demo.loopback import LoopbackDiscord, Person
 from bot.demo.running_bot import running_bot
 from bot.engine.interface import FinishReason, Outcome
-from bot.progress import Progress
 from bot.prompting.prompt import Message, PromptBuilder
 from bot.serving.service import Serving
 from tests.end_to_end.stage import Stage, answer_of

@@ -11,11 +11,11 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from bot.cli.progress import Progress
 from bot.demo.loopback import LoopbackDiscord
 from bot.demo.running_bot import running_bot
 from bot.model.report import ExportReport, Quality
 from bot.model.versions import ModelVersions
-from bot.progress import Progress
 from bot.serving.service import Serving
 from tests.end_to_end.stage import Stage, answer_of, text_of
 from tests.end_to_end.using_commands import use

@@ -16,11 +16,11 @@ import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families as parse
 
+from bot.cli.progress import Progress
 from bot.conversation.turn import ConversationKey
 from bot.demo.loopback import LoopbackDiscord
 from bot.demo.running_bot import running_bot
 from bot.engine.interface import EngineFacts
-from bot.progress import Progress
 from tests.end_to_end.stage import Stage, answer_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 
 from bot.answering.answer import Answering
+from bot.cli.progress import Progress
 from bot.demo.loopback import LoopbackDiscord, Person
 from bot.demo.running_bot import running_bot
-from bot.progress import Progress
 from tests.end_to_end.stage import Stage, answer_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
+from bot.cli.progress import Progress
 from bot.demo.loopback import LoopbackDiscord
 from bot.demo.running_bot import running_bot
-from bot.progress import Progress
 from tests.end_to_end.stage import Payload, Stage, answer_of, text_of
 
 FILE = "conversations.sqlite3"
