@@ -33,7 +33,7 @@ from bot.conversation.budget import Budget
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import Turn
 from bot.engine.interface import EngineFacts, FinishReason, Generation, GenerationRequest, Outcome, Sampling
-from bot.engine.stream import TokenStream
+from bot.engine.supervisor.token_stream import TokenStream
 from bot.model.folder import open_model_folder
 from bot.storage.storage import Storage
 from tests.small_model import small_model_dir

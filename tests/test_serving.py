@@ -20,8 +20,8 @@ import pytest_asyncio
 
 from bot.conversation.turn import ConversationKey
 from bot.discord_client.commands.model_info import describe_model
-from bot.engine import child
 from bot.engine.interface import EngineOptions, FinishReason
+from bot.engine.supervisor import child_process as child
 from bot.engine.worker import main, memory_limit
 from bot.errors import ConfigurationError
 from bot.metrics.prometheus import Numbers

@@ -9,7 +9,7 @@ from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
 from bot.engine.interface import FinishReason, GenerationRequest
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor.supervisor import EngineProcess
 from bot.errors import ConfigurationError
 from bot.model.folder import ModelFolder
 from bot.prompting.prompt import Message, PromptBuilder

@@ -14,7 +14,7 @@ from bot.answering.answer import Answering
 from bot.answering.queue import WaitingLine
 from bot.conversation.conversations import Conversations
 from bot.engine.interface import EngineFacts
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor.supervisor import EngineProcess
 from bot.errors import ConfigurationError, ModelDoesNotFitError
 from bot.metrics.prometheus import Numbers
 from bot.model.folder import ModelFolder, open_model_folder, read_choice, verify_model_folder

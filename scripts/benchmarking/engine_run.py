@@ -16,7 +16,7 @@ from benchmarking.newcomer import newcomer
 from benchmarking.plan import Plan
 from benchmarking.prompts import Prompts
 from bot.engine.interface import Engine, EngineOptions
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor.supervisor import EngineProcess
 from bot.model.folder import ModelFolder
 
 Report = dict[str, Any]

@@ -17,7 +17,7 @@ from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
 from bot.conversation.conversations import Conversations
 from bot.engine.interface import EngineFacts, FinishReason, Generation, GenerationRequest, Outcome, Sampling
-from bot.engine.stream import TokenStream
+from bot.engine.supervisor.token_stream import TokenStream
 from bot.model.folder import open_model_folder
 from bot.prompting.prompt import PromptBuilder
 from bot.storage.storage import Storage

@@ -21,7 +21,7 @@ from bot.cli.progress import Progress
 from bot.demo.loopback import EventKind, LoopbackDiscord, Subscription
 from bot.demo.running_bot import running_bot
 from bot.engine.interface import Generation, GenerationRequest, Outcome
-from bot.engine.stream import TokenStream
+from bot.engine.supervisor.token_stream import TokenStream
 from bot.prompting.detokenizer import Detokenizer
 
 _LONGEST_ANSWER_SECONDS = 300.0

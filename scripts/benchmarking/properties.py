@@ -15,7 +15,7 @@ from benchmarking.prompts import Prompts
 from benchmarking.statistics import equal_share
 from benchmarking.text import TEXT
 from bot.engine.interface import Engine, EngineOptions
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor.supervisor import EngineProcess
 from bot.errors import ConfigurationError
 from bot.model.folder import ModelFolder
 

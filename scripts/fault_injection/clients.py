@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.engine.interface import Generation
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor.supervisor import EngineProcess
 from fault_injection.questions import FEWEST_TOKENS, MOST_TOKENS, Question
 
 CLIENTS = 8

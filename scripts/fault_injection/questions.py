@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bot.engine.interface import EngineOptions, GenerationRequest, Sampling
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor.supervisor import EngineProcess
 
 FEWEST_TOKENS = 30
 MOST_TOKENS = 300

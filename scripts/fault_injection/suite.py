@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bot.engine.interface import BatchState, EngineOptions
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor.supervisor import EngineProcess
 from bot.engine.worker.admission import ModelLimits
 from fault_injection.clients import CLIENTS, Asked, Clients
 from fault_injection.faults import Fault, Round, plan_rounds

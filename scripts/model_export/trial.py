@@ -12,7 +12,7 @@ from benchmarking.generation import MeasureError, TimedGeneration, generate
 from benchmarking.memory import PeakMemory
 
 from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, GenerationRequest
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor.supervisor import EngineProcess
 from bot.errors import ConfigurationError
 from bot.model.folder import open_model_folder
 from bot.model.report import Finding, Speed

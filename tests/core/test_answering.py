@@ -18,7 +18,7 @@ from bot.conversation.budget import Budget
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import ConversationKey, Question, TextFile, Turn
 from bot.engine.interface import EngineOptions, FinishReason, Outcome, Sampling
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor.supervisor import EngineProcess
 from bot.model.folder import open_model_folder
 from bot.prompting.prompt import Message, PromptBuilder
 from bot.storage.work_store import DatabaseWorkStore

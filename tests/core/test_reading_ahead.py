@@ -20,7 +20,7 @@ from bot.conversation.budget import Budget
 from bot.conversation.tree import Conversation
 from bot.conversation.turn import ConversationKey
 from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, Generation, GenerationRequest, Sampling
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor.supervisor import EngineProcess
 from bot.metrics.prometheus import Numbers
 from bot.model.folder import open_model_folder
 from bot.prompting.prompt import PromptBuilder

@@ -17,7 +17,7 @@ from bot.conversation.budget import Budget
 from bot.discord_client.replies.running_replies import RunningReply
 from bot.discord_client.replies.stop_button import stop_view
 from bot.engine.interface import EngineOptions, FinishReason, Sampling
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor.supervisor import EngineProcess
 from tests.core.memory import ask, open_memory
 from tests.discord_client.stage import Stage
 from tests.phi3_tokenizer import write_phi3_tokenizer

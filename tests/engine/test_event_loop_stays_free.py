@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from bot.engine.interface import EngineOptions, FinishReason
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor.supervisor import EngineProcess
 from tests.engine.conftest import collect, request
 
 WORST_LAG_SECONDS = 0.25

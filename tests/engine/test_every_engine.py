@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from bot.engine.interface import EngineOptions, FinishReason, Outcome, Sampling
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor.supervisor import EngineProcess
 from tests.engine.conftest import collect, kill_after, request
 from tests.tiny_phi3 import VOCABULARY
 

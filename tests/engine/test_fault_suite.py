@@ -16,7 +16,7 @@ from fault_injection.suite import FaultSuite, exact_options
 from fault_injection.verdict import Mistake, describe, judge
 
 from bot.engine.interface import FinishReason, Outcome
-from bot.engine.stream import TokenStream
+from bot.engine.supervisor.token_stream import TokenStream
 
 ROUNDS = 8
 ANSWER = tuple(range(100, 130))

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from bot.engine.interface import EngineOptions, FinishReason
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor.supervisor import EngineProcess
 from tests.engine.conftest import collect, request
 
 

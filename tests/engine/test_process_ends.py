@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bot.engine import process
 from bot.engine.interface import EngineOptions, FinishReason
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor import supervisor as process
+from bot.engine.supervisor.supervisor import EngineProcess
 from bot.errors import ConfigurationError
 from tests.engine.conftest import collect, kill_after, request
 
@@ -22,7 +22,7 @@ BOT = """
 import asyncio, sys
 from pathlib import Path
 from bot.engine.interface import EngineOptions, GenerationRequest
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor.supervisor import EngineProcess
 
 async def main():
     engine = EngineProcess(EngineOptions("paged", Path(sys.argv[1]), cache_gigabytes=0.2))

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from bot.engine.interface import EngineOptions
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor.supervisor import EngineProcess
 from bot.errors import ConfigurationError
 
 

@@ -17,10 +17,11 @@ import pytest
 import pytest_asyncio
 from fault_injection.footprint import engine_processes
 
-from bot.engine import child, process
 from bot.engine.interface import BatchState, EngineOptions, FinishReason, Outcome, Sampling
-from bot.engine.job import MOST_LOSSES
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor import child_process as child
+from bot.engine.supervisor import supervisor as process
+from bot.engine.supervisor.job import MOST_LOSSES
+from bot.engine.supervisor.supervisor import EngineProcess
 from bot.engine.worker.main import run
 from bot.errors import ConfigurationError
 from tests.engine.conftest import collect, request

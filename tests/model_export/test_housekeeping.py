@@ -12,7 +12,7 @@ from model_export.progress import ProgressLine
 from model_export.workplace import hold
 
 from bot.engine.interface import EngineOptions
-from bot.engine.process import EngineProcess
+from bot.engine.supervisor.supervisor import EngineProcess
 from bot.errors import ConfigurationError
 from bot.model.folder import open_model_folder
 from bot.model.versions import POINTER_NAME, ModelVersions

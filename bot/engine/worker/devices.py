@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import openvino
 
-from bot.engine.worker.backend import one_line
+from bot.engine.worker.backends.backend import one_line
 from bot.errors import ConfigurationError
 
 VIRTUAL_DEVICES = ("AUTO", "HETERO", "MULTI")

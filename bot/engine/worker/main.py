@@ -17,7 +17,7 @@ from pathlib import Path
 from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, GenerationRequest
 from bot.engine.protocol import Cancel, Command, Ended, Event, Progress, Ready, Refused, Shutdown, Stepped, Submit
 from bot.engine.worker.admission import ModelLimits, refusal, within_context
-from bot.engine.worker.backend import Backend, emit_end, one_line
+from bot.engine.worker.backends.backend import Backend, emit_end, one_line
 from bot.engine.worker.warm_up import warm_up
 from bot.errors import ConfigurationError, ModelDoesNotFitError
 
@@ -114,15 +114,15 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
 def _backend(options: EngineOptions, limits: ModelLimits, events: list[Event]) -> Backend:
     """Load the backend that the options name; it appends its events to the list."""
     if options.engine == "paged":
-        from bot.engine.worker.paged_backend import PagedBackend
+        from bot.engine.worker.backends.paged import PagedBackend
 
         return PagedBackend(options, events.append, _cache_blocks(options, limits))
     if options.engine == "genai":
-        from bot.engine.worker.genai_backend import GenaiBackend
+        from bot.engine.worker.backends.genai import GenaiBackend
 
         return GenaiBackend(options, events.append, _cache_blocks(options, limits))
     if options.engine == "optimum":
-        from bot.engine.worker.optimum_backend import OptimumBackend
+        from bot.engine.worker.backends.optimum import OptimumBackend
 
         return OptimumBackend(options, events.append)
     raise ConfigurationError(f"there is no engine {options.engine!r}; set ENGINE to paged, genai or optimum")

@@ -8,7 +8,7 @@ import time
 from bot.engine.interface import FinishReason, GenerationRequest
 from bot.engine.protocol import Ended, Event
 from bot.engine.worker.admission import ModelLimits
-from bot.engine.worker.backend import Backend
+from bot.engine.worker.backends.backend import Backend
 from bot.errors import ConfigurationError
 
 ROUNDS = ((32, 48), (256,))

@@ -14,9 +14,9 @@ import pytest
 
 from bot.engine.interface import EngineOptions, FinishReason, GenerationRequest, Outcome
 from bot.engine.protocol import Ended, Event, PromptTaken, Tokens
-from bot.engine.worker.backend import Backend
-from bot.engine.worker.genai_backend import GenaiBackend
-from bot.engine.worker.paged_backend import PagedBackend
+from bot.engine.worker.backends.backend import Backend
+from bot.engine.worker.backends.genai import GenaiBackend
+from bot.engine.worker.backends.paged import PagedBackend
 from tests.engine.conftest import request
 
 LENGTH = Outcome(FinishReason.LENGTH)

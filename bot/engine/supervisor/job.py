@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 from bot.engine.interface import GenerationRequest
-from bot.engine.stream import TokenStream
+from bot.engine.supervisor.token_stream import TokenStream
 
 SUSPICIOUS_LOSSES = 2
 """A request that lost its engine so often in a row, without a new token in between, is run alone next time."""

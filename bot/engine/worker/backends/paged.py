@@ -14,7 +14,7 @@ import openvino
 
 from bot.engine.interface import BatchState, EngineOptions, FinishReason, GenerationRequest
 from bot.engine.protocol import PromptTaken
-from bot.engine.worker.backend import Emit, emit_end, emit_tokens, no_room_detail
+from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, no_room_detail
 from bot.engine.worker.paged.model import Advance, PagedModel
 from bot.engine.worker.paged.pace import Pace
 from bot.engine.worker.paged.prefix_cache import BLOCK_TOKENS, PrefixCache, blocks_for

@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Callable
 
-from bot.engine.child import EngineChild
 from bot.engine.interface import (
     EngineFacts,
     EngineObserver,
@@ -17,10 +16,11 @@ from bot.engine.interface import (
     GenerationRequest,
     Outcome,
 )
-from bot.engine.job import MOST_LOSSES, Job
 from bot.engine.protocol import Cancel, Ended, Event, PromptTaken, Stepped, Submit, Tokens
-from bot.engine.stream import TokenStream
-from bot.engine.watch import CHECK_SECONDS, Watch
+from bot.engine.supervisor.child_process import EngineChild
+from bot.engine.supervisor.hang_detector import CHECK_SECONDS, Watch
+from bot.engine.supervisor.job import MOST_LOSSES, Job
+from bot.engine.supervisor.token_stream import TokenStream
 from bot.errors import ConfigurationError
 
 RESTART_DELAYS = (0.0, 1.0, 4.0, 15.0)

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from bot.engine.interface import BatchState, EngineOptions, FinishReason, GenerationRequest, Sampling
-from bot.engine.worker.backend import Emit, emit_end, emit_tokens, one_line
+from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, one_line
 from bot.errors import ConfigurationError
 
 try:

@@ -11,7 +11,7 @@ import openvino
 import openvino_genai
 
 from bot.engine.interface import BatchState, EngineOptions, FinishReason, GenerationRequest, Sampling
-from bot.engine.worker.backend import Emit, emit_end, emit_tokens, no_room_detail, one_line
+from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, no_room_detail, one_line
 from bot.engine.worker.paged.prefix_cache import BLOCK_TOKENS, blocks_for
 
 PROMPT_TOKENS_A_STEP = 256
