@@ -12,8 +12,8 @@ from bot.errors import ConfigurationError, DatabaseTroubleError
 from bot.storage import migrations
 from bot.storage.address import Address
 from bot.storage.engines import BEGIN, postgresql_engine, sqlite_engine
+from bot.storage.outage import trouble_in
 from bot.storage.refusal import why_not_opened
-from bot.storage.trouble import trouble_in
 
 __all__ = ["Database", "DatabaseTroubleError"]
 

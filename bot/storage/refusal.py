@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.errors import DatabaseTroubleError
 from bot.storage.address import Address
 from bot.storage.migrations import UnknownRevisionError
-from bot.storage.trouble import error_code, reason_of
+from bot.storage.outage import error_code, reason_of
 
 _WAYS_OUT = {
     "SQLITE_BUSY": "another program is using it: end that one, or set DATABASE_URL to another file",
