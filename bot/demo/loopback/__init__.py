@@ -6,8 +6,8 @@ Start a `LoopbackDiscord`, point discord.py at it with `connect_discord_py`, run
 
 from bot.demo.loopback.client import connect_discord_py
 from bot.demo.loopback.events import Event, EventKind, Subscription
-from bot.demo.loopback.plain import ApiCall, Channel, LoopbackError, Person
 from bot.demo.loopback.server import LoopbackDiscord
+from bot.demo.loopback.values import ApiCall, Channel, LoopbackError, Person
 
 __all__ = [
     "ApiCall",

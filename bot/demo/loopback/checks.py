@@ -8,8 +8,8 @@ from typing import Any
 
 from simcord.backend.errors import BackendError
 
-from bot.demo.loopback.plain import LARGEST_FILE, Payload
 from bot.demo.loopback.request_body import RequestBody, Upload
+from bot.demo.loopback.values import LARGEST_FILE, Payload
 
 _LONGEST_CONTENT = 2000
 _LONGEST_NONCE = 25

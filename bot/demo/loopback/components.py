@@ -10,7 +10,7 @@ from simcord.components import walk_components
 from simcord.enums import ComponentType
 
 from bot.demo.loopback.entities import Resolved
-from bot.demo.loopback.plain import LoopbackError, Payload
+from bot.demo.loopback.values import LoopbackError, Payload
 
 
 def usable_component(components: Sequence[Payload], custom_id: str, types: Sequence[int]) -> Payload:

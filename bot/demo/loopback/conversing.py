@@ -8,7 +8,7 @@ from typing import Any
 from simcord.backend import serializers
 from simcord.backend.access import reaction_permissions
 
-from bot.demo.loopback.plain import LARGEST_FILE, LoopbackError, Payload
+from bot.demo.loopback.values import LARGEST_FILE, LoopbackError, Payload
 from bot.demo.loopback.world import World, as_loopback_errors
 
 _MOST_FILES = 10

@@ -9,7 +9,7 @@ from simcord.backend import serializers
 from simcord.backend.access import channel_accessible
 from simcord.enums import ComponentType, OptionType
 
-from bot.demo.loopback.plain import LoopbackError, Payload
+from bot.demo.loopback.values import LoopbackError, Payload
 from bot.demo.loopback.world import World
 
 _KINDS: Mapping[int, tuple[str, ...]] = {

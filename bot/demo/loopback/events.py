@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self, TypeVar
 
-from bot.demo.loopback.plain import Payload
+from bot.demo.loopback.values import Payload
 
 Found = TypeVar("Found")
 

@@ -16,7 +16,7 @@ from aiohttp import WSMsgType, web
 from bot.demo.loopback import gateway_events as events
 from bot.demo.loopback.events import Event, EventKind
 from bot.demo.loopback.gateway_connection import Connection
-from bot.demo.loopback.plain import Payload
+from bot.demo.loopback.values import Payload
 from bot.demo.loopback.world import World
 
 _log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from aiohttp import ClientConnectionResetError, web
 
-from bot.demo.loopback.plain import Payload
+from bot.demo.loopback.values import Payload
 
 
 class Connection:

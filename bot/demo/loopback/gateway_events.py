@@ -11,7 +11,7 @@ from simcord import intents as simcord_intents
 from simcord.backend import serializers
 from simcord.backend.access import channel_accessible
 
-from bot.demo.loopback.plain import Payload
+from bot.demo.loopback.values import Payload
 from bot.demo.loopback.world import World
 
 _APPLICATION_COMMAND = 2

@@ -11,13 +11,13 @@ from simcord.interactions import base_payload, nest_options, walk_to_subcommand
 from bot.demo.loopback.components import chosen_values, modal_data, usable_component
 from bot.demo.loopback.entities import Resolved
 from bot.demo.loopback.options import complete_options, options_so_far
-from bot.demo.loopback.plain import LARGEST_FILE, LoopbackError, Payload
 from bot.demo.loopback.registered_commands import (
     flat_commands,
     flat_commands_of,
     message_command_names,
     usable_command,
 )
+from bot.demo.loopback.values import LARGEST_FILE, LoopbackError, Payload
 from bot.demo.loopback.world import World, as_loopback_errors
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from bot.demo.loopback.plain import Payload
+from bot.demo.loopback.values import Payload
 
 # Discord promises "a few minutes".
 _REMEMBERED_SECONDS = 300.0

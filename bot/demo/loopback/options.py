@@ -10,7 +10,7 @@ from simcord.enums import OptionType
 from simcord.interactions import parse_option_input, validate_option_value
 
 from bot.demo.loopback.entities import Resolved
-from bot.demo.loopback.plain import LoopbackError, Payload
+from bot.demo.loopback.values import LoopbackError, Payload
 
 _NUMERIC = (OptionType.INTEGER, OptionType.NUMBER)
 _BY_ID = (OptionType.USER, OptionType.CHANNEL, OptionType.ROLE, OptionType.MENTIONABLE)

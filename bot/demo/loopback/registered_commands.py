@@ -9,7 +9,7 @@ from simcord.backend.command_access import command_access
 from simcord.enums import AppCommandType
 from simcord.interactions import command_leaves
 
-from bot.demo.loopback.plain import LoopbackError, Payload
+from bot.demo.loopback.values import LoopbackError, Payload
 from bot.demo.loopback.world import World
 
 

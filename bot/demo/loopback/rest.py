@@ -21,9 +21,9 @@ from bot.demo.loopback.events import Event, EventKind
 from bot.demo.loopback.faults import Faults, json_response
 from bot.demo.loopback.gateway_events import application_flags
 from bot.demo.loopback.nonces import Nonces
-from bot.demo.loopback.plain import ApiCall, Payload
 from bot.demo.loopback.registered_commands import flat_commands
 from bot.demo.loopback.request_body import RequestBody, read_body
+from bot.demo.loopback.values import ApiCall, Payload
 from bot.demo.loopback.world import World
 
 _log = logging.getLogger(__name__)

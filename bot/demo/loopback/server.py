@@ -11,8 +11,8 @@ from bot.demo.loopback.conversing import Conversing
 from bot.demo.loopback.faults import Fault
 from bot.demo.loopback.gateway import Gateway
 from bot.demo.loopback.interacting import Interacting
-from bot.demo.loopback.plain import ApiCall, Channel, Person
 from bot.demo.loopback.rest import RestApi
+from bot.demo.loopback.values import ApiCall, Channel, Person
 from bot.demo.loopback.watching import Watching
 from bot.demo.loopback.world import World
 

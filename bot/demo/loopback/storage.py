@@ -16,7 +16,7 @@ from urllib.parse import quote
 from simcord.backend import Backend, serializers
 
 from bot.demo.loopback.events import EventKind
-from bot.demo.loopback.plain import Payload
+from bot.demo.loopback.values import Payload
 
 
 class RealClock:

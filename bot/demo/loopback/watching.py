@@ -11,7 +11,7 @@ from simcord.backend import serializers
 from simcord.backend.access import channel_accessible
 
 from bot.demo.loopback.events import Subscription
-from bot.demo.loopback.plain import Payload
+from bot.demo.loopback.values import Payload
 from bot.demo.loopback.world import World, as_loopback_errors
 
 Found = TypeVar("Found")

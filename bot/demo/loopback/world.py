@@ -17,9 +17,9 @@ from simcord.intents import PRIVILEGED_INTENTS
 
 from bot.demo.loopback.events import Event, EventHub, EventKind
 from bot.demo.loopback.interaction_state import InteractionState
-from bot.demo.loopback.plain import Channel, LoopbackError, Payload, Person
 from bot.demo.loopback.storage import Cdn, LoopbackBackend
 from bot.demo.loopback.typing_state import TypingState
+from bot.demo.loopback.values import Channel, LoopbackError, Payload, Person
 
 _PEOPLE = (("Ada", "#e06c9f"), ("Grace", "#4fb3bf"), ("Linus", "#e5a13a"))
 _CHANNELS = ("general", "help", "random")

@@ -6,7 +6,7 @@ import base64
 from collections.abc import Awaitable, Callable
 
 from bot.demo.loopback import LoopbackDiscord
-from bot.demo.loopback.plain import Payload
+from bot.demo.loopback.values import Payload
 
 Result = str | list[Payload] | Payload | None
 

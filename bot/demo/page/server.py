@@ -8,7 +8,7 @@ from aiohttp import WSCloseCode, web
 
 from bot.demo.loopback import LoopbackDiscord
 from bot.demo.page.guard import Guard
-from bot.demo.page.visit import Visit
+from bot.demo.page.page_connection import Visit
 
 _STATIC = Path(__file__).parent / "static"
 _LARGEST_REQUEST = 16 * 1024 * 1024  # 10 MiB of files in base64, and some text

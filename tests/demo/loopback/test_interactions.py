@@ -8,7 +8,7 @@ import discord
 import pytest
 
 from bot.demo.loopback import Event, LoopbackDiscord, LoopbackError, Subscription
-from bot.demo.loopback.plain import Payload
+from bot.demo.loopback.values import Payload
 from tests.demo.loopback.sample_bot import Buttons, SampleBot
 
 EPHEMERAL = 64

@@ -8,9 +8,9 @@ from contextlib import suppress
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from bot.demo.loopback import LoopbackDiscord, LoopbackError, Subscription
-from bot.demo.loopback.plain import Payload
+from bot.demo.loopback.values import Payload
+from bot.demo.page.person_view import Sight
 from bot.demo.page.requests import Requests, Result
-from bot.demo.page.sight import Sight
 
 
 class Visit:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.demo.loopback import Event, EventKind, LoopbackDiscord
-from bot.demo.loopback.plain import Payload
+from bot.demo.loopback.values import Payload
 
 _SERVER_NAME = "Phi's playground"
 
