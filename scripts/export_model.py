@@ -29,9 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         was stopped.
     """
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
-    from model_export.options import read_options
-
     from bot.errors import ConfigurationError
+    from bot.export.options import read_options
 
     # What they would tell is a finding of the report.
     logging.getLogger("bot").setLevel(logging.ERROR)
@@ -52,10 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from model_export import housekeeping
-    from model_export.making import make_version
-    from model_export.options import order_of
-    from model_export.progress import ProgressLine
+    from bot.export import housekeeping
+    from bot.export.options import order_of
+    from bot.export.pipeline import make_version
+    from bot.export.progress import ProgressLine
 
     progress = ProgressLine()
     try:

@@ -22,7 +22,7 @@ def main() -> int:
     home = settings.model_dir.expanduser()
     if home.exists() or not sys.stdin.isatty():
         return 0
-    from model_export.options import PREBUILT
+    from bot.export.options import PREBUILT
 
     print(f"There is no model at {home}. {PREBUILT} can be fetched: 2.2 GB, no export needed.")
     try:

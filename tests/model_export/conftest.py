@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import close_session, constants
-from model_export.hub import HubRepository, ask_hub, download
 
+from bot.export.hub import HubRepository, ask_hub, download
 from tests.model_export.exported_home import exported
 from tests.model_export.hub_downloads import FILES, NAME
 from tests.model_export.hub_server import HubServer, running_hub

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from model_export.options import PREBUILT
-from model_export.top_view import show_at_the_top
 
+from bot.export.options import PREBUILT
+from bot.export.top_level_links import show_at_the_top
 from bot.model.versions import POINTER_NAME, VERSIONS_NAME, ModelVersions
 from tests.model_export.export_process import Done, export
 from tests.model_export.hub_server import HubServer

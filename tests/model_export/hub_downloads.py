@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from model_export.hub import HubRepository, bytes_to_fetch, fetch_files
 
 from bot.errors import ConfigurationError
+from bot.export.hub import HubRepository, bytes_to_fetch, fetch_files
 from tests.model_export.hub_server import HubServer
 from tests.model_export.hub_storage import Request
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from model_export.checkpoint import Checkpoint, count_parameters, read_checkpoint
 
 from bot.errors import ConfigurationError
+from bot.export.checkpoint import Checkpoint, count_parameters, read_checkpoint
 from tests.model_export.exported_home import Exported
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from model_export import checks
-from model_export.checkpoint import Checkpoint
-from model_export.checks import Plan, describe_plan, plan_export, require_packages, require_room
-from model_export.recipe import PRESETS, SAMPLE, Recipe
 
 from bot.engine.worker.memory_limit import UsableMemory
 from bot.errors import ConfigurationError
+from bot.export import checks
+from bot.export.checkpoint import Checkpoint
+from bot.export.checks import Plan, describe_plan, plan_export, require_packages, require_room
+from bot.export.recipe import PRESETS, SAMPLE, Recipe
 
 PHI3 = Checkpoint(
     "microsoft/Phi-3-mini-4k-instruct",

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from model_export.child import ChildError, run_child, without_colours
 
+from bot.export.child_process import ChildError, run_child, without_colours
 from tests.model_export.export_process import until
 
 CHILD = """
 import os, signal, subprocess, sys, time
-from model_export.child import die_with_parent
+from bot.export.child_process import die_with_parent
 
 die_with_parent()
 what, *rest = sys.argv[1:]
@@ -107,7 +107,7 @@ def test_whoever_stops_waiting_ends_it(module: str, log: Path) -> None:
 def parent(module: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that waits for a child."""
     code = (
-        "import sys; from pathlib import Path; from model_export.child import run_child\n"
+        "import sys; from pathlib import Path; from bot.export.child_process import run_child\n"
         f"run_child({module!r}, ['wait'], log=Path({str(log)!r}))"
     )
     scripts = Path(__file__).parents[2] / "scripts"

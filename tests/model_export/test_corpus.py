@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import tokenizers
-from model_export.corpus import READING_TEXT, TOKENIZER_TEXTS
 
+from bot.export.corpus import READING_TEXT, TOKENIZER_TEXTS
 from tests.phi3_tokenizer import REAL_FOLDER, open_phi3_tokenizer, phi3_definition, write_phi3_tokenizer
 
 Definition = dict[str, Any]

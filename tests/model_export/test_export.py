@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from model_export.judging import judge
-from model_export.progress import ProgressLine
-from model_export.workplace import open_workplace
 
 from bot.errors import ConfigurationError
+from bot.export.judgement import judge
+from bot.export.progress import ProgressLine
+from bot.export.workspace import open_workplace
 from bot.model.folder import open_model_folder
 from bot.model.manifest import read_manifest, wrong_files
 from bot.model.report import ExportReport

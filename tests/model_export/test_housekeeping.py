@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 
 import pytest
-from model_export.housekeeping import list_versions, prune_versions, roll_back, verify_versions
-from model_export.progress import ProgressLine
-from model_export.workplace import hold
 
 from bot.engine.interface import EngineOptions
 from bot.engine.supervisor.supervisor import EngineProcess
 from bot.errors import ConfigurationError
+from bot.export.housekeeping import list_versions, prune_versions, roll_back, verify_versions
+from bot.export.progress import ProgressLine
+from bot.export.workspace import hold
 from bot.model.folder import open_model_folder
 from bot.model.versions import POINTER_NAME, ModelVersions
 from tests.model_export.export_process import ROOT, export

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
-from model_export.hub import HubFile, HubRepository, ask_hub, read_small_file, wanted_for_export, wanted_of_prebuilt
 
 from bot.errors import ConfigurationError
+from bot.export.hub import HubFile, HubRepository, ask_hub, read_small_file, wanted_for_export, wanted_of_prebuilt
 from tests.model_export.hub_server import HubServer
 from tests.model_export.hub_storage import API, Fault
 
@@ -193,7 +193,7 @@ def test_nothing_but_the_hub_is_needed_and_nothing_is_printed(hub: HubServer, tm
     hub.publish(NAME, FILES)
     program = (
         "import pathlib, sys\n"
-        "from model_export.hub import ask_hub, fetch_files\n"
+        "from bot.export.hub import ask_hub, fetch_files\n"
         f"fetch_files(ask_hub({NAME!r}, None, set), pathlib.Path(sys.argv[1]), lambda done, total: None)\n"
         "assert 'torch' not in sys.modules\n"
     )

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import hf_hub_download
-from model_export.hub import HubRepository, ask_hub, bytes_to_fetch, fetch_files
 
+from bot.export.hub import HubRepository, ask_hub, bytes_to_fetch, fetch_files
 from tests.model_export.hub_downloads import (
     FILES,
     FIRST,

@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from model_export.hub import HubRepository, ask_hub, bytes_to_fetch
 
+from bot.export.hub import HubRepository, ask_hub, bytes_to_fetch
 from tests.model_export.hub_downloads import (
     FILES,
     FIRST,
@@ -121,7 +121,7 @@ def test_access_that_is_taken_away(hub: HubServer, repository: HubRepository, fo
 def test_a_kill_in_the_middle_of_a_file(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     program = (
         "import pathlib, sys\n"
-        "from model_export.hub import ask_hub, fetch_files\n"
+        "from bot.export.hub import ask_hub, fetch_files\n"
         f"fetch_files(ask_hub({NAME!r}, None, set), pathlib.Path(sys.argv[1]), lambda done, total: None)\n"
     )
     gone = False

@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from model_export.workplace import open_workplace
 
+from bot.export.workspace import open_workplace
 from bot.model.folder import open_model_folder
 from bot.model.manifest import read_manifest, wrong_files
 from bot.model.versions import ModelVersions

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from model_export.mending import check_chat_template, check_stop_tokens
-from model_export.tokenizer_check import check_tokenizers
-from model_export.workplace import open_workplace
 
 from bot.errors import ConfigurationError
+from bot.export.repair import check_chat_template, check_stop_tokens
+from bot.export.tokenizer_check import check_tokenizers
+from bot.export.workspace import open_workplace
 from bot.model.report import Finding
 from bot.prompting.chat_template import PHI3_TEMPLATE
 from bot.prompting.prompt import Message, PromptBuilder

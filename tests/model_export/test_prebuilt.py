@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
-from model_export.options import PREBUILT
 
+from bot.export.options import PREBUILT
 from bot.model.folder import open_model_folder
 from bot.model.versions import ModelVersions
 from bot.settings import Settings

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from model_export.checkpoint import read_checkpoint
-from model_export.child import ChildError, run_child
-from model_export.next_tokens import NextTokens, read_next_tokens
-from model_export.quality import measure_quality, source_memory
 from numpy.typing import NDArray
 
 from bot.errors import ConfigurationError
+from bot.export.checkpoint import read_checkpoint
+from bot.export.child_process import ChildError, run_child
+from bot.export.next_tokens import NextTokens, read_next_tokens
+from bot.export.quality import measure_quality, source_memory
 from bot.model.report import Finding, Quality
 from tests.model_export.tiny_checkpoints import VOCABULARY, TinyCheckpoints, write_tiny_checkpoints
 from tests.model_export.unusual_models import changed_source, grown_source, source_with_code, write_table_model
@@ -64,7 +64,7 @@ def _measure(exported: Path, source: Path | None, work: Path, **options: Any) ->
 def _read(module: str, model: Path, work: Path, *, window: int = 512) -> NextTokens:
     np.save(work / "ids.npy", IDS)
     arguments = [str(model), str(work / "ids.npy"), str(work / "read.npz"), "--window", str(window)]
-    run_child(f"model_export.{module}", arguments, log=work / "log")
+    run_child(f"bot.export.{module}", arguments, log=work / "log")
     return NextTokens.load(work / "read.npz")
 
 
@@ -163,8 +163,8 @@ def test_a_source_takes_no_more_memory_than_estimated(tiny: TinyCheckpoints, tmp
     source = grown_source(tiny, tmp_path)
     np.save(tmp_path / "ids.npy", IDS[:50])
     program = (
-        "import resource, sys; from pathlib import Path; from model_export.child import run_child;"
-        "run_child('model_export.source_reading', sys.argv[1:], log=Path(sys.argv[3] + '.log'));"
+        "import resource, sys; from pathlib import Path; from bot.export.child_process import run_child;"
+        "run_child('bot.export.source_reading', sys.argv[1:], log=Path(sys.argv[3] + '.log'));"
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)"
     )
     output = tmp_path / "read.npz"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from model_export.options import order_of, read_options
-from model_export.recipe import PRESETS, SAMPLE, Recipe
 
 from bot.errors import ConfigurationError
+from bot.export.options import order_of, read_options
+from bot.export.recipe import PRESETS, SAMPLE, Recipe
 
 SAMPLES_ARGUMENTS = "--task text-generation-with-past --weight-format int4 --group-size 128 --ratio 0.6 --sym"
 PHI3_PARAMETERS, PHI3_EMBEDDING = 3_821_079_552, 2 * 32064 * 3072

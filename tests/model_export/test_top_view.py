@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from model_export.top_view import adopt_model_at_the_top, show_at_the_top
 
+from bot.export.top_level_links import adopt_model_at_the_top, show_at_the_top
 from bot.model.versions import ModelVersions
 
 FILES = {"openvino_model.xml": "graph", "openvino_model.bin": "weights", "config.json": "settings"}

@@ -6,10 +6,10 @@ import io
 from pathlib import Path
 
 import pytest
-from model_export.progress import Estimate, ProgressLine, duration, size
-from model_export.workplace import hold, open_workplace
 
 from bot.errors import ConfigurationError
+from bot.export.progress import Estimate, ProgressLine, duration, size
+from bot.export.workspace import hold, open_workplace
 from bot.model.versions import ModelVersions
 
 
@@ -94,7 +94,7 @@ def test_progress_in_a_log_is_a_line_now_and_then() -> None:
 
 def test_what_is_left_is_told_once_it_can_be_known(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("model_export.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("bot.export.progress.time.monotonic", lambda: now[0])
     estimate = Estimate()
     assert estimate.left(0.5) == "", "half of it was there before"
     now[0] += 10

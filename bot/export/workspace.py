@@ -16,8 +16,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bot.errors import ConfigurationError
+from bot.export.progress import size
 from bot.model.versions import VERSIONS_NAME, ModelVersions
-from model_export.progress import size
 
 _LOCK_NAME = ".export.lock"
 _WORK_NAME = ".work"

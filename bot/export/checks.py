@@ -13,9 +13,9 @@ import psutil
 
 from bot.engine.worker.memory_limit import UsableMemory, usable_memory
 from bot.errors import ConfigurationError
-from model_export.checkpoint import Checkpoint
-from model_export.progress import duration, size
-from model_export.recipe import Recipe
+from bot.export.checkpoint import Checkpoint
+from bot.export.progress import duration, size
+from bot.export.recipe import Recipe
 
 MEMORY_FACTOR = 1.34
 MEMORY_BASE_BYTES = 900_000_000

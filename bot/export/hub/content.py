@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from model_export.hub.repository import HubFile
+from bot.export.hub.repository import HubFile
 
 
 class ContentCheck:

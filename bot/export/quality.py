@@ -11,11 +11,11 @@ import numpy as np
 
 from bot.engine.worker.admission import ModelLimits
 from bot.errors import ConfigurationError
+from bot.export.checkpoint import Checkpoint, read_checkpoint
+from bot.export.child_process import ChildError, run_child
+from bot.export.next_tokens import NextTokens
+from bot.export.progress import size
 from bot.model.report import Finding, Quality
-from model_export.checkpoint import Checkpoint, read_checkpoint
-from model_export.child import ChildError, run_child
-from model_export.next_tokens import NextTokens
-from model_export.progress import size
 
 GOOD_AGREEMENT = 0.5
 """The part of all places in which a sound export finds the same token likeliest, at least. With SmolLM2-135M the worst
@@ -74,7 +74,7 @@ def measure_quality(
 
 
 def source_memory(checkpoint: Checkpoint) -> int:
-    """Estimate what `model_export.source_reading` takes for a checkpoint, in bytes. It errs upwards."""
+    """Estimate what `bot.export.source_reading` takes for a checkpoint, in bytes. It errs upwards."""
     vocabulary, layers = (checkpoint.config.get(name) for name in ("vocab_size", "num_hidden_layers"))
     logits = 2 * WINDOW_TOKENS * vocabulary if isinstance(vocabulary, int) else 0
     # No part has more weights of its own than a whole layer, or the embedding and the last part together.
@@ -95,7 +95,7 @@ class _Text:
     def read(self, module: str, model: Path, *options: str) -> NextTokens:
         output = self._work / f"{module}.npz"
         run_child(
-            f"model_export.{module}",
+            f"bot.export.{module}",
             [str(model), str(self._ids), str(output), "--window", str(self._window), *options],
             log=self._work / f"{module}.log",
             environment={"HF_HUB_OFFLINE": "1"},  # everything is here; a look at the hub would only cost time

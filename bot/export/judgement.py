@@ -7,17 +7,17 @@ from pathlib import Path
 
 from bot.engine.worker.memory_limit import usable_memory
 from bot.errors import ConfigurationError
+from bot.export.child_process import ChildError
+from bot.export.corpus import READING_TEXT
+from bot.export.engine_trial import try_engines
+from bot.export.progress import ProgressLine
+from bot.export.quality import measure_quality
+from bot.export.repair import check_chat_template, check_stop_tokens
+from bot.export.tokenizer_check import check_tokenizers
+from bot.export.workspace import Workplace
 from bot.model.folder import open_model_folder
 from bot.model.report import Finding, Quality, Speed
 from bot.prompting.prompt import PromptBuilder
-from model_export.child import ChildError
-from model_export.corpus import READING_TEXT
-from model_export.mending import check_chat_template, check_stop_tokens
-from model_export.progress import ProgressLine
-from model_export.quality import measure_quality
-from model_export.tokenizer_check import check_tokenizers
-from model_export.trial import try_engines
-from model_export.workplace import Workplace
 
 PERPLEXITY_LIMIT = 3.0
 """A model that is that many times as surprised by plain text as its source is broken. Of the presets, `npu` had the

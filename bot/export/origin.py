@@ -7,9 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from bot.errors import ConfigurationError
-from bot.model.source import ModelSource
-from model_export.checkpoint import Checkpoint, bytes_per_parameter, read_checkpoint, read_config
-from model_export.hub import (
+from bot.export.checkpoint import Checkpoint, bytes_per_parameter, read_checkpoint, read_config
+from bot.export.hub import (
     HubRepository,
     ask_hub,
     bytes_to_fetch,
@@ -18,7 +17,8 @@ from model_export.hub import (
     wanted_for_export,
     wanted_of_prebuilt,
 )
-from model_export.progress import Estimate, ProgressLine, size
+from bot.export.progress import Estimate, ProgressLine, size
+from bot.model.source import ModelSource
 
 SOURCES_NAME = "sources"
 _WEIGHTS = (".safetensors", ".bin")

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bot.errors import ConfigurationError
+from bot.export.housekeeping import KEPT
+from bot.export.judgement import PERPLEXITY_LIMIT
+from bot.export.pipeline import Order
+from bot.export.recipe import PRESETS, SAMPLE, WEIGHT_FORMATS
 from bot.model.folder import EXPORTED_MODEL
-from model_export.housekeeping import KEPT
-from model_export.judging import PERPLEXITY_LIMIT
-from model_export.making import Order
-from model_export.recipe import PRESETS, SAMPLE, WEIGHT_FORMATS
 
 DEFAULT_OUTPUT = Path("./model/phi3-instruct/int4")
 PREBUILT = "OpenVINO/Phi-3-mini-4k-instruct-int4-ov"

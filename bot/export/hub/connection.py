@@ -9,8 +9,8 @@ import httpx
 from huggingface_hub import constants, get_session, hf_hub_url
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]  # public, but not listed
 
-from model_export.hub.refusals import endpoint
-from model_export.hub.repository import HubFile, HubRepository
+from bot.export.hub.refusals import endpoint
+from bot.export.hub.repository import HubFile, HubRepository
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """What is fetched from the Hugging Face hub, with its own client: which files, checked, on from where it broke off."""
 
-from model_export.hub.download import bytes_to_fetch, fetch_files, read_small_file
-from model_export.hub.repository import HubFile, HubRepository, ask_hub
-from model_export.hub.wanted import wanted_for_export, wanted_of_prebuilt
+from bot.export.hub.download import bytes_to_fetch, fetch_files, read_small_file
+from bot.export.hub.repository import HubFile, HubRepository, ask_hub
+from bot.export.hub.wanted import wanted_for_export, wanted_of_prebuilt
 
 __all__ = [
     "HubFile",

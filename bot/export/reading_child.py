@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bot.errors import ConfigurationError
-from model_export.next_tokens import LogitsOf, read_next_tokens
+from bot.export.next_tokens import LogitsOf, read_next_tokens
 
 
 def reading_parser(description: str | None) -> argparse.ArgumentParser:
@@ -18,7 +18,7 @@ def reading_parser(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("model", type=Path, help="the model's folder")
     parser.add_argument("ids", type=Path, help="a .npy file with the text's token ids, int64, shape [tokens]")
-    parser.add_argument("output", type=Path, help="the .npz file to write: see model_export.next_tokens.NextTokens")
+    parser.add_argument("output", type=Path, help="the .npz file to write: see bot.export.next_tokens.NextTokens")
     parser.add_argument("--window", type=int, required=True, help="how many tokens are read in one pass, at most")
     return parser
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from huggingface_hub import try_to_load_from_cache
 
-from model_export.hub.repository import HubFile, HubRepository
+from bot.export.hub.repository import HubFile, HubRepository
 
 
 def cached_file(repository: HubRepository, file: HubFile) -> Path | None:

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.errors import ConfigurationError
-from model_export.child import die_with_parent
-from model_export.next_tokens import LogitsOf, TokenIds
-from model_export.reading_child import reading_parser, write_reading
+from bot.export.child_process import die_with_parent
+from bot.export.next_tokens import LogitsOf, TokenIds
+from bot.export.reading_child import reading_parser, write_reading
 
 if TYPE_CHECKING:
     import torch

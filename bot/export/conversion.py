@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.errors import ConfigurationError
-from model_export.checks import Plan
-from model_export.child import ChildError, run_child, without_colours
-from model_export.progress import Estimate, ProgressLine, size
-from model_export.recipe import Recipe
-from model_export.workplace import Workplace
+from bot.export.checks import Plan
+from bot.export.child_process import ChildError, run_child, without_colours
+from bot.export.progress import Estimate, ProgressLine, size
+from bot.export.recipe import Recipe
+from bot.export.workspace import Workplace
 
 _READ_BYTES = 4000
 _BAR = re.compile(r"([A-Z][\w -]+?) [━╸╺ ]+(\d+)%")
@@ -46,7 +46,7 @@ def convert(
     progress.stage("Exporting: reading the model")
     try:
         run_child(
-            "model_export.conversion_child",
+            "bot.export.conversion_child",
             [*arguments, str(workplace.model)],
             log=workplace.log("exporter"),
             environment=_environment(recipe, workplace.temporary),

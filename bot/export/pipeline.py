@@ -10,6 +10,15 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from bot.export.checks import Plan, describe_plan, plan_export, plan_fetch, require_packages, require_room
+from bot.export.conversion import convert
+from bot.export.judgement import PERPLEXITY_LIMIT, judge
+from bot.export.origin import Origin, checkpoint_origin, prebuilt_origin
+from bot.export.progress import ProgressLine, duration
+from bot.export.recipe import SAMPLE, Recipe
+from bot.export.table import report_table
+from bot.export.top_level_links import adopt_model_at_the_top, show_at_the_top
+from bot.export.workspace import Workplace, open_workplace
 from bot.model.folder import open_model_folder
 from bot.model.manifest import FILE_NAME as MANIFEST_NAME
 from bot.model.manifest import write_manifest
@@ -17,15 +26,6 @@ from bot.model.report import FILE_NAME as REPORT_NAME
 from bot.model.report import ExportReport, write_report
 from bot.model.source import FILE_NAME as SOURCE_NAME
 from bot.model.source import ModelSource, write_model_source
-from model_export.checks import Plan, describe_plan, plan_export, plan_fetch, require_packages, require_room
-from model_export.conversion import convert
-from model_export.judging import PERPLEXITY_LIMIT, judge
-from model_export.origin import Origin, checkpoint_origin, prebuilt_origin
-from model_export.progress import ProgressLine, duration
-from model_export.recipe import SAMPLE, Recipe
-from model_export.table import report_table
-from model_export.top_view import adopt_model_at_the_top, show_at_the_top
-from model_export.workplace import Workplace, open_workplace
 
 _PACKAGES = ("openvino", "openvino-tokenizers", "optimum-intel", "nncf", "torch", "transformers")
 _PREBUILT = "prebuilt"

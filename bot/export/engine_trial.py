@@ -14,10 +14,10 @@ from benchmarking.memory import PeakMemory
 from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, GenerationRequest
 from bot.engine.supervisor.supervisor import EngineProcess
 from bot.errors import ConfigurationError
+from bot.export.corpus import READING_TEXT
 from bot.model.folder import open_model_folder
 from bot.model.report import Finding, Speed
 from bot.prompting.prompt import Message, PromptBuilder
-from model_export.corpus import READING_TEXT
 
 QUESTION = "What is the capital of France? Answer in one short sentence."
 _TIMED_ENGINE = "paged"

@@ -14,12 +14,12 @@ import httpx
 from huggingface_hub.errors import HfHubHTTPError
 
 from bot.errors import ConfigurationError
-from model_export.hub.cache import cached_file, take
-from model_export.hub.connection import open_file
-from model_export.hub.content import ContentCheck
-from model_export.hub.refusals import cause_of, explained, place
-from model_export.hub.repository import HubFile, HubRepository
-from model_export.progress import size
+from bot.export.hub.cache import cached_file, take
+from bot.export.hub.connection import open_file
+from bot.export.hub.content import ContentCheck
+from bot.export.hub.refusals import cause_of, explained, place
+from bot.export.hub.repository import HubFile, HubRepository
+from bot.export.progress import size
 
 PAUSES_SECONDS: tuple[float, ...] = (1, 2, 4, 8, 15, 30)
 """How long to wait after each request in a row that brought no new byte; after the last one it is given up."""

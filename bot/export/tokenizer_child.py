@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from model_export.child import die_with_parent
+from bot.export.child_process import die_with_parent
 
 _NAMES = ("openvino_tokenizer.xml", "openvino_detokenizer.xml")
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import tokenizers
 
 from bot.errors import ConfigurationError
+from bot.export.child_process import ChildError, run_child
+from bot.export.corpus import TOKENIZER_TEXTS
+from bot.export.workspace import Workplace
 from bot.model.report import Finding
 from bot.prompting.tokenizer import read_json
-from model_export.child import ChildError, run_child
-from model_export.corpus import TOKENIZER_TEXTS
-from model_export.workplace import Workplace
 
 _FILE = "tokenizer.json"
 _CONFIG = "tokenizer_config.json"
@@ -113,7 +113,7 @@ def _ask_others(workplace: Workplace, *, convert: bool = False) -> _Others:
     _write_json(texts, list(TOKENIZER_TEXTS))
     arguments = [str(workplace.model), str(texts), str(result), *(["--convert"] if convert else [])]
     run_child(
-        "model_export.tokenizer_child",
+        "bot.export.tokenizer_child",
         arguments,
         log=workplace.log("tokenizers"),
         environment={"HF_HUB_OFFLINE": "1", "TMPDIR": str(workplace.temporary)},

@@ -39,7 +39,7 @@ def run_child(
     """Run a module of this package as a program and wait for its end.
 
     Args:
-        module: such as `model_export.conversion_child`. Its `main` calls `die_with_parent` first.
+        module: such as `bot.export.conversion_child`. Its `main` calls `die_with_parent` first.
         arguments: its command line.
         log: receives all that it prints; what is there is overwritten.
         environment: variables that are set or changed for it.

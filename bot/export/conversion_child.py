@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from model_export.child import die_with_parent
+from bot.export.child_process import die_with_parent
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
 from bot.errors import ConfigurationError
-from model_export.hub.refusals import CLIENT_ERRORS, TOKEN_ADVICE, endpoint, explained, no_hub, place
+from bot.export.hub.refusals import CLIENT_ERRORS, TOKEN_ADVICE, endpoint, explained, no_hub, place
 
 ANSWER_SECONDS = 30.0
 """How long the hub may take to answer a question."""

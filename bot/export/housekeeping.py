@@ -9,14 +9,14 @@ from pathlib import Path
 import psutil
 
 from bot.errors import ConfigurationError
+from bot.export.origin import SOURCES_NAME
+from bot.export.progress import ProgressLine, size
+from bot.export.table import columns
+from bot.export.top_level_links import show_at_the_top
+from bot.export.workspace import hold
 from bot.model.folder import ModelFolder, open_model_folder
 from bot.model.manifest import read_manifest, wrong_files
 from bot.model.versions import VERSIONS_NAME, ModelVersions, Pointer
-from model_export.origin import SOURCES_NAME
-from model_export.progress import ProgressLine, size
-from model_export.table import columns
-from model_export.top_view import show_at_the_top
-from model_export.workplace import hold
 
 KEPT = 2
 """How many versions are kept: the current one, and the one to go back to."""
