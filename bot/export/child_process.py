@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-_SCRIPTS = Path(__file__).resolve().parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 _POLL_SECONDS = 0.25
 _TAIL_BYTES = 20_000
 _FULL_BYTES = 1_000_000
@@ -50,11 +50,11 @@ def run_child(
         OSError: it did, and the disk is full.
         BaseException: what `on_poll`, or Ctrl-C, raised; the child has been ended.
     """
-    paths = [str(_SCRIPTS), str(_SCRIPTS.parent), os.environ.get("PYTHONPATH", "")]
+    paths = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
     with (
         log.open("wb") as output,
-        subprocess.Popen(
+        subprocess.Popen(  # noqa: S603 - this interpreter, with a module of this package
             [sys.executable, "-m", module, *arguments],
             # Nothing is written there: it is closed when this process ends, and that is what the child waits for.
             stdin=subprocess.PIPE,

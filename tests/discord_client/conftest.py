@@ -9,12 +9,12 @@ import pytest_asyncio
 from tests.discord_client.stage import Stage, on_stage
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="package")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def shared_stage() -> AsyncIterator[Stage]:
     async with on_stage() as stage:
         yield stage
 
 
-@pytest_asyncio.fixture(loop_scope="package")
+@pytest_asyncio.fixture(loop_scope="session")
 async def stage(shared_stage: Stage) -> Stage:
     return await shared_stage.with_fresh_channel()

@@ -16,7 +16,7 @@ import discord
 
 from bot.demo.loopback import LoopbackDiscord, connect_discord_py
 from bot.discord_client.client import PhiClient
-from tests.discord_client.unsteady_line import UnsteadyLine, unsteady_line
+from tests.discord_client.unsteady_network import UnsteadyLine, unsteady_line
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from discord import app_commands
 from bot.discord_client.command_sync import sync_changed_commands
 from tests.discord_client.stage import Stage
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def syncs(stage: Stage) -> int:

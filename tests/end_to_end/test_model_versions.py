@@ -19,8 +19,8 @@ from bot.model.versions import ModelVersions
 from bot.serving.service import Serving
 from tests.end_to_end.stage import Stage, answer_of, text_of
 from tests.end_to_end.using_commands import use
-from tests.served import ENDLESS, broken, process_id, until
-from tests.versions_of_small_model import Change, add_version, cut_off, with_another_bit
+from tests.serving.served import ENDLESS, broken, process_id, until
+from tests.serving.versions_of_small_model import Change, add_version, cut_off, with_another_bit
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.storage.database import Database, DatabaseTroubleError
 from bot.storage.tables import Persona, SeenMessage
-from tests.storage.line_to_server import LineToServer
+from tests.storage.server_connection import LineToServer
 
 SECRET = "hunter2"
 

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from bot.errors import ConfigurationError
 from bot.storage.database import Database
 from tests.small_disk import fill
-from tests.storage.line_to_server import LineToServer
+from tests.storage.server_connection import LineToServer
 
 SECRET = "hunter2"
 

@@ -1,0 +1,151 @@
+"""The real conversations over a real file, for tests that are not asynchronous themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.conversation.changes import TurnChange
+from bot.conversation.tree import Opened
+from bot.conversation.turn import ConversationKey, Question, Turn
+from bot.prompting.prompt import Message
+from bot.storage.rows import all_rows, table_of
+from bot.storage.tables import AcceptedQuestion
+from bot.storage.tables import Turn as TurnRow
+from bot.storage.work_store import DatabaseWorkStore
+from tests.conversation.memory import DONE, open_memory
+
+Result = TypeVar("Result")
+
+
+class Asking:
+    """A question on its way, as an answer keeps it."""
+
+    def __init__(self, opened: Opened, question: Question) -> None:
+        self.opened = opened
+        self.question = question
+        self.taken_back = False
+
+    def follow(self, change: TurnChange) -> None:
+        question = self.question
+        turn = change(Turn(question.id, question.key, None, question.id, 0, question.asked, Message("assistant", "")))
+        if turn.asked is None:
+            self.taken_back = True
+        else:
+            self.question = replace(question, asked=turn.asked)
+
+    def turn(self, answer: str, hidden: int) -> Turn | None:
+        """What is to be remembered."""
+        if self.taken_back:
+            return None
+        return self.opened.turn(self.question, self.opened.line[hidden:], Message("assistant", answer))
+
+
+class RememberingBot:
+    """What of the bot remembers.
+
+    Args:
+        most_open: how many conversations are in memory.
+    """
+
+    def __init__(self, most_open: int) -> None:
+        self._most_open = most_open
+        self._loop = asyncio.new_event_loop()
+        self._folder = tempfile.TemporaryDirectory()
+        self._closing = AsyncExitStack()
+        self._lock = ExitStack()
+        self.asking: dict[ConversationKey, Asking] = {}
+        self.locked = False
+        self.open_file()
+
+    def do(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do something to the end."""
+        return self._loop.run_until_complete(asyncio.wait_for(work, 10))
+
+    def close(self) -> None:
+        self.unlock()
+        self.do(self._closing.aclose())
+        self._loop.close()
+        self._folder.cleanup()
+
+    # ------------------------------------------------------------ starts and troubles
+
+    def open_file(self) -> None:
+        """Start in a new process: who had the file open before still has, and does nothing any more."""
+        self.memory = self.do(self._closing.enter_async_context(open_memory(Path(self._folder.name))))
+        self.work = DatabaseWorkStore(self.memory.journal)
+        self.open_conversations()
+
+    def open_conversations(self) -> None:
+        """Start with nothing in memory."""
+        self.conversations = self.memory.conversations(most_open=self._most_open)
+        self.conversations.listen(self._follow)
+        self.asking = {}
+
+    def lock(self) -> None:
+        """Let somebody else lock the file, so that it can only be read."""
+        self._lock.enter_context(self.memory.locked())
+        self.locked = True
+
+    def unlock(self) -> None:
+        """Let them go, and wait until everything is made up for."""
+        self._lock.close()
+        self.locked = False
+        self.do(self._made_up_for())
+
+    # ------------------------------------------------------------ answers
+
+    def begin(self, question: Question) -> Sequence[Turn]:
+        """Accept a question; return what it is asked after."""
+        self.do(self.work.accept(question.id, question.key, question.asked.author_id))
+        opened = self.do(self.conversations.begin(question))
+        self.asking[question.key] = Asking(opened, question)
+        return opened.line
+
+    def reply(self, question_id: int, reply_id: int, position: int) -> None:
+        """Show a part of the answer."""
+        self.conversations.replied(question_id, reply_id)
+        self.do(self.work.replied(question_id, position, reply_id))
+
+    def end(self, key: ConversationKey, answer: str | None, *, hidden: int = 0, is_delivered: bool = True) -> None:
+        """Remember an answer that was given without having seen the oldest turns; None is no answer."""
+        asking = self.asking.pop(key)
+        turn = None if answer is None else asking.turn(answer, hidden)
+        self.do(self.conversations.end(asking.opened, asking.question, DONE, turn))
+        if is_delivered:
+            self.do(self.work.delivered(asking.question.id))
+
+    # ------------------------------------------------------------ what is remembered
+
+    def line(self, key: ConversationKey) -> Sequence[Turn]:
+        """What the next question is asked after."""
+        return self.do(self.conversations.peek(key)).line
+
+    def held(self, key: ConversationKey) -> str:
+        """All that is in memory of a conversation, the parts that no line shows included."""
+        conversation = self.conversations.find(key)
+        return "" if conversation is None else repr(conversation.turns)
+
+    def stored(self) -> str:
+        """All words that are in the file."""
+
+        async def read(connection: AsyncConnection) -> str:
+            return repr([await all_rows(connection, select(table_of(each))) for each in (TurnRow, AcceptedQuestion)])
+
+        return self.do(self.memory.journal.read(read))
+
+    def _follow(self, change: TurnChange) -> None:
+        for asking in self.asking.values():
+            asking.follow(change)
+
+    async def _made_up_for(self) -> None:
+        while self.memory.store.behind:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.005)

@@ -1,0 +1,61 @@
+"""What is left of a turn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.conversation.changes import edited, emptied, erased, without_older, without_person
+from bot.conversation.turn import Quote, TextFile, Turn
+from tests.conversation.memory import ELSEWHERE, HERE, asked, person, turn
+
+QUOTE = Quote(7, person("Grace"), "Grace", "Fish fly.")
+FILES = TextFile(1, "a.txt", "first"), TextFile(2, "b.txt", "second")
+TURN = turn(asked("Is that so?", quote=QUOTE, files=FILES))
+EMPTY = replace(TURN, asked=None, answer=None)
+UNQUOTED = replace(TURN, asked=asked("Is that so?", files=FILES))
+
+
+@pytest.mark.parametrize("unchanged", [edited(TURN, 99, "new", []), erased(TURN, {99, 98}), erased(TURN, ())])
+def test_messages_of_others_change_nothing(unchanged: Turn) -> None:
+    assert unchanged is TURN
+
+
+def test_a_question_is_edited_and_keeps_the_files_that_it_still_has() -> None:
+    assert edited(TURN, TURN.id, "new", [2, 3]) == replace(TURN, asked=asked("new", quote=QUOTE, files=FILES[1:]))
+
+
+def test_a_quote_is_edited() -> None:
+    expected = asked("Is that so?", quote=replace(QUOTE, text="Birds do."), files=FILES)
+    assert edited(TURN, 7, "Birds do.", []) == replace(TURN, asked=expected)
+
+
+def test_what_is_erased_leaves_its_place() -> None:
+    assert erased(TURN, {99, TURN.id}) == emptied(TURN) == EMPTY
+    assert erased(TURN, {7}) == UNQUOTED
+    assert erased(TURN, {7, TURN.id}) == EMPTY
+
+
+def test_what_is_erased_stays_so() -> None:
+    assert edited(EMPTY, TURN.id, "new", [1]) == edited(EMPTY, 7, "new", []) == EMPTY
+    assert erased(EMPTY, {7, TURN.id}) == EMPTY
+    assert without_person(EMPTY, person("Ada"), None) == EMPTY
+
+
+@pytest.mark.parametrize("channel_id", [None, HERE.channel_id])
+def test_a_person_is_forgotten_with_all_that_they_wrote(channel_id: int | None) -> None:
+    assert without_person(TURN, person("Ada"), channel_id) == EMPTY
+    assert without_person(TURN, person("Grace"), channel_id) == UNQUOTED
+    assert without_person(TURN, person("Linus"), channel_id) is TURN
+
+
+def test_a_person_is_forgotten_in_one_channel() -> None:
+    assert without_person(TURN, person("Ada"), ELSEWHERE.channel_id) is TURN
+    assert without_person(TURN, person("Grace"), ELSEWHERE.channel_id) is TURN
+
+
+def test_what_is_older_is_forgotten() -> None:
+    assert without_older(TURN, 7) is TURN
+    assert without_older(TURN, 8) == without_older(TURN, TURN.id) == UNQUOTED
+    assert without_older(TURN, TURN.id + 1) == EMPTY

@@ -1,0 +1,310 @@
+"""How much of a conversation the model sees."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.conversation.budget import Budget
+from bot.conversation.context_window import ContextWindow, Fitted
+from bot.conversation.turn import Asked, Quote, TextFile, Turn
+from bot.prompting.prompt import Message, PromptBuilder
+from tests.conversation.memory import SYSTEM, asked, person, texts, turn
+from tests.phi3_tokenizer import phi3_definition, write_phi3_tokenizer
+
+TEXTS = ("Hello", "a", "1", "", " two  spaces", "\n\nlines", "🦙 你好", "<|end|>", "[Grace] the", "(Until now")
+WORDS = "the is you Hello "
+
+
+@pytest.fixture(scope="module")
+def other_builder(tmp_path_factory: pytest.TempPathFactory) -> PromptBuilder:
+    """A tokenizer that knows no words, so that every text is other ids to it."""
+    folder = tmp_path_factory.mktemp("letters")
+    return write_phi3_tokenizer(folder, model={**phi3_definition()["model"], "merges": []}).builder
+
+
+def window_of(builder: PromptBuilder, prompt_limit: int) -> ContextWindow:
+    return ContextWindow(builder, Budget(prompt_limit + 20, 20))
+
+
+class Talk:
+    """A conversation in one window; each answer's ids are the model's."""
+
+    def __init__(self, window: ContextWindow, builder: PromptBuilder) -> None:
+        self.window = window
+        self.builder = builder
+        self.line: tuple[Turn, ...] = ()
+        self.prompts: list[tuple[int, ...]] = []
+
+    def say(self, text: str, by: str = "Ada", answer: str = "Hello you") -> Fitted:
+        fitted = self.window.fit(SYSTEM, self.line, asked(text, by))
+        answered = self.builder.answer(answer, self.builder.tokenizer.encode(answer))
+        self.line = (*fitted.line, turn(fitted.asked, answered))
+        self.prompts.append(fitted.prompt.ids)
+        return fitted
+
+    def next_begins_with(self) -> tuple[int, ...]:
+        """The latest prompt and its answer, which are in the engine's cache."""
+        answered = self.line[-1].answer
+        assert answered is not None
+        assert answered.ids is not None
+        return self.prompts[-1] + answered.ids
+
+
+def talk_until_nearly_full(window: ContextWindow, builder: PromptBuilder, *people: str) -> Talk:
+    talk = Talk(window, builder)
+    for number in itertools.count():
+        if window.is_nearly_full(SYSTEM, talk.line):
+            return talk
+        talk.say(f"Hello {number}", people[number % len(people)], "the " * 10)
+    raise AssertionError
+
+
+def ids_of(builder: PromptBuilder, question: Asked, *line: Turn) -> tuple[int, ...]:
+    return ContextWindow(builder, Budget(1_000_000, 1)).fit(SYSTEM, line, question).prompt.ids
+
+
+@pytest.mark.parametrize(
+    ("system_prompt", "begins"), [(SYSTEM, f"<|system|>\n{SYSTEM}<|end|>\n<|user|>"), ("", "<|user|>")]
+)
+def test_the_system_prompt_comes_first_if_there_is_one(builder: PromptBuilder, system_prompt: str, begins: str) -> None:
+    fitted = window_of(builder, 300).fit(system_prompt, (), asked("Hello"))
+    assert fitted.prompt.text == f"{begins}\nHello<|end|>\n<|assistant|>\n"
+
+
+def test_everything_is_seen_while_it_fits(builder: PromptBuilder) -> None:
+    talk = Talk(window_of(builder, 4000), builder)
+    before: tuple[int, ...] = ()
+    for number in range(12):
+        by = ("Ada", "Ada", "Grace")[number % 3]
+        fitted = talk.say(f"Question {number} {TEXTS[number % len(TEXTS)]}", by)
+        assert len(fitted.line) == number
+        assert fitted.asked == asked(f"Question {number} {TEXTS[number % len(TEXTS)]}", by)
+        assert fitted.prompt.ids[: len(before)] == before
+        before = talk.next_begins_with()
+
+
+def test_a_prompt_may_fill_the_budget_to_the_last_token(builder: PromptBuilder) -> None:
+    line, question = (turn(asked("Hello")),), asked("the " * 100)
+    needed = len(ids_of(builder, question, *line))
+    for limit, turns in ((needed, 1), (needed - 1, 0)):
+        fitted = window_of(builder, limit).fit(SYSTEM, line, question)
+        assert len(fitted.prompt.ids) <= limit
+        assert len(fitted.line) == turns
+        assert fitted.asked == question
+
+
+def test_one_big_trim_then_many_turns_without_one(builder: PromptBuilder) -> None:
+    limit = 900
+    talk = Talk(window_of(builder, limit), builder)
+    trims, lengths = [], []
+    for number in range(80):
+        before = talk.next_begins_with() if talk.line else ()
+        ids = talk.say(f"Hello {number} " + "the " * 15).prompt.ids
+        lengths.append(len(ids))
+        # Where nothing is trimmed, all that is in the engine's cache stays of use.
+        if ids[: len(before)] != before:
+            trims.append(number)
+    assert max(lengths) <= limit
+    assert 2 <= len(trims) <= 12
+    assert all(lengths[trim] <= limit / 2 + 60 for trim in trims)
+    assert min(later - earlier for earlier, later in itertools.pairwise(trims)) >= 5
+
+
+def test_the_system_prompt_and_the_question_survive_every_trim(builder: PromptBuilder) -> None:
+    talk = Talk(window_of(builder, 250), builder)
+    for number in range(40):
+        text = talk.say(f"Question {number}?", answer="Hello " * 5).prompt.text
+        assert text.startswith(f"<|system|>\n{SYSTEM}<|end|>\n<|user|>\n")
+        assert text.endswith(f"<|user|>\nQuestion {number}?<|end|>\n<|assistant|>\n")
+
+
+@pytest.mark.parametrize("people", [("Ada",), ("Ada", "Grace")])
+def test_a_line_that_is_all_but_full_is_trimmed_once(builder: PromptBuilder, people: tuple[str, ...]) -> None:
+    window = window_of(builder, 900)
+    talk = talk_until_nearly_full(window, builder, *people)
+    before = talk.line[:-1]
+    assert window.roomy(SYSTEM, before) == before, "nothing is left out before it must be"
+
+    trimmed = tuple(window.roomy(SYSTEM, talk.line))
+
+    assert 0 < len(trimmed) < len(talk.line)
+    assert trimmed == talk.line[-len(trimmed) :]
+    assert not window.is_nearly_full(SYSTEM, trimmed)
+    assert window.roomy(SYSTEM, trimmed) == trimmed
+    assert window.fit(SYSTEM, talk.line, asked("Hello")).line == trimmed
+    assert len(window.prefix(SYSTEM, talk.line)) <= 900 / 2
+
+
+def test_the_last_turn_is_seen_wherever_it_fits(builder: PromptBuilder) -> None:
+    window = window_of(builder, 400)
+    older, long = turn(asked("Hello")), turn(asked("the " * 320))
+    for _ in range(2):
+        assert window.roomy(SYSTEM, (older, long)) == (long,)
+        assert window.roomy(SYSTEM, (long,)) == (long,)
+    assert window.fit(SYSTEM, (older, long), asked("Hello")).line == (long,)
+    assert window.fit(SYSTEM, (older, long), asked("Hello " * 90)).line == ()
+    assert window.roomy(SYSTEM, (older, turn(asked("the " * 500)))) == ()
+
+
+@pytest.mark.parametrize("people", [("Ada",), ("Ada", "Grace")])
+@pytest.mark.parametrize("text", TEXTS)
+def test_every_next_prompt_begins_with_the_prefix(builder: PromptBuilder, people: tuple[str, ...], text: str) -> None:
+    talk = Talk(window_of(builder, 900), builder)
+    for number in range(3):
+        talk.say(f"Hello {number}", people[number % len(people)])
+        # Its last token may be the space before a word, which some texts begin without.
+        certain = talk.window.prefix(SYSTEM, talk.line)[:-1]
+        for by in ("Ada", "Grace", "(somebody)"):
+            fitted = talk.window.fit(SYSTEM, talk.line, asked(text, by))
+            assert fitted.prompt.ids[: len(certain)] == certain
+
+
+def test_the_prefix_holds_everything_that_was_said(builder: PromptBuilder) -> None:
+    talk = Talk(window_of(builder, 900), builder)
+    for by in ("Ada", "Ada", "Grace"):
+        talk.say("Hello", by)
+        known = talk.next_begins_with()
+        assert talk.window.prefix(SYSTEM, talk.line)[: len(known)] == known
+
+
+spoken = st.tuples(st.sampled_from(("Ada", "Grace", "Linus [x]")), st.text(max_size=200), st.integers(0, 150))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    speeches=st.lists(spoken, max_size=12),
+    question=spoken,
+    limit=st.integers(120, 600),
+    erased=st.sets(st.integers(0, 11)),
+)
+def test_whatever_is_said_fits_and_what_was_read_ahead_is_of_use(
+    builder: PromptBuilder,
+    speeches: list[tuple[str, str, int]],
+    question: tuple[str, str, int],
+    limit: int,
+    erased: set[int],
+) -> None:
+    window = window_of(builder, limit)
+    line = [turn(asked(text + WORDS * words, by), "the " * (words // 2)) for by, text, words in speeches]
+    line = [replace(each, asked=None, answer=None) if number in erased else each for number, each in enumerate(line)]
+    by, text, words = question
+    wanted = asked(text + WORDS * words, by)
+
+    fitted = window.fit(SYSTEM, line, wanted)
+
+    assert len(fitted.prompt.ids) <= limit
+    assert fitted.line == tuple(line[len(line) - len(fitted.line) :])
+    assert wanted.text.startswith(fitted.asked.text)
+    assert (fitted.asked == wanted) == (fitted.asked_tokens <= limit)
+    assert fitted.asked_tokens == len(ids_of(builder, wanted))
+    roomy = tuple(window.roomy(SYSTEM, line))
+    assert tuple(window.roomy(SYSTEM, roomy)) == roomy
+    if fitted.line == roomy:
+        certain = window.prefix(SYSTEM, line)[:-1]
+        assert fitted.prompt.ids[: len(certain)] == certain
+    # Asked again after what was seen, with nothing new, it is the same prompt.
+    assert window.fit(SYSTEM, fitted.line, fitted.asked).prompt == fitted.prompt
+
+
+def test_a_question_too_long_is_shortened_to_the_last_token_and_takes_the_place_of_the_past(
+    builder: PromptBuilder,
+) -> None:
+    window = window_of(builder, 250)
+    question = asked("the " * 1000)
+    fitted = window.fit(SYSTEM, [turn(asked("Hello"))], question)
+    assert fitted.asked_tokens == len(ids_of(builder, question)) > 1000
+    assert len(fitted.prompt.ids) == 250
+    assert question.text.startswith(fitted.asked.text)
+    assert replace(fitted.asked, text=question.text) == question
+    assert fitted.line == ()
+
+
+def test_what_came_last_is_cut_first(builder: PromptBuilder) -> None:
+    quote = Quote(7, person("Grace"), "Grace", "you " * 100)
+    files = TextFile(1, "a.txt", "is " * 100), TextFile(2, "b.txt", "Hello " * 100)
+    whole = asked("the " * 100, quote=quote, files=files)
+    shapes: list[tuple[int, ...]] = []
+    for limit in range(len(ids_of(builder, whole)), 40, -30):
+        fitted = window_of(builder, limit).fit(SYSTEM, (), whole)
+        assert len(fitted.prompt.ids) <= limit
+        if shapes:
+            assert len(fitted.prompt.ids) > limit - 60, "no more is cut than needed"
+        now = fitted.asked
+        lengths = (len(now.text), len(now.quote.text) if now.quote else 0, *(len(file.text) for file in now.files))
+        shapes.append((*lengths, 0, 0)[:4])
+        # Cut are the end of one part, and all of those after it.
+        cut = next((place for place in range(4) if shapes[-1][place] < shapes[0][place]), 3)
+        assert shapes[-1][:cut] == shapes[0][:cut]
+        assert not any(shapes[-1][cut + 1 :])
+    assert shapes[0] == tuple(map(len, (whole.text, quote.text, files[0].text, files[1].text)))
+    assert {sum(bool(length) for length in shape) for shape in shapes} == {1, 2, 3, 4}
+
+
+def test_the_shortest_prompt_that_can_be_set_still_holds_something_of_a_question(builder: PromptBuilder) -> None:
+    window = ContextWindow(builder, Budget(4096, 1024, 64))
+    fitted = window.fit("is " * 1000, (), asked("the " * 1000))
+    assert len(fitted.prompt.ids) <= 64
+    assert fitted.asked.text.startswith("the the")
+
+
+def test_a_context_that_holds_nothing_is_no_endless_search(builder: PromptBuilder) -> None:
+    window = ContextWindow(builder, Budget(4096, 20, 2))
+    fitted = window.fit(SYSTEM, [turn(asked("Hello"))], asked("the " * 100))
+    assert (fitted.line, fitted.asked.text) == ((), "")
+
+
+def test_a_system_prompt_too_long_for_another_model_is_shortened(builder: PromptBuilder) -> None:
+    window = window_of(builder, 300)
+    system_prompt = "the " * 149 + "END"
+    assert window.system_prompt_tokens(system_prompt) > window.budget.system_prompt_limit == 150
+    text = window.fit(system_prompt, (), asked("Hello")).prompt.text
+    assert text.startswith("<|system|>\nthe the ")
+    assert "END" not in text
+    assert text.endswith("<|user|>\nHello<|end|>\n<|assistant|>\n")
+    assert 145 <= len(window.prefix(system_prompt, ())) <= 150
+    fitting = next(text for n in range(149, 0, -1) if window.system_prompt_tokens(text := "the " * n) <= 150)
+    assert fitting in window.fit(fitting, (), asked("Hello")).prompt.text
+
+
+def test_the_shares_of_a_context_add_up(builder: PromptBuilder) -> None:
+    window = window_of(builder, 900)
+    talk = Talk(window, builder)
+    empty = window.shares(SYSTEM, ())
+    assert (empty.context, empty.reserve, empty.history, empty.line) == (920, 20, 0, ())
+    assert empty.system_prompt == len(window.prefix(SYSTEM, ())) > window.shares("", ()).system_prompt
+    for number in range(30):
+        talk.say(f"Hello {number} " + "the " * 15, ("Ada", "Grace")[number % 2])
+        shares = window.shares(SYSTEM, talk.line)
+        assert shares.system_prompt == empty.system_prompt
+        assert shares.system_prompt + shares.history == len(window.prefix(SYSTEM, talk.line))
+        assert shares.system_prompt + shares.history + shares.reserve <= shares.context
+        assert shares.line == tuple(window.roomy(SYSTEM, talk.line))
+        assert texts(shares.line)[-1].startswith(f"Hello {number} ")
+
+
+def test_the_generated_ids_stay_with_the_tokenizer_that_they_belong_to(
+    builder: PromptBuilder, other_builder: PromptBuilder
+) -> None:
+    # As a model may well generate it, and no tokenizer would encode it.
+    generated = tuple(id for letter in "Hello" for id in builder.tokenizer.encode(letter))
+    line = (turn(asked("Hello you"), builder.answer("Hello", generated)),)
+    with_ids = window_of(builder, 900).fit(SYSTEM, line, asked("the")).prompt.ids
+    assert any(with_ids[start : start + len(generated)] == generated for start in range(len(with_ids)))
+    history = [Message("system", SYSTEM), Message("user", "Hello you"), Message("assistant", "Hello")]
+    others = window_of(other_builder, 900).fit(SYSTEM, line, asked("the")).prompt.ids
+    assert others == other_builder.build([*history, Message("user", "the")]).ids != with_ids
+
+
+def test_another_model_with_a_shorter_context_sees_less(builder: PromptBuilder) -> None:
+    talk = Talk(window_of(builder, 4000), builder)
+    for number in range(20):
+        talk.say(f"Hello {number}")
+    fitted = window_of(builder, 150).fit(SYSTEM, talk.line, asked("the"))
+    assert len(fitted.prompt.ids) <= 150
+    assert "Hello 19" in fitted.prompt.text
+    assert 0 < len(fitted.line) < 20

@@ -1,0 +1,234 @@
+"""Edits, deletions and forgetting, wherever a turn is at that moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+
+import pytest
+
+from bot.conversation.conversations import Conversations
+from bot.conversation.store import Forgotten, Standing
+from bot.conversation.tree import Opened
+from bot.conversation.turn import ConversationKey, Question, Quote, TextFile, Turn
+from bot.storage.conversation_store import DatabaseConversationStore
+from bot.storage.work_store import DatabaseWorkStore
+from tests.conversation.memory import ELSEWHERE, HERE, SYSTEM, Memory, ask, message_ids, person, say, seen, texts
+
+Change = Callable[[Conversations, int], Awaitable[object]]
+
+QUOTED, REPLY = 77, 78
+WAYS = [
+    pytest.param(False, False, id="in memory"),
+    pytest.param(True, False, id="not in memory"),
+    pytest.param(False, True, id="in memory, then restarted"),
+]
+
+
+async def fill(conversations: Conversations) -> int:
+    """Ada, Grace and Ada ask one, two and three, the last about what Linus wrote; return the id of two."""
+    await say(conversations, "one")
+    two = await say(conversations, "two", "Grace", files=[TextFile(1, "a.txt", "first"), TextFile(2, "b.txt", "2nd")])
+    await say(conversations, "three", quote=Quote(QUOTED, person("Linus"), "Linus", "Fish fly."))
+    return two
+
+
+async def after(memory: Memory, change: Change, restarted_before: bool, restarted_after: bool) -> Conversations:
+    """The conversations of `fill` after a change to its second turn."""
+    conversations = memory.conversations()
+    two = await fill(conversations)
+    conversations.replied(two, REPLY)
+    await DatabaseWorkStore(memory.journal).replied(two, 0, REPLY)
+    if restarted_before:
+        conversations = memory.conversations()
+    await change(conversations, two)
+    return memory.conversations() if restarted_after else conversations
+
+
+async def turns(conversations: Conversations) -> Sequence[Turn]:
+    return (await conversations.peek(HERE)).line
+
+
+def quotes(line: Sequence[Turn]) -> list[str]:
+    return [turn.asked.quote.text for turn in line if turn.asked is not None and turn.asked.quote is not None]
+
+
+@pytest.mark.parametrize(("restarted_before", "restarted_after"), WAYS)
+@pytest.mark.parametrize(
+    ("change", "left", "quotes_left"),
+    [
+        pytest.param(lambda c, two: c.edit(two, "2", [2]), ["one", "2", "three"], ["Fish fly."], id="edit"),
+        pytest.param(
+            lambda c, two: c.edit(QUOTED, "Birds do.", []), ["one", "two", "three"], ["Birds do."], id="edit a quote"
+        ),
+        pytest.param(lambda c, two: c.edit(5, "other", []), ["one", "two", "three"], ["Fish fly."], id="edit another"),
+        pytest.param(lambda c, two: c.erase([two]), ["one", "three"], ["Fish fly."], id="erase"),
+        pytest.param(lambda c, two: c.erase([REPLY]), ["one", "three"], ["Fish fly."], id="erase the answer"),
+        pytest.param(lambda c, two: c.erase([QUOTED]), ["one", "two", "three"], [], id="erase a quote"),
+        pytest.param(lambda c, two: c.erase([5, two + 1, two]), ["one"], [], id="erase many"),
+        pytest.param(lambda c, two: c.erase([5]), ["one", "two", "three"], ["Fish fly."], id="erase another"),
+        pytest.param(lambda c, two: c.erase_channel(HERE.channel_id), [], [], id="erase the channel"),
+        pytest.param(lambda c, two: c.erase_channel(2), ["one", "two", "three"], ["Fish fly."], id="another channel"),
+        pytest.param(lambda c, two: c.forget(person("Ada"), None), ["two"], [], id="forget"),
+        pytest.param(lambda c, two: c.forget(person("Linus"), 1), ["one", "two", "three"], [], id="forget the quoted"),
+        pytest.param(
+            lambda c, two: c.forget(person("Ada"), 2), ["one", "two", "three"], ["Fish fly."], id="forget elsewhere"
+        ),
+        pytest.param(lambda c, two: c.forget_before(two + 1), ["three"], [], id="forget what is old"),
+    ],
+)
+async def test_what_is_left(
+    memory: Memory,
+    change: Change,
+    left: list[str],
+    quotes_left: list[str],
+    restarted_before: bool,
+    restarted_after: bool,
+) -> None:
+    conversations = await after(memory, change, restarted_before, restarted_after)
+    line = await turns(conversations)
+    assert texts(line) == left
+    assert quotes(line) == quotes_left
+
+
+@pytest.mark.parametrize(("restarted_before", "restarted_after"), WAYS)
+async def test_an_edit_keeps_the_files_that_are_still_there(
+    memory: Memory, restarted_before: bool, restarted_after: bool
+) -> None:
+    conversations = await after(memory, lambda c, two: c.edit(two, "2", [2]), restarted_before, restarted_after)
+    (_, two, _) = await turns(conversations)
+    assert two.asked is not None
+    assert [file.name for file in two.asked.files] == ["b.txt"]
+    assert two.answer is not None
+    assert two.answer.content == "Yes."
+
+
+async def test_after_the_latest_turn_is_erased_the_line_goes_on_from_its_place(
+    memory: Memory, conversations: Conversations
+) -> None:
+    two = await fill(conversations)
+    await conversations.erase([two + 1])
+    assert await seen(conversations) == ["one", "two"]
+    await say(conversations, "four")
+    for each in (conversations, memory.conversations()):
+        assert await seen(each) == ["one", "two", "four"]
+
+
+async def test_what_a_thread_grew_from_changes_there_too(memory: Memory, conversations: Conversations) -> None:
+    two = await fill(conversations)
+    thread = ConversationKey(two)
+    await say(conversations, "in the thread", key=thread)
+    await conversations.edit(two, "2", [])
+    assert await seen(conversations, thread) == ["2", "in the thread"]
+    await conversations.erase([two])
+    for each in (conversations, memory.conversations()):
+        assert await seen(each, thread) == ["in the thread"]
+        assert await seen(each, ConversationKey(two + 1)) == ["three"]
+
+
+async def test_forgetting_says_how_much_it_was(conversations: Conversations) -> None:
+    await fill(conversations)
+    await say(conversations, "elsewhere", key=ELSEWHERE)
+    await say(conversations, "about", "Grace", key=ELSEWHERE, quote=Quote(5, person("Ada"), "Ada", "Look."))
+    assert await conversations.forget(person("Ada"), HERE.channel_id) == Forgotten(turns=2, quotes=0)
+    assert await conversations.forget(person("Ada"), None) == Forgotten(turns=1, quotes=1)
+    assert await conversations.forget(person("Ada"), None) == Forgotten(turns=0, quotes=0)
+    assert await conversations.forget(person("Linus"), None) == Forgotten(turns=0, quotes=0)
+    assert await seen(conversations, ELSEWHERE) == ["about"]
+
+
+async def test_a_change_is_new_to_the_engine_and_anything_else_is_not(conversations: Conversations) -> None:
+    two = await fill(conversations)
+    conversation = conversations.find(HERE)
+    assert conversation is not None
+    changes: list[tuple[Awaitable[object], int | None]] = [
+        (conversations.edit(5, "other", []), 1),
+        (conversations.edit(two, "two", [1, 2]), 1),
+        (conversations.erase([5]), 1),
+        (conversations.reset(ELSEWHERE, next(message_ids)), 1),
+        (conversations.edit(two, "2", []), None),
+        (conversations.erase([two]), None),
+        (conversations.reset(HERE, next(message_ids)), None),
+    ]
+    for change, cached_by in changes:
+        conversation.cached_by = 1
+        await change
+        assert conversation.cached_by == cached_by
+
+
+class HeldUpStore(DatabaseConversationStore):
+    """Holds one call up, after it has read or before it writes, until it is let go."""
+
+    def __init__(self, memory: Memory, held_up: str) -> None:
+        super().__init__(memory.journal, memory.database)
+        self._held_up = held_up
+        self.reached = asyncio.Event()
+        self.let_go = asyncio.Event()
+
+    async def line(self, tip_id: int) -> Sequence[Turn]:
+        """The first call waits with what it has read."""
+        line = await super().line(tip_id)
+        await self._wait("line")
+        return line
+
+    async def standing(self, key: ConversationKey) -> Standing | None:
+        """The same."""
+        standing = await super().standing(key)
+        await self._wait("standing")
+        return standing
+
+    async def erase(self, message_ids: Collection[int]) -> None:
+        """Waits before it does anything."""
+        await self._wait("erase")
+        await super().erase(message_ids)
+
+    async def _wait(self, call: str) -> None:
+        if call == self._held_up and not self.reached.is_set():
+            self.reached.set()
+            await self.let_go.wait()
+
+
+@pytest.mark.parametrize("held_up", ["line", "standing"])
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        pytest.param(lambda c, two: c.edit(two, "2", []), ["one", "2", "three"], id="edit"),
+        pytest.param(lambda c, two: c.erase([two]), ["one", "three"], id="erase"),
+        pytest.param(lambda c, two: c.forget(person("Ada"), None), ["two"], id="forget"),
+        pytest.param(lambda c, two: c.erase_channel(HERE.channel_id), [], id="erase the channel"),
+        pytest.param(lambda c, two: c.reset(HERE, next(message_ids)), [], id="reset"),
+    ],
+)
+async def test_a_change_while_a_line_is_being_read_is_not_missed(
+    memory: Memory, held_up: str, change: Change, left: list[str]
+) -> None:
+    two = await fill(memory.conversations())
+    store = HeldUpStore(memory, held_up)
+    conversations = Conversations(store, SYSTEM)
+    question = ask("next")
+    beginning = asyncio.create_task(conversations.begin(question))
+    await store.reached.wait()
+    await change(conversations, two)
+    store.let_go.set()
+    opened = await beginning
+    assert texts(opened.line) == left
+    await end_unanswered(conversations, opened, question)
+    for each in (conversations, memory.conversations()):
+        assert await seen(each) == left
+
+
+async def test_what_is_read_just_before_it_is_erased_is_erased(memory: Memory) -> None:
+    two = await fill(memory.conversations())
+    store = HeldUpStore(memory, "erase")
+    conversations = Conversations(store, SYSTEM)
+    erasing = asyncio.create_task(conversations.erase([two]))
+    await store.reached.wait()
+    await conversations.peek(HERE)
+    store.let_go.set()
+    await erasing
+    for each in (conversations, memory.conversations()):
+        assert await seen(each) == ["one", "three"]
+
+
+async def end_unanswered(conversations: Conversations, opened: Opened, question: Question) -> None:
+    await conversations.end(opened, question, None, None)

@@ -1,0 +1,158 @@
+"""Conversations while the database cannot be used, and afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bot.conversation.conversations import Conversations
+from bot.conversation.turn import ConversationKey
+from tests.conversation.memory import (
+    ELSEWHERE,
+    HERE,
+    SYSTEM,
+    Memory,
+    answer,
+    ask,
+    message_ids,
+    person,
+    say,
+    seen,
+    texts,
+)
+
+
+@asynccontextmanager
+async def trouble(memory: Memory) -> AsyncIterator[None]:
+    """The file is away as long as the block lasts; then all is written into it."""
+    await memory.close_connections()
+    with memory.lost():
+        yield
+    await until(lambda: not memory.store.behind)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.005)
+
+
+async def test_what_is_in_memory_goes_on(memory: Memory, conversations: Conversations) -> None:
+    await say(conversations, "one")
+    async with trouble(memory):
+        await say(conversations, "two")
+        await say(conversations, "new", key=ELSEWHERE)
+        assert await seen(conversations) == ["one", "two"]
+        assert await seen(conversations, ELSEWHERE) == ["new"]
+    for each in (conversations, memory.conversations()):
+        await say(each, "later")
+        assert await seen(each, ELSEWHERE) == ["new"]
+    assert await seen(memory.conversations()) == ["one", "two", "later", "later"]
+
+
+async def test_what_cannot_be_read_begins_without_its_past_and_finds_it_later(memory: Memory) -> None:
+    await say(memory.conversations(), "one")
+    await say(memory.conversations(), "two")
+    conversations = memory.conversations()
+    async with trouble(memory):
+        assert texts((await answer(conversations, ask("lost"))).line) == []
+        assert await seen(conversations) == ["lost"]
+    for each in (conversations, memory.conversations()):
+        assert await seen(each) == ["one", "two", "lost"]
+
+
+async def test_the_past_is_found_though_nothing_was_said_meanwhile(memory: Memory) -> None:
+    await say(memory.conversations(), "one")
+    conversations = memory.conversations()
+    async with trouble(memory):
+        assert await seen(conversations) == []
+        assert (await conversations.peek(HERE)).line == ()
+    assert await seen(conversations) == ["one"]
+
+
+async def test_a_line_that_breaks_off_is_found_later(memory: Memory) -> None:
+    one = await say(memory.conversations(), "one")
+    await say(memory.conversations(), "two")
+    conversations = memory.conversations()
+    assert [each.key for each in await conversations.recent(1)] == [HERE]
+    async with trouble(memory):
+        assert texts((await answer(conversations, ask("lost"))).line) == []
+        assert await seen(conversations, reply_to=one) == ["lost"]
+    assert await seen(conversations) == ["one", "two", "lost"]
+    assert await seen(conversations, reply_to=one) == ["one"]
+
+
+async def test_nothing_leaves_memory_before_it_is_kept(memory: Memory) -> None:
+    conversations = memory.conversations(most_open=1)
+    keys = [ConversationKey(number) for number in range(1, 4)]
+    async with trouble(memory):
+        for key in keys:
+            await say(conversations, f"Hello {key.channel_id}", key=key)
+        assert [await seen(conversations, key) for key in keys] == [["Hello 1"], ["Hello 2"], ["Hello 3"]]
+    assert await seen(conversations, ELSEWHERE) == ["Hello 2"]
+    assert await seen(conversations, ConversationKey(9)) == []
+    assert [conversations.find(key) for key in keys] == [None, None, None]
+    assert [await seen(conversations, key) for key in keys] == [["Hello 1"], ["Hello 2"], ["Hello 3"]]
+
+
+async def test_changes_in_memory_are_made_up_for(memory: Memory, conversations: Conversations) -> None:
+    one = await say(conversations, "one")
+    two = await say(conversations, "two", "Grace")
+    await say(conversations, "three")
+    async with trouble(memory):
+        await conversations.edit(one, "1", [])
+        await conversations.erase([two])
+        assert await seen(conversations) == ["1", "three"]
+    assert await seen(memory.conversations()) == ["1", "three"]
+    async with trouble(memory):
+        assert await conversations.forget(person("Ada"), None) is None
+        assert await seen(conversations) == []
+    assert await seen(memory.conversations()) == []
+
+
+async def test_a_reset_and_a_persona_hold_at_once_and_later(memory: Memory, conversations: Conversations) -> None:
+    await say(conversations, "one")
+    async with trouble(memory):
+        await conversations.reset(HERE, next(message_ids))
+        assert await seen(conversations) == []
+        assert await conversations.personas.system_prompt(HERE.channel_id) == SYSTEM
+        await conversations.set_persona(HERE.channel_id, "You are a pirate.")
+        assert (await conversations.peek(HERE)).system_prompt == "You are a pirate."
+        await say(conversations, "two")
+    for each in (conversations, memory.conversations()):
+        assert await seen(each) == ["two"]
+        assert (await each.peek(HERE)).system_prompt == "You are a pirate."
+
+
+async def test_the_recent_conversations_are_read_when_they_can_be(memory: Memory) -> None:
+    await say(memory.conversations(), "one")
+    conversations = memory.conversations()
+    async with trouble(memory):
+        assert await conversations.recent(9) == []
+    assert [each.key for each in await conversations.recent(9)] == [HERE]
+
+
+@pytest.mark.parametrize("replied", [False, True])
+async def test_who_replies_to_what_cannot_be_read_is_answered(memory: Memory, replied: bool) -> None:
+    one = await say(memory.conversations(), "one")
+    conversations = memory.conversations()
+    if replied:
+        conversations.replied(one, one := next(message_ids))
+    async with trouble(memory):
+        assert texts((await answer(conversations, ask("why?", reply_to=one))).line) == []
+    assert await seen(conversations) == ["one", "why?"]
+
+
+async def test_a_reset_holds_while_the_file_can_be_read_alone(memory: Memory) -> None:
+    await say(memory.conversations(), "one")
+    conversations = memory.conversations()
+    with memory.locked():
+        await conversations.reset(HERE, next(message_ids))
+        assert await seen(conversations) == []
+        await say(conversations, "two")
+    await until(lambda: not memory.store.behind)
+    for each in (conversations, memory.conversations()):
+        assert await seen(each) == ["two"]

@@ -1,0 +1,263 @@
+"""Whatever people do in whatever order, and however often the bot starts again, memory holds what it must hold."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from bot.conversation.store import Forgotten
+from bot.conversation.turn import Asked, ConversationKey, Question, Quote, Turn
+from tests.conversation.memory_model import Cited, Line, MemoryModel, Said
+from tests.conversation.remembering_bot import RememberingBot
+
+PEOPLE = (7, 8, 9)
+CHANNELS = (1, 2)
+WORDS = re.compile(r"(?:written|answered) \d+")
+
+some = st.integers(0, 60)
+"""Chooses one of what there is."""
+
+
+@dataclass
+class Written:
+    """A person's message on Discord."""
+
+    channel_id: int
+    by: int
+    text: str
+
+
+class MemoryMachine(RuleBasedStateMachine):
+    """The bot beside the model."""
+
+    bot: RememberingBot
+    per_person: bool
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = itertools.count(1000)
+        self.model = MemoryModel()
+        self.written: dict[int, Written] = {}
+        self.reply_to: dict[int, int | None] = {}
+        self.thread: int | None = None
+
+    @initialize(per_person=st.booleans(), most_open=st.sampled_from([1, 2, 256]))
+    def start(self, per_person: bool, most_open: int) -> None:
+        self.per_person = per_person
+        self.bot = RememberingBot(most_open)
+
+    def teardown(self) -> None:
+        if hasattr(self, "bot"):
+            try:
+                self.look()
+            finally:
+                self.bot.close()
+
+    # ------------------------------------------------------------ what people do
+
+    @rule(person=st.sampled_from(PEOPLE), where=some)
+    def remark(self, person: int, where: int) -> None:
+        """Write something that the bot is not asked."""
+        self.write(person, self.place(where))
+
+    @rule(person=st.sampled_from(PEOPLE), where=some, about=some, is_reply=st.booleans())
+    def mention(self, person: int, where: int, about: int, is_reply: bool) -> None:
+        """Ask something, unless the conversation has a question on its way."""
+        place = self.place(where)
+        key = self.key(place, person)
+        if key in self.model.running:
+            return
+        here = [each for each, written in self.written.items() if written.channel_id == place]
+        here += [reply for reply, (channel_id, _) in self.model.replies.items() if channel_id == place]
+        reply_to = here[about % len(here)] if is_reply and here else None
+        cited = self.cited(key, reply_to)
+        message_id = self.write(person, place)
+        self.reply_to[message_id] = reply_to
+        self.begin(Said(message_id, key, person, self.written[message_id].text, cited, resets=0))
+
+    @rule(person=st.sampled_from(PEOPLE), where=some, about=some, is_reply=st.booleans())
+    def converse(self, person: int, where: int, about: int, is_reply: bool) -> None:
+        """Ask something and get the answer."""
+        self.mention(person, where, about, is_reply)
+        key = self.key(self.place(where), person)
+        self.answer(list(self.model.running).index(key), replies=0, hidden=0, is_delivered=True)
+
+    @precondition(lambda self: self.model.running)
+    @rule(which=some, replies=st.integers(0, 2), hidden=st.sampled_from([0, 0, 1, 2, 9]), is_delivered=st.booleans())
+    def answer(self, which: int, replies: int, hidden: int, is_delivered: bool) -> None:
+        """An answer ends, without having seen the oldest turns."""
+        key = list(self.model.running)[which % len(self.model.running)]
+        for position in range(replies):
+            self.reply(self.model.running[key], 1 + position)
+        text = f"answered {next(self.numbers)}"
+        self.bot.end(key, text, hidden=hidden, is_delivered=is_delivered)
+        self.model.end(key, text, hidden)
+
+    @precondition(lambda self: self.model.running)
+    @rule(which=some)
+    def fail(self, which: int) -> None:
+        """A question gets no answer."""
+        key = list(self.model.running)[which % len(self.model.running)]
+        self.bot.end(key, None)
+        self.model.end(key, None, 0)
+
+    @precondition(lambda self: self.written and self.thread is None)
+    @rule(which=some)
+    def grow_thread(self, which: int) -> None:
+        self.thread = list(self.written)[which % len(self.written)]
+
+    @precondition(lambda self: self.written)
+    @rule(which=some)
+    def edit(self, which: int) -> None:
+        message_id = list(self.written)[which % len(self.written)]
+        text = self.written[message_id].text = f"written {next(self.numbers)}"
+        self.bot.do(self.bot.conversations.edit(message_id, text, []))
+        self.model.edit(message_id, text)
+
+    @precondition(lambda self: self.written)
+    @rule(which=st.lists(some, min_size=1, max_size=3))
+    def delete(self, which: Sequence[int]) -> None:
+        """Delete messages of people and of the bot, one or several at once."""
+        messages = [*self.written, *self.model.replies]
+        gone = {messages[each % len(messages)] for each in which}
+        for message_id in gone:
+            self.written.pop(message_id, None)
+        self.bot.do(self.bot.conversations.erase(gone))
+        self.model.erase(gone)
+
+    @precondition(lambda self: self.model.replies)
+    @rule(which=some)
+    def take_reply_back(self, which: int) -> None:
+        """The bot deletes a message of its own that shows no part of the answer any more."""
+        reply = list(self.model.replies)[which % len(self.model.replies)]
+        self.bot.conversations.reply_deleted(reply)
+        self.bot.do(self.bot.work.reply_deleted(reply))
+        del self.model.replies[reply]
+
+    @rule(person=st.sampled_from(PEOPLE), where=some)
+    def reset(self, person: int, where: int) -> None:
+        key = self.key(self.place(where), person)
+        self.bot.do(self.bot.conversations.reset(key, next(self.numbers)))
+        self.model.reset(key)
+
+    @rule(person=st.sampled_from(PEOPLE), where=some, everywhere=st.booleans())
+    def forget(self, person: int, where: int, everywhere: bool) -> None:
+        channel_id = None if everywhere else self.place(where)
+        forgotten = self.bot.do(self.bot.conversations.forget(person, channel_id))
+        expected = Forgotten(*self.model.forget(person, channel_id))
+        assert forgotten == (None if self.bot.locked else expected)
+
+    @precondition(lambda self: self.written)
+    @rule(which=st.integers(0, 3))
+    def retain(self, which: int) -> None:
+        """Retention takes what is older than one of the oldest messages."""
+        oldest = sorted(self.written)[which % len(self.written)]
+        self.bot.do(self.bot.conversations.forget_before(oldest))
+        self.model.forget_before(oldest)
+
+    # ------------------------------------------------------------ what happens to the bot
+
+    @precondition(lambda self: not self.bot.locked)
+    @rule(is_new_process=st.booleans())
+    def start_again(self, is_new_process: bool) -> None:
+        """The bot ends without warning; after its start, what it was answering is answered anew."""
+        if is_new_process:
+            self.bot.open_file()
+        else:
+            self.bot.open_conversations()
+        left, self.model.running = self.model.running, {}
+        for said in left.values():
+            if not said.gone:
+                self.begin(said)
+
+    @rule()
+    def lock_or_unlock(self) -> None:
+        """Somebody else locks the file, or lets it go."""
+        if self.bot.locked:
+            self.bot.unlock()
+        else:
+            self.bot.lock()
+
+    # ------------------------------------------------------------ what must hold
+
+    @rule()
+    def look(self) -> None:
+        """Memory is as the model says. That takes long, so it is looked at now and then, and at the end."""
+        allowed = self.model.texts()
+        places = [*CHANNELS, self.thread] if self.thread else CHANNELS
+        for key in {self.key(place, person) for place in places for person in PEOPLE}:
+            assert plain(self.bot.line(key)) == self.model.line(key)
+            assert set(WORDS.findall(self.bot.held(key))) <= allowed
+        if not self.bot.locked:
+            assert set(WORDS.findall(self.bot.stored())) <= allowed
+
+    # ------------------------------------------------------------ how it is done
+
+    def place(self, which: int) -> int:
+        places = [*CHANNELS, self.thread] if self.thread else CHANNELS
+        return places[which % len(places)]
+
+    def key(self, place: int, person: int) -> ConversationKey:
+        return ConversationKey(place, person if self.per_person else 0)
+
+    def write(self, person: int, place: int) -> int:
+        message_id = next(self.numbers)
+        self.written[message_id] = Written(place, person, f"written {message_id}")
+        return message_id
+
+    def cited(self, key: ConversationKey, reply_to: int | None) -> Cited | None:
+        """The message that a question is about, unless that is in the conversation already."""
+        if reply_to is None:
+            opened = self.bot.do(self.bot.conversations.peek(key))
+            if opened.line or opened.resets:
+                return None
+        message_id = key.channel_id if reply_to is None else reply_to
+        known = self.bot.do(self.bot.conversations.knows(message_id))
+        assert known == (self.model.turn_of(message_id) is not None)
+        message = self.written.get(message_id)
+        return None if known or message is None else Cited(message_id, message.by, message.text)
+
+    def begin(self, said: Said) -> None:
+        reply_to = self.reply_to[said.id]
+        cited = said.cited
+        quote = Quote(cited.message_id, cited.by, f"Person {cited.by}", cited.text) if cited else None
+        question = Question(said.id, said.key, Asked(said.text, said.by, f"Person {said.by}", quote), reply_to)
+        assert plain(self.bot.begin(question)) == self.model.line(said.key, reply_to)
+        self.model.begin(said, reply_to)
+        self.reply(said, 0)
+
+    def reply(self, said: Said, position: int) -> None:
+        reply_id = next(self.numbers)
+        self.bot.reply(said.id, reply_id, position)
+        self.model.replies[reply_id] = said.key.channel_id, said.id
+
+
+def plain(line: Sequence[Turn]) -> Line:
+    return [
+        (
+            turn.asked.text,
+            turn.asked.author_id,
+            turn.asked.quote.text if turn.asked.quote else None,
+            turn.answer.content,
+        )
+        for turn in line
+        if turn.asked is not None and turn.answer is not None
+    ]
+
+
+MemoryMachine.TestCase.settings = settings(
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,
+    phases=[Phase.generate],  # to make a failure smaller takes minutes: take Phase.shrink in when there is one
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+TestMemory = MemoryMachine.TestCase

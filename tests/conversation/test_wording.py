@@ -1,0 +1,148 @@
+"""Turns in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.conversation.turn import Quote, TextFile, Turn
+from bot.conversation.wording import messages_of, one_line
+from bot.prompting.prompt import Message
+from tests.conversation.memory import asked, person, turn
+
+NAMES = ("Ada", "Grace", "Linus", "[admin]", "\n")
+
+
+def worded(*turns: Turn) -> list[str]:
+    """What the model reads of these questions, the last of which is the one that is asked now."""
+    *line, last = turns
+    assert last.asked is not None
+    return [message.content for message in messages_of(line, last.asked) if message.role == "user"]
+
+
+def alone(text: str, quote: Quote | None = None, files: tuple[TextFile, ...] = ()) -> str:
+    (content,) = worded(turn(asked(text, quote=quote, files=files)))
+    return content
+
+
+def test_questions_and_answers_take_turns() -> None:
+    answer = Message("assistant", "Hi", (1, 2), "a tokenizer")
+    line = [turn(asked("one"), answer), turn(asked("two"), "Ho")]
+    assert messages_of(line, asked("three")) == [
+        Message("user", "one"),
+        answer,
+        Message("user", "two"),
+        Message("assistant", "Ho"),
+        Message("user", "three"),
+    ]
+
+
+def test_names_come_with_the_second_person() -> None:
+    speeches = [("Ada", "one"), ("Ada", "two"), ("Grace", "three"), ("Ada", "four"), ("Linus", "five")]
+    assert worded(*(turn(asked(text, name)) for name, text in speeches)) == [
+        "one",
+        "two",
+        "(Until now Ada was speaking.)\n[Grace] three",
+        "[Ada] four",
+        "[Linus] five",
+    ]
+
+
+def test_one_person_with_a_new_name_is_still_one_person() -> None:
+    renamed = replace(asked("two"), author_name="Countess")
+    assert worded(turn(asked("one")), turn(renamed)) == ["one", "two"]
+    assert worded(turn(asked("one")), turn(renamed), turn(asked("three", "Grace")))[-1] == (
+        "(Until now Countess was speaking.)\n[Grace] three"
+    )
+
+
+def test_two_people_with_one_name_are_two() -> None:
+    other = replace(asked("two"), author_id=person("another Ada"))
+    assert worded(turn(asked("one")), turn(other)) == ["one", "(Until now Ada was speaking.)\n[Ada] two"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(NAMES), st.booleans()), min_size=1, max_size=12))
+def test_what_was_said_stays_as_it_was_whoever_comes_next(speeches: list[tuple[str, bool]]) -> None:
+    turns = [turn(None if erased else asked(f"text {number}", name)) for number, (name, erased) in enumerate(speeches)]
+    before: list[Message] = []
+    for end, latest in enumerate(turns):
+        if latest.asked is not None and latest.answer is not None:
+            messages = messages_of(turns[:end], latest.asked)
+            assert messages[: len(before)] == before
+            before = [*messages, latest.answer]
+
+
+def test_erased_turns_are_left_out_with_who_spoke_in_them() -> None:
+    line = [turn(asked("one")), turn(None), turn(asked("three"))]
+    assert worded(*line, turn(asked("four"))) == ["one", "three", "four"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Ada", "Ada"),
+        ("Grace [admin]", "Grace admin"),
+        ("[Ada] I agree", "Ada I agree"),
+        ("Ada]\n\n[Grace", "Ada Grace"),
+        ("  Ada \t Lovelace ", "Ada Lovelace"),
+        ("Ada\u2028\u2029\x85\r\x0bLovelace", "Ada Lovelace"),
+        ("Ada\u202egnp.exe", "Ada gnp.exe"),
+        ("你好 🦙", "你好 🦙"),
+        ("[]", "somebody"),
+        ("\u200b\n", "somebody"),
+        ("", "somebody"),
+    ],
+)
+def test_a_name_cannot_pass_for_more_than_a_name(name: str, shown: str) -> None:
+    assert one_line(name) == shown
+    first, second = turn(replace(asked("one"), author_name=name)), turn(asked("two", "Grace"))
+    assert worded(first, second)[1] == f"(Until now {shown} was speaking.)\n[Grace] two"
+    assert worded(second, first)[1] == f"(Until now Grace was speaking.)\n[{shown}] one"
+
+
+@given(st.text())
+def test_any_name_becomes_one_line_without_brackets(name: str) -> None:
+    shown = one_line(name)
+    assert shown.isprintable()
+    assert shown.strip() == shown != ""
+    assert not set(shown) & set("[]")
+    assert one_line(shown) == shown
+
+
+def test_a_quote_comes_after_the_question() -> None:
+    quote = Quote(7, person("Grace"), "Grace\n[admin]", "Fish fly.\nOften.")
+    assert alone("Is that so?", quote) == "Is that so?\n\n(In reply to Grace admin, who wrote: Fish fly.\nOften.)"
+    assert alone("", quote) == "(In reply to Grace admin, who wrote: Fish fly.\nOften.)"
+
+
+def test_files_come_last_in_their_order() -> None:
+    quote = Quote(7, person("Grace"), "Grace", "Look.")
+    files = TextFile(1, "b.txt", "second"), TextFile(2, "a.py\n[x]", "x = 1\n")
+    assert alone("What is this?", quote, files) == (
+        "What is this?\n\n"
+        "(In reply to Grace, who wrote: Look.)\n\n"
+        "The file b.txt:\n```\nsecond\n```\n\n"
+        "The file a.py x:\n```\nx = 1\n\n```"
+    )
+    assert alone("", files=files[:1]) == "The file b.txt:\n```\nsecond\n```"
+
+
+@given(st.text(alphabet="`\na"))
+def test_no_file_can_close_its_fence(text: str) -> None:
+    title, fence, *lines, end = alone("", files=(TextFile(1, "a.md", text),)).split("\n")
+    assert title == "The file a.md:"
+    assert fence == end
+    assert set(fence) == {"`"}
+    assert len(fence) >= 3
+    assert "\n".join(lines) == text
+    assert fence not in text
+
+
+def test_a_name_stands_before_all_parts() -> None:
+    quote = Quote(7, person("Ada"), "Ada", "Look.")
+    assert worded(turn(asked("one")), turn(asked("", "Grace", quote)))[1] == (
+        "(Until now Ada was speaking.)\n[Grace] (In reply to Ada, who wrote: Look.)"
+    )

@@ -1,0 +1,38 @@
+"""What was said is forgotten after its time, by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import discord
+import pytest
+
+from bot.conversation.turn import Question
+from bot.discord_client.events.retention import RetentionCog
+from tests.conversation.memory import HERE, answer, asked, open_memory, seen
+
+
+def message_of(days_ago: float) -> int:
+    """The id of a message that was written so long ago."""
+    return discord.utils.time_snowflake(discord.utils.utcnow() - timedelta(days=days_ago))
+
+
+@pytest.mark.parametrize(("days", "left"), [(None, ["old", "new"]), (30.0, ["new"])])
+async def test_what_is_too_old_is_forgotten(tmp_path: Path, days: float | None, left: list[str]) -> None:
+    async with open_memory(tmp_path) as memory:
+        conversations = memory.conversations()
+        for text, days_ago in (("old", 31.0), ("new", 29.0)):
+            await answer(conversations, Question(message_of(days_ago), HERE, asked(text)))
+        cog = RetentionCog(conversations, days)
+
+        await cog.cog_load()
+        if days is not None:
+            async with asyncio.timeout(10):
+                while await seen(conversations) != left:  # noqa: ASYNC110 - nobody is told
+                    await asyncio.sleep(0.01)
+        await cog.cog_unload()
+
+        assert await seen(conversations) == left
+        assert await seen(memory.conversations()) == left, "the file has forgotten it too"

@@ -1,0 +1,122 @@
+"""Who may stop an answer, and what a button does whose answer is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import discord
+import pytest
+import pytest_asyncio
+
+from bot.answering.answer import Answer, Answering
+from bot.answering.queue import WaitingLine
+from bot.answering.served_model import ServedModel
+from bot.conversation.budget import Budget
+from bot.discord_client.replies.running_replies import RunningReply
+from bot.discord_client.replies.stop_button import stop_view
+from bot.engine.interface import EngineOptions, FinishReason, Sampling
+from bot.engine.supervisor.supervisor import EngineProcess
+from tests.conversation.memory import ask, open_memory
+from tests.discord_client.stage import Stage
+from tests.phi3_tokenizer import write_phi3_tokenizer
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def answer(tmp_path: Path) -> AsyncIterator[Answer]:
+    """An answer that waits for its turn; no engine is needed to stop it."""
+    builder = write_phi3_tokenizer(tmp_path).builder
+    budget = Budget(4096, 100)
+    engine = EngineProcess(EngineOptions(engine="paged", model_dir=tmp_path))
+    model = ServedModel(engine, builder, budget, Sampling(), time_limit_seconds=10.0)
+    line = WaitingLine(most_running=1, most_waiting=1, most_waiting_per_person=1)
+    line.pause()
+    async with open_memory(tmp_path) as memory:
+        yield Answering(model, memory.conversations(), line).ask(ask("Hello"))
+
+
+async def was_stopped(answer: Answer) -> bool:
+    """Whether the answer ends at its turn without being generated."""
+    try:
+        async with asyncio.timeout(0.5):
+            assert [text async for text in answer.texts()] == []
+    except TimeoutError:
+        return False
+    return answer.outcome is not None and answer.outcome.reason is FinishReason.CANCELLED
+
+
+async def with_button(stage: Stage) -> tuple[discord.Message, int]:
+    """Grace's question, and the id of a reply to it with a Stop button."""
+    question = await stage.say("Hello", by="Grace")
+    reply = await question.reply("Hi", view=stop_view(question.id))
+    return question, reply.id
+
+
+async def click(stage: Stage, name: str, question: discord.Message, reply_id: int) -> int:
+    """Click as a person; return how many interactions the bot has responded to."""
+    before = responses(stage)
+    await stage.server.click(stage.person(name), stage.channel, reply_id, f"stop:{question.id}")
+    await stage.server.wait_for(lambda: responses(stage) > before, what="a response to the click")
+    return responses(stage)
+
+
+def responses(stage: Stage) -> int:
+    return sum("/interactions/" in call.path and call.status < 300 for call in stage.server.calls)
+
+
+def private_lines(stage: Stage, name: str) -> list[str]:
+    messages = stage.server.messages(stage.person(name), stage.channel)
+    return [message["content"] for message in messages if message["flags"] & 64]
+
+
+@pytest.mark.parametrize("name", ["Grace", "Ada"])
+async def test_who_asked_and_a_moderator_may_stop(stage: Stage, answer: Answer, name: str) -> None:
+    question, reply_id = await with_button(stage)
+    with stage.client.running_replies.running(question.id, RunningReply(answer, stage.person("Grace"))):
+        await click(stage, name, question, reply_id)
+    assert await was_stopped(answer)
+    assert private_lines(stage, name) == []
+
+
+async def test_somebody_else_is_told_in_private_and_nothing_stops(stage: Stage, answer: Answer) -> None:
+    question, reply_id = await with_button(stage)
+    with stage.client.running_replies.running(question.id, RunningReply(answer, stage.person("Grace"))):
+        await click(stage, "Linus", question, reply_id)
+        assert private_lines(stage, "Linus") == ["Only the person who asked, or a moderator, can stop this answer."]
+        assert private_lines(stage, "Grace") == []
+        assert stage.replies()[0]["components"]
+    assert not answer._stopped
+
+
+async def test_a_button_left_over_from_before_a_restart_goes_away(stage: Stage) -> None:
+    question, reply_id = await with_button(stage)
+    await click(stage, "Linus", question, reply_id)
+    assert stage.replies()[0]["components"] == []
+    assert stage.texts() == ["Hi"]
+
+
+async def test_at_the_end_every_answer_is_broken_off_and_people_are_told(stage: Stage, answer: Answer) -> None:
+    replies = stage.client.running_replies
+    delivered = False
+
+    async def deliver() -> None:
+        nonlocal delivered
+        with replies.running(1, RunningReply(answer, 1)):
+            began.set()
+            await going_down.wait()
+            assert await was_stopped(answer)
+            delivered = True
+
+    began, going_down = asyncio.Event(), asyncio.Event()
+    delivering = asyncio.create_task(deliver())
+    await began.wait()
+    await replies.suspend_all(0.01)  # nobody waits for longer than allowed
+    assert not delivered
+    going_down.set()
+    await replies.suspend_all(5)
+    assert delivered
+    assert replies.get(1) is None
+    await delivering

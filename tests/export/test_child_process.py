@@ -1,0 +1,124 @@
+"""Parts of an export in processes of their own: what they leave, and what is told when they fail."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bot.export.child_process import ChildError, run_child, without_colours
+from tests.export.export_process import until
+
+CHILD = """
+import os, signal, subprocess, sys, time
+from bot.export.child_process import die_with_parent
+
+die_with_parent()
+what, *rest = sys.argv[1:]
+if what == "print":
+    print("hello", os.environ.get("COLOUR"))
+elif what == "raise":
+    print("much", "more", sep="\\n")
+    raise ValueError("because")
+elif what == "refuse":
+    print("error: there is no such thing")
+    print("INFO: goodbye")
+    sys.exit(3)
+elif what == "crash":
+    os.kill(os.getpid(), signal.Signals[rest[0]])
+elif what == "silent":
+    sys.exit(7)
+else:
+    grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    print(os.getpid(), grandchild.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture(autouse=True)
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a module that children may be."""
+    (tmp_path / "some_child.py").write_text(CHILD, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return "some_child"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+def complaint(module: str, log: Path, *arguments: str) -> str:
+    with pytest.raises(ChildError) as raised:
+        run_child(module, arguments, log=log)
+    return str(raised.value)
+
+
+def test_what_it_prints_is_kept(module: str, log: Path) -> None:
+    run_child(module, ["print"], log=log, environment={"COLOUR": "blue"})
+    assert log.read_text(encoding="utf-8") == "hello blue\n"
+
+
+def test_the_line_that_tells_most_is_told(module: str, log: Path) -> None:
+    assert complaint(module, log, "raise") == "ValueError: because"
+    assert complaint(module, log, "refuse") == "there is no such thing"
+    assert complaint(module, log, "silent") == "it ended with exit code 7 and said nothing"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="these are POSIX signals")
+def test_a_crash_is_told(module: str, log: Path) -> None:
+    assert complaint(module, log, "crash", "SIGABRT") == "it crashed (signal 6)"
+    assert complaint(module, log, "crash", "SIGKILL") == "it was killed, most likely because memory ran out"
+
+
+def test_colours_are_not_told() -> None:
+    assert without_colours("\x1b[?25lApplying \x1b[90m━━\x1b[0m 48%\x1b[2K") == "Applying ━━ 48%"
+
+
+def processes(log: Path) -> list[psutil.Process]:
+    """The child and what it started."""
+    until(lambda: log.exists() and len(log.read_text(encoding="utf-8").split()) == 2)
+    return [psutil.Process(int(each)) for each in log.read_text(encoding="utf-8").split()]
+
+
+def all_gone(family: list[psutil.Process]) -> bool:
+    return not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family)
+
+
+def test_whoever_stops_waiting_ends_it(module: str, log: Path) -> None:
+    family: list[psutil.Process] = []
+
+    def stop() -> None:
+        family.extend(processes(log))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_child(module, ["wait"], log=log, on_poll=stop)
+    until(lambda: all_gone(family))
+
+
+@pytest.fixture
+def parent(module: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that waits for a child."""
+    code = (
+        "import sys; from pathlib import Path; from bot.export.child_process import run_child\n"
+        f"run_child({module!r}, ['wait'], log=Path({str(log)!r}))"
+    )
+    scripts = Path(__file__).parents[2] / "scripts"
+    paths = os.pathsep.join([str(scripts), str(scripts.parent), os.environ["PYTHONPATH"]])
+    with subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths}) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere the child's own child stays")
+def test_a_killed_parent_takes_it_along(parent: subprocess.Popen[bytes], log: Path) -> None:
+    family = processes(log)
+    parent.send_signal(signal.SIGKILL)
+    until(lambda: all_gone(family))

@@ -1,0 +1,135 @@
+"""Exports that are killed, stopped or run out of disk: what answers stays, and the next one cleans up."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from bot.export.workspace import open_workplace
+from bot.model.folder import open_model_folder
+from bot.model.manifest import read_manifest, wrong_files
+from bot.model.versions import ModelVersions
+from tests.export.export_process import ExportProcess, export, until
+from tests.export.exported_home import Exported, publish_exported
+from tests.export.hub_server import HubServer
+from tests.small_disk import fill, small_disk_at
+
+
+@pytest.fixture
+def versions(exported: Exported, tmp_path: Path) -> ModelVersions:
+    """A version that answers."""
+    return exported.copy(tmp_path / "home")
+
+
+def start(exported: Exported, versions: ModelVersions, *arguments: str) -> ExportProcess:
+    return ExportProcess(versions.home, "--model", exported.checkpoint, "--output", versions.home, *arguments)
+
+
+def require_untouched(versions: ModelVersions, exported: Exported) -> None:
+    """What answers is as it was, the pointer, every byte of the model, and what other programs see."""
+    assert versions.names == [exported.version]
+    model = open_model_folder(versions.home)
+    assert model.version == exported.version
+    manifest = read_manifest(model.path)
+    assert manifest is not None
+    assert wrong_files(model.path, manifest) == []
+    assert all((versions.home / name).samefile(model.path / name) for name in manifest.files)
+
+
+def left_behind(versions: ModelVersions) -> list[str]:
+    return [each.name for each in (versions.home / "versions").iterdir() if each.name.startswith(".")]
+
+
+def require_cleaned(versions: ModelVersions, exported: Exported) -> None:
+    """The next one removes what is left, before anything else."""
+    assert left_behind(versions) == [".work"]
+    told: list[str] = []
+    with open_workplace(versions.home, told.append):
+        assert told[0].startswith("Removed what an interrupted export left behind (")
+    assert left_behind(versions) == []
+    require_untouched(versions, exported)
+
+
+@pytest.mark.parametrize("stage", ["Exporting: reading the model", "Reading it with the model that was exported"])
+def test_a_kill_in_any_stage_touches_nothing(exported: Exported, versions: ModelVersions, stage: str) -> None:
+    process = start(exported, versions)
+    process.wait_for(stage)
+    process.kill()
+    require_untouched(versions, exported)
+    require_cleaned(versions, exported)
+
+
+@pytest.mark.parametrize(
+    "stage",
+    ["Checking the tokenizers", "Checking chat", "Trying the engine paged", "Reading a text", "Writing the manifest"],
+)
+def test_a_kill_in_any_stage_of_a_fetched_one(
+    hub: HubServer, exported: Exported, versions: ModelVersions, stage: str
+) -> None:
+    publish_exported(hub, exported)
+    more = [] if stage == "Reading a text" else ["--no-quality"]
+    process = ExportProcess(versions.home, "--prebuilt", "--output", versions.home, *more)
+    process.wait_for(stage)
+    process.kill()
+    require_untouched(versions, exported)
+    require_cleaned(versions, exported)
+
+
+def test_a_kill_while_the_exporter_writes(exported: Exported, versions: ModelVersions) -> None:
+    process = start(exported, versions)
+    process.wait_for("Exporting")
+    until(lambda: any((versions.home / "versions" / ".work").rglob("openvino_model.bin")))
+    process.kill()
+    require_untouched(versions, exported)
+    require_cleaned(versions, exported)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_export_leaves_nothing(exported: Exported, versions: ModelVersions, number: signal.Signals) -> None:
+    process = start(exported, versions)
+    process.wait_for("Exporting")
+    until(lambda: any((versions.home / "versions" / ".work").rglob("tokenizer.json")))
+    process.signal(number)
+    done = process.end()
+    assert done.code == 130
+    assert done.last_line.startswith("stopped; ")
+    process.until_alone()
+    assert left_behind(versions) == []
+    require_untouched(versions, exported)
+
+
+def test_two_exports_at_once(exported: Exported, versions: ModelVersions) -> None:
+    process = start(exported, versions)
+    process.wait_for("Exporting")
+    done = export("--model", exported.checkpoint, "--output", versions.home)
+    assert done.code == 2
+    assert "another export is at work in" in done.last_line
+    process.signal(signal.SIGINT)
+    assert process.end().code == 130
+    require_untouched(versions, exported)
+
+
+def test_a_disk_that_is_too_small_is_told_first(exported: Exported, tmp_path: Path) -> None:
+    with small_disk_at(tmp_path / "disk", 1024) as disk:
+        home = disk / "home"
+        done = export("--model", exported.checkpoint, "--output", home)
+        assert not home.exists()
+    assert done.code == 2
+    assert "this takes about 1.2 MB of disk and 1.0 MB are free" in done.last_line
+    assert "is in memory (tmpfs); what is written there counts as memory." in done.err
+
+
+def test_a_disk_that_fills_up_meanwhile(exported: Exported, tmp_path: Path) -> None:
+    with small_disk_at(tmp_path / "disk", 8192) as disk:
+        versions = exported.copy(disk / "home")
+        process = start(exported, versions)
+        process.wait_for("Exporting")
+        fill(disk / "filler")
+        done = process.end()
+        assert done.code == 2, done.err
+        assert f"the disk of {versions.home} is full; nothing was switched" in done.last_line
+        (disk / "filler").unlink()
+        require_untouched(versions, exported)
+        assert left_behind(versions) == []

@@ -1,0 +1,67 @@
+"""A model that is served without Discord, in real engine processes, and what tests see of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from bot.conversation.turn import ConversationKey
+from bot.engine.interface import FinishReason
+from bot.metrics.prometheus import Numbers
+from bot.serving.service import Serving
+from bot.settings import load_settings
+from tests.conversation.memory import Memory, ask, open_memory, person
+
+ENDLESS = "Repeat the word hello a thousand times."
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def memory(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Memory]:
+    async with open_memory(tmp_path_factory.mktemp("memory")) as memory:
+        yield memory
+
+
+def make_serving(memory: Memory, model_dir: Path, **settings: object) -> Serving:
+    loaded = load_settings(env_file=None, model_dir=model_dir, max_new_tokens=8, **settings)
+    return Serving(loaded, memory.conversations(), Numbers())
+
+
+def broken(graph: bytes) -> bytes:
+    """A model that OpenVINO cannot read, although the file is whole."""
+    return graph.replace(b'type="MatMul"', b'type="NoSuchOperation"', 1)
+
+
+def process_id(serving: Serving) -> int:
+    assert serving.facts is not None
+    return serving.facts.process_id
+
+
+def engines(parent: int | None = None) -> set[int]:
+    """The engine processes that a process has; None is this one."""
+    found = set()
+    for process in psutil.Process(parent).children():
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            if "spawn_main" in " ".join(process.cmdline()):
+                found.add(process.pid)
+    return found
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(120):
+        while not condition():  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.01)
+
+
+async def answered(serving: Serving, name: str = "Ada") -> FinishReason:
+    """Ask something whose answer is longer than allowed, in a conversation of one's own; return how it ended."""
+    answer = serving.answering.ask(ask(ENDLESS, name, key=ConversationKey(person(name))))
+    async for _ in answer.texts():
+        pass
+    assert answer.outcome is not None
+    return answer.outcome.reason

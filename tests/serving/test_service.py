@@ -1,0 +1,252 @@
+"""One model takes another's place, or does not and changes nothing: with real models in real engine processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+import pytest_asyncio
+
+from bot.conversation.turn import ConversationKey
+from bot.discord_client.commands.model_info import describe_model
+from bot.engine.interface import EngineOptions, FinishReason
+from bot.engine.supervisor import child_process as child
+from bot.engine.worker import main, memory_limit
+from bot.errors import ConfigurationError
+from bot.metrics.prometheus import Numbers
+from bot.serving.service import Serving
+from tests.conversation.memory import Memory, person
+from tests.serving.served import answered, broken, engines, make_serving, memory, process_id, until
+from tests.small_model import small_model_dir
+
+__all__ = ["memory", "small_model_dir"]
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+OUTSIDE = "PROCESSES_OUTSIDE_OF_THE_CONTAINER"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def serving(memory: Memory, small_model_dir: Path) -> AsyncIterator[Serving]:
+    """A model that answers, with a cache for less than its context."""
+    serving = make_serving(memory, small_model_dir, kv_cache_gigabytes=0.05)
+    await serving.start(lambda _: None)
+    yield serving
+    await serving.close()
+
+
+@pytest.fixture(scope="module")
+def copy(small_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another folder with the same model."""
+    return Path(shutil.copytree(small_model_dir, tmp_path_factory.mktemp("models") / "copy")).resolve()
+
+
+@contextmanager
+def changed(path: Path, change: Callable[[bytes], bytes]) -> Iterator[None]:
+    """Change a file for as long as the block lasts."""
+    content = path.read_bytes()
+    path.write_bytes(change(content))
+    try:
+        yield
+    finally:
+        path.write_bytes(content)
+
+
+def without(*names: str) -> Callable[[bytes], bytes]:
+    """Leave these out of a JSON object."""
+    return lambda content: json.dumps({k: v for k, v in json.loads(content).items() if k not in names}).encode()
+
+
+async def turns_of_ada(serving: Serving) -> int:
+    """How many turns Ada's next question would continue."""
+    return len((await serving.answering.conversations.peek(ConversationKey(person("Ada")))).line)
+
+
+async def test_conversations_fit_a_cache_that_is_shorter_than_the_context(serving: Serving) -> None:
+    assert serving.facts is not None
+    assert serving.folder.context_length == 8192
+    assert serving.answering.model.budget.context_length == serving.facts.cache_tokens < 8192
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "reason"),
+    [
+        pytest.param(
+            "openvino_model.bin", lambda weights: weights[:1000], "openvino_model.bin is cut off", id="cut off"
+        ),
+        pytest.param("tokenizer.json", lambda text: text[:1000], "tokenizer.json is not valid JSON", id="no tokenizer"),
+        pytest.param(
+            "openvino_model.xml",
+            broken,
+            r"the model in .* does not load: .*NoSuchOperation",
+            id="does not compile",
+        ),
+        pytest.param(
+            "config.json",
+            lambda config: re.sub(rb'"vocab_size": \d+', b'"vocab_size": 100', config),
+            r"the model does not answer a first question: token id \d+ is outside the vocabulary of 100",
+            id="does not answer",
+        ),
+    ],
+)
+async def test_a_model_that_cannot_answer_changes_nothing(
+    serving: Serving, copy: Path, file: str, change: Callable[[bytes], bytes], reason: str
+) -> None:
+    before, processes = process_id(serving), engines()
+    with changed(copy / file, change), pytest.raises(ConfigurationError, match=reason) as caught:
+        await serving.replace(copy)
+    assert "\n" not in str(caught.value)
+    assert (process_id(serving), serving.folder.path, engines()) == (before, serving.folder.path, processes)
+    assert await answered(serving) is FinishReason.LENGTH
+
+
+async def test_a_folder_that_is_not_there_changes_nothing(serving: Serving, tmp_path: Path) -> None:
+    before = process_id(serving)
+    with pytest.raises(ConfigurationError, match="there is no model folder"):
+        await serving.replace(tmp_path / "nowhere")
+    assert process_id(serving) == before
+
+
+async def test_another_folder_takes_over_and_its_link_is_followed_anew_each_time(
+    serving: Serving, small_model_dir: Path, copy: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "current"
+    try:
+        link.symlink_to(small_model_dir, target_is_directory=True)
+    except OSError:
+        pytest.skip("this system does not let this user make links")
+    await answered(serving)
+    conversations = serving.answering.conversations
+    turns = await turns_of_ada(serving)
+    first = process_id(serving)
+    replacing = asyncio.create_task(serving.replace(link))
+    await asyncio.sleep(0)
+    with pytest.raises(ConfigurationError, match="a model is being loaded already"):
+        await serving.replace()
+    assert (await replacing).startswith("SmolLM2-135M-Instruct answers now. It was loaded beside the old one in ")
+
+    second = process_id(serving)
+    assert second != first
+    assert serving.folder.path == small_model_dir
+    assert serving.facts is not None
+    assert serving.answering.model.budget.context_length == serving.facts.cache_tokens
+    await until(lambda: engines().isdisjoint({first}))
+
+    link.unlink()
+    link.symlink_to(copy, target_is_directory=True)
+    await serving.replace()
+
+    assert serving.folder.path == copy
+    assert process_id(serving) != second
+    assert serving.answering.conversations is conversations
+    assert await turns_of_ada(serving) == turns > 0
+    assert await answered(serving) is FinishReason.LENGTH
+    assert await turns_of_ada(serving) == turns + 1
+
+
+async def test_close_ends_a_model_that_is_being_loaded(memory: Memory, small_model_dir: Path) -> None:
+    before = engines()
+    serving = make_serving(memory, small_model_dir)
+    replacing = asyncio.create_task(serving.replace())
+    await until(lambda: engines() > before)
+    await serving.close()
+    assert engines() == before
+    with pytest.raises(asyncio.CancelledError):
+        await replacing
+
+
+async def test_a_model_without_end_tokens_is_told(memory: Memory, copy: Path) -> None:
+    plain = (
+        "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}> {% endif %}"
+    )
+    with (
+        changed(copy / "config.json", without("eos_token_id")),
+        changed(copy / "generation_config.json", without("eos_token_id")),
+        changed(
+            copy / "tokenizer_config.json",
+            lambda content: json.dumps({**json.loads(content), "chat_template": plain}).encode(),
+        ),
+    ):
+        endless = make_serving(memory, copy)
+    assert not endless.can_stop
+    assert "**End tokens:** none: answers end only at their longest" in describe_model(endless, Numbers())
+    assert make_serving(memory, copy).can_stop
+
+
+async def test_a_system_prompt_that_leaves_no_room_is_refused(memory: Memory, small_model_dir: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"SYSTEM_PROMPT takes 5,0.* tokens, more than half of the 8,184"):
+        make_serving(memory, small_model_dir, system_prompt="word " * 5000)
+
+
+def run_in_a_small_container(connection: Connection, options: EngineOptions) -> None:
+    """Be an engine process in a control group whose memory another one takes up as soon as its cache is full."""
+    outside = {os.getpid(), *map(int, os.environ[OUTSIDE].split())}
+    others = engines(os.getppid()) - outside
+    files = {
+        "proc/self/cgroup": "0::/bot\n",
+        "sys/fs/cgroup/bot/memory.max": "8000000000",
+        "sys/fs/cgroup/bot/memory.current": str(7_800_000_000 * len(others)),
+        "sys/fs/cgroup/bot/memory.stat": "inactive_file 0\n",
+    }
+    with tempfile.TemporaryDirectory() as root:
+        for name, content in files.items():
+            path = Path(root, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
+        with patch.object(memory_limit, "usable_memory", partial(memory_limit.usable_memory, Path(root))):
+            main.run(connection, options)
+
+
+async def replace_under_load(serving: Serving, folder: Path) -> str:
+    """Replace the model while three people ask question after question, each of which must be answered."""
+    replacing = asyncio.create_task(serving.replace(folder))
+
+    async def keep_asking(person: str) -> None:
+        reasons = [await answered(serving, person)]
+        while not replacing.done():
+            reasons.append(await answered(serving, person))
+        assert set(reasons) == {FinishReason.LENGTH}
+
+    await asyncio.gather(*map(keep_asking, ("Ada", "Grace", "Linus")))
+    return await replacing
+
+
+async def test_where_memory_holds_one_model_answers_pause_and_nobody_is_lost(
+    memory: Memory, small_model_dir: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "run", run_in_a_small_container)
+    others = engines()
+    monkeypatch.setenv(OUTSIDE, " ".join(map(str, others)))
+    serving = make_serving(memory, small_model_dir, kv_cache_gigabytes=0.05, max_batch=1)
+    await serving.start(lambda _: None)
+    first = process_id(serving)
+
+    with changed(copy / "openvino_model.xml", broken), pytest.raises(ConfigurationError, match="does not load"):
+        await replace_under_load(serving, copy)
+
+    again = process_id(serving)
+    assert again != first, "the old one had to leave, and came back"
+    assert serving.folder.path == small_model_dir
+    turns = await turns_of_ada(serving)
+
+    line = await replace_under_load(serving, copy)
+
+    assert re.fullmatch(
+        r"SmolLM2-135M-Instruct answers now\. Memory holds one model only, so answers paused for \d+ s\.", line
+    )
+    assert serving.folder.path == copy
+    assert engines() - others == {process_id(serving)}
+    assert await turns_of_ada(serving) > turns
+    await serving.close()
+    assert engines() == others

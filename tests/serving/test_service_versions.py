@@ -1,0 +1,194 @@
+"""A start takes the latest version that works, and no version takes over that is not what its export left."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.engine.interface import FinishReason
+from bot.errors import ConfigurationError
+from bot.model.manifest import write_manifest
+from bot.model.versions import ModelVersions
+from bot.serving.service import Serving
+from tests.conversation.memory import Memory
+from tests.serving.served import answered, broken, engines, make_serving, memory, process_id
+from tests.serving.versions_of_small_model import add_version, change_file, cut_off, with_another_bit
+from tests.small_model import small_model_dir
+
+__all__ = ["memory", "small_model_dir"]
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+UNLOADABLE = ("openvino_model.xml", broken)
+
+
+def mended(graph: bytes) -> bytes:
+    return graph.replace(b"NoSuchOperation", b"MatMul")
+
+
+def shorter(content: bytes) -> bytes:
+    return content[:-1]
+
+
+@pytest.fixture
+def versions(small_model_dir: Path, tmp_path: Path) -> ModelVersions:
+    """One version, which is good and answers."""
+    versions = ModelVersions(tmp_path / "home")
+    add_version(versions, "first", small_model_dir)
+    versions.switch("first")
+    return versions
+
+
+@asynccontextmanager
+async def started(memory: Memory, versions: ModelVersions) -> AsyncIterator[Serving]:
+    serving = make_serving(memory, versions.home, kv_cache_gigabytes=0.05)
+    try:
+        await serving.start(lambda _: None)
+        yield serving
+    finally:
+        await serving.close()
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What people were warned of, but for the cache that is small on purpose."""
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    return [line for line in told if not line.startswith("Memory allows ")]
+
+
+async def test_a_version_that_is_not_complete_is_not_started_with(
+    memory: Memory, versions: ModelVersions, small_model_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("second", "third"):
+        add_version(versions, name, small_model_dir, damaged_by=("tokenizer.json", cut_off))
+        versions.switch(name)
+
+    async with started(memory, versions) as serving:
+        assert serving.folder.version == "first"
+        assert serving.folder.path == versions.folder("first")
+        assert await answered(serving) is FinishReason.LENGTH
+        assert serving.refusal is not None
+        assert serving.refusal.choice == versions.choice
+
+    [line] = warnings(caplog)
+    assert line.startswith(
+        f"SmolLM2-135M-Instruct (first) answers, not the version third: the version third in MODEL_DIR={versions.home} "
+        "is not complete: tokenizer.json has 1000 bytes, not "
+    )
+    assert line.endswith(serving.refusal.reason)
+
+
+async def test_a_version_that_the_engine_refuses_is_left_for_the_one_before(
+    memory: Memory, versions: ModelVersions, small_model_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = engines()
+    add_version(versions, "second", small_model_dir, built_with=UNLOADABLE)
+    versions.switch("second")
+
+    async with started(memory, versions) as serving:
+        assert serving.folder.version == "first"
+        assert engines() - before == {process_id(serving)}
+        assert await answered(serving) is FinishReason.LENGTH
+        [line] = warnings(caplog)
+        assert "(first) answers, not the version second: the model in " in line
+        assert "NoSuchOperation" in line
+
+        with pytest.raises(ConfigurationError, match="NoSuchOperation"):
+            await serving.replace()
+        assert serving.folder.version == "first"
+        change_file(versions.folder("second") / "openvino_model.xml", mended)
+        write_manifest(versions.folder("second"))
+        assert (await serving.replace()).startswith("SmolLM2-135M-Instruct (second) answers now. ")
+        assert serving.folder.version == "second"
+        assert serving.refusal is None
+    assert engines() == before
+
+
+async def test_a_version_with_a_changed_byte_is_not_started_with(
+    memory: Memory, versions: ModelVersions, small_model_dir: Path
+) -> None:
+    before = engines()
+    add_version(versions, "second", small_model_dir, damaged_by=("openvino_model.bin", with_another_bit))
+    versions.switch("second")
+    async with started(memory, versions) as serving:
+        assert serving.folder.version == "first"
+        assert engines() - before == {process_id(serving)}, "the engine that was loading it has ended"
+        assert await answered(serving) is FinishReason.LENGTH
+        assert serving.refusal is not None
+        assert "openvino_model.bin was changed (its SHA-256 is another)" in serving.refusal.reason
+    assert engines() == before
+
+
+async def test_a_bot_that_is_ended_does_not_read_on(memory: Memory, versions: ModelVersions) -> None:
+    serving = make_serving(memory, versions.home, kv_cache_gigabytes=0.05)
+    await serving.close()
+    with pytest.raises(ConfigurationError, match="the bot is being ended"):
+        await serving.replace()
+
+
+async def test_where_no_version_works_the_current_one_s_refusal_is_told(
+    memory: Memory, small_model_dir: Path, tmp_path: Path
+) -> None:
+    before = engines()
+    versions = ModelVersions(tmp_path / "home")
+    for name, damage in (("first", ("config.json", shorter)), ("second", None), ("third", None)):
+        add_version(versions, name, small_model_dir, built_with=UNLOADABLE, damaged_by=damage)
+        versions.switch(name)
+    serving = make_serving(memory, versions.home, kv_cache_gigabytes=0.05)
+    try:
+        with pytest.raises(ConfigurationError, match="NoSuchOperation") as raised:
+            await serving.start(lambda _: None)
+    finally:
+        await serving.close()
+    assert str(versions.folder("third")) in str(raised.value)
+    assert engines() == before
+
+    change_file(versions.folder("third") / "openvino_model.bin", cut_off)
+    change_file(versions.folder("second") / "tokenizer.json", cut_off)
+    with pytest.raises(ConfigurationError, match=r"version third in .* is not complete: openvino_model\.bin is cut"):
+        make_serving(memory, versions.home)
+
+
+async def test_a_file_that_was_changed_after_the_export_is_named_and_changes_nothing(
+    memory: Memory, versions: ModelVersions, small_model_dir: Path
+) -> None:
+    template = "tokenizer_config.json"
+    add_version(versions, "second", small_model_dir, damaged_by=("openvino_model.bin", with_another_bit))
+    add_version(versions, "third", small_model_dir, damaged_by=(template, lambda text: text.replace(b"Smol", b"Tall")))
+    async with started(memory, versions) as serving:
+        process, processes = process_id(serving), engines()
+        for version, file in (("second", "openvino_model.bin"), ("third", template)):
+            versions.switch(version)
+            with pytest.raises(ConfigurationError) as raised:
+                await serving.replace()
+            assert str(raised.value).startswith(
+                f"the version {version} in MODEL_DIR={versions.home} is damaged: {file} was changed (its SHA-256 is "
+                f"another); go back with `python scripts/export_model.py --output {versions.home} --rollback`"
+            )
+            assert "\n" not in str(raised.value)
+            assert serving.refusal is not None
+            assert (serving.refusal.choice, serving.refusal.reason) == (versions.choice, str(raised.value))
+        assert (process_id(serving), engines()) == (process, processes)
+        assert await answered(serving) is FinishReason.LENGTH
+
+        refusal = serving.refusal
+        with pytest.raises(ConfigurationError, match="there is no model folder"):
+            await serving.replace(versions.home / "nowhere")
+        with pytest.raises(ConfigurationError, match=r"the version second in .* is damaged"):
+            await serving.replace(versions.folder("second"))
+        assert serving.refusal is refusal, "these are other folders' affairs"
+
+
+async def test_a_folder_without_versions_has_no_version_to_refuse(
+    memory: Memory, small_model_dir: Path, tmp_path: Path
+) -> None:
+    versions = ModelVersions(tmp_path)
+    add_version(versions, "plain", small_model_dir)  # and no pointer
+    serving = make_serving(memory, versions.folder("plain"))
+    change_file(versions.folder("plain") / "openvino_model.bin", with_another_bit)
+    with pytest.raises(ConfigurationError, match=r"is damaged: openvino_model\.bin was changed .*; make it again with"):
+        await serving.replace()
+    assert serving.refusal is None
