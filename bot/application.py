@@ -104,10 +104,10 @@ class Application:
     async def drain(self) -> None:
         """Take no new questions, let answers on their way end up to the limit, then end the bot."""
         self._progress.stage("Letting the answers on their way end")
-        self.answering.line.close()
+        self.answering.queue.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.drain_seconds):
-                await self.answering.line.wait_until_nobody_runs()
+                await self.answering.queue.wait_until_nobody_runs()
                 await self.client.running_replies.wait_until_delivered()
 
     def health(self) -> Health:
@@ -117,8 +117,8 @@ class Application:
             "engine": self.serving.facts is not None,
             "database": self.storage.trouble is None,
             "draining": self._draining is not None,
-            "running": self.answering.line.running,
-            "waiting": self.answering.line.waiting,
+            "running": self.answering.queue.running,
+            "waiting": self.answering.queue.waiting,
             "engine_restarts": self.numbers.restarts,
         }
         return Health(bool(details["discord"] and details["engine"] and not details["draining"]), details)

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from weakref import WeakSet
 
-from bot.answering.queue import LineClosedError, LineFullError, Place, PlaceLeftError, WaitingLine
+from bot.answering.queue import QuestionQueue, QueueClosedError, QueueFullError, Ticket, TicketLeftError
 from bot.answering.served_model import ServedModel
 from bot.answering.throughput import Throughput
 from bot.conversation.changes import TurnChange
@@ -39,10 +39,10 @@ class Answer:
         shortened: how much of the question was read, if it was too long.
     """
 
-    def __init__(self, answering: Answering, question: Question, place: Place) -> None:
+    def __init__(self, answering: Answering, question: Question, ticket: Ticket) -> None:
         self._answering = answering
         self._question = question
-        self._place = place
+        self._ticket = ticket
         self._generation: Generation | None = None
         self._stopped = False
         self._taken_back = False
@@ -87,7 +87,7 @@ class Answer:
         if self._generation is not None:
             self._generation.cancel()
         else:
-            self._place.leave()
+            self._ticket.leave()
 
     def take_back(self) -> None:
         """End it because the question is gone. Nothing of it is remembered."""
@@ -106,17 +106,17 @@ class Answer:
         Args:
             on_position: called with its place among those who wait, at once and when it changes; 1 is next.
         """
-        with self._place:
+        with self._ticket:
             try:
-                async for position in self._place.positions():
+                async for position in self._ticket.positions():
                     on_position(position)
-            except PlaceLeftError:
+            except TicketLeftError:
                 self._end_unanswered(FinishReason.CANCELLED)
-            except LineClosedError as error:
+            except QueueClosedError as error:
                 self._suspended = True
                 self._end_unanswered(FinishReason.FAILED, str(error))
             else:
-                self._answering.numbers.answer_began(self._place.waited_seconds)
+                self._answering.numbers.answer_began(self._ticket.waited_seconds)
                 async with aclosing(self._generate()) as texts:
                     async for text in texts:
                         yield text
@@ -190,18 +190,18 @@ class Answering:
     Args:
         model: what answers; another may take its place at any time, with `adopt`.
         conversations: what was said before.
-        line: whose question runs next.
+        queue: whose question runs next.
         numbers: counts what happens.
     """
 
     def __init__(
-        self, model: ServedModel, conversations: Conversations, line: WaitingLine, numbers: Numbers | None = None
+        self, model: ServedModel, conversations: Conversations, queue: QuestionQueue, numbers: Numbers | None = None
     ) -> None:
         self.model = model
         self.conversations = conversations
-        self.line = line
+        self.queue = queue
         self.numbers = numbers or Numbers()
-        self.numbers.watch_line(lambda: line.running, lambda: line.waiting)
+        self.numbers.watch_queue(lambda: queue.running, lambda: queue.waiting)
         self.throughput = Throughput()
         self._answers: WeakSet[Answer] = WeakSet()
         conversations.listen(self._follow)
@@ -212,25 +212,25 @@ class Answering:
         self.throughput = Throughput()
 
     def ask(self, question: Question, *, accepted_before: bool = False) -> Answer:
-        """Take a place in the line for a question; `Answer.texts` must be run, and waits for its turn.
+        """Take a ticket for a question; `Answer.texts` must be run, and waits for its turn.
 
         Args:
             question: the question.
-            accepted_before: it had a place before a restart, and gets one again however many wait.
+            accepted_before: it had a ticket before a restart, and gets one again however many wait.
 
         Raises:
-            LineFullError: too many wait. The message is for the person.
-            LineClosedError: the bot is being ended. The message is for the person.
+            QueueFullError: too many wait. The message is for the person.
+            QueueClosedError: the bot is being ended. The message is for the person.
         """
         try:
-            place = self.line.join(question.key, question.asked.author_id, however_many=accepted_before)
-        except LineFullError as error:
-            self.numbers.answer_refused("person's line full" if error.per_person else "line full")
+            ticket = self.queue.join(question.key, question.asked.author_id, ignore_limits=accepted_before)
+        except QueueFullError as error:
+            self.numbers.answer_refused("person's queue full" if error.per_person else "queue full")
             raise
-        except LineClosedError:
+        except QueueClosedError:
             self.numbers.answer_refused("being ended")
             raise
-        answer = Answer(self, question, place)
+        answer = Answer(self, question, ticket)
         self._answers.add(answer)
         return answer
 

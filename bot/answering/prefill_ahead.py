@@ -59,7 +59,7 @@ class ReadingAhead:
     async def _next(self) -> Opened | None:
         """The conversation to be read now; None if there is none, or if people's answers come first."""
         answering, facts = self._answering, self._answering.model.engine.facts
-        if not answering.line.idle or facts is None or not facts.cache_tokens:
+        if not answering.queue.idle or facts is None or not facts.cache_tokens:
             return None
         conversations, owner = answering.conversations, answering.model.cache_owner
         expected, self._expected = self._expected, None
@@ -79,7 +79,7 @@ class ReadingAhead:
         """Read one conversation; return whether it is in the cache now."""
         model, conversation = self._answering.model, opened.conversation
         prefix = await asyncio.to_thread(model.window.prefix, opened.system_prompt, opened.line)
-        if not self._answering.line.idle:
+        if not self._answering.queue.idle:
             return False
         request = GenerationRequest(prefix, frozenset(), max_new_tokens=0, ahead=True)
         self._being_read, self._generation = conversation.key, model.engine.submit(request)

@@ -1,10 +1,10 @@
 """Whose question runs next.
 
-Everybody's questions stand in one line, and a few of them run at once, never two of one conversation. Next comes the
+Everybody's questions stand in one queue, and a few of them run at once, never two of one conversation. Next comes the
 person whose latest turn is longest ago, those without a turn first, and equals in the order in which they asked. So
 nobody's second question begins before another's first, and while somebody could begin, everybody else begins at most
 once before them. A question whose conversation is busy holds up nothing in other conversations. Turns are remembered
-until the line is idle.
+until the queue is idle.
 
 All of this belongs to one event loop; nothing here may be called from another thread.
 """
@@ -17,11 +17,11 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Hashable
 from types import TracebackType
 
-# Bounds what a line that is never idle holds. Whoever is forgotten had the turn longest ago and was ahead anyway.
+# Bounds what a queue that is never idle holds. Whoever is forgotten had the turn longest ago and was ahead anyway.
 _MOST_REMEMBERED = 10_000
 
 
-class LineFullError(Exception):
+class QueueFullError(Exception):
     """Nobody more may wait; the text is for the person who asked.
 
     Attributes:
@@ -38,32 +38,32 @@ class LineFullError(Exception):
         self.per_person = per_person
 
 
-class LineClosedError(Exception):
-    """The line takes nobody any more; the text is for the person who asked."""
+class QueueClosedError(Exception):
+    """The queue takes nobody any more; the text is for the person who asked."""
 
     def __init__(self) -> None:
         super().__init__("I am being restarted; please ask again in a minute.")
 
 
-class PlaceLeftError(Exception):
-    """The place was given up before its turn came, so its turn never comes."""
+class TicketLeftError(Exception):
+    """The ticket was given up before its turn came, so its turn never comes."""
 
 
-class Place:
-    """One question's place in the line. As a context manager it is left at the end, whatever happened.
+class Ticket:
+    """One question's ticket in the queue. As a context manager it is left at the end, whatever happened.
 
     Attributes:
         conversation: which conversation the question belongs to.
         person: who asked it.
     """
 
-    def __init__(self, line: WaitingLine, conversation: Hashable, person: Hashable) -> None:
+    def __init__(self, queue: QuestionQueue, conversation: Hashable, person: Hashable) -> None:
         self.conversation = conversation
         self.person = person
-        self._line = line
+        self._queue = queue
         self._joined_at = time.monotonic()
         self._waited_until: float | None = None
-        self._lost: type[LineClosedError | PlaceLeftError] | None = None
+        self._lost: type[QueueClosedError | TicketLeftError] | None = None
 
     @property
     def position(self) -> int:
@@ -72,12 +72,12 @@ class Place:
         It is exact if the running questions end in the order in which they began and nobody else comes or goes.
 
         Raises:
-            LineClosedError: the line was closed before its turn came.
-            PlaceLeftError: the place was left before its turn came.
+            QueueClosedError: the queue was closed before its turn came.
+            TicketLeftError: the ticket was left before its turn came.
         """
         if self._lost is not None:
             raise self._lost
-        return 0 if self._waited_until is not None else self._line._position(self)
+        return 0 if self._waited_until is not None else self._queue._position(self)
 
     @property
     def waited_seconds(self) -> float:
@@ -91,27 +91,27 @@ class Place:
         A slow reader gets only the newest position.
 
         Raises:
-            LineClosedError: the line was closed before its turn came.
-            PlaceLeftError: the place was left before its turn came.
+            QueueClosedError: the queue was closed before its turn came.
+            TicketLeftError: the ticket was left before its turn came.
         """
         told = 0
         while position := self.position:
             if position == told:
-                await self._line._change()
+                await self._queue._change()
             else:
                 told = position
                 yield position
 
-    async def turn(self) -> None:
+    async def wait(self) -> None:
         """Wait until the turn has come; the errors are those of `positions`."""
         async for _ in self.positions():
             pass
 
     def leave(self) -> None:
-        """Give the place up, waiting or running, and let the next begin. Leaving again does nothing."""
-        self._line._remove(self)
+        """Give the ticket up, waiting or running, and let the next begin. Leaving again does nothing."""
+        self._queue._remove(self)
 
-    def __enter__(self) -> Place:
+    def __enter__(self) -> Ticket:
         return self
 
     def __exit__(
@@ -119,7 +119,7 @@ class Place:
     ) -> None:
         self.leave()
 
-    def _end_wait(self, lost: type[LineClosedError | PlaceLeftError] | None = None) -> None:
+    def _end_wait(self, lost: type[QueueClosedError | TicketLeftError] | None = None) -> None:
         self._waited_until = time.monotonic()
         self._lost = lost
 
@@ -131,19 +131,19 @@ class _Order:
         self._most_running = most_running
         self._latest_turns: OrderedDict[Hashable, int] = OrderedDict()  # by person, the longest ago first
         self._turns = 0
-        self.running: list[Place] = []  # in the order in which they began
-        self.waiting: list[Place] = []  # in the order in which they came
+        self.running: list[Ticket] = []  # in the order in which they began
+        self.waiting: list[Ticket] = []  # in the order in which they came
 
-    def begin_next(self) -> Place | None:
-        """Let the next place begin; None if none may."""
+    def begin_next(self) -> Ticket | None:
+        """Let the next ticket begin; None if none may."""
         if len(self.running) >= self._most_running:
             return None
-        busy = {place.conversation for place in self.running}
-        startable = [place for place in self.waiting if place.conversation not in busy]
+        busy = {ticket.conversation for ticket in self.running}
+        startable = [ticket for ticket in self.waiting if ticket.conversation not in busy]
         if not startable:
             return None
         # The first of equals wins, so a person's own questions and the newcomers keep the order in which they came.
-        chosen = min(startable, key=lambda place: self._latest_turns.get(place.person, 0))
+        chosen = min(startable, key=lambda ticket: self._latest_turns.get(ticket.person, 0))
         self.waiting.remove(chosen)
         self.running.append(chosen)
         self._remember_turn(chosen.person)
@@ -153,13 +153,13 @@ class _Order:
         """Take everybody for a newcomer again."""
         self._latest_turns.clear()
 
-    def forecast(self) -> list[Place]:
+    def forecast(self) -> list[Ticket]:
         """Those who wait, in the order in which they begin if the running ones end in the order in which they began."""
         future = _Order(self._most_running)
         future.running, future.waiting, future._turns = self.running.copy(), self.waiting.copy(), self._turns
-        for place in self.waiting:
-            if place.person in self._latest_turns:
-                future._latest_turns[place.person] = self._latest_turns[place.person]
+        for ticket in self.waiting:
+            if ticket.person in self._latest_turns:
+                future._latest_turns[ticket.person] = self._latest_turns[ticket.person]
         begun = []
         while future.waiting:
             begins = future.begin_next()
@@ -177,7 +177,7 @@ class _Order:
             self._latest_turns.popitem(last=False)
 
 
-class WaitingLine:
+class QuestionQueue:
     """Lets questions run, a few at once and the others after them, fairly between people.
 
     Args:
@@ -193,7 +193,7 @@ class WaitingLine:
         self._paused = False
         self._closed = False
         self._changed = asyncio.Event()
-        self._positions: dict[Place, int] | None = None  # worked out when somebody asks, once after each change
+        self._positions: dict[Ticket, int] | None = None  # worked out when somebody asks, once after each change
 
     @property
     def running(self) -> int:
@@ -210,28 +210,28 @@ class WaitingLine:
         """Nothing runs and nothing waits."""
         return not self.running and not self.waiting
 
-    def join(self, conversation: Hashable, person: Hashable, *, however_many: bool = False) -> Place:
-        """Take a place for a question; its turn may have come at once.
+    def join(self, conversation: Hashable, person: Hashable, *, ignore_limits: bool = False) -> Ticket:
+        """Take a ticket for a question; its turn may have come at once.
 
         Args:
             conversation: of one conversation, one question runs at a time.
             person: who asks.
-            however_many: no limit applies.
+            ignore_limits: no limit applies.
 
         Raises:
-            LineFullError: it would have to wait, and too many do.
-            LineClosedError: the line is closed.
+            QueueFullError: it would have to wait, and too many do.
+            QueueClosedError: the queue is closed.
         """
         if self._closed:
-            raise LineClosedError
-        place = Place(self, conversation, person)
-        self._order.waiting.append(place)
+            raise QueueClosedError
+        ticket = Ticket(self, conversation, person)
+        self._order.waiting.append(ticket)
         self._begin()
-        if not however_many and place in self._order.waiting and (error := self._passed_limit(person)):
-            self._order.waiting.remove(place)
+        if not ignore_limits and ticket in self._order.waiting and (error := self._passed_limit(person)):
+            self._order.waiting.remove(ticket)
             raise error
         self._tell()
-        return place
+        return ticket
 
     def pause(self) -> None:
         """Let nobody's turn begin until `resume`."""
@@ -246,8 +246,8 @@ class WaitingLine:
     def close(self) -> None:
         """Let nobody join any more and send away those who wait. Those who run go on."""
         self._closed = True
-        for place in self._order.waiting:
-            place._end_wait(LineClosedError)
+        for ticket in self._order.waiting:
+            ticket._end_wait(QueueClosedError)
         self._order.waiting.clear()
         self._tell()
 
@@ -257,15 +257,15 @@ class WaitingLine:
             await self._change()
 
     def _begin(self) -> None:
-        while not self._paused and (place := self._order.begin_next()):
-            place._end_wait()
+        while not self._paused and (ticket := self._order.begin_next()):
+            ticket._end_wait()
 
-    def _remove(self, place: Place) -> None:
-        if place in self._order.running:
-            self._order.running.remove(place)
-        elif place in self._order.waiting:
-            self._order.waiting.remove(place)
-            place._end_wait(PlaceLeftError)
+    def _remove(self, ticket: Ticket) -> None:
+        if ticket in self._order.running:
+            self._order.running.remove(ticket)
+        elif ticket in self._order.waiting:
+            self._order.waiting.remove(ticket)
+            ticket._end_wait(TicketLeftError)
         else:
             return
         if self.idle:
@@ -273,17 +273,17 @@ class WaitingLine:
         self._begin()
         self._tell()
 
-    def _passed_limit(self, person: Hashable) -> LineFullError | None:
-        if sum(place.person == person for place in self._order.waiting) > self._most_waiting_per_person:
-            return LineFullError(self._most_waiting_per_person, per_person=True)
+    def _passed_limit(self, person: Hashable) -> QueueFullError | None:
+        if sum(ticket.person == person for ticket in self._order.waiting) > self._most_waiting_per_person:
+            return QueueFullError(self._most_waiting_per_person, per_person=True)
         if self.waiting > self._most_waiting:
-            return LineFullError(self._most_waiting, per_person=False)
+            return QueueFullError(self._most_waiting, per_person=False)
         return None
 
-    def _position(self, place: Place) -> int:
+    def _position(self, ticket: Ticket) -> int:
         if self._positions is None:
             self._positions = {waiting: number for number, waiting in enumerate(self._order.forecast(), start=1)}
-        return self._positions[place]
+        return self._positions[ticket]
 
     async def _change(self) -> None:
         await self._changed.wait()

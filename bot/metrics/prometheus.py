@@ -130,7 +130,7 @@ class Numbers:
         self._queue_wait.observe(waited_seconds)
 
     def answer_refused(self, reason: str) -> None:
-        """A question was turned away at once, for a reason such as `line full`."""
+        """A question was turned away at once, for a reason such as `queue full`."""
         self._refused.labels(reason).inc()
 
     def first_token(self, seconds: float) -> None:
@@ -170,7 +170,7 @@ class Numbers:
         self._loaded.set_function(_or_unknown(lambda: int(facts() is not None)))
         self._cache_tokens.set_function(_or_unknown(lambda: known.cache_tokens if (known := facts()) else 0))
 
-    def watch_line(self, running: Callable[[], int], waiting: Callable[[], int]) -> None:
+    def watch_queue(self, running: Callable[[], int], waiting: Callable[[], int]) -> None:
         """Ask these at every scrape how many answers run and how many questions wait.
 
         One that raises is logged and shown as NaN, which is how Prometheus writes a number that is not known.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.answering.answer import Answering
-from bot.answering.queue import WaitingLine
+from bot.answering.queue import QuestionQueue
 from bot.conversation.conversations import Conversations
 from bot.engine.interface import EngineFacts
 from bot.engine.supervisor.supervisor import EngineProcess
@@ -67,13 +67,13 @@ class Serving:
         self._replacing: asyncio.Task[str] | None = None
         self._closed = threading.Event()
         model = self._present.model
-        line = WaitingLine(
+        queue = QuestionQueue(
             # That engine has no batch: who waits inside it could not be told their place.
             most_running=1 if settings.engine == "optimum" else settings.max_batch,
             most_waiting=settings.max_waiting,
             most_waiting_per_person=settings.max_waiting_per_person,
         )
-        self.answering = Answering(model, conversations, line, numbers)
+        self.answering = Answering(model, conversations, queue, numbers)
         numbers.watch_engine(lambda: self.facts)
 
     @property
@@ -228,12 +228,12 @@ class Serving:
 
     async def _replace_with_pause(self, candidate: Candidate) -> str:
         """Replace the model where memory holds one only: nobody's turn begins until the new one is there."""
-        line, old = self.answering.line, self._present
+        queue, old = self.answering.queue, self._present
         logger.warning("Memory holds one model only: answers pause while another is loaded.")
-        line.pause()
+        queue.pause()
         started = time.monotonic()
         try:
-            await line.wait_until_nobody_runs()
+            await queue.wait_until_nobody_runs()
             await old.engine.close()
             candidate = self._with_new_engine(candidate)  # the one that did not fit is of no more use
             try:
@@ -246,7 +246,7 @@ class Serving:
                 raise
             self._take_over(candidate)
         finally:
-            line.resume()
+            queue.resume()
         pause = f"Memory holds one model only, so answers paused for {_since(started)}."
         return f"{candidate.folder.title} answers now. {pause}"
 

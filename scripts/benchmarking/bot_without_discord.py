@@ -6,7 +6,7 @@ import itertools
 
 from benchmarking.text import SYSTEM_PROMPT
 from bot.answering.answer import Answer, Answering
-from bot.answering.queue import WaitingLine
+from bot.answering.queue import QuestionQueue
 from bot.answering.served_model import ServedModel
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import Asked, ConversationKey, Question
@@ -39,9 +39,11 @@ class BotWithoutDiscord:
         most_running: int = 1,
         numbers: Numbers | None = None,
     ) -> None:
-        line = WaitingLine(most_running=most_running, most_waiting=_MOST_WAITING, most_waiting_per_person=_MOST_WAITING)
+        queue = QuestionQueue(
+            most_running=most_running, most_waiting=_MOST_WAITING, most_waiting_per_person=_MOST_WAITING
+        )
         self.conversations = Conversations(storage.conversations, SYSTEM_PROMPT)
-        self._answering = Answering(model, self.conversations, line, numbers)
+        self._answering = Answering(model, self.conversations, queue, numbers)
         self._work = storage.work
         self._message_ids = itertools.count(first_id)
 

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bot.answering.answer import Answer, Answering, Shortened
-from bot.answering.queue import LineClosedError, LineFullError, WaitingLine
+from bot.answering.queue import QuestionQueue, QueueClosedError, QueueFullError
 from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
 from bot.conversation.conversations import Conversations
@@ -71,8 +71,8 @@ def make_answering(
 ) -> Answering:
     budget = Budget(context_length, max_new_tokens)
     model = ServedModel(engine, chatml, budget, Sampling(), time_limit_seconds)
-    line = WaitingLine(most_running=most_running, most_waiting=8, most_waiting_per_person=4)
-    return Answering(model, memory.conversations(SYSTEM), line)
+    queue = QuestionQueue(most_running=most_running, most_waiting=8, most_waiting_per_person=4)
+    return Answering(model, memory.conversations(SYSTEM), queue)
 
 
 def channel(name: str) -> ConversationKey:
@@ -175,7 +175,7 @@ async def test_questions_in_one_conversation_are_answered_in_order(make: Make) -
     assert events == sorted(events, key=["rain", "snow", "wind"].index)
     text = await prompt_text(answering)
     assert text.index("rain") < text.index("snow") < text.index("wind")
-    assert answering.line.idle
+    assert answering.queue.idle
 
 
 async def test_two_conversations_are_answered_at_once_and_know_nothing_of_each_other(make: Make) -> None:
@@ -184,7 +184,7 @@ async def test_two_conversations_are_answered_at_once_and_know_nothing_of_each_o
 
     async def run_noting(name: str) -> None:
         async for _ in answering.ask(ask_in(name, f"{COUNT} ({name})")).texts():
-            if answering.line.running == 2:
+            if answering.queue.running == 2:
                 both_active.set()
 
     async with asyncio.TaskGroup() as group:
@@ -229,7 +229,7 @@ async def test_an_answer_whose_question_is_gone_is_not_remembered(
     assert answer.outcome == Outcome(FinishReason.CANCELLED)
     for each in (answering, make()):
         assert "Count" not in await prompt_text(each)
-    assert answering.line.idle
+    assert answering.queue.idle
 
 
 async def test_what_happens_to_others_messages_changes_no_answer(make: Make) -> None:
@@ -275,7 +275,7 @@ async def test_an_answer_ended_before_its_turn_is_never_generated(
     assert answer.suspended == (end is Answer.suspend)
     assert "Count" not in await prompt_text(answering)
     assert await outcome_kept(memory, question) == (None if end is Answer.suspend else answer.outcome)
-    assert answering.line.idle
+    assert answering.queue.idle
 
 
 @pytest.mark.parametrize("end", [Answer.stop, Answer.take_back, Answer.suspend])
@@ -333,7 +333,7 @@ async def test_a_reader_who_leaves_ends_the_answer(make: Make) -> None:
         if len(text) > 10:
             break
     await texts.aclose()
-    assert answering.line.idle
+    assert answering.queue.idle
     assert f"assistant\n{answer.text}<|im_end|>" in await prompt_text(answering)
     following = answering.ask(ask(CAPITAL))
     async with asyncio.timeout(20):
@@ -418,13 +418,13 @@ async def test_when_the_line_closes_who_runs_is_answered_and_who_waits_is_left_f
 ) -> None:
     answering = make(max_new_tokens=4, most_running=1)
     running, waiting = [answering.ask(await accept(memory, ask_in(name))) for name in "ab"]
-    answering.line.close()
+    answering.queue.close()
     assert await run(waiting) == []
-    assert waiting.outcome == Outcome(FinishReason.FAILED, str(LineClosedError()))
+    assert waiting.outcome == Outcome(FinishReason.FAILED, str(QueueClosedError()))
     assert waiting.suspended
     assert await run(running)
     assert not running.suspended
-    with pytest.raises(LineClosedError):
+    with pytest.raises(QueueClosedError):
         answering.ask(ask_in("a"))
     assert number(answering, "phi3_answers_refused_total", reason="being ended") == 1
     assert await outcome_kept(memory, running.question) == running.outcome
@@ -434,10 +434,10 @@ async def test_when_the_line_closes_who_runs_is_answered_and_who_waits_is_left_f
 async def test_too_many_questions_are_refused_and_the_others_answered(make: Make) -> None:
     answering = make(max_new_tokens=4, most_running=1)
     accepted = [answering.ask(ask(f"Hello {index}.")) for index in range(5)]
-    with pytest.raises(LineFullError, match="You have 4 questions waiting"):
+    with pytest.raises(QueueFullError, match="You have 4 questions waiting"):
         answering.ask(ask("One too many."))
     accepted += [answering.ask(ask_in(name)) for name in "abcd"]
-    with pytest.raises(LineFullError, match="I have 8 questions waiting"):
+    with pytest.raises(QueueFullError, match="I have 8 questions waiting"):
         answering.ask(ask("One too many.", "Linus"))
     accepted += [answering.ask(ask(f"Before {index}."), accepted_before=True) for index in range(2)]
     await asyncio.gather(*map(run, accepted))
@@ -445,8 +445,8 @@ async def test_too_many_questions_are_refused_and_the_others_answered(make: Make
     text = await prompt_text(answering)
     assert "too many" not in text
     assert "Before 1." in text
-    assert number(answering, "phi3_answers_refused_total", reason="person's line full") == 1
-    assert number(answering, "phi3_answers_refused_total", reason="line full") == 1
+    assert number(answering, "phi3_answers_refused_total", reason="person's queue full") == 1
+    assert number(answering, "phi3_answers_refused_total", reason="queue full") == 1
     assert number(answering, "phi3_time_to_first_token_seconds_count") == 11
 
 

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from bot.answering.answer import Answering
 from bot.answering.prefill_ahead import ReadingAhead
-from bot.answering.queue import WaitingLine
+from bot.answering.queue import QuestionQueue
 from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
 from bot.conversation.tree import Conversation
@@ -124,8 +124,8 @@ def make_answering(
 ) -> Answering:
     budget = Budget(context_length, max_new_tokens=8)
     model = ServedModel(engine, chatml, budget, Sampling(), time_limit_seconds=120.0)
-    line = WaitingLine(most_running=8, most_waiting=8, most_waiting_per_person=4)
-    return Answering(model, memory.conversations(), line)
+    queue = QuestionQueue(most_running=8, most_waiting=8, most_waiting_per_person=4)
+    return Answering(model, memory.conversations(), queue)
 
 
 def channel(name: str) -> ConversationKey:
@@ -303,7 +303,7 @@ async def test_a_question_comes_first_and_what_was_being_read_is_read_later(make
 async def test_nothing_is_read_while_a_question_waits(make: Make, engine: NotingEngine) -> None:
     answering = make()
     await talk(answering, "quiet")
-    with answering.line.join("busy", "Ada"):
+    with answering.queue.join("busy", "Ada"):
         async with reading(answering):
             await looks()
     assert engine.ahead == []

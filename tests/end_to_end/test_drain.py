@@ -118,7 +118,7 @@ async def test_the_answer_on_its_way_ends_and_everybody_else_is_told(small_model
         await stage.mention(ada)
         await stage.said(ada, "hello")
         await stage.mention(grace)
-        await stage.said(grace, "nobody is before you in the line")
+        await stage.said(grace, "nobody is before you in the queue")
         await until_healthy(port)
 
         # A service manager sends it to every process of the service, so the engine gets it as well.

@@ -141,7 +141,7 @@ async def test_stop_ends_an_answer_and_keeps_what_was_said(stage: Stage) -> None
 
 async def test_model_info_answers_at_once_while_every_core_generates(stage: Stage) -> None:
     busy = [await stage.long_answer(stage.ada) for _ in range(3)]
-    active = stage.bot.application.answering.line.running
+    active = stage.bot.application.answering.queue.running
     assert active >= 2
 
     asked_at = time.monotonic()

@@ -92,12 +92,12 @@ async def test_who_waits_sees_the_place_and_then_the_answer(stage: Stage) -> Non
     first = await ask(stage, ada)
     await first.streams()
     second = await ask(stage, grace)
-    await second.shows(f"{WAITING}nobody is before you in the line.")
+    await second.shows(f"{WAITING}nobody is before you in the queue.")
     third = await ask(stage, linus, "What is the capital of France?")
-    await third.shows(f"{WAITING}1 question is before you in the line.")
+    await third.shows(f"{WAITING}1 question is before you in the queue.")
 
     await first.stop()
-    await third.shows(f"{WAITING}nobody is before you in the line.")
+    await third.shows(f"{WAITING}nobody is before you in the queue.")
     await second.streams()
     await second.stop()
 
@@ -121,7 +121,7 @@ async def test_too_many_questions_get_a_friendly_line_and_nothing_is_lost(stage:
     full = await ask(stage, linus)
     await full.shows("I have 2 questions waiting already; please ask again in a little while.")
 
-    assert answering(stage).line.waiting == 2
+    assert answering(stage).queue.waiting == 2
     await running.stop()
     for each in (waiting, also_waiting):
         await stage.answer(each.person, each.channel, each.question)
@@ -140,7 +140,7 @@ async def test_a_question_taken_back_ends_its_answer_with_what_was_said(stage: S
     assert asked.text.startswith(seen[:20])
     assert asked.text.endswith("\n-# Stopped.")
     assert await asked.remembered() == [], "what was asked is gone, and what was answered with it"
-    assert answering(stage).line.idle
+    assert answering(stage).queue.idle
 
 
 async def test_a_question_taken_back_while_it_waits_is_never_answered(stage: Stage) -> None:
@@ -154,7 +154,7 @@ async def test_a_question_taken_back_while_it_waits_is_never_answered(stage: Sta
 
     assert waiting.text == "Stopped."
     assert await waiting.remembered() == []
-    assert (answering(stage).line.running, answering(stage).line.waiting) == (1, 0)
+    assert (answering(stage).queue.running, answering(stage).queue.waiting) == (1, 0)
     await running.stop()
 
 
@@ -175,4 +175,4 @@ async def test_questions_deleted_together_end_together(stage: Stage) -> None:
         await stage.answer(each.person, each.channel, each.question)
         assert each.text.endswith("Stopped.")
     assert await running.remembered() == []
-    assert answering(stage).line.idle
+    assert answering(stage).queue.idle

@@ -71,11 +71,11 @@ def test_an_answer_without_a_speed_is_only_counted(tokens: int, seconds: float) 
 
 def test_refusals_are_counted_by_reason() -> None:
     numbers = Numbers()
-    numbers.answer_refused("line full")
-    numbers.answer_refused("line full")
-    numbers.answer_refused("person's line full")
-    assert told(numbers, "phi3_answers_refused_total", reason="line full") == 2
-    assert told(numbers, "phi3_answers_refused_total", reason="person's line full") == 1
+    numbers.answer_refused("queue full")
+    numbers.answer_refused("queue full")
+    numbers.answer_refused("person's queue full")
+    assert told(numbers, "phi3_answers_refused_total", reason="queue full") == 2
+    assert told(numbers, "phi3_answers_refused_total", reason="person's queue full") == 1
 
 
 def test_the_hit_rate_is_over_all_prompt_tokens() -> None:
@@ -119,7 +119,7 @@ def test_a_line_that_cannot_be_read_leaves_the_other_numbers_readable(caplog: py
     def gone() -> int:
         raise RuntimeError("the line is closed")
 
-    numbers.watch_line(running=lambda: 3, waiting=gone)
+    numbers.watch_queue(running=lambda: 3, waiting=gone)
     numbers.first_token(1.0)
     waiting = told(numbers, "phi3_queue_length")
     assert waiting is not None

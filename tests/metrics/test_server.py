@@ -63,7 +63,7 @@ async def test_a_scrape_tells_the_numbers(serve: Serve, client: aiohttp.ClientSe
 async def test_a_scrape_reads_the_line_as_it_is_then(serve: Serve, client: aiohttp.ClientSession) -> None:
     numbers = Numbers()
     running, waiting = ["first"], ["second", "third"]
-    numbers.watch_line(running=lambda: len(running), waiting=lambda: len(waiting))
+    numbers.watch_queue(running=lambda: len(running), waiting=lambda: len(waiting))
     server = await serve(numbers)
     values = await scrape(client, server)
     assert (values["phi3_answers_running"], values["phi3_queue_length"]) == (1, 2)

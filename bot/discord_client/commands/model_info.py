@@ -34,7 +34,7 @@ def describe_model(serving: Serving, numbers: Numbers) -> str:
         "Speed lately": f"{speed:.1f} tokens/s" if speed is not None else "no answer yet",
         "Read before already": f"{hits:.0%} of all prompt tokens" if hits is not None else None,
         "Not kept for now": numbers.database_line,
-        "Conversations": f"{answering.line.running} active, {answering.line.waiting} waiting",
+        "Conversations": f"{answering.queue.running} active, {answering.queue.waiting} waiting",
     }
     lines = (_line(name, value) for name, value in rows.items() if _is_told(name, value))
     return _short("\n".join(lines), _MOST_CHARACTERS)

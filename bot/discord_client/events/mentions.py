@@ -10,7 +10,7 @@ import discord
 from discord.ext import commands
 
 from bot.answering.answer import Answer, Answering
-from bot.answering.queue import LineClosedError, LineFullError
+from bot.answering.queue import QueueClosedError, QueueFullError
 from bot.conversation.store import WorkStore
 from bot.conversation.turn import Question
 from bot.discord_client.incoming.reader import Reader
@@ -68,9 +68,9 @@ class MentionCog(commands.Cog):
         try:
             # Before anything is waited for, so that questions stand in the line as they stand in the channel.
             answer = self._answering.ask(question, accepted_before=accepted_before)
-        except LineFullError as error:
+        except QueueFullError as error:
             await self._turn_away(message, str(error))
-        except LineClosedError:
+        except QueueClosedError:
             await self._put_off(message, question)
         else:
             await self._answer_in_turn(message, answer, sent)

@@ -102,7 +102,7 @@ class Delivery:
         )
 
     async def _show(self, answer: Answer, editor: ReplyEditor, channel: discord.abc.Messageable) -> None:
-        async with aclosing(answer.texts(editor.show_place)) as texts, _typing(channel) as typing:
+        async with aclosing(answer.texts(editor.show_position)) as texts, _typing(channel) as typing:
             async for text in texts:
                 if text.strip():
                     typing.cancel()

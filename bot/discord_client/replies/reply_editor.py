@@ -88,10 +88,10 @@ class ReplyEditor:
         self._note = ""
         self._wake()
 
-    def show_place(self, position: int) -> None:
+    def show_position(self, position: int) -> None:
         """Tell where the question stands among those that wait, 1 being next; returns at once."""
         before = {1: "nobody is", 2: "1 question is"}.get(position, f"{position - 1} questions are")
-        self._note = f"I am answering others right now; {before} before you in the line."
+        self._note = f"I am answering others right now; {before} before you in the queue."
         self._wake()
 
     async def finish(self, text: str, note: str = "") -> bool:

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from bot.answering.answer import Answer, Answering
-from bot.answering.queue import WaitingLine
+from bot.answering.queue import QuestionQueue
 from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
 from bot.discord_client.replies.running_replies import RunningReply
@@ -32,10 +32,10 @@ async def answer(tmp_path: Path) -> AsyncIterator[Answer]:
     budget = Budget(4096, 100)
     engine = EngineProcess(EngineOptions(engine="paged", model_dir=tmp_path))
     model = ServedModel(engine, builder, budget, Sampling(), time_limit_seconds=10.0)
-    line = WaitingLine(most_running=1, most_waiting=1, most_waiting_per_person=1)
-    line.pause()
+    queue = QuestionQueue(most_running=1, most_waiting=1, most_waiting_per_person=1)
+    queue.pause()
     async with open_memory(tmp_path) as memory:
-        yield Answering(model, memory.conversations(), line).ask(ask("Hello"))
+        yield Answering(model, memory.conversations(), queue).ask(ask("Hello"))
 
 
 async def was_stopped(answer: Answer) -> bool:
