@@ -13,7 +13,7 @@ import discord
 from discord.ext import commands
 
 from bot.answering.answer import Answering
-from bot.answering.prefill_ahead import ReadingAhead
+from bot.answering.prefill_ahead import PrefillAhead
 from bot.cli.progress import Progress
 from bot.conversation.conversations import Conversations
 from bot.discord_client.channel_scopes import Places
@@ -196,5 +196,5 @@ class Application:
             PersonaCog(answering, places),
             RetentionCog(conversations, settings.retention_days),
             ModelCog(self.serving, self.numbers, settings.admin_ids),
-            TypingCog(client, ReadingAhead(answering), places),
+            TypingCog(client, PrefillAhead(answering), places),
         ]

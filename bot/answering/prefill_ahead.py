@@ -22,7 +22,7 @@ _PART_OF_CACHE = 0.5
 """Of the cache, for all conversations read ahead together: what is read must not push out what was read before."""
 
 
-class ReadingAhead:
+class PrefillAhead:
     """Keeps the recent conversations in the engine's cache.
 
     Args:
@@ -81,7 +81,7 @@ class ReadingAhead:
         prefix = await asyncio.to_thread(model.window.prefix, opened.system_prompt, opened.line)
         if not self._answering.queue.idle:
             return False
-        request = GenerationRequest(prefix, frozenset(), max_new_tokens=0, ahead=True)
+        request = GenerationRequest(prefix, frozenset(), max_new_tokens=0, prefill_only=True)
         self._being_read, self._generation = conversation.key, model.engine.submit(request)
         generation = self._generation
         try:

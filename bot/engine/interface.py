@@ -43,7 +43,7 @@ class GenerationRequest:
         max_new_tokens: the longest answer, in tokens.
         time_limit_seconds: the longest that the request may take once the engine has it, waiting included.
         sampling: how tokens are chosen.
-        ahead: only read the prompt into the cache, while nothing else is to be done, and generate nothing. It gives
+        prefill_only: only read the prompt into the cache, while nothing else is to be done, and generate nothing. It gives
             way to every other request and then ends with `CANCELLED`; what was read stays in the cache.
     """
 
@@ -52,7 +52,7 @@ class GenerationRequest:
     max_new_tokens: int
     time_limit_seconds: float = 600.0
     sampling: Sampling = field(default_factory=Sampling)
-    ahead: bool = False
+    prefill_only: bool = False
 
 
 class FinishReason(StrEnum):

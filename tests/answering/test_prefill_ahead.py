@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from bot.answering.answer import Answering
-from bot.answering.prefill_ahead import ReadingAhead
+from bot.answering.prefill_ahead import PrefillAhead
 from bot.answering.queue import QuestionQueue
 from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
@@ -53,7 +53,7 @@ class NotingEngine:
 
     def submit(self, request: GenerationRequest) -> Generation:
         generation = self._engine.submit(request)
-        if request.ahead:
+        if request.prefill_only:
             self.ahead.append((request.prompt_ids, generation))
         return generation
 
@@ -166,12 +166,12 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def reading(answering: Answering) -> AsyncIterator[ReadingAhead]:
+async def reading(answering: Answering) -> AsyncIterator[PrefillAhead]:
     """Read ahead for as long as the block lasts."""
-    reading_ahead = ReadingAhead(answering, LOOK_SECONDS)
-    task = asyncio.create_task(reading_ahead.run())
+    prefill_ahead = PrefillAhead(answering, LOOK_SECONDS)
+    task = asyncio.create_task(prefill_ahead.run())
     try:
-        yield reading_ahead
+        yield prefill_ahead
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -225,8 +225,8 @@ async def test_after_a_restart_what_was_used_last_is_read_first(
 async def test_where_somebody_types_is_read_first(make: Make, engine: NotingEngine) -> None:
     answering = make()
     oldest, middle, latest = [await talk(answering, name) for name in ("oldest", "middle", "latest")]
-    async with reading(answering) as reading_ahead:
-        reading_ahead.expect(channel("oldest"))
+    async with reading(answering) as prefill_ahead:
+        prefill_ahead.expect(channel("oldest"))
         await until(lambda: all(each.cached_by == engine.process_id for each in (oldest, middle, latest)))
     assert [ids for ids, _ in engine.ahead] == [prefix(answering, each) for each in (oldest, latest, middle)]
 
@@ -235,8 +235,8 @@ async def test_where_somebody_types_is_read_though_it_is_not_in_memory(make: Mak
     before = make()
     expected = [prefix(before, await talk(before, name)) for name in ("typed in", "thread", "later")]
     after = make()
-    async with reading(after) as reading_ahead:
-        reading_ahead.expect(channel("typed in"))
+    async with reading(after) as prefill_ahead:
+        prefill_ahead.expect(channel("typed in"))
         await until(lambda: len(outcomes(engine)) == 3)
     assert [ids for ids, _ in engine.ahead] == [expected[0], expected[2], expected[1]]
 
@@ -246,8 +246,8 @@ async def test_what_a_thread_grew_from_is_read_where_somebody_types_in_it(make: 
     await talk(answering, "origin")
     conversation = await talk(answering, "origin")
     origin = conversation.line(conversation.tip_id)[-1]
-    async with reading(answering) as reading_ahead:
-        reading_ahead.expect(ConversationKey(origin.id))
+    async with reading(answering) as prefill_ahead:
+        prefill_ahead.expect(ConversationKey(origin.id))
         await until(lambda: conversation.cached_by == engine.process_id)
     expected = [answering.model.window.prefix(SYSTEM, [origin]), prefix(answering, conversation)]
     assert [ids for ids, _ in engine.ahead] == expected
@@ -256,10 +256,10 @@ async def test_what_a_thread_grew_from_is_read_where_somebody_types_in_it(make: 
 async def test_what_is_being_read_gives_way_to_where_somebody_types(make: Make, engine: NotingEngine) -> None:
     answering = make()
     expected, long = await talk(answering, "expected"), await talk(answering, "gives way", LONG)
-    async with reading(answering) as reading_ahead:
+    async with reading(answering) as prefill_ahead:
         with standing_still(engine):
             await until(lambda: bool(engine.ahead))
-            reading_ahead.expect(channel("expected"))
+            prefill_ahead.expect(channel("expected"))
             await looks()
         await until(lambda: long.cached_by == engine.process_id)
     assert [ids for ids, _ in engine.ahead] == [prefix(answering, each) for each in (long, expected, long)]
@@ -270,18 +270,18 @@ async def test_typing_where_all_is_read_or_being_read_changes_nothing(make: Make
     answering = make()
     await answered(answering, "known")
     long = await talk(answering, "being read", LONG)
-    async with reading(answering) as reading_ahead:
+    async with reading(answering) as prefill_ahead:
         await until(lambda: bool(engine.ahead))
         for name in ("known", "being read"):
-            reading_ahead.expect(channel(name))
+            prefill_ahead.expect(channel(name))
         await until(lambda: long.cached_by == engine.process_id)
     assert outcomes(engine) == [FinishReason.LENGTH]
 
 
 async def test_typing_where_nothing_was_said_reads_nothing(make: Make, engine: NotingEngine) -> None:
     answering = make()
-    async with reading(answering) as reading_ahead:
-        reading_ahead.expect(channel("nobody was ever here"))
+    async with reading(answering) as prefill_ahead:
+        prefill_ahead.expect(channel("nobody was ever here"))
         await looks()
     assert engine.ahead == []
 

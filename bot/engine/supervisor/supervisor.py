@@ -104,7 +104,7 @@ class EngineProcess:
 
     async def retire(self) -> None:
         """Wait until the requests on their way have ended, and then close. What is read ahead is given up."""
-        for job_id in [each for each, job in self._jobs.items() if job.request.ahead]:
+        for job_id in [each for each, job in self._jobs.items() if job.request.prefill_only]:
             self._cancel(job_id)
         try:
             await self._no_jobs.wait()
@@ -262,7 +262,7 @@ class EngineProcess:
             job.losses += 1
             if job.complete:
                 self._finish(job_id, Outcome(FinishReason.LENGTH))
-            elif job.cancelled or job.request.ahead:
+            elif job.cancelled or job.request.prefill_only:
                 self._finish(job_id, Outcome(FinishReason.CANCELLED))
             elif job_id == alone and job.losses >= MOST_LOSSES:
                 log.error("a request of %d tokens ended the engine %d times", len(job.request.prompt_ids), job.losses)

@@ -52,7 +52,7 @@ def refusal(request: GenerationRequest, limits: ModelLimits) -> Outcome | None:
     """Return how a request that cannot run ends, or None if it can run."""
     if not request.prompt_ids:
         return Outcome(FinishReason.FAILED, "the prompt is empty")
-    if request.max_new_tokens < 1 and not request.ahead:
+    if request.max_new_tokens < 1 and not request.prefill_only:
         return Outcome(FinishReason.FAILED, f"max_new_tokens is {request.max_new_tokens}; it must be at least 1")
     strange = next((token for token in request.prompt_ids if not 0 <= token < limits.vocabulary), None)
     if strange is not None:

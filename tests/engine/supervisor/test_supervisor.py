@@ -165,7 +165,7 @@ async def test_an_idle_engine_is_started_again(engine: EngineProcess, losses: Lo
 async def test_what_is_read_ahead_is_not_read_again(engine: EngineProcess, losses: Losses) -> None:
     lost = process_of(engine)
     lost.suspend()  # so that it certainly does not read to the end
-    ahead = engine.submit(request(*range(10, 2000), ahead=True))
+    ahead = engine.submit(request(*range(10, 2000), prefill_only=True))
     lost.kill()
     assert await collect(ahead) == ([], CANCELLED)
     assert engine.facts is None, "the next engine took it up"
@@ -235,7 +235,7 @@ async def test_a_retired_engine_finishes_what_it_has_begun_even_if_it_is_lost(op
     engine = EngineProcess(options)
     await engine.start()
     lost = process_of(engine)
-    ahead = engine.submit(request(*range(10, 3000), ahead=True))
+    ahead = engine.submit(request(*range(10, 3000), prefill_only=True))
     running = [engine.submit(request(1, number, limit=150)) for number in range(10, 13)]
     retiring = asyncio.create_task(engine.retire())
     reading = aiter(running[0])

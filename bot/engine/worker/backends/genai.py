@@ -78,8 +78,8 @@ class GenaiBackend:
         if _most_blocks(request) > self._blocks:
             emit_end(self._emit, request_id, FinishReason.NO_ROOM, no_room_detail(request, self.cache_tokens))
             return
-        ahead = [each for each, running in self._running.items() if running.request.ahead]
-        if request.ahead and (self._waiting or len(ahead) < len(self._running)):
+        ahead = [each for each, running in self._running.items() if running.request.prefill_only]
+        if request.prefill_only and (self._waiting or len(ahead) < len(self._running)):
             emit_end(self._emit, request_id, FinishReason.CANCELLED)
             return
         for each in ahead:
@@ -129,7 +129,7 @@ class GenaiBackend:
             for output in running.handle.read().values():
                 ids.extend(output.generated_ids)
                 finish = output.finish_reason
-        if running.request.ahead:
+        if running.request.prefill_only:
             ids.clear()  # the pipeline cannot read without generating
         stopped = emit_tokens(self._emit, request_id, ids, running.request.stop_ids)
         if running.handle.get_status() == openvino_genai.GenerationStatus.RUNNING:

@@ -73,7 +73,7 @@ class OptimumBackend:
 
     def add(self, request_id: int, request: GenerationRequest) -> None:
         """Put a request at the end of the line. Nothing can be read ahead: no request finds another's cache."""
-        if request.ahead:
+        if request.prefill_only:
             emit_end(self._emit, request_id, FinishReason.CANCELLED)
             return
         self._waiting.append((request_id, request))

@@ -87,7 +87,7 @@ class PagedBackend:
         sequence = Sequence.of(request_id, request)
         if sequence.most_blocks > self._room:
             emit_end(self._emit, request_id, FinishReason.NO_ROOM, no_room_detail(request, self.cache_tokens))
-        elif not request.ahead:
+        elif not request.prefill_only:
             self._give_up_ahead()
             self._waiting.append(sequence)
         elif self._running or self._waiting:
@@ -151,7 +151,7 @@ class PagedBackend:
     def _find_prefix(self, sequence: Sequence) -> None:
         # The last token is read in any case: the answer's first token comes out of it.
         sequence.path, sequence.read = self._cache.find(sequence.tokens[:-1])
-        if not sequence.request.ahead:
+        if not sequence.request.prefill_only:
             self._emit(PromptTaken(sequence.request_id, len(sequence.tokens), sequence.read))
 
     def _advance(self, sequence: Sequence, count: int) -> Advance:
@@ -169,7 +169,7 @@ class PagedBackend:
     def _conclude(self, sequence: Sequence, token: int) -> None:
         """Take the token that was chosen, and end the answer if it is the last."""
         request, request_id = sequence.request, sequence.request_id
-        if request.ahead:
+        if request.prefill_only:
             self.end(request_id, FinishReason.LENGTH)
         elif emit_tokens(self._emit, request_id, [token], request.stop_ids):
             self.end(request_id, FinishReason.STOP)

@@ -203,7 +203,7 @@ def test_ended_requests_are_silent_and_leave_what_was_read(load: Load, expected:
 def test_what_is_read_ahead_is_all_known_afterwards(load: Load, expected: Expected) -> None:
     driver = load()
     prompts = (STORY[:150], *OTHERS[3:5])
-    ahead = [driver.add(request(*prompt, limit=0, ahead=True)) for prompt in prompts]
+    ahead = [driver.add(request(*prompt, limit=0, prefill_only=True)) for prompt in prompts]
     driver.run()
     assert driver.events == [Ended(request_id, LENGTH) for request_id in ahead]
     for prompt in prompts:
@@ -220,14 +220,14 @@ def test_what_is_read_ahead_is_all_known_afterwards(load: Load, expected: Expect
 
 def test_reading_ahead_gives_way_at_once_and_what_was_read_stays(load: Load, expected: Expected) -> None:
     driver = load(longest_pause_seconds=0)
-    both = [driver.add(request(*prompt, limit=0, ahead=True)) for prompt in (STORY, OTHERS[0])]
+    both = [driver.add(request(*prompt, limit=0, prefill_only=True)) for prompt in (STORY, OTHERS[0])]
     for _ in range(5):
         driver.step()
     assert driver.events == []
     question = driver.add(request(*STORY[:300]))
     assert driver.events == [Ended(each, CANCELLED) for each in both]
     for _ in range(2):  # while the question waits, and while it runs
-        late = driver.add(request(*STORY, limit=0, ahead=True))
+        late = driver.add(request(*STORY, limit=0, prefill_only=True))
         assert driver.outcomes(late) == [CANCELLED]
         driver.step()
     driver.run()
@@ -237,7 +237,7 @@ def test_reading_ahead_gives_way_at_once_and_what_was_read_stays(load: Load, exp
 
 def test_reading_ahead_can_be_ended(load: Load) -> None:
     driver = load()
-    ahead = driver.add(request(*STORY, limit=0, ahead=True))
+    ahead = driver.add(request(*STORY, limit=0, prefill_only=True))
     driver.step()
     driver.backend.end(ahead, FinishReason.TIMEOUT)
     assert driver.events == [Ended(ahead, Outcome(FinishReason.TIMEOUT))]
