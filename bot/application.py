@@ -30,7 +30,7 @@ from bot.discord_client.events.typing_starts import TypingCog
 from bot.discord_client.incoming.reader import Reader
 from bot.discord_client.replies.delivery import Delivery
 from bot.errors import ConfigurationError
-from bot.metrics.prometheus import Numbers
+from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
 from bot.model.folder import open_model_folder
 from bot.model.start_order import StartOrder
@@ -69,7 +69,7 @@ class Application:
         # What is missing there is told before anything is begun.
         StartOrder(settings.model_dir).next_usable(open_model_folder)
         self.ready = asyncio.Event()
-        self.numbers = Numbers()
+        self.metrics = PrometheusMetrics()
         self.client = PhiClient(message_content_intent=settings.message_content_intent, set_up=self._set_up)
         self._places = Places(self.client, settings.memory)
         self._draining: asyncio.Task[None] | None = None
@@ -88,10 +88,10 @@ class Application:
             ConnectionError: Discord cannot be reached at the start.
         """
         async with AsyncExitStack() as closing:
-            self.storage = await Storage.open(self._settings.database_address, self.numbers.database_trouble)
+            self.storage = await Storage.open(self._settings.database_address, self.metrics.database_trouble)
             closing.push_async_callback(self.storage.close)
             conversations = Conversations(self.storage.conversations, self._settings.system_prompt, self._places.of)
-            self.serving = Serving(self._settings, conversations, self.numbers)
+            self.serving = Serving(self._settings, conversations, self.metrics)
             closing.push_async_callback(self.serving.close)
             self._model_watch = ModelWatch(self.serving)
             closing.push_async_callback(self._model_watch.close)
@@ -119,14 +119,14 @@ class Application:
             "draining": self._draining is not None,
             "running": self.answering.queue.running,
             "waiting": self.answering.queue.waiting,
-            "engine_restarts": self.numbers.restarts,
+            "engine_restarts": self.metrics.restarts,
         }
         return Health(bool(details["discord"] and details["engine"] and not details["draining"]), details)
 
     async def _start_monitoring(self, closing: AsyncExitStack) -> None:
         port = self._settings.metrics_port
         if port is not None:
-            server = MonitoringServer(self.numbers, self.health, host=self._settings.metrics_host, port=port)
+            server = MonitoringServer(self.metrics, self.health, host=self._settings.metrics_host, port=port)
             await server.start()
             closing.push_async_callback(server.close)
 
@@ -195,6 +195,6 @@ class Application:
             ConversationCog(answering, running, places),
             PersonaCog(answering, places),
             RetentionCog(conversations, settings.retention_days),
-            ModelCog(self.serving, self.numbers, settings.admin_ids),
+            ModelCog(self.serving, self.metrics, settings.admin_ids),
             TypingCog(client, PrefillAhead(answering), places),
         ]

@@ -17,7 +17,7 @@ from bot.conversation.conversations import Conversations
 from bot.conversation.tree import Opened
 from bot.conversation.turn import Asked, Question, Quote, TextFile, Turn
 from bot.engine.interface import FinishReason, Generation, Outcome
-from bot.metrics.prometheus import Numbers
+from bot.metrics.prometheus import PrometheusMetrics
 from bot.prompting.detokenizer import Detokenizer
 from bot.prompting.prompt import Message, Prompt
 
@@ -116,7 +116,7 @@ class Answer:
                 self._suspended = True
                 self._end_unanswered(FinishReason.FAILED, str(error))
             else:
-                self._answering.numbers.answer_began(self._ticket.waited_seconds)
+                self._answering.metrics.answer_began(self._ticket.waited_seconds)
                 async with aclosing(self._generate()) as texts:
                     async for text in texts:
                         yield text
@@ -155,7 +155,7 @@ class Answer:
             async for ids in self._generation:
                 if not detokenizer.ids:
                     first_token_at = time.monotonic()
-                    answering.numbers.first_token(first_token_at - self._asked_at)
+                    answering.metrics.first_token(first_token_at - self._asked_at)
                 answering.throughput.add(len(ids))
                 self.text = detokenizer.add(ids)
                 yield self.text
@@ -164,7 +164,7 @@ class Answer:
             self.text = detokenizer.finish()
             self.outcome = self._generation.outcome or Outcome(FinishReason.CANCELLED)
             seconds = time.monotonic() - first_token_at
-            answering.numbers.answer_ended(self.outcome.reason, len(detokenizer.ids), seconds)
+            answering.metrics.answer_ended(self.outcome.reason, len(detokenizer.ids), seconds)
 
     def _asked_as(self, begun: Question, seen: Asked) -> Question:
         """The question for memory: as the model saw it, unless it was changed meanwhile."""
@@ -172,7 +172,7 @@ class Answer:
 
     def _end_unanswered(self, reason: FinishReason, detail: str = "") -> None:
         self.outcome = Outcome(reason, detail)
-        self._answering.numbers.answer_ended(reason, tokens=0, seconds=0.0)
+        self._answering.metrics.answer_ended(reason, tokens=0, seconds=0.0)
 
     async def _note_cached(self, opened: Opened, model: ServedModel) -> None:
         # Another model may have taken over meanwhile, and the conversation is new to that one. What is about to be
@@ -191,17 +191,21 @@ class Answering:
         model: what answers; another may take its place at any time, with `adopt`.
         conversations: what was said before.
         queue: whose question runs next.
-        numbers: counts what happens.
+        metrics: counts what happens.
     """
 
     def __init__(
-        self, model: ServedModel, conversations: Conversations, queue: QuestionQueue, numbers: Numbers | None = None
+        self,
+        model: ServedModel,
+        conversations: Conversations,
+        queue: QuestionQueue,
+        metrics: PrometheusMetrics | None = None,
     ) -> None:
         self.model = model
         self.conversations = conversations
         self.queue = queue
-        self.numbers = numbers or Numbers()
-        self.numbers.watch_queue(lambda: queue.running, lambda: queue.waiting)
+        self.metrics = metrics or PrometheusMetrics()
+        self.metrics.watch_queue(lambda: queue.running, lambda: queue.waiting)
         self.throughput = Throughput()
         self._answers: WeakSet[Answer] = WeakSet()
         conversations.listen(self._follow)
@@ -225,10 +229,10 @@ class Answering:
         try:
             ticket = self.queue.join(question.key, question.asked.author_id, ignore_limits=accepted_before)
         except QueueFullError as error:
-            self.numbers.answer_refused("person's queue full" if error.per_person else "queue full")
+            self.metrics.answer_refused("person's queue full" if error.per_person else "queue full")
             raise
         except QueueClosedError:
-            self.numbers.answer_refused("being ended")
+            self.metrics.answer_refused("being ended")
             raise
         answer = Answer(self, question, ticket)
         self._answers.add(answer)

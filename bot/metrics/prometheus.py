@@ -24,13 +24,13 @@ _FAILED = "failed"
 _RESTART_CAUSES = ("crashed", "hung")
 
 
-class Numbers:
+class PrometheusMetrics:
     """The numbers of one bot since it started. Use it in one thread, the event loop's.
 
     A label's values must be few: each becomes a time series of its own, and none may hold what people wrote.
 
     Attributes:
-        registry: all of these numbers, as prometheus_client gives them out.
+        registry: all of these metrics, as prometheus_client gives them out.
         database_line: why the database cannot be written now; None while it can.
     """
 

@@ -1,4 +1,4 @@
-"""Tells Prometheus the bot's numbers, and whoever supervises the bot whether it is well."""
+"""Tells Prometheus the bot's metrics, and whoever supervises the bot whether it is well."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiohttp import web
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from bot.errors import ConfigurationError
-from bot.metrics.prometheus import Numbers
+from bot.metrics.prometheus import PrometheusMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -35,14 +35,14 @@ class MonitoringServer:
     Nobody is asked who they are, and nothing that people wrote is told.
 
     Args:
-        numbers: what `/metrics` tells.
+        metrics: what `/metrics` tells.
         health: asked at every `/healthz`, in the event loop's thread.
         host: the address or name to listen on, such as `127.0.0.1`.
         port: the port, or 0 for any free one.
     """
 
-    def __init__(self, numbers: Numbers, health: Callable[[], Health], *, host: str, port: int) -> None:
-        self._numbers = numbers
+    def __init__(self, metrics: PrometheusMetrics, health: Callable[[], Health], *, host: str, port: int) -> None:
+        self._metrics = numbers
         self._health = health
         self._host = host
         self._port = port
@@ -55,7 +55,7 @@ class MonitoringServer:
             ConfigurationError: the port is taken, or the host is not one of this machine's.
         """
         application = web.Application()
-        application.router.add_get("/metrics", make_aiohttp_handler(self._numbers.registry))
+        application.router.add_get("/metrics", make_aiohttp_handler(self._metrics.registry))
         application.router.add_get("/healthz", self._healthz)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await runner.setup()

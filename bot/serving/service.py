@@ -16,7 +16,7 @@ from bot.conversation.conversations import Conversations
 from bot.engine.interface import EngineFacts
 from bot.engine.supervisor.supervisor import EngineProcess
 from bot.errors import ConfigurationError, ModelDoesNotFitError
-from bot.metrics.prometheus import Numbers
+from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.folder import ModelFolder, open_model_folder, read_choice, verify_model_folder
 from bot.model.start_order import StartOrder
 from bot.model.versions import Choice
@@ -45,7 +45,7 @@ class Serving:
     Args:
         settings: what the person who runs the bot decided.
         conversations: what was said before.
-        numbers: counts what happens.
+        metrics: counts what happens.
 
     Raises:
         ConfigurationError: no version in the model folder can be used, or the system prompt does not fit its context.
@@ -56,9 +56,9 @@ class Serving:
         refusal: why another version answers than the one that the pointer names; None while nothing was refused.
     """
 
-    def __init__(self, settings: Settings, conversations: Conversations, numbers: Numbers) -> None:
+    def __init__(self, settings: Settings, conversations: Conversations, metrics: PrometheusMetrics) -> None:
         self._settings = settings
-        self._numbers = numbers
+        self._metrics = numbers
         self.model_dir = settings.model_dir
         self.refusal: Refusal | None = None
         self._start_order = StartOrder(self.model_dir)
@@ -73,8 +73,8 @@ class Serving:
             most_waiting=settings.max_waiting,
             most_waiting_per_person=settings.max_waiting_per_person,
         )
-        self.answering = Answering(model, conversations, queue, numbers)
-        numbers.watch_engine(lambda: self.facts)
+        self.answering = Answering(model, conversations, queue, metrics)
+        metrics.watch_engine(lambda: self.facts)
 
     @property
     def folder(self) -> ModelFolder:
@@ -188,7 +188,7 @@ class Serving:
         return Candidate.prepare(folder, self._engine_for(folder), self._settings)
 
     def _engine_for(self, folder: ModelFolder) -> EngineProcess:
-        return EngineProcess(replace(self._settings.engine_options, model_dir=folder.path), self._numbers)
+        return EngineProcess(replace(self._settings.engine_options, model_dir=folder.path), self._metrics)
 
     def _with_new_engine(self, candidate: Candidate) -> Candidate:
         return candidate.with_engine(self._engine_for(candidate.folder))

@@ -10,7 +10,7 @@ from bot.answering.queue import QuestionQueue
 from bot.answering.served_model import ServedModel
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import Asked, ConversationKey, Question
-from bot.metrics.prometheus import Numbers
+from bot.metrics.prometheus import PrometheusMetrics
 from bot.storage.storage import Storage
 
 _MOST_WAITING = 256
@@ -24,7 +24,7 @@ class BotWithoutDiscord:
         model: what answers.
         first_id: the id of the first message; the next ones follow.
         most_running: the most questions that are answered at once; the others wait in the line.
-        numbers: counts what happens.
+        metrics: counts what happens.
 
     Attributes:
         conversations: what was said. Nothing of it is in memory yet.
@@ -37,13 +37,13 @@ class BotWithoutDiscord:
         *,
         first_id: int = 1,
         most_running: int = 1,
-        numbers: Numbers | None = None,
+        metrics: PrometheusMetrics | None = None,
     ) -> None:
         queue = QuestionQueue(
             most_running=most_running, most_waiting=_MOST_WAITING, most_waiting_per_person=_MOST_WAITING
         )
         self.conversations = Conversations(storage.conversations, SYSTEM_PROMPT)
-        self._answering = Answering(model, self.conversations, queue, numbers)
+        self._answering = Answering(model, self.conversations, queue, metrics)
         self._work = storage.work
         self._message_ids = itertools.count(first_id)
 

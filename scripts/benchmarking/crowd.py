@@ -23,7 +23,7 @@ from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
 from bot.conversation.turn import Asked, ConversationKey
 from bot.engine.interface import BatchState, Engine, EngineFacts, Generation, GenerationRequest, Sampling
-from bot.metrics.prometheus import Numbers
+from bot.metrics.prometheus import PrometheusMetrics
 from bot.storage.storage import Storage
 
 MANY = 10
@@ -57,8 +57,8 @@ class PromptReads:
         """Nothing is kept of it; there are more reads than requests then."""
 
 
-class _TurnNumbers(Numbers):
-    """The bot's own numbers, noted with the question that they are about."""
+class _TurnNumbers(PrometheusMetrics):
+    """The bot's own metrics, noted with the question that they are about."""
 
     def answer_began(self, waited_seconds: float) -> None:
         """A question's turn has come."""
@@ -124,7 +124,7 @@ class Crowd:
         budget = Budget(context_length, plan.crowd_answer)
         self._engine = _NotingEngine(engine)
         self._model = ServedModel(self._engine, prompts.builder, budget, Sampling(), TIME_LIMIT_SECONDS)
-        self._numbers = _TurnNumbers()
+        self._metrics = _TurnNumbers()
         self._prompts = prompts
         self._plan = plan
         self._ids: defaultdict[str, int] = defaultdict(count(1).__next__)  # of people and their channels, by name
@@ -143,10 +143,10 @@ class Crowd:
         already_read = len(reads.reads)
         with TemporaryDirectory() as folder:
             file = Path(folder, "conversations.sqlite3")
-            storage = await Storage.open(f"sqlite:///{file.as_posix()}", self._numbers.database_trouble)
+            storage = await Storage.open(f"sqlite:///{file.as_posix()}", self._metrics.database_trouble)
             try:
                 bot = BotWithoutDiscord(
-                    storage, self._model, most_running=self._plan.crowd_running, numbers=self._numbers
+                    storage, self._model, most_running=self._plan.crowd_running, metrics=self._metrics
                 )
                 alone_seconds = await self._ask_alone(bot)
                 await self._let_all_ask(bot, alone_seconds / _LOAD)

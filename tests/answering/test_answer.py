@@ -85,7 +85,7 @@ def ask_in(name: str, text: str = "Hello.", by: str | None = None) -> Question:
 
 
 def number(answering: Answering, name: str, **labels: str) -> float | None:
-    return answering.numbers.registry.get_sample_value(name, labels)
+    return answering.metrics.registry.get_sample_value(name, labels)
 
 
 async def run(answer: Answer, on_position: Callable[[int], None] = lambda _: None) -> list[str]:

@@ -21,7 +21,7 @@ from bot.conversation.tree import Conversation
 from bot.conversation.turn import ConversationKey
 from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, Generation, GenerationRequest, Sampling
 from bot.engine.supervisor.supervisor import EngineProcess
-from bot.metrics.prometheus import Numbers
+from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.folder import open_model_folder
 from bot.prompting.prompt import PromptBuilder
 from tests.conversation.memory import DONE, SYSTEM, Memory, ask, asked, open_memory, person, seen
@@ -38,9 +38,9 @@ LONG = 500
 class NotingEngine:
     """A real engine, and a note of what it was given to read ahead."""
 
-    def __init__(self, engine: EngineProcess, numbers: Numbers) -> None:
+    def __init__(self, engine: EngineProcess, metrics: PrometheusMetrics) -> None:
         self._engine = engine
-        self.numbers = numbers
+        self.metrics = numbers
         self.ahead: list[tuple[tuple[int, ...], Generation]] = []
 
     @property
@@ -69,7 +69,7 @@ class NotingEngine:
     def tokens_read(self) -> float:
         """Tokens of all prompts that were not in the cache."""
         tokens, cached = (
-            self.numbers.registry.get_sample_value(f"phi3_prompt_tokens{name}_total") for name in ("", "_cached")
+            self.metrics.registry.get_sample_value(f"phi3_prompt_tokens{name}_total") for name in ("", "_cached")
         )
         assert tokens is not None
         assert cached is not None
@@ -79,10 +79,10 @@ class NotingEngine:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def process(small_model_dir: Path) -> AsyncIterator[NotingEngine]:
     """An engine whose cache holds about 1,450 tokens."""
-    numbers = Numbers()
-    process = EngineProcess(EngineOptions(engine="paged", model_dir=small_model_dir, cache_gigabytes=0.02), numbers)
+    metrics = PrometheusMetrics()
+    process = EngineProcess(EngineOptions(engine="paged", model_dir=small_model_dir, cache_gigabytes=0.02), metrics)
     await process.start()
-    yield NotingEngine(process, numbers)
+    yield NotingEngine(process, metrics)
     await process.close()
 
 

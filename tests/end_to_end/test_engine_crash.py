@@ -23,4 +23,4 @@ async def test_the_person_sees_a_pause_and_then_the_rest(stage: Stage) -> None:
     shown = " ".join(reply["content"] for reply in replies).split("\n-# ")[0]
     assert shown.split() == answer_of(turn).content.split()
     assert "Paris" in await stage.ask(stage.ada, await stage.fresh_channel("after"), "What is the capital of France?")
-    assert stage.bot.application.numbers.restarts == 1
+    assert stage.bot.application.metrics.restarts == 1

@@ -106,7 +106,7 @@ async def test_another_engine_takes_over_while_an_answer_streams(stage: Stage) -
     assert await stage.next_prompt(known, "And of Italy?") == next_prompt
     assert "Rome" in await stage.ask(stage.ada, known, "What is the capital of Italy?")
     assert len(await stage.remembered(known)) == 2
-    assert stage.bot.application.numbers.restarts == 0
+    assert stage.bot.application.metrics.restarts == 0
 
 
 async def test_only_admins_may(stage: Stage, tmp_path: Path) -> None:

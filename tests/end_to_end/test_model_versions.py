@@ -96,7 +96,7 @@ async def choose_while_answering(stage: Stage, choose: Callable[[], object], ver
         "What is the capital of France?",
         "And of Italy?",
     ]
-    assert stage.bot.application.numbers.restarts == 0
+    assert stage.bot.application.metrics.restarts == 0
     assert not stage.bot.task.done()
 
 

@@ -184,7 +184,7 @@ async def test_an_engine_that_is_lost_shows_until_it_is_back_and_is_counted(
     info = await model_info(stage)
     assert "**Restarts:** 1\n" in info
     assert f"**KV cache:** {facts.cache_tokens:,} tokens, 0.30 GB\n" in info
-    hits = stage.bot.application.numbers.prefix_hit_rate
+    hits = stage.bot.application.metrics.prefix_hit_rate
     assert hits is not None
     assert f"**Read before already:** {hits:.0%} of all prompt tokens" in info
 

@@ -10,12 +10,12 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.engine.interface import BatchState, EngineFacts, FinishReason
-from bot.metrics.prometheus import Numbers
+from bot.metrics.prometheus import PrometheusMetrics
 
 
-def told(numbers: Numbers, name: str, **labels: str) -> float | None:
+def told(metrics: PrometheusMetrics, name: str, **labels: str) -> float | None:
     """A sample as Prometheus reads it; None where there is none."""
-    for family in text_string_to_metric_families(generate_latest(numbers.registry).decode()):
+    for family in text_string_to_metric_families(generate_latest(metrics.registry).decode()):
         for sample in family.samples:
             if sample.name == name and sample.labels == labels:
                 return sample.value
@@ -23,113 +23,113 @@ def told(numbers: Numbers, name: str, **labels: str) -> float | None:
 
 
 def test_waits_and_first_tokens_are_told_in_seconds() -> None:
-    numbers = Numbers()
-    numbers.answer_began(0.0)
-    numbers.answer_began(45.0)
-    numbers.first_token(0.75)
-    assert told(numbers, "phi3_queue_wait_seconds_sum") == 45.0
-    assert told(numbers, "phi3_queue_wait_seconds_bucket", le="0.05") == 1
-    assert told(numbers, "phi3_queue_wait_seconds_bucket", le="60.0") == 2
-    assert told(numbers, "phi3_time_to_first_token_seconds_sum") == 0.75
-    assert told(numbers, "phi3_time_to_first_token_seconds_bucket", le="0.5") == 0
-    assert told(numbers, "phi3_time_to_first_token_seconds_bucket", le="1.0") == 1
+    metrics = PrometheusMetrics()
+    metrics.answer_began(0.0)
+    metrics.answer_began(45.0)
+    metrics.first_token(0.75)
+    assert told(metrics, "phi3_queue_wait_seconds_sum") == 45.0
+    assert told(metrics, "phi3_queue_wait_seconds_bucket", le="0.05") == 1
+    assert told(metrics, "phi3_queue_wait_seconds_bucket", le="60.0") == 2
+    assert told(metrics, "phi3_time_to_first_token_seconds_sum") == 0.75
+    assert told(metrics, "phi3_time_to_first_token_seconds_bucket", le="0.5") == 0
+    assert told(metrics, "phi3_time_to_first_token_seconds_bucket", le="1.0") == 1
 
 
 def test_answers_are_counted_by_why_they_ended() -> None:
-    numbers = Numbers()
+    metrics = PrometheusMetrics()
     for reason in [*FinishReason, FinishReason.CANCELLED, FinishReason.CANCELLED]:
-        numbers.answer_ended(reason, tokens=10, seconds=1.0)
+        metrics.answer_ended(reason, tokens=10, seconds=1.0)
     for reason in FinishReason:
-        assert told(numbers, "phi3_answers_total", reason=reason.value) == (3 if reason == "cancelled" else 1)
-    assert told(numbers, "phi3_generated_tokens_total") == 10 * (len(FinishReason) + 2)
-    assert numbers.cancelled == 3
-    assert numbers.failed == 1
+        assert told(metrics, "phi3_answers_total", reason=reason.value) == (3 if reason == "cancelled" else 1)
+    assert told(metrics, "phi3_generated_tokens_total") == 10 * (len(FinishReason) + 2)
+    assert metrics.cancelled == 3
+    assert metrics.failed == 1
 
 
 def test_the_first_cancelled_failed_and_restarted_can_be_seen_to_rise_from_nothing() -> None:
-    numbers = Numbers()
-    assert told(numbers, "phi3_answers_total", reason=FinishReason.CANCELLED) == 0
-    assert told(numbers, "phi3_answers_total", reason=FinishReason.FAILED) == 0
-    assert told(numbers, "phi3_engine_restarts_total", cause="hung") == 0
-    assert (numbers.cancelled, numbers.failed, numbers.restarts) == (0, 0, 0)
+    metrics = PrometheusMetrics()
+    assert told(metrics, "phi3_answers_total", reason=FinishReason.CANCELLED) == 0
+    assert told(metrics, "phi3_answers_total", reason=FinishReason.FAILED) == 0
+    assert told(metrics, "phi3_engine_restarts_total", cause="hung") == 0
+    assert (metrics.cancelled, metrics.failed, metrics.restarts) == (0, 0, 0)
 
 
 def test_speed_is_that_of_the_tokens_after_the_first() -> None:
-    numbers = Numbers()
-    numbers.answer_ended("stop", tokens=9, seconds=2.0)
-    assert told(numbers, "phi3_tokens_per_second_sum") == 4.0
+    metrics = PrometheusMetrics()
+    metrics.answer_ended("stop", tokens=9, seconds=2.0)
+    assert told(metrics, "phi3_tokens_per_second_sum") == 4.0
 
 
 @pytest.mark.parametrize(("tokens", "seconds"), [(0, 0.0), (0, 3.0), (1, 3.0), (5, 0.0)])
 def test_an_answer_without_a_speed_is_only_counted(tokens: int, seconds: float) -> None:
-    numbers = Numbers()
-    numbers.answer_ended("stop", tokens, seconds)
-    assert told(numbers, "phi3_tokens_per_second_count") == 0
-    assert told(numbers, "phi3_answers_total", reason="stop") == 1
-    assert told(numbers, "phi3_generated_tokens_total") == tokens
+    metrics = PrometheusMetrics()
+    metrics.answer_ended("stop", tokens, seconds)
+    assert told(metrics, "phi3_tokens_per_second_count") == 0
+    assert told(metrics, "phi3_answers_total", reason="stop") == 1
+    assert told(metrics, "phi3_generated_tokens_total") == tokens
 
 
 def test_refusals_are_counted_by_reason() -> None:
-    numbers = Numbers()
-    numbers.answer_refused("queue full")
-    numbers.answer_refused("queue full")
-    numbers.answer_refused("person's queue full")
-    assert told(numbers, "phi3_answers_refused_total", reason="queue full") == 2
-    assert told(numbers, "phi3_answers_refused_total", reason="person's queue full") == 1
+    metrics = PrometheusMetrics()
+    metrics.answer_refused("queue full")
+    metrics.answer_refused("queue full")
+    metrics.answer_refused("person's queue full")
+    assert told(metrics, "phi3_answers_refused_total", reason="queue full") == 2
+    assert told(metrics, "phi3_answers_refused_total", reason="person's queue full") == 1
 
 
 def test_the_hit_rate_is_over_all_prompt_tokens() -> None:
-    numbers = Numbers()
-    assert numbers.prefix_hit_rate is None
-    numbers.prompt_read(tokens=300, cached=0)
-    assert numbers.prefix_hit_rate == 0.0
-    numbers.prompt_read(tokens=100, cached=96)
-    assert numbers.prefix_hit_rate == pytest.approx(0.24)
-    assert told(numbers, "phi3_prompt_tokens_total") == 400
-    assert told(numbers, "phi3_prompt_tokens_cached_total") == 96
+    metrics = PrometheusMetrics()
+    assert metrics.prefix_hit_rate is None
+    metrics.prompt_read(tokens=300, cached=0)
+    assert metrics.prefix_hit_rate == 0.0
+    metrics.prompt_read(tokens=100, cached=96)
+    assert metrics.prefix_hit_rate == pytest.approx(0.24)
+    assert told(metrics, "phi3_prompt_tokens_total") == 400
+    assert told(metrics, "phi3_prompt_tokens_cached_total") == 96
 
 
 def test_restarts_are_counted_by_cause_and_in_all() -> None:
-    numbers = Numbers()
+    metrics = PrometheusMetrics()
     for cause in ["crashed", "hung", "hung", "crashed"]:
-        numbers.engine_restarted(cause)
-    assert told(numbers, "phi3_engine_restarts_total", cause="hung") == 2
-    assert numbers.restarts == 4
+        metrics.engine_restarted(cause)
+    assert told(metrics, "phi3_engine_restarts_total", cause="hung") == 2
+    assert metrics.restarts == 4
 
 
 def test_the_engines_state_is_the_last_one_told() -> None:
-    numbers = Numbers()
+    metrics = PrometheusMetrics()
     facts: EngineFacts | None = EngineFacts("paged", "CPU", "a processor", 1.0, datetime.now(UTC), 7, 20_480)
-    numbers.watch_engine(lambda: facts)
-    numbers.engine_stepped(BatchState(batch=5, cache_used=0.25))
-    assert told(numbers, "phi3_engine_loaded") == 1
-    assert told(numbers, "phi3_batch_size") == 5
-    assert told(numbers, "phi3_kv_cache_used_ratio") == 0.25
-    assert told(numbers, "phi3_kv_cache_tokens") == 20_480
-    numbers.engine_stepped(BatchState())
+    metrics.watch_engine(lambda: facts)
+    metrics.engine_stepped(BatchState(batch=5, cache_used=0.25))
+    assert told(metrics, "phi3_engine_loaded") == 1
+    assert told(metrics, "phi3_batch_size") == 5
+    assert told(metrics, "phi3_kv_cache_used_ratio") == 0.25
+    assert told(metrics, "phi3_kv_cache_tokens") == 20_480
+    metrics.engine_stepped(BatchState())
     facts = None
-    assert told(numbers, "phi3_engine_loaded") == 0
-    assert told(numbers, "phi3_kv_cache_tokens") == 0
-    assert told(numbers, "phi3_batch_size") == 0
+    assert told(metrics, "phi3_engine_loaded") == 0
+    assert told(metrics, "phi3_kv_cache_tokens") == 0
+    assert told(metrics, "phi3_batch_size") == 0
 
 
 def test_a_line_that_cannot_be_read_leaves_the_other_numbers_readable(caplog: pytest.LogCaptureFixture) -> None:
-    numbers = Numbers()
+    metrics = PrometheusMetrics()
 
     def gone() -> int:
         raise RuntimeError("the line is closed")
 
-    numbers.watch_queue(running=lambda: 3, waiting=gone)
-    numbers.first_token(1.0)
-    waiting = told(numbers, "phi3_queue_length")
+    metrics.watch_queue(running=lambda: 3, waiting=gone)
+    metrics.first_token(1.0)
+    waiting = told(metrics, "phi3_queue_length")
     assert waiting is not None
     assert math.isnan(waiting)
-    assert told(numbers, "phi3_answers_running") == 3
-    assert told(numbers, "phi3_time_to_first_token_seconds_count") == 1
+    assert told(metrics, "phi3_answers_running") == 3
+    assert told(metrics, "phi3_time_to_first_token_seconds_count") == 1
     assert "the line is closed" in caplog.text
 
 
 def test_every_number_says_what_it_is() -> None:
-    families = list(text_string_to_metric_families(generate_latest(Numbers().registry).decode()))
+    families = list(text_string_to_metric_families(generate_latest(PrometheusMetrics().registry).decode()))
     assert families
     assert all(family.documentation.endswith(".") and family.name.startswith("phi3_") for family in families)

@@ -12,7 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from bot.errors import ConfigurationError
-from bot.metrics.prometheus import Numbers
+from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
 
 WELL = Health(True, {})
@@ -25,9 +25,9 @@ async def serve() -> AsyncIterator[Serve]:
     servers: list[MonitoringServer] = []
 
     async def start(
-        numbers: Numbers | None = None, health: Callable[[], Health] = lambda: WELL, host: str = "127.0.0.1"
+        metrics: PrometheusMetrics | None = None, health: Callable[[], Health] = lambda: WELL, host: str = "127.0.0.1"
     ) -> MonitoringServer:
-        server = MonitoringServer(numbers or Numbers(), health, host=host, port=0)
+        server = MonitoringServer(metrics or PrometheusMetrics(), health, host=host, port=0)
         servers.append(server)
         await server.start()
         return server
@@ -53,18 +53,18 @@ async def scrape(client: aiohttp.ClientSession, server: MonitoringServer) -> dic
 
 
 async def test_a_scrape_tells_the_numbers(serve: Serve, client: aiohttp.ClientSession) -> None:
-    numbers = Numbers()
-    numbers.prompt_read(tokens=64, cached=32)
-    values = await scrape(client, await serve(numbers))
+    metrics = PrometheusMetrics()
+    metrics.prompt_read(tokens=64, cached=32)
+    values = await scrape(client, await serve(metrics))
     assert values["phi3_prompt_tokens_total"] == 64
     assert values["phi3_prompt_tokens_cached_total"] == 32
 
 
 async def test_a_scrape_reads_the_line_as_it_is_then(serve: Serve, client: aiohttp.ClientSession) -> None:
-    numbers = Numbers()
+    metrics = PrometheusMetrics()
     running, waiting = ["first"], ["second", "third"]
-    numbers.watch_queue(running=lambda: len(running), waiting=lambda: len(waiting))
-    server = await serve(numbers)
+    metrics.watch_queue(running=lambda: len(running), waiting=lambda: len(waiting))
+    server = await serve(metrics)
     values = await scrape(client, server)
     assert (values["phi3_answers_running"], values["phi3_queue_length"]) == (1, 2)
     running.append(waiting.pop())
@@ -73,9 +73,9 @@ async def test_a_scrape_reads_the_line_as_it_is_then(serve: Serve, client: aioht
 
 
 async def test_prometheus_gets_openmetrics_when_it_asks(serve: Serve, client: aiohttp.ClientSession) -> None:
-    numbers = Numbers()
-    numbers.answer_ended("stop", tokens=7, seconds=1.0)
-    server = await serve(numbers)
+    metrics = PrometheusMetrics()
+    metrics.answer_ended("stop", tokens=7, seconds=1.0)
+    server = await serve(metrics)
     accept = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.4"
     async with client.get(f"{server.url}/metrics", headers={"Accept": accept}) as response:
         assert response.content_type == "application/openmetrics-text"
@@ -85,7 +85,7 @@ async def test_prometheus_gets_openmetrics_when_it_asks(serve: Serve, client: ai
 
 
 async def test_two_bots_in_one_process_tell_their_own_numbers(serve: Serve, client: aiohttp.ClientSession) -> None:
-    one, other = Numbers(), Numbers()
+    one, other = PrometheusMetrics(), PrometheusMetrics()
     one_server, other_server = await serve(one), await serve(other)
     one.prompt_read(tokens=5, cached=0)
     other.prompt_read(tokens=8, cached=0)
@@ -142,7 +142,7 @@ async def test_requests_are_not_logged(
 async def test_a_taken_port_is_told_in_one_line(serve: Serve) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        server = MonitoringServer(Numbers(), lambda: WELL, host="127.0.0.1", port=port)
+        server = MonitoringServer(PrometheusMetrics(), lambda: WELL, host="127.0.0.1", port=port)
         with pytest.raises(
             ConfigurationError, match=rf"^port {port} of 127\.0\.0\.1.* is taken; .*METRICS_PORT"
         ) as caught:
@@ -154,7 +154,7 @@ async def test_a_taken_port_is_told_in_one_line(serve: Serve) -> None:
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "two..dots"])
 async def test_a_host_that_is_not_this_machine_is_told_in_one_line(host: str) -> None:
-    server = MonitoringServer(Numbers(), lambda: WELL, host=host, port=0)
+    server = MonitoringServer(PrometheusMetrics(), lambda: WELL, host=host, port=0)
     with pytest.raises(ConfigurationError, match="METRICS_HOST") as caught:
         await server.start()
     assert host in str(caught.value)
@@ -170,7 +170,7 @@ async def test_after_closing_nobody_answers_and_the_port_is_free(serve: Serve, c
     await server.close()
     with pytest.raises(aiohttp.ClientConnectionError):
         await client.get(f"{url}/metrics")
-    again = MonitoringServer(Numbers(), lambda: WELL, host="127.0.0.1", port=int(url.rpartition(":")[2]))
+    again = MonitoringServer(PrometheusMetrics(), lambda: WELL, host="127.0.0.1", port=int(url.rpartition(":")[2]))
     await again.start()
     assert again.url == url
     await again.close()

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from bot.conversation.turn import ConversationKey
 from bot.engine.interface import FinishReason
-from bot.metrics.prometheus import Numbers
+from bot.metrics.prometheus import PrometheusMetrics
 from bot.serving.service import Serving
 from bot.settings import load_settings
 from tests.conversation.memory import Memory, ask, open_memory, person
@@ -29,7 +29,7 @@ async def memory(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Memo
 
 def make_serving(memory: Memory, model_dir: Path, **settings: object) -> Serving:
     loaded = load_settings(env_file=None, model_dir=model_dir, max_new_tokens=8, **settings)
-    return Serving(loaded, memory.conversations(), Numbers())
+    return Serving(loaded, memory.conversations(), PrometheusMetrics())
 
 
 def broken(graph: bytes) -> bytes:

@@ -24,7 +24,7 @@ from bot.engine.interface import EngineOptions, FinishReason
 from bot.engine.supervisor import child_process as child
 from bot.engine.worker import main, memory_limit
 from bot.errors import ConfigurationError
-from bot.metrics.prometheus import Numbers
+from bot.metrics.prometheus import PrometheusMetrics
 from bot.serving.service import Serving
 from tests.conversation.memory import Memory, person
 from tests.serving.served import answered, broken, engines, make_serving, memory, process_id, until
@@ -180,7 +180,7 @@ async def test_a_model_without_end_tokens_is_told(memory: Memory, copy: Path) ->
     ):
         endless = make_serving(memory, copy)
     assert not endless.can_stop
-    assert "**End tokens:** none: answers end only at their longest" in describe_model(endless, Numbers())
+    assert "**End tokens:** none: answers end only at their longest" in describe_model(endless, PrometheusMetrics())
     assert make_serving(memory, copy).can_stop
 
 

@@ -23,7 +23,7 @@ class EventKind(StrEnum):
     MESSAGE_DELETE = "message_delete"
     """A message went away. `data` is `{"id": …}`."""
     TYPING = "typing"
-    """Who is typing changed. `data` is `{"user_ids": […]}`, everybody typing in the channel now, as numbers."""
+    """Who is typing changed. `data` is `{"user_ids": […]}`, everybody typing in the channel now, as metrics."""
     CHANNEL = "channel"
     """A channel, a thread or a DM was made, changed or deleted. `data` is its payload: ask `channels_of` again."""
     INTERACTION = "interaction"

@@ -94,7 +94,7 @@ class Interacting:
         Args:
             path: the command's name and those of its groups: `["model", "info"]`.
             options: values by name: strings, integers, numbers and booleans (numbers as strings will do, as a form
-                has them); ids of users, roles and channels as numbers or strings; attachments as `(name, bytes)`.
+                has them); ids of users, roles and channels as metrics or strings; attachments as `(name, bytes)`.
 
         Returns:
             The interaction's id.

@@ -73,6 +73,6 @@ def _parsed(text: str) -> Any:
 
 
 def _descriptions(message: Any) -> dict[str, str | None]:
-    """The alternative texts by the files' numbers."""
+    """The alternative texts by the files' metrics."""
     attachments = message.get("attachments") if isinstance(message, dict) else None
     return {str(one.get("id")): one.get("description") for one in attachments or []}

@@ -11,7 +11,7 @@ from discord.ext import commands
 
 from bot.discord_client.commands.model_info import describe_model
 from bot.errors import ConfigurationError
-from bot.metrics.prometheus import Numbers
+from bot.metrics.prometheus import PrometheusMetrics
 from bot.serving.service import Serving
 
 
@@ -20,21 +20,21 @@ class ModelCog(commands.Cog):
 
     Args:
         serving: the model that answers.
-        numbers: what was counted.
+        metrics: what was counted.
         admin_ids: who may reload it, beside the owner of the bot's application.
     """
 
     model = app_commands.Group(name="model", description="About the model that answers here")
 
-    def __init__(self, serving: Serving, numbers: Numbers, admin_ids: Collection[int]) -> None:
+    def __init__(self, serving: Serving, metrics: PrometheusMetrics, admin_ids: Collection[int]) -> None:
         self._serving = serving
-        self._numbers = numbers
+        self._metrics = numbers
         self._admin_ids = admin_ids
 
     @model.command()
     async def info(self, interaction: discord.Interaction) -> None:
         """Which model answers here, how fast, and on what."""
-        await interaction.response.send_message(describe_model(self._serving, self._numbers), ephemeral=True)
+        await interaction.response.send_message(describe_model(self._serving, self._metrics), ephemeral=True)
 
     @model.command()
     @app_commands.describe(folder="The folder of a model; without it, the present folder is read again")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import discord
 
 from bot.engine.interface import EngineFacts
-from bot.metrics.prometheus import Numbers
+from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.report import ExportReport, Quality, Speed
 from bot.serving.service import Refusal, Serving
 
@@ -14,10 +14,10 @@ _ROW_CHARACTERS = 200
 _REASON_CHARACTERS = 600  # with its way out
 
 
-def describe_model(serving: Serving, numbers: Numbers) -> str:
+def describe_model(serving: Serving, metrics: PrometheusMetrics) -> str:
     """Write the message. Everything is known here already, so neither the busy engine nor the disk is asked."""
     folder, answering = serving.folder, serving.answering
-    speed, hits = answering.throughput.tokens_per_second, numbers.prefix_hit_rate
+    speed, hits = answering.throughput.tokens_per_second, metrics.prefix_hit_rate
     rows = {
         "Model": folder.name,
         "Version": folder.version,
@@ -30,10 +30,10 @@ def describe_model(serving: Serving, numbers: Numbers) -> str:
         "Context": f"{folder.context_length:,} tokens",
         "End tokens": None if serving.can_stop else "none: answers end only at their longest",
         **_engine_rows(serving.facts),
-        "Restarts": str(numbers.restarts) if numbers.restarts else None,
+        "Restarts": str(metrics.restarts) if metrics.restarts else None,
         "Speed lately": f"{speed:.1f} tokens/s" if speed is not None else "no answer yet",
         "Read before already": f"{hits:.0%} of all prompt tokens" if hits is not None else None,
-        "Not kept for now": numbers.database_line,
+        "Not kept for now": metrics.database_line,
         "Conversations": f"{answering.queue.running} active, {answering.queue.waiting} waiting",
     }
     lines = (_line(name, value) for name, value in rows.items() if _is_told(name, value))

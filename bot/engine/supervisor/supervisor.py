@@ -40,7 +40,7 @@ class EngineProcess:
 
     Args:
         options: the model to load.
-        observer: told what happens, for people's numbers.
+        observer: told what happens, for people's metrics.
     """
 
     def __init__(self, options: EngineOptions, observer: EngineObserver | None = None) -> None:

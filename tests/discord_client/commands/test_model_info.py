@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from bot.discord_client.commands.model_info import describe_model
 from bot.errors import ConfigurationError
-from bot.metrics.prometheus import Numbers
+from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.report import ExportReport, Finding, Quality, Speed
 from bot.model.versions import ModelVersions
 from bot.serving.service import Serving
@@ -57,7 +57,7 @@ def mended(what: str, detail: str) -> Finding:
 
 def described(serving: Serving) -> dict[str, str]:
     """The message's rows by name."""
-    message = describe_model(serving, Numbers())
+    message = describe_model(serving, PrometheusMetrics())
     assert len(message) <= 2000
     return dict(line.removeprefix("**").split(":** ", 1) for line in message.splitlines())
 
@@ -148,6 +148,6 @@ async def test_it_fits_a_message_whatever_the_files_say(
     versions.switch("w" * 255)
     with pytest.raises(ConfigurationError):
         await serving.replace()
-    message = describe_model(serving, Numbers())
+    message = describe_model(serving, PrometheusMetrics())
     assert len(message) == 2000
     assert message.endswith("…")
