@@ -35,7 +35,7 @@ from bot.metrics.server import Health, MonitoringServer
 from bot.model.folder import open_model_folder
 from bot.model.start_order import StartOrder
 from bot.serving.service import Serving
-from bot.serving.version_watcher import ModelWatch
+from bot.serving.version_watcher import VersionWatcher
 from bot.settings import Settings
 from bot.storage.storage import Storage
 
@@ -60,7 +60,7 @@ class Application:
 
     storage: Storage
     serving: Serving
-    _model_watch: ModelWatch
+    _version_watcher: VersionWatcher
 
     def __init__(self, settings: Settings, progress: Progress) -> None:
         self._settings = settings
@@ -93,8 +93,8 @@ class Application:
             conversations = Conversations(self.storage.conversations, self._settings.system_prompt, self._places.of)
             self.serving = Serving(self._settings, conversations, self.metrics)
             closing.push_async_callback(self.serving.close)
-            self._model_watch = ModelWatch(self.serving)
-            closing.push_async_callback(self._model_watch.close)
+            self._version_watcher = VersionWatcher(self.serving)
+            closing.push_async_callback(self._version_watcher.close)
             await self._start_monitoring(closing)
             self._drain_on_terminate()
             async with self.client:
@@ -176,7 +176,7 @@ class Application:
 
     async def _set_up(self, client: PhiClient) -> None:
         await self.serving.start(self._progress.stage)
-        self._model_watch.start()
+        self._version_watcher.start()
         for cog in self._cogs(client):
             await client.add_cog(cog)
         self._progress.stage("Connecting to Discord")

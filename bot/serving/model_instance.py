@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ModelInstance:
     """A model that could answer: what its folder says, and an engine for it that may not be loaded."""
 
     folder: ModelFolder
@@ -30,7 +30,7 @@ class Candidate:
     model: ServedModel
 
     @classmethod
-    def prepare(cls, folder: ModelFolder, engine: EngineProcess, settings: Settings) -> Candidate:
+    def prepare(cls, folder: ModelFolder, engine: EngineProcess, settings: Settings) -> ModelInstance:
         """Read what prompts are written with; the engine is not loaded yet.
 
         Raises:
@@ -44,11 +44,11 @@ class Candidate:
         _check_system_prompt(model.window, settings.system_prompt)
         return cls(folder, engine, model)
 
-    def with_engine(self, engine: EngineProcess) -> Candidate:
+    def with_engine(self, engine: EngineProcess) -> ModelInstance:
         """The same model in another engine."""
-        return Candidate(self.folder, engine, replace(self.model, engine=engine))
+        return ModelInstance(self.folder, engine, replace(self.model, engine=engine))
 
-    def within_cache(self) -> Candidate:
+    def within_cache(self) -> ModelInstance:
         """Where the loaded engine's cache is shorter than the model's context, conversations have to fit the cache."""
         facts, budget = self.engine.facts, self.model.budget
         if facts is None or not 0 < facts.cache_tokens < budget.context_length:

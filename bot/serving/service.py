@@ -20,7 +20,7 @@ from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.folder import ModelFolder, open_model_folder, read_choice, verify_model_folder
 from bot.model.start_order import StartOrder
 from bot.model.versions import Choice
-from bot.serving.model_instance import Candidate
+from bot.serving.model_instance import ModelInstance
 from bot.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -176,22 +176,22 @@ class Serving:
         if self._closed.is_set():
             raise ConfigurationError("the bot is being ended")
 
-    def _prepare(self, model_dir: Path) -> Candidate:
-        return self._candidate(open_model_folder(model_dir))
+    def _prepare(self, model_dir: Path) -> ModelInstance:
+        return self._instance(open_model_folder(model_dir))
 
-    def _prepare_verified(self, model_dir: Path) -> Candidate:
+    def _prepare_verified(self, model_dir: Path) -> ModelInstance:
         folder = open_model_folder(model_dir)
         self._verify(folder)
-        return self._candidate(folder)
+        return self._instance(folder)
 
-    def _candidate(self, folder: ModelFolder) -> Candidate:
-        return Candidate.prepare(folder, self._engine_for(folder), self._settings)
+    def _instance(self, folder: ModelFolder) -> ModelInstance:
+        return ModelInstance.prepare(folder, self._engine_for(folder), self._settings)
 
     def _engine_for(self, folder: ModelFolder) -> EngineProcess:
         return EngineProcess(replace(self._settings.engine_options, model_dir=folder.path), self._metrics)
 
-    def _with_new_engine(self, candidate: Candidate) -> Candidate:
-        return candidate.with_engine(self._engine_for(candidate.folder))
+    def _with_new_engine(self, instance: ModelInstance) -> ModelInstance:
+        return instance.with_engine(self._engine_for(instance.folder))
 
     async def _replace(self, model_dir: Path) -> str:
         choice = await asyncio.to_thread(read_choice, model_dir)
@@ -206,27 +206,27 @@ class Serving:
 
     async def _load_another(self, model_dir: Path) -> str:
         # In a thread, because a large tokenizer takes a second to read, and answers stream meanwhile.
-        candidate = await asyncio.to_thread(self._prepare_verified, model_dir)
+        instance = await asyncio.to_thread(self._prepare_verified, model_dir)
         started = time.monotonic()
         try:
-            await candidate.load_and_probe()
+            await instance.load_and_probe()
         except ModelDoesNotFitError:
-            return await self._replace_with_pause(candidate)
-        self._take_over(candidate)
-        return f"{candidate.folder.title} answers now. It was loaded beside the old one in {_since(started)}."
+            return await self._replace_with_pause(instance)
+        self._take_over(instance)
+        return f"{instance.folder.title} answers now. It was loaded beside the old one in {_since(started)}."
 
-    def _take_over(self, candidate: Candidate) -> None:
+    def _take_over(self, instance: ModelInstance) -> None:
         old = self._present
-        self._let_answer(candidate.within_cache())
+        self._let_answer(instance.within_cache())
         farewell = asyncio.create_task(old.engine.retire())
         self._farewells[farewell] = old.engine
         farewell.add_done_callback(self._farewells.pop)
 
-    def _let_answer(self, candidate: Candidate) -> None:
-        self._present = candidate
-        self.answering.adopt(candidate.model)
+    def _let_answer(self, instance: ModelInstance) -> None:
+        self._present = instance
+        self.answering.adopt(instance.model)
 
-    async def _replace_with_pause(self, candidate: Candidate) -> str:
+    async def _replace_with_pause(self, instance: ModelInstance) -> str:
         """Replace the model where memory holds one only: nobody's turn begins until the new one is there."""
         queue, old = self.answering.queue, self._present
         logger.warning("Memory holds one model only: answers pause while another is loaded.")
@@ -235,20 +235,20 @@ class Serving:
         try:
             await queue.wait_until_nobody_runs()
             await old.engine.close()
-            candidate = self._with_new_engine(candidate)  # the one that did not fit is of no more use
+            instance = self._with_new_engine(instance)  # the one that did not fit is of no more use
             try:
-                await candidate.load_and_probe()
+                await instance.load_and_probe()
             except Exception:
                 # Where it does not start either, the next question makes it try again.
                 self._let_answer(self._with_new_engine(old))
                 await self._present.engine.start()
                 self._let_answer(self._present.within_cache())
                 raise
-            self._take_over(candidate)
+            self._take_over(instance)
         finally:
             queue.resume()
         pause = f"Memory holds one model only, so answers paused for {_since(started)}."
-        return f"{candidate.folder.title} answers now. {pause}"
+        return f"{instance.folder.title} answers now. {pause}"
 
 
 def _since(started: float) -> str:

@@ -14,7 +14,7 @@ from bot.serving.service import Serving
 logger = logging.getLogger(__name__)
 
 
-class ModelWatch:
+class VersionWatcher:
     """Lets the version answer that the pointer names, each time that the pointer is written.
 
     A folder without versions is not followed: its files are written one after another, and only who writes them knows

@@ -15,7 +15,7 @@ from bot.engine.interface import FinishReason
 from bot.model.manifest import write_manifest
 from bot.model.versions import ModelVersions
 from bot.serving.service import Serving
-from bot.serving.version_watcher import ModelWatch
+from bot.serving.version_watcher import VersionWatcher
 from tests.conversation.memory import Memory
 from tests.serving.served import answered, engines, make_serving, memory, process_id, until
 from tests.serving.versions_of_small_model import add_version, change_file, with_another_bit
@@ -71,7 +71,7 @@ def refused(serving: Serving) -> str | None:
     return serving.refusal.choice.folder.name if serving.refusal else None
 
 
-async def look(watch: ModelWatch, times: int = 3) -> None:
+async def look(watch: VersionWatcher, times: int = 3) -> None:
     for _ in range(times):
         await watch.look()
 
@@ -79,7 +79,7 @@ async def look(watch: ModelWatch, times: int = 3) -> None:
 async def test_another_version_is_taken_up_and_a_refused_one_not_tried_until_the_pointer_is_written(
     serving: Serving, versions: ModelVersions, told: Told
 ) -> None:
-    watch, first = ModelWatch(serving), process_id(serving)
+    watch, first = VersionWatcher(serving), process_id(serving)
     await look(watch)
     assert (process_id(serving), told.lines()) == (first, [])
 
@@ -116,7 +116,7 @@ async def test_another_version_is_taken_up_and_a_refused_one_not_tried_until_the
 async def test_trouble_with_the_pointer_is_told_once_and_does_not_end_the_watch(
     serving: Serving, versions: ModelVersions, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch, first, pointer = ModelWatch(serving), process_id(serving), versions.home / "current.json"
+    watch, first, pointer = VersionWatcher(serving), process_id(serving), versions.home / "current.json"
     for content in ("", '{"current": "goo', '{"current": "../good"}'):
         pointer.write_text(content, encoding="utf-8")
         await look(watch)
@@ -159,7 +159,7 @@ def surprise(_folder: Path) -> None:
 async def test_a_reload_by_command_comes_first_and_another_folder_is_followed_from_then_on(
     serving: Serving, versions: ModelVersions, small_model_dir: Path, tmp_path: Path, told: Told
 ) -> None:
-    watch, others = ModelWatch(serving), ModelVersions(tmp_path / "other")
+    watch, others = VersionWatcher(serving), ModelVersions(tmp_path / "other")
     for name in ("here", "there"):
         add_version(others, name, small_model_dir)
     others.switch("here")
@@ -195,7 +195,7 @@ async def test_a_folder_that_was_exported_by_hand_is_followed_from_its_first_ver
     serving = make_serving(memory, versions.home, kv_cache_gigabytes=0.05)
     try:
         await serving.start(lambda _: None)
-        watch = ModelWatch(serving)
+        watch = VersionWatcher(serving)
         add_version(versions, "exported", small_model_dir)
         await look(watch)
         assert (serving.folder.version, told.lines()) == (None, [])
@@ -214,7 +214,7 @@ async def test_what_a_start_refused_is_not_tried_until_the_pointer_is_written(
     serving = make_serving(memory, versions.home, kv_cache_gigabytes=0.05)
     try:
         await serving.start(lambda _: None)
-        watch = ModelWatch(serving)
+        watch = VersionWatcher(serving)
         change_file(versions.folder("bad") / WEIGHTS, lambda weights: weights + b"?")
         write_manifest(versions.folder("bad"))
         await look(watch)
@@ -230,7 +230,7 @@ async def test_it_looks_by_itself_and_gives_up_what_it_loads_when_it_is_closed(
     serving: Serving, versions: ModelVersions
 ) -> None:
     before, first = engines(), process_id(serving)
-    watch = ModelWatch(serving, seconds=0.01)
+    watch = VersionWatcher(serving, seconds=0.01)
     await watch.close()
     watch.start()
     versions.switch("good")
@@ -240,7 +240,7 @@ async def test_it_looks_by_itself_and_gives_up_what_it_loads_when_it_is_closed(
     assert not serving.is_replacing
     assert await answered(serving) is FinishReason.LENGTH
 
-    watch = ModelWatch(serving, seconds=0.01)
+    watch = VersionWatcher(serving, seconds=0.01)
     watch.start()
     await until(lambda: serving.folder.version == "good")
     await watch.close()
