@@ -16,7 +16,7 @@ from bot.answering.answer import Answering
 from bot.answering.prefill_ahead import PrefillAhead
 from bot.cli.progress import Progress
 from bot.conversation.conversations import Conversations
-from bot.discord_client.channel_scopes import Places
+from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.client import INTENT_HELP, PhiClient
 from bot.discord_client.command_sync import sync_changed_commands
 from bot.discord_client.commands.memory_commands import ConversationCog
@@ -71,7 +71,7 @@ class Application:
         self.ready = asyncio.Event()
         self.metrics = PrometheusMetrics()
         self.client = PhiClient(message_content_intent=settings.message_content_intent, set_up=self._set_up)
-        self._places = Places(self.client, settings.memory)
+        self._scopes = ChannelScopes(self.client, settings.memory)
         self._draining: asyncio.Task[None] | None = None
 
     @property
@@ -90,7 +90,7 @@ class Application:
         async with AsyncExitStack() as closing:
             self.storage = await Storage.open(self._settings.database_address, self.metrics.database_trouble)
             closing.push_async_callback(self.storage.close)
-            conversations = Conversations(self.storage.conversations, self._settings.system_prompt, self._places.of)
+            conversations = Conversations(self.storage.conversations, self._settings.system_prompt, self._scopes.of)
             self.serving = Serving(self._settings, conversations, self.metrics)
             closing.push_async_callback(self.serving.close)
             self._version_watcher = VersionWatcher(self.serving)
@@ -183,18 +183,18 @@ class Application:
         await sync_changed_commands(client.tree, self._settings.data_dir / "synced_commands.sha256")
 
     def _cogs(self, client: PhiClient) -> list[commands.Cog]:
-        settings, answering, work, places = self._settings, self.answering, self.storage.work, self._places
+        settings, answering, work, scopes = self._settings, self.answering, self.storage.work, self._scopes
         conversations, running = answering.conversations, client.running_replies
-        reader = Reader(client, places, conversations, settings.max_text_file_kilobytes * 1000)
+        reader = Reader(client, scopes, conversations, settings.max_text_file_kilobytes * 1000)
         delivery = Delivery(client, conversations, work, running, settings.max_reply_messages)
         mentions = MentionCog(answering, reader, delivery, work)
         return [
             mentions,
             RecoveryCog(client, mentions, reader, delivery, work, timedelta(hours=settings.missed_hours)),
             MemoryCog(conversations, reader),
-            ConversationCog(answering, running, places),
-            PersonaCog(answering, places),
+            ConversationCog(answering, running, scopes),
+            PersonaCog(answering, scopes),
             RetentionCog(conversations, settings.retention_days),
             ModelCog(self.serving, self.metrics, settings.admin_ids),
-            TypingCog(client, PrefillAhead(answering), places),
+            TypingCog(client, PrefillAhead(answering), scopes),
         ]

@@ -34,7 +34,7 @@ class Conversations:
     Args:
         store: keeps them for good.
         system_prompt: what the model is told where no persona is set.
-        places_of: the places whose personas hold in a channel, the nearest first, such as a thread, its channel, and
+        scopes_of: the scopes whose personas hold in a channel, the nearest first, such as a thread, its channel, and
             the server.
         most_open: how many are kept in memory.
 
@@ -46,11 +46,11 @@ class Conversations:
         self,
         store: ConversationStore,
         system_prompt: str,
-        places_of: Callable[[int], Sequence[int]] = lambda channel_id: (channel_id,),
+        scopes_of: Callable[[int], Sequence[int]] = lambda channel_id: (channel_id,),
         most_open: int = _MOST_OPEN,
     ) -> None:
         self._store = store
-        self.personas = Personas(store, system_prompt, places_of)
+        self.personas = Personas(store, system_prompt, scopes_of)
         self._most_open = most_open
         self._open: OrderedDict[ConversationKey, Conversation] = OrderedDict()
         self._recent_loaded = False
@@ -201,12 +201,12 @@ class Conversations:
         """Forget what was asked before a message."""
         await self._apply(partial(without_older, message_id=message_id), self._store.forget_before(message_id))
 
-    async def set_persona(self, place: int, text: str | None) -> None:
-        """Set the system prompt of a place, or clear it."""
+    async def set_persona(self, scope: int, text: str | None) -> None:
+        """Set the system prompt of a scope, or clear it."""
         for conversation in self._open.values():
-            if self.personas.holds(place, conversation.key.channel_id):
+            if self.personas.holds(scope, conversation.key.channel_id):
                 conversation.cached_by = None
-        await self.personas.set(place, text)
+        await self.personas.set(scope, text)
 
     async def _conversation(self, key: ConversationKey, *, to_stay: bool = True) -> Conversation:
         """A conversation, kept in memory if it is to stay there or anything was ever said in it."""

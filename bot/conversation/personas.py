@@ -12,40 +12,40 @@ logger = logging.getLogger(__name__)
 
 
 class Personas:
-    """The system prompts of places.
+    """The system prompts of scopes.
 
     Args:
         store: keeps them for good.
         default: what the model is told where none is set.
-        places_of: the places whose personas hold in a channel, the nearest first.
+        scopes_of: the scopes whose personas hold in a channel, the nearest first.
     """
 
-    def __init__(self, store: ConversationStore, default: str, places_of: Callable[[int], Sequence[int]]) -> None:
+    def __init__(self, store: ConversationStore, default: str, scopes_of: Callable[[int], Sequence[int]]) -> None:
         self._store = store
         self._default = default
-        self._places_of = places_of
+        self._scopes_of = scopes_of
         self._set: dict[int, str | None] = {}  # since the start; the store may not have it yet
 
-    async def set(self, place: int, text: str | None) -> None:
-        """Set the persona of a place, or clear it."""
+    async def set(self, scope: int, text: str | None) -> None:
+        """Set the persona of a scope, or clear it."""
         self._set[place] = text
-        await self._store.set_persona(place, text)
+        await self._store.set_persona(scope, text)
 
-    async def first(self, places: Sequence[int]) -> tuple[int, str] | None:
-        """The first of these places that has a persona, and the persona."""
+    async def first(self, scopes: Sequence[int]) -> tuple[int, str] | None:
+        """The first of these scopes that has a persona, and the persona."""
         try:
-            found: dict[int, str | None] = {**await self._store.personas(places)}
+            found: dict[int, str | None] = {**await self._store.personas(scopes)}
         except DatabaseTroubleError as error:
             logger.warning("Personas cannot be read: %s", error)
             found = {}
-        found |= {place: text for place, text in self._set.items() if place in places}
-        return next(((place, text) for place in places if (text := found.get(place))), None)
+        found |= {scope: text for scope, text in self._set.items() if scope in scopes}
+        return next(((scope, text) for scope in scopes if (text := found.get(scope))), None)
 
-    def holds(self, place: int, channel_id: int) -> bool:
+    def holds(self, scope: int, channel_id: int) -> bool:
         """Whether a place's persona may hold in a channel."""
-        return place in self._places_of(channel_id)
+        return place in self._scopes_of(channel_id)
 
     async def system_prompt(self, channel_id: int) -> str:
         """What the model is told before a channel's conversations."""
-        persona = await self.first(self._places_of(channel_id))
+        persona = await self.first(self._scopes_of(channel_id))
         return self._default if persona is None else persona[1]

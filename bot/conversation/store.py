@@ -78,8 +78,8 @@ class ConversationStore(Protocol):
     async def recent(self, count: int) -> Sequence[ConversationKey]:
         """The conversations used last, the latest first."""
 
-    async def personas(self, places: Sequence[int]) -> Mapping[int, str]:
-        """The personas of those of these places that have one."""
+    async def personas(self, scopes: Sequence[int]) -> Mapping[int, str]:
+        """The personas of those of these scopes that have one."""
 
     async def remember(
         self, question_id: int, outcome: Outcome, turn: Turn | None, *, as_tip: bool, past_known: bool
@@ -123,8 +123,8 @@ class ConversationStore(Protocol):
             at_id: what tells when, such as the id of the interaction that asked for it.
         """
 
-    async def set_persona(self, place: int, text: str | None) -> None:
-        """Set the persona of a place, or clear it."""
+    async def set_persona(self, scope: int, text: str | None) -> None:
+        """Set the persona of a scope, or clear it."""
 
 
 class WorkStore(Protocol):

@@ -1,4 +1,4 @@
-"""Where a message belongs: its conversation, and the places whose settings hold there."""
+"""Where a message belongs: its conversation, and the scopes whose settings hold there."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import discord
 from bot.conversation.turn import ConversationKey
 
 
-def server_place(guild_id: int) -> int:
+def guild_scope(guild_id: int) -> int:
     """The place of a whole server. The oldest servers have a channel with the server's own id."""
     return -guild_id
 
 
-class Places:
+class ChannelScopes:
     """Knows whose memory a channel has.
 
     Args:
@@ -32,10 +32,10 @@ class Places:
         return ConversationKey(channel.id, 0 if shared else person_id)
 
     def of(self, channel_id: int) -> tuple[int, ...]:
-        """The places whose persona holds in a channel, the nearest first: a thread, its channel, the server."""
+        """The scopes whose persona holds in a channel, the nearest first: a thread, its channel, the server."""
         channel = self._client.get_channel(channel_id)
         if isinstance(channel, discord.Thread):
-            return channel_id, channel.parent_id, server_place(channel.guild.id)
+            return channel_id, channel.parent_id, guild_scope(channel.guild.id)
         if isinstance(channel, discord.abc.GuildChannel):
-            return channel_id, server_place(channel.guild.id)
+            return channel_id, guild_scope(channel.guild.id)
         return (channel_id,)

@@ -101,9 +101,9 @@ class DatabaseConversationStore:
         rows = await self._journal.read(lambda connection: all_rows(connection, query.limit(count)))
         return [ConversationKey(row.channel_id, row.person_id) for row in rows]
 
-    async def personas(self, places: Sequence[int]) -> Mapping[int, str]:
-        """The personas of those of these places that have one."""
-        query = select(Persona.place_id, Persona.text).where(Persona.place_id.in_(places))
+    async def personas(self, scopes: Sequence[int]) -> Mapping[int, str]:
+        """The personas of those of these scopes that have one."""
+        query = select(Persona.place_id, Persona.text).where(Persona.place_id.in_(scopes))
         rows = await self._journal.read(lambda connection: all_rows(connection, query))
         return {row.place_id: row.text for row in rows}
 
@@ -223,14 +223,14 @@ class DatabaseConversationStore:
 
         await self._journal.write(change)
 
-    async def set_persona(self, place: int, text: str | None) -> None:
-        """Set the persona of a place, or clear it."""
+    async def set_persona(self, scope: int, text: str | None) -> None:
+        """Set the persona of a scope, or clear it."""
 
         async def change(connection: AsyncConnection) -> None:
             if text is None:
-                await connection.execute(delete(Persona).where(Persona.place_id == place))
+                await connection.execute(delete(Persona).where(Persona.place_id == scope))
             else:
-                await insert_once(connection, Persona, {"place_id": place, "text": text}, update=["text"])
+                await insert_once(connection, Persona, {"place_id": scope, "text": text}, update=["text"])
 
         await self._journal.write(change)
 

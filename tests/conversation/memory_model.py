@@ -143,7 +143,7 @@ class MemoryModel:
         return None if self.resets[key] else self.turn_of(key.channel_id)
 
     def _path(self, key: ConversationKey, tip: int | None) -> list[Said]:
-        """The questions up to one, the oldest first; those that are gone keep their places."""
+        """The questions up to one, the oldest first; those that are gone keep their scopes."""
         path: list[Said] = []
         while tip in self.said:
             assert tip is not None

@@ -273,12 +273,12 @@ async def test_the_nearest_persona_holds(memory: Memory, restarts: bool) -> None
     channel, server, other = 1, 50, 51
 
     def make() -> Conversations:
-        places = {7: (7, channel, server), channel: (channel, server)}
-        return Conversations(memory.store, SYSTEM, lambda channel_id: places.get(channel_id, (channel_id, other)))
+        scopes = {7: (7, channel, server), channel: (channel, server)}
+        return Conversations(memory.store, SYSTEM, lambda channel_id: scopes.get(channel_id, (channel_id, other)))
 
     conversations = make()
     expected = {7: SYSTEM, channel: SYSTEM, 9: SYSTEM}
-    for place, text, changes in (
+    for scope, text, changes in (
         (server, "of the server", {7: "of the server", channel: "of the server"}),
         (7, "of the thread", {7: "of the thread"}),
         (channel, "of the channel", {channel: "of the channel"}),
@@ -287,7 +287,7 @@ async def test_the_nearest_persona_holds(memory: Memory, restarts: bool) -> None
         (channel, None, {7: "of the server", channel: "of the server"}),
         (server, None, {7: SYSTEM, channel: SYSTEM}),
     ):
-        await conversations.set_persona(place, text)
+        await conversations.set_persona(scope, text)
         if restarts:
             conversations = make()
         expected |= changes

@@ -10,10 +10,10 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.answering.answer import Answering
-from bot.discord_client.channel_scopes import Places
+from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.commands.context_summary import context_text
 from bot.discord_client.commands.forget_view import ForgetView
-from bot.discord_client.commands.persona_scopes import place_name
+from bot.discord_client.commands.persona_scopes import scope_name
 from bot.discord_client.replies.running_replies import RunningReplies
 
 _RESET = (
@@ -28,18 +28,18 @@ class ConversationCog(commands.Cog):
     Args:
         answering: what turns questions into answers.
         running_replies: the answers on their way.
-        places: knows which conversation is meant, and whose persona holds in it.
+        scopes: knows which conversation is meant, and whose persona holds in it.
     """
 
-    def __init__(self, answering: Answering, running_replies: RunningReplies, places: Places) -> None:
+    def __init__(self, answering: Answering, running_replies: RunningReplies, scopes: ChannelScopes) -> None:
         self._answering = answering
         self._running_replies = running_replies
-        self._places = places
+        self._scopes = scopes
 
     @app_commands.command()
     async def reset(self, interaction: discord.Interaction) -> None:
         """Start a new conversation here; what was said before stays readable."""
-        key = self._places.key(_channel(interaction), interaction.user.id)
+        key = self._scopes.key(_channel(interaction), interaction.user.id)
         is_own = key.person_id != 0  # otherwise it concerns everybody here, and everybody is told
         # Together, so that a question that comes before Discord has confirmed the defer begins the new conversation.
         await asyncio.gather(
@@ -54,10 +54,10 @@ class ConversationCog(commands.Cog):
         await interaction.response.defer(ephemeral=True, thinking=True)
         conversations, window = self._answering.conversations, self._answering.model.window
         channel = _channel(interaction)
-        opened = await conversations.peek(self._places.key(channel, interaction.user.id))
-        persona = await conversations.personas.first(self._places.of(channel.id))
+        opened = await conversations.peek(self._scopes.key(channel, interaction.user.id))
+        persona = await conversations.personas.first(self._scopes.of(channel.id))
         shares = await asyncio.to_thread(window.shares, opened.system_prompt, opened.line)
-        source = place_name(persona and persona[0], interaction)
+        source = scope_name(persona and persona[0], interaction)
         text = context_text(opened, shares, window.budget.prompt_limit, source)
         await interaction.followup.send(text, ephemeral=True, suppress_embeds=True)
 

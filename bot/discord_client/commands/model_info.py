@@ -65,7 +65,7 @@ def _export_rows(report: ExportReport) -> dict[str, str | None]:
 def _quality_line(quality: Quality) -> str:
     parts = []
     if quality.agreement is not None:
-        parts.append(f"same next token as the source in {100 * quality.agreement:.0f} % of {quality.tokens:,} places")
+        parts.append(f"same next token as the source in {100 * quality.agreement:.0f} % of {quality.tokens:,} scopes")
     source = "" if quality.source_perplexity is None else f" (source {quality.source_perplexity:.2f})"
     return "; ".join([*parts, f"perplexity {quality.perplexity:.2f}{source}"])
 

@@ -11,9 +11,9 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.answering.answer import Answering
-from bot.discord_client.channel_scopes import Places
+from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.commands.persona_modal import PersonaModal
-from bot.discord_client.commands.persona_scopes import Where, chosen_place, place_name, refusal
+from bot.discord_client.commands.persona_scopes import Where, chosen_scope, refusal, scope_name
 
 # A form must be there within Discord's three seconds, and cannot be announced.
 _SECONDS_TO_READ = 2.0
@@ -25,14 +25,14 @@ class PersonaCog(commands.Cog):
 
     Args:
         answering: what turns questions into answers.
-        places: knows whose persona holds where.
+        scopes: knows whose persona holds where.
     """
 
     persona = app_commands.Group(name="persona", description="Who I am here: what I am told before every conversation")
 
-    def __init__(self, answering: Answering, places: Places) -> None:
+    def __init__(self, answering: Answering, scopes: ChannelScopes) -> None:
         self._answering = answering
-        self._places = places
+        self._scopes = scopes
 
     @persona.command()
     @app_commands.describe(where="This channel or thread, or this server")
@@ -41,27 +41,27 @@ class PersonaCog(commands.Cog):
         if (refused := refusal(interaction, where)) is not None:
             await interaction.response.send_message(refused, ephemeral=True)
             return
-        place = chosen_place(interaction, where)
+        place = chosen_scope(interaction, where)
         try:
             async with asyncio.timeout(_SECONDS_TO_READ):
-                present = await self._answering.conversations.personas.first((place,))
+                present = await self._answering.conversations.personas.first((scope,))
         except TimeoutError:
             line = "The database is too slow at the moment to tell the present persona; please try again later."
             await interaction.response.send_message(line, ephemeral=True)
             return
-        name, text = place_name(place, interaction), present[1] if present else ""
-        await interaction.response.send_modal(PersonaModal(name, text, partial(self._save, place)))
+        name, text = scope_name(scope, interaction), present[1] if present else ""
+        await interaction.response.send_modal(PersonaModal(name, text, partial(self._save, scope)))
 
     @persona.command()
     async def show(self, interaction: discord.Interaction) -> None:
         """See who I am here, where that was set, and how much of my context it takes."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        channel_id = chosen_place(interaction, "here")
+        channel_id = chosen_scope(interaction, "here")
         conversations, window = self._answering.conversations, self._answering.model.window
-        persona = await conversations.personas.first(self._places.of(channel_id))
+        persona = await conversations.personas.first(self._scopes.of(channel_id))
         text = persona[1] if persona else await conversations.personas.system_prompt(channel_id)
         tokens, limit = await asyncio.to_thread(window.system_prompt_tokens, text), window.budget.system_prompt_limit
-        source = place_name(persona and persona[0], interaction)
+        source = scope_name(persona and persona[0], interaction)
         line = f"My persona here comes from {source}. It takes {tokens:,} of at most {limit:,} tokens."
         if tokens > limit:
             line += " The model that answers now does not see the end of it."
@@ -78,12 +78,12 @@ class PersonaCog(commands.Cog):
             await interaction.response.send_message(refused, ephemeral=True)
             return
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await self._clear(chosen_place(interaction, where), interaction)
+        await self._clear(chosen_scope(interaction, where), interaction)
 
-    async def _save(self, place: int, interaction: discord.Interaction, text: str) -> None:
+    async def _save(self, scope: int, interaction: discord.Interaction, text: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         if not text:
-            await self._clear(place, interaction)
+            await self._clear(scope, interaction)
             return
         window = self._answering.model.window
         tokens, limit = await asyncio.to_thread(window.system_prompt_tokens, text), window.budget.system_prompt_limit
@@ -94,25 +94,25 @@ class PersonaCog(commands.Cog):
             )
             await interaction.followup.send(line, file=_as_file(text), ephemeral=True)
             return
-        await self._answering.conversations.set_persona(place, text)
+        await self._answering.conversations.set_persona(scope, text)
         line = (
-            f"That is the persona of {place_name(place, interaction)} now. It takes {tokens:,} of at most {limit:,} "
+            f"That is the persona of {scope_name(scope, interaction)} now. It takes {tokens:,} of at most {limit:,} "
             f"tokens for a persona, {tokens / window.budget.context_length:.0%} of the context."
         )
         await interaction.followup.send(f"{line}\n{await self._in_force(interaction)}", ephemeral=True)
 
-    async def _clear(self, place: int, interaction: discord.Interaction) -> None:
-        conversations, name = self._answering.conversations, place_name(place, interaction)
-        had_one = await conversations.personas.first((place,)) is not None
-        await conversations.set_persona(place, None)
+    async def _clear(self, scope: int, interaction: discord.Interaction) -> None:
+        conversations, name = self._answering.conversations, scope_name(scope, interaction)
+        had_one = await conversations.personas.first((scope,)) is not None
+        await conversations.set_persona(scope, None)
         line = f"I have taken the persona of {name} away." if had_one else f"There was no persona of {name}."
         await interaction.followup.send(f"{line}\n{await self._in_force(interaction)}", ephemeral=True)
 
     async def _in_force(self, interaction: discord.Interaction) -> str:
-        persona = await self._answering.conversations.personas.first(self._places.of(chosen_place(interaction, "here")))
+        persona = await self._answering.conversations.personas.first(self._scopes.of(chosen_scope(interaction, "here")))
         if persona is None:
             return "From the next question on, I am told the bot's default here."
-        return f"From the next question on, the persona of {place_name(persona[0], interaction)} holds here."
+        return f"From the next question on, the persona of {scope_name(persona[0], interaction)} holds here."
 
 
 def _as_file(text: str) -> discord.File:

@@ -16,15 +16,15 @@ class PersonaModal(discord.ui.Modal):
     """Asks for a persona.
 
     Args:
-        place_name: whose persona it is, such as "this channel".
+        scope_name: whose persona it is, such as "this channel".
         present: the persona that the place has, "" for none.
         on_text: called with the interaction and what was written, without white space around it.
     """
 
     def __init__(
-        self, place_name: str, present: str, on_text: Callable[[discord.Interaction, str], Awaitable[None]]
+        self, scope_name: str, present: str, on_text: Callable[[discord.Interaction, str], Awaitable[None]]
     ) -> None:
-        super().__init__(title=f"The persona of {place_name}")
+        super().__init__(title=f"The persona of {scope_name}")
         self._on_text = on_text
         self._text: discord.ui.TextInput[PersonaModal] = discord.ui.TextInput(
             custom_id="persona",

@@ -6,40 +6,40 @@ from typing import Literal
 
 import discord
 
-from bot.discord_client.channel_scopes import server_place
+from bot.discord_client.channel_scopes import guild_scope
 
 Where = Literal["here", "server"]
 
 
-def place_name(place: int | None, interaction: discord.Interaction) -> str:
+def scope_name(scope: int | None, interaction: discord.Interaction) -> str:
     """A place as it is called where somebody uses a command.
 
     Args:
         place: the id of a thread, a channel or a server; None is where nothing was set.
         interaction: the use of the command.
     """
-    if place is None:
+    if scope is None:
         return "the bot's default"
-    if interaction.guild_id is not None and place == server_place(interaction.guild_id):
+    if interaction.guild_id is not None and scope == guild_scope(interaction.guild_id):
         return "this server"
-    if place != interaction.channel_id:
+    if scope != interaction.channel_id:
         return "this thread's channel"
     if isinstance(interaction.channel, discord.Thread):
         return "this thread"
     return "this channel" if interaction.guild_id else "this conversation"
 
 
-def chosen_place(interaction: discord.Interaction, where: Where) -> int:
+def chosen_scope(interaction: discord.Interaction, where: Where) -> int:
     """The id of the place that somebody means, who may change its persona."""
     if where == "server":
         assert interaction.guild_id is not None  # without a server, `refusal` refuses it
-        return server_place(interaction.guild_id)
+        return guild_scope(interaction.guild_id)
     assert interaction.channel_id is not None  # a slash command is used somewhere
     return interaction.channel_id
 
 
 def refusal(interaction: discord.Interaction, where: Where) -> str | None:
-    """Why somebody may not change the persona of a place, as a line for them; None if they may."""
+    """Why somebody may not change the persona of a scope, as a line for them; None if they may."""
     if interaction.guild_id is None:
         return "There is no server here: between us two, leave `where` at `here`." if where == "server" else None
     permissions = interaction.permissions

@@ -8,16 +8,16 @@ import discord
 from discord.ext import commands
 
 from bot.answering.prefill_ahead import PrefillAhead
-from bot.discord_client.channel_scopes import Places
+from bot.discord_client.channel_scopes import ChannelScopes
 
 
 class TypingCog(commands.Cog):
     """Lets the recent conversations be read ahead for as long as it is loaded, where somebody types first of all."""
 
-    def __init__(self, client: commands.Bot, prefill_ahead: PrefillAhead, places: Places) -> None:
+    def __init__(self, client: commands.Bot, prefill_ahead: PrefillAhead, scopes: ChannelScopes) -> None:
         self._client = client
         self._prefill_ahead = prefill_ahead
-        self._places = places
+        self._scopes = scopes
         self._task: asyncio.Task[None] | None = None
 
     async def cog_load(self) -> None:
@@ -34,7 +34,7 @@ class TypingCog(commands.Cog):
         """Somebody types in a channel, a thread or a direct message."""
         private = payload.guild_id is None
         person_id = 0 if private else payload.user_id
-        self._prefill_ahead.expect(self._places.key(discord.Object(payload.channel_id), person_id))
+        self._prefill_ahead.expect(self._scopes.key(discord.Object(payload.channel_id), person_id))
 
     async def _run_prefill_ahead(self) -> None:
         # Which persona holds in a channel is known once Discord has told what channels there are.

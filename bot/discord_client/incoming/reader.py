@@ -10,7 +10,7 @@ import discord
 
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import Asked, Question, Quote, TextFile
-from bot.discord_client.channel_scopes import Places
+from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.incoming.readable_text import readable_text
 from bot.discord_client.incoming.text_files import read_text_files
 
@@ -40,16 +40,16 @@ class Reader:
 
     Args:
         client: the connected client.
-        places: knows which conversation a message belongs to.
+        scopes: knows which conversation a message belongs to.
         conversations: what was said before.
         largest_files: the most bytes of text files that are read with one message.
     """
 
     def __init__(
-        self, client: discord.Client, places: Places, conversations: Conversations, largest_files: int
+        self, client: discord.Client, scopes: ChannelScopes, conversations: Conversations, largest_files: int
     ) -> None:
         self._client = client
-        self._places = places
+        self._scopes = scopes
         self._conversations = conversations
         self._largest_files = largest_files
 
@@ -60,7 +60,7 @@ class Reader:
             return None
         return Question(
             id=message.id,
-            key=self._places.key(message.channel, message.author.id),
+            key=self._scopes.key(message.channel, message.author.id),
             asked=Asked(text, message.author.id, message.author.display_name),
             reply_to=message.reference.message_id if message.reference else None,
         )
@@ -108,7 +108,7 @@ class Reader:
         channel = message.channel
         if not isinstance(channel, discord.Thread):
             return None
-        opened = await self._conversations.peek(self._places.key(channel, message.author.id))
+        opened = await self._conversations.peek(self._scopes.key(channel, message.author.id))
         if opened.line or opened.resets:
             return None
         starter = await _starter_of(channel)

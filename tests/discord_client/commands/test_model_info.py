@@ -80,7 +80,7 @@ async def test_the_version_and_everything_that_its_export_found_out(
     assert rows["Model"] == "SmolLM2-135M-Instruct"
     assert rows["Version"] == "2026-11-28-101500-sample"
     assert rows["Exported"] == f"<t:{EXPORTED_AT.timestamp():.0f}:f>"
-    assert rows["Quality"] == "same next token as the source in 97 % of 600 places; perplexity 8.31 (source 8.02)"
+    assert rows["Quality"] == "same next token as the source in 97 % of 600 scopes; perplexity 8.31 (source 8.02)"
     assert rows["Speed when exported"] == "7.9 tokens/s answering, 79 reading prompts, on Intel(R) Core(TM) i5"
     assert rows["Mended"] == "stop tokens: <|end|> was missing; chat template: had no system message"
     assert "Refused" not in rows

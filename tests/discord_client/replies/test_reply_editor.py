@@ -131,7 +131,7 @@ async def test_a_long_answer_becomes_several_messages_with_one_button(stage: Sta
     second = f"/channels/{stage.channel}/messages/{stage.replies()[1]['id']}"
     paths = [call.path for call in stage.server.calls if call.method == "PATCH"]
     # A message that is full is left alone.
-    assert max(place for place, path in enumerate(paths) if path == first) < paths.index(second)
+    assert max(scope for scope, path in enumerate(paths) if path == first) < paths.index(second)
 
 
 async def test_an_answer_too_long_for_its_messages_is_attached(stage: Stage) -> None:

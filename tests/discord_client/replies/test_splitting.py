@@ -134,12 +134,12 @@ def test_a_plan_keeps_every_limit(text: str, note: str, max_messages: int, finis
 
 def test_the_best_place_to_cut_is_a_paragraph_then_a_line_then_a_sentence_then_a_word() -> None:
     start = "a" * 1200
-    places = ["\n\nparagraph", "\nline", ". Sentence", " word"]
-    for used in range(len(places)):
-        text = start + "".join(places[used:]) + "b" * 1500
+    scopes = ["\n\nparagraph", "\nline", ". Sentence", " word"]
+    for used in range(len(scopes)):
+        text = start + "".join(scopes[used:]) + "b" * 1500
         first, second, *_ = split_text(text)
         assert first.rstrip(".") == start
-        assert second.startswith(places[used].strip(". \n"))
+        assert second.startswith(scopes[used].strip(". \n"))
 
 
 def test_a_paragraph_too_early_is_no_place_to_cut() -> None:
