@@ -1,4 +1,4 @@
-"""What the model is told before a conversation: a place's persona, or what holds everywhere."""
+"""What the model is told before a conversation: a scope's persona, or what holds everywhere."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Personas:
 
     async def set(self, scope: int, text: str | None) -> None:
         """Set the persona of a scope, or clear it."""
-        self._set[place] = text
+        self._set[scope] = text
         await self._store.set_persona(scope, text)
 
     async def first(self, scopes: Sequence[int]) -> tuple[int, str] | None:
@@ -42,8 +42,8 @@ class Personas:
         return next(((scope, text) for scope in scopes if (text := found.get(scope))), None)
 
     def holds(self, scope: int, channel_id: int) -> bool:
-        """Whether a place's persona may hold in a channel."""
-        return place in self._scopes_of(channel_id)
+        """Whether a scope's persona may hold in a channel."""
+        return scope in self._scopes_of(channel_id)
 
     async def system_prompt(self, channel_id: int) -> str:
         """What the model is told before a channel's conversations."""

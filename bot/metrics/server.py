@@ -42,7 +42,7 @@ class MonitoringServer:
     """
 
     def __init__(self, metrics: PrometheusMetrics, health: Callable[[], Health], *, host: str, port: int) -> None:
-        self._metrics = numbers
+        self._metrics = metrics
         self._health = health
         self._host = host
         self._port = port

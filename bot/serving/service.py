@@ -58,7 +58,7 @@ class Serving:
 
     def __init__(self, settings: Settings, conversations: Conversations, metrics: PrometheusMetrics) -> None:
         self._settings = settings
-        self._metrics = numbers
+        self._metrics = metrics
         self.model_dir = settings.model_dir
         self.refusal: Refusal | None = None
         self._start_order = StartOrder(self.model_dir)

@@ -166,7 +166,7 @@ async def _mention(bot: BotWithoutDiscord, run: IdleRun) -> list[float]:
     """Ask in ten conversations in turn, all of which are idle at first; return how long each question took."""
     chance = random.Random(run.seed)  # noqa: S311 - nothing secret
     # One of each kind, so that the same is said whether there are few or many.
-    metrics = [each + DIFFERENT * chance.randrange(run.conversations // DIFFERENT) for each in range(DIFFERENT)]
+    numbers = [each + DIFFERENT * chance.randrange(run.conversations // DIFFERENT) for each in range(DIFFERENT)]
     await bot.ask(key_of(run.conversations), asked_in(run.conversations, 0, run.questions[0]))  # warms up
     seconds = []
     for position, question in enumerate(run.questions):

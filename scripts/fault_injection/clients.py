@@ -90,7 +90,7 @@ class Clients:
     async def _ask(self) -> None:
         question, tokens = self._draw.randrange(len(self._questions)), self._draw.randint(FEWEST_TOKENS, MOST_TOKENS)
         ahead = self._draw.random() < _AHEAD_SHARE
-        generation = self._engine.submit(self._questions[question].request(tokens, ahead=ahead))
+        generation = self._engine.submit(self._questions[question].request(tokens, prefill_only=ahead))
         asked = Asked(question, tokens, ahead, generation)
         self.asked.append(asked)
         if self._draw.random() < _CANCELLED_SHARE:

@@ -27,9 +27,11 @@ class Question:
     prompt_ids: tuple[int, ...]
     sampling: Sampling
 
-    def request(self, tokens: int, *, ahead: bool = False) -> GenerationRequest:
+    def request(self, tokens: int, *, prefill_only: bool = False) -> GenerationRequest:
         """Ask for an answer of exactly so many tokens."""
-        return GenerationRequest(self.prompt_ids, frozenset(), tokens, sampling=self.sampling, ahead=ahead)
+        return GenerationRequest(
+            self.prompt_ids, frozenset(), tokens, sampling=self.sampling, prefill_only=prefill_only
+        )
 
 
 def make_questions(count: int, vocabulary: int, draw: random.Random) -> list[Question]:

@@ -40,7 +40,7 @@ class NotingEngine:
 
     def __init__(self, engine: EngineProcess, metrics: PrometheusMetrics) -> None:
         self._engine = engine
-        self.metrics = numbers
+        self.metrics = metrics
         self.ahead: list[tuple[tuple[int, ...], Generation]] = []
 
     @property

@@ -238,7 +238,7 @@ def test_what_came_last_is_cut_first(builder: PromptBuilder) -> None:
         lengths = (len(now.text), len(now.quote.text) if now.quote else 0, *(len(file.text) for file in now.files))
         shapes.append((*lengths, 0, 0)[:4])
         # Cut are the end of one part, and all of those after it.
-        cut = next((scope for place in range(4) if shapes[-1][place] < shapes[0][place]), 3)
+        cut = next((place for place in range(4) if shapes[-1][place] < shapes[0][place]), 3)
         assert shapes[-1][:cut] == shapes[0][:cut]
         assert not any(shapes[-1][cut + 1 :])
     assert shapes[0] == tuple(map(len, (whole.text, quote.text, files[0].text, files[1].text)))

@@ -70,14 +70,14 @@ class MemoryMachine(RuleBasedStateMachine):
     def mention(self, person: int, where: int, about: int, is_reply: bool) -> None:
         """Ask something, unless the conversation has a question on its way."""
         place = self.place(where)
-        key = self.key(scope, person)
+        key = self.key(place, person)
         if key in self.model.running:
             return
         here = [each for each, written in self.written.items() if written.channel_id == place]
         here += [reply for reply, (channel_id, _) in self.model.replies.items() if channel_id == place]
         reply_to = here[about % len(here)] if is_reply and here else None
         cited = self.cited(key, reply_to)
-        message_id = self.write(person, scope)
+        message_id = self.write(person, place)
         self.reply_to[message_id] = reply_to
         self.begin(Said(message_id, key, person, self.written[message_id].text, cited, resets=0))
 
@@ -190,8 +190,8 @@ class MemoryMachine(RuleBasedStateMachine):
     def look(self) -> None:
         """Memory is as the model says. That takes long, so it is looked at now and then, and at the end."""
         allowed = self.model.texts()
-        scopes = [*CHANNELS, self.thread] if self.thread else CHANNELS
-        for key in {self.key(scope, person) for scope in scopes for person in PEOPLE}:
+        places = [*CHANNELS, self.thread] if self.thread else CHANNELS
+        for key in {self.key(place, person) for place in places for person in PEOPLE}:
             assert plain(self.bot.line(key)) == self.model.line(key)
             assert set(WORDS.findall(self.bot.held(key))) <= allowed
         if not self.bot.locked:
@@ -200,15 +200,15 @@ class MemoryMachine(RuleBasedStateMachine):
     # ------------------------------------------------------------ how it is done
 
     def place(self, which: int) -> int:
-        scopes = [*CHANNELS, self.thread] if self.thread else CHANNELS
-        return scopes[which % len(scopes)]
+        places = [*CHANNELS, self.thread] if self.thread else CHANNELS
+        return places[which % len(places)]
 
-    def key(self, scope: int, person: int) -> ConversationKey:
-        return ConversationKey(scope, person if self.per_person else 0)
+    def key(self, place: int, person: int) -> ConversationKey:
+        return ConversationKey(place, person if self.per_person else 0)
 
-    def write(self, person: int, scope: int) -> int:
+    def write(self, person: int, place: int) -> int:
         message_id = next(self.numbers)
-        self.written[message_id] = Written(scope, person, f"written {message_id}")
+        self.written[message_id] = Written(place, person, f"written {message_id}")
         return message_id
 
     def cited(self, key: ConversationKey, reply_to: int | None) -> Cited | None:

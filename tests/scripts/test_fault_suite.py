@@ -90,8 +90,8 @@ async def test_a_cancelled_request_may_end_anywhere_but_must_not_outlive_its_eng
 
 @pytest.mark.parametrize("end", [LENGTH, CANCELLED])
 async def test_what_is_read_ahead_brings_no_tokens(end: Outcome) -> None:
-    assert await judge(await asked(end=end, prefill_only=True), ANSWER) is None
-    assert await judge(await asked(ANSWER[:1], end=end, prefill_only=True), ANSWER) is Mistake.WRONG_COUNT
+    assert await judge(await asked(end=end, ahead=True), ANSWER) is None
+    assert await judge(await asked(ANSWER[:1], end=end, ahead=True), ANSWER) is Mistake.WRONG_COUNT
 
 
 async def test_a_description_leads_to_the_first_other_token() -> None:

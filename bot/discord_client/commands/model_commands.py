@@ -28,7 +28,7 @@ class ModelCog(commands.Cog):
 
     def __init__(self, serving: Serving, metrics: PrometheusMetrics, admin_ids: Collection[int]) -> None:
         self._serving = serving
-        self._metrics = numbers
+        self._metrics = metrics
         self._admin_ids = admin_ids
 
     @model.command()

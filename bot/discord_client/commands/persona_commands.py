@@ -41,7 +41,7 @@ class PersonaCog(commands.Cog):
         if (refused := refusal(interaction, where)) is not None:
             await interaction.response.send_message(refused, ephemeral=True)
             return
-        place = chosen_scope(interaction, where)
+        scope = chosen_scope(interaction, where)
         try:
             async with asyncio.timeout(_SECONDS_TO_READ):
                 present = await self._answering.conversations.personas.first((scope,))

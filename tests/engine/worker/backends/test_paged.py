@@ -256,7 +256,9 @@ def test_random_comings_and_goings_in_a_tiny_cache_leave_every_answer_right(
     for _ in range(200):
         action = draw.random()
         if action < 0.25:
-            wanted = request(*draw.choice(prompts), limit=draw.randrange(1, LONGEST_ANSWER), ahead=draw.random() < 0.2)
+            wanted = request(
+                *draw.choice(prompts), limit=draw.randrange(1, LONGEST_ANSWER), prefill_only=draw.random() < 0.2
+            )
             asked[driver.add(wanted)] = wanted
         elif action < 0.35 and asked:
             driver.backend.end(draw.choice(list(asked)[-6:]), FinishReason.CANCELLED)
@@ -270,5 +272,5 @@ def test_random_comings_and_goings_in_a_tiny_cache_leave_every_answer_right(
         assert last == Ended(request_id, outcome)
         ids = driver.ids(request_id)
         assert ids == expected(wanted.prompt_ids)[: len(ids)]
-        assert outcome == CANCELLED or len(ids) == (0 if wanted.ahead else wanted.max_new_tokens)
+        assert outcome == CANCELLED or len(ids) == (0 if wanted.prefill_only else wanted.max_new_tokens)
     assert len(driver.answer(*STORY[300:536])) == 20  # it takes the whole cache: nobody left a block behind
