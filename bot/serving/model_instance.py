@@ -9,7 +9,7 @@ from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
 from bot.engine.interface import FinishReason, GenerationRequest
-from bot.engine.supervisor.supervisor import EngineProcess
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError
 from bot.model.folder import ModelFolder
 from bot.prompting.prompt import Message, PromptBuilder
@@ -26,11 +26,11 @@ class ModelInstance:
     """A model that could answer: what its folder says, and an engine for it that may not be loaded."""
 
     folder: ModelFolder
-    engine: EngineProcess
+    engine: EngineSupervisor
     model: ServedModel
 
     @classmethod
-    def prepare(cls, folder: ModelFolder, engine: EngineProcess, settings: Settings) -> ModelInstance:
+    def prepare(cls, folder: ModelFolder, engine: EngineSupervisor, settings: Settings) -> ModelInstance:
         """Read what prompts are written with; the engine is not loaded yet.
 
         Raises:
@@ -44,7 +44,7 @@ class ModelInstance:
         _check_system_prompt(model.window, settings.system_prompt)
         return cls(folder, engine, model)
 
-    def with_engine(self, engine: EngineProcess) -> ModelInstance:
+    def with_engine(self, engine: EngineSupervisor) -> ModelInstance:
         """The same model in another engine."""
         return ModelInstance(self.folder, engine, replace(self.model, engine=engine))
 

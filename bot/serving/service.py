@@ -14,7 +14,7 @@ from bot.answering.answer import Answering
 from bot.answering.queue import QuestionQueue
 from bot.conversation.conversations import Conversations
 from bot.engine.interface import EngineFacts
-from bot.engine.supervisor.supervisor import EngineProcess
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError, ModelDoesNotFitError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.folder import ModelFolder, open_model_folder, read_choice, verify_model_folder
@@ -63,7 +63,7 @@ class Serving:
         self.refusal: Refusal | None = None
         self._start_order = StartOrder(self.model_dir)
         self._present = self._start_order.next_usable(self._prepare)
-        self._farewells: dict[asyncio.Task[None], EngineProcess] = {}
+        self._farewells: dict[asyncio.Task[None], EngineSupervisor] = {}
         self._replacing: asyncio.Task[str] | None = None
         self._closed = threading.Event()
         model = self._present.model
@@ -187,8 +187,8 @@ class Serving:
     def _instance(self, folder: ModelFolder) -> ModelInstance:
         return ModelInstance.prepare(folder, self._engine_for(folder), self._settings)
 
-    def _engine_for(self, folder: ModelFolder) -> EngineProcess:
-        return EngineProcess(replace(self._settings.engine_options, model_dir=folder.path), self._metrics)
+    def _engine_for(self, folder: ModelFolder) -> EngineSupervisor:
+        return EngineSupervisor(replace(self._settings.engine_options, model_dir=folder.path), self._metrics)
 
     def _with_new_engine(self, instance: ModelInstance) -> ModelInstance:
         return instance.with_engine(self._engine_for(instance.folder))

@@ -16,7 +16,7 @@ from benchmarking.newcomer import newcomer
 from benchmarking.plan import Plan
 from benchmarking.prompts import Prompts
 from bot.engine.interface import Engine, EngineOptions
-from bot.engine.supervisor.supervisor import EngineProcess
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.model.folder import ModelFolder
 
 Report = dict[str, Any]
@@ -74,7 +74,7 @@ class EngineRun:
 
     async def _measure_engine(self, memory: PeakMemory) -> bool:
         """Measure the engine alone; return whether it could be loaded."""
-        engine = EngineProcess(self._options, self._reads)
+        engine = EngineSupervisor(self._options, self._reads)
         try:
             await self._measure("load", partial(self._load, engine))
             if engine.facts is None:
@@ -118,7 +118,7 @@ class EngineRun:
         if self._on_measured is not None:
             self._on_measured(self._report)
 
-    async def _load(self, engine: EngineProcess) -> Figures:
+    async def _load(self, engine: EngineSupervisor) -> Figures:
         started = time.perf_counter()
         facts = await engine.start()
         seconds = time.perf_counter() - started

@@ -37,7 +37,7 @@ class PeakMemory:
         self._thread.join()
 
     def watch_engine(self, process_id: int) -> None:
-        """Watch this engine process from now on, instead of the one before it."""
+        """HangDetector this engine process from now on, instead of the one before it."""
         self._engine = psutil.Process(process_id)
 
     def _sample_until_ended(self) -> None:

@@ -45,7 +45,7 @@ class _EngineClock:
         self.first_text: float | None = None
 
     def submit(self, request: GenerationRequest) -> Generation:
-        """What `EngineProcess.submit` does, timed."""
+        """What `EngineSupervisor.submit` does, timed."""
         self.submitted, self.first_token, self.first_text = time.perf_counter(), None, None
         stream = self._submit(request)
         assert isinstance(stream, TokenStream)

@@ -15,7 +15,7 @@ from benchmarking.prompts import Prompts
 from benchmarking.statistics import equal_share
 from benchmarking.text import TEXT
 from bot.engine.interface import Engine, EngineOptions
-from bot.engine.supervisor.supervisor import EngineProcess
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError
 from bot.model.folder import ModelFolder
 
@@ -80,7 +80,7 @@ async def measure_set(options: EngineOptions, prompts: Prompts, sizes: Sizes, pr
     Returns:
         `properties` and the figures, or `failed` with the reason.
     """
-    engine = EngineProcess(replace(options, properties=properties))
+    engine = EngineSupervisor(replace(options, properties=properties))
     try:
         facts = await engine.start()
         return {

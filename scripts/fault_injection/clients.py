@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.engine.interface import Generation
-from bot.engine.supervisor.supervisor import EngineProcess
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from fault_injection.questions import FEWEST_TOKENS, MOST_TOKENS, Question
 
 CLIENTS = 8
@@ -54,7 +54,7 @@ class Clients:
     """
 
     def __init__(
-        self, engine: EngineProcess, questions: list[Question], draw: random.Random, on_tokens: Callable[[], None]
+        self, engine: EngineSupervisor, questions: list[Question], draw: random.Random, on_tokens: Callable[[], None]
     ) -> None:
         self._engine = engine
         self._questions = questions

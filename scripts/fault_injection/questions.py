@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bot.engine.interface import EngineOptions, GenerationRequest, Sampling
-from bot.engine.supervisor.supervisor import EngineProcess
+from bot.engine.supervisor.supervisor import EngineSupervisor
 
 FEWEST_TOKENS = 30
 MOST_TOKENS = 300
@@ -58,7 +58,7 @@ async def undisturbed_answers(options: EngineOptions, questions: list[Question])
     Raises:
         ConfigurationError: the engine cannot start.
     """
-    engine = EngineProcess(options)
+    engine = EngineSupervisor(options)
     await engine.start()
     try:
         return await asyncio.gather(*(_answer(engine, question) for question in questions))
@@ -66,6 +66,6 @@ async def undisturbed_answers(options: EngineOptions, questions: list[Question])
         await engine.close()
 
 
-async def _answer(engine: EngineProcess, question: Question) -> tuple[int, ...]:
+async def _answer(engine: EngineSupervisor, question: Question) -> tuple[int, ...]:
     pieces = [piece async for piece in engine.submit(question.request(MOST_TOKENS))]
     return tuple(token for piece in pieces for token in piece)

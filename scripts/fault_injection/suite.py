@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bot.engine.interface import BatchState, EngineOptions
-from bot.engine.supervisor.supervisor import EngineProcess
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.engine.worker.admission import ModelLimits
 from fault_injection.clients import CLIENTS, Asked, Clients
 from fault_injection.faults import Fault, Round, plan_rounds
@@ -57,7 +57,7 @@ class FaultSuite:
         self._plan = plan_rounds(rounds, draw)
         self._questions = make_questions(questions, vocabulary, draw)
         self._say = say
-        self._engine = EngineProcess(options, self)
+        self._engine = EngineSupervisor(options, self)
         self._clients = Clients(self._engine, self._questions, draw, self._note_tokens)
         self._causes: list[str] = []
         self._others = engine_processes()  # that the suite has nothing to do with

@@ -18,7 +18,7 @@ from bot.conversation.budget import Budget
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import ConversationKey, Question, TextFile, Turn
 from bot.engine.interface import EngineOptions, FinishReason, Outcome, Sampling
-from bot.engine.supervisor.supervisor import EngineProcess
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.model.folder import open_model_folder
 from bot.prompting.prompt import Message, PromptBuilder
 from bot.storage.work_store import DatabaseWorkStore
@@ -36,8 +36,8 @@ Make = Callable[..., Answering]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine(small_model_dir: Path) -> AsyncIterator[EngineProcess]:
-    engine = EngineProcess(EngineOptions(engine="paged", model_dir=small_model_dir, cache_gigabytes=0.3))
+async def engine(small_model_dir: Path) -> AsyncIterator[EngineSupervisor]:
+    engine = EngineSupervisor(EngineOptions(engine="paged", model_dir=small_model_dir, cache_gigabytes=0.3))
     await engine.start()
     yield engine
     await engine.close()
@@ -55,12 +55,12 @@ async def memory(tmp_path: Path) -> AsyncIterator[Memory]:
 
 
 @pytest.fixture
-def make(engine: EngineProcess, chatml: PromptBuilder, memory: Memory) -> Make:
+def make(engine: EngineSupervisor, chatml: PromptBuilder, memory: Memory) -> Make:
     return partial(make_answering, engine, chatml, memory)
 
 
 def make_answering(
-    engine: EngineProcess,
+    engine: EngineSupervisor,
     chatml: PromptBuilder,
     memory: Memory,
     *,
@@ -376,7 +376,7 @@ async def test_how_the_engine_ended_is_passed_on(make: Make, limits: dict[str, f
 
 
 async def test_an_engine_that_has_ended_cancels(small_model_dir: Path, chatml: PromptBuilder, memory: Memory) -> None:
-    closed = EngineProcess(EngineOptions(engine="paged", model_dir=small_model_dir))
+    closed = EngineSupervisor(EngineOptions(engine="paged", model_dir=small_model_dir))
     await closed.close()
     answer = make_answering(closed, chatml, memory).ask(ask(COUNT))
     assert await run(answer) == []
@@ -451,7 +451,7 @@ async def test_too_many_questions_are_refused_and_the_others_answered(make: Make
 
 
 async def test_an_answer_on_its_way_ends_with_the_model_that_began_it(
-    make: Make, engine: EngineProcess, chatml: PromptBuilder, tmp_path: Path
+    make: Make, engine: EngineSupervisor, chatml: PromptBuilder, tmp_path: Path
 ) -> None:
     answering = make(max_new_tokens=20)
     alone = make(max_new_tokens=20).ask(ask(COUNT, key=channel("alone")))
@@ -475,7 +475,7 @@ async def test_an_answer_on_its_way_ends_with_the_model_that_began_it(
     assert conversation.cached_by is None
 
 
-async def test_what_was_just_said_is_in_the_engines_cache(make: Make, engine: EngineProcess) -> None:
+async def test_what_was_just_said_is_in_the_engines_cache(make: Make, engine: EngineSupervisor) -> None:
     answering = make(max_new_tokens=4)
     await run(answering.ask(ask("Hello.")))
     conversation = answering.conversations.find(HERE)

@@ -20,7 +20,7 @@ from bot.conversation.budget import Budget
 from bot.conversation.tree import Conversation
 from bot.conversation.turn import ConversationKey
 from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, Generation, GenerationRequest, Sampling
-from bot.engine.supervisor.supervisor import EngineProcess
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.folder import open_model_folder
 from bot.prompting.prompt import PromptBuilder
@@ -38,7 +38,7 @@ LONG = 500
 class NotingEngine:
     """A real engine, and a note of what it was given to read ahead."""
 
-    def __init__(self, engine: EngineProcess, metrics: PrometheusMetrics) -> None:
+    def __init__(self, engine: EngineSupervisor, metrics: PrometheusMetrics) -> None:
         self._engine = engine
         self.metrics = metrics
         self.ahead: list[tuple[tuple[int, ...], Generation]] = []
@@ -80,7 +80,7 @@ class NotingEngine:
 async def process(small_model_dir: Path) -> AsyncIterator[NotingEngine]:
     """An engine whose cache holds about 1,450 tokens."""
     metrics = PrometheusMetrics()
-    process = EngineProcess(EngineOptions(engine="paged", model_dir=small_model_dir, cache_gigabytes=0.02), metrics)
+    process = EngineSupervisor(EngineOptions(engine="paged", model_dir=small_model_dir, cache_gigabytes=0.02), metrics)
     await process.start()
     yield NotingEngine(process, metrics)
     await process.close()

@@ -24,14 +24,14 @@ LEAVE_SECONDS = 2.0
 """How long the engine process may take to leave when asked; then it is killed."""
 
 
-class EngineChild:
+class EngineChildProcess:
     """A running engine process. It reports what happens through two callbacks in the event loop."""
 
     def __init__(
         self,
         options: EngineOptions,
-        on_events: Callable[[EngineChild, list[Event]], None],
-        on_lost: Callable[[EngineChild], None],
+        on_events: Callable[[EngineChildProcess, list[Event]], None],
+        on_lost: Callable[[EngineChildProcess], None],
     ) -> None:
         """Start the process. It has to be called in a running event loop.
 

@@ -16,7 +16,7 @@ _SPINS = 6
 _LOADS = 3
 
 
-class Watch:
+class HangDetector:
     """Watches one engine process, which has to be looked at every `CHECK_SECONDS`.
 
     A process gets on while it reports steps. Between two reports it may compute for long, so silence alone counts

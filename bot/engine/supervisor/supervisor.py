@@ -17,8 +17,8 @@ from bot.engine.interface import (
     Outcome,
 )
 from bot.engine.protocol import Cancel, Ended, Event, PromptTaken, Stepped, Submit, Tokens
-from bot.engine.supervisor.child_process import EngineChild
-from bot.engine.supervisor.hang_detector import CHECK_SECONDS, Watch
+from bot.engine.supervisor.child_process import EngineChildProcess
+from bot.engine.supervisor.hang_detector import CHECK_SECONDS, HangDetector
 from bot.engine.supervisor.job import MOST_LOSSES, Job
 from bot.engine.supervisor.token_stream import TokenStream
 from bot.errors import ConfigurationError
@@ -32,7 +32,7 @@ _STEADY_SECONDS = 30.0
 log = logging.getLogger(__name__)
 
 
-class EngineProcess:
+class EngineSupervisor:
     """An `Engine` that lives in a child process.
 
     OpenVINO holds Python's lock for seconds at a time and can crash natively; in a process of its own it does
@@ -49,7 +49,7 @@ class EngineProcess:
         self._facts: EngineFacts | None = None
         self._restarts = 0
         self._starts_in_a_row = 0  # without a step in between
-        self._child: EngineChild | None = None
+        self._child: EngineChildProcess | None = None
         self._hung = False  # whether the present child was killed for it
         self._loaded_at = 0.0
         self._jobs: dict[int, Job] = {}
@@ -126,9 +126,9 @@ class EngineProcess:
         await asyncio.gather(*self._farewells)
 
     async def _launch(self, on_progress: Callable[[str], None] | None) -> EngineFacts:
-        child = self._child = EngineChild(self._options, self._receive, self._lose)
+        child = self._child = EngineChildProcess(self._options, self._receive, self._lose)
         self._hung = False
-        self._watching = self._watching or asyncio.create_task(self._watch())
+        self._watching = self._watching or asyncio.create_task(self._hang_detector())
         try:
             self._facts = await child.load(on_progress)
         except BaseException:  # a cancelled start too must leave no process behind
@@ -139,7 +139,7 @@ class EngineProcess:
         self._send_waiting()
         return self._facts
 
-    def _dismiss(self, child: EngineChild) -> None:
+    def _dismiss(self, child: EngineChildProcess) -> None:
         """End a process in the background; `close` waits for it."""
         if self._child is child:
             self._child = None
@@ -186,7 +186,7 @@ class EngineProcess:
             if self._facts is not None:
                 self._send_waiting()
 
-    def _receive(self, child: EngineChild, events: list[Event]) -> None:
+    def _receive(self, child: EngineChildProcess, events: list[Event]) -> None:
         if child is not self._child:
             return
         for event in events:
@@ -203,9 +203,9 @@ class EngineProcess:
                 case PromptTaken(_, prompt_tokens, cached_tokens) if self._observer is not None:
                     self._observer.prompt_read(prompt_tokens, cached_tokens)
 
-    async def _watch(self) -> None:
+    async def _hang_detector(self) -> None:
         """End a process that hangs, and requests whose time ran out while there was no engine."""
-        watched: tuple[EngineChild, Watch] | None = None
+        watched: tuple[EngineChildProcess, HangDetector] | None = None
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             self._time_out_unsent()
@@ -213,14 +213,14 @@ class EngineProcess:
             if child is None:
                 continue
             if watched is None or watched[0] is not child:
-                watched = child, Watch(child.process_id, self._options.hang_seconds)
+                watched = child, HangDetector(child.process_id, self._options.hang_seconds)
             watched[1].look()
             if not self._hung and self._hangs(*watched):
                 log.warning("the engine process hangs; it is killed and started again")
                 self._hung = True
                 child.kill()
 
-    def _hangs(self, child: EngineChild, watch: Watch) -> bool:
+    def _hangs(self, child: EngineChildProcess, watch: HangDetector) -> bool:
         if self._facts is None:
             return watch.hangs_loading(child.last_event)
         sent = [job for job in self._jobs.values() if job.sent]
@@ -237,7 +237,7 @@ class EngineProcess:
         for job_id in [each for each, job in self._jobs.items() if not job.sent and job.deadline <= now]:
             self._finish(job_id, Outcome(FinishReason.TIMEOUT))
 
-    def _lose(self, child: EngineChild) -> None:
+    def _lose(self, child: EngineChildProcess) -> None:
         """The process is gone. If nobody wanted that, start another one and take its requests up again."""
         if child is not self._child or self._facts is None:
             return

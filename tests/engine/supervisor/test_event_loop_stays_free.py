@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from bot.engine.interface import EngineOptions, FinishReason
-from bot.engine.supervisor.supervisor import EngineProcess
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from tests.engine.conftest import collect, request
 
 WORST_LAG_SECONDS = 0.25
@@ -38,7 +38,7 @@ async def watching() -> AsyncIterator[LoopWatch]:
 
 
 async def test_loop_lag_stays_small_from_start_to_end(slow_options: EngineOptions) -> None:
-    engine = EngineProcess(slow_options)
+    engine = EngineSupervisor(slow_options)
     async with watching() as watch:
         await engine.start()
         started = time.perf_counter()
@@ -63,7 +63,7 @@ async def test_loop_lag_stays_small_from_start_to_end(slow_options: EngineOption
 async def test_a_prompt_that_outgrows_the_cache_ends_and_the_next_one_is_answered(
     slow_options: EngineOptions,
 ) -> None:
-    engine = EngineProcess(slow_options)
+    engine = EngineSupervisor(slow_options)
     await engine.start()
     ids, outcome = await collect(engine.submit(request(*range(3, 1203))))
     assert ids == []

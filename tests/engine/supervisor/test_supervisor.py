@@ -21,7 +21,7 @@ from bot.engine.interface import BatchState, EngineOptions, FinishReason, Outcom
 from bot.engine.supervisor import child_process as child
 from bot.engine.supervisor import supervisor as process
 from bot.engine.supervisor.job import MOST_LOSSES
-from bot.engine.supervisor.supervisor import EngineProcess
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.engine.worker.main import run
 from bot.errors import ConfigurationError
 from tests.engine.conftest import collect, request
@@ -87,15 +87,15 @@ def options(tiny_model: Path) -> EngineOptions:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_engine(options: EngineOptions, losses: Losses) -> AsyncIterator[EngineProcess]:
-    engine = EngineProcess(options, losses)
+async def shared_engine(options: EngineOptions, losses: Losses) -> AsyncIterator[EngineSupervisor]:
+    engine = EngineSupervisor(options, losses)
     await engine.start()
     yield engine
     await engine.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def engine(shared_engine: EngineProcess, losses: Losses) -> EngineProcess:
+async def engine(shared_engine: EngineSupervisor, losses: Losses) -> EngineSupervisor:
     """An engine that is loaded, and has told of no loss yet."""
     await wait_until(lambda: shared_engine.facts is not None)
     losses.causes.clear()
@@ -109,7 +109,7 @@ async def wait_until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def process_of(engine: EngineProcess) -> psutil.Process:
+def process_of(engine: EngineSupervisor) -> psutil.Process:
     assert engine.facts is not None
     return psutil.Process(engine.facts.process_id)
 
@@ -125,7 +125,7 @@ def once_after_ten(act: Callable[[], None]) -> Callable[[list[int]], None]:
     return on_ids
 
 
-async def test_a_stopped_engine_is_noticed_and_its_answer_goes_on(engine: EngineProcess, losses: Losses) -> None:
+async def test_a_stopped_engine_is_noticed_and_its_answer_goes_on(engine: EngineSupervisor, losses: Losses) -> None:
     asked = request(1, 2, 3, limit=200)
     expected, _ = await collect(engine.submit(asked))
     stopped_at: list[float] = []
@@ -142,7 +142,7 @@ async def test_a_stopped_engine_is_noticed_and_its_answer_goes_on(engine: Engine
     assert not lost.is_running()
 
 
-async def test_a_random_answer_goes_on_as_it_would_have(engine: EngineProcess, losses: Losses) -> None:
+async def test_a_random_answer_goes_on_as_it_would_have(engine: EngineSupervisor, losses: Losses) -> None:
     asked = request(5, 6, 7, limit=200, sampling=Sampling(temperature=1.0, top_k=50, seed=11))
     expected, _ = await collect(engine.submit(asked))
     lost = process_of(engine)
@@ -152,7 +152,7 @@ async def test_a_random_answer_goes_on_as_it_would_have(engine: EngineProcess, l
     assert other != expected, "this is no random answer"
 
 
-async def test_an_idle_engine_is_started_again(engine: EngineProcess, losses: Losses) -> None:
+async def test_an_idle_engine_is_started_again(engine: EngineSupervisor, losses: Losses) -> None:
     lost = process_of(engine)
     lost.kill()
     await wait_until(lambda: engine.facts is not None and engine.facts.process_id != lost.pid)
@@ -162,7 +162,7 @@ async def test_an_idle_engine_is_started_again(engine: EngineProcess, losses: Lo
     assert outcome == LENGTH
 
 
-async def test_what_is_read_ahead_is_not_read_again(engine: EngineProcess, losses: Losses) -> None:
+async def test_what_is_read_ahead_is_not_read_again(engine: EngineSupervisor, losses: Losses) -> None:
     lost = process_of(engine)
     lost.suspend()  # so that it certainly does not read to the end
     ahead = engine.submit(request(*range(10, 2000), prefill_only=True))
@@ -172,7 +172,9 @@ async def test_what_is_read_ahead_is_not_read_again(engine: EngineProcess, losse
     assert losses.causes == ["crashed"]
 
 
-async def test_a_request_stays_cancelled_when_the_engine_is_lost_before_it_hears_of_it(engine: EngineProcess) -> None:
+async def test_a_request_stays_cancelled_when_the_engine_is_lost_before_it_hears_of_it(
+    engine: EngineSupervisor,
+) -> None:
     lost = process_of(engine)
     cancelled = engine.submit(request(1, 2, limit=4000))
     reading = aiter(cancelled)
@@ -192,7 +194,7 @@ async def test_a_request_that_ends_the_engine_each_time_fails_alone(
     monkeypatch.setattr(child, "run", run_with_poison)
     monkeypatch.setattr(process, "RESTART_DELAYS", (0.0, 0.1, 0.1, 0.1))
     losses = Losses()
-    engine = EngineProcess(replace(options, max_batch=4), losses)
+    engine = EngineSupervisor(replace(options, max_batch=4), losses)
     await engine.start()
     innocent = [request(1, 2, number, limit=150) for number in range(10, 16)]
     expected = await asyncio.gather(*(collect(engine.submit(each)) for each in innocent))
@@ -216,7 +218,7 @@ async def test_time_runs_out_for_a_request_whose_engine_does_not_come_back(
 ) -> None:
     folder = tmp_path / "model"
     shutil.copytree(tiny_model, folder)
-    engine = EngineProcess(replace(options, model_dir=folder))
+    engine = EngineSupervisor(replace(options, model_dir=folder))
     await engine.start()
     lost = process_of(engine)
     folder.rename(tmp_path / "away")
@@ -232,7 +234,7 @@ async def test_time_runs_out_for_a_request_whose_engine_does_not_come_back(
 
 
 async def test_a_retired_engine_finishes_what_it_has_begun_even_if_it_is_lost(options: EngineOptions) -> None:
-    engine = EngineProcess(options)
+    engine = EngineSupervisor(options)
     await engine.start()
     lost = process_of(engine)
     ahead = engine.submit(request(*range(10, 3000), prefill_only=True))
@@ -255,7 +257,7 @@ async def test_a_retired_engine_finishes_what_it_has_begun_even_if_it_is_lost(op
 
 async def test_an_engine_that_ends_the_moment_it_is_ready_has_not_started(options: EngineOptions) -> None:
     threads, others = set(threading.enumerate()), engine_processes()
-    engine = EngineProcess(options)
+    engine = EngineSupervisor(options)
 
     def end_it_unseen(line: str) -> None:
         """Hold the event loop up till the process was ready and is gone: the loop learns of both at once."""

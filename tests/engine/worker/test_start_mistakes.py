@@ -12,13 +12,13 @@ import psutil
 import pytest
 
 from bot.engine.interface import EngineOptions
-from bot.engine.supervisor.supervisor import EngineProcess
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError
 
 
 async def refused_with(options: EngineOptions) -> str:
     """Start an engine that must not start, and return the line that it gives."""
-    engine = EngineProcess(options)
+    engine = EngineSupervisor(options)
     with pytest.raises(ConfigurationError) as caught:
         await engine.start()
     line = str(caught.value)

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from bot.engine.interface import EngineOptions, FinishReason, Outcome, Sampling
-from bot.engine.supervisor.supervisor import EngineProcess
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from tests.engine.conftest import collect, kill_after, request
 from tests.tiny_phi3 import VOCABULARY
 
@@ -42,9 +42,9 @@ def options(request: pytest.FixtureRequest, model_that_stops_anywhere: Path) -> 
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine(options: EngineOptions) -> AsyncIterator[EngineProcess]:
+async def engine(options: EngineOptions) -> AsyncIterator[EngineSupervisor]:
     """One loaded engine for all tests: loading takes optimum ten seconds."""
-    process = EngineProcess(options)
+    process = EngineSupervisor(options)
     await process.start()
     yield process
     assert process.facts is not None
@@ -56,24 +56,24 @@ async def engine(options: EngineOptions) -> AsyncIterator[EngineProcess]:
     assert not child.is_running()
 
 
-async def test_generates_as_many_tokens_as_asked(engine: EngineProcess) -> None:
+async def test_generates_as_many_tokens_as_asked(engine: EngineSupervisor) -> None:
     ids, outcome = await collect(engine.submit(request(*PROMPT, limit=20)))
     assert len(ids) == 20
     assert outcome == LENGTH
 
 
-async def test_tokens_come_while_the_rest_is_still_being_made(engine: EngineProcess) -> None:
+async def test_tokens_come_while_the_rest_is_still_being_made(engine: EngineSupervisor) -> None:
     pieces = [piece async for piece in engine.submit(request(*PROMPT, limit=200))]
     assert len(pieces) > 20
 
 
-async def test_greedy_answers_repeat(engine: EngineProcess) -> None:
+async def test_greedy_answers_repeat(engine: EngineSupervisor) -> None:
     first, _ = await collect(engine.submit(request(*PROMPT)))
     second, _ = await collect(engine.submit(request(*PROMPT)))
     assert first == second
 
 
-async def test_a_stop_token_ends_the_answer_and_is_not_part_of_it(engine: EngineProcess) -> None:
+async def test_a_stop_token_ends_the_answer_and_is_not_part_of_it(engine: EngineSupervisor) -> None:
     free, _ = await collect(engine.submit(request(*PROMPT)))
     stop = free[7]
     ids, outcome = await collect(engine.submit(request(*PROMPT, stop=frozenset({stop, 32000}))))
@@ -81,7 +81,7 @@ async def test_a_stop_token_ends_the_answer_and_is_not_part_of_it(engine: Engine
     assert outcome == Outcome(FinishReason.STOP)
 
 
-async def test_cancel_ends_a_running_request(engine: EngineProcess) -> None:
+async def test_cancel_ends_a_running_request(engine: EngineSupervisor) -> None:
     generation = engine.submit(request(*PROMPT, limit=4000))
 
     def cancel_after_ten(ids: list[int]) -> None:
@@ -93,7 +93,7 @@ async def test_cancel_ends_a_running_request(engine: EngineProcess) -> None:
     assert outcome == Outcome(FinishReason.CANCELLED)
 
 
-async def test_cancel_ends_a_waiting_request(engine: EngineProcess) -> None:
+async def test_cancel_ends_a_waiting_request(engine: EngineSupervisor) -> None:
     running = engine.submit(request(*PROMPT, limit=400))
     waiting = engine.submit(request(*PROMPT, limit=4000))
     waiting.cancel()
@@ -102,7 +102,7 @@ async def test_cancel_ends_a_waiting_request(engine: EngineProcess) -> None:
     assert len(ids) == 400
 
 
-async def test_leaving_the_iteration_cancels(engine: EngineProcess) -> None:
+async def test_leaving_the_iteration_cancels(engine: EngineSupervisor) -> None:
     abandoned = engine.submit(request(*PROMPT, limit=4000))
     reader = asyncio.create_task(collect(abandoned))
     await asyncio.sleep(0)  # it has begun to wait for the first token
@@ -114,21 +114,21 @@ async def test_leaving_the_iteration_cancels(engine: EngineProcess) -> None:
     assert abandoned.outcome == Outcome(FinishReason.CANCELLED)
 
 
-async def test_time_limit_ends_a_request(engine: EngineProcess) -> None:
+async def test_time_limit_ends_a_request(engine: EngineSupervisor) -> None:
     generation = engine.submit(request(*PROMPT, limit=4000, time_limit_seconds=0.2))
     ids, outcome = await collect(generation)
     assert 0 < len(ids) < 4000
     assert outcome == Outcome(FinishReason.TIMEOUT)
 
 
-async def test_many_requests_at_once_all_get_their_own_answer(engine: EngineProcess) -> None:
+async def test_many_requests_at_once_all_get_their_own_answer(engine: EngineSupervisor) -> None:
     alone = [(await collect(engine.submit(request(1, 100 + n, 7))))[0] for n in range(6)]
     together = await asyncio.gather(*(collect(engine.submit(request(1, 100 + n, 7))) for n in range(6)))
     assert together == [(ids, LENGTH) for ids in alone]
     assert len({tuple(ids) for ids in alone}) == 6
 
 
-async def test_a_seed_repeats_a_random_answer(engine: EngineProcess) -> None:
+async def test_a_seed_repeats_a_random_answer(engine: EngineSupervisor) -> None:
     async def answer(seed: int) -> list[int]:
         sampling = Sampling(temperature=1.0, top_p=0.95, top_k=50, seed=seed)
         return (await collect(engine.submit(request(*PROMPT, sampling=sampling))))[0]
@@ -138,7 +138,7 @@ async def test_a_seed_repeats_a_random_answer(engine: EngineProcess) -> None:
     assert first != other
 
 
-async def test_the_answer_ends_with_the_context(engine: EngineProcess) -> None:
+async def test_the_answer_ends_with_the_context(engine: EngineSupervisor) -> None:
     ids, outcome = await collect(engine.submit(request(*[9] * 4090)))
     assert len(ids) == 6
     assert outcome == LENGTH
@@ -155,7 +155,9 @@ async def test_the_answer_ends_with_the_context(engine: EngineProcess) -> None:
         (request(5, sampling=Sampling(1.0, top_p=0.0)), FinishReason.FAILED, "sampling settings are out of range"),
     ],
 )
-async def test_a_bad_request_fails_alone(engine: EngineProcess, bad: object, reason: FinishReason, detail: str) -> None:
+async def test_a_bad_request_fails_alone(
+    engine: EngineSupervisor, bad: object, reason: FinishReason, detail: str
+) -> None:
     neighbour = engine.submit(request(*PROMPT, limit=300))
     refused = engine.submit(bad)  # type: ignore[arg-type]
     ids, outcome = await collect(refused)
@@ -167,7 +169,7 @@ async def test_a_bad_request_fails_alone(engine: EngineProcess, bad: object, rea
     assert outcome == LENGTH
 
 
-async def test_facts_name_the_engine_and_the_device(engine: EngineProcess, options: EngineOptions) -> None:
+async def test_facts_name_the_engine_and_the_device(engine: EngineSupervisor, options: EngineOptions) -> None:
     facts = engine.facts
     assert facts is not None
     names = {"paged": "openvino 2026.", "genai": "openvino-genai 2026.", "optimum": "optimum-intel 2."}
@@ -178,14 +180,14 @@ async def test_facts_name_the_engine_and_the_device(engine: EngineProcess, optio
     assert psutil.Process(facts.process_id).is_running()
 
 
-async def test_greedy_answers_agree_with_a_fresh_genai_engine(engine: EngineProcess, options: EngineOptions) -> None:
+async def test_greedy_answers_agree_with_a_fresh_genai_engine(engine: EngineSupervisor, options: EngineOptions) -> None:
     draw = random.Random(0)
     prompts = [[1, *draw.choices(range(3, 32000), k=draw.randrange(5, 300))] for _ in range(12)]
 
-    async def answers(one: EngineProcess) -> list[list[int]]:
+    async def answers(one: EngineSupervisor) -> list[list[int]]:
         return [(await collect(one.submit(request(*prompt, limit=48))))[0] for prompt in prompts]
 
-    fresh = EngineProcess(replace(options, engine="genai"))
+    fresh = EngineSupervisor(replace(options, engine="genai"))
     await fresh.start()
     expected = await answers(fresh)
     await fresh.close()
@@ -193,7 +195,7 @@ async def test_greedy_answers_agree_with_a_fresh_genai_engine(engine: EngineProc
     assert equal >= 11, f"only {equal} of 12 answers are equal"
 
 
-async def test_a_lost_engine_is_started_again_and_its_requests_go_on_where_they_were(engine: EngineProcess) -> None:
+async def test_a_lost_engine_is_started_again_and_its_requests_go_on_where_they_were(engine: EngineSupervisor) -> None:
     expected, _ = await collect(engine.submit(request(*PROMPT, limit=120)))
     restarts = engine.restarts
     assert engine.facts is not None

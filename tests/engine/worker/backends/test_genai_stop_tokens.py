@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from bot.engine.interface import EngineOptions, FinishReason
-from bot.engine.supervisor.supervisor import EngineProcess
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from tests.engine.conftest import collect, request
 
 
@@ -15,7 +15,7 @@ async def test_the_folders_end_token_does_not_end_an_answer(tiny_model: Path, tm
     shutil.copytree(tiny_model, tmp_path, dirs_exist_ok=True)
 
     async def answer() -> tuple[list[int], FinishReason]:
-        engine = EngineProcess(EngineOptions("genai", tmp_path, cache_gigabytes=1))
+        engine = EngineSupervisor(EngineOptions("genai", tmp_path, cache_gigabytes=1))
         await engine.start()
         ids, outcome = await collect(engine.submit(request(1, 5, 6, 7, stop=frozenset({32007}))))
         await engine.close()
