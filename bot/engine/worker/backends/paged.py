@@ -19,7 +19,7 @@ from bot.engine.worker.paged.model import Advance, PagedModel
 from bot.engine.worker.paged.pace import Pace
 from bot.engine.worker.paged.prefix_cache import BLOCK_TOKENS, PrefixCache, blocks_for
 from bot.engine.worker.paged.sampler import choose_token
-from bot.engine.worker.paged.schedule import Sequence, share_out
+from bot.engine.worker.paged.schedule import RunningRequest, share_out
 
 LONGEST_STEP_SECONDS = 4.0
 """A step while nobody's answer streams: longer is hardly more efficient, and a cancel or a newcomer waits for it."""
@@ -49,9 +49,9 @@ class PagedBackend:
         self._model = PagedModel(options.model_dir, options.device, options.properties, blocks)
         self._cache = PrefixCache(blocks, self._model.copy_block)
         self._pace = Pace(options.longest_pause_seconds, LONGEST_STEP_SECONDS)
-        self._waiting: deque[Sequence] = deque()
-        self._running: dict[int, Sequence] = {}
-        self._ahead: dict[int, Sequence] = {}
+        self._waiting: deque[RunningRequest] = deque()
+        self._running: dict[int, RunningRequest] = {}
+        self._ahead: dict[int, RunningRequest] = {}
 
     @property
     def name(self) -> str:
@@ -84,7 +84,7 @@ class PagedBackend:
 
     def add(self, request_id: int, request: GenerationRequest) -> None:
         """Put a request into the line for the batch. What is read ahead gives way to it."""
-        sequence = Sequence.of(request_id, request)
+        sequence = RunningRequest.of(request_id, request)
         if sequence.most_blocks > self._room:
             emit_end(self._emit, request_id, FinishReason.NO_ROOM, no_room_detail(request, self.cache_tokens))
         elif not request.prefill_only:
@@ -148,25 +148,25 @@ class PagedBackend:
                 if not sequence.path:
                     self._find_prefix(sequence)
 
-    def _find_prefix(self, sequence: Sequence) -> None:
+    def _find_prefix(self, sequence: RunningRequest) -> None:
         # The last token is read in any case: the answer's first token comes out of it.
         sequence.path, sequence.read = self._cache.find(sequence.tokens[:-1])
         if not sequence.request.prefill_only:
             self._emit(PromptTaken(sequence.request_id, len(sequence.tokens), sequence.read))
 
-    def _advance(self, sequence: Sequence, count: int) -> Advance:
+    def _advance(self, sequence: RunningRequest, count: int) -> Advance:
         while len(sequence.path) < blocks_for(sequence.read + count):
             self._cache.extend(sequence.path)
         tokens = sequence.tokens[sequence.read : sequence.read + count]
         return Advance(tokens, sequence.read, [block.number for block in sequence.path])
 
-    def _note_read(self, sequence: Sequence, count: int) -> None:
+    def _note_read(self, sequence: RunningRequest, count: int) -> None:
         """Let the cache know what it holds now, so that others may find it."""
         for token in sequence.tokens[sequence.read : sequence.read + count]:
             sequence.path[sequence.read // BLOCK_TOKENS].tokens.append(token)
             sequence.read += 1
 
-    def _conclude(self, sequence: Sequence, token: int) -> None:
+    def _conclude(self, sequence: RunningRequest, token: int) -> None:
         """Take the token that was chosen, and end the answer if it is the last."""
         request, request_id = sequence.request, sequence.request_id
         if request.prefill_only:

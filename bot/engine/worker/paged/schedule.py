@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Items
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bot.engine.interface import GenerationRequest
@@ -10,7 +10,7 @@ from bot.engine.worker.paged.prefix_cache import Block, blocks_for
 
 
 @dataclass(slots=True)
-class Sequence:
+class RunningRequest:
     """A request in the batch.
 
     Attributes:
@@ -29,7 +29,7 @@ class Sequence:
     seen: set[int] = field(default_factory=set)
 
     @classmethod
-    def of(cls, request_id: int, request: GenerationRequest) -> Sequence:
+    def of(cls, request_id: int, request: GenerationRequest) -> RunningRequest:
         """Begin a sequence with a request's prompt."""
         return cls(request_id, request, list(request.prompt_ids), seen=set(request.prompt_ids))
 
@@ -54,7 +54,7 @@ class Sequence:
         return blocks_for(len(self.request.prompt_ids) + self.request.max_new_tokens)
 
 
-def share_out(sequences: Items[Sequence], prompt_tokens: int) -> list[tuple[Sequence, int]]:
+def share_out(sequences: Sequence[RunningRequest], prompt_tokens: int) -> list[tuple[RunningRequest, int]]:
     """Decide how many tokens each sequence reads in the next step.
 
     Every answer that is being generated gets its next token. What may be read of prompts is shared equally, and what

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Items
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.engine.worker.paged.schedule import Sequence, share_out
+from bot.engine.worker.paged.schedule import RunningRequest, share_out
 from tests.engine.conftest import request
 
 
-def reading(unread: int, read: int = 0) -> Sequence:
+def reading(unread: int, read: int = 0) -> RunningRequest:
     """A sequence in the middle of its prompt."""
-    sequence = Sequence.of(0, request(*range(read + unread)))
+    sequence = RunningRequest.of(0, request(*range(read + unread)))
     sequence.read = read
     return sequence
 
 
-def generating(prompt: int = 5, answer: int = 1) -> Sequence:
+def generating(prompt: int = 5, answer: int = 1) -> RunningRequest:
     """A sequence whose latest token is to be read."""
-    sequence = Sequence.of(0, request(*range(prompt)))
+    sequence = RunningRequest.of(0, request(*range(prompt)))
     sequence.tokens += [7] * answer
     sequence.read = prompt + answer - 1
     return sequence
@@ -33,14 +33,14 @@ BATCHES = st.lists(
 )
 
 
-def shares_of(sequences: Items[Sequence], prompt_tokens: int) -> list[int]:
+def shares_of(sequences: Sequence[RunningRequest], prompt_tokens: int) -> list[int]:
     """Each sequence's share, 0 for those that do not take part."""
     shares = {id(sequence): count for sequence, count in share_out(sequences, prompt_tokens)}
     return [shares.get(id(sequence), 0) for sequence in sequences]
 
 
 @given(BATCHES, st.integers(0, 1500))
-def test_answers_get_a_token_each_and_prompts_share_the_rest_fairly(batch: list[Sequence], budget: int) -> None:
+def test_answers_get_a_token_each_and_prompts_share_the_rest_fairly(batch: list[RunningRequest], budget: int) -> None:
     shared_out = share_out(batch, budget)
     assert len({id(sequence) for sequence, _ in shared_out}) == len(shared_out)
     assert all(count > 0 for _, count in shared_out)
@@ -70,7 +70,7 @@ def test_what_a_short_prompt_leaves_goes_to_the_longer_ones(
 
 
 def test_a_sequence_knows_how_far_it_is() -> None:
-    sequence = Sequence.of(3, request(1, 2, 2, 3, limit=60))
+    sequence = RunningRequest.of(3, request(1, 2, 2, 3, limit=60))
     assert (sequence.request_id, sequence.unread, sequence.generates, sequence.new_tokens) == (3, 4, False, 0)
     assert sequence.seen == {1, 2, 3}
     assert sequence.most_blocks == 2
