@@ -88,7 +88,7 @@ class Application:
             ConnectionError: Discord cannot be reached at the start.
         """
         async with AsyncExitStack() as closing:
-            self.storage = await Storage.open(self._settings.database_address, self.metrics.database_trouble)
+            self.storage = await Storage.open(self._settings.database_address, self.metrics.database_outage)
             closing.push_async_callback(self.storage.close)
             conversations = Conversations(self.storage.conversations, self._settings.system_prompt, self._scopes.of)
             self.serving = Serving(self._settings, conversations, self.metrics)
@@ -115,7 +115,7 @@ class Application:
         details = {
             "discord": self.client.is_ready() and not self.client.is_closed(),
             "engine": self.serving.facts is not None,
-            "database": self.storage.trouble is None,
+            "database": self.storage.outage is None,
             "draining": self._draining is not None,
             "running": self.answering.queue.running,
             "waiting": self.answering.queue.waiting,

@@ -15,7 +15,7 @@ class ModelDoesNotFitError(ConfigurationError):
     """The model needs more memory than the process may still take."""
 
 
-class DatabaseTroubleError(Exception):
+class DatabaseOutageError(Exception):
     """The database cannot be used now, for a reason outside the program that may pass.
 
     The message is one line for the person who runs the bot: the cause, without passwords and without what people

@@ -16,7 +16,7 @@ from bot.conversation.store import ConversationStore, Forgotten
 from bot.conversation.tree import Conversation, Opened
 from bot.conversation.turn import ConversationKey, Question, Turn
 from bot.engine.interface import Outcome
-from bot.errors import DatabaseTroubleError
+from bot.errors import DatabaseOutageError
 
 Result = TypeVar("Result")
 
@@ -110,7 +110,7 @@ class Conversations:
     async def recent(self, count: int) -> list[Conversation]:
         """The conversations used last, the latest first."""
         if not self._recent_loaded:
-            with suppress(DatabaseTroubleError):
+            with suppress(DatabaseOutageError):
                 used = await self._store.recent(count)
                 self._recent_loaded = True
                 for key in used:
@@ -225,7 +225,7 @@ class Conversations:
     async def _standing(self, key: ConversationKey) -> Conversation:
         try:
             standing = await self._store.standing(key)
-        except DatabaseTroubleError as error:
+        except DatabaseOutageError as error:
             logger.warning("A conversation cannot be read, and begins without its past: %s", error)
             return Conversation(key, past_known=False)
         return Conversation(key, standing.tip_id, standing.resets) if standing else Conversation(key)
@@ -235,7 +235,7 @@ class Conversations:
             try:
                 present = self._in_memory(missing)
                 loaded = [present] if present is not None else await self._read_line(missing)
-            except DatabaseTroubleError as error:
+            except DatabaseOutageError as error:
                 logger.warning("The past of a conversation cannot be read: %s", error)
                 conversation.past_known = False
                 break
@@ -258,7 +258,7 @@ class Conversations:
         try:
             if turn is None and (turn_id := await self._store.turn_of(message_id)) is not None:
                 turn = next(reversed(await self._read_line(turn_id)), None)
-        except DatabaseTroubleError as error:
+        except DatabaseOutageError as error:
             logger.warning("It cannot be found out what message %d belongs to: %s", message_id, error)
         return None if turn is None or turn.asked is None else turn.id
 

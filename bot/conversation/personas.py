@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from bot.conversation.store import ConversationStore
-from bot.errors import DatabaseTroubleError
+from bot.errors import DatabaseOutageError
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class Personas:
         """The first of these scopes that has a persona, and the persona."""
         try:
             found: dict[int, str | None] = {**await self._store.personas(scopes)}
-        except DatabaseTroubleError as error:
+        except DatabaseOutageError as error:
             logger.warning("Personas cannot be read: %s", error)
             found = {}
         found |= {scope: text for scope, text in self._set.items() if scope in scopes}

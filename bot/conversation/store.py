@@ -58,7 +58,7 @@ class Forgotten:
 class ConversationStore(Protocol):
     """Keeps conversations.
 
-    What reads raises `bot.errors.DatabaseTroubleError` while that is impossible. What writes returns when it is done,
+    What reads raises `bot.errors.DatabaseOutageError` while that is impossible. What writes returns when it is done,
     or at once while it is impossible, and is then made up for later; each does nothing when it is done twice.
     """
 

@@ -26,7 +26,7 @@ def list_versions(home: Path, say: Callable[[str], None]) -> None:
     """Show every version with what is known of it."""
     versions = ModelVersions(home)
     names = _require_versions(versions)
-    pointer, trouble = _pointer_or_trouble(versions)
+    pointer, outage = _pointer_or_trouble(versions)
     rows = [("", "version", "size", "weights", "agreement", "perplexity", "tokens/s", "note")]
     for name in names:
         state = "->" if pointer is not None and name == pointer.current else ""

@@ -96,14 +96,14 @@ class PrometheusMetrics:
 
     def _database_metrics(self) -> None:
         self.database_line: str | None = None
-        self._database_trouble = Gauge(
+        self._database_outage = Gauge(
             "phi3_database_trouble", "1 while the database cannot be written, otherwise 0.", registry=self.registry
         )
 
-    def database_trouble(self, line: str | None) -> None:
+    def database_outage(self, line: str | None) -> None:
         """The database cannot be written, for this reason; None: it can again."""
         self.database_line = line
-        self._database_trouble.set(line is not None)
+        self._database_outage.set(line is not None)
 
     def _engine_metrics(self) -> None:
         self._restarts = Counter(

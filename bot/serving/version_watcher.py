@@ -28,7 +28,7 @@ class VersionWatcher:
     def __init__(self, serving: Serving, seconds: float = 2.0) -> None:
         self._serving = serving
         self._seconds = seconds
-        self._trouble: str | None = None  # with the pointer, as it was told
+        self._outage: str | None = None  # with the pointer, as it was told
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -64,11 +64,11 @@ class VersionWatcher:
         try:
             choice = await asyncio.to_thread(read_choice, model_dir)
         except ConfigurationError as error:
-            if str(error) != self._trouble:
-                self._trouble = str(error)
+            if str(error) != self._outage:
+                self._outage = str(error)
                 logger.warning("%s goes on answering: %s", self._serving.folder.title, error)
             return None
-        self._trouble = None
+        self._outage = None
         return choice
 
     async def _take_up(self, version: str) -> None:

@@ -14,7 +14,7 @@ from bot.conversation.store import Forgotten, Standing
 from bot.conversation.turn import ConversationKey
 from bot.conversation.turn import Turn as CoreTurn
 from bot.engine.interface import Outcome
-from bot.errors import DatabaseTroubleError
+from bot.errors import DatabaseOutageError
 from bot.storage.database import Database
 from bot.storage.journal import Journal
 from bot.storage.rows import (
@@ -237,12 +237,12 @@ class DatabaseConversationStore:
     async def _purge_leftovers(self) -> None:
         try:
             await self._database.purge_leftovers()
-        except DatabaseTroubleError as error:
+        except DatabaseOutageError as error:
             logger.warning("What was forgotten leaves the database's log a little later: %s", error)
 
     async def _concerns(self, message_ids: Collection[int]) -> bool:
         """Whether anything is kept of these messages. Most messages on Discord have nothing to do with the bot."""
-        if self._journal.trouble is not None:
+        if self._journal.outage is not None:
             return True  # what is to be kept of them may not be there yet
         queries = (
             select(Turn.id).where(or_(Turn.id.in_(message_ids), Turn.quote_message_id.in_(message_ids))),
@@ -251,7 +251,7 @@ class DatabaseConversationStore:
         )
         try:
             row = await self._journal.read(lambda connection: first_row(connection, union_all(*queries).limit(1)))
-        except DatabaseTroubleError:
+        except DatabaseOutageError:
             return True
         return row is not None
 

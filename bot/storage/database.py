@@ -8,14 +8,14 @@ from contextlib import asynccontextmanager
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bot.errors import ConfigurationError, DatabaseTroubleError
+from bot.errors import ConfigurationError, DatabaseOutageError
 from bot.storage import migrations
 from bot.storage.address import Address
 from bot.storage.engines import BEGIN, postgresql_engine, sqlite_engine
-from bot.storage.outage import trouble_in
+from bot.storage.outage import outage_in
 from bot.storage.refusal import why_not_opened
 
-__all__ = ["Database", "DatabaseTroubleError"]
+__all__ = ["Database", "DatabaseOutageError"]
 
 _LOCK_SECONDS = 2.0
 _SERVER_SECONDS = 10.0
@@ -74,7 +74,7 @@ class Database:
         In SQLite there is one such transaction at a time; it waits for its turn at the start.
 
         Raises:
-            DatabaseTroubleError: in the block or at its end. What the block did may be committed all the same if the
+            DatabaseOutageError: in the block or at its end. What the block did may be committed all the same if the
                 connection was lost during the commit.
         """
         async with self._connection(self._writing) as connection:
@@ -86,7 +86,7 @@ class Database:
         """A transaction that reads, and sees one state of the database. What it writes is not kept.
 
         Raises:
-            DatabaseTroubleError: in the block.
+            DatabaseOutageError: in the block.
         """
         async with self._connection(self._reading) as connection:
             yield connection
@@ -97,7 +97,7 @@ class Database:
         A PostgreSQL server does that by itself, in its own time (VACUUM).
 
         Raises:
-            DatabaseTroubleError: somebody reads from the log just now, or writes; try again later.
+            DatabaseOutageError: somebody reads from the log just now, or writes; try again later.
         """
         if not self._is_sqlite:
             return
@@ -105,7 +105,7 @@ class Database:
             result = await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
             busy = result.one()[0]
         if busy:
-            raise DatabaseTroubleError("deleted text is still in the database's log, which is in use")
+            raise DatabaseOutageError("deleted text is still in the database's log, which is in use")
 
     @asynccontextmanager
     async def _connection(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
@@ -114,22 +114,22 @@ class Database:
                 try:
                     yield connection
                 except Exception as error:
-                    if trouble_in(error) is not None:
+                    if outage_in(error) is not None:
                         # Used again, a file that was opened for reading alone would stay so even when it may be
                         # written again; and a rollback on a line that has gone silent would wait in vain once more.
                         await connection.invalidate()
                     raise
         except Exception as error:
-            line = trouble_in(error)
+            line = outage_in(error)
             if line is None:
                 raise
-            raise DatabaseTroubleError(line) from error
+            raise DatabaseOutageError(line) from error
 
     async def _bring_up_to_date(self, address: Address) -> None:
         try:
             async with self.begin() as connection:
                 await connection.run_sync(migrations.upgrade)
-        except (migrations.UnknownRevisionError, DatabaseTroubleError, DBAPIError) as error:
+        except (migrations.UnknownRevisionError, DatabaseOutageError, DBAPIError) as error:
             line = why_not_opened(error, address)
             if line is None:
                 raise

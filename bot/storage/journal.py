@@ -1,4 +1,4 @@
-"""Writes everything into the database, in order, and keeps it in memory while the database is in trouble."""
+"""Writes everything into the database, in order, and keeps it in memory while the database is in outage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.database import Database, DatabaseTroubleError
+from bot.storage.database import Database, DatabaseOutageError
 
 logger = logging.getLogger(__name__)
 
@@ -65,14 +65,14 @@ class Journal:
         self._changes: deque[_Pending] = deque()
         self._something_to_do = asyncio.Event()
         self._closing = asyncio.Event()
-        self._trouble: str | None = None
+        self._outage: str | None = None
         self._made_up_for = 0
         self._task = asyncio.create_task(self._run())
 
     @property
-    def trouble(self) -> str | None:
+    def outage(self) -> str | None:
         """Why the database lags behind memory, in one line; None while all is well."""
-        return self._trouble
+        return self._outage
 
     @property
     def behind(self) -> int:
@@ -89,7 +89,7 @@ class Journal:
                 it was kept.
         """
         pending = self._add(change)
-        if self._trouble is None:
+        if self._outage is None:
             await pending.settled.wait()
         if pending.error is not None:
             raise pending.error
@@ -102,9 +102,9 @@ class Journal:
         """Read what all changes before this call have made; in trouble, what there is.
 
         Raises:
-            DatabaseTroubleError: the database cannot be read now.
+            DatabaseOutageError: the database cannot be read now.
         """
-        if self._changes and self._trouble is None:
+        if self._changes and self._outage is None:
             await self._changes[-1].settled.wait()
         async with self._database.connect() as connection:
             return await query(connection)
@@ -118,7 +118,7 @@ class Journal:
             await asyncio.wait([self._task])
             logger.error(
                 "The database could not be written before the end (%s); changes that are lost: %d.",
-                self._trouble or "it took too long",
+                self._outage or "it took too long",
                 self.behind,
             )
             for pending in self._changes:
@@ -145,7 +145,7 @@ class Journal:
         try:
             async with self._database.begin() as connection:
                 await pending.change(connection)
-        except DatabaseTroubleError as error:
+        except DatabaseOutageError as error:
             self._enter_trouble(str(error))
             await self._wait_to_try_again()
             return
@@ -172,17 +172,17 @@ class Journal:
     def _enter_trouble(self, line: str) -> None:
         for pending in self._changes:
             pending.settled.set()
-        if self._trouble is not None:
+        if self._outage is not None:
             return
-        self._trouble = line
+        self._outage = line
         self._made_up_for = 0
         logger.error("The database cannot be written (%s); the bot goes on from memory and tries again.", line)
         self._tell(line)
 
     def _leave_trouble(self) -> None:
-        if self._trouble is None:
+        if self._outage is None:
             return
-        self._trouble = None
+        self._outage = None
         logger.warning("The database can be written again; changes made up for: %d.", self._made_up_for)
         self._tell(None)
 

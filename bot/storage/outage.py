@@ -46,8 +46,8 @@ def reason_of(error: BaseException) -> str:
     return " ".join(str(said).split())
 
 
-def trouble_in(error: BaseException) -> str | None:
-    """The line of a `DatabaseTroubleError`, or None where the error will not pass by itself."""
+def outage_in(error: BaseException) -> str | None:
+    """The line of a `DatabaseOutageError`, or None where the error will not pass by itself."""
     if isinstance(error, NoConnectionFreeError):
         return "all connections to the database are in use"
     if isinstance(error, TimeoutError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.errors import DatabaseTroubleError
+from bot.errors import DatabaseOutageError
 from bot.storage.address import Address
 from bot.storage.migrations import UnknownRevisionError
 from bot.storage.outage import error_code, reason_of
@@ -39,7 +39,7 @@ def why_not_opened(error: Exception, address: Address) -> str | None:
             f"the database {address} was made by a newer version of the bot, or by another program (its version is "
             f"{error}); install the newest bot, or give DATABASE_URL another database"
         )
-    is_trouble = isinstance(error, DatabaseTroubleError)
+    is_trouble = isinstance(error, DatabaseOutageError)
     code = error_code((error.__cause__ or error) if is_trouble else error)
     way_out = next((way for beginning, way in _WAYS_OUT.items() if code.startswith(beginning)), None)
     if way_out is None and is_trouble:

@@ -43,9 +43,9 @@ class Storage:
         return cls(DatabaseConversationStore(journal, database), DatabaseWorkStore(journal), journal, database)
 
     @property
-    def trouble(self) -> str | None:
+    def outage(self) -> str | None:
         """Why the database lags behind memory, in one line; None while all is well."""
-        return self._journal.trouble
+        return self._journal.outage
 
     async def close(self) -> None:
         """Write what waits, and close the database."""

@@ -143,7 +143,7 @@ class Crowd:
         already_read = len(reads.reads)
         with TemporaryDirectory() as folder:
             file = Path(folder, "conversations.sqlite3")
-            storage = await Storage.open(f"sqlite:///{file.as_posix()}", self._metrics.database_trouble)
+            storage = await Storage.open(f"sqlite:///{file.as_posix()}", self._metrics.database_outage)
             try:
                 bot = BotWithoutDiscord(
                     storage, self._model, most_running=self._plan.crowd_running, metrics=self._metrics

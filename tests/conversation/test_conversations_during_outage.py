@@ -26,7 +26,7 @@ from tests.conversation.memory import (
 
 
 @asynccontextmanager
-async def trouble(memory: Memory) -> AsyncIterator[None]:
+async def outage(memory: Memory) -> AsyncIterator[None]:
     """The file is away as long as the block lasts; then all is written into it."""
     await memory.close_connections()
     with memory.lost():

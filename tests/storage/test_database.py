@@ -1,4 +1,4 @@
-"""What the two kinds of transaction do, and what is trouble."""
+"""What the two kinds of transaction do, and what is outage."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import insert, make_url, select, text
 from sqlalchemy.exc import IntegrityError
 
-from bot.storage.database import Database, DatabaseTroubleError
+from bot.storage.database import Database, DatabaseOutageError
 from bot.storage.tables import Persona, SeenMessage
 from tests.storage.server_connection import LineToServer
 
@@ -99,7 +99,7 @@ async def test_a_lock_is_waited_for_and_then_told_while_the_event_loop_runs_on(s
 
     looking = asyncio.create_task(look())
     began = time.monotonic()
-    with pytest.raises(DatabaseTroubleError, match=r"^database is locked$"):
+    with pytest.raises(DatabaseOutageError, match=r"^database is locked$"):
         await see(database, 1)
     assert time.monotonic() - began >= 0.3
     looking.cancel()
@@ -133,7 +133,7 @@ async def test_a_log_in_use_is_told(sqlite_url: str) -> None:
     async with database.connect() as connection:
         await connection.execute(select(SeenMessage.id))
         await see(database, 2)
-        with pytest.raises(DatabaseTroubleError, match="deleted text is still in"):
+        with pytest.raises(DatabaseOutageError, match="deleted text is still in"):
             await database.purge_leftovers()
     await database.purge_leftovers()
     await database.close()
@@ -165,9 +165,9 @@ async def test_a_line_that_breaks_is_trouble_and_the_next_one_works(postgresql_u
             await line.cut()
             await connection.execute(insert(SeenMessage).values(id=2))
 
-    with pytest.raises(DatabaseTroubleError):
+    with pytest.raises(DatabaseOutageError):
         await write_while_it_breaks()
-    with pytest.raises(DatabaseTroubleError, match="the server cannot be reached"):
+    with pytest.raises(DatabaseOutageError, match="the server cannot be reached"):
         await see(database, 3)
     await line.open()
     await see(database, 4)
@@ -188,7 +188,7 @@ async def test_a_line_that_goes_silent_is_trouble_soon(postgresql_url: str) -> N
             line.fall_silent()
             await connection.execute(insert(SeenMessage).values(id=2))
 
-    with pytest.raises(DatabaseTroubleError, match="does not answer"):
+    with pytest.raises(DatabaseOutageError, match="does not answer"):
         await write_in_silence()
     assert time.monotonic() - began < 5
     await line.cut()

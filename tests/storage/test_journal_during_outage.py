@@ -1,4 +1,4 @@
-"""What happens to changes while the database is in trouble."""
+"""What happens to changes while the database is in outage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.storage.database import Database, DatabaseTroubleError
+from bot.storage.database import Database, DatabaseOutageError
 from bot.storage.journal import Change, Journal
 from bot.storage.tables import Persona
 from tests.small_disk import fill
@@ -36,14 +36,14 @@ async def test_a_locked_file_is_told_once_and_made_up_for_in_order(
         await journal.write(see(0))
         with lock(sqlite_url):
             await journal.write(see(1))
-            assert journal.trouble == "database is locked"
+            assert journal.outage == "database is locked"
             began = time.monotonic()
             for number in range(2, 50):
                 await journal.write(see(number))
             assert time.monotonic() - began < 1  # not 48 times the wait for a lock
             assert journal.behind == 49
             assert await journal.read(seen) == [0]
-        await until(lambda: journal.trouble is None)
+        await until(lambda: journal.outage is None)
         assert journal.behind == 0
         assert await journal.read(seen) == list(range(50))
         assert journal.told == ["database is locked", None]
@@ -61,7 +61,7 @@ async def test_a_writer_who_waits_when_trouble_begins_is_let_go(sqlite_url: str)
         with lock(sqlite_url):
             await asyncio.gather(*(journal.write(see(number)) for number in range(3)))
             assert journal.behind == 3
-        await until(lambda: journal.trouble is None)
+        await until(lambda: journal.outage is None)
         assert await journal.read(seen) == [0, 1, 2]
 
 
@@ -70,7 +70,7 @@ async def test_trouble_comes_again(sqlite_url: str) -> None:
         for number in range(2):
             with lock(sqlite_url):
                 await journal.write(see(number))
-            await until(lambda: journal.trouble is None)
+            await until(lambda: journal.outage is None)
         assert journal.told == ["database is locked", None] * 2
 
 
@@ -79,7 +79,7 @@ async def test_a_wrong_change_among_the_kept_does_not_stop_the_rest(sqlite_url: 
         with lock(sqlite_url):
             for number in (1, 1, 2):
                 await journal.write(see(number))
-        await until(lambda: journal.trouble is None)
+        await until(lambda: journal.outage is None)
         assert await journal.read(seen) == [1, 2]
 
 
@@ -87,10 +87,10 @@ async def test_a_full_disk_is_told_and_waited_for(small_disk: Path) -> None:
     async with open_diary(f"sqlite:///{small_disk}/bot.sqlite3") as journal:
         fill(small_disk / "filler")
         await journal.write(write_persona(100_000))
-        assert journal.trouble is not None
-        assert "full" in journal.trouble
+        assert journal.outage is not None
+        assert "full" in journal.outage
         (small_disk / "filler").unlink()
-        await until(lambda: journal.trouble is None)
+        await until(lambda: journal.outage is None)
         assert journal.behind == 0
 
 
@@ -102,7 +102,7 @@ async def test_a_full_file_is_told_and_waited_for(sqlite_url: str) -> None:
     async with open_diary(sqlite_url) as journal:
         await journal.write(allow_no_growth)
         await journal.write(write_persona(1_000_000))
-        await until(lambda: journal.trouble is None)
+        await until(lambda: journal.outage is None)
         assert journal.told == ["database or disk is full", None]
         assert journal.behind == 0
 
@@ -115,11 +115,11 @@ async def test_a_server_that_goes_away_is_told_and_waited_for(postgresql_url: st
         await line.cut()
         await journal.write(see(1))
         await journal.write(see(2))
-        assert "the server cannot be reached" in (journal.trouble or "")
-        with pytest.raises(DatabaseTroubleError):
+        assert "the server cannot be reached" in (journal.outage or "")
+        with pytest.raises(DatabaseOutageError):
             await journal.read(seen)
         await line.open()
-        await until(lambda: journal.trouble is None)
+        await until(lambda: journal.outage is None)
         assert await journal.read(seen) == [0, 1, 2]
         assert len(journal.told) == 2
     await line.cut()
@@ -160,7 +160,7 @@ async def test_a_change_whose_commit_was_not_confirmed_is_tried_again(postgresql
         await directly.close()
         await line.cut()
         await line.open()
-        await until(lambda: journal.trouble is None)
+        await until(lambda: journal.outage is None)
         assert attempts == 2
         assert await journal.read(seen) == [1]
     await line.cut()
@@ -177,7 +177,7 @@ async def test_pauses_grow_up_to_the_longest(sqlite_url: str) -> None:
             raise ConnectionRefusedError
 
     await journal.write(refused)
-    await until(lambda: journal.trouble is None)
+    await until(lambda: journal.outage is None)
     pauses = [later - earlier for earlier, later in pairwise(attempts)]
     for pause, shortest in zip(pauses, [0.02, 0.04] + [0.08] * 5, strict=True):
         assert pause >= shortest * 0.9
@@ -194,7 +194,7 @@ async def test_somebody_who_fails_to_hear_of_trouble_stops_nothing(sqlite_url: s
     journal = Journal(database, fail, retry_seconds=(0.01, 0.01))
     with lock(sqlite_url):
         await journal.write(see(1))
-    await until(lambda: journal.trouble is None)
+    await until(lambda: journal.outage is None)
     await journal.write(see(2))
     assert await journal.read(seen) == [1, 2]
     await journal.close(1.0)

@@ -15,7 +15,7 @@ from bot.discord_client.events.mentions import MentionCog
 from bot.discord_client.incoming.reader import Reader
 from bot.discord_client.replies.delivery import Delivery
 from bot.discord_client.replies.stop_button import stop_id
-from bot.errors import DatabaseTroubleError
+from bot.errors import DatabaseOutageError
 
 logger = logging.getLogger(__name__)
 
@@ -63,11 +63,11 @@ class RecoveryCog(commands.Cog):
             try:
                 if not self._mentions.caught_up.is_set():
                     await self._finish_accepted()
-            except DatabaseTroubleError as error:
+            except DatabaseOutageError as error:
                 logger.error("What was accepted before the start cannot be read (%s); it waits for the next.", error)
             try:
                 await self._answer_missed()
-            except DatabaseTroubleError as error:
+            except DatabaseOutageError as error:
                 logger.error("What was asked meanwhile cannot be looked for: %s", error)
             finally:
                 self._mentions.caught_up.set()

@@ -145,7 +145,7 @@ class _Download:
         furthest, pauses = check.bytes, iter(PAUSES_SECONDS)
         with part.open("ab", buffering=0) as output:
             while check.bytes < file.bytes:
-                trouble = self._request(file, output, check)
+                outage = self._request(file, output, check)
                 if check.bytes > furthest:
                     furthest, pauses = check.bytes, iter(PAUSES_SECONDS)
                 if check.bytes < file.bytes:
@@ -182,7 +182,7 @@ class _Download:
             self._on_progress(sum(self._done.values()), self._total)
 
 
-def _wait(pauses: Iterator[float], trouble: str, done: int) -> None:
+def _wait(pauses: Iterator[float], outage: str, done: int) -> None:
     pause = next(pauses, None)
     if pause is None:
         raise ConfigurationError(
