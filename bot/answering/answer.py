@@ -127,7 +127,7 @@ class Answer:
         question, turn = self._question, None
         try:
             model = self._answering.model
-            fitted = await asyncio.to_thread(model.window.fit, opened.system_prompt, opened.line, question.asked)
+            fitted = await asyncio.to_thread(model.window.fit, opened.system_prompt, opened.branch, question.asked)
             limit = model.budget.prompt_limit
             self.shortened = Shortened(fitted.asked_tokens, limit) if fitted.asked_tokens > limit else None
             if self._stopped:
@@ -141,7 +141,7 @@ class Answer:
             finally:
                 if self.text.strip() and not self._suspended and not self._taken_back:
                     answer = model.builder.answer(self.text, detokenizer.ids)
-                    turn = opened.turn(self._asked_as(question, fitted.asked), fitted.line, answer)
+                    turn = opened.turn(self._asked_as(question, fitted.asked), fitted.branch, answer)
         finally:
             await conversations.end(opened, question, None if self._suspended else self.outcome, turn)
             if turn is not None:
@@ -178,8 +178,8 @@ class Answer:
         # Another model may have taken over meanwhile, and the conversation is new to that one. What is about to be
         # trimmed has to be read again as well.
         conversation = opened.conversation
-        line = conversation.line(conversation.tip_id)
-        full = await asyncio.to_thread(model.window.is_nearly_full, opened.system_prompt, line)
+        branch = conversation.branch(conversation.tip_id)
+        full = await asyncio.to_thread(model.window.is_nearly_full, opened.system_prompt, branch)
         cached = model is self._answering.model and not full
         conversation.cached_by = model.cache_owner if cached else None
 

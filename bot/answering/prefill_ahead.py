@@ -65,20 +65,20 @@ class PrefillAhead:
         expected, self._expected = self._expected, None
         if expected is not None:
             opened = await conversations.peek(expected)
-            if opened.line and opened.conversation.cached_by != owner:
+            if opened.branch and opened.conversation.cached_by != owner:
                 return opened
         room = facts.cache_tokens * _PART_OF_CACHE
         for conversation in await conversations.recent(_MOST_CONVERSATIONS):
             if conversation.tip_id is not None and conversation.cached_by != owner:
                 opened = await conversations.peek(conversation.key)
-                return opened if _rough_tokens(opened.line) <= room else None
-            room -= _rough_tokens(conversation.line(conversation.tip_id))
+                return opened if _rough_tokens(opened.branch) <= room else None
+            room -= _rough_tokens(conversation.branch(conversation.tip_id))
         return None
 
     async def _read(self, opened: Opened) -> bool:
         """Read one conversation; return whether it is in the cache now."""
         model, conversation = self._answering.model, opened.conversation
-        prefix = await asyncio.to_thread(model.window.prefix, opened.system_prompt, opened.line)
+        prefix = await asyncio.to_thread(model.window.prefix, opened.system_prompt, opened.branch)
         if not self._answering.queue.idle:
             return False
         request = GenerationRequest(prefix, frozenset(), max_new_tokens=0, prefill_only=True)
@@ -91,7 +91,7 @@ class PrefillAhead:
             self._being_read = self._generation = None
         if generation.outcome is None or generation.outcome.reason is not FinishReason.LENGTH:
             return False
-        unchanged = conversation.line(conversation.tip_id) == opened.line
+        unchanged = conversation.branch(conversation.tip_id) == opened.branch
         if model is self._answering.model and unchanged:
             conversation.cached_by = model.cache_owner
         return unchanged
@@ -103,10 +103,10 @@ class PrefillAhead:
         self._wake.clear()
 
 
-def _rough_tokens(line: Sequence[Turn]) -> int:
+def _rough_tokens(branch: Sequence[Turn]) -> int:
     """About how many tokens of the cache a line takes."""
     total = 0
-    for turn in line:
+    for turn in branch:
         if turn.asked is not None and turn.answer is not None:
             enclosed = sum(len(file.text) for file in turn.asked.files)
             quoted = len(turn.asked.quote.text) if turn.asked.quote else 0

@@ -31,13 +31,13 @@ class Fitted:
 
     Attributes:
         prompt: all of it.
-        line: the turns that the model sees, the oldest first.
+        branch: the turns that the model sees, the oldest first.
         asked: the question, shortened where it alone was too long.
         asked_tokens: how long the prompt of the question alone was, before it was shortened.
     """
 
     prompt: Prompt
-    line: tuple[Turn, ...]
+    branch: tuple[Turn, ...]
     asked: Asked
     asked_tokens: int
 
@@ -51,14 +51,14 @@ class Shares:
         system_prompt: the system prompt, with the template's tokens around it.
         history: the turns that the next prompt will begin with.
         reserve: kept free for the answer.
-        line: those turns, the oldest first.
+        branch: those turns, the oldest first.
     """
 
     context: int
     system_prompt: int
     history: int
     reserve: int
-    line: tuple[Turn, ...]
+    branch: tuple[Turn, ...]
 
 
 class ContextWindow:
@@ -74,70 +74,70 @@ class ContextWindow:
         self.budget = budget
         self._fitting_system_prompt = lru_cache(maxsize=64)(self._shorten_system_prompt)
 
-    def fit(self, system_prompt: str, line: Sequence[Turn], asked: Asked) -> Fitted:
-        """The prompt for a question after a line of turns.
+    def fit(self, system_prompt: str, branch: Sequence[Turn], asked: Asked) -> Fitted:
+        """The prompt for a question after a branch of turns.
 
-        The oldest turns are left out where the line is all but full, or the prompt would not fit. A question that does
+        The oldest turns are left out where the branch is all but full, or the prompt would not fit. A question that does
         not fit even alone is shortened.
 
         Args:
             system_prompt: "" for none.
-            line: the turns before it, the oldest first.
+            branch: the turns before it, the oldest first.
             asked: the question.
         """
         tokens = len(self._build(system_prompt, (), asked).ids)
         if tokens > self.budget.prompt_limit:
             asked = self._shorten(system_prompt, asked)
-        line = self.roomy(system_prompt, line)
-        prompt = self._build(system_prompt, line, asked)
+        branch = self.roomy(system_prompt, branch)
+        prompt = self._build(system_prompt, branch, asked)
         if len(prompt.ids) > self.budget.prompt_limit:
-            line = self._trim(system_prompt, line, asked)
-            prompt = self._build(system_prompt, line, asked)
-        return Fitted(prompt, tuple(line), asked, tokens)
+            branch = self._trim(system_prompt, branch, asked)
+            prompt = self._build(system_prompt, branch, asked)
+        return Fitted(prompt, tuple(branch), asked, tokens)
 
-    def roomy(self, system_prompt: str, line: Sequence[Turn]) -> Sequence[Turn]:
-        """The line, or its end if all of it would hardly leave room for a question. Trimming again changes nothing."""
-        if not self.is_nearly_full(system_prompt, line):
-            return line
-        return self._trim(system_prompt, line, _SMALL_QUESTION)
+    def roomy(self, system_prompt: str, branch: Sequence[Turn]) -> Sequence[Turn]:
+        """The branch, or its end if all of it would hardly leave room for a question. Trimming again changes nothing."""
+        if not self.is_nearly_full(system_prompt, branch):
+            return branch
+        return self._trim(system_prompt, branch, _SMALL_QUESTION)
 
-    def is_nearly_full(self, system_prompt: str, line: Sequence[Turn]) -> bool:
+    def is_nearly_full(self, system_prompt: str, branch: Sequence[Turn]) -> bool:
         """Whether the next question would well need a trim."""
-        length = len(self._build(system_prompt, line, _SMALL_QUESTION).ids)
-        return bool(line) and length > self.budget.prompt_limit * _FULL
+        length = len(self._build(system_prompt, branch, _SMALL_QUESTION).ids)
+        return bool(branch) and length > self.budget.prompt_limit * _FULL
 
-    def prefix(self, system_prompt: str, line: Sequence[Turn]) -> tuple[int, ...]:
-        """The token ids that every next prompt of the line begins with, whatever is asked."""
-        line = self.roomy(system_prompt, line)
+    def prefix(self, system_prompt: str, branch: Sequence[Turn]) -> tuple[int, ...]:
+        """The token ids that every next prompt of the branch begins with, whatever is asked."""
+        branch = self.roomy(system_prompt, branch)
         # Whoever was speaking alone goes on without a name, and somebody else comes with one.
-        speaker_id = next((turn.asked.author_id for turn in line if turn.asked is not None), 0)
+        speaker_id = next((turn.asked.author_id for turn in branch if turn.asked is not None), 0)
         questions = Asked("a", author_id=0, author_name="a"), Asked("1", author_id=speaker_id, author_name="1")
-        one, other = (self._build(system_prompt, line, asked).ids for asked in questions)
+        one, other = (self._build(system_prompt, branch, asked).ids for asked in questions)
         return one[: next(index for index, ids in enumerate(zip(one, other, strict=False)) if ids[0] != ids[1])]
 
-    def shares(self, system_prompt: str, line: Sequence[Turn]) -> Shares:
+    def shares(self, system_prompt: str, branch: Sequence[Turn]) -> Shares:
         """How the context is used before the next question."""
-        line = self.roomy(system_prompt, line)
-        whole, system = (len(self.prefix(system_prompt, each)) for each in (line, ()))
-        return Shares(self.budget.context_length, system, whole - system, self.budget.reserve, tuple(line))
+        branch = self.roomy(system_prompt, branch)
+        whole, system = (len(self.prefix(system_prompt, each)) for each in (branch, ()))
+        return Shares(self.budget.context_length, system, whole - system, self.budget.reserve, tuple(branch))
 
     def system_prompt_tokens(self, system_prompt: str) -> int:
         """How much of `Budget.system_prompt_limit` a system prompt takes."""
         messages = [Message("system", system_prompt)] if system_prompt else []
         return len(self._builder.build([*messages, Message("user", "")]).ids)
 
-    def _trim(self, system_prompt: str, line: Sequence[Turn], asked: Asked) -> Sequence[Turn]:
+    def _trim(self, system_prompt: str, branch: Sequence[Turn], asked: Asked) -> Sequence[Turn]:
         limit = self.budget.prompt_limit
         target = int(limit * _KEPT_AFTER_TRIM)
 
         def length(start: int) -> int:
-            return len(self._build(system_prompt, line[start:], asked).ids)
+            return len(self._build(system_prompt, branch[start:], asked).ids)
 
-        start = bisect_left(range(len(line)), True, key=lambda start: length(start) <= target)
-        if start == len(line) and line and length(start - 1) <= limit:
+        start = bisect_left(range(len(branch)), True, key=lambda start: length(start) <= target)
+        if start == len(branch) and branch and length(start - 1) <= limit:
             # A question about a long text is often followed by another one: better tight than without it.
             start -= 1
-        return line[start:]
+        return branch[start:]
 
     def _shorten(self, system_prompt: str, asked: Asked) -> Asked:
         """Cut a question's end off, piece by piece: the files, the quote, the text."""
@@ -166,7 +166,7 @@ class ContextWindow:
             system_prompt = self._less(system_prompt, excess)
         return system_prompt
 
-    def _build(self, system_prompt: str, line: Sequence[Turn], asked: Asked) -> Prompt:
+    def _build(self, system_prompt: str, branch: Sequence[Turn], asked: Asked) -> Prompt:
         system_prompt = self._fitting_system_prompt(system_prompt)
         system = [Message("system", system_prompt)] if system_prompt else []
-        return self._builder.build([*system, *messages_of(line, asked)])
+        return self._builder.build([*system, *messages_of(branch, asked)])

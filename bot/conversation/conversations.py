@@ -234,7 +234,7 @@ class Conversations:
         while (missing := conversation.missing(tip_id)) is not None:
             try:
                 present = self._in_memory(missing)
-                loaded = [present] if present is not None else await self._read_line(missing)
+                loaded = [present] if present is not None else await self._read_branch(missing)
             except DatabaseOutageError as error:
                 logger.warning("The past of a conversation cannot be read: %s", error)
                 conversation.past_known = False
@@ -243,7 +243,7 @@ class Conversations:
                 break  # retention has taken the rest
             conversation.turns = {turn.id: turn for turn in loaded} | conversation.turns
         system_prompt = await self.personas.system_prompt(conversation.key.channel_id)
-        return Opened(conversation, resets, conversation.line(tip_id), system_prompt)
+        return Opened(conversation, resets, conversation.branch(tip_id), system_prompt)
 
     async def _continued(self, conversation: Conversation, reply_to: int | None) -> int | None:
         """The turn that a next question continues."""
@@ -257,7 +257,7 @@ class Conversations:
         turn = self._in_memory(self.question_of(message_id))
         try:
             if turn is None and (turn_id := await self._store.turn_of(message_id)) is not None:
-                turn = next(reversed(await self._read_line(turn_id)), None)
+                turn = next(reversed(await self._read_branch(turn_id)), None)
         except DatabaseOutageError as error:
             logger.warning("It cannot be found out what message %d belongs to: %s", message_id, error)
         return None if turn is None or turn.asked is None else turn.id
@@ -265,14 +265,14 @@ class Conversations:
     def _in_memory(self, turn_id: int) -> Turn | None:
         return next((each.turns[turn_id] for each in self._open.values() if turn_id in each.turns), None)
 
-    async def _read_line(self, tip_id: int) -> list[Turn]:
-        """A line from the store, as it will be when the store has caught up."""
+    async def _read_branch(self, tip_id: int) -> list[Turn]:
+        """A branch from the store, as it will be when the store has caught up."""
         if not self._store.behind:
             self._unkept.clear()
-        line = list(await self._read(partial(self._store.line, tip_id)))
+        branch = list(await self._read(partial(self._store.branch, tip_id)))
         for change in self._unkept:
-            line = [change(turn) for turn in line]
-        return line
+            branch = [change(turn) for turn in branch]
+        return branch
 
     async def _read(self, read: Callable[[], Awaitable[Result]]) -> Result:
         while True:
@@ -316,4 +316,4 @@ class Conversations:
 
     def _leave_out_old_turns(self, conversation: Conversation) -> None:
         if len(conversation.turns) > _MOST_TURNS and not self._store.behind:
-            conversation.turns = {turn.id: turn for turn in conversation.line(conversation.tip_id)}
+            conversation.turns = {turn.id: turn for turn in conversation.branch(conversation.tip_id)}

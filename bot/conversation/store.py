@@ -69,7 +69,7 @@ class ConversationStore(Protocol):
     async def standing(self, key: ConversationKey) -> Standing | None:
         """Where a conversation stands; None if nothing was ever asked in it."""
 
-    async def line(self, tip_id: int) -> Sequence[Turn]:
+    async def branch(self, tip_id: int) -> Sequence[Turn]:
         """What the model saw when it answered a turn, and that turn at the end; the oldest first."""
 
     async def turn_of(self, message_id: int) -> int | None:

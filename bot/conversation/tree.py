@@ -42,7 +42,7 @@ class Conversation:
             turn_id = None if turn.id == first_id or turn.key != self.key else turn.parent_id
         return None
 
-    def line(self, tip_id: int | None) -> tuple[Turn, ...]:
+    def branch(self, tip_id: int | None) -> tuple[Turn, ...]:
         """What the model saw when it answered a turn, and that turn at the end, as far as it is in memory."""
         found: list[Turn] = []
         turn = self.turns.get(tip_id or 0)
@@ -60,13 +60,13 @@ class Opened:
     Attributes:
         conversation: the conversation.
         resets: how often it had been started afresh.
-        line: the turns that the question continues, as far as the model saw them, the oldest first.
+        branch: the turns that the question continues, as far as the model saw them, the oldest first.
         system_prompt: what the model is told before them.
     """
 
     conversation: Conversation
     resets: int
-    line: tuple[Turn, ...]
+    branch: tuple[Turn, ...]
     system_prompt: str
 
     def turn(self, question: Question, seen: Sequence[Turn], answer: Message) -> Turn:
@@ -77,7 +77,7 @@ class Opened:
             seen: the part of the line that the model saw.
             answer: what it answered.
         """
-        parent = self.line[-1] if self.line else None
+        parent = self.branch[-1] if self.branch else None
         return Turn(
             id=question.id,
             key=question.key,

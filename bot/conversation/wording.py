@@ -15,7 +15,7 @@ def one_line(name: str) -> str:
     return " ".join(printable.split()) or "somebody"
 
 
-def messages_of(line: Sequence[Turn], asked: Asked) -> list[Message]:
+def messages_of(branch: Sequence[Turn], asked: Asked) -> list[Message]:
     """A line of turns and the question after it, as the messages of a conversation.
 
     Who speaks is told once several people do. Turns before the second person came stay as they would be without that
@@ -27,7 +27,7 @@ def messages_of(line: Sequence[Turn], asked: Asked) -> list[Message]:
     """
     speakers = _Speakers()
     messages = []
-    for turn in line:
+    for turn in branch:
         if turn.asked is not None and turn.answer is not None:
             messages += [Message("user", speakers.attribute(turn.asked)), turn.answer]
     messages.append(Message("user", speakers.attribute(asked)))

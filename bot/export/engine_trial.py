@@ -12,7 +12,7 @@ from benchmarking.generation import MeasureError, TimedGeneration, generate
 from benchmarking.memory import PeakMemory
 
 from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, GenerationRequest
-from bot.engine.supervisor.supervisor import EngineProcess
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError
 from bot.export.corpus import READING_TEXT
 from bot.model.folder import open_model_folder
@@ -68,7 +68,7 @@ class _Trial:
 
 async def _try(name: str, model: Path, *, timed: bool) -> _Trial:
     options = EngineOptions(engine=name, model_dir=model, cache_gigabytes=_CACHE_GIGABYTES, max_batch=1)
-    engine = EngineProcess(options)
+    engine = EngineSupervisor(options)
     try:
         with PeakMemory() as memory:
             facts = await engine.start()
@@ -84,7 +84,7 @@ def _is_installed() -> bool:
     return all(importlib.util.find_spec(package) is not None for package in ("torch", "optimum"))
 
 
-async def _answer(engine: EngineProcess, model: Path, name: str) -> str:
+async def _answer(engine: EngineSupervisor, model: Path, name: str) -> str:
     """Ask the question as the bot would, the likeliest token each time, and return the answer on one line."""
     builder = PromptBuilder.from_folder(model, open_model_folder(model).eos_token_ids)
     prompt = builder.build([Message("user", QUESTION)])
@@ -97,7 +97,7 @@ async def _answer(engine: EngineProcess, model: Path, name: str) -> str:
     return " ".join(builder.tokenizer.decode(ids).split())
 
 
-async def _timed(engine: EngineProcess, facts: EngineFacts, model: Path) -> tuple[int, TimedGeneration] | None:
+async def _timed(engine: EngineSupervisor, facts: EngineFacts, model: Path) -> tuple[int, TimedGeneration] | None:
     """Let the engine read a prompt of so many tokens and go on; None where it cannot be timed."""
     context = open_model_folder(model).context_length
     room = min(context, facts.cache_tokens or context) - _TIMED_TOKENS

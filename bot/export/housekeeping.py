@@ -36,8 +36,8 @@ def list_versions(home: Path, say: Callable[[str], None]) -> None:
     if pointer is not None:
         back = next((each for each in pointer.before if each in names), None)
         say(f"-> answers; --rollback goes back to {back}." if back else "-> answers; there is nothing to go back to.")
-    elif trouble:
-        say(f"Note: {trouble}")
+    elif outage:
+        say(f"Note: {outage}")
 
 
 def verify_versions(home: Path, version: str | None, progress: ProgressLine) -> bool:

@@ -56,7 +56,7 @@ class DatabaseConversationStore:
         row = await self._journal.read(lambda connection: first_row(connection, query))
         return None if row is None else Standing(row.tip_id, row.resets)
 
-    async def line(self, tip_id: int) -> Sequence[CoreTurn]:
+    async def branch(self, tip_id: int) -> Sequence[CoreTurn]:
         """What the model saw when it answered a turn, and that turn at the end; the oldest first."""
         columns = Turn.id, Turn.parent_id, Turn.first_id, Turn.channel_id, Turn.memory_person_id
         tip = select(*columns, false().label("foreign"), literal(0).label("steps"))

@@ -101,11 +101,11 @@ def _talk(prompts: Prompts, window: ContextWindow, number: int, turns: int) -> l
     for position in range(turns):
         name = f"idle {number} {position}"
         asked = asked_in(number, position, prompts.made_up_question(name))
-        line = conversation.line(conversation.tip_id)
+        line = conversation.branch(conversation.tip_id)
         opened = Opened(conversation, 0, line, SYSTEM_PROMPT)
         fitted = window.fit(SYSTEM_PROMPT, line, asked)
         question = Question(position + 1, conversation.key, asked)
-        turn = opened.turn(question, fitted.line, prompts.made_up_answer(name))
+        turn = opened.turn(question, fitted.branch, prompts.made_up_answer(name))
         conversation.turns[turn.id] = turn
         conversation.tip_id = turn.id
     return list(conversation.turns.values())

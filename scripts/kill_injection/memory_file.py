@@ -64,7 +64,7 @@ class MemoryFile:
                 integrity=connection.execute("PRAGMA integrity_check").fetchone()[0],
             )
 
-    def line(self, channel_id: int) -> list[int]:
+    def branch(self, channel_id: int) -> list[int]:
         """The turns of a channel from the first to the latest, as each continues the one before."""
         line: list[int] = []
         turn_id = self.tips.get(channel_id)

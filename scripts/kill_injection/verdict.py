@@ -60,7 +60,7 @@ def judge_rest(
         if shown.channel_id in stable and shown.id not in known:
             yield Mistake.STRAY_MESSAGE, f"{shown}"
     for channel_id in stable:
-        if reason := _disorder(memory.line(channel_id), channel_id, mentions, memory):
+        if reason := _disorder(memory.branch(channel_id), channel_id, mentions, memory):
             yield Mistake.WRONG_ORDER, f"channel {channel_id}: {reason}"
     for message_id in memory.accepted:
         yield Mistake.UNFINISHED, f"question {message_id}"

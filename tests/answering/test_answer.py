@@ -106,7 +106,7 @@ async def run_and_do(answer: Answer, do: Callable[[], Awaitable[object] | None])
 async def prompt_text(answering: Answering, key: ConversationKey = HERE) -> str:
     """What a next question would be asked after."""
     opened = await answering.conversations.peek(key)
-    return answering.model.window.fit(opened.system_prompt, opened.line, asked("NEXT")).prompt.text
+    return answering.model.window.fit(opened.system_prompt, opened.branch, asked("NEXT")).prompt.text
 
 
 async def outcome_kept(memory: Memory, question: Question) -> Outcome | None:

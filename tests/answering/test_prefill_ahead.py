@@ -138,18 +138,18 @@ async def talk(answering: Answering, name: str, words: int = 100) -> Conversatio
     ids = builder.tokenizer.encode(name + " word" * words)
     question = ask(f"Talk about {name}.", key=channel(name))
     opened = await answering.conversations.begin(question)
-    turn = opened.turn(question, opened.line, builder.answer(builder.tokenizer.decode(ids), ids))
+    turn = opened.turn(question, opened.branch, builder.answer(builder.tokenizer.decode(ids), ids))
     await answering.conversations.end(opened, question, DONE, turn)
     return opened.conversation
 
 
 def prefix(answering: Answering, conversation: Conversation) -> tuple[int, ...]:
     """What of a conversation can be read before the next question."""
-    return answering.model.window.prefix(SYSTEM, conversation.line(conversation.tip_id))
+    return answering.model.window.prefix(SYSTEM, conversation.branch(conversation.tip_id))
 
 
 def nearly_full(answering: Answering, conversation: Conversation) -> bool:
-    return answering.model.window.is_nearly_full(SYSTEM, conversation.line(conversation.tip_id))
+    return answering.model.window.is_nearly_full(SYSTEM, conversation.branch(conversation.tip_id))
 
 
 async def answered(answering: Answering, name: str, text: str = "And now?") -> str:
@@ -205,7 +205,7 @@ async def test_after_a_loss_the_next_question_finds_everything_read(make: Make, 
     assert [ids for ids, _ in engine.ahead[1:]] == [prefix(answering, each) for each in reversed(conversations)]
     for name, conversation in zip(("answered", "interrupted"), conversations, strict=True):
         before, known_tokens = engine.tokens_read, len(prefix(answering, conversation))
-        line = conversation.line(conversation.tip_id)
+        line = conversation.branch(conversation.tip_id)
         new = len(answering.model.window.fit(SYSTEM, line, asked("And now?")).prompt.ids) - known_tokens
         await answered(answering, name)
         assert engine.tokens_read - before <= new + 1
@@ -245,7 +245,7 @@ async def test_what_a_thread_grew_from_is_read_where_somebody_types_in_it(make: 
     answering = make()
     await talk(answering, "origin")
     conversation = await talk(answering, "origin")
-    origin = conversation.line(conversation.tip_id)[-1]
+    origin = conversation.branch(conversation.tip_id)[-1]
     async with reading(answering) as prefill_ahead:
         prefill_ahead.expect(ConversationKey(origin.id))
         await until(lambda: conversation.cached_by == engine.process_id)

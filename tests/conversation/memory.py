@@ -56,15 +56,15 @@ def turn(what: Asked | None, answer: Message | str = "Hi") -> Turn:
     return Turn(turn_id, HERE, None, turn_id, 0, what, None if what is None else message)
 
 
-def texts(line: Sequence[Turn]) -> list[str]:
+def texts(branch: Sequence[Turn]) -> list[str]:
     """What was asked in a line of turns; erased ones are left out."""
-    return [each.asked.text for each in line if each.asked is not None]
+    return [each.asked.text for each in branch if each.asked is not None]
 
 
 async def answer(conversations: Conversations, question: Question, text: str = "Yes.") -> Opened:
     """Have a question answered with everything that the conversation holds."""
     opened = await conversations.begin(question)
-    await conversations.end(opened, question, DONE, opened.turn(question, opened.line, Message("assistant", text)))
+    await conversations.end(opened, question, DONE, opened.turn(question, opened.branch, Message("assistant", text)))
     return opened
 
 
@@ -89,7 +89,7 @@ async def seen(conversations: Conversations, key: ConversationKey = HERE, reply_
     question = ask("next", key=key, reply_to=reply_to)
     opened = await conversations.begin(question)
     await conversations.end(opened, question, None, None)
-    return texts(opened.line)
+    return texts(opened.branch)
 
 
 @dataclass(frozen=True)

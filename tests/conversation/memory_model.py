@@ -65,7 +65,7 @@ class MemoryModel:
         found = self.said.get(self._question_of(message_id))
         return None if found is None or found.gone else found.id
 
-    def line(self, key: ConversationKey, reply_to: int | None = None) -> Line:
+    def branch(self, key: ConversationKey, reply_to: int | None = None) -> Line:
         """What the next question is asked after."""
         path = self._path(key, self._continued(key, reply_to))
         return [(one.text, one.by, one.cited.text if one.cited else None, one.answer) for one in path if not one.gone]

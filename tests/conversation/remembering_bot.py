@@ -46,7 +46,7 @@ class Asking:
         """What is to be remembered."""
         if self.taken_back:
             return None
-        return self.opened.turn(self.question, self.opened.line[hidden:], Message("assistant", answer))
+        return self.opened.turn(self.question, self.opened.branch[hidden:], Message("assistant", answer))
 
 
 class RememberingBot:
@@ -108,7 +108,7 @@ class RememberingBot:
         self.do(self.work.accept(question.id, question.key, question.asked.author_id))
         opened = self.do(self.conversations.begin(question))
         self.asking[question.key] = Asking(opened, question)
-        return opened.line
+        return opened.branch
 
     def reply(self, question_id: int, reply_id: int, position: int) -> None:
         """Show a part of the answer."""
@@ -125,9 +125,9 @@ class RememberingBot:
 
     # ------------------------------------------------------------ what is remembered
 
-    def line(self, key: ConversationKey) -> Sequence[Turn]:
+    def branch(self, key: ConversationKey) -> Sequence[Turn]:
         """What the next question is asked after."""
-        return self.do(self.conversations.peek(key)).line
+        return self.do(self.conversations.peek(key)).branch
 
     def held(self, key: ConversationKey) -> str:
         """All that is in memory of a conversation, the parts that no line shows included."""

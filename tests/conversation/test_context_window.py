@@ -37,19 +37,19 @@ class Talk:
     def __init__(self, window: ContextWindow, builder: PromptBuilder) -> None:
         self.window = window
         self.builder = builder
-        self.line: tuple[Turn, ...] = ()
+        self.branch: tuple[Turn, ...] = ()
         self.prompts: list[tuple[int, ...]] = []
 
     def say(self, text: str, by: str = "Ada", answer: str = "Hello you") -> Fitted:
-        fitted = self.window.fit(SYSTEM, self.line, asked(text, by))
+        fitted = self.window.fit(SYSTEM, self.branch, asked(text, by))
         answered = self.builder.answer(answer, self.builder.tokenizer.encode(answer))
-        self.line = (*fitted.line, turn(fitted.asked, answered))
+        self.branch = (*fitted.branch, turn(fitted.asked, answered))
         self.prompts.append(fitted.prompt.ids)
         return fitted
 
     def next_begins_with(self) -> tuple[int, ...]:
         """The latest prompt and its answer, which are in the engine's cache."""
-        answered = self.line[-1].answer
+        answered = self.branch[-1].answer
         assert answered is not None
         assert answered.ids is not None
         return self.prompts[-1] + answered.ids
@@ -58,7 +58,7 @@ class Talk:
 def talk_until_nearly_full(window: ContextWindow, builder: PromptBuilder, *people: str) -> Talk:
     talk = Talk(window, builder)
     for number in itertools.count():
-        if window.is_nearly_full(SYSTEM, talk.line):
+        if window.is_nearly_full(SYSTEM, talk.branch):
             return talk
         talk.say(f"Hello {number}", people[number % len(people)], "the " * 10)
     raise AssertionError
@@ -82,7 +82,7 @@ def test_everything_is_seen_while_it_fits(builder: PromptBuilder) -> None:
     for number in range(12):
         by = ("Ada", "Ada", "Grace")[number % 3]
         fitted = talk.say(f"Question {number} {TEXTS[number % len(TEXTS)]}", by)
-        assert len(fitted.line) == number
+        assert len(fitted.branch) == number
         assert fitted.asked == asked(f"Question {number} {TEXTS[number % len(TEXTS)]}", by)
         assert fitted.prompt.ids[: len(before)] == before
         before = talk.next_begins_with()
@@ -94,7 +94,7 @@ def test_a_prompt_may_fill_the_budget_to_the_last_token(builder: PromptBuilder) 
     for limit, turns in ((needed, 1), (needed - 1, 0)):
         fitted = window_of(builder, limit).fit(SYSTEM, line, question)
         assert len(fitted.prompt.ids) <= limit
-        assert len(fitted.line) == turns
+        assert len(fitted.branch) == turns
         assert fitted.asked == question
 
 
@@ -103,7 +103,7 @@ def test_one_big_trim_then_many_turns_without_one(builder: PromptBuilder) -> Non
     talk = Talk(window_of(builder, limit), builder)
     trims, lengths = [], []
     for number in range(80):
-        before = talk.next_begins_with() if talk.line else ()
+        before = talk.next_begins_with() if talk.branch else ()
         ids = talk.say(f"Hello {number} " + "the " * 15).prompt.ids
         lengths.append(len(ids))
         # Where nothing is trimmed, all that is in the engine's cache stays of use.
@@ -127,17 +127,17 @@ def test_the_system_prompt_and_the_question_survive_every_trim(builder: PromptBu
 def test_a_line_that_is_all_but_full_is_trimmed_once(builder: PromptBuilder, people: tuple[str, ...]) -> None:
     window = window_of(builder, 900)
     talk = talk_until_nearly_full(window, builder, *people)
-    before = talk.line[:-1]
+    before = talk.branch[:-1]
     assert window.roomy(SYSTEM, before) == before, "nothing is left out before it must be"
 
-    trimmed = tuple(window.roomy(SYSTEM, talk.line))
+    trimmed = tuple(window.roomy(SYSTEM, talk.branch))
 
-    assert 0 < len(trimmed) < len(talk.line)
-    assert trimmed == talk.line[-len(trimmed) :]
+    assert 0 < len(trimmed) < len(talk.branch)
+    assert trimmed == talk.branch[-len(trimmed) :]
     assert not window.is_nearly_full(SYSTEM, trimmed)
     assert window.roomy(SYSTEM, trimmed) == trimmed
-    assert window.fit(SYSTEM, talk.line, asked("Hello")).line == trimmed
-    assert len(window.prefix(SYSTEM, talk.line)) <= 900 / 2
+    assert window.fit(SYSTEM, talk.branch, asked("Hello")).branch == trimmed
+    assert len(window.prefix(SYSTEM, talk.branch)) <= 900 / 2
 
 
 def test_the_last_turn_is_seen_wherever_it_fits(builder: PromptBuilder) -> None:
@@ -146,8 +146,8 @@ def test_the_last_turn_is_seen_wherever_it_fits(builder: PromptBuilder) -> None:
     for _ in range(2):
         assert window.roomy(SYSTEM, (older, long)) == (long,)
         assert window.roomy(SYSTEM, (long,)) == (long,)
-    assert window.fit(SYSTEM, (older, long), asked("Hello")).line == (long,)
-    assert window.fit(SYSTEM, (older, long), asked("Hello " * 90)).line == ()
+    assert window.fit(SYSTEM, (older, long), asked("Hello")).branch == (long,)
+    assert window.fit(SYSTEM, (older, long), asked("Hello " * 90)).branch == ()
     assert window.roomy(SYSTEM, (older, turn(asked("the " * 500)))) == ()
 
 
@@ -158,9 +158,9 @@ def test_every_next_prompt_begins_with_the_prefix(builder: PromptBuilder, people
     for number in range(3):
         talk.say(f"Hello {number}", people[number % len(people)])
         # Its last token may be the space before a word, which some texts begin without.
-        certain = talk.window.prefix(SYSTEM, talk.line)[:-1]
+        certain = talk.window.prefix(SYSTEM, talk.branch)[:-1]
         for by in ("Ada", "Grace", "(somebody)"):
-            fitted = talk.window.fit(SYSTEM, talk.line, asked(text, by))
+            fitted = talk.window.fit(SYSTEM, talk.branch, asked(text, by))
             assert fitted.prompt.ids[: len(certain)] == certain
 
 
@@ -169,7 +169,7 @@ def test_the_prefix_holds_everything_that_was_said(builder: PromptBuilder) -> No
     for by in ("Ada", "Ada", "Grace"):
         talk.say("Hello", by)
         known = talk.next_begins_with()
-        assert talk.window.prefix(SYSTEM, talk.line)[: len(known)] == known
+        assert talk.window.prefix(SYSTEM, talk.branch)[: len(known)] == known
 
 
 spoken = st.tuples(st.sampled_from(("Ada", "Grace", "Linus [x]")), st.text(max_size=200), st.integers(0, 150))
@@ -198,17 +198,17 @@ def test_whatever_is_said_fits_and_what_was_read_ahead_is_of_use(
     fitted = window.fit(SYSTEM, line, wanted)
 
     assert len(fitted.prompt.ids) <= limit
-    assert fitted.line == tuple(line[len(line) - len(fitted.line) :])
+    assert fitted.branch == tuple(line[len(line) - len(fitted.branch) :])
     assert wanted.text.startswith(fitted.asked.text)
     assert (fitted.asked == wanted) == (fitted.asked_tokens <= limit)
     assert fitted.asked_tokens == len(ids_of(builder, wanted))
     roomy = tuple(window.roomy(SYSTEM, line))
     assert tuple(window.roomy(SYSTEM, roomy)) == roomy
-    if fitted.line == roomy:
+    if fitted.branch == roomy:
         certain = window.prefix(SYSTEM, line)[:-1]
         assert fitted.prompt.ids[: len(certain)] == certain
     # Asked again after what was seen, with nothing new, it is the same prompt.
-    assert window.fit(SYSTEM, fitted.line, fitted.asked).prompt == fitted.prompt
+    assert window.fit(SYSTEM, fitted.branch, fitted.asked).prompt == fitted.prompt
 
 
 def test_a_question_too_long_is_shortened_to_the_last_token_and_takes_the_place_of_the_past(
@@ -221,7 +221,7 @@ def test_a_question_too_long_is_shortened_to_the_last_token_and_takes_the_place_
     assert len(fitted.prompt.ids) == 250
     assert question.text.startswith(fitted.asked.text)
     assert replace(fitted.asked, text=question.text) == question
-    assert fitted.line == ()
+    assert fitted.branch == ()
 
 
 def test_what_came_last_is_cut_first(builder: PromptBuilder) -> None:
@@ -255,7 +255,7 @@ def test_the_shortest_prompt_that_can_be_set_still_holds_something_of_a_question
 def test_a_context_that_holds_nothing_is_no_endless_search(builder: PromptBuilder) -> None:
     window = ContextWindow(builder, Budget(4096, 20, 2))
     fitted = window.fit(SYSTEM, [turn(asked("Hello"))], asked("the " * 100))
-    assert (fitted.line, fitted.asked.text) == ((), "")
+    assert (fitted.branch, fitted.asked.text) == ((), "")
 
 
 def test_a_system_prompt_too_long_for_another_model_is_shortened(builder: PromptBuilder) -> None:
@@ -275,16 +275,16 @@ def test_the_shares_of_a_context_add_up(builder: PromptBuilder) -> None:
     window = window_of(builder, 900)
     talk = Talk(window, builder)
     empty = window.shares(SYSTEM, ())
-    assert (empty.context, empty.reserve, empty.history, empty.line) == (920, 20, 0, ())
+    assert (empty.context, empty.reserve, empty.history, empty.branch) == (920, 20, 0, ())
     assert empty.system_prompt == len(window.prefix(SYSTEM, ())) > window.shares("", ()).system_prompt
     for number in range(30):
         talk.say(f"Hello {number} " + "the " * 15, ("Ada", "Grace")[number % 2])
-        shares = window.shares(SYSTEM, talk.line)
+        shares = window.shares(SYSTEM, talk.branch)
         assert shares.system_prompt == empty.system_prompt
-        assert shares.system_prompt + shares.history == len(window.prefix(SYSTEM, talk.line))
+        assert shares.system_prompt + shares.history == len(window.prefix(SYSTEM, talk.branch))
         assert shares.system_prompt + shares.history + shares.reserve <= shares.context
-        assert shares.line == tuple(window.roomy(SYSTEM, talk.line))
-        assert texts(shares.line)[-1].startswith(f"Hello {number} ")
+        assert shares.branch == tuple(window.roomy(SYSTEM, talk.branch))
+        assert texts(shares.branch)[-1].startswith(f"Hello {number} ")
 
 
 def test_the_generated_ids_stay_with_the_tokenizer_that_they_belong_to(
@@ -304,7 +304,7 @@ def test_another_model_with_a_shorter_context_sees_less(builder: PromptBuilder) 
     talk = Talk(window_of(builder, 4000), builder)
     for number in range(20):
         talk.say(f"Hello {number}")
-    fitted = window_of(builder, 150).fit(SYSTEM, talk.line, asked("the"))
+    fitted = window_of(builder, 150).fit(SYSTEM, talk.branch, asked("the"))
     assert len(fitted.prompt.ids) <= 150
     assert "Hello 19" in fitted.prompt.text
-    assert 0 < len(fitted.line) < 20
+    assert 0 < len(fitted.branch) < 20

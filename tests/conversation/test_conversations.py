@@ -57,13 +57,13 @@ async def test_everything_of_a_turn_outlasts_a_restart(tmp_path: Path) -> None:
         conversations = memory.conversations()
         await say(conversations, "before")
         opened = await conversations.begin(question)
-        turn = opened.turn(question, opened.line, Message("assistant", "No.", (5, 6, 2**31), "a tokenizer"))
+        turn = opened.turn(question, opened.branch, Message("assistant", "No.", (5, 6, 2**31), "a tokenizer"))
         await conversations.end(opened, question, DONE, turn)
-        line = (await conversations.peek(HERE)).line
+        line = (await conversations.peek(HERE)).branch
     async with open_memory(tmp_path) as memory:
         opened = await memory.conversations().peek(HERE)
-    assert opened.line == line
-    assert opened.line[-1] == turn
+    assert opened.branch == line
+    assert opened.branch[-1] == turn
     assert opened.system_prompt == SYSTEM
 
 
@@ -141,7 +141,7 @@ async def test_a_thread_starts_with_the_turn_that_it_grew_from(
         await DatabaseWorkStore(memory.journal).replied(two, 0, origin)
     thread = ConversationKey(origin)
     conversations = later(memory, conversations, restarts)
-    assert texts((await conversations.peek(thread)).line) == ["two"]
+    assert texts((await conversations.peek(thread)).branch) == ["two"]
     first = await say(conversations, "in the thread", key=thread)
     assert await seen(later(memory, conversations, restarts), thread) == ["two", "in the thread"]
     await say(conversations, "still there", key=thread)
@@ -181,7 +181,7 @@ async def test_an_answer_that_runs_during_a_reset_is_not_continued(
     question = ask("running")
     opened = await conversations.begin(question)
     await conversations.reset(HERE, next(message_ids))
-    await conversations.end(opened, question, DONE, opened.turn(question, opened.line, Message("assistant", "Yes.")))
+    await conversations.end(opened, question, DONE, opened.turn(question, opened.branch, Message("assistant", "Yes.")))
     conversations = later(memory, conversations, restarts)
     assert await seen(conversations) == []
     assert await seen(conversations, reply_to=question.id) == ["one", "running"]
@@ -207,11 +207,11 @@ async def test_only_what_the_model_saw_is_seen_again(
         await say(conversations, text)
     question = ask("four")
     opened = await conversations.begin(question)
-    turn = opened.turn(question, opened.line[2:], Message("assistant", "Yes."))
+    turn = opened.turn(question, opened.branch[2:], Message("assistant", "Yes."))
     await conversations.end(opened, question, DONE, turn)
     conversations = later(memory, conversations, restarts)
     assert await seen(conversations) == ["three", "four"]
-    assert await seen(conversations, reply_to=opened.line[1].id) == ["one", "two"]
+    assert await seen(conversations, reply_to=opened.branch[1].id) == ["one", "two"]
 
 
 @pytest.mark.parametrize("most_open", [1, 3])
@@ -222,7 +222,7 @@ async def test_what_is_no_longer_in_memory_is_not_lost(memory: Memory, most_open
     for number in range(40):
         key = draw.choice(list(expected))
         opened = await answer(conversations, ask(str(number), key=key))
-        assert texts(opened.line) == expected[key]
+        assert texts(opened.branch) == expected[key]
         expected[key].append(str(number))
     assert sum(conversations.find(key) is not None for key in expected) == most_open
     for restarted in (conversations, memory.conversations()):

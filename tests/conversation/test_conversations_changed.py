@@ -46,11 +46,11 @@ async def after(memory: Memory, change: Change, restarted_before: bool, restarte
 
 
 async def turns(conversations: Conversations) -> Sequence[Turn]:
-    return (await conversations.peek(HERE)).line
+    return (await conversations.peek(HERE)).branch
 
 
-def quotes(line: Sequence[Turn]) -> list[str]:
-    return [turn.asked.quote.text for turn in line if turn.asked is not None and turn.asked.quote is not None]
+def quotes(branch: Sequence[Turn]) -> list[str]:
+    return [turn.asked.quote.text for turn in branch if turn.asked is not None and turn.asked.quote is not None]
 
 
 @pytest.mark.parametrize(("restarted_before", "restarted_after"), WAYS)
@@ -165,9 +165,9 @@ class HeldUpStore(DatabaseConversationStore):
         self.reached = asyncio.Event()
         self.let_go = asyncio.Event()
 
-    async def line(self, tip_id: int) -> Sequence[Turn]:
+    async def branch(self, tip_id: int) -> Sequence[Turn]:
         """The first call waits with what it has read."""
-        line = await super().line(tip_id)
+        line = await super().branch(tip_id)
         await self._wait("line")
         return line
 
@@ -211,7 +211,7 @@ async def test_a_change_while_a_line_is_being_read_is_not_missed(
     await change(conversations, two)
     store.let_go.set()
     opened = await beginning
-    assert texts(opened.line) == left
+    assert texts(opened.branch) == left
     await end_unanswered(conversations, opened, question)
     for each in (conversations, memory.conversations()):
         assert await seen(each) == left

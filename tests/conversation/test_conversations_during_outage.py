@@ -42,7 +42,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def test_what_is_in_memory_goes_on(memory: Memory, conversations: Conversations) -> None:
     await say(conversations, "one")
-    async with trouble(memory):
+    async with outage(memory):
         await say(conversations, "two")
         await say(conversations, "new", key=ELSEWHERE)
         assert await seen(conversations) == ["one", "two"]
@@ -57,8 +57,8 @@ async def test_what_cannot_be_read_begins_without_its_past_and_finds_it_later(me
     await say(memory.conversations(), "one")
     await say(memory.conversations(), "two")
     conversations = memory.conversations()
-    async with trouble(memory):
-        assert texts((await answer(conversations, ask("lost"))).line) == []
+    async with outage(memory):
+        assert texts((await answer(conversations, ask("lost"))).branch) == []
         assert await seen(conversations) == ["lost"]
     for each in (conversations, memory.conversations()):
         assert await seen(each) == ["one", "two", "lost"]
@@ -67,9 +67,9 @@ async def test_what_cannot_be_read_begins_without_its_past_and_finds_it_later(me
 async def test_the_past_is_found_though_nothing_was_said_meanwhile(memory: Memory) -> None:
     await say(memory.conversations(), "one")
     conversations = memory.conversations()
-    async with trouble(memory):
+    async with outage(memory):
         assert await seen(conversations) == []
-        assert (await conversations.peek(HERE)).line == ()
+        assert (await conversations.peek(HERE)).branch == ()
     assert await seen(conversations) == ["one"]
 
 
@@ -78,8 +78,8 @@ async def test_a_line_that_breaks_off_is_found_later(memory: Memory) -> None:
     await say(memory.conversations(), "two")
     conversations = memory.conversations()
     assert [each.key for each in await conversations.recent(1)] == [HERE]
-    async with trouble(memory):
-        assert texts((await answer(conversations, ask("lost"))).line) == []
+    async with outage(memory):
+        assert texts((await answer(conversations, ask("lost"))).branch) == []
         assert await seen(conversations, reply_to=one) == ["lost"]
     assert await seen(conversations) == ["one", "two", "lost"]
     assert await seen(conversations, reply_to=one) == ["one"]
@@ -88,7 +88,7 @@ async def test_a_line_that_breaks_off_is_found_later(memory: Memory) -> None:
 async def test_nothing_leaves_memory_before_it_is_kept(memory: Memory) -> None:
     conversations = memory.conversations(most_open=1)
     keys = [ConversationKey(number) for number in range(1, 4)]
-    async with trouble(memory):
+    async with outage(memory):
         for key in keys:
             await say(conversations, f"Hello {key.channel_id}", key=key)
         assert [await seen(conversations, key) for key in keys] == [["Hello 1"], ["Hello 2"], ["Hello 3"]]
@@ -102,12 +102,12 @@ async def test_changes_in_memory_are_made_up_for(memory: Memory, conversations: 
     one = await say(conversations, "one")
     two = await say(conversations, "two", "Grace")
     await say(conversations, "three")
-    async with trouble(memory):
+    async with outage(memory):
         await conversations.edit(one, "1", [])
         await conversations.erase([two])
         assert await seen(conversations) == ["1", "three"]
     assert await seen(memory.conversations()) == ["1", "three"]
-    async with trouble(memory):
+    async with outage(memory):
         assert await conversations.forget(person("Ada"), None) is None
         assert await seen(conversations) == []
     assert await seen(memory.conversations()) == []
@@ -115,7 +115,7 @@ async def test_changes_in_memory_are_made_up_for(memory: Memory, conversations: 
 
 async def test_a_reset_and_a_persona_hold_at_once_and_later(memory: Memory, conversations: Conversations) -> None:
     await say(conversations, "one")
-    async with trouble(memory):
+    async with outage(memory):
         await conversations.reset(HERE, next(message_ids))
         assert await seen(conversations) == []
         assert await conversations.personas.system_prompt(HERE.channel_id) == SYSTEM
@@ -130,7 +130,7 @@ async def test_a_reset_and_a_persona_hold_at_once_and_later(memory: Memory, conv
 async def test_the_recent_conversations_are_read_when_they_can_be(memory: Memory) -> None:
     await say(memory.conversations(), "one")
     conversations = memory.conversations()
-    async with trouble(memory):
+    async with outage(memory):
         assert await conversations.recent(9) == []
     assert [each.key for each in await conversations.recent(9)] == [HERE]
 
@@ -141,8 +141,8 @@ async def test_who_replies_to_what_cannot_be_read_is_answered(memory: Memory, re
     conversations = memory.conversations()
     if replied:
         conversations.replied(one, one := next(message_ids))
-    async with trouble(memory):
-        assert texts((await answer(conversations, ask("why?", reply_to=one))).line) == []
+    async with outage(memory):
+        assert texts((await answer(conversations, ask("why?", reply_to=one))).branch) == []
     assert await seen(conversations) == ["one", "why?"]
 
 

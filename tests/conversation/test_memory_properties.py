@@ -192,7 +192,7 @@ class MemoryMachine(RuleBasedStateMachine):
         allowed = self.model.texts()
         places = [*CHANNELS, self.thread] if self.thread else CHANNELS
         for key in {self.key(place, person) for place in places for person in PEOPLE}:
-            assert plain(self.bot.line(key)) == self.model.line(key)
+            assert plain(self.bot.branch(key)) == self.model.branch(key)
             assert set(WORDS.findall(self.bot.held(key))) <= allowed
         if not self.bot.locked:
             assert set(WORDS.findall(self.bot.stored())) <= allowed
@@ -215,7 +215,7 @@ class MemoryMachine(RuleBasedStateMachine):
         """The message that a question is about, unless that is in the conversation already."""
         if reply_to is None:
             opened = self.bot.do(self.bot.conversations.peek(key))
-            if opened.line or opened.resets:
+            if opened.branch or opened.resets:
                 return None
         message_id = key.channel_id if reply_to is None else reply_to
         known = self.bot.do(self.bot.conversations.knows(message_id))
@@ -228,7 +228,7 @@ class MemoryMachine(RuleBasedStateMachine):
         cited = said.cited
         quote = Quote(cited.message_id, cited.by, f"Person {cited.by}", cited.text) if cited else None
         question = Question(said.id, said.key, Asked(said.text, said.by, f"Person {said.by}", quote), reply_to)
-        assert plain(self.bot.begin(question)) == self.model.line(said.key, reply_to)
+        assert plain(self.bot.begin(question)) == self.model.branch(said.key, reply_to)
         self.model.begin(said, reply_to)
         self.reply(said, 0)
 
@@ -238,7 +238,7 @@ class MemoryMachine(RuleBasedStateMachine):
         self.model.replies[reply_id] = said.key.channel_id, said.id
 
 
-def plain(line: Sequence[Turn]) -> Line:
+def plain(branch: Sequence[Turn]) -> Line:
     return [
         (
             turn.asked.text,
@@ -246,7 +246,7 @@ def plain(line: Sequence[Turn]) -> Line:
             turn.asked.quote.text if turn.asked.quote else None,
             turn.answer.content,
         )
-        for turn in line
+        for turn in branch
         if turn.asked is not None and turn.answer is not None
     ]
 

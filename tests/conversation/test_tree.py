@@ -58,7 +58,7 @@ TREE = Conversation(
     ],
 )
 def test_a_line_is_what_the_model_saw(tip_id: int | None, line: list[int], missing: int | None) -> None:
-    assert [each.id for each in TREE.line(tip_id)] == line
+    assert [each.id for each in TREE.branch(tip_id)] == line
     assert TREE.missing(tip_id) == missing
 
 
@@ -70,7 +70,7 @@ def test_a_turn_continues_what_its_question_was_asked_after() -> None:
         assert (turn.id, turn.key, turn.asked, turn.answer) == (question.id, HERE, question.asked, answer)
         return turn.parent_id, turn.first_id, turn.depth
 
-    line = TREE.line(3)
+    line = TREE.branch(3)
     assert made((), ()) == (None, question.id, 0)
     assert made(line, line) == (3, 1, 3)
     assert made(line, line[1:]) == (3, 2, 3)

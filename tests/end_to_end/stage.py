@@ -100,14 +100,14 @@ class Stage:
     async def remembered(self, channel_id: int, person_id: int = 0) -> list[Turn]:
         """The turns that the next prompt in a channel holds, or in a person's own conversation there."""
         opened = await self.bot.application.answering.conversations.peek(ConversationKey(channel_id, person_id))
-        return [turn for turn in opened.line if turn.asked is not None]
+        return [turn for turn in opened.branch if turn.asked is not None]
 
     async def next_prompt(self, channel_id: int, text: str, person_id: int = 0) -> Prompt:
         """What the model would get if Ada asked this now."""
         answering = self.bot.application.answering
         opened = await answering.conversations.peek(ConversationKey(channel_id, person_id))
         asked = Asked(text, self.ada.id, "Ada")
-        return answering.model.window.fit(opened.system_prompt, opened.line, asked).prompt
+        return answering.model.window.fit(opened.system_prompt, opened.branch, asked).prompt
 
     async def ask(self, person: Person, channel_id: int, text: str) -> str:
         """Mention the bot and return its whole answer."""

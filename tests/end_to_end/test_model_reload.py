@@ -59,7 +59,7 @@ async def have_said(stage: Stage, channel: int, text: str) -> None:
     conversations = serving(stage).answering.conversations
     question = Question(channel, ConversationKey(channel), Asked(text, stage.ada.id, "Ada"))
     opened = await conversations.begin(question)
-    turn = opened.turn(question, opened.line, Message("assistant", "I see."))
+    turn = opened.turn(question, opened.branch, Message("assistant", "I see."))
     await conversations.end(opened, question, Outcome(FinishReason.STOP), turn)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.engine.interface import EngineOptions
-from bot.engine.supervisor.supervisor import EngineProcess
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError
 from bot.export.housekeeping import list_versions, prune_versions, roll_back, verify_versions
 from bot.export.progress import ProgressLine
@@ -144,7 +144,7 @@ def test_pruning_keeps_what_answers_and_what_to_go_back_to(versions: ModelVersio
 async def test_pruning_leaves_what_a_running_bot_has_loaded(
     versions: ModelVersions, exported: Exported, engine: str
 ) -> None:
-    loaded = EngineProcess(EngineOptions(engine, versions.folder(exported.version), cache_gigabytes=0.05))
+    loaded = EngineSupervisor(EngineOptions(engine, versions.folder(exported.version), cache_gigabytes=0.05))
     await loaded.start()
     lines = prune(versions, 1)
     await loaded.close()

@@ -106,15 +106,15 @@ async def test_the_file_is_one_that_the_bot_reads(talks: list[list[Turn]], promp
     async with written(tmp_path / "bot.sqlite3", talks, 20) as storage:
         conversations = Conversations(storage.conversations, SYSTEM_PROMPT)
         opened = await conversations.peek(key_of(13))
-        assert [each.asked and each.asked.text for each in opened.line] == [
-            each.asked and each.asked.text for each in talks[3][-len(opened.line) :]
+        assert [each.asked and each.asked.text for each in opened.branch] == [
+            each.asked and each.asked.text for each in talks[3][-len(opened.branch) :]
         ]
-        assert [each.answer for each in opened.line] == [each.answer for each in talks[3][-len(opened.line) :]]
-        assert opened.line[-1].depth == TURNS - 1
-        assert opened.line[-1].asked == asked_in(13, TURNS - 1, talks[3][-1].asked.text if talks[3][-1].asked else "")
-        assert {each.key for each in opened.line} == {key_of(13)}
-        assert {each.answer.tokenizer for each in opened.line if each.answer} == {prompts.builder.tokenizer.fingerprint}
-        assert await storage.conversations.turn_of(opened.line[-1].id + 1) == opened.line[-1].id  # its reply
+        assert [each.answer for each in opened.branch] == [each.answer for each in talks[3][-len(opened.branch) :]]
+        assert opened.branch[-1].depth == TURNS - 1
+        assert opened.branch[-1].asked == asked_in(13, TURNS - 1, talks[3][-1].asked.text if talks[3][-1].asked else "")
+        assert {each.key for each in opened.branch} == {key_of(13)}
+        assert {each.answer.tokenizer for each in opened.branch if each.answer} == {prompts.builder.tokenizer.fingerprint}
+        assert await storage.conversations.turn_of(opened.branch[-1].id + 1) == opened.branch[-1].id  # its reply
         assert await storage.conversations.recent(2) == [key_of(19), key_of(18)]
         assert await storage.work.unfinished() == []
         assert dict(await storage.work.channels(3)).keys() == {key_of(number).channel_id for number in (17, 18, 19)}
@@ -125,13 +125,13 @@ async def test_a_line_is_what_the_model_saw_and_the_next_prompt_holds(
 ) -> None:
     async with written(tmp_path / "bot.sqlite3", talks, 10) as storage:
         conversations = Conversations(storage.conversations, SYSTEM_PROMPT)
-        lines = [(await conversations.peek(key_of(number))).line for number in range(10)]
+        lines = [(await conversations.peek(key_of(number))).branch for number in range(10)]
         assert all(1 < len(line) < TURNS for line in lines)  # trimmed somewhere
         model = ServedModel(Parrot(), prompts.builder, Budget(CONTEXT, LONGEST_ANSWER), Sampling(), 60.0)
         for line in lines:
             *seen, last = line
             assert last.asked is not None
-            assert model.window.fit(SYSTEM_PROMPT, seen, last.asked).line == tuple(seen)
+            assert model.window.fit(SYSTEM_PROMPT, seen, last.asked).branch == tuple(seen)
 
 
 async def test_a_question_goes_the_bots_whole_way(talks: list[list[Turn]], prompts: Prompts, tmp_path: Path) -> None:
@@ -140,13 +140,13 @@ async def test_a_question_goes_the_bots_whole_way(talks: list[list[Turn]], promp
     async with written(tmp_path / "bot.sqlite3", talks, 10) as storage:
         new_id = first_unused_id(10, TURNS)
         bot = BotWithoutDiscord(storage, model, first_id=new_id)
-        before = (await bot.conversations.peek(key_of(4))).line
+        before = (await bot.conversations.peek(key_of(4))).branch
         answer = await bot.ask(key_of(4), asked_in(4, TURNS, "And then?"))
         assert answer.text == prompts.builder.tokenizer.decode(engine.prompts[0][-12:])
         assert answer.outcome == Outcome(FinishReason.STOP)
         after = await Conversations(storage.conversations, SYSTEM_PROMPT).peek(key_of(4))
-        assert after.line[:-1] == before
-        assert after.line[-1].asked == asked_in(4, TURNS, "And then?")
+        assert after.branch[:-1] == before
+        assert after.branch[-1].asked == asked_in(4, TURNS, "And then?")
         assert await storage.conversations.turn_of(new_id + 1) == new_id
         assert await storage.work.unseen([new_id]) == set()
         assert await storage.work.unfinished() == []
@@ -180,7 +180,7 @@ async def test_few_and_many_say_the_same(talks: list[list[Turn]], tmp_path: Path
     said = []
     for conversations, number in ((10, 7), (30, 27)):
         async with written(tmp_path / f"{conversations}.sqlite3", talks, conversations) as storage:
-            line = (await Conversations(storage.conversations, SYSTEM_PROMPT).peek(key_of(number))).line
+            line = (await Conversations(storage.conversations, SYSTEM_PROMPT).peek(key_of(number))).branch
             said.append([(each.asked and each.asked.text, each.answer, each.depth) for each in line])
     assert said[0] == said[1]
 

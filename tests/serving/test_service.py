@@ -70,7 +70,7 @@ def without(*names: str) -> Callable[[bytes], bytes]:
 
 async def turns_of_ada(serving: Serving) -> int:
     """How many turns Ada's next question would continue."""
-    return len((await serving.answering.conversations.peek(ConversationKey(person("Ada")))).line)
+    return len((await serving.answering.conversations.peek(ConversationKey(person("Ada")))).branch)
 
 
 async def test_conversations_fit_a_cache_that_is_shorter_than_the_context(serving: Serving) -> None:

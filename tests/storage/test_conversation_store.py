@@ -39,7 +39,7 @@ async def test_a_turn_comes_back_as_it_was(storage: Storage) -> None:
     kept = turn(10, "What?", quote=quote(3), files=files, answer=answer)
     bare = turn(20, after=kept, key=HERE)
     await keep(storage, kept, bare)
-    assert await storage.conversations.line(20) == [kept, bare]
+    assert await storage.conversations.branch(20) == [kept, bare]
 
 
 async def test_odd_text_is_made_safe_and_kept(storage: Storage) -> None:
@@ -49,7 +49,7 @@ async def test_odd_text_is_made_safe_and_kept(storage: Storage) -> None:
     odd = replace(odd, asked=replace(odd.asked, author_name=ODD))
     await keep(storage, odd)
     await storage.conversations.set_persona(1, ODD)
-    [found] = await storage.conversations.line(10)
+    [found] = await storage.conversations.branch(10)
     assert found.asked is not None
     assert found.asked.quote is not None
     assert found.answer == Message("assistant", SAFE)
@@ -60,7 +60,7 @@ async def test_odd_text_is_made_safe_and_kept(storage: Storage) -> None:
     [left] = await storage.work.unfinished()
     assert left.answer == SAFE
     await storage.conversations.edit(10, "now " + ODD, [])
-    [found] = await storage.conversations.line(10)
+    [found] = await storage.conversations.branch(10)
     assert found.asked is not None
     assert found.asked.text == "now " + SAFE
 
@@ -70,7 +70,7 @@ async def test_the_largest_ids_are_kept(storage: Storage) -> None:
     key = ConversationKey(top - 1, top - 2)
     kept = turn(top - 1003, by=top - 4, key=key, quote=quote(top - 5, by=top - 6))
     await keep(storage, kept)
-    assert await storage.conversations.line(kept.id) == [kept]
+    assert await storage.conversations.branch(kept.id) == [kept]
     assert await storage.conversations.standing(key) == Standing(kept.id, 0)
     assert await storage.conversations.turn_of(reply_id(kept)) == kept.id
     await storage.conversations.reset(key, top)
@@ -88,7 +88,7 @@ async def test_a_line_ends_with_what_the_model_saw(storage: Storage) -> None:
     five = turn(50, after=four, first_id=50)
     branch = turn(60, after=two)
     await keep(storage, one, two, three, four, five, branch)
-    line = storage.conversations.line
+    line = storage.conversations.branch
     assert await line(10) == [one]
     assert await line(20) == [one, two]
     assert await line(30) == await line(30) == [two, three]
@@ -106,11 +106,11 @@ async def test_a_thread_sees_one_turn_of_what_it_grew_from(storage: Storage) -> 
     own = turn(40, after=second, key=THREAD, first_id=20)
     person = turn(50, after=second, key=ConversationKey(12, ADA), first_id=20)
     await keep(storage, one, starter, first, second, own, person)
-    assert await storage.conversations.line(12) == [one, starter]
-    assert await storage.conversations.line(20) == [starter, first]
-    assert await storage.conversations.line(30) == [starter, first, second]
-    assert await storage.conversations.line(40) == [first, second, own]
-    assert await storage.conversations.line(50) == [second, person]
+    assert await storage.conversations.branch(12) == [one, starter]
+    assert await storage.conversations.branch(20) == [starter, first]
+    assert await storage.conversations.branch(30) == [starter, first, second]
+    assert await storage.conversations.branch(40) == [first, second, own]
+    assert await storage.conversations.branch(50) == [second, person]
 
 
 async def test_a_conversation_stands_where_it_was_left(storage: Storage) -> None:
@@ -125,7 +125,7 @@ async def test_a_conversation_stands_where_it_was_left(storage: Storage) -> None
     await store.remember(20, DONE, None, as_tip=False, past_known=True)
     await store.remember(30, DONE, turn(30, after=one), as_tip=False, past_known=True)
     assert await store.standing(HERE) == Standing(10, 0)
-    assert len(await store.line(30)) == 2
+    assert len(await store.branch(30)) == 2
     await store.reset(HERE, 40)
     assert await store.standing(HERE) == Standing(None, 1)
     await store.reset(ELSEWHERE, 50)
@@ -141,12 +141,12 @@ async def test_a_turn_whose_past_could_not_be_read_comes_after_the_stored_one(st
     store = storage.conversations
     await store.remember(30, DONE, turn(30), as_tip=True, past_known=False)
     await store.remember(40, DONE, turn(40, after=turn(30)), as_tip=True, past_known=False)
-    assert [each.id for each in await store.line(30)] == [10, 20, 30]
-    assert [each.depth for each in await store.line(30)] == [0, 1, 2]
-    [last] = (await store.line(40))[-1:]
+    assert [each.id for each in await store.branch(30)] == [10, 20, 30]
+    assert [each.depth for each in await store.branch(30)] == [0, 1, 2]
+    [last] = (await store.branch(40))[-1:]
     assert last.parent_id == 30
     await store.remember(50, DONE, turn(50, key=ELSEWHERE), as_tip=True, past_known=False)
-    assert await store.line(50) == [turn(50, key=ELSEWHERE)]
+    assert await store.branch(50) == [turn(50, key=ELSEWHERE)]
 
 
 async def test_a_message_leads_to_its_turn(storage: Storage) -> None:
@@ -188,13 +188,13 @@ async def test_an_edit_changes_questions_and_quotes(storage: Storage) -> None:
     await keep(storage, one, two)
     await storage.conversations.edit(10, "Edited", [6])
     await storage.conversations.edit(99, "Nobody's", [])
-    first, second = await storage.conversations.line(20)
+    first, second = await storage.conversations.branch(20)
     assert one.asked is not None
     assert first == replace(one, asked=replace(one.asked, text="Edited", files=(TextFile(6, "b.txt", "b"),)))
     assert second == turn(20, after=one, quote=quote(10, "Edited"))
     await storage.conversations.erase([10])
     await storage.conversations.edit(10, "Back again", [])
-    assert (await storage.conversations.line(20))[0] == emptied(one)
+    assert (await storage.conversations.branch(20))[0] == emptied(one)
 
 
 @pytest.mark.parametrize(("gone", "reply", "quoted"), [(20, False, True), (1020, True, False)], ids=["asked", "answer"])
@@ -205,7 +205,7 @@ async def test_what_is_erased_leaves_its_place(storage: Storage, gone: int, repl
     await keep(storage, one, two, three)
     await storage.conversations.erase([gone, 99])
     bare = turn(30, after=two, quote=None if quoted else quote(20))
-    assert await storage.conversations.line(30) == [one, emptied(two), bare]
+    assert await storage.conversations.branch(30) == [one, emptied(two), bare]
     assert [left.message_id for left in await storage.work.unfinished()] == [10, 30]
     assert await storage.conversations.standing(HERE) == Standing(30, 0)
 
@@ -214,7 +214,7 @@ async def test_an_erased_quote_leaves_the_question(storage: Storage) -> None:
     await keep(storage, turn(10, quote=quote(3)), turn(20, quote=quote(4)), turn(30, quote=quote(5)))
     await storage.conversations.erase([3, 4])
     for turn_id, kept in ((10, None), (20, None), (30, quote(5))):
-        assert await storage.conversations.line(turn_id) == [turn(turn_id, quote=kept)]
+        assert await storage.conversations.branch(turn_id) == [turn(turn_id, quote=kept)]
 
 
 async def test_a_channel_that_is_gone_takes_everything_along(storage: Storage, database_url: str) -> None:
@@ -233,8 +233,8 @@ async def test_forgetting_somebody_here(storage: Storage) -> None:
     three = turn(30, key=ELSEWHERE, quote=quote(4, by=ADA))
     await keep(storage, one, two, three)
     assert await storage.conversations.forget(ADA, 1) == Forgotten(turns=1, quotes=1)
-    assert await storage.conversations.line(20) == [emptied(one), turn(20, after=one, by=GRACE)]
-    assert await storage.conversations.line(30) == [three]
+    assert await storage.conversations.branch(20) == [emptied(one), turn(20, after=one, by=GRACE)]
+    assert await storage.conversations.branch(30) == [three]
     assert await storage.conversations.turn_of(1010) is None
     assert [left.message_id for left in await storage.work.unfinished()] == [20, 30]
     assert await storage.conversations.forget(ADA, 1) == Forgotten(0, 0)
@@ -245,8 +245,8 @@ async def test_forgetting_somebody_everywhere(storage: Storage) -> None:
     await accept(storage, turn(50), turn(60, by=GRACE))
     assert await storage.conversations.forget(ADA, None) == Forgotten(turns=2, quotes=0)
     assert [left.message_id for left in await storage.work.unfinished()] == [20, 40, 60]
-    assert await storage.conversations.line(10) == [emptied(turn(10))]
-    assert await storage.conversations.line(20) == [turn(20, key=ELSEWHERE, by=GRACE)]
+    assert await storage.conversations.branch(10) == [emptied(turn(10))]
+    assert await storage.conversations.branch(20) == [turn(20, key=ELSEWHERE, by=GRACE)]
 
 
 async def test_what_is_too_old_is_gone(storage: Storage) -> None:
@@ -255,7 +255,7 @@ async def test_what_is_too_old_is_gone(storage: Storage) -> None:
     await keep(storage, one, two, three, turn(11, key=ELSEWHERE))
     await storage.work.turn_away(12)
     await storage.conversations.forget_before(20)
-    assert await storage.conversations.line(30) == [two, turn(30, after=two)]
+    assert await storage.conversations.branch(30) == [two, turn(30, after=two)]
     assert await storage.conversations.recent(9) == [HERE]
     assert await storage.conversations.turn_of(1010) is None
     assert await storage.conversations.turn_of(1020) == 20

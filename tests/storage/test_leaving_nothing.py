@@ -73,7 +73,7 @@ async def test_no_byte_of_what_is_forgotten_is_left(sqlite_url: str, forget: Wri
         assert traces(sqlite_url) > 100
         await forget(storage)
         assert traces(sqlite_url) == 0
-        [kept] = await storage.conversations.line(20)
+        [kept] = await storage.conversations.branch(20)
         assert kept.asked is not None
         assert kept.asked.text == "Kept"
     assert traces(sqlite_url) == 0

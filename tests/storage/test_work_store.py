@@ -82,8 +82,8 @@ async def test_everything_is_there_after_a_restart(database_url: str) -> None:
     async with open_storage(database_url) as storage:
         await keep(storage, turn(10))
         await accept(storage, turn(20))
-        before = await storage.work.unfinished(), await storage.work.channels(9), await storage.conversations.line(10)
+        before = await storage.work.unfinished(), await storage.work.channels(9), await storage.conversations.branch(10)
     async with open_storage(database_url) as storage:
-        after = await storage.work.unfinished(), await storage.work.channels(9), await storage.conversations.line(10)
+        after = await storage.work.unfinished(), await storage.work.channels(9), await storage.conversations.branch(10)
         assert after == before
         assert await storage.work.unseen([10, 20]) == set()

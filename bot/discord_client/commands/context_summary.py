@@ -30,7 +30,7 @@ def context_text(opened: Opened, shares: Shares, prompt_limit: int, persona_sour
         f"**Persona:** from {persona_source}; `/persona show` tells it.",
         *_unseen(opened, shares),
     ]
-    seen = [line for turn in shares.line if (line := _turn_line(turn))]
+    seen = [line for turn in shares.branch if (line := _turn_line(turn))]
     if not seen:
         return "\n".join([*head, "I see no earlier question here: the next one begins a conversation."])
     title = "**What I will see**, the newest last:"
@@ -68,10 +68,10 @@ def _cells(parts: Sequence[int]) -> list[int]:
 def _unseen(opened: Opened, shares: Shares) -> list[str]:
     """What was trimmed, and what is about to be."""
     lines = []
-    first = opened.line[0] if opened.line else None
+    first = opened.branch[0] if opened.branch else None
     # A thread sees the turn that it grew from; what stands before that is another conversation's.
     earlier = first.depth if first is not None and first.key == opened.conversation.key else 0
-    leaving = sum(turn.asked is not None for turn in opened.line[: len(opened.line) - len(shares.line)])
+    leaving = sum(turn.asked is not None for turn in opened.branch[: len(opened.branch) - len(shares.branch)])
     if not opened.conversation.past_known:
         lines.append("The database cannot be read at the moment, so I know only what was said since.")
     if earlier:

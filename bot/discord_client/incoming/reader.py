@@ -109,7 +109,7 @@ class Reader:
         if not isinstance(channel, discord.Thread):
             return None
         opened = await self._conversations.peek(self._scopes.key(channel, message.author.id))
-        if opened.line or opened.resets:
+        if opened.branch or opened.resets:
             return None
         starter = await _starter_of(channel)
         return None if starter is None or starter.id == message.id else self._quote_of(starter, _STARTER_LENGTH)

@@ -149,7 +149,7 @@ class _Download:
                 if check.bytes > furthest:
                     furthest, pauses = check.bytes, iter(PAUSES_SECONDS)
                 if check.bytes < file.bytes:
-                    _wait(pauses, f"no more of {file.name} comes from {place()} ({trouble})", check.bytes)
+                    _wait(pauses, f"no more of {file.name} comes from {place()} ({outage})", check.bytes)
         return check.is_right
 
     def _request(self, file: HubFile, output: io.FileIO, check: ContentCheck) -> str:
@@ -186,7 +186,7 @@ def _wait(pauses: Iterator[float], outage: str, done: int) -> None:
     pause = next(pauses, None)
     if pause is None:
         raise ConfigurationError(
-            f"{trouble}; check the network or wait a while, then run this again: it goes on from {size(done)}"
+            f"{outage}; check the network or wait a while, then run this again: it goes on from {size(done)}"
         )
     time.sleep(pause)
 

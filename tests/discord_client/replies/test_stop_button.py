@@ -17,7 +17,7 @@ from bot.conversation.budget import Budget
 from bot.discord_client.replies.running_replies import RunningReply
 from bot.discord_client.replies.stop_button import stop_view
 from bot.engine.interface import EngineOptions, FinishReason, Sampling
-from bot.engine.supervisor.supervisor import EngineProcess
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from tests.conversation.memory import ask, open_memory
 from tests.discord_client.stage import Stage
 from tests.phi3_tokenizer import write_phi3_tokenizer
@@ -30,7 +30,7 @@ async def answer(tmp_path: Path) -> AsyncIterator[Answer]:
     """An answer that waits for its turn; no engine is needed to stop it."""
     builder = write_phi3_tokenizer(tmp_path).builder
     budget = Budget(4096, 100)
-    engine = EngineProcess(EngineOptions(engine="paged", model_dir=tmp_path))
+    engine = EngineSupervisor(EngineOptions(engine="paged", model_dir=tmp_path))
     model = ServedModel(engine, builder, budget, Sampling(), time_limit_seconds=10.0)
     queue = QuestionQueue(most_running=1, most_waiting=1, most_waiting_per_person=1)
     queue.pause()
