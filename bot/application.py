@@ -27,8 +27,8 @@ from bot.discord_client.events.message_changes import MemoryCog
 from bot.discord_client.events.recovery import RecoveryCog
 from bot.discord_client.events.retention import RetentionCog
 from bot.discord_client.events.typing_starts import TypingCog
-from bot.discord_client.incoming.reader import Reader
-from bot.discord_client.replies.delivery import Delivery
+from bot.discord_client.incoming.reader import QuestionReader
+from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
@@ -185,8 +185,8 @@ class Application:
     def _cogs(self, client: PhiClient) -> list[commands.Cog]:
         settings, answering, work, scopes = self._settings, self.answering, self.storage.work, self._scopes
         conversations, running = answering.conversations, client.running_replies
-        reader = Reader(client, scopes, conversations, settings.max_text_file_kilobytes * 1000)
-        delivery = Delivery(client, conversations, work, running, settings.max_reply_messages)
+        reader = QuestionReader(client, scopes, conversations, settings.max_text_file_kilobytes * 1000)
+        delivery = ReplyDelivery(client, conversations, work, running, settings.max_reply_messages)
         mentions = MentionCog(answering, reader, delivery, work)
         return [
             mentions,

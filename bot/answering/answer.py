@@ -14,7 +14,7 @@ from bot.answering.served_model import ServedModel
 from bot.answering.throughput import Throughput
 from bot.conversation.changes import TurnChange
 from bot.conversation.conversations import Conversations
-from bot.conversation.tree import Opened
+from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import Asked, Question, Quote, TextFile, Turn
 from bot.engine.interface import FinishReason, Generation, Outcome
 from bot.metrics.prometheus import PrometheusMetrics
@@ -23,7 +23,7 @@ from bot.prompting.prompt import Message, Prompt
 
 
 @dataclass(frozen=True, slots=True)
-class Shortened:
+class ShortenedQuestion:
     """A question that was too long: its prompt alone would have had so many tokens, of so many that can be read."""
 
     tokens: int
@@ -50,7 +50,7 @@ class Answer:
         self._asked_at = time.monotonic()
         self.text = ""
         self.outcome: Outcome | None = None
-        self.shortened: Shortened | None = None
+        self.shortened: ShortenedQuestion | None = None
 
     @property
     def question(self) -> Question:
@@ -129,7 +129,7 @@ class Answer:
             model = self._answering.model
             fitted = await asyncio.to_thread(model.window.fit, opened.system_prompt, opened.branch, question.asked)
             limit = model.budget.prompt_limit
-            self.shortened = Shortened(fitted.asked_tokens, limit) if fitted.asked_tokens > limit else None
+            self.shortened = ShortenedQuestion(fitted.asked_tokens, limit) if fitted.asked_tokens > limit else None
             if self._stopped:
                 self._end_unanswered(FinishReason.CANCELLED)
                 return
@@ -174,7 +174,7 @@ class Answer:
         self.outcome = Outcome(reason, detail)
         self._answering.metrics.answer_ended(reason, tokens=0, seconds=0.0)
 
-    async def _note_cached(self, opened: Opened, model: ServedModel) -> None:
+    async def _note_cached(self, opened: OpenConversation, model: ServedModel) -> None:
         # Another model may have taken over meanwhile, and the conversation is new to that one. What is about to be
         # trimmed has to be read again as well.
         conversation = opened.conversation

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from bot.answering.answer import Answering
-from bot.conversation.tree import Opened
+from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import ConversationKey, Turn
 from bot.engine.interface import FinishReason, Generation, GenerationRequest
 
@@ -56,7 +56,7 @@ class PrefillAhead:
             if opened is None or not await self._read(opened):
                 await self._pause()
 
-    async def _next(self) -> Opened | None:
+    async def _next(self) -> OpenConversation | None:
         """The conversation to be read now; None if there is none, or if people's answers come first."""
         answering, facts = self._answering, self._answering.model.engine.facts
         if not answering.queue.idle or facts is None or not facts.cache_tokens:
@@ -75,7 +75,7 @@ class PrefillAhead:
             room -= _rough_tokens(conversation.branch(conversation.tip_id))
         return None
 
-    async def _read(self, opened: Opened) -> bool:
+    async def _read(self, opened: OpenConversation) -> bool:
         """Read one conversation; return whether it is in the cache now."""
         model, conversation = self._answering.model, opened.conversation
         prefix = await asyncio.to_thread(model.window.prefix, opened.system_prompt, opened.branch)

@@ -26,7 +26,7 @@ _SMALL_QUESTION = Asked("a", author_id=0, author_name="")
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class FittedPrompt:
     """A question with what the model sees before it.
 
     Attributes:
@@ -43,7 +43,7 @@ class Fitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
+class ContextUsage:
     """How a context is used, in tokens.
 
     Attributes:
@@ -74,7 +74,7 @@ class ContextWindow:
         self.budget = budget
         self._fitting_system_prompt = lru_cache(maxsize=64)(self._shorten_system_prompt)
 
-    def fit(self, system_prompt: str, branch: Sequence[Turn], asked: Asked) -> Fitted:
+    def fit(self, system_prompt: str, branch: Sequence[Turn], asked: Asked) -> FittedPrompt:
         """The prompt for a question after a branch of turns.
 
         The oldest turns are left out where the branch is all but full, or the prompt would not fit. A question that does
@@ -93,7 +93,7 @@ class ContextWindow:
         if len(prompt.ids) > self.budget.prompt_limit:
             branch = self._trim(system_prompt, branch, asked)
             prompt = self._build(system_prompt, branch, asked)
-        return Fitted(prompt, tuple(branch), asked, tokens)
+        return FittedPrompt(prompt, tuple(branch), asked, tokens)
 
     def roomy(self, system_prompt: str, branch: Sequence[Turn]) -> Sequence[Turn]:
         """The branch, or its end if all of it would hardly leave room for a question. Trimming again changes nothing."""
@@ -115,11 +115,11 @@ class ContextWindow:
         one, other = (self._build(system_prompt, branch, asked).ids for asked in questions)
         return one[: next(index for index, ids in enumerate(zip(one, other, strict=False)) if ids[0] != ids[1])]
 
-    def shares(self, system_prompt: str, branch: Sequence[Turn]) -> Shares:
+    def usage(self, system_prompt: str, branch: Sequence[Turn]) -> ContextUsage:
         """How the context is used before the next question."""
         branch = self.roomy(system_prompt, branch)
         whole, system = (len(self.prefix(system_prompt, each)) for each in (branch, ()))
-        return Shares(self.budget.context_length, system, whole - system, self.budget.reserve, tuple(branch))
+        return ContextUsage(self.budget.context_length, system, whole - system, self.budget.reserve, tuple(branch))
 
     def system_prompt_tokens(self, system_prompt: str) -> int:
         """How much of `Budget.system_prompt_limit` a system prompt takes."""

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from bot.conversation.changes import TurnChange, edited, emptied, erased, without_older, without_person
 from bot.conversation.personas import Personas
-from bot.conversation.store import ConversationStore, Forgotten
-from bot.conversation.tree import Conversation, Opened
+from bot.conversation.store import ConversationStore, ForgottenCount
+from bot.conversation.tree import Conversation, OpenConversation
 from bot.conversation.turn import ConversationKey, Question, Turn
 from bot.engine.interface import Outcome
 from bot.errors import DatabaseOutageError
@@ -64,7 +64,7 @@ class Conversations:
         """Be told of every change of turns, for questions that are not turns yet."""
         self._listeners.append(listener)
 
-    async def begin(self, question: Question) -> Opened:
+    async def begin(self, question: Question) -> OpenConversation:
         """Open a question's conversation, and keep it in memory until `end`."""
         conversation = await self._conversation(question.key)
         conversation.answering += 1
@@ -80,7 +80,9 @@ class Conversations:
             conversation.answering -= 1
             raise
 
-    async def end(self, opened: Opened, question: Question, outcome: Outcome | None, turn: Turn | None) -> None:
+    async def end(
+        self, opened: OpenConversation, question: Question, outcome: Outcome | None, turn: Turn | None
+    ) -> None:
         """Keep how a question ended.
 
         Args:
@@ -102,7 +104,7 @@ class Conversations:
         if outcome is not None:
             await self._store.remember(question.id, outcome, turn, as_tip=as_tip, past_known=conversation.past_known)
 
-    async def peek(self, key: ConversationKey) -> Opened:
+    async def peek(self, key: ConversationKey) -> OpenConversation:
         """How a conversation stands now, before the next question."""
         conversation = await self._conversation(key, to_stay=False)
         return await self._opened(conversation, await self._continued(conversation, None), conversation.resets)
@@ -184,7 +186,7 @@ class Conversations:
             self._store.erase_channel(channel_id),
         )
 
-    async def forget(self, person_id: int, channel_id: int | None) -> Forgotten | None:
+    async def forget(self, person_id: int, channel_id: int | None) -> ForgottenCount | None:
         """Forget everything that a person wrote, with the answers.
 
         Args:
@@ -213,7 +215,7 @@ class Conversations:
         present = self._open.get(key)
         if present is not None and (present.past_known or present.answering or self._store.behind):
             return present
-        read = await self._read(partial(self._standing, key))
+        read = await self._read(partial(self._head, key))
         conversation = self._open.get(key)
         if conversation is not None and (conversation is not present or not read.past_known):
             return conversation
@@ -222,15 +224,15 @@ class Conversations:
             self._open[key] = read
         return read
 
-    async def _standing(self, key: ConversationKey) -> Conversation:
+    async def _head(self, key: ConversationKey) -> Conversation:
         try:
-            standing = await self._store.standing(key)
+            head = await self._store.head(key)
         except DatabaseOutageError as error:
             logger.warning("A conversation cannot be read, and begins without its past: %s", error)
             return Conversation(key, past_known=False)
-        return Conversation(key, standing.tip_id, standing.resets) if standing else Conversation(key)
+        return Conversation(key, head.tip_id, head.resets) if head else Conversation(key)
 
-    async def _opened(self, conversation: Conversation, tip_id: int | None, resets: int) -> Opened:
+    async def _opened(self, conversation: Conversation, tip_id: int | None, resets: int) -> OpenConversation:
         while (missing := conversation.missing(tip_id)) is not None:
             try:
                 present = self._in_memory(missing)
@@ -243,7 +245,7 @@ class Conversations:
                 break  # retention has taken the rest
             conversation.turns = {turn.id: turn for turn in loaded} | conversation.turns
         system_prompt = await self.personas.system_prompt(conversation.key.channel_id)
-        return Opened(conversation, resets, conversation.branch(tip_id), system_prompt)
+        return OpenConversation(conversation, resets, conversation.branch(tip_id), system_prompt)
 
     async def _continued(self, conversation: Conversation, reply_to: int | None) -> int | None:
         """The turn that a next question continues."""

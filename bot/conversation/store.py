@@ -11,7 +11,7 @@ from bot.engine.interface import Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ConversationHead:
     """Where a conversation stands.
 
     Attributes:
@@ -24,7 +24,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
+class UnfinishedQuestion:
     """An accepted question whose answer is not delivered yet.
 
     Attributes:
@@ -43,7 +43,7 @@ class Unfinished:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class ForgottenCount:
     """How much was deleted of a person.
 
     Attributes:
@@ -66,7 +66,7 @@ class ConversationStore(Protocol):
     def behind(self) -> bool:
         """Whether something that was written is not kept yet."""
 
-    async def standing(self, key: ConversationKey) -> Standing | None:
+    async def head(self, key: ConversationKey) -> ConversationHead | None:
         """Where a conversation stands; None if nothing was ever asked in it."""
 
     async def branch(self, tip_id: int) -> Sequence[Turn]:
@@ -109,7 +109,7 @@ class ConversationStore(Protocol):
     async def erase_channel(self, channel_id: int) -> None:
         """Forget everything in a channel."""
 
-    async def forget(self, person_id: int, channel_id: int | None) -> Forgotten | None:
+    async def forget(self, person_id: int, channel_id: int | None) -> ForgottenCount | None:
         """Forget everything that a person wrote, in one channel or everywhere; None if it will be done later."""
 
     async def forget_before(self, message_id: int) -> None:
@@ -145,7 +145,7 @@ class WorkStore(Protocol):
     async def delivered(self, question_id: int) -> None:
         """The last edit of an answer is in."""
 
-    async def unfinished(self) -> Sequence[Unfinished]:
+    async def unfinished(self) -> Sequence[UnfinishedQuestion]:
         """All accepted questions that are not delivered, the oldest first."""
 
     async def unseen(self, message_ids: Collection[int]) -> set[int]:

@@ -54,7 +54,7 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenConversation:
     """A conversation at the moment at which a question in it begins to be answered.
 
     Attributes:

@@ -10,7 +10,7 @@ from sqlalchemy import and_, delete, false, literal, or_, select, union_all, upd
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
-from bot.conversation.store import Forgotten, Standing
+from bot.conversation.store import ConversationHead, ForgottenCount
 from bot.conversation.turn import ConversationKey
 from bot.conversation.turn import Turn as CoreTurn
 from bot.engine.interface import Outcome
@@ -50,11 +50,11 @@ class DatabaseConversationStore:
         """Whether something that was written is not kept yet."""
         return self._journal.behind > 0
 
-    async def standing(self, key: ConversationKey) -> Standing | None:
+    async def head(self, key: ConversationKey) -> ConversationHead | None:
         """Where a conversation stands; None if nothing was ever asked in it."""
         query = select(Conversation.tip_id, Conversation.resets).where(*is_conversation(key))
         row = await self._journal.read(lambda connection: first_row(connection, query))
-        return None if row is None else Standing(row.tip_id, row.resets)
+        return None if row is None else ConversationHead(row.tip_id, row.resets)
 
     async def branch(self, tip_id: int) -> Sequence[CoreTurn]:
         """What the model saw when it answered a turn, and that turn at the end; the oldest first."""
@@ -174,9 +174,9 @@ class DatabaseConversationStore:
 
         await self._journal.write(change)
 
-    async def forget(self, person_id: int, channel_id: int | None) -> Forgotten | None:
+    async def forget(self, person_id: int, channel_id: int | None) -> ForgottenCount | None:
         """Forget everything that a person wrote, in one channel or everywhere; None if it will be done later."""
-        forgotten: list[Forgotten] = []
+        forgotten: list[ForgottenCount] = []
 
         async def change(connection: AsyncConnection) -> None:
             here = [] if channel_id is None else [Turn.channel_id == channel_id]
@@ -189,7 +189,7 @@ class DatabaseConversationStore:
             if channel_id is not None:
                 accepted.append(AcceptedQuestion.channel_id == channel_id)
             await connection.execute(delete(AcceptedQuestion).where(*accepted))
-            forgotten[:] = [Forgotten(turns.rowcount, quotes.rowcount)]
+            forgotten[:] = [ForgottenCount(turns.rowcount, quotes.rowcount)]
 
         await self._journal.write(change)
         if not forgotten:

@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
-from bot.conversation.store import Unfinished
+from bot.conversation.store import UnfinishedQuestion
 from bot.conversation.turn import ConversationKey
 from bot.engine.interface import FinishReason, Outcome
 from bot.storage.journal import Journal
@@ -63,19 +63,19 @@ class DatabaseWorkStore:
         """The last edit of an answer is in."""
         await self._journal.write(lambda connection: _end(connection, question_id))
 
-    async def unfinished(self) -> Sequence[Unfinished]:
+    async def unfinished(self) -> Sequence[UnfinishedQuestion]:
         """All accepted questions that are not delivered, the oldest first."""
         questions = select(AcceptedQuestion.__table__).order_by(AcceptedQuestion.message_id)
         # Not a join: SQLite would go through all replies that were ever sent.
         accepted = Reply.question_id.in_(select(AcceptedQuestion.message_id))
         replies = select(Reply.question_id, Reply.message_id).where(accepted).order_by(Reply.position)
 
-        async def query(connection: AsyncConnection) -> Sequence[Unfinished]:
+        async def query(connection: AsyncConnection) -> Sequence[UnfinishedQuestion]:
             sent: dict[int, list[int]] = {}
             for row in await all_rows(connection, replies):
                 sent.setdefault(row.question_id, []).append(row.message_id)
             return [
-                Unfinished(
+                UnfinishedQuestion(
                     message_id=row.message_id,
                     channel_id=row.channel_id,
                     outcome=None if row.outcome is None else Outcome(FinishReason(row.outcome), row.detail or ""),

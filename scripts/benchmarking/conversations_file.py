@@ -13,7 +13,7 @@ from benchmarking.prompts import Prompts
 from benchmarking.text import SYSTEM_PROMPT
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
-from bot.conversation.tree import Conversation, Opened
+from bot.conversation.tree import Conversation, OpenConversation
 from bot.conversation.turn import Asked, ConversationKey, Question, Turn
 from bot.storage import tables
 from bot.storage.database import Database
@@ -77,7 +77,7 @@ async def write_conversations(file: Path, talks: Sequence[Sequence[Turn]], conve
             replies = [{"message_id": row["id"] + 1, "question_id": row["id"], "position": 0} for row in rows]
             await _insert(database, tables.Turn, rows)
             await _insert(database, tables.Reply, replies)
-        standings = [_standing(number, conversations, turns) for number in range(conversations)]
+        standings = [_head(number, conversations, turns) for number in range(conversations)]
         await _insert(database, tables.Conversation, standings)
         await database.purge_leftovers()  # everything is in the one file then, which may be copied
 
@@ -102,7 +102,7 @@ def _talk(prompts: Prompts, window: ContextWindow, number: int, turns: int) -> l
         name = f"idle {number} {position}"
         asked = asked_in(number, position, prompts.made_up_question(name))
         line = conversation.branch(conversation.tip_id)
-        opened = Opened(conversation, 0, line, SYSTEM_PROMPT)
+        opened = OpenConversation(conversation, 0, line, SYSTEM_PROMPT)
         fitted = window.fit(SYSTEM_PROMPT, line, asked)
         question = Question(position + 1, conversation.key, asked)
         turn = opened.turn(question, fitted.branch, prompts.made_up_answer(name))
@@ -123,7 +123,7 @@ def _copy(turn: Turn, number: int, conversations: int) -> dict[str, Any]:
     }
 
 
-def _standing(number: int, conversations: int, turns: int) -> dict[str, Any]:
+def _head(number: int, conversations: int, turns: int) -> dict[str, Any]:
     key, tip_id = key_of(number), _message_id(turns, number, conversations)
     return {
         "channel_id": key.channel_id,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.answering.answer import Answer, Answering, Shortened
+from bot.answering.answer import Answer, Answering, ShortenedQuestion
 from bot.answering.queue import QuestionQueue, QueueClosedError, QueueFullError
 from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
@@ -348,7 +348,7 @@ async def test_a_question_too_long_is_shortened_and_says_so(make: Make, chatml: 
     assert answer.shortened is None
     assert await run(answer)
     whole = chatml.build([Message("system", SYSTEM), Message("user", text)]).ids
-    assert answer.shortened == Shortened(tokens=len(whole), limit=150)
+    assert answer.shortened == ShortenedQuestion(tokens=len(whole), limit=150)
     turn = turn_of(answering, question)
     assert turn is not None
     assert turn.asked is not None

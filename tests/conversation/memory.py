@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.conversation.conversations import Conversations
-from bot.conversation.tree import Opened
+from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import Asked, ConversationKey, Question, Quote, TextFile, Turn
 from bot.engine.interface import FinishReason, Outcome
 from bot.prompting.prompt import Message
@@ -61,7 +61,7 @@ def texts(branch: Sequence[Turn]) -> list[str]:
     return [each.asked.text for each in branch if each.asked is not None]
 
 
-async def answer(conversations: Conversations, question: Question, text: str = "Yes.") -> Opened:
+async def answer(conversations: Conversations, question: Question, text: str = "Yes.") -> OpenConversation:
     """Have a question answered with everything that the conversation holds."""
     opened = await conversations.begin(question)
     await conversations.end(opened, question, DONE, opened.turn(question, opened.branch, Message("assistant", text)))

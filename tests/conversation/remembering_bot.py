@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.changes import TurnChange
-from bot.conversation.tree import Opened
+from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import ConversationKey, Question, Turn
 from bot.prompting.prompt import Message
 from bot.storage.rows import all_rows, table_of
@@ -29,7 +29,7 @@ Result = TypeVar("Result")
 class Asking:
     """A question on its way, as an answer keeps it."""
 
-    def __init__(self, opened: Opened, question: Question) -> None:
+    def __init__(self, opened: OpenConversation, question: Question) -> None:
         self.opened = opened
         self.question = question
         self.taken_back = False

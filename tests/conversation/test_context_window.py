@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.conversation.budget import Budget
-from bot.conversation.context_window import ContextWindow, Fitted
+from bot.conversation.context_window import ContextWindow, FittedPrompt
 from bot.conversation.turn import Asked, Quote, TextFile, Turn
 from bot.prompting.prompt import Message, PromptBuilder
 from tests.conversation.memory import SYSTEM, asked, person, texts, turn
@@ -40,7 +40,7 @@ class Talk:
         self.branch: tuple[Turn, ...] = ()
         self.prompts: list[tuple[int, ...]] = []
 
-    def say(self, text: str, by: str = "Ada", answer: str = "Hello you") -> Fitted:
+    def say(self, text: str, by: str = "Ada", answer: str = "Hello you") -> FittedPrompt:
         fitted = self.window.fit(SYSTEM, self.branch, asked(text, by))
         answered = self.builder.answer(answer, self.builder.tokenizer.encode(answer))
         self.branch = (*fitted.branch, turn(fitted.asked, answered))
@@ -274,12 +274,12 @@ def test_a_system_prompt_too_long_for_another_model_is_shortened(builder: Prompt
 def test_the_shares_of_a_context_add_up(builder: PromptBuilder) -> None:
     window = window_of(builder, 900)
     talk = Talk(window, builder)
-    empty = window.shares(SYSTEM, ())
+    empty = window.usage(SYSTEM, ())
     assert (empty.context, empty.reserve, empty.history, empty.branch) == (920, 20, 0, ())
-    assert empty.system_prompt == len(window.prefix(SYSTEM, ())) > window.shares("", ()).system_prompt
+    assert empty.system_prompt == len(window.prefix(SYSTEM, ())) > window.usage("", ()).system_prompt
     for number in range(30):
         talk.say(f"Hello {number} " + "the " * 15, ("Ada", "Grace")[number % 2])
-        shares = window.shares(SYSTEM, talk.branch)
+        shares = window.usage(SYSTEM, talk.branch)
         assert shares.system_prompt == empty.system_prompt
         assert shares.system_prompt + shares.history == len(window.prefix(SYSTEM, talk.branch))
         assert shares.system_prompt + shares.history + shares.reserve <= shares.context

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 import pytest
 
 from bot.conversation.conversations import Conversations
-from bot.conversation.store import Forgotten, Standing
-from bot.conversation.tree import Opened
+from bot.conversation.store import ConversationHead, ForgottenCount
+from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import ConversationKey, Question, Quote, TextFile, Turn
 from bot.storage.conversation_store import DatabaseConversationStore
 from bot.storage.work_store import DatabaseWorkStore
@@ -130,10 +130,10 @@ async def test_forgetting_says_how_much_it_was(conversations: Conversations) -> 
     await fill(conversations)
     await say(conversations, "elsewhere", key=ELSEWHERE)
     await say(conversations, "about", "Grace", key=ELSEWHERE, quote=Quote(5, person("Ada"), "Ada", "Look."))
-    assert await conversations.forget(person("Ada"), HERE.channel_id) == Forgotten(turns=2, quotes=0)
-    assert await conversations.forget(person("Ada"), None) == Forgotten(turns=1, quotes=1)
-    assert await conversations.forget(person("Ada"), None) == Forgotten(turns=0, quotes=0)
-    assert await conversations.forget(person("Linus"), None) == Forgotten(turns=0, quotes=0)
+    assert await conversations.forget(person("Ada"), HERE.channel_id) == ForgottenCount(turns=2, quotes=0)
+    assert await conversations.forget(person("Ada"), None) == ForgottenCount(turns=1, quotes=1)
+    assert await conversations.forget(person("Ada"), None) == ForgottenCount(turns=0, quotes=0)
+    assert await conversations.forget(person("Linus"), None) == ForgottenCount(turns=0, quotes=0)
     assert await seen(conversations, ELSEWHERE) == ["about"]
 
 
@@ -171,11 +171,11 @@ class HeldUpStore(DatabaseConversationStore):
         await self._wait("line")
         return line
 
-    async def standing(self, key: ConversationKey) -> Standing | None:
+    async def head(self, key: ConversationKey) -> ConversationHead | None:
         """The same."""
-        standing = await super().standing(key)
-        await self._wait("standing")
-        return standing
+        head = await super().head(key)
+        await self._wait("head")
+        return head
 
     async def erase(self, message_ids: Collection[int]) -> None:
         """Waits before it does anything."""
@@ -188,7 +188,7 @@ class HeldUpStore(DatabaseConversationStore):
             await self.let_go.wait()
 
 
-@pytest.mark.parametrize("held_up", ["line", "standing"])
+@pytest.mark.parametrize("held_up", ["line", "head"])
 @pytest.mark.parametrize(
     ("change", "left"),
     [
@@ -230,5 +230,5 @@ async def test_what_is_read_just_before_it_is_erased_is_erased(memory: Memory) -
         assert await seen(each) == ["one", "three"]
 
 
-async def end_unanswered(conversations: Conversations, opened: Opened, question: Question) -> None:
+async def end_unanswered(conversations: Conversations, opened: OpenConversation, question: Question) -> None:
     await conversations.end(opened, question, None, None)

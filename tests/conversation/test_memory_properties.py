@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from bot.conversation.store import Forgotten
+from bot.conversation.store import ForgottenCount
 from bot.conversation.turn import Asked, ConversationKey, Question, Quote, Turn
 from tests.conversation.memory_model import Cited, Line, MemoryModel, Said
 from tests.conversation.remembering_bot import RememberingBot
@@ -150,7 +150,7 @@ class MemoryMachine(RuleBasedStateMachine):
     def forget(self, person: int, where: int, everywhere: bool) -> None:
         channel_id = None if everywhere else self.place(where)
         forgotten = self.bot.do(self.bot.conversations.forget(person, channel_id))
-        expected = Forgotten(*self.model.forget(person, channel_id))
+        expected = ForgottenCount(*self.model.forget(person, channel_id))
         assert forgotten == (None if self.bot.locked else expected)
 
     @precondition(lambda self: self.written)

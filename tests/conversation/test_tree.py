@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.conversation.tree import Conversation, Opened
+from bot.conversation.tree import Conversation, OpenConversation
 from bot.conversation.turn import ConversationKey, Turn
 from bot.prompting.prompt import Message
 from tests.conversation.memory import ELSEWHERE, HERE, ask, asked
@@ -66,7 +66,7 @@ def test_a_turn_continues_what_its_question_was_asked_after() -> None:
     question, answer = ask("Hello"), Message("assistant", "Hi")
 
     def made(line: tuple[Turn, ...], seen: tuple[Turn, ...]) -> tuple[int | None, int, int]:
-        turn = Opened(TREE, 0, line, "").turn(question, seen, answer)
+        turn = OpenConversation(TREE, 0, line, "").turn(question, seen, answer)
         assert (turn.id, turn.key, turn.asked, turn.answer) == (question.id, HERE, question.asked, answer)
         return turn.parent_id, turn.first_id, turn.depth
 

@@ -113,7 +113,9 @@ async def test_the_file_is_one_that_the_bot_reads(talks: list[list[Turn]], promp
         assert opened.branch[-1].depth == TURNS - 1
         assert opened.branch[-1].asked == asked_in(13, TURNS - 1, talks[3][-1].asked.text if talks[3][-1].asked else "")
         assert {each.key for each in opened.branch} == {key_of(13)}
-        assert {each.answer.tokenizer for each in opened.branch if each.answer} == {prompts.builder.tokenizer.fingerprint}
+        assert {each.answer.tokenizer for each in opened.branch if each.answer} == {
+            prompts.builder.tokenizer.fingerprint
+        }
         assert await storage.conversations.turn_of(opened.branch[-1].id + 1) == opened.branch[-1].id  # its reply
         assert await storage.conversations.recent(2) == [key_of(19), key_of(18)]
         assert await storage.work.unfinished() == []

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.conversation.changes import emptied
-from bot.conversation.store import Forgotten, Standing
+from bot.conversation.store import ConversationHead, ForgottenCount
 from bot.conversation.turn import ConversationKey, TextFile
 from bot.prompting.prompt import Message
 from bot.storage.storage import Storage
@@ -71,13 +71,13 @@ async def test_the_largest_ids_are_kept(storage: Storage) -> None:
     kept = turn(top - 1003, by=top - 4, key=key, quote=quote(top - 5, by=top - 6))
     await keep(storage, kept)
     assert await storage.conversations.branch(kept.id) == [kept]
-    assert await storage.conversations.standing(key) == Standing(kept.id, 0)
+    assert await storage.conversations.head(key) == ConversationHead(kept.id, 0)
     assert await storage.conversations.turn_of(reply_id(kept)) == kept.id
     await storage.conversations.reset(key, top)
     await storage.conversations.set_persona(top, "Be brief.")
     assert await storage.conversations.personas([top]) == {top: "Be brief."}
-    assert await storage.conversations.forget(top - 6, top - 1) == Forgotten(0, 1)
-    assert await storage.conversations.forget(top - 4, None) == Forgotten(1, 0)
+    assert await storage.conversations.forget(top - 6, top - 1) == ForgottenCount(0, 1)
+    assert await storage.conversations.forget(top - 4, None) == ForgottenCount(1, 0)
 
 
 async def test_a_line_ends_with_what_the_model_saw(storage: Storage) -> None:
@@ -116,23 +116,23 @@ async def test_a_thread_sees_one_turn_of_what_it_grew_from(storage: Storage) -> 
 async def test_a_conversation_stands_where_it_was_left(storage: Storage) -> None:
     one = turn(10)
     store = storage.conversations
-    assert await store.standing(HERE) is None
+    assert await store.head(HERE) is None
     await accept(storage, one)
-    assert await store.standing(HERE) == Standing(None, 0)
+    assert await store.head(HERE) == ConversationHead(None, 0)
     await keep(storage, one)
-    assert await store.standing(HERE) == Standing(10, 0)
-    assert await store.standing(ConversationKey(1, ADA)) is None
+    assert await store.head(HERE) == ConversationHead(10, 0)
+    assert await store.head(ConversationKey(1, ADA)) is None
     await store.remember(20, DONE, None, as_tip=False, past_known=True)
     await store.remember(30, DONE, turn(30, after=one), as_tip=False, past_known=True)
-    assert await store.standing(HERE) == Standing(10, 0)
+    assert await store.head(HERE) == ConversationHead(10, 0)
     assert len(await store.branch(30)) == 2
     await store.reset(HERE, 40)
-    assert await store.standing(HERE) == Standing(None, 1)
+    assert await store.head(HERE) == ConversationHead(None, 1)
     await store.reset(ELSEWHERE, 50)
-    assert await store.standing(ELSEWHERE) == Standing(None, 1)
+    assert await store.head(ELSEWHERE) == ConversationHead(None, 1)
     await keep(storage, turn(60))
     await store.reset(HERE, 70)
-    assert await store.standing(HERE) == Standing(None, 2)
+    assert await store.head(HERE) == ConversationHead(None, 2)
 
 
 async def test_a_turn_whose_past_could_not_be_read_comes_after_the_stored_one(storage: Storage) -> None:
@@ -207,7 +207,7 @@ async def test_what_is_erased_leaves_its_place(storage: Storage, gone: int, repl
     bare = turn(30, after=two, quote=None if quoted else quote(20))
     assert await storage.conversations.branch(30) == [one, emptied(two), bare]
     assert [left.message_id for left in await storage.work.unfinished()] == [10, 30]
-    assert await storage.conversations.standing(HERE) == Standing(30, 0)
+    assert await storage.conversations.head(HERE) == ConversationHead(30, 0)
 
 
 async def test_an_erased_quote_leaves_the_question(storage: Storage) -> None:
@@ -232,18 +232,18 @@ async def test_forgetting_somebody_here(storage: Storage) -> None:
     two = turn(20, after=one, by=GRACE, quote=quote(3, by=ADA))
     three = turn(30, key=ELSEWHERE, quote=quote(4, by=ADA))
     await keep(storage, one, two, three)
-    assert await storage.conversations.forget(ADA, 1) == Forgotten(turns=1, quotes=1)
+    assert await storage.conversations.forget(ADA, 1) == ForgottenCount(turns=1, quotes=1)
     assert await storage.conversations.branch(20) == [emptied(one), turn(20, after=one, by=GRACE)]
     assert await storage.conversations.branch(30) == [three]
     assert await storage.conversations.turn_of(1010) is None
     assert [left.message_id for left in await storage.work.unfinished()] == [20, 30]
-    assert await storage.conversations.forget(ADA, 1) == Forgotten(0, 0)
+    assert await storage.conversations.forget(ADA, 1) == ForgottenCount(0, 0)
 
 
 async def test_forgetting_somebody_everywhere(storage: Storage) -> None:
     await keep(storage, turn(10), turn(20, key=ELSEWHERE, by=GRACE), turn(30, key=ELSEWHERE), turn(40, by=GRACE))
     await accept(storage, turn(50), turn(60, by=GRACE))
-    assert await storage.conversations.forget(ADA, None) == Forgotten(turns=2, quotes=0)
+    assert await storage.conversations.forget(ADA, None) == ForgottenCount(turns=2, quotes=0)
     assert [left.message_id for left in await storage.work.unfinished()] == [20, 40, 60]
     assert await storage.conversations.branch(10) == [emptied(turn(10))]
     assert await storage.conversations.branch(20) == [turn(20, key=ELSEWHERE, by=GRACE)]

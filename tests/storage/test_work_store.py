@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.conversation.store import Unfinished
+from bot.conversation.store import UnfinishedQuestion
 from bot.conversation.turn import ConversationKey
 from bot.engine.interface import FinishReason, Outcome
 from bot.storage.storage import Storage
@@ -15,15 +15,15 @@ async def test_what_is_accepted_is_unfinished_until_it_is_delivered(storage: Sto
     work = storage.work
     assert await work.unfinished() == []
     await accept(storage, turn(20, key=ELSEWHERE), turn(10, key=ConversationKey(1, GRACE), by=GRACE))
-    new = Unfinished(10, 1, None, "", ()), Unfinished(20, 2, None, "", ())
+    new = UnfinishedQuestion(10, 1, None, "", ()), UnfinishedQuestion(20, 2, None, "", ())
     assert await work.unfinished() == list(new)
     failed = Outcome(FinishReason.FAILED, "Out of paper \0")
     await storage.conversations.remember(20, failed, None, as_tip=False, past_known=True)
-    assert (await work.unfinished())[1] == Unfinished(
+    assert (await work.unfinished())[1] == UnfinishedQuestion(
         20, 2, Outcome(FinishReason.FAILED, "Out of paper \ufffd"), "", ()
     )
     await storage.conversations.remember(10, DONE, turn(10), as_tip=True, past_known=True)
-    assert (await work.unfinished())[0] == Unfinished(10, 1, DONE, "Answer 10", ())
+    assert (await work.unfinished())[0] == UnfinishedQuestion(10, 1, DONE, "Answer 10", ())
     await work.delivered(20)
     assert [left.message_id for left in await work.unfinished()] == [10]
     await work.delivered(10)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from discord.utils import escape_markdown, escape_mentions
 
-from bot.conversation.context_window import Shares
-from bot.conversation.tree import Opened
+from bot.conversation.context_window import ContextUsage
+from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import Asked, Turn
 from bot.conversation.wording import one_line
 
@@ -16,7 +16,7 @@ _BAR_LENGTH = 20
 _SNIPPET_LENGTH = 60
 
 
-def context_text(opened: Opened, shares: Shares, prompt_limit: int, persona_source: str) -> str:
+def context_text(opened: OpenConversation, shares: ContextUsage, prompt_limit: int, persona_source: str) -> str:
     """How full a context is and what the model will see, in at most as many characters as a message may have.
 
     Args:
@@ -38,7 +38,7 @@ def context_text(opened: Opened, shares: Shares, prompt_limit: int, persona_sour
     return "\n".join([*head, title, *listed])
 
 
-def _how_full(shares: Shares, prompt_limit: int) -> list[str]:
+def _how_full(shares: ContextUsage, prompt_limit: int) -> list[str]:
     free = max(0, prompt_limit - shares.system_prompt - shares.history)
     used = {
         "🟦 System prompt": shares.system_prompt,
@@ -65,7 +65,7 @@ def _cells(parts: Sequence[int]) -> list[int]:
     return cells
 
 
-def _unseen(opened: Opened, shares: Shares) -> list[str]:
+def _unseen(opened: OpenConversation, shares: ContextUsage) -> list[str]:
     """What was trimmed, and what is about to be."""
     lines = []
     first = opened.branch[0] if opened.branch else None

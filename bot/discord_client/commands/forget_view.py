@@ -8,7 +8,7 @@ from typing import Any, Self
 import discord
 
 from bot.conversation.conversations import Conversations
-from bot.conversation.store import Forgotten
+from bot.conversation.store import ForgottenCount
 from bot.discord_client.commands.interaction_errors import tell_error
 from bot.discord_client.replies.running_replies import RunningReplies
 
@@ -87,7 +87,7 @@ class ForgetView(discord.ui.View):
         return len(stopped)
 
 
-def forgotten_line(forgotten: Forgotten | None, stopped: int) -> str:
+def forgotten_line(forgotten: ForgottenCount | None, stopped: int) -> str:
     """What came of it.
 
     Args:

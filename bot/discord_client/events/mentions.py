@@ -13,8 +13,8 @@ from bot.answering.answer import Answer, Answering
 from bot.answering.queue import QueueClosedError, QueueFullError
 from bot.conversation.store import WorkStore
 from bot.conversation.turn import Question
-from bot.discord_client.incoming.reader import Reader
-from bot.discord_client.replies.delivery import Delivery
+from bot.discord_client.incoming.reader import QuestionReader
+from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.outcome_notes import suspended_note
 
 _MOST_TAKEN = 10_000
@@ -31,7 +31,7 @@ class MentionCog(commands.Cog):
         work: keeps what was accepted.
     """
 
-    def __init__(self, answering: Answering, reader: Reader, delivery: Delivery, work: WorkStore) -> None:
+    def __init__(self, answering: Answering, reader: QuestionReader, delivery: ReplyDelivery, work: WorkStore) -> None:
         self._answering = answering
         self._reader = reader
         self._delivery = delivery

@@ -7,7 +7,7 @@ from discord.ext import commands
 
 from bot.conversation.conversations import Conversations
 from bot.discord_client.incoming.readable_text import readable_text
-from bot.discord_client.incoming.reader import Reader
+from bot.discord_client.incoming.reader import QuestionReader
 
 
 class MemoryCog(commands.Cog):
@@ -18,7 +18,7 @@ class MemoryCog(commands.Cog):
         reader: reads messages.
     """
 
-    def __init__(self, conversations: Conversations, reader: Reader) -> None:
+    def __init__(self, conversations: Conversations, reader: QuestionReader) -> None:
         self._conversations = conversations
         self._reader = reader
 

@@ -10,10 +10,10 @@ import aiohttp
 import discord
 from discord.ext import commands
 
-from bot.conversation.store import Unfinished, WorkStore
+from bot.conversation.store import UnfinishedQuestion, WorkStore
 from bot.discord_client.events.mentions import MentionCog
-from bot.discord_client.incoming.reader import Reader
-from bot.discord_client.replies.delivery import Delivery
+from bot.discord_client.incoming.reader import QuestionReader
+from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.stop_button import stop_id
 from bot.errors import DatabaseOutageError
 
@@ -42,8 +42,8 @@ class RecoveryCog(commands.Cog):
         self,
         client: commands.Bot,
         mentions: MentionCog,
-        reader: Reader,
-        delivery: Delivery,
+        reader: QuestionReader,
+        delivery: ReplyDelivery,
         work: WorkStore,
         missed_for: timedelta,
     ) -> None:
@@ -82,14 +82,14 @@ class RecoveryCog(commands.Cog):
             if not await self._finish(left):
                 self._begin(self._finish_later(left))
 
-    async def _finish_later(self, left: Unfinished) -> None:
+    async def _finish_later(self, left: UnfinishedQuestion) -> None:
         for seconds in _RETRY_SECONDS:
             await asyncio.sleep(seconds)
             if await self._finish(left):
                 return
         logger.error("Question %d cannot be finished; it waits for the next start.", left.message_id)
 
-    async def _finish(self, left: Unfinished) -> bool:
+    async def _finish(self, left: UnfinishedQuestion) -> bool:
         """Go on with a question; return False if Discord does not let the bot see it now."""
         try:
             channel = await self._channel(left.channel_id)
@@ -108,7 +108,7 @@ class RecoveryCog(commands.Cog):
             await asyncio.sleep(0)  # in the line before the next one
         return True
 
-    async def _sent(self, question: discord.Message, left: Unfinished) -> list[discord.Message]:
+    async def _sent(self, question: discord.Message, left: UnfinishedQuestion) -> list[discord.Message]:
         """The messages that show a part of the answer, also one that was sent in the very moment of the crash."""
         found = []
         for message_id in left.reply_ids:

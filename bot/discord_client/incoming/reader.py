@@ -35,7 +35,7 @@ class Enclosures:
     remarks: tuple[str, ...]
 
 
-class Reader:
+class QuestionReader:
     """Reads messages.
 
     Args:

@@ -23,7 +23,7 @@ from bot.engine.interface import FinishReason, Outcome
 logger = logging.getLogger(__name__)
 
 
-class Delivery:
+class ReplyDelivery:
     """Delivers answers, and keeps that it did.
 
     When an answer has been delivered, the client dispatches the event `answered` with the message that asked, the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.answering.answer import Shortened
+from bot.answering.answer import ShortenedQuestion
 from bot.engine.interface import FinishReason, Outcome
 
 _NOTES = {
@@ -30,7 +30,7 @@ def suspended_note() -> str:
     return "I am being restarted, and answer this when I am back."
 
 
-def shortened_note(shortened: Shortened | None) -> str:
+def shortened_note(shortened: ShortenedQuestion | None) -> str:
     """The line below an answer to a question that was too long, "" for any other."""
     if shortened is None:
         return ""

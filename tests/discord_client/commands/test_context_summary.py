@@ -10,7 +10,7 @@ import pytest
 
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
-from bot.conversation.tree import Conversation, Opened
+from bot.conversation.tree import Conversation, OpenConversation
 from bot.conversation.turn import Asked, ConversationKey, TextFile, Turn
 from bot.discord_client.commands.context_summary import context_text
 from bot.prompting.prompt import Message, PromptBuilder
@@ -40,8 +40,8 @@ def turn(number: int, question: str, answer: str = "Indeed.", name: str = "Ada")
 def shown(
     window: ContextWindow, branch: Sequence[Turn], *, past_known: bool = True, source: str = "this channel"
 ) -> str:
-    opened = Opened(Conversation(KEY, past_known=past_known), 0, tuple(branch), SYSTEM_PROMPT)
-    text = context_text(opened, window.shares(SYSTEM_PROMPT, branch), window.budget.prompt_limit, source)
+    opened = OpenConversation(Conversation(KEY, past_known=past_known), 0, tuple(branch), SYSTEM_PROMPT)
+    text = context_text(opened, window.usage(SYSTEM_PROMPT, branch), window.budget.prompt_limit, source)
     assert len(text) <= 2000
     return text
 
@@ -123,7 +123,7 @@ def test_erased_turns_are_not_shown_and_files_stand_for_a_missing_text(window: C
 
 def test_what_was_trimmed_and_what_will_be_is_told(window: ContextWindow) -> None:
     line = [turn(number, "word " * 60) for number in range(13, 18)]
-    kept = len(window.shares(SYSTEM_PROMPT, line).branch)
+    kept = len(window.usage(SYSTEM_PROMPT, line).branch)
     assert 0 < kept < 5
     text = shown(window, line)
     assert "12 earlier turns are no longer seen" in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.conversation.store import Forgotten
+from bot.conversation.store import ForgottenCount
 from bot.discord_client.commands.forget_view import forgotten_line
 
 
@@ -26,7 +26,7 @@ from bot.discord_client.commands.forget_view import forgotten_line
     ],
 )
 def test_it_says_how_much(turns: int, quotes: int, stopped: int, line: str) -> None:
-    assert forgotten_line(Forgotten(turns, quotes), stopped) == line
+    assert forgotten_line(ForgottenCount(turns, quotes), stopped) == line
 
 
 def test_while_the_database_is_away_it_says_that_it_will_be_done() -> None:
