@@ -12,7 +12,7 @@ import aiohttp
 import discord
 from discord.ext import commands
 
-from bot.answering.answer import Answering
+from bot.answering.answer import AnswerService
 from bot.answering.prefill_ahead import PrefillAhead
 from bot.cli.progress import Progress
 from bot.conversation.conversations import Conversations
@@ -75,7 +75,7 @@ class Application:
         self._draining: asyncio.Task[None] | None = None
 
     @property
-    def answering(self) -> Answering:
+    def answering(self) -> AnswerService:
         """What turns questions into answers."""
         return self.serving.answering
 

@@ -39,7 +39,7 @@ class Answer:
         shortened: how much of the question was read, if it was too long.
     """
 
-    def __init__(self, answering: Answering, question: Question, ticket: Ticket) -> None:
+    def __init__(self, answering: AnswerService, question: Question, ticket: Ticket) -> None:
         self._answering = answering
         self._question = question
         self._ticket = ticket
@@ -184,7 +184,7 @@ class Answer:
         conversation.cached_by = model.cache_owner if cached else None
 
 
-class Answering:
+class AnswerService:
     """Answers questions: conversation, prompt, engine, text.
 
     Args:

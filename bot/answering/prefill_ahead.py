@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from bot.answering.answer import Answering
+from bot.answering.answer import AnswerService
 from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import ConversationKey, Turn
 from bot.engine.interface import FinishReason, Generation, GenerationRequest
@@ -30,7 +30,7 @@ class PrefillAhead:
         look_seconds: how often it looks for something to read.
     """
 
-    def __init__(self, answering: Answering, look_seconds: float = _LOOK_SECONDS) -> None:
+    def __init__(self, answering: AnswerService, look_seconds: float = _LOOK_SECONDS) -> None:
         self._answering = answering
         self._look_seconds = look_seconds
         self._expected: ConversationKey | None = None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bot.answering.answer import Answering
+from bot.answering.answer import AnswerService
 from bot.answering.queue import QuestionQueue
 from bot.conversation.conversations import Conversations
 from bot.engine.interface import EngineFacts
@@ -73,7 +73,7 @@ class Serving:
             most_waiting=settings.max_waiting,
             most_waiting_per_person=settings.max_waiting_per_person,
         )
-        self.answering = Answering(model, conversations, queue, metrics)
+        self.answering = AnswerService(model, conversations, queue, metrics)
         metrics.watch_engine(lambda: self.facts)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from benchmarking.text import SYSTEM_PROMPT
-from bot.answering.answer import Answer, Answering
+from bot.answering.answer import Answer, AnswerService
 from bot.answering.queue import QuestionQueue
 from bot.answering.served_model import ServedModel
 from bot.conversation.conversations import Conversations
@@ -43,7 +43,7 @@ class BotWithoutDiscord:
             most_running=most_running, most_waiting=_MOST_WAITING, most_waiting_per_person=_MOST_WAITING
         )
         self.conversations = Conversations(storage.conversations, SYSTEM_PROMPT)
-        self._answering = Answering(model, self.conversations, queue, metrics)
+        self._answering = AnswerService(model, self.conversations, queue, metrics)
         self._work = storage.work
         self._message_ids = itertools.count(first_id)
 

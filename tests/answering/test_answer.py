@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.answering.answer import Answer, Answering, ShortenedQuestion
+from bot.answering.answer import Answer, AnswerService, ShortenedQuestion
 from bot.answering.queue import QuestionQueue, QueueClosedError, QueueFullError
 from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
@@ -32,7 +32,7 @@ REPLY = 7
 COUNT = "Count from one to a hundred, one number a line."
 CAPITAL = "What is the capital of France?"
 
-Make = Callable[..., Answering]
+Make = Callable[..., AnswerService]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -68,11 +68,11 @@ def make_answering(
     max_new_tokens: int = 40,
     time_limit_seconds: float = 60.0,
     most_running: int = 8,
-) -> Answering:
+) -> AnswerService:
     budget = Budget(context_length, max_new_tokens)
     model = ServedModel(engine, chatml, budget, Sampling(), time_limit_seconds)
     queue = QuestionQueue(most_running=most_running, most_waiting=8, most_waiting_per_person=4)
-    return Answering(model, memory.conversations(SYSTEM), queue)
+    return AnswerService(model, memory.conversations(SYSTEM), queue)
 
 
 def channel(name: str) -> ConversationKey:
@@ -84,7 +84,7 @@ def ask_in(name: str, text: str = "Hello.", by: str | None = None) -> Question:
     return ask(text, by or name, key=channel(name))
 
 
-def number(answering: Answering, name: str, **labels: str) -> float | None:
+def number(answering: AnswerService, name: str, **labels: str) -> float | None:
     return answering.metrics.registry.get_sample_value(name, labels)
 
 
@@ -103,7 +103,7 @@ async def run_and_do(answer: Answer, do: Callable[[], Awaitable[object] | None])
     assert done
 
 
-async def prompt_text(answering: Answering, key: ConversationKey = HERE) -> str:
+async def prompt_text(answering: AnswerService, key: ConversationKey = HERE) -> str:
     """What a next question would be asked after."""
     opened = await answering.conversations.peek(key)
     return answering.model.window.fit(opened.system_prompt, opened.branch, asked("NEXT")).prompt.text
@@ -124,7 +124,7 @@ def works(memory: Memory) -> DatabaseWorkStore:
     return DatabaseWorkStore(memory.journal)
 
 
-def turn_of(answering: Answering, question: Question) -> Turn | None:
+def turn_of(answering: AnswerService, question: Question) -> Turn | None:
     conversation = answering.conversations.find(question.key)
     return None if conversation is None else conversation.turns.get(question.id)
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from bot.answering.answer import Answering
+from bot.answering.answer import AnswerService
 from bot.answering.prefill_ahead import PrefillAhead
 from bot.answering.queue import QuestionQueue
 from bot.answering.served_model import ServedModel
@@ -28,7 +28,7 @@ from tests.conversation.memory import DONE, SYSTEM, Memory, ask, asked, open_mem
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-Make = Callable[..., Answering]
+Make = Callable[..., AnswerService]
 
 LOOK_SECONDS = 0.02
 LONG = 500
@@ -121,18 +121,18 @@ def make(engine: NotingEngine, chatml: PromptBuilder, memory: Memory) -> Make:
 
 def make_answering(
     engine: NotingEngine, chatml: PromptBuilder, memory: Memory, context_length: int = 2048
-) -> Answering:
+) -> AnswerService:
     budget = Budget(context_length, max_new_tokens=8)
     model = ServedModel(engine, chatml, budget, Sampling(), time_limit_seconds=120.0)
     queue = QuestionQueue(most_running=8, most_waiting=8, most_waiting_per_person=4)
-    return Answering(model, memory.conversations(), queue)
+    return AnswerService(model, memory.conversations(), queue)
 
 
 def channel(name: str) -> ConversationKey:
     return ConversationKey(person(name))
 
 
-async def talk(answering: Answering, name: str, words: int = 100) -> Conversation:
+async def talk(answering: AnswerService, name: str, words: int = 100) -> Conversation:
     """A turn that no engine has read, as long as no other test has a conversation under this name."""
     builder = answering.model.builder
     ids = builder.tokenizer.encode(name + " word" * words)
@@ -143,16 +143,16 @@ async def talk(answering: Answering, name: str, words: int = 100) -> Conversatio
     return opened.conversation
 
 
-def prefix(answering: Answering, conversation: Conversation) -> tuple[int, ...]:
+def prefix(answering: AnswerService, conversation: Conversation) -> tuple[int, ...]:
     """What of a conversation can be read before the next question."""
     return answering.model.window.prefix(SYSTEM, conversation.branch(conversation.tip_id))
 
 
-def nearly_full(answering: Answering, conversation: Conversation) -> bool:
+def nearly_full(answering: AnswerService, conversation: Conversation) -> bool:
     return answering.model.window.is_nearly_full(SYSTEM, conversation.branch(conversation.tip_id))
 
 
-async def answered(answering: Answering, name: str, text: str = "And now?") -> str:
+async def answered(answering: AnswerService, name: str, text: str = "And now?") -> str:
     answer = answering.ask(ask(text, key=channel(name)))
     async for _ in answer.texts():
         pass
@@ -166,7 +166,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def reading(answering: Answering) -> AsyncIterator[PrefillAhead]:
+async def reading(answering: AnswerService) -> AsyncIterator[PrefillAhead]:
     """Read ahead for as long as the block lasts."""
     prefill_ahead = PrefillAhead(answering, LOOK_SECONDS)
     task = asyncio.create_task(prefill_ahead.run())

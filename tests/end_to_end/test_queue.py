@@ -10,7 +10,7 @@ import discord
 import pytest
 import pytest_asyncio
 
-from bot.answering.answer import Answering
+from bot.answering.answer import AnswerService
 from bot.cli.progress import Progress
 from bot.demo.loopback import LoopbackDiscord, Person
 from bot.demo.running_bot import running_bot
@@ -41,7 +41,7 @@ async def stage(small_model_dir: Path) -> AsyncIterator[Stage]:
         yield Stage(discord, bot)
 
 
-def answering(stage: Stage) -> Answering:
+def answering(stage: Stage) -> AnswerService:
     return stage.bot.application.answering
 
 

@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answering.answer import Answering
+from bot.answering.answer import AnswerService
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.commands.context_summary import context_text
 from bot.discord_client.commands.forget_view import ForgetView
@@ -31,7 +31,7 @@ class ConversationCog(commands.Cog):
         scopes: knows which conversation is meant, and whose persona holds in it.
     """
 
-    def __init__(self, answering: Answering, running_replies: RunningReplies, scopes: ChannelScopes) -> None:
+    def __init__(self, answering: AnswerService, running_replies: RunningReplies, scopes: ChannelScopes) -> None:
         self._answering = answering
         self._running_replies = running_replies
         self._scopes = scopes

@@ -10,7 +10,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answering.answer import Answering
+from bot.answering.answer import AnswerService
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.commands.persona_modal import PersonaModal
 from bot.discord_client.commands.persona_scopes import Where, chosen_scope, refusal, scope_name
@@ -30,7 +30,7 @@ class PersonaCog(commands.Cog):
 
     persona = app_commands.Group(name="persona", description="Who I am here: what I am told before every conversation")
 
-    def __init__(self, answering: Answering, scopes: ChannelScopes) -> None:
+    def __init__(self, answering: AnswerService, scopes: ChannelScopes) -> None:
         self._answering = answering
         self._scopes = scopes
 

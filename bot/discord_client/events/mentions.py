@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import discord
 from discord.ext import commands
 
-from bot.answering.answer import Answer, Answering
+from bot.answering.answer import Answer, AnswerService
 from bot.answering.queue import QueueClosedError, QueueFullError
 from bot.conversation.store import WorkStore
 from bot.conversation.turn import Question
@@ -31,7 +31,9 @@ class MentionCog(commands.Cog):
         work: keeps what was accepted.
     """
 
-    def __init__(self, answering: Answering, reader: QuestionReader, delivery: ReplyDelivery, work: WorkStore) -> None:
+    def __init__(
+        self, answering: AnswerService, reader: QuestionReader, delivery: ReplyDelivery, work: WorkStore
+    ) -> None:
         self._answering = answering
         self._reader = reader
         self._delivery = delivery

@@ -10,7 +10,7 @@ import discord
 import pytest
 import pytest_asyncio
 
-from bot.answering.answer import Answer, Answering
+from bot.answering.answer import Answer, AnswerService
 from bot.answering.queue import QuestionQueue
 from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
@@ -35,7 +35,7 @@ async def answer(tmp_path: Path) -> AsyncIterator[Answer]:
     queue = QuestionQueue(most_running=1, most_waiting=1, most_waiting_per_person=1)
     queue.pause()
     async with open_memory(tmp_path) as memory:
-        yield Answering(model, memory.conversations(), queue).ask(ask("Hello"))
+        yield AnswerService(model, memory.conversations(), queue).ask(ask("Hello"))
 
 
 async def was_stopped(answer: Answer) -> bool:
