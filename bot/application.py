@@ -34,7 +34,7 @@ from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
 from bot.model.folder import open_model_folder
 from bot.model.start_order import StartOrder
-from bot.serving.service import Serving
+from bot.serving.service import ModelService
 from bot.serving.version_watcher import VersionWatcher
 from bot.settings import Settings
 from bot.storage.storage import Storage
@@ -59,7 +59,7 @@ class Application:
     """
 
     storage: Storage
-    serving: Serving
+    serving: ModelService
     _version_watcher: VersionWatcher
 
     def __init__(self, settings: Settings, progress: Progress) -> None:
@@ -91,7 +91,7 @@ class Application:
             self.storage = await Storage.open(self._settings.database_address, self.metrics.database_outage)
             closing.push_async_callback(self.storage.close)
             conversations = Conversations(self.storage.conversations, self._settings.system_prompt, self._scopes.of)
-            self.serving = Serving(self._settings, conversations, self.metrics)
+            self.serving = ModelService(self._settings, conversations, self.metrics)
             closing.push_async_callback(self.serving.close)
             self._version_watcher = VersionWatcher(self.serving)
             closing.push_async_callback(self._version_watcher.close)

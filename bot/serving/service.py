@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RefusedVersion:
     """A version that the pointer names and that does not answer.
 
     Attributes:
@@ -39,7 +39,7 @@ class Refusal:
     reason: str
 
 
-class Serving:
+class ModelService:
     """Owns the engines and lets one model answer at a time.
 
     Args:
@@ -60,7 +60,7 @@ class Serving:
         self._settings = settings
         self._metrics = metrics
         self.model_dir = settings.model_dir
-        self.refusal: Refusal | None = None
+        self.refusal: RefusedVersion | None = None
         self._start_order = StartOrder(self.model_dir)
         self._present = self._start_order.next_usable(self._prepare)
         self._farewells: dict[asyncio.Task[None], EngineSupervisor] = {}
@@ -103,7 +103,7 @@ class Serving:
         facts = await self._start_engine(on_progress)
         self._let_answer(self._present.within_cache())
         if self._start_order.refusals:
-            self.refusal = Refusal(self._start_order.choice, str(self._start_order.refusals[0]))
+            self.refusal = RefusedVersion(self._start_order.choice, str(self._start_order.refusals[0]))
             refused = self.refusal.choice.folder.name
             logger.warning("%s answers, not the version %s: %s", self.folder.title, refused, self.refusal.reason)
         if not self.can_stop:
@@ -199,7 +199,7 @@ class Serving:
             line = await self._load_another(model_dir)
         except Exception as error:
             if model_dir == self.model_dir and choice.has_versions:
-                self.refusal = Refusal(choice, str(error))
+                self.refusal = RefusedVersion(choice, str(error))
             raise
         self.model_dir, self.refusal = model_dir, None
         return line

@@ -9,7 +9,7 @@ from pathlib import Path
 from bot.errors import ConfigurationError
 from bot.model.folder import read_choice
 from bot.model.versions import Choice
-from bot.serving.service import Serving
+from bot.serving.service import ModelService
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class VersionWatcher:
         seconds: from one look to the next.
     """
 
-    def __init__(self, serving: Serving, seconds: float = 2.0) -> None:
+    def __init__(self, serving: ModelService, seconds: float = 2.0) -> None:
         self._serving = serving
         self._seconds = seconds
         self._outage: str | None = None  # with the pointer, as it was told

@@ -21,7 +21,7 @@ from bot.demo.loopback import LoopbackDiscord, Person
 from bot.demo.running_bot import running_bot
 from bot.engine.interface import FinishReason, Outcome
 from bot.prompting.prompt import Message, PromptBuilder
-from bot.serving.service import Serving
+from bot.serving.service import ModelService
 from tests.end_to_end.stage import Stage, answer_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -40,7 +40,7 @@ async def stage(small_model_dir: Path) -> AsyncIterator[Stage]:
             yield Stage(discord, bot)
 
 
-def serving(stage: Stage) -> Serving:
+def serving(stage: Stage) -> ModelService:
     return stage.bot.application.serving
 
 

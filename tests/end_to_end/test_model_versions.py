@@ -16,7 +16,7 @@ from bot.demo.loopback import LoopbackDiscord
 from bot.demo.running_bot import running_bot
 from bot.model.report import ExportReport, Quality
 from bot.model.versions import ModelVersions
-from bot.serving.service import Serving
+from bot.serving.service import ModelService
 from tests.end_to_end.stage import Stage, answer_of, text_of
 from tests.end_to_end.using_commands import use
 from tests.serving.served import ENDLESS, broken, process_id, until
@@ -54,7 +54,7 @@ async def stage(versions: ModelVersions) -> AsyncIterator[Stage]:
         yield Stage(discord, bot)
 
 
-def serving(stage: Stage) -> Serving:
+def serving(stage: Stage) -> ModelService:
     return stage.bot.application.serving
 
 

@@ -14,7 +14,7 @@ import pytest_asyncio
 from bot.conversation.turn import ConversationKey
 from bot.engine.interface import FinishReason
 from bot.metrics.prometheus import PrometheusMetrics
-from bot.serving.service import Serving
+from bot.serving.service import ModelService
 from bot.settings import load_settings
 from tests.conversation.memory import Memory, ask, open_memory, person
 
@@ -27,9 +27,9 @@ async def memory(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Memo
         yield memory
 
 
-def make_serving(memory: Memory, model_dir: Path, **settings: object) -> Serving:
+def make_serving(memory: Memory, model_dir: Path, **settings: object) -> ModelService:
     loaded = load_settings(env_file=None, model_dir=model_dir, max_new_tokens=8, **settings)
-    return Serving(loaded, memory.conversations(), PrometheusMetrics())
+    return ModelService(loaded, memory.conversations(), PrometheusMetrics())
 
 
 def broken(graph: bytes) -> bytes:
@@ -37,7 +37,7 @@ def broken(graph: bytes) -> bytes:
     return graph.replace(b'type="MatMul"', b'type="NoSuchOperation"', 1)
 
 
-def process_id(serving: Serving) -> int:
+def process_id(serving: ModelService) -> int:
     assert serving.facts is not None
     return serving.facts.process_id
 
@@ -58,7 +58,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def answered(serving: Serving, name: str = "Ada") -> FinishReason:
+async def answered(serving: ModelService, name: str = "Ada") -> FinishReason:
     """Ask something whose answer is longer than allowed, in a conversation of one's own; return how it ended."""
     answer = serving.answering.ask(ask(ENDLESS, name, key=ConversationKey(person(name))))
     async for _ in answer.texts():

@@ -25,7 +25,7 @@ from bot.engine.supervisor import child_process as child
 from bot.engine.worker import main, memory_limit
 from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
-from bot.serving.service import Serving
+from bot.serving.service import ModelService
 from tests.conversation.memory import Memory, person
 from tests.serving.served import answered, broken, engines, make_serving, memory, process_id, until
 from tests.small_model import small_model_dir
@@ -38,7 +38,7 @@ OUTSIDE = "PROCESSES_OUTSIDE_OF_THE_CONTAINER"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def serving(memory: Memory, small_model_dir: Path) -> AsyncIterator[Serving]:
+async def serving(memory: Memory, small_model_dir: Path) -> AsyncIterator[ModelService]:
     """A model that answers, with a cache for less than its context."""
     serving = make_serving(memory, small_model_dir, kv_cache_gigabytes=0.05)
     await serving.start(lambda _: None)
@@ -68,12 +68,12 @@ def without(*names: str) -> Callable[[bytes], bytes]:
     return lambda content: json.dumps({k: v for k, v in json.loads(content).items() if k not in names}).encode()
 
 
-async def turns_of_ada(serving: Serving) -> int:
+async def turns_of_ada(serving: ModelService) -> int:
     """How many turns Ada's next question would continue."""
     return len((await serving.answering.conversations.peek(ConversationKey(person("Ada")))).branch)
 
 
-async def test_conversations_fit_a_cache_that_is_shorter_than_the_context(serving: Serving) -> None:
+async def test_conversations_fit_a_cache_that_is_shorter_than_the_context(serving: ModelService) -> None:
     assert serving.facts is not None
     assert serving.folder.context_length == 8192
     assert serving.answering.model.budget.context_length == serving.facts.cache_tokens < 8192
@@ -101,7 +101,7 @@ async def test_conversations_fit_a_cache_that_is_shorter_than_the_context(servin
     ],
 )
 async def test_a_model_that_cannot_answer_changes_nothing(
-    serving: Serving, copy: Path, file: str, change: Callable[[bytes], bytes], reason: str
+    serving: ModelService, copy: Path, file: str, change: Callable[[bytes], bytes], reason: str
 ) -> None:
     before, processes = process_id(serving), engines()
     with changed(copy / file, change), pytest.raises(ConfigurationError, match=reason) as caught:
@@ -111,7 +111,7 @@ async def test_a_model_that_cannot_answer_changes_nothing(
     assert await answered(serving) is FinishReason.LENGTH
 
 
-async def test_a_folder_that_is_not_there_changes_nothing(serving: Serving, tmp_path: Path) -> None:
+async def test_a_folder_that_is_not_there_changes_nothing(serving: ModelService, tmp_path: Path) -> None:
     before = process_id(serving)
     with pytest.raises(ConfigurationError, match="there is no model folder"):
         await serving.replace(tmp_path / "nowhere")
@@ -119,7 +119,7 @@ async def test_a_folder_that_is_not_there_changes_nothing(serving: Serving, tmp_
 
 
 async def test_another_folder_takes_over_and_its_link_is_followed_anew_each_time(
-    serving: Serving, small_model_dir: Path, copy: Path, tmp_path: Path
+    serving: ModelService, small_model_dir: Path, copy: Path, tmp_path: Path
 ) -> None:
     link = tmp_path / "current"
     try:
@@ -208,7 +208,7 @@ def run_in_a_small_container(connection: Connection, options: EngineOptions) -> 
             main.run(connection, options)
 
 
-async def replace_under_load(serving: Serving, folder: Path) -> str:
+async def replace_under_load(serving: ModelService, folder: Path) -> str:
     """Replace the model while three people ask question after question, each of which must be answered."""
     replacing = asyncio.create_task(serving.replace(folder))
 

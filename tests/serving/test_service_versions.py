@@ -13,7 +13,7 @@ from bot.engine.interface import FinishReason
 from bot.errors import ConfigurationError
 from bot.model.manifest import write_manifest
 from bot.model.versions import ModelVersions
-from bot.serving.service import Serving
+from bot.serving.service import ModelService
 from tests.conversation.memory import Memory
 from tests.serving.served import answered, broken, engines, make_serving, memory, process_id
 from tests.serving.versions_of_small_model import add_version, change_file, cut_off, with_another_bit
@@ -44,7 +44,7 @@ def versions(small_model_dir: Path, tmp_path: Path) -> ModelVersions:
 
 
 @asynccontextmanager
-async def started(memory: Memory, versions: ModelVersions) -> AsyncIterator[Serving]:
+async def started(memory: Memory, versions: ModelVersions) -> AsyncIterator[ModelService]:
     serving = make_serving(memory, versions.home, kv_cache_gigabytes=0.05)
     try:
         await serving.start(lambda _: None)

@@ -14,7 +14,7 @@ import pytest_asyncio
 from bot.engine.interface import FinishReason
 from bot.model.manifest import write_manifest
 from bot.model.versions import ModelVersions
-from bot.serving.service import Serving
+from bot.serving.service import ModelService
 from bot.serving.version_watcher import VersionWatcher
 from tests.conversation.memory import Memory
 from tests.serving.served import answered, engines, make_serving, memory, process_id, until
@@ -40,7 +40,7 @@ def versions(small_model_dir: Path, tmp_path: Path) -> ModelVersions:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def serving(memory: Memory, versions: ModelVersions) -> AsyncIterator[Serving]:
+async def serving(memory: Memory, versions: ModelVersions) -> AsyncIterator[ModelService]:
     serving = make_serving(memory, versions.home, kv_cache_gigabytes=0.05)
     await serving.start(lambda _: None)
     yield serving
@@ -66,7 +66,7 @@ def told(caplog: pytest.LogCaptureFixture) -> Told:
     return Told(caplog)
 
 
-def refused(serving: Serving) -> str | None:
+def refused(serving: ModelService) -> str | None:
     """The version that should answer and was refused."""
     return serving.refusal.choice.folder.name if serving.refusal else None
 
@@ -77,7 +77,7 @@ async def look(watch: VersionWatcher, times: int = 3) -> None:
 
 
 async def test_another_version_is_taken_up_and_a_refused_one_not_tried_until_the_pointer_is_written(
-    serving: Serving, versions: ModelVersions, told: Told
+    serving: ModelService, versions: ModelVersions, told: Told
 ) -> None:
     watch, first = VersionWatcher(serving), process_id(serving)
     await look(watch)
@@ -114,7 +114,7 @@ async def test_another_version_is_taken_up_and_a_refused_one_not_tried_until_the
 
 
 async def test_trouble_with_the_pointer_is_told_once_and_does_not_end_the_watch(
-    serving: Serving, versions: ModelVersions, told: Told, monkeypatch: pytest.MonkeyPatch
+    serving: ModelService, versions: ModelVersions, told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch, first, pointer = VersionWatcher(serving), process_id(serving), versions.home / "current.json"
     for content in ("", '{"current": "goo', '{"current": "../good"}'):
@@ -157,7 +157,7 @@ def surprise(_folder: Path) -> None:
 
 
 async def test_a_reload_by_command_comes_first_and_another_folder_is_followed_from_then_on(
-    serving: Serving, versions: ModelVersions, small_model_dir: Path, tmp_path: Path, told: Told
+    serving: ModelService, versions: ModelVersions, small_model_dir: Path, tmp_path: Path, told: Told
 ) -> None:
     watch, others = VersionWatcher(serving), ModelVersions(tmp_path / "other")
     for name in ("here", "there"):
@@ -227,7 +227,7 @@ async def test_what_a_start_refused_is_not_tried_until_the_pointer_is_written(
 
 
 async def test_it_looks_by_itself_and_gives_up_what_it_loads_when_it_is_closed(
-    serving: Serving, versions: ModelVersions
+    serving: ModelService, versions: ModelVersions
 ) -> None:
     before, first = engines(), process_id(serving)
     watch = VersionWatcher(serving, seconds=0.01)

@@ -12,7 +12,7 @@ from discord.ext import commands
 from bot.discord_client.commands.model_info import describe_model
 from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
-from bot.serving.service import Serving
+from bot.serving.service import ModelService
 
 
 class ModelCog(commands.Cog):
@@ -26,7 +26,7 @@ class ModelCog(commands.Cog):
 
     model = app_commands.Group(name="model", description="About the model that answers here")
 
-    def __init__(self, serving: Serving, metrics: PrometheusMetrics, admin_ids: Collection[int]) -> None:
+    def __init__(self, serving: ModelService, metrics: PrometheusMetrics, admin_ids: Collection[int]) -> None:
         self._serving = serving
         self._metrics = metrics
         self._admin_ids = admin_ids

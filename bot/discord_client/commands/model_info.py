@@ -7,14 +7,14 @@ import discord
 from bot.engine.interface import EngineFacts
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.report import ExportReport, Quality, Speed
-from bot.serving.service import Refusal, Serving
+from bot.serving.service import ModelService, RefusedVersion
 
 _MOST_CHARACTERS = 2000
 _ROW_CHARACTERS = 200
 _REASON_CHARACTERS = 600  # with its way out
 
 
-def describe_model(serving: Serving, metrics: PrometheusMetrics) -> str:
+def describe_model(serving: ModelService, metrics: PrometheusMetrics) -> str:
     """Write the message. Everything is known here already, so neither the busy engine nor the disk is asked."""
     folder, answering = serving.folder, serving.answering
     speed, hits = answering.throughput.tokens_per_second, metrics.prefix_hit_rate
@@ -75,7 +75,7 @@ def _speed_line(speed: Speed) -> str:
     return f"{answers:.1f} tokens/s answering, {prompts:.0f} reading prompts, on {speed.device_name}"
 
 
-def _refusal_line(refusal: Refusal) -> str:
+def _refusal_line(refusal: RefusedVersion) -> str:
     return f"version {refusal.choice.folder.name}: {refusal.reason}"
 
 

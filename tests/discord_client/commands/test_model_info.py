@@ -15,7 +15,7 @@ from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.report import ExportReport, Finding, Quality, Speed
 from bot.model.versions import ModelVersions
-from bot.serving.service import Serving
+from bot.serving.service import ModelService
 from tests.conversation.memory import Memory, open_memory
 from tests.serving.served import make_serving
 from tests.serving.versions_of_small_model import add_version, cut_off
@@ -55,7 +55,7 @@ def mended(what: str, detail: str) -> Finding:
     return Finding(what=what, verdict="mended", detail=detail)
 
 
-def described(serving: Serving) -> dict[str, str]:
+def described(serving: ModelService) -> dict[str, str]:
     """The message's rows by name."""
     message = describe_model(serving, PrometheusMetrics())
     assert len(message) <= 2000
