@@ -15,7 +15,7 @@ from bot.answering.throughput import Throughput
 from bot.conversation.changes import TurnChange
 from bot.conversation.conversations import Conversations
 from bot.conversation.tree import OpenConversation
-from bot.conversation.turn import Asked, Question, Quote, TextFile, Turn
+from bot.conversation.turn import Question, Quote, TextFile, Turn, UserMessage
 from bot.engine.interface import FinishReason, Generation, Outcome
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.prompting.detokenizer import Detokenizer
@@ -166,7 +166,7 @@ class Answer:
             seconds = time.monotonic() - first_token_at
             answering.metrics.answer_ended(self.outcome.reason, len(detokenizer.ids), seconds)
 
-    def _asked_as(self, begun: Question, seen: Asked) -> Question:
+    def _asked_as(self, begun: Question, seen: UserMessage) -> Question:
         """The question for memory: as the model saw it, unless it was changed meanwhile."""
         return replace(begun, asked=seen) if self._question is begun else self._question
 

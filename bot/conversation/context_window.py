@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from bot.conversation.budget import Budget
 from bot.conversation.shortening import shorten
-from bot.conversation.turn import Asked, Turn
+from bot.conversation.turn import Turn, UserMessage
 from bot.conversation.wording import messages_of
 from bot.prompting.prompt import Message, Prompt, PromptBuilder
 
@@ -22,7 +22,7 @@ from bot.prompting.prompt import Message, Prompt, PromptBuilder
 _FULL = 0.85
 # After a trim the history takes at most this part of its budget, so that many turns fit before the next one.
 _KEPT_AFTER_TRIM = 0.5
-_SMALL_QUESTION = Asked("a", author_id=0, author_name="")
+_SMALL_QUESTION = UserMessage("a", author_id=0, author_name="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class FittedPrompt:
 
     prompt: Prompt
     branch: tuple[Turn, ...]
-    asked: Asked
+    asked: UserMessage
     asked_tokens: int
 
 
@@ -74,7 +74,7 @@ class ContextWindow:
         self.budget = budget
         self._fitting_system_prompt = lru_cache(maxsize=64)(self._shorten_system_prompt)
 
-    def fit(self, system_prompt: str, branch: Sequence[Turn], asked: Asked) -> FittedPrompt:
+    def fit(self, system_prompt: str, branch: Sequence[Turn], asked: UserMessage) -> FittedPrompt:
         """The prompt for a question after a branch of turns.
 
         The oldest turns are left out where the branch is all but full, or the prompt would not fit. A question that does
@@ -111,7 +111,10 @@ class ContextWindow:
         branch = self.roomy(system_prompt, branch)
         # Whoever was speaking alone goes on without a name, and somebody else comes with one.
         speaker_id = next((turn.asked.author_id for turn in branch if turn.asked is not None), 0)
-        questions = Asked("a", author_id=0, author_name="a"), Asked("1", author_id=speaker_id, author_name="1")
+        questions = (
+            UserMessage("a", author_id=0, author_name="a"),
+            UserMessage("1", author_id=speaker_id, author_name="1"),
+        )
         one, other = (self._build(system_prompt, branch, asked).ids for asked in questions)
         return one[: next(index for index, ids in enumerate(zip(one, other, strict=False)) if ids[0] != ids[1])]
 
@@ -126,7 +129,7 @@ class ContextWindow:
         messages = [Message("system", system_prompt)] if system_prompt else []
         return len(self._builder.build([*messages, Message("user", "")]).ids)
 
-    def _trim(self, system_prompt: str, branch: Sequence[Turn], asked: Asked) -> Sequence[Turn]:
+    def _trim(self, system_prompt: str, branch: Sequence[Turn], asked: UserMessage) -> Sequence[Turn]:
         limit = self.budget.prompt_limit
         target = int(limit * _KEPT_AFTER_TRIM)
 
@@ -139,7 +142,7 @@ class ContextWindow:
             start -= 1
         return branch[start:]
 
-    def _shorten(self, system_prompt: str, asked: Asked) -> Asked:
+    def _shorten(self, system_prompt: str, asked: UserMessage) -> UserMessage:
         """Cut a question's end off, piece by piece: the files, the quote, the text."""
         while (excess := len(self._build(system_prompt, (), asked).ids) - self.budget.prompt_limit) > 0:
             if asked.files:
@@ -166,7 +169,7 @@ class ContextWindow:
             system_prompt = self._less(system_prompt, excess)
         return system_prompt
 
-    def _build(self, system_prompt: str, branch: Sequence[Turn], asked: Asked) -> Prompt:
+    def _build(self, system_prompt: str, branch: Sequence[Turn], asked: UserMessage) -> Prompt:
         system_prompt = self._fitting_system_prompt(system_prompt)
         system = [Message("system", system_prompt)] if system_prompt else []
         return self._builder.build([*system, *messages_of(branch, asked)])

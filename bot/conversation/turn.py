@@ -40,7 +40,7 @@ class TextFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class UserMessage:
     """What somebody asked.
 
     Attributes:
@@ -71,7 +71,7 @@ class Question:
 
     id: int
     key: ConversationKey
-    asked: Asked
+    asked: UserMessage
     reply_to: int | None = None
 
 
@@ -94,5 +94,5 @@ class Turn:
     parent_id: int | None
     first_id: int
     depth: int
-    asked: Asked | None
+    asked: UserMessage | None
     answer: Message | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bot.conversation.turn import Asked, Turn
+from bot.conversation.turn import Turn, UserMessage
 from bot.prompting.prompt import Message
 
 
@@ -15,7 +15,7 @@ def one_line(name: str) -> str:
     return " ".join(printable.split()) or "somebody"
 
 
-def messages_of(branch: Sequence[Turn], asked: Asked) -> list[Message]:
+def messages_of(branch: Sequence[Turn], asked: UserMessage) -> list[Message]:
     """A line of turns and the question after it, as the messages of a conversation.
 
     Who speaks is told once several people do. Turns before the second person came stay as they would be without that
@@ -40,7 +40,7 @@ class _Speakers:
     def __init__(self) -> None:
         self._names: dict[int, str] = {}
 
-    def attribute(self, asked: Asked) -> str:
+    def attribute(self, asked: UserMessage) -> str:
         content = _content(asked)
         before = dict(self._names)
         name = self._names[asked.author_id] = one_line(asked.author_name)
@@ -52,7 +52,7 @@ class _Speakers:
         return named
 
 
-def _content(asked: Asked) -> str:
+def _content(asked: UserMessage) -> str:
     parts = [asked.text]
     if asked.quote is not None:
         parts.append(f"(In reply to {one_line(asked.quote.author_name)}, who wrote: {asked.quote.text})")

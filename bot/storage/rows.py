@@ -10,7 +10,7 @@ from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.conversation.turn import Asked, ConversationKey, Quote, TextFile
+from bot.conversation.turn import ConversationKey, Quote, TextFile, UserMessage
 from bot.conversation.turn import Turn as CoreTurn
 from bot.prompting.prompt import Message
 from bot.storage.tables import Conversation, Table
@@ -124,9 +124,9 @@ def turn_of(row: Any) -> CoreTurn:
     )
 
 
-def _asked_of(row: Any) -> Asked:
+def _asked_of(row: Any) -> UserMessage:
     quote = None
     if row.quote_message_id is not None:
         quote = Quote(row.quote_message_id, row.quote_author_id, row.quote_author_name, row.quote_text)
     files = tuple(TextFile(file["id"], file["name"], file["text"]) for file in row.files)
-    return Asked(row.text, row.author_id, row.author_name, quote, files)
+    return UserMessage(row.text, row.author_id, row.author_name, quote, files)

@@ -9,7 +9,7 @@ from bot.answering.answer import Answer, AnswerService
 from bot.answering.queue import QuestionQueue
 from bot.answering.served_model import ServedModel
 from bot.conversation.conversations import Conversations
-from bot.conversation.turn import Asked, ConversationKey, Question
+from bot.conversation.turn import ConversationKey, Question, UserMessage
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.storage.storage import Storage
 
@@ -47,7 +47,7 @@ class BotWithoutDiscord:
         self._work = storage.work
         self._message_ids = itertools.count(first_id)
 
-    async def ask(self, key: ConversationKey, asked: Asked) -> Answer:
+    async def ask(self, key: ConversationKey, asked: UserMessage) -> Answer:
         """Ask, and wait until the whole answer is delivered, in one message.
 
         Args:

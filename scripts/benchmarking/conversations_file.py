@@ -14,7 +14,7 @@ from benchmarking.text import SYSTEM_PROMPT
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
 from bot.conversation.tree import Conversation, OpenConversation
-from bot.conversation.turn import Asked, ConversationKey, Question, Turn
+from bot.conversation.turn import ConversationKey, Question, Turn, UserMessage
 from bot.storage import tables
 from bot.storage.database import Database
 from bot.storage.rows import row_of, table_of
@@ -37,10 +37,10 @@ def key_of(conversation: int) -> ConversationKey:
     return ConversationKey(_FIRST_CHANNEL + conversation)
 
 
-def asked_in(conversation: int, number: int, text: str) -> Asked:
+def asked_in(conversation: int, number: int, text: str) -> UserMessage:
     """A question by one of the three people who talk in a conversation, in turn."""
     person = number % _PEOPLE
-    return Asked(text, _FIRST_PERSON + _PEOPLE * conversation + person, _NAMES[person])
+    return UserMessage(text, _FIRST_PERSON + _PEOPLE * conversation + person, _NAMES[person])
 
 
 def first_unused_id(conversations: int, turns: int) -> int:

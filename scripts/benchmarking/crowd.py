@@ -21,7 +21,7 @@ from benchmarking.plan import Plan
 from benchmarking.prompts import Prompts
 from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
-from bot.conversation.turn import Asked, ConversationKey
+from bot.conversation.turn import ConversationKey, UserMessage
 from bot.engine.interface import BatchState, Engine, EngineFacts, Generation, GenerationRequest, Sampling
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.storage.storage import Storage
@@ -192,7 +192,7 @@ class Crowd:
         self._turns.append(turn)
         if len(self._turns) * 2 >= self._plan.crowd_conversations * self._plan.crowd_turns:
             self._half_asked.set()
-        await bot.ask(ConversationKey(self._ids[conversation]), Asked(text, self._ids[person], person))
+        await bot.ask(ConversationKey(self._ids[conversation]), UserMessage(text, self._ids[person], person))
         turn.ended_at = time.monotonic()
         return turn
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot.conversation.conversations import Conversations
 from bot.conversation.tree import OpenConversation
-from bot.conversation.turn import Asked, ConversationKey, Question, Quote, TextFile, Turn
+from bot.conversation.turn import ConversationKey, Question, Quote, TextFile, Turn, UserMessage
 from bot.engine.interface import FinishReason, Outcome
 from bot.prompting.prompt import Message
 from bot.storage.conversation_store import DatabaseConversationStore
@@ -33,8 +33,8 @@ def person(name: str) -> int:
     return zlib.crc32(name.encode())
 
 
-def asked(text: str, by: str = "Ada", quote: Quote | None = None, files: Sequence[TextFile] = ()) -> Asked:
-    return Asked(text, person(by), by, quote, tuple(files))
+def asked(text: str, by: str = "Ada", quote: Quote | None = None, files: Sequence[TextFile] = ()) -> UserMessage:
+    return UserMessage(text, person(by), by, quote, tuple(files))
 
 
 def ask(
@@ -49,7 +49,7 @@ def ask(
     return Question(next(message_ids), key, asked(text, by, quote, files), reply_to)
 
 
-def turn(what: Asked | None, answer: Message | str = "Hi") -> Turn:
+def turn(what: UserMessage | None, answer: Message | str = "Hi") -> Turn:
     """A turn of its own; erased where nothing is asked."""
     message = answer if isinstance(answer, Message) else Message("assistant", answer)
     turn_id = next(message_ids)

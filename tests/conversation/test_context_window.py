@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow, FittedPrompt
-from bot.conversation.turn import Asked, Quote, TextFile, Turn
+from bot.conversation.turn import Quote, TextFile, Turn, UserMessage
 from bot.prompting.prompt import Message, PromptBuilder
 from tests.conversation.memory import SYSTEM, asked, person, texts, turn
 from tests.phi3_tokenizer import phi3_definition, write_phi3_tokenizer
@@ -64,7 +64,7 @@ def talk_until_nearly_full(window: ContextWindow, builder: PromptBuilder, *peopl
     raise AssertionError
 
 
-def ids_of(builder: PromptBuilder, question: Asked, *line: Turn) -> tuple[int, ...]:
+def ids_of(builder: PromptBuilder, question: UserMessage, *line: Turn) -> tuple[int, ...]:
     return ContextWindow(builder, Budget(1_000_000, 1)).fit(SYSTEM, line, question).prompt.ids
 
 
@@ -207,7 +207,7 @@ def test_whatever_is_said_fits_and_what_was_read_ahead_is_of_use(
     if fitted.branch == roomy:
         certain = window.prefix(SYSTEM, line)[:-1]
         assert fitted.prompt.ids[: len(certain)] == certain
-    # Asked again after what was seen, with nothing new, it is the same prompt.
+    # UserMessage again after what was seen, with nothing new, it is the same prompt.
     assert window.fit(SYSTEM, fitted.branch, fitted.asked).prompt == fitted.prompt
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from bot.conversation.store import ForgottenCount
-from bot.conversation.turn import Asked, ConversationKey, Question, Quote, Turn
+from bot.conversation.turn import ConversationKey, Question, Quote, Turn, UserMessage
 from tests.conversation.memory_model import Cited, Line, MemoryModel, Said
 from tests.conversation.remembering_bot import RememberingBot
 
@@ -227,7 +227,7 @@ class MemoryMachine(RuleBasedStateMachine):
         reply_to = self.reply_to[said.id]
         cited = said.cited
         quote = Quote(cited.message_id, cited.by, f"Person {cited.by}", cited.text) if cited else None
-        question = Question(said.id, said.key, Asked(said.text, said.by, f"Person {said.by}", quote), reply_to)
+        question = Question(said.id, said.key, UserMessage(said.text, said.by, f"Person {said.by}", quote), reply_to)
         assert plain(self.bot.begin(question)) == self.model.branch(said.key, reply_to)
         self.model.begin(said, reply_to)
         self.reply(said, 0)

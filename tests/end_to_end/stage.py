@@ -11,7 +11,7 @@ from typing import Any
 import discord
 
 from bot.answering.answer import Answer
-from bot.conversation.turn import Asked, ConversationKey, Turn
+from bot.conversation.turn import ConversationKey, Turn, UserMessage
 from bot.demo.loopback import LoopbackDiscord, Person
 from bot.demo.running_bot import RunningBot
 from bot.engine.interface import Outcome
@@ -106,7 +106,7 @@ class Stage:
         """What the model would get if Ada asked this now."""
         answering = self.bot.application.answering
         opened = await answering.conversations.peek(ConversationKey(channel_id, person_id))
-        asked = Asked(text, self.ada.id, "Ada")
+        asked = UserMessage(text, self.ada.id, "Ada")
         return answering.model.window.fit(opened.system_prompt, opened.branch, asked).prompt
 
     async def ask(self, person: Person, channel_id: int, text: str) -> str:

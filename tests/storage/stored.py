@@ -9,7 +9,7 @@ from typing import Any
 import pytest_asyncio
 from sqlalchemy import select
 
-from bot.conversation.turn import Asked, ConversationKey, Question, Quote, TextFile, Turn
+from bot.conversation.turn import ConversationKey, Question, Quote, TextFile, Turn, UserMessage
 from bot.engine.interface import FinishReason, Outcome
 from bot.prompting.prompt import Message
 from bot.storage.database import Database
@@ -58,7 +58,7 @@ def turn(
     answer: Message | None = None,
 ) -> Turn:
     """A turn that continues another one, and was answered with all that that one saw."""
-    asked = Asked(text or f"Question {turn_id}", by, f"Person {by}", quote, tuple(files))
+    asked = UserMessage(text or f"Question {turn_id}", by, f"Person {by}", quote, tuple(files))
     return Turn(
         id=turn_id,
         key=key,

@@ -8,7 +8,7 @@ from discord.utils import escape_markdown, escape_mentions
 
 from bot.conversation.context_window import ContextUsage
 from bot.conversation.tree import OpenConversation
-from bot.conversation.turn import Asked, Turn
+from bot.conversation.turn import Turn, UserMessage
 from bot.conversation.wording import one_line
 
 _LONGEST_MESSAGE = 2000
@@ -116,7 +116,7 @@ def _turn_line(turn: Turn) -> str:
     )
 
 
-def _said(asked: Asked) -> str:
+def _said(asked: UserMessage) -> str:
     return asked.text or ", ".join(file.name for file in asked.files)
 
 

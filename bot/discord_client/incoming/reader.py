@@ -9,7 +9,7 @@ import aiohttp
 import discord
 
 from bot.conversation.conversations import Conversations
-from bot.conversation.turn import Asked, Question, Quote, TextFile
+from bot.conversation.turn import Question, Quote, TextFile, UserMessage
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.incoming.readable_text import readable_text
 from bot.discord_client.incoming.text_files import read_text_files
@@ -61,7 +61,7 @@ class QuestionReader:
         return Question(
             id=message.id,
             key=self._scopes.key(message.channel, message.author.id),
-            asked=Asked(text, message.author.id, message.author.display_name),
+            asked=UserMessage(text, message.author.id, message.author.display_name),
             reply_to=message.reference.message_id if message.reference else None,
         )
 

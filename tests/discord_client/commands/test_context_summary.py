@@ -11,7 +11,7 @@ import pytest
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
 from bot.conversation.tree import Conversation, OpenConversation
-from bot.conversation.turn import Asked, ConversationKey, TextFile, Turn
+from bot.conversation.turn import ConversationKey, TextFile, Turn, UserMessage
 from bot.discord_client.commands.context_summary import context_text
 from bot.prompting.prompt import Message, PromptBuilder
 from tests.phi3_tokenizer import write_phi3_tokenizer
@@ -33,7 +33,7 @@ def window(builder: PromptBuilder) -> ContextWindow:
 
 
 def turn(number: int, question: str, answer: str = "Indeed.", name: str = "Ada") -> Turn:
-    asked = Asked(question, author_id=1, author_name=name)
+    asked = UserMessage(question, author_id=1, author_name=name)
     return Turn(number, KEY, number - 1 or None, 1, number - 1, asked, Message("assistant", answer))
 
 
