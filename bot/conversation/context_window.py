@@ -77,8 +77,8 @@ class ContextWindow:
     def fit(self, system_prompt: str, branch: Sequence[Turn], asked: UserMessage) -> FittedPrompt:
         """The prompt for a question after a branch of turns.
 
-        The oldest turns are left out where the branch is all but full, or the prompt would not fit. A question that does
-        not fit even alone is shortened.
+        Leaves out the oldest turns when the branch is nearly full or the prompt would not fit. Shortens a question that
+        does not fit even alone.
 
         Args:
             system_prompt: "" for none.
@@ -96,7 +96,7 @@ class ContextWindow:
         return FittedPrompt(prompt, tuple(branch), asked, tokens)
 
     def roomy(self, system_prompt: str, branch: Sequence[Turn]) -> Sequence[Turn]:
-        """The branch, or its end if all of it would hardly leave room for a question. Trimming again changes nothing."""
+        """The branch, or its latest turns if all of it leaves too little room for a question. Idempotent."""
         if not self.is_nearly_full(system_prompt, branch):
             return branch
         return self._trim(system_prompt, branch, _SMALL_QUESTION)

@@ -43,8 +43,8 @@ class GenerationRequest:
         max_new_tokens: the longest answer, in tokens.
         time_limit_seconds: the longest that the request may take once the engine has it, waiting included.
         sampling: how tokens are chosen.
-        prefill_only: only read the prompt into the cache, while nothing else is to be done, and generate nothing. It gives
-            way to every other request and then ends with `CANCELLED`; what was read stays in the cache.
+        prefill_only: read the prompt into the cache while the engine is idle, and generate nothing. Every other request
+            preempts it, and it then ends with `CANCELLED`; what it has read stays in the cache.
     """
 
     prompt_ids: tuple[int, ...]

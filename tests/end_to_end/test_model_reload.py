@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from bot.cli.progress import Progress
 from bot.conversation.tree import Conversation
-from bot.conversation.turn import Asked, ConversationKey, Question
+from bot.conversation.turn import ConversationKey, Question, UserMessage
 from bot.demo.loopback import LoopbackDiscord, Person
 from bot.demo.running_bot import running_bot
 from bot.engine.interface import FinishReason, Outcome
@@ -57,7 +57,7 @@ async def conversation_in(stage: Stage, channel: int) -> Conversation:
 async def have_said(stage: Stage, channel: int, text: str) -> None:
     """Put a turn into a channel's memory without asking the model."""
     conversations = serving(stage).answering.conversations
-    question = Question(channel, ConversationKey(channel), Asked(text, stage.ada.id, "Ada"))
+    question = Question(channel, ConversationKey(channel), UserMessage(text, stage.ada.id, "Ada"))
     opened = await conversations.begin(question)
     turn = opened.turn(question, opened.branch, Message("assistant", "I see."))
     await conversations.end(opened, question, Outcome(FinishReason.STOP), turn)

@@ -56,7 +56,7 @@ class ConversationCog(commands.Cog):
         channel = _channel(interaction)
         opened = await conversations.peek(self._scopes.key(channel, interaction.user.id))
         persona = await conversations.personas.first(self._scopes.of(channel.id))
-        shares = await asyncio.to_thread(window.shares, opened.system_prompt, opened.branch)
+        shares = await asyncio.to_thread(window.usage, opened.system_prompt, opened.branch)
         source = scope_name(persona and persona[0], interaction)
         text = context_text(opened, shares, window.budget.prompt_limit, source)
         await interaction.followup.send(text, ephemeral=True, suppress_embeds=True)
