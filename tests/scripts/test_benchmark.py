@@ -31,7 +31,7 @@ from tests.small_model import small_model_dir
 
 __all__ = ["small_model_dir"]
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_percentile_is_the_nearest_rank() -> None:
