@@ -52,3 +52,10 @@ export function iconButton(label, path, onClick, extraClass = "") {
     icon(path),
   );
 }
+
+/** Show three dots on a control until `answered` settles. */
+export async function markWorking(control, answered) {
+  control.classList.add("working");
+  await answered;
+  control.classList.remove("working");
+}
