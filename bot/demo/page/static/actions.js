@@ -68,14 +68,14 @@ export class Actions {
   }
 
   click(message, customId) {
-    return this.component(message, "click", { message: message.id, custom_id: customId });
+    return this.component("click", { message: message.id, custom_id: customId });
   }
 
   choose(message, customId, values) {
-    return this.component(message, "choose", { message: message.id, custom_id: customId, values });
+    return this.component("choose", { message: message.id, custom_id: customId, values });
   }
 
-  async component(message, action, details) {
+  async component(action, details) {
     const answer = await this.interact(action, details);
     if (answer === FAILED) this.notice("This interaction failed: the application did not respond.");
   }

@@ -1,7 +1,7 @@
 // A slash command that was picked: its name and a field for each option.
 
 import { OptionField } from "./option-field.js";
-import { element, fill, iconButton } from "./dom.js";
+import { element, fill, icon, iconButton } from "./dom.js";
 import { ICONS } from "./icons.js";
 
 export class CommandForm {
@@ -31,7 +31,7 @@ export class CommandForm {
         element("span", { class: "command-name", tabindex: this.fields.length ? null : "0" }, name),
         this.fields.map((field) => field.root),
         iconButton("Leave the command", ICONS.close, () => this.leave()),
-        element("button", { type: "submit", class: "icon-button", "aria-label": `Send ${name}`, title: "Send" }, sendIcon()),
+        element("button", { type: "submit", class: "icon-button", "aria-label": `Send ${name}`, title: "Send" }, icon(ICONS.send)),
       ),
     );
     this.root.hidden = false;
@@ -78,9 +78,4 @@ export class CommandForm {
     this.leave();
     await this.context.actions.run(command, values, files);
   }
-}
-
-function sendIcon() {
-  const drawn = iconButton("", ICONS.send, () => {});
-  return drawn.firstChild;
 }

@@ -60,7 +60,8 @@ export class Connection {
     if (this.socket.readyState !== WebSocket.OPEN) {
       return Promise.reject(new Error("There is no connection to the demo just now."));
     }
-    const id = (this.count += 1);
+    this.count += 1;
+    const id = this.count;
     this.socket.send(JSON.stringify({ id, action, ...details }));
     return new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject }));
   }

@@ -5,7 +5,7 @@ import { ICONS } from "./icons.js";
 import { inline, parse } from "./markdown.js";
 import { stamp } from "./times.js";
 
-const ONLY_EMOJI = /^(?:\p{Extended_Pictographic}[\u{FE0F}\u{200D}\u{1F3FB}-\u{1F3FF}]*\s*){1,27}$/u;
+const ONLY_EMOJI = /^(?:\p{Extended_Pictographic}(?:\u{FE0F}|\u{200D}|[\u{1F3FB}-\u{1F3FF}])*\s*){1,27}$/u;
 
 const SIMPLE = { bold: "strong", italics: "em", underline: "u", strike: "s", subtext: "small" };
 

@@ -1,6 +1,6 @@
 // Between what a person types (`@Phi`, `#general`) and what Discord sends (`<@1>`, `<#2>`).
 
-const CODE = /(```[^]*?```|`[^`\n]+`)/;
+const CODE = /(```.*?```|`[^`\n]+`)/s;
 
 /** The names that mean something after `@` or `#`, longest first so that "@Ada Byron" is not read as "@Ada". */
 function names(store) {

@@ -7,8 +7,9 @@ let count = 0;
 export class Picker {
   /** `field` keeps the focus and tells assistive technology which row is active. */
   constructor(field) {
+    count += 1;
     this.field = field;
-    this.id = `picker-${(count += 1)}`;
+    this.id = `picker-${count}`;
     this.list = element("div", { class: "picker-list", role: "listbox", id: this.id, "aria-label": "Suggestions" });
     this.title = element("div", { class: "picker-title" });
     this.root = element("div", { class: "picker", hidden: true }, this.title, this.list);
@@ -65,7 +66,7 @@ export class Picker {
   }
 
   mark() {
-    [...this.list.children].forEach((row, index) => row.setAttribute("aria-selected", String(index === this.active)));
+    for (const [index, row] of [...this.list.children].entries()) row.setAttribute("aria-selected", String(index === this.active));
     this.list.children[this.active].scrollIntoView({ block: "nearest" });
     this.field.setAttribute("aria-activedescendant", `${this.id}-${this.active}`);
   }
