@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALL = $(RUN) -m pip install --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo run setup test lint types format clean
+.PHONY: demo run setup test lint lint-page types format clean
 
 demo: $(VENV)/demo-installed  ## try the bot on this machine, without Discord
 	@$(RUN) -m bot demo
@@ -20,10 +20,14 @@ setup: $(VENV)/all-installed  ## everything that developing and testing needs
 test: setup
 	$(RUN) -m pytest --cov --cov-report=term:skip-covered
 
-lint: $(VENV)/all-installed
+lint: $(VENV)/all-installed lint-page
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(VENV)/bin/lint-imports
+
+lint-page:  ## the demo page's JavaScript and CSS, where Node is installed
+	@if ! command -v npm >/dev/null; then echo "lint-page: skipped, because npm is not installed"; \
+	else npm ci --silent --no-audit --no-fund && npm run --silent lint; fi
 
 types: $(VENV)/all-installed
 	$(RUN) -m mypy
