@@ -14,7 +14,7 @@ from bot.demo.loopback.world import World
 
 
 def flat_commands(world: World) -> list[Payload]:
-    """List the slash commands flat; see `Interacting.commands`."""
+    """List the slash commands flat; see `InteractionActions.commands`."""
     return _flat(_registered(world, AppCommandType.CHAT_INPUT))
 
 

@@ -7,19 +7,19 @@ from typing import Self
 
 from aiohttp import web
 
-from bot.demo.loopback.conversing import Conversing
 from bot.demo.loopback.faults import Fault
 from bot.demo.loopback.gateway import Gateway
-from bot.demo.loopback.interacting import Interacting
+from bot.demo.loopback.interaction_actions import InteractionActions
+from bot.demo.loopback.message_actions import MessageActions
+from bot.demo.loopback.observation import Observation
 from bot.demo.loopback.rest import RestApi
 from bot.demo.loopback.values import ApiCall, Channel, Person
-from bot.demo.loopback.watching import Watching
 from bot.demo.loopback.world import World
 
 _LARGEST_REQUEST = 32 * 1024 * 1024
 
 
-class LoopbackDiscord(Conversing, Interacting, Watching):
+class LoopbackDiscord(MessageActions, InteractionActions, Observation):
     """A Discord on 127.0.0.1 with one guild, "Phi's playground", three people and one bot.
 
     The bot talks to it over real HTTP and a real websocket, in real time; people are played by calling

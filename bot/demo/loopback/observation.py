@@ -17,7 +17,7 @@ from bot.demo.loopback.world import World, as_loopback_errors
 Found = TypeVar("Found")
 
 
-class Watching:
+class Observation:
     """The part of `LoopbackDiscord` through which its people see."""
 
     _world: World

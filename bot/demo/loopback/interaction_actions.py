@@ -21,7 +21,7 @@ from bot.demo.loopback.values import LARGEST_FILE, LoopbackError, Payload
 from bot.demo.loopback.world import World, as_loopback_errors
 
 
-class Interacting:
+class InteractionActions:
     """The part of `LoopbackDiscord` through which its people use the bot.
 
     Each verb sends an interaction to the bot over the gateway and returns its id at once; the bot's answer shows

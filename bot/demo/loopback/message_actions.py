@@ -15,7 +15,7 @@ _MOST_FILES = 10
 _FEWEST_TOGETHER, _MOST_TOGETHER = 2, 100
 
 
-class Conversing:
+class MessageActions:
     """The part of `LoopbackDiscord` through which its people write.
 
     Every verb checks what Discord would check and raises `LoopbackError` with one line otherwise: the channel is
