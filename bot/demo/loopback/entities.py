@@ -9,8 +9,8 @@ from simcord.backend import serializers
 from simcord.backend.access import channel_accessible
 from simcord.enums import ComponentType, OptionType
 
+from bot.demo.loopback.discord_state import DiscordState
 from bot.demo.loopback.values import LoopbackError, Payload
-from bot.demo.loopback.world import World
 
 _KINDS: Mapping[int, tuple[str, ...]] = {
     OptionType.USER: ("user",),
@@ -29,9 +29,9 @@ _MENU_KINDS: Mapping[int, tuple[str, ...]] = {
 class Resolved:
     """Collects the entities that one interaction names."""
 
-    def __init__(self, world: World, person_id: int, channel_id: int) -> None:
+    def __init__(self, state: DiscordState, person_id: int, channel_id: int) -> None:
         self._payload: dict[str, Payload] = {}
-        self._world = world
+        self._state = state
         self._person_id = person_id
         self._channel_id = channel_id
 
@@ -45,14 +45,14 @@ class Resolved:
 
     def add_file(self, filename: str, content: bytes) -> str:
         """Store an uploaded file, and return its id."""
-        attachment_id = str(self._world.backend.snowflake())
-        payload = self._world.cdn.store_attachment(int(attachment_id), self._channel_id, filename, content, None)
+        attachment_id = str(self._state.backend.snowflake())
+        payload = self._state.cdn.store_attachment(int(attachment_id), self._channel_id, filename, content, None)
         self._payload.setdefault("attachments", {})[attachment_id] = payload
         return attachment_id
 
     def add_message(self, message: Any) -> None:
         """Add a message."""
-        self._payload.setdefault("messages", {})[str(message.id)] = self._world.message_payload(message)
+        self._payload.setdefault("messages", {})[str(message.id)] = self._state.message_payload(message)
 
     def as_part(self) -> Payload:
         """The part of the interaction's data: `resolved`, with `users`, `members`, `roles`, `channels`, `messages`
@@ -71,18 +71,18 @@ class Resolved:
         return str(entity_id)
 
     def _guild(self) -> Any | None:
-        guild_id = self._world.backend.get_channel(self._channel_id).guild_id
-        return None if guild_id is None else self._world.backend.guilds[guild_id]
+        guild_id = self._state.backend.get_channel(self._channel_id).guild_id
+        return None if guild_id is None else self._state.backend.guilds[guild_id]
 
     def _add_user(self, user_id: int) -> bool:
-        user = self._world.backend.users.get(user_id)
+        user = self._state.backend.users.get(user_id)
         if user is None:
             return False
         self._payload.setdefault("users", {})[str(user_id)] = dict(serializers.user_payload(user))
         guild = self._guild()
         if guild is not None and user_id in guild.members:
-            member = serializers.member_payload(self._world.backend, guild, guild.members[user_id], with_user=False)
-            permissions = self._world.backend.compute_permissions(guild.id, user_id, self._channel_id)
+            member = serializers.member_payload(self._state.backend, guild, guild.members[user_id], with_user=False)
+            permissions = self._state.backend.compute_permissions(guild.id, user_id, self._channel_id)
             self._payload.setdefault("members", {})[str(user_id)] = {**member, "permissions": str(permissions)}
         return True
 
@@ -94,7 +94,7 @@ class Resolved:
         return True
 
     def _add_channel(self, channel_id: int) -> bool:
-        backend = self._world.backend
+        backend = self._state.backend
         if self._guild() is None or not channel_accessible(backend, channel_id, self._person_id):
             return False
         channel = backend.channels[channel_id]

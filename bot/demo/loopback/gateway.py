@@ -14,10 +14,10 @@ import discord
 from aiohttp import WSMsgType, web
 
 from bot.demo.loopback import gateway_events as events
+from bot.demo.loopback.discord_state import DiscordState
 from bot.demo.loopback.events import Event, EventKind
 from bot.demo.loopback.gateway_connection import Connection
 from bot.demo.loopback.values import Payload
-from bot.demo.loopback.world import World
 
 _log = logging.getLogger(__name__)
 
@@ -69,13 +69,13 @@ class Gateway:
         url: the gateway's own address, which READY names for resuming.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, state: DiscordState) -> None:
         self.url = ""
-        self._world = world
+        self._state = state
         self._sessions: dict[str, Session] = {}
         self._connections: set[Connection] = set()
         self._was_online = False
-        world.backend.subscribers.append(self._tell_bots)
+        state.backend.subscribers.append(self._tell_bots)
 
     @property
     def online(self) -> bool:
@@ -95,7 +95,7 @@ class Gateway:
         for connection in list(self._connections):
             connection.abort()
         self._tell_online()
-        await self._world.hub.wait_for(lambda: not self._connections)
+        await self._state.hub.wait_for(lambda: not self._connections)
 
     async def close(self) -> None:
         """Close every connection the polite way and forget the sessions."""
@@ -151,7 +151,7 @@ class Gateway:
         elif (session := self._session_of(connection)) is None:
             connection.close_soon(_NOT_AUTHENTICATED)
         elif opcode == _REQUEST_MEMBERS:
-            for chunk in events.member_chunks(self._world, data):
+            for chunk in events.member_chunks(self._state, data):
                 session.dispatch("GUILD_MEMBERS_CHUNK", chunk)
         elif opcode in (_PRESENCE, _VOICE_STATE):
             _log.debug("Gateway opcode %s has no effect here: %s", opcode, data)
@@ -167,9 +167,9 @@ class Gateway:
         intents = events.intents_from(int(data.get("intents") or 0))
         if self._session_of(connection) is not None:
             connection.close_soon(_ALREADY_AUTHENTICATED)
-        elif data.get("token") != self._world.token:
+        elif data.get("token") != self._state.token:
             connection.close_soon(_AUTHENTICATION_FAILED)
-        elif missing := events.missing_grants(self._world, intents):
+        elif missing := events.missing_grants(self._state, intents):
             _log.info("A bot asked for privileged intents that it is not granted: %s", ", ".join(missing))
             connection.close_soon(_DISALLOWED_INTENTS)
         else:
@@ -177,12 +177,12 @@ class Gateway:
             self._sessions = {key: one for key, one in self._sessions.items() if one.connection is not None}
             session = Session(intents, connection)
             self._sessions[session.id] = session
-            session.dispatch("READY", events.ready_payload(self._world, session.id, self.url, data.get("shard")))
-            self._tell_bot(session, "GUILD_CREATE", events.guild_create_payload(self._world))
+            session.dispatch("READY", events.ready_payload(self._state, session.id, self.url, data.get("shard")))
+            self._tell_bot(session, "GUILD_CREATE", events.guild_create_payload(self._state))
             self._tell_online()
 
     def _resume(self, connection: Connection, data: Mapping[str, Any]) -> None:
-        if data.get("token") != self._world.token:
+        if data.get("token") != self._state.token:
             connection.close_soon(_AUTHENTICATION_FAILED)
             return
         session = self._sessions.get(data.get("session_id") or "")
@@ -203,12 +203,12 @@ class Gateway:
             self._tell_bot(session, event, payload)
 
     def _tell_bot(self, session: Session, event: str, payload: Mapping[str, Any]) -> None:
-        shaped = events.shaped_for(self._world, session.intents, event, payload)
+        shaped = events.shaped_for(self._state, session.intents, event, payload)
         if shaped is not None:
             session.dispatch(event, shaped)
 
     def _tell_online(self) -> None:
         if self.online != self._was_online:
             self._was_online = self.online
-            self._world.hub.publish(Event(EventKind.BOT, None, None, {"online": self.online}))
-        self._world.hub.changed()
+            self._state.hub.publish(Event(EventKind.BOT, None, None, {"online": self.online}))
+        self._state.hub.changed()

@@ -9,6 +9,7 @@ from simcord.enums import SELECT_TYPES, AppCommandType, ComponentType, Interacti
 from simcord.interactions import base_payload, nest_options, walk_to_subcommand
 
 from bot.demo.loopback.components import chosen_values, modal_data, usable_component
+from bot.demo.loopback.discord_state import DiscordState, as_loopback_errors
 from bot.demo.loopback.entities import Resolved
 from bot.demo.loopback.options import complete_options, options_so_far
 from bot.demo.loopback.registered_commands import (
@@ -18,7 +19,6 @@ from bot.demo.loopback.registered_commands import (
     usable_command,
 )
 from bot.demo.loopback.values import LARGEST_FILE, LoopbackError, Payload
-from bot.demo.loopback.world import World, as_loopback_errors
 
 
 class InteractionActions:
@@ -29,7 +29,7 @@ class InteractionActions:
     button, a command that is not there, an option's value out of range.
     """
 
-    _world: World
+    _state: DiscordState
 
     async def click(self, person_id: int, channel_id: int, message_id: int, custom_id: str) -> int:
         """Press a button of a message.
@@ -38,7 +38,7 @@ class InteractionActions:
             The interaction's id, for a modal that the bot may open.
         """
         with as_loopback_errors():
-            message = self._world.visible_message(person_id, channel_id, message_id)
+            message = self._state.visible_message(person_id, channel_id, message_id)
             button = usable_component(message.components, custom_id, (ComponentType.BUTTON,))
             data = {"custom_id": custom_id, "component_type": int(ComponentType.BUTTON), "id": button.get("id")}
             return self._send(person_id, channel_id, InteractionType.MESSAGE_COMPONENT, data, message)
@@ -55,9 +55,9 @@ class InteractionActions:
             The interaction's id.
         """
         with as_loopback_errors():
-            message = self._world.visible_message(person_id, channel_id, message_id)
+            message = self._state.visible_message(person_id, channel_id, message_id)
             menu = usable_component(message.components, custom_id, SELECT_TYPES)
-            resolved = Resolved(self._world, person_id, channel_id)
+            resolved = Resolved(self._state, person_id, channel_id)
             data: Payload = {
                 "custom_id": custom_id,
                 "component_type": menu["type"],
@@ -75,16 +75,16 @@ class InteractionActions:
             Discord's: `name`, `description`, `type` (3 string, 4 integer, 5 boolean, 6 user, 7 channel, 8 role,
             10 number, 11 attachment), `required`, `choices`, `autocomplete`, `min_value` and so on.
         """
-        return flat_commands(self._world)
+        return flat_commands(self._state)
 
     def commands_of(self, person_id: int, channel_id: int) -> list[Payload]:
         """As `commands`, but only those that a person may use in a channel."""
         with as_loopback_errors():
-            return flat_commands_of(self._world, person_id, channel_id)
+            return flat_commands_of(self._state, person_id, channel_id)
 
     def message_commands(self) -> list[str]:
         """List the names of the context-menu commands for messages that the bot registered, sorted."""
-        return message_command_names(self._world)
+        return message_command_names(self._state)
 
     async def invoke(
         self, person_id: int, channel_id: int, path: Sequence[str], options: Mapping[str, object] | None = None
@@ -111,9 +111,9 @@ class InteractionActions:
             The interaction's id.
         """
         with as_loopback_errors():
-            command = usable_command(self._world, person_id, channel_id, name, AppCommandType.MESSAGE)
-            message = self._world.visible_message(person_id, channel_id, message_id)
-            resolved = Resolved(self._world, person_id, channel_id)
+            command = usable_command(self._state, person_id, channel_id, name, AppCommandType.MESSAGE)
+            message = self._state.visible_message(person_id, channel_id, message_id)
+            resolved = Resolved(self._state, person_id, channel_id)
             resolved.add_message(message)
             data = {"id": command["id"], "name": name, "type": int(AppCommandType.MESSAGE)}
             data |= {"target_id": str(message_id)} | resolved.as_part()
@@ -144,8 +144,8 @@ class InteractionActions:
             use = self._command_use(person_id, channel_id, path)
             carried = options_so_far(use.name, use.leaf, options, focused, use.resolved)
             kind = InteractionType.APPLICATION_COMMAND_AUTOCOMPLETE
-            record = self._world.backend.interactions[self._send(person_id, channel_id, kind, use.data(carried))]
-        await self._world.hub.wait_for(lambda: not self._world.interactions.is_open(record))
+            record = self._state.backend.interactions[self._send(person_id, channel_id, kind, use.data(carried))]
+        await self._state.hub.wait_for(lambda: not self._state.interactions.is_open(record))
         if record.autocomplete_choices is None:
             raise LoopbackError(f"the bot did not answer the autocomplete of /{use.name}")
         return list(record.autocomplete_choices)
@@ -161,25 +161,25 @@ class InteractionActions:
             The id of the new interaction that carries the values to the bot.
         """
         with as_loopback_errors():
-            shown = self._world.backend.interactions.get(interaction_id)
+            shown = self._state.backend.interactions.get(interaction_id)
             if shown is None or shown.user_id != person_id or shown.modal is None or shown.modal_consumed:
                 raise LoopbackError(f"no modal is open for this person from interaction {interaction_id}")
             data = modal_data(shown.modal, values, shown.channel_id)
-            source = self._world.backend.messages[shown.channel_id].get(shown.source_message_id)
+            source = self._state.backend.messages[shown.channel_id].get(shown.source_message_id)
             shown.modal_consumed = True
             return self._send(person_id, shown.channel_id, InteractionType.MODAL_SUBMIT, data, source)
 
     def _command_use(self, person_id: int, channel_id: int, path: Sequence[str]) -> CommandUse:
-        command = usable_command(self._world, person_id, channel_id, path[0], AppCommandType.CHAT_INPUT)
-        return CommandUse(command, path, Resolved(self._world, person_id, channel_id))
+        command = usable_command(self._state, person_id, channel_id, path[0], AppCommandType.CHAT_INPUT)
+        return CommandUse(command, path, Resolved(self._state, person_id, channel_id))
 
     def _send(
         self, person_id: int, channel_id: int, kind: InteractionType, data: Payload, source: Any | None = None
     ) -> int:
         """Send an interaction to the bot; `source` is the message that it came from."""
-        channel = self._world.require(person_id, channel_id, "view_channel")
+        channel = self._state.require(person_id, channel_id, "view_channel")
         record, payload = base_payload(
-            self._world.backend,
+            self._state.backend,
             type=int(kind),
             channel_id=channel_id,
             guild_id=channel.guild_id,
@@ -189,9 +189,9 @@ class InteractionActions:
         payload["attachment_size_limit"] = LARGEST_FILE
         if source is not None:
             record.source_message_id = source.id
-            payload["message"] = self._world.message_payload(source)
-        self._world.interactions.sent(record)
-        self._world.backend.emit("INTERACTION_CREATE", payload)
+            payload["message"] = self._state.message_payload(source)
+        self._state.interactions.sent(record)
+        self._state.backend.emit("INTERACTION_CREATE", payload)
         return int(record.id)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from simcord.backend import serializers
 from simcord.backend.access import reaction_permissions
 
+from bot.demo.loopback.discord_state import DiscordState, as_loopback_errors
 from bot.demo.loopback.values import LARGEST_FILE, LoopbackError, Payload
-from bot.demo.loopback.world import World, as_loopback_errors
 
 _MOST_FILES = 10
 _FEWEST_TOGETHER, _MOST_TOGETHER = 2, 100
@@ -22,7 +22,7 @@ class MessageActions:
     visible to the person, the permission is theirs, the message is there and theirs.
     """
 
-    _world: World
+    _state: DiscordState
 
     async def send(
         self,
@@ -46,12 +46,12 @@ class MessageActions:
             The message's id.
         """
         with as_loopback_errors():
-            channel = self._world.require(person_id, channel_id, "view_channel")
-            self._world.require(person_id, channel_id, _send_permission(channel), *(["attach_files"] if files else []))
+            channel = self._state.require(person_id, channel_id, "view_channel")
+            self._state.require(person_id, channel_id, _send_permission(channel), *(["attach_files"] if files else []))
             reference = self._reference(person_id, channel_id, reply_to)
             self._check_files(files)
-            attachments = self._world.backend.store_attachments(channel_id, files)
-            message = self._world.backend.create_message(
+            attachments = self._state.backend.store_attachments(channel_id, files)
+            message = self._state.backend.create_message(
                 channel_id, person_id, content, reference=reference, attachments=attachments
             )
         return int(message.id)
@@ -72,21 +72,21 @@ class MessageActions:
             without_files: the names of attachments to remove; a person cannot add any by an edit.
         """
         with as_loopback_errors():
-            message = self._world.visible_message(person_id, channel_id, message_id)
+            message = self._state.visible_message(person_id, channel_id, message_id)
             if message.author_id != person_id:
                 raise LoopbackError("Discord refuses: only one's own messages can be edited")
             kept = [one for one in message.attachments if one["filename"] not in without_files]
             if not content.strip() and not kept:
                 raise LoopbackError("Discord refuses: Cannot send an empty message (error 50006)")
-            self._world.backend.edit_message(channel_id, message_id, {"content": content, "attachments": kept})
+            self._state.backend.edit_message(channel_id, message_id, {"content": content, "attachments": kept})
 
     async def delete(self, person_id: int, channel_id: int, message_id: int) -> None:
         """Delete one's own message, or with `manage_messages` anybody's."""
         with as_loopback_errors():
-            message = self._world.visible_message(person_id, channel_id, message_id)
+            message = self._state.visible_message(person_id, channel_id, message_id)
             if message.author_id != person_id:
-                self._world.require(person_id, channel_id, "manage_messages")
-            self._world.backend.delete_message(channel_id, message_id)
+                self._state.require(person_id, channel_id, "manage_messages")
+            self._state.backend.delete_message(channel_id, message_id)
 
     async def bulk_delete(self, person_id: int, channel_id: int, message_ids: Collection[int]) -> None:
         """Delete 2 to 100 messages of a server's channel at once, with `manage_messages`.
@@ -95,41 +95,41 @@ class MessageActions:
         event; ids that are not there are passed over.
         """
         with as_loopback_errors():
-            channel = self._world.require(person_id, channel_id, "view_channel", "manage_messages")
+            channel = self._state.require(person_id, channel_id, "view_channel", "manage_messages")
             if channel.guild_id is None:
                 raise LoopbackError("Discord refuses: messages of a DM are deleted one by one")
             if not _FEWEST_TOGETHER <= len(message_ids) <= _MOST_TOGETHER:
                 raise LoopbackError(
                     f"Discord refuses: {len(message_ids)} messages; {_FEWEST_TOGETHER} to {_MOST_TOGETHER} go together"
                 )
-            self._world.backend.bulk_delete_messages(channel_id, message_ids)
+            self._state.backend.bulk_delete_messages(channel_id, message_ids)
 
     async def dismiss(self, person_id: int, channel_id: int, message_id: int) -> None:
         """Dismiss an ephemeral message: it goes away for its person; the bot is not told."""
         with as_loopback_errors():
-            message = self._world.visible_message(person_id, channel_id, message_id)
+            message = self._state.visible_message(person_id, channel_id, message_id)
             if not message.is_ephemeral:
                 raise LoopbackError("Discord refuses: only ephemeral messages can be dismissed")
-            self._world.backend.delete_message(channel_id, message_id)
+            self._state.backend.delete_message(channel_id, message_id)
 
     async def react(self, person_id: int, channel_id: int, message_id: int, emoji: str) -> None:
         """Add a reaction: a Unicode emoji."""
         with as_loopback_errors():
-            message = self._world.visible_message(person_id, channel_id, message_id)
-            self._world.require(person_id, channel_id, *reaction_permissions(message, emoji))
-            self._world.backend.set_reaction(channel_id, message_id, emoji, person_id, True)
+            message = self._state.visible_message(person_id, channel_id, message_id)
+            self._state.require(person_id, channel_id, *reaction_permissions(message, emoji))
+            self._state.backend.set_reaction(channel_id, message_id, emoji, person_id, True)
 
     async def start_typing(self, person_id: int, channel_id: int) -> None:
         """Show that somebody is typing, for 10 s or until they send a message."""
         with as_loopback_errors():
-            channel = self._world.require(person_id, channel_id, "view_channel")
-            self._world.require(person_id, channel_id, _send_permission(channel))
+            channel = self._state.require(person_id, channel_id, "view_channel")
+            self._state.require(person_id, channel_id, _send_permission(channel))
         payload = {"channel_id": str(channel_id), "user_id": str(person_id)}
         if channel.guild_id is not None:
-            guild = self._world.backend.guilds[channel.guild_id]
-            member = serializers.member_payload(self._world.backend, guild, guild.members[person_id])
+            guild = self._state.backend.guilds[channel.guild_id]
+            member = serializers.member_payload(self._state.backend, guild, guild.members[person_id])
             payload |= {"guild_id": str(guild.id), "member": member}
-        self._world.backend.emit("TYPING_START", payload)
+        self._state.backend.emit("TYPING_START", payload)
 
     async def open_dm(self, person_id: int) -> int:
         """Open the person's DM with the bot, or find it.
@@ -137,9 +137,9 @@ class MessageActions:
         Returns:
             The DM's channel id.
         """
-        if person_id not in {person.id for person in self._world.people}:
+        if person_id not in {person.id for person in self._state.people}:
             raise LoopbackError(f"{person_id} is not one of the people here")
-        return int(self._world.backend.get_dm_channel(person_id).id)
+        return int(self._state.backend.get_dm_channel(person_id).id)
 
     async def create_thread(self, person_id: int, channel_id: int, name: str, *, message_id: int | None = None) -> int:
         """Start a public thread in a text channel, from a message or from none.
@@ -148,17 +148,17 @@ class MessageActions:
             The thread's channel id; a thread that starts from a message has the message's id.
         """
         with as_loopback_errors():
-            channel = self._world.require(person_id, channel_id, "view_channel", "create_public_threads")
+            channel = self._state.require(person_id, channel_id, "view_channel", "create_public_threads")
             if channel.guild_id is None or channel.is_thread:
                 raise LoopbackError("Discord refuses: threads start in text channels only")
             if message_id is not None:
-                self._world.visible_message(person_id, channel_id, message_id)
+                self._state.visible_message(person_id, channel_id, message_id)
             # A thread of its own is announced in its channel by a message; one from a message shows under that.
-            thread = self._world.backend.create_thread(
+            thread = self._state.backend.create_thread(
                 channel_id, name, person_id, message_id=message_id, broadcast=message_id is None
             )
         if message_id is not None:
-            self._world.backend.announce_thread_create(thread)
+            self._state.backend.announce_thread_create(thread)
         return int(thread.id)
 
     async def delete_channel(self, person_id: int, channel_id: int) -> None:
@@ -167,17 +167,17 @@ class MessageActions:
         Their messages go without an event of their own.
         """
         with as_loopback_errors():
-            channel = self._world.require(person_id, channel_id, "view_channel")
+            channel = self._state.require(person_id, channel_id, "view_channel")
             if channel.guild_id is None:
                 raise LoopbackError("Discord refuses: a DM cannot be deleted")
             needed = "manage_threads" if channel.is_thread else "manage_channels"
-            self._world.require(person_id, channel_id, needed)
-            self._world.backend.delete_channel(channel_id)
+            self._state.require(person_id, channel_id, needed)
+            self._state.backend.delete_channel(channel_id)
 
     def _reference(self, person_id: int, channel_id: int, reply_to: int | None) -> Payload | None:
         if reply_to is None:
             return None
-        if self._world.visible_message(person_id, channel_id, reply_to).is_ephemeral:
+        if self._state.visible_message(person_id, channel_id, reply_to).is_ephemeral:
             raise LoopbackError("Discord refuses: an ephemeral message cannot be replied to")
         return {"channel_id": str(channel_id), "message_id": str(reply_to)}
 

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from simcord.backend import serializers
 from simcord.backend.access import channel_accessible
 
+from bot.demo.loopback.discord_state import DiscordState, as_loopback_errors
 from bot.demo.loopback.events import Subscription
 from bot.demo.loopback.values import Payload
-from bot.demo.loopback.world import World, as_loopback_errors
 
 Found = TypeVar("Found")
 
@@ -20,7 +20,7 @@ Found = TypeVar("Found")
 class Observation:
     """The part of `LoopbackDiscord` through which its people see."""
 
-    _world: World
+    _state: DiscordState
 
     def channels_of(self, person_id: int) -> list[Payload]:
         """List where a person can read: text channels, each followed by its threads, then the DM with the bot.
@@ -29,8 +29,8 @@ class Observation:
             `{"id": "…", "name": "general", "kind": "text" | "thread" | "dm", "parent_id": "…" or None}` each.
             The DM is there once somebody opened it (`open_dm`, or the bot), under the bot's name.
         """
-        backend = self._world.backend
-        guild = backend.guilds[self._world.guild_id]
+        backend = self._state.backend
+        guild = backend.guilds[self._state.guild_id]
         listed: list[Payload] = []
         for channel_id in guild.channel_ids:
             channel = backend.channels[channel_id]
@@ -42,7 +42,7 @@ class Observation:
                     listed.append(_channel_entry(thread.id, thread.name, "thread", channel_id))
         dm_id = backend.dm_channels.get(person_id)
         if dm_id is not None:
-            listed.append(_channel_entry(dm_id, self._world.bot.name, "dm", None))
+            listed.append(_channel_entry(dm_id, self._state.bot.name, "dm", None))
         return listed
 
     def messages(self, person_id: int, channel_id: int) -> list[Payload]:
@@ -58,8 +58,8 @@ class Observation:
             LoopbackError: the person cannot read there.
         """
         with as_loopback_errors():
-            self._world.require(person_id, channel_id, "view_channel", "read_message_history")
-        backend = self._world.backend
+            self._state.require(person_id, channel_id, "view_channel", "read_message_history")
+        backend = self._state.backend
         stored = sorted(backend.messages[channel_id].values(), key=lambda message: int(message.id))
         return [
             dict(serializers.message_payload(backend, message, for_user=person_id))
@@ -69,11 +69,11 @@ class Observation:
 
     def typing(self, channel_id: int) -> list[int]:
         """List the ids of the users who are typing: since less than 10 s, and without a message since."""
-        return self._world.typing.in_channel(channel_id)
+        return self._state.typing.in_channel(channel_id)
 
     def subscribe(self) -> Subscription:
         """Receive every event from now on: `async for event in server.subscribe()`. See `EventKind`."""
-        return self._world.hub.subscribe()
+        return self._state.hub.subscribe()
 
     async def wait_for(
         self,
@@ -97,7 +97,7 @@ class Observation:
         """
         try:
             async with asyncio.timeout(timeout):
-                return await self._world.hub.wait_for(condition)
+                return await self._state.hub.wait_for(condition)
         except TimeoutError:
             raise TimeoutError(f"not within {timeout:g} s: {what or _source_of(condition)}") from None
 

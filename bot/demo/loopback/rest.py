@@ -17,6 +17,7 @@ from simcord.http import routes  # noqa: F401  importing it registers the routes
 from simcord.http.router import RouteNotImplemented, UnsupportedField, dispatch
 
 from bot.demo.loopback.checks import check_message, check_uploads, precise_error
+from bot.demo.loopback.discord_state import DiscordState
 from bot.demo.loopback.events import Event, EventKind
 from bot.demo.loopback.faults import Faults, json_response
 from bot.demo.loopback.gateway_events import application_flags
@@ -24,7 +25,6 @@ from bot.demo.loopback.nonces import Nonces
 from bot.demo.loopback.registered_commands import flat_commands
 from bot.demo.loopback.request_body import RequestBody, read_body
 from bot.demo.loopback.values import ApiCall, Payload
-from bot.demo.loopback.world import World
 
 _log = logging.getLogger(__name__)
 
@@ -47,11 +47,11 @@ class RestApi:
         gateway_url: where the gateway is, for bots that ask.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, state: DiscordState) -> None:
         self.gateway_url = ""
         self.calls: list[ApiCall] = []
         self.faults = Faults()
-        self._world = world
+        self._state = state
         self._nonces = Nonces()
 
     def add_routes(self, application: web.Application) -> None:
@@ -64,11 +64,11 @@ class RestApi:
         path = request.rel_url.raw_path.removeprefix(_PREFIX)
         response = self.faults.next_response(request.method, path) or await self._answer(request, path)
         self.calls.append(ApiCall(request.method, path, response.status, at))
-        self._world.hub.changed()
+        self._state.hub.changed()
         return response
 
     async def _download(self, request: web.Request) -> web.Response:
-        stored = self._world.cdn.get(request.rel_url.raw_path.removeprefix("/cdn"))
+        stored = self._state.cdn.get(request.rel_url.raw_path.removeprefix("/cdn"))
         if stored is None:
             return web.Response(status=404)
         content, content_type = stored
@@ -87,7 +87,7 @@ class RestApi:
         once, except for interactions and webhooks, where it retries every error from 500 up for 25 s.
         """
         by_token_in_path = _BY_TOKEN_IN_PATH.fullmatch(path)
-        if not by_token_in_path and request.headers.get("Authorization") != f"Bot {self._world.token}":
+        if not by_token_in_path and request.headers.get("Authorization") != f"Bot {self._state.token}":
             return json_response({"message": "401: Unauthorized", "code": 0}, 401)
         try:
             data = self._do(request, path, await read_body(request))
@@ -106,7 +106,7 @@ class RestApi:
         if path in ("/gateway", "/gateway/bot"):
             return self._gateway_facts()
         check_uploads(body.uploads)
-        check_message(self._world.backend, request.method, path, body)
+        check_message(self._state.backend, request.method, path, body)
         reason = unquote(request.headers.get("X-Audit-Log-Reason", "")) or None
         if path in _APPLICATION:
             return self._application(self._dispatch(request.method, "/oauth2/applications/@me", body))
@@ -130,19 +130,19 @@ class RestApi:
         """Have simcord do it."""
         body = body or RequestBody()
         return dispatch(
-            self._world.backend,
+            self._state.backend,
             method,
             path,
             json=body.data,
             params=dict(params or {}),
             files=body.uploads,
             reason=reason,
-            message_content_access="message_content" in self._world.granted_intents,
+            message_content_access="message_content" in self._state.granted_intents,
         )
 
     def _send_once(self, path: str, body: RequestBody, reason: str | None) -> Payload:
         """Send a message, unless it was sent already: simcord has no nonces."""
-        earlier = self._nonces.earlier(self._world.backend, body.data)
+        earlier = self._nonces.earlier(self._state.backend, body.data)
         if earlier is not None:
             sent = self._dispatch("GET", "/channels/{}/messages/{}".format(*earlier))
         else:
@@ -157,8 +157,8 @@ class RestApi:
         return list(next_ones[::-1])
 
     def _application(self, data: Mapping[str, Any]) -> Payload:
-        owner = serializers.user_payload(self._world.backend.users[self._world.people[0].id])
-        return {**data, "owner": owner, "flags": application_flags(self._world)}
+        owner = serializers.user_payload(self._state.backend.users[self._state.people[0].id])
+        return {**data, "owner": owner, "flags": application_flags(self._state)}
 
     def _gateway_facts(self) -> Payload:
         limit = {"total": 1000, "remaining": 999, "reset_after": 86_400_000, "max_concurrency": 1}
@@ -167,10 +167,10 @@ class RestApi:
     def _tell(self, method: str, path: str) -> None:
         callback = _CALLBACK.fullmatch(path)
         if callback is not None:
-            self._world.interactions.answered(self._world.backend.interactions[int(callback[1])])
+            self._state.interactions.answered(self._state.backend.interactions[int(callback[1])])
         elif method == "PUT" and _COMMANDS.fullmatch(path):
-            data = {"commands": flat_commands(self._world)}
-            self._world.hub.publish(Event(EventKind.COMMANDS, None, None, data))
+            data = {"commands": flat_commands(self._state)}
+            self._state.hub.publish(Event(EventKind.COMMANDS, None, None, data))
 
 
 def _wants_answer(path: str, query: Mapping[str, str]) -> bool:

@@ -7,6 +7,7 @@ from typing import Self
 
 from aiohttp import web
 
+from bot.demo.loopback.discord_state import DiscordState
 from bot.demo.loopback.faults import Fault
 from bot.demo.loopback.gateway import Gateway
 from bot.demo.loopback.interaction_actions import InteractionActions
@@ -14,7 +15,6 @@ from bot.demo.loopback.message_actions import MessageActions
 from bot.demo.loopback.observation import Observation
 from bot.demo.loopback.rest import RestApi
 from bot.demo.loopback.values import ApiCall, Channel, Person
-from bot.demo.loopback.world import World
 
 _LARGEST_REQUEST = 32 * 1024 * 1024
 
@@ -43,9 +43,9 @@ class LoopbackDiscord(MessageActions, InteractionActions, Observation):
                 `presences` and `message_content`. None is granted by default, as for a new application. A bot
                 that asks for another one is closed with 4014.
         """
-        self._world = World(frozenset(granted_intents))
-        self._gateway = Gateway(self._world)
-        self._rest = RestApi(self._world)
+        self._state = DiscordState(frozenset(granted_intents))
+        self._gateway = Gateway(self._state)
+        self._rest = RestApi(self._state)
         self._runner: web.AppRunner | None = None
         self.api_url = ""
         self.gateway_url = ""
@@ -64,12 +64,12 @@ class LoopbackDiscord(MessageActions, InteractionActions, Observation):
         address = f"127.0.0.1:{self._runner.addresses[0][1]}"
         self.api_url = f"http://{address}/api/v10"
         self.gateway_url = self._gateway.url = self._rest.gateway_url = f"ws://{address}/gateway/"
-        self.cdn_url = self._world.cdn.base_url = f"http://{address}/cdn"
+        self.cdn_url = self._state.cdn.base_url = f"http://{address}/cdn"
 
     async def close(self) -> None:
         """Close the gateway to every bot, end every subscription, stop answering. May be called twice."""
         await self._gateway.close()
-        self._world.close()
+        self._state.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -86,12 +86,12 @@ class LoopbackDiscord(MessageActions, InteractionActions, Observation):
     @property
     def bot_token(self) -> str:
         """The bot's token. REST refuses any other with 401, the gateway with close code 4004."""
-        return self._world.token
+        return self._state.token
 
     @property
     def bot(self) -> Person:
         """The bot, "Phi". Its application has the same id."""
-        return self._world.bot
+        return self._state.bot
 
     @property
     def bot_online(self) -> bool:
@@ -101,17 +101,17 @@ class LoopbackDiscord(MessageActions, InteractionActions, Observation):
     @property
     def guild_id(self) -> int:
         """The id of the one guild."""
-        return self._world.guild_id
+        return self._state.guild_id
 
     @property
     def people(self) -> tuple[Person, ...]:
         """Ada, Grace and Linus, members of the guild."""
-        return self._world.people
+        return self._state.people
 
     @property
     def channels(self) -> tuple[Channel, ...]:
         """The guild's text channels `general`, `help` and `random`. Everybody may read and write in them."""
-        return self._world.channels
+        return self._state.channels
 
     @property
     def calls(self) -> Sequence[ApiCall]:
@@ -157,4 +157,4 @@ class LoopbackDiscord(MessageActions, InteractionActions, Observation):
             allow: names as in `discord.Permissions`, such as `manage_messages`.
             deny: likewise, such as `send_messages` or `view_channel`.
         """
-        self._world.set_permissions(user_id, channel_id, allow=allow, deny=deny)
+        self._state.set_permissions(user_id, channel_id, allow=allow, deny=deny)

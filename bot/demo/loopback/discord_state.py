@@ -36,7 +36,7 @@ def as_loopback_errors() -> Iterator[None]:
         raise LoopbackError(str(error)) from error
 
 
-class World:
+class DiscordState:
     """The state behind the server. REST, the gateway and the people's verbs all work on it.
 
     Attributes:
