@@ -4,7 +4,7 @@ Start a `LoopbackDiscord`, point discord.py at it with `connect_discord_py`, run
 `bot_token`, and be one of its people: send, click, invoke, and see what they would see.
 """
 
-from bot.demo.loopback.client import connect_discord_py
+from bot.demo.loopback.discord_py import connect_discord_py
 from bot.demo.loopback.events import Event, EventKind, Subscription
 from bot.demo.loopback.server import LoopbackDiscord
 from bot.demo.loopback.values import ApiCall, Channel, LoopbackError, Person

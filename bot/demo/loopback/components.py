@@ -9,7 +9,7 @@ from simcord import _modal
 from simcord.components import walk_components
 from simcord.enums import ComponentType
 
-from bot.demo.loopback.entities import Resolved
+from bot.demo.loopback.resolved_entities import ResolvedEntities
 from bot.demo.loopback.values import LoopbackError, Payload
 
 
@@ -28,7 +28,7 @@ def usable_component(components: Sequence[Payload], custom_id: str, types: Seque
     raise LoopbackError(f"the message has no such component {custom_id!r}")
 
 
-def chosen_values(menu: Payload, values: Sequence[str], resolved: Resolved) -> list[str]:
+def chosen_values(menu: Payload, values: Sequence[str], resolved: ResolvedEntities) -> list[str]:
     """Check what was chosen from a menu, and return it as the interaction carries it."""
     least, most = menu.get("min_values", 1), menu.get("max_values", 1)
     if not least <= len(values) <= most or len(set(values)) != len(values):

@@ -8,16 +8,16 @@ from typing import Any
 from simcord.enums import SELECT_TYPES, AppCommandType, ComponentType, InteractionType
 from simcord.interactions import base_payload, nest_options, walk_to_subcommand
 
+from bot.demo.loopback.command_options import complete_options, options_so_far
 from bot.demo.loopback.components import chosen_values, modal_data, usable_component
 from bot.demo.loopback.discord_state import DiscordState, as_loopback_errors
-from bot.demo.loopback.entities import Resolved
-from bot.demo.loopback.options import complete_options, options_so_far
 from bot.demo.loopback.registered_commands import (
     flat_commands,
     flat_commands_of,
     message_command_names,
     usable_command,
 )
+from bot.demo.loopback.resolved_entities import ResolvedEntities
 from bot.demo.loopback.values import LARGEST_FILE, LoopbackError, Payload
 
 
@@ -57,7 +57,7 @@ class InteractionActions:
         with as_loopback_errors():
             message = self._state.visible_message(person_id, channel_id, message_id)
             menu = usable_component(message.components, custom_id, SELECT_TYPES)
-            resolved = Resolved(self._state, person_id, channel_id)
+            resolved = ResolvedEntities(self._state, person_id, channel_id)
             data: Payload = {
                 "custom_id": custom_id,
                 "component_type": menu["type"],
@@ -113,7 +113,7 @@ class InteractionActions:
         with as_loopback_errors():
             command = usable_command(self._state, person_id, channel_id, name, AppCommandType.MESSAGE)
             message = self._state.visible_message(person_id, channel_id, message_id)
-            resolved = Resolved(self._state, person_id, channel_id)
+            resolved = ResolvedEntities(self._state, person_id, channel_id)
             resolved.add_message(message)
             data = {"id": command["id"], "name": name, "type": int(AppCommandType.MESSAGE)}
             data |= {"target_id": str(message_id)} | resolved.as_part()
@@ -171,7 +171,7 @@ class InteractionActions:
 
     def _command_use(self, person_id: int, channel_id: int, path: Sequence[str]) -> CommandUse:
         command = usable_command(self._state, person_id, channel_id, path[0], AppCommandType.CHAT_INPUT)
-        return CommandUse(command, path, Resolved(self._state, person_id, channel_id))
+        return CommandUse(command, path, ResolvedEntities(self._state, person_id, channel_id))
 
     def _send(
         self, person_id: int, channel_id: int, kind: InteractionType, data: Payload, source: Any | None = None
@@ -204,7 +204,7 @@ class CommandUse:
         resolved: the entities that the options name.
     """
 
-    def __init__(self, command: Payload, path: Sequence[str], resolved: Resolved) -> None:
+    def __init__(self, command: Payload, path: Sequence[str], resolved: ResolvedEntities) -> None:
         self.name = " ".join(path)
         self.leaf, self._nesting = walk_to_subcommand(command, list(path[1:]))
         self.resolved = resolved

@@ -1,4 +1,4 @@
-"""Nonces: how a bot sends a message again without showing it twice."""
+"""SentNonces: how a bot sends a message again without showing it twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.demo.loopback.values import Payload
 _REMEMBERED_SECONDS = 300.0
 
 
-class Nonces:
+class SentNonces:
     """Remembers the messages that a bot sent with `enforce_nonce`, for a few minutes.
 
     Source: https://discord.com/developers/docs/resources/message#create-message

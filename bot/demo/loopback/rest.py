@@ -16,12 +16,12 @@ from simcord.backend.errors import BackendError
 from simcord.http import routes  # noqa: F401  importing it registers the routes
 from simcord.http.router import RouteNotImplemented, UnsupportedField, dispatch
 
-from bot.demo.loopback.checks import check_message, check_uploads, precise_error
 from bot.demo.loopback.discord_state import DiscordState
 from bot.demo.loopback.events import Event, EventKind
 from bot.demo.loopback.faults import Faults, json_response
 from bot.demo.loopback.gateway_events import application_flags
-from bot.demo.loopback.nonces import Nonces
+from bot.demo.loopback.message_checks import check_message, check_uploads, precise_error
+from bot.demo.loopback.nonces import SentNonces
 from bot.demo.loopback.registered_commands import flat_commands
 from bot.demo.loopback.request_body import RequestBody, read_body
 from bot.demo.loopback.values import ApiCall, Payload
@@ -52,7 +52,7 @@ class RestApi:
         self.calls: list[ApiCall] = []
         self.faults = Faults()
         self._state = state
-        self._nonces = Nonces()
+        self._nonces = SentNonces()
 
     def add_routes(self, application: web.Application) -> None:
         """Answer below `/api/v10` and `/cdn`."""

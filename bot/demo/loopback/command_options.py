@@ -9,14 +9,16 @@ from simcord.backend.errors import SetupError
 from simcord.enums import OptionType
 from simcord.interactions import parse_option_input, validate_option_value
 
-from bot.demo.loopback.entities import Resolved
+from bot.demo.loopback.resolved_entities import ResolvedEntities
 from bot.demo.loopback.values import LoopbackError, Payload
 
 _NUMERIC = (OptionType.INTEGER, OptionType.NUMBER)
 _BY_ID = (OptionType.USER, OptionType.CHANNEL, OptionType.ROLE, OptionType.MENTIONABLE)
 
 
-def complete_options(name: str, command: Payload, given: Mapping[str, object], resolved: Resolved) -> list[Payload]:
+def complete_options(
+    name: str, command: Payload, given: Mapping[str, object], resolved: ResolvedEntities
+) -> list[Payload]:
     """Check every option that was given and that none is missing.
 
     Args:
@@ -36,7 +38,7 @@ def complete_options(name: str, command: Payload, given: Mapping[str, object], r
 
 
 def options_so_far(
-    name: str, command: Payload, given: Mapping[str, object], focused: str, resolved: Resolved
+    name: str, command: Payload, given: Mapping[str, object], focused: str, resolved: ResolvedEntities
 ) -> list[Payload]:
     """Take what has been filled in so far, for autocomplete. Values that are not allowed yet are left out, and the
     focused option is carried as it was typed."""
@@ -67,7 +69,7 @@ def _declared(name: str, command: Payload, given: Mapping[str, object]) -> dict[
     return declared
 
 
-def _carried(name: str, option: Payload, value: object, resolved: Resolved) -> Payload:
+def _carried(name: str, option: Payload, value: object, resolved: ResolvedEntities) -> Payload:
     kind = option["type"]
     carried: Any
     if kind in _BY_ID:

@@ -26,7 +26,7 @@ _MENU_KINDS: Mapping[int, tuple[str, ...]] = {
 }
 
 
-class Resolved:
+class ResolvedEntities:
     """Collects the entities that one interaction names."""
 
     def __init__(self, state: DiscordState, person_id: int, channel_id: int) -> None:
