@@ -16,7 +16,7 @@ from aiohttp import WSMsgType, web
 from bot.demo.loopback import gateway_events as events
 from bot.demo.loopback.discord_state import DiscordState
 from bot.demo.loopback.events import Event, EventKind
-from bot.demo.loopback.gateway_connection import Connection
+from bot.demo.loopback.gateway_connection import GatewayConnection
 from bot.demo.loopback.values import Payload
 
 _log = logging.getLogger(__name__)
@@ -35,10 +35,10 @@ _GOING_AWAY = 1001
 class Session:
     """What a bot has after IDENTIFY. It outlives its connection, and remembers its events for a resume."""
 
-    def __init__(self, intents: discord.Intents, connection: Connection) -> None:
+    def __init__(self, intents: discord.Intents, connection: GatewayConnection) -> None:
         self.id = secrets.token_hex(16)
         self.intents = intents
-        self.connection: Connection | None = connection
+        self.connection: GatewayConnection | None = connection
         self.sequence = 0
         self._sent: deque[tuple[int, Payload]] = deque(maxlen=_REMEMBERED_EVENTS)
 
@@ -54,7 +54,7 @@ class Session:
         """Whether every event after that number is still remembered."""
         return bool(self._sent) and self._sent[0][0] <= sequence + 1
 
-    def replay_after(self, sequence: int, connection: Connection) -> None:
+    def replay_after(self, sequence: int, connection: GatewayConnection) -> None:
         """Move to a new connection and send there what came after that number."""
         self.connection = connection
         for number, frame in self._sent:
@@ -73,7 +73,7 @@ class Gateway:
         self.url = ""
         self._state = state
         self._sessions: dict[str, Session] = {}
-        self._connections: set[Connection] = set()
+        self._connections: set[GatewayConnection] = set()
         self._was_online = False
         state.backend.subscribers.append(self._tell_bots)
 
@@ -109,7 +109,7 @@ class Gateway:
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(compress=False, max_msg_size=1 << 16)
         await socket.prepare(request)
-        connection = Connection(request, socket)
+        connection = GatewayConnection(request, socket)
         self._connections.add(connection)
         connection.send({"op": _HELLO, "t": None, "s": None, "d": {"heartbeat_interval": _HEARTBEAT_INTERVAL_MS}})
         try:
@@ -122,7 +122,7 @@ class Gateway:
             await connection.end()
         return socket
 
-    def _lose(self, connection: Connection, close_code: int | None) -> None:
+    def _lose(self, connection: GatewayConnection, close_code: int | None) -> None:
         """A connection is gone. Closing with 1000 or 1001 is how a bot says that it will not resume."""
         for session in list(self._sessions.values()):
             if session.connection is connection:
@@ -131,7 +131,7 @@ class Gateway:
                     del self._sessions[session.id]
         self._tell_online()
 
-    def _receive(self, connection: Connection, text: str) -> None:
+    def _receive(self, connection: GatewayConnection, text: str) -> None:
         try:
             frame = json.loads(text)
             opcode, data = frame["op"], frame.get("d")
@@ -160,10 +160,10 @@ class Gateway:
 
     # -------------------------------------------------------------- sessions
 
-    def _session_of(self, connection: Connection) -> Session | None:
+    def _session_of(self, connection: GatewayConnection) -> Session | None:
         return next((one for one in self._sessions.values() if one.connection is connection), None)
 
-    def _identify(self, connection: Connection, data: Mapping[str, Any]) -> None:
+    def _identify(self, connection: GatewayConnection, data: Mapping[str, Any]) -> None:
         intents = events.intents_from(int(data.get("intents") or 0))
         if self._session_of(connection) is not None:
             connection.close_soon(_ALREADY_AUTHENTICATED)
@@ -181,7 +181,7 @@ class Gateway:
             self._tell_bot(session, "GUILD_CREATE", events.guild_create_payload(self._state))
             self._tell_online()
 
-    def _resume(self, connection: Connection, data: Mapping[str, Any]) -> None:
+    def _resume(self, connection: GatewayConnection, data: Mapping[str, Any]) -> None:
         if data.get("token") != self._state.token:
             connection.close_soon(_AUTHENTICATION_FAILED)
             return

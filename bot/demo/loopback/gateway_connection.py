@@ -12,7 +12,7 @@ from aiohttp import ClientConnectionResetError, web
 from bot.demo.loopback.values import Payload
 
 
-class Connection:
+class GatewayConnection:
     """Sends frames over a websocket in order, compressed as the client asked in its address.
 
     With `compress=zlib-stream` every frame is one flush of one zlib stream. Any other wish gets plain text, which
