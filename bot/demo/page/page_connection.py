@@ -9,11 +9,11 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from bot.demo.loopback import LoopbackDiscord, LoopbackError, Subscription
 from bot.demo.loopback.values import Payload
-from bot.demo.page.person_view import Sight
-from bot.demo.page.requests import Requests, Result
+from bot.demo.page.actions import ActionResult, PageActions
+from bot.demo.page.person_view import PersonView
 
 
-class Visit:
+class PageConnection:
     """Serves one websocket.
 
     The page sends `{"id": 1, "action": "send", …}` and gets `{"reply": 1, "result": …}`, or `{"reply": 1, "error":
@@ -24,8 +24,8 @@ class Visit:
     def __init__(self, discord: LoopbackDiscord, socket: web.WebSocketResponse) -> None:
         self._discord = discord
         self._socket = socket
-        self._sight: Sight | None = None
-        self._requests: Requests | None = None
+        self._view: PersonView | None = None
+        self._actions: PageActions | None = None
 
     async def run(self) -> None:
         """Serve until the page is left or the demo ends."""
@@ -40,7 +40,7 @@ class Visit:
 
     async def _pass_on(self, subscription: Subscription) -> None:
         async for event in subscription:
-            news = None if self._sight is None else self._sight.news(event)
+            news = None if self._view is None else self._view.news(event)
             if news is not None:
                 await self._tell(news)
         await self._socket.close(code=WSCloseCode.GOING_AWAY)
@@ -53,21 +53,21 @@ class Visit:
         else:
             await self._tell({"reply": request["id"], "result": result})
 
-    async def _do(self, request: Payload) -> Result:
+    async def _do(self, request: Payload) -> ActionResult:
         if request["action"] == "become":
             await self._become(request["person"])
             return None
-        if self._requests is None:
+        if self._actions is None:
             raise LoopbackError("nobody was chosen yet")
-        return await self._requests.do(request)
+        return await self._actions.do(request)
 
     async def _become(self, wanted: str | None) -> None:
         ids = [person.id for person in self._discord.people]
         person_id = next((known for known in ids if str(known) == wanted), ids[0])
         await self._discord.open_dm(person_id)
-        self._requests = Requests(self._discord, person_id)
-        self._sight = Sight(self._discord, person_id)
-        await self._tell({"event": "state", "state": self._sight.state()})
+        self._actions = PageActions(self._discord, person_id)
+        self._view = PersonView(self._discord, person_id)
+        await self._tell({"event": "state", "state": self._view.state()})
 
     async def _tell(self, news: Payload) -> None:
         with suppress(ConnectionResetError):  # the page was left in between; the visit is ending

@@ -8,7 +8,7 @@ from bot.demo.loopback.values import Payload
 _SERVER_NAME = "Phi's playground"
 
 
-class Sight:
+class PersonView:
     """One person's view. Ids are strings, for JavaScript's numbers cannot hold them."""
 
     def __init__(self, discord: LoopbackDiscord, person_id: int) -> None:

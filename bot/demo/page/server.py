@@ -7,8 +7,8 @@ from pathlib import Path
 from aiohttp import WSCloseCode, web
 
 from bot.demo.loopback import LoopbackDiscord
-from bot.demo.page.guard import Guard
-from bot.demo.page.page_connection import Visit
+from bot.demo.page.access import AccessGuard
+from bot.demo.page.page_connection import PageConnection
 
 _STATIC = Path(__file__).parent / "static"
 _LARGEST_REQUEST = 16 * 1024 * 1024  # 10 MiB of files in base64, and some text
@@ -25,7 +25,7 @@ class DemoPage:
             discord: a started server. It is not closed with the page.
         """
         self._discord = discord
-        self._guard = Guard()
+        self._guard = AccessGuard()
         self._files = {path.name: path for path in _STATIC.iterdir()}
         self._sockets: set[web.WebSocketResponse] = set()
         self._runner: web.AppRunner | None = None
@@ -75,7 +75,7 @@ class DemoPage:
         await socket.prepare(request)
         self._sockets.add(socket)
         try:
-            await Visit(self._discord, socket).run()
+            await PageConnection(self._discord, socket).run()
         finally:
             self._sockets.discard(socket)
         return socket

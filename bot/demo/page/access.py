@@ -27,7 +27,7 @@ _HEADERS = {
 }
 
 
-class Guard:
+class AccessGuard:
     """Checks every request of an application and adds the headers that keep the page to itself.
 
     Every route's path must begin with `/{secret}/`.
