@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import pytest_asyncio
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from bot.demo.loopback import LoopbackDiscord, connect_discord_py
 from bot.demo.page import DemoPage
@@ -16,7 +16,9 @@ from tests.demo.page.echo_bot import EchoBot
 
 __all__ = ["browser"]
 
-WAIT_MILLISECONDS = 8000
+# Generous, because a busy machine is slow; a page that behaves never waits this long.
+WAIT_MILLISECONDS = 30_000
+expect.set_options(timeout=WAIT_MILLISECONDS)
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Demo:
     url: str
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def demo() -> AsyncIterator[Demo]:
     """A demo whose bot is online and has registered its commands."""
     async with LoopbackDiscord() as discord:
@@ -47,7 +49,7 @@ async def demo() -> AsyncIterator[Demo]:
 Visitor = Callable[[], Awaitable[Page]]
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def visit(browser: Browser, demo: Demo) -> AsyncIterator[Visitor]:
     """Opens the page in a fresh browser profile. A script error on any opened page fails the test."""
     errors: list[str] = []

@@ -13,7 +13,7 @@ from bot.demo.loopback import LoopbackDiscord
 from bot.demo.page import DemoPage
 from tests.demo.page.conftest import Demo, Visitor
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def status(url: str, **headers: str) -> int:

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from tests.demo.page.conftest import Demo, Visitor, become
 from tests.demo.page.test_conversation import write
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def command(page: Page, name: str) -> None:
