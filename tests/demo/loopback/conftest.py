@@ -28,7 +28,7 @@ async def running(bot: SampleBot, server: LoopbackDiscord) -> AsyncIterator[Samp
             await asyncio.wait([task])
 
 
-async def eventually(condition: Callable[[], Any], seconds: float = 10) -> Any:
+async def eventually(condition: Callable[[], Any], seconds: float = 30) -> Any:
     """Wait for something on the bot's side, where nothing tells of a change."""
     async with asyncio.timeout(seconds):
         while not (found := condition()):  # noqa: ASYNC110  discord.py gives no event to wait for

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import discord
 import pytest
 
-from bot.demo.loopback import Event, LoopbackDiscord, LoopbackError, Subscription
+from bot.demo.loopback import Event, LoopbackDiscord, LoopbackError, Subscription, interaction_state
 from bot.demo.loopback.values import Payload
 from tests.demo.loopback.sample_bot import Buttons, SampleBot
 
@@ -218,9 +218,11 @@ async def test_a_command_works_in_the_dm(server: LoopbackDiscord, bot: SampleBot
 
 
 async def test_an_interaction_that_is_not_answered_fails_after_three_seconds(
-    server: LoopbackDiscord, bot: SampleBot
+    server: LoopbackDiscord, bot: SampleBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada, general = server.people[0].id, server.channels[0].id
+    assert interaction_state.ANSWER_SECONDS == 3
+    monkeypatch.setattr(interaction_state, "ANSWER_SECONDS", 0.1)
     events = server.subscribe()
     await server.invoke(ada, general, ["silent"])
     statuses = []

@@ -26,6 +26,7 @@ class Demo:
     """A running demo."""
 
     discord: LoopbackDiscord
+    bot: EchoBot
     page: DemoPage
     url: str
 
@@ -40,7 +41,7 @@ async def demo() -> AsyncIterator[Demo]:
             bot = EchoBot()
             running = asyncio.create_task(bot.start(discord.bot_token))
             await discord.wait_for(lambda: discord.bot_online and discord.commands())
-            yield Demo(discord, page, url)
+            yield Demo(discord, bot, page, url)
             await page.close()
             await bot.close()
             await running

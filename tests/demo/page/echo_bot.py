@@ -7,7 +7,7 @@ import asyncio
 import discord
 from discord import app_commands
 
-WORDS_APART = 0.15  # seconds between two words of an answer
+WORDS_APART = 0.03  # seconds between two words of an answer
 SAMPLES = {
     "markdown": (
         "# Answer\n**bold** *slanted* __under__ ~~gone~~ `code` ||secret||\n> quoted words\n- one\n  - nested\n- two\n"
@@ -60,6 +60,8 @@ class EchoBot(discord.Client):
     def __init__(self) -> None:
         super().__init__(intents=discord.Intents.default())
         self.tree = app_commands.CommandTree(self)
+        self.may_answer = asyncio.Event()  # a test clears it to look at the page before the answer comes
+        self.may_answer.set()
         add_commands(self.tree)
 
     async def setup_hook(self) -> None:
@@ -81,7 +83,7 @@ class EchoBot(discord.Client):
 
     async def _stream(self, message: discord.Message, words: str) -> None:
         async with message.channel.typing():
-            await asyncio.sleep(WORDS_APART)
+            await self.may_answer.wait()
         said = ["You", "said:", *words.split()]
         answer = await message.reply(said[0])
         for count in range(2, len(said) + 1):
@@ -102,9 +104,9 @@ def add_commands(tree: app_commands.CommandTree[EchoBot]) -> None:
 
     @tree.command(description="Say something slowly")
     @app_commands.describe(words="What to say", loud="In capitals")
-    async def say(interaction: discord.Interaction, words: str, loud: bool = False) -> None:
+    async def say(interaction: discord.Interaction[EchoBot], words: str, loud: bool = False) -> None:
         await interaction.response.defer()
-        await asyncio.sleep(WORDS_APART * 4)
+        await interaction.client.may_answer.wait()
         await interaction.followup.send(words.upper() if loud else words)
 
     @say.autocomplete("words")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
+from bot.demo.loopback import interaction_state
 from tests.demo.page.conftest import Demo, Visitor, become
 from tests.demo.page.test_conversation import write
 
@@ -54,8 +55,10 @@ async def test_options_complete_and_a_deferred_answer_thinks_first(demo: Demo, v
     await page.locator(".option .picker-row[data-label=hello]").click()
     await page.keyboard.press("Tab")
     await page.locator("[data-option=loud] .picker-row[data-label=True]").click()
+    demo.bot.may_answer.clear()
     await page.keyboard.press("Enter")
     await expect(page.locator(".thinking")).to_have_text("Phi is thinking…")
+    demo.bot.may_answer.set()
     await expect(page.locator(".message .markdown")).to_contain_text("HELLO")
     await expect(page.locator(".above-line")).to_have_text("AAda used /say")
 
@@ -92,7 +95,8 @@ async def test_a_command_on_a_message(demo: Demo, visit: Visitor) -> None:
     await expect(page.locator(".message.ephemeral")).to_contain_text("3 words")
 
 
-async def test_a_command_without_an_answer_says_so(demo: Demo, visit: Visitor) -> None:
+async def test_a_command_without_an_answer_says_so(demo: Demo, visit: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interaction_state, "ANSWER_SECONDS", 0.3)
     page = await visit()
     await command(page, "silent")
     await page.keyboard.press("Enter")
