@@ -15,9 +15,10 @@ from simcord.backend.models import Overwrite
 from simcord.enums import OverwriteType
 from simcord.intents import PRIVILEGED_INTENTS
 
+from bot.demo.loopback.backend import LoopbackBackend
+from bot.demo.loopback.cdn import Cdn
 from bot.demo.loopback.events import Event, EventHub, EventKind
 from bot.demo.loopback.interaction_state import InteractionState
-from bot.demo.loopback.storage import Cdn, LoopbackBackend
 from bot.demo.loopback.typing_state import TypingState
 from bot.demo.loopback.values import Channel, LoopbackError, Payload, Person
 

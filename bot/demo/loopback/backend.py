@@ -1,70 +1,36 @@
-"""The in-memory model of Discord behind the server: `simcord`'s, in real time and with addresses on this server.
+"""simcord's in-memory model of Discord, in real time and with attachments on this server.
 
-simcord's backend is a private interface; its version is pinned.
+simcord's backend is a private interface, so its version is pinned.
 """
 
 from __future__ import annotations
 
-import mimetypes
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 from simcord.backend import Backend, serializers
 
+from bot.demo.loopback.cdn import Cdn
 from bot.demo.loopback.events import EventKind
 from bot.demo.loopback.values import Payload
 
 
 class RealClock:
-    """Real time in place of simcord's virtual clock."""
+    """Replaces simcord's virtual clock."""
 
     def now(self) -> datetime:
-        """The time in UTC."""
+        """Return the time in UTC."""
         return datetime.now(UTC)
 
 
-class Cdn:
-    """Keeps attachments, under addresses of this server.
-
-    Attributes:
-        base_url: what every address begins with; set before the first attachment is stored.
-    """
-
-    def __init__(self) -> None:
-        self.base_url = ""
-        self._stored: dict[str, tuple[bytes, str]] = {}
-
-    def store_attachment(
-        self, attachment_id: int, channel_id: int, filename: str, data: bytes, description: str | None
-    ) -> Payload:
-        """Keep a file and return its attachment payload."""
-        path = f"/attachments/{channel_id}/{attachment_id}/{quote(filename, safe='')}"
-        content_type = mimetypes.guess_type(filename)[0] or "application/octet-stream"
-        self._stored[path] = data, content_type
-        return {
-            "id": str(attachment_id),
-            "filename": filename,
-            "description": description,
-            "size": len(data),
-            "url": self.base_url + path,
-            "proxy_url": self.base_url + path,
-            "content_type": content_type,
-        }
-
-    def get(self, path: str) -> tuple[bytes, str] | None:
-        """Return the content stored under a path below `base_url` and its content type, or None."""
-        return self._stored.get(path)
-
-
 class LoopbackBackend(Backend):  # type: ignore[misc]  # simcord carries no types
-    """simcord's backend, which also tells about what only one person sees.
+    """simcord's backend, extended by the changes that only one person sees.
 
-    Discord's gateway never tells a bot about ephemeral messages, so simcord has no event for them, yet their
-    person sees them come, change and go.
+    Discord's gateway sends a bot no event about ephemeral messages, so simcord has none either. The page needs them:
+    their person sees them come, change and go.
     """
 
     def __init__(
@@ -79,7 +45,7 @@ class LoopbackBackend(Backend):  # type: ignore[misc]  # simcord carries no type
         self.http_requests: deque[object] = deque(maxlen=0)
 
     def emit(self, event: str, payload: Mapping[str, Any]) -> None:
-        """Tell the subscribers about a gateway event."""
+        """Send a gateway event to the subscribers."""
         if event == "TYPING_START":
             payload = {**payload, "timestamp": int(time.time())}
         elif event == "MESSAGE_UPDATE":
@@ -87,26 +53,28 @@ class LoopbackBackend(Backend):  # type: ignore[misc]  # simcord carries no type
         super().emit(event, payload)
 
     def commit_message(self, message: Any, *, broadcast: bool = True) -> Any:
-        """Store a message and tell about it."""
+        """Store a message and publish it."""
         committed = super().commit_message(message, broadcast=broadcast)
-        self._tell_if_ephemeral(EventKind.MESSAGE, committed)
+        self._publish_if_ephemeral(EventKind.MESSAGE, committed)
         return committed
 
     def edit_message(self, channel_id: int, message_id: int, fields: dict[str, Any]) -> Any:
-        """Change a message and tell about it."""
+        """Change a message and publish the change."""
         message = super().edit_message(channel_id, message_id, fields)
-        self._tell_if_ephemeral(EventKind.MESSAGE_EDIT, message)
+        self._publish_if_ephemeral(EventKind.MESSAGE_EDIT, message)
         return message
 
     def delete_message(self, channel_id: int, message_id: int) -> None:
-        """Delete a message and tell about it."""
+        """Delete a message and publish the deletion."""
         message = self.get_message(channel_id, message_id)
         super().delete_message(channel_id, message_id)
-        self._tell_if_ephemeral(EventKind.MESSAGE_DELETE, message)
+        self._publish_if_ephemeral(EventKind.MESSAGE_DELETE, message)
 
     def delete_channel(self, channel_id: int) -> None:
-        """Delete a channel or a thread and tell about it. A channel's threads go with it, which Discord does not
-        tell: a client knows."""
+        """Delete a channel or a thread and publish the deletion.
+
+        A channel's threads go with it. As on Discord, they have no event of their own.
+        """
         for thread in [one for one in self.channels.values() if one.is_thread and one.parent_id == channel_id]:
             del self.channels[thread.id], self.messages[thread.id]
             self.guilds[thread.guild_id].thread_ids.remove(thread.id)
@@ -121,11 +89,11 @@ class LoopbackBackend(Backend):  # type: ignore[misc]  # simcord carries no type
         return channel
 
     def _member_part(self, message: Mapping[str, Any]) -> Payload:
-        """What a message event of a server adds to the message: who its author is there."""
+        """Return the author's `member` field, which Discord adds to the message events of a guild."""
         guild = self.guilds.get(int(message.get("guild_id") or 0))
         member = guild and guild.members.get(int(message["author"]["id"]))
         return {"member": serializers.member_payload(self, guild, member, with_user=False)} if member else {}
 
-    def _tell_if_ephemeral(self, kind: EventKind, message: Any) -> None:
+    def _publish_if_ephemeral(self, kind: EventKind, message: Any) -> None:
         if message.is_ephemeral:
             self._on_ephemeral(kind, message)
