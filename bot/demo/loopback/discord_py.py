@@ -1,4 +1,4 @@
-"""Points discord.py at a loopback Discord."""
+"""Points discord.py at a loopback Discord, without a change to the bot."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @contextmanager
 def connect_discord_py(server: LoopbackDiscord) -> Iterator[None]:
-    """Make every discord.py client of this process talk to `server`, and to Discord again afterwards.
+    """Make every discord.py client of this process talk to `server` inside the block, and to Discord after it.
 
-    REST calls (interaction responses, followups and webhooks included) go to `server.api_url`, the gateway to
-    `server.gateway_url`, and avatars and other assets are looked up on the server as well, so nothing leaves the
-    machine. The server must be started. Nothing else of discord.py is changed.
+    REST calls, interaction responses, followups and webhooks go to `server.api_url`, the gateway to
+    `server.gateway_url`, and assets such as avatars come from the server too: nothing leaves the machine. The server
+    must be running.
     """
     before = Route.BASE, DiscordWebSocket.DEFAULT_GATEWAY, Asset.BASE
     Route.BASE = server.api_url

@@ -1,4 +1,4 @@
-"""What a person does with a bot's buttons, menus, commands and modals on the loopback Discord."""
+"""People's use of a bot's buttons, menus, commands and modals on the loopback Discord."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from bot.demo.loopback.values import LARGEST_FILE, LoopbackError, Payload
 
 
 class InteractionActions:
-    """The part of `LoopbackDiscord` through which its people use the bot.
+    """The part of `LoopbackDiscord` through which people use the bot.
 
-    Each verb sends an interaction to the bot over the gateway and returns its id at once; the bot's answer shows
-    as events and messages. `LoopbackError` says in one line why a real person could not have done it: a disabled
-    button, a command that is not there, an option's value out of range.
+    Each method sends an interaction to the bot over the gateway and returns its id at once. The bot's response
+    arrives as events and messages. `LoopbackError` says in one line what Discord's client would not allow: a disabled
+    button, an unknown command, an option out of range.
     """
 
     _state: DiscordState
@@ -35,7 +35,7 @@ class InteractionActions:
         """Press a button of a message.
 
         Returns:
-            The interaction's id, for a modal that the bot may open.
+            The interaction's id, which `submit_modal` needs if the bot opens a modal.
         """
         with as_loopback_errors():
             message = self._state.visible_message(person_id, channel_id, message_id)
@@ -49,7 +49,7 @@ class InteractionActions:
         """Choose from a select menu of a message.
 
         Args:
-            values: the values of string options; for menus of users, roles or channels, their ids.
+            values: values of string options, or ids in a menu of users, roles or channels.
 
         Returns:
             The interaction's id.
@@ -68,17 +68,17 @@ class InteractionActions:
             return self._send(person_id, channel_id, InteractionType.MESSAGE_COMPONENT, data, message)
 
     def commands(self) -> list[Payload]:
-        """List the slash commands that the bot registered, flat, one for each that can be invoked.
+        """List the slash commands that the bot registered, with each subcommand as an entry of its own.
 
         Returns:
-            `{"path": ["model", "info"], "description": "…", "options": […]}` each, sorted by path; the options are
-            Discord's: `name`, `description`, `type` (3 string, 4 integer, 5 boolean, 6 user, 7 channel, 8 role,
+            `{"path": ["model", "info"], "description": "…", "options": […]}` each, sorted by path. Options have
+            Discord's fields: `name`, `description`, `type` (3 string, 4 integer, 5 boolean, 6 user, 7 channel, 8 role,
             10 number, 11 attachment), `required`, `choices`, `autocomplete`, `min_value` and so on.
         """
         return flat_commands(self._state)
 
     def commands_of(self, person_id: int, channel_id: int) -> list[Payload]:
-        """As `commands`, but only those that a person may use in a channel."""
+        """List the slash commands that a person may use in a channel, in the form of `commands`."""
         with as_loopback_errors():
             return flat_commands_of(self._state, person_id, channel_id)
 
@@ -92,9 +92,9 @@ class InteractionActions:
         """Use a slash command.
 
         Args:
-            path: the command's name and those of its groups: `["model", "info"]`.
-            options: values by name: strings, integers, numbers and booleans (numbers as strings will do, as a form
-                has them); ids of users, roles and channels as metrics or strings; attachments as `(name, bytes)`.
+            path: the names of the groups and the command, such as `["model", "info"]`.
+            options: values by name. Numbers and ids may be strings, as a form has them; attachments are
+                `(name, bytes)`.
 
         Returns:
             The interaction's id.
@@ -127,18 +127,18 @@ class InteractionActions:
         options: Mapping[str, object],
         focused: str,
     ) -> list[Payload]:
-        """Ask the bot for choices while typing an option.
+        """Ask the bot for choices while an option is being typed.
 
         Args:
             path: as for `invoke`.
-            options: what has been filled in so far, with the text typed so far under `focused`.
+            options: the values so far, with the text typed so far under `focused`.
             focused: the name of the option being typed.
 
         Returns:
             `{"name": "…", "value": …}` each, as the bot sent them.
 
         Raises:
-            LoopbackError: also when the bot did not answer within 3 s.
+            LoopbackError: also when the bot does not answer within 3 s.
         """
         with as_loopback_errors():
             use = self._command_use(person_id, channel_id, path)
@@ -151,14 +151,14 @@ class InteractionActions:
         return list(record.autocomplete_choices)
 
     async def submit_modal(self, person_id: int, interaction_id: int, values: Mapping[str, str]) -> int:
-        """Fill in the modal that the bot opened in answer to an interaction, and submit it.
+        """Fill in and submit a modal that the bot opened.
 
         Args:
-            interaction_id: the interaction whose answer was the modal (event `interaction`, status `modal`).
-            values: texts by the inputs' custom ids; those left out keep what the bot put there.
+            interaction_id: the interaction that the bot answered with the modal (event `interaction`, status `modal`).
+            values: texts by custom id. A field without a value keeps the bot's text.
 
         Returns:
-            The id of the new interaction that carries the values to the bot.
+            The id of the new interaction, which carries the values to the bot.
         """
         with as_loopback_errors():
             shown = self._state.backend.interactions.get(interaction_id)
@@ -176,7 +176,7 @@ class InteractionActions:
     def _send(
         self, person_id: int, channel_id: int, kind: InteractionType, data: Payload, source: Any | None = None
     ) -> int:
-        """Send an interaction to the bot; `source` is the message that it came from."""
+        """Send an interaction to the bot; `source` is the message with the button, the menu or the modal's origin."""
         channel = self._state.require(person_id, channel_id, "view_channel")
         record, payload = base_payload(
             self._state.backend,
@@ -196,7 +196,7 @@ class InteractionActions:
 
 
 class CommandUse:
-    """A slash command that is being filled in.
+    """One use of a slash command.
 
     Attributes:
         name: the whole path, for errors.
@@ -211,7 +211,7 @@ class CommandUse:
         self._command = command
 
     def data(self, options: list[Payload]) -> Payload:
-        """The interaction's data with these options."""
+        """Return the interaction's data with these options."""
         command = self._command
         data: Payload = {"id": command["id"], "name": command["name"], "type": int(AppCommandType.CHAT_INPUT)}
         data |= {"options": nest_options(command, self._nesting, options)} | self.resolved.as_part()

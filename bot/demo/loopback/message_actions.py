@@ -1,4 +1,4 @@
-"""What a person does with messages on the loopback Discord."""
+"""People's messages, threads and DMs on the loopback Discord."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _FEWEST_TOGETHER, _MOST_TOGETHER = 2, 100
 
 
 class MessageActions:
-    """The part of `LoopbackDiscord` through which its people write.
+    """The part of `LoopbackDiscord` through which people write.
 
-    Every verb checks what Discord would check and raises `LoopbackError` with one line otherwise: the channel is
-    visible to the person, the permission is theirs, the message is there and theirs.
+    Every method checks what Discord would check: that the person sees the channel, has the permission, and owns the
+    message. A failed check raises `LoopbackError` with one line.
     """
 
     _state: DiscordState
@@ -36,10 +36,9 @@ class MessageActions:
         """Send a message.
 
         Args:
-            person_id: who sends it.
             channel_id: a text channel, a thread, or the person's DM with the bot.
-            content: up to 2,000 characters; may be empty if there are files. `<@id>` mentions somebody.
-            reply_to: the message to reply to; its author is mentioned, as Discord does unless told not to.
+            content: up to 2,000 characters; may be empty if there are files. `<@id>` is a mention.
+            reply_to: the message to reply to. Its author is mentioned, which is Discord's default.
             files: names and contents, up to 10, of up to 10 MiB each.
 
         Returns:
@@ -65,11 +64,10 @@ class MessageActions:
         *,
         without_files: Collection[str] = (),
     ) -> None:
-        """Change the content of one's own message.
+        """Replace the content of one's own message.
 
         Args:
-            content: the whole new content.
-            without_files: the names of attachments to remove; a person cannot add any by an edit.
+            without_files: names of attachments to remove. An edit cannot add any.
         """
         with as_loopback_errors():
             message = self._state.visible_message(person_id, channel_id, message_id)
@@ -81,7 +79,7 @@ class MessageActions:
             self._state.backend.edit_message(channel_id, message_id, {"content": content, "attachments": kept})
 
     async def delete(self, person_id: int, channel_id: int, message_id: int) -> None:
-        """Delete one's own message, or with `manage_messages` anybody's."""
+        """Delete one's own message, or any message with `manage_messages`."""
         with as_loopback_errors():
             message = self._state.visible_message(person_id, channel_id, message_id)
             if message.author_id != person_id:
@@ -89,10 +87,10 @@ class MessageActions:
             self._state.backend.delete_message(channel_id, message_id)
 
     async def bulk_delete(self, person_id: int, channel_id: int, message_ids: Collection[int]) -> None:
-        """Delete 2 to 100 messages of a server's channel at once, with `manage_messages`.
+        """Delete 2 to 100 messages of a guild's channel at once, with `manage_messages`.
 
-        Discord's own apps do that only through a bot that moderates, or when they ban somebody. Bots are told in one
-        event; ids that are not there are passed over.
+        On Discord, a moderation bot or a ban does this. Bots receive one event for all of them; unknown ids are
+        ignored.
         """
         with as_loopback_errors():
             channel = self._state.require(person_id, channel_id, "view_channel", "manage_messages")
@@ -105,7 +103,7 @@ class MessageActions:
             self._state.backend.bulk_delete_messages(channel_id, message_ids)
 
     async def dismiss(self, person_id: int, channel_id: int, message_id: int) -> None:
-        """Dismiss an ephemeral message: it goes away for its person; the bot is not told."""
+        """Dismiss an ephemeral message. The bot receives no event."""
         with as_loopback_errors():
             message = self._state.visible_message(person_id, channel_id, message_id)
             if not message.is_ephemeral:
@@ -113,7 +111,11 @@ class MessageActions:
             self._state.backend.delete_message(channel_id, message_id)
 
     async def react(self, person_id: int, channel_id: int, message_id: int, emoji: str) -> None:
-        """Add a reaction: a Unicode emoji."""
+        """Add a reaction.
+
+        Args:
+            emoji: a Unicode emoji.
+        """
         with as_loopback_errors():
             message = self._state.visible_message(person_id, channel_id, message_id)
             self._state.require(person_id, channel_id, *reaction_permissions(message, emoji))
@@ -132,7 +134,7 @@ class MessageActions:
         self._state.backend.emit("TYPING_START", payload)
 
     async def open_dm(self, person_id: int) -> int:
-        """Open the person's DM with the bot, or find it.
+        """Find or open the person's DM with the bot.
 
         Returns:
             The DM's channel id.
@@ -142,10 +144,10 @@ class MessageActions:
         return int(self._state.backend.get_dm_channel(person_id).id)
 
     async def create_thread(self, person_id: int, channel_id: int, name: str, *, message_id: int | None = None) -> int:
-        """Start a public thread in a text channel, from a message or from none.
+        """Start a public thread in a text channel, with or without a message to start from.
 
         Returns:
-            The thread's channel id; a thread that starts from a message has the message's id.
+            The thread's channel id. A thread started from a message has the message's id.
         """
         with as_loopback_errors():
             channel = self._state.require(person_id, channel_id, "view_channel", "create_public_threads")
@@ -153,7 +155,7 @@ class MessageActions:
                 raise LoopbackError("Discord refuses: threads start in text channels only")
             if message_id is not None:
                 self._state.visible_message(person_id, channel_id, message_id)
-            # A thread of its own is announced in its channel by a message; one from a message shows under that.
+            # Discord announces a thread in its channel by a message, unless it hangs below one already.
             thread = self._state.backend.create_thread(
                 channel_id, name, person_id, message_id=message_id, broadcast=message_id is None
             )
@@ -164,7 +166,7 @@ class MessageActions:
     async def delete_channel(self, person_id: int, channel_id: int) -> None:
         """Delete a thread with `manage_threads`, or a text channel and its threads with `manage_channels`.
 
-        Their messages go without an event of their own.
+        Their messages go without events of their own.
         """
         with as_loopback_errors():
             channel = self._state.require(person_id, channel_id, "view_channel")

@@ -1,4 +1,4 @@
-"""What Discord refuses about a bot's messages and simcord lets pass, or refuses in other words."""
+"""Discord's limits on a bot's messages that simcord does not enforce, or words differently."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _WITH_CONTENT = (_NEW_MESSAGE, _CHANNEL_MESSAGE, _WEBHOOK_MESSAGE, _IN_RESPONSE,
 
 
 def check_uploads(uploads: Sequence[Upload]) -> None:
-    """Refuse files over 10 MiB, as Discord does where nobody pays for more."""
+    """Refuse files over 10 MiB, the limit of a server without boosts."""
     if any(upload.size > LARGEST_FILE for upload in uploads):
         raise BackendError(413, 40005, "Request entity too large")
 
 
 def check_message(backend: Any, method: str, path: str, body: RequestBody) -> None:
-    """Check the message that a call carries, if it carries one.
+    """Check the message that a call carries, if any.
 
     Raises:
-        BackendError: 50035 with Discord's own details if the content is over 2,000 characters, the nonce over 25
-            or the message replied to is gone; 50006 if an edit leaves nothing.
+        BackendError: 50035 with Discord's own details if the content exceeds 2,000 characters, the nonce exceeds 25
+            or the message replied to is gone; 50006 if an edit leaves the message empty.
     """
     message = body.message()
     if not isinstance(message, dict) or not any(pattern.fullmatch(path) for pattern in _WITH_CONTENT):
@@ -54,12 +54,12 @@ def check_message(backend: Any, method: str, path: str, body: RequestBody) -> No
 
 
 def precise_error(error: BackendError) -> BackendError:
-    """Give an error that simcord words as a general one the code that Discord has for it."""
+    """Return the error with Discord's own code where simcord uses a general one."""
     return BackendError(400, 50006, _EMPTY_MESSAGE) if _EMPTY_MESSAGE in error.message else error
 
 
 def _check_reply(backend: Any, channel_id: int, message: Payload) -> None:
-    """A reply to a message that is gone fails, or becomes an ordinary message if the bot said so."""
+    """Refuse a reply to a deleted message, or turn it into an ordinary message if the bot allows that."""
     reference = message.get("message_reference")
     if not reference or reference.get("type", 0) != 0:
         return
@@ -71,7 +71,7 @@ def _check_reply(backend: Any, channel_id: int, message: Payload) -> None:
 
 
 def _stored_message(backend: Any, path: str) -> Any | None:
-    """The message that an edit is about; None if it is not there, which is not this module's to tell."""
+    """Return the message that an edit changes, or None if it is gone, which simcord reports itself."""
     if in_channel := _CHANNEL_MESSAGE.fullmatch(path):
         return backend.messages.get(int(in_channel[1]), {}).get(int(in_channel[2]))
     by_token = _WEBHOOK_MESSAGE.fullmatch(path)

@@ -1,4 +1,4 @@
-"""What a person sees on the loopback Discord."""
+"""People's view of the loopback Discord."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Found = TypeVar("Found")
 
 
 class Observation:
-    """The part of `LoopbackDiscord` through which its people see."""
+    """The part of `LoopbackDiscord` through which people see."""
 
     _state: DiscordState
 
     def channels_of(self, person_id: int) -> list[Payload]:
-        """List where a person can read: text channels, each followed by its threads, then the DM with the bot.
+        """List the channels that a person can read: text channels, each followed by its threads, then the DM.
 
         Returns:
             `{"id": "…", "name": "general", "kind": "text" | "thread" | "dm", "parent_id": "…" or None}` each.
-            The DM is there once somebody opened it (`open_dm`, or the bot), under the bot's name.
+            The DM is listed under the bot's name once `open_dm` or the bot opened it.
         """
         backend = self._state.backend
         guild = backend.guilds[self._state.guild_id]
@@ -48,11 +48,9 @@ class Observation:
     def messages(self, person_id: int, channel_id: int) -> list[Payload]:
         """List the messages of a channel that a person sees, oldest first, as Discord's message payloads.
 
-        Besides `id` (a string), `author`, `content`, `timestamp`, `edited_timestamp`, `flags` and `reactions`,
-        they hold `attachments` with a `url` on this server, `components`, for replies `message_reference` and
-        `referenced_message`, and for answers to an interaction `interaction_metadata` (`name` is the command's,
-        `user` who used it). Flag 64 marks an ephemeral message, 128 a deferred answer that is still to come
-        ("Phi is thinking…"). Ephemeral messages are listed only for the person they belong to.
+        Attachments have a `url` on this server. A reply has `message_reference` and `referenced_message`; a response
+        to an interaction has `interaction_metadata` with the command's `name` and the `user` of the command. Flag 64
+        marks an ephemeral message, which only its person sees, and 128 a deferred response ("Phi is thinking…").
 
         Raises:
             LoopbackError: the person cannot read there.
@@ -68,11 +66,11 @@ class Observation:
         ]
 
     def typing(self, channel_id: int) -> list[int]:
-        """List the ids of the users who are typing: since less than 10 s, and without a message since."""
+        """List the ids of the users whose typing indicator shows in a channel."""
         return self._state.typing.in_channel(channel_id)
 
     def subscribe(self) -> Subscription:
-        """Receive every event from now on: `async for event in server.subscribe()`. See `EventKind`."""
+        """Return an iterator over every event from now on: `async for event in server.subscribe()`."""
         return self._state.hub.subscribe()
 
     async def wait_for(
@@ -82,18 +80,15 @@ class Observation:
         *,
         what: str | None = None,
     ) -> Found:
-        """Wait until a condition holds; it is asked at once and again after every change.
+        """Return the condition's value as soon as it is truthy. It is evaluated now and after every change.
 
         Args:
-            condition: returns something truthy when it holds.
-            timeout: how long to wait, in seconds.
-            what: what is awaited, for the error; the condition's own source text if None.
-
-        Returns:
-            The condition's value.
+            condition: must be quick; it may run often.
+            timeout: in seconds.
+            what: names the condition in the error; its source text if None.
 
         Raises:
-            TimeoutError: it did not hold in time. The message says what was awaited.
+            TimeoutError: the condition stayed falsy. The message names it.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -108,7 +103,7 @@ def _channel_entry(channel_id: int, name: str | None, kind: str, parent_id: int 
 
 
 def _source_of(condition: Callable[[], Any]) -> str:
-    """The condition's source on one line. A condition typed into a prompt has none; its name must do."""
+    """Return the condition's source on one line, or its name if it was typed into a prompt and has no source."""
     try:
         return " ".join(inspect.getsource(condition).split())
     except (OSError, TypeError):
