@@ -1,4 +1,4 @@
-"""The options of a slash command, as a person fills them in and as the interaction carries them."""
+"""Checks the options of a slash command and builds what the interaction carries."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _BY_ID = (OptionType.USER, OptionType.CHANNEL, OptionType.ROLE, OptionType.MENTI
 def complete_options(
     name: str, command: Payload, given: Mapping[str, object], resolved: ResolvedEntities
 ) -> list[Payload]:
-    """Check every option that was given and that none is missing.
+    """Return the options of a complete command as the interaction carries them.
 
     Args:
         name: the command, for errors.
         command: the command or subcommand, with its `options`.
         given: values by option name.
-        resolved: where entities and files are added.
+        resolved: receives the entities and files that the options name.
 
     Raises:
-        LoopbackError, SetupError: an option is unknown or missing, or its value is not allowed.
+        LoopbackError, SetupError: an option is unknown or missing, or its value is invalid.
     """
     declared = _declared(name, command, given)
     missing = [one for one, option in declared.items() if option.get("required") and one not in given]
@@ -40,8 +40,10 @@ def complete_options(
 def options_so_far(
     name: str, command: Payload, given: Mapping[str, object], focused: str, resolved: ResolvedEntities
 ) -> list[Payload]:
-    """Take what has been filled in so far, for autocomplete. Values that are not allowed yet are left out, and the
-    focused option is carried as it was typed."""
+    """Return the options of an unfinished command, for autocomplete.
+
+    Invalid values are left out. The focused option keeps the text as it was typed.
+    """
     declared = _declared(name, command, given)
     if not declared.get(focused, {}).get("autocomplete"):
         raise LoopbackError(f"/{name} has no option {focused!r} with autocomplete")

@@ -1,4 +1,4 @@
-"""The one guild of the loopback Discord: its people, its channels, its bot, and the news of it."""
+"""The state of the loopback Discord: one guild with its people, channels and bot, and the events about it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CHANNELS = ("general", "help", "random")
 
 @contextmanager
 def as_loopback_errors() -> Iterator[None]:
-    """Turn what the model of Discord refuses into a `LoopbackError` of one line."""
+    """Turn simcord's errors into a `LoopbackError` of one line."""
     try:
         yield
     except BackendError as error:
@@ -38,11 +38,11 @@ def as_loopback_errors() -> Iterator[None]:
 
 
 class DiscordState:
-    """The state behind the server. REST, the gateway and the people's verbs all work on it.
+    """The state that REST, the gateway and people's actions share.
 
     Attributes:
-        backend: simcord's model; every change of it is also told to the gateway's subscribers.
-        hub: tells what happens to those who watch.
+        backend: simcord's model. Its subscribers receive every change as a gateway event.
+        hub: publishes events for people and tests.
         granted_intents: the privileged intents that the application may ask for.
     """
 
@@ -57,28 +57,28 @@ class DiscordState:
         self.typing = TypingState(self.hub)
         self.interactions = InteractionState(self.hub)
         self.cdn = Cdn()
-        self.backend = LoopbackBackend(self.cdn, self._tell_message, self._tell_channel)
-        self.bot = self._name_the_bot()
+        self.backend = LoopbackBackend(self.cdn, self._publish_message, self._publish_channel)
+        self.bot = self._create_bot()
         self.token = _token(self.bot.id)
         self.people = tuple(
             Person(self.backend.make_user(name.lower(), global_name=name).id, name, color) for name, color in _PEOPLE
         )
-        self.guild_id = self._found_guild()
+        self.guild_id = self._create_guild()
         self.channels = tuple(Channel(self.backend.create_channel(self.guild_id, name).id, name) for name in _CHANNELS)
-        self.backend.subscribers.append(self._tell)
+        self.backend.subscribers.append(self._publish)
 
     def require(self, user_id: int, channel_id: int, *permissions: str) -> Any:
         """Return a channel that a user can see and has permissions in.
 
         Raises:
-            simcord.backend.errors.BackendError: it is not there, not theirs to see, or a permission is missing.
+            simcord.backend.errors.BackendError: it is unknown, hidden from the user, or a permission is missing.
         """
         channel = self.backend.get_channel(channel_id)
         self.backend.require_permissions(channel.guild_id, user_id, channel_id, *permissions)
         return channel
 
     def visible_message(self, user_id: int, channel_id: int, message_id: int) -> Any:
-        """Return a stored message that a user can see, or raise as `require` does."""
+        """Return a stored message that a user can see, or raise like `require`."""
         self.require(user_id, channel_id, "view_channel", "read_message_history")
         message = self.backend.get_message(channel_id, message_id)
         if not message.visible_to(user_id):
@@ -86,7 +86,7 @@ class DiscordState:
         return message
 
     def set_permissions(self, user_id: int, channel_id: int, *, allow: Sequence[str], deny: Sequence[str]) -> None:
-        """Put a member overwrite on a channel; see `LoopbackDiscord.set_permissions`."""
+        """Add a member overwrite to a channel; see `LoopbackDiscord.set_permissions`."""
         with as_loopback_errors():
             self.backend.set_overwrite(
                 channel_id,
@@ -94,7 +94,7 @@ class DiscordState:
             )
 
     def message_payload(self, message: Any) -> Payload:
-        """A stored message in wire format."""
+        """Return a stored message in wire format."""
         return dict(serializers.message_payload(self.backend, message))
 
     def close(self) -> None:
@@ -103,32 +103,28 @@ class DiscordState:
         self.interactions.close()
         self.hub.close()
 
-    # -------------------------------------------------------------- founding
-
-    def _name_the_bot(self) -> Person:
+    def _create_bot(self) -> Person:
         user = self.backend.bot_user
         user.name = "Phi"
         self.backend.application_id = user.id
         return Person(user.id, user.name, "#5865f2")
 
-    def _found_guild(self) -> int:
+    def _create_guild(self) -> int:
         guild = self.backend.create_guild("Phi's playground", owner_id=self.people[0].id)
         for person in self.people[1:]:
             self.backend.add_member(guild.id, person.id)
         return int(guild.id)
 
-    # --------------------------------------------------------------- telling
-
-    def _tell(self, event: str, payload: Mapping[str, Any]) -> None:
+    def _publish(self, event: str, payload: Mapping[str, Any]) -> None:
         if event == "TYPING_START":
             self.typing.start(int(payload["channel_id"]), int(payload["user_id"]))
         elif event == "MESSAGE_CREATE":
             self.typing.stop(int(payload["channel_id"]), int(payload["author"]["id"]))
-            self._tell_change(EventKind.MESSAGE, payload, payload["id"])
+            self._publish_change(EventKind.MESSAGE, payload, payload["id"])
         elif event == "MESSAGE_UPDATE":
-            self._tell_change(EventKind.MESSAGE_EDIT, payload, payload["id"])
+            self._publish_change(EventKind.MESSAGE_EDIT, payload, payload["id"])
         elif event.startswith("MESSAGE_REACTION_"):
-            self._tell_change(EventKind.MESSAGE_EDIT, payload, payload["message_id"])
+            self._publish_change(EventKind.MESSAGE_EDIT, payload, payload["message_id"])
         elif event in ("MESSAGE_DELETE", "MESSAGE_DELETE_BULK"):
             for message_id in payload.get("ids") or [payload["id"]]:
                 data = {"id": str(message_id)}
@@ -136,16 +132,16 @@ class DiscordState:
         elif event.startswith(("CHANNEL_", "THREAD_")) and "id" in payload:
             self.hub.publish(Event(EventKind.CHANNEL, int(payload["id"]), None, dict(payload)))
 
-    def _tell_change(self, kind: EventKind, payload: Mapping[str, Any], message_id: str) -> None:
+    def _publish_change(self, kind: EventKind, payload: Mapping[str, Any], message_id: str) -> None:
         message = self.backend.get_message(int(payload["channel_id"]), int(message_id))
-        self._tell_message(kind, message)
+        self._publish_message(kind, message)
 
-    def _tell_message(self, kind: EventKind, message: Any) -> None:
+    def _publish_message(self, kind: EventKind, message: Any) -> None:
         person_id = int(message.interaction_metadata["user"]["id"]) if message.is_ephemeral else None
         data = {"id": str(message.id)} if kind is EventKind.MESSAGE_DELETE else self.message_payload(message)
         self.hub.publish(Event(kind, message.channel_id, person_id, data))
 
-    def _tell_channel(self, channel: Any) -> None:
+    def _publish_channel(self, channel: Any) -> None:
         payload = dict(serializers.channel_payload(self.backend, channel))
         self.hub.publish(Event(EventKind.CHANNEL, channel.id, None, payload))
 
@@ -158,6 +154,6 @@ def _permission_bits(names: Sequence[str]) -> int:
 
 
 def _token(bot_id: int) -> str:
-    """A token as Discord makes them: the bot's id in base64, a timestamp and a secret, dotted."""
+    """Make a token of Discord's form: the bot's id in base64, a timestamp and a secret, joined by dots."""
     identity = base64.urlsafe_b64encode(str(bot_id).encode()).decode().rstrip("=")
     return f"{identity}.{secrets.token_urlsafe(4)}.{secrets.token_urlsafe(28)}"

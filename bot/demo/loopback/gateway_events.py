@@ -1,4 +1,4 @@
-"""What the gateway tells a bot, by the intents it asked for."""
+"""Gateway events, cut to the intents that a bot asked for."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _MEMBERS_PER_CHUNK = 1000
 
 
 def intents_from(value: int) -> discord.Intents:
-    """Read the bits that IDENTIFY carries."""
+    """Decode the intents of an IDENTIFY."""
     intents = discord.Intents.none()
     intents.value = value
     return intents
 
 
 def missing_grants(state: DiscordState, intents: discord.Intents) -> list[str]:
-    """List the privileged intents that a bot asks for and its application does not have."""
+    """List the privileged intents that a bot asks for without a grant."""
     names = [str(name) for name in simcord_intents.PRIVILEGED_INTENTS]
     return [name for name in names if getattr(intents, name) and name not in state.granted_intents]
 
 
 def ready_payload(state: DiscordState, session_id: str, resume_url: str, shard: list[int] | None) -> Payload:
-    """The READY event."""
+    """Build the READY event."""
     payload: Payload = {
         "v": 10,
         "user": serializers.user_payload(state.backend.bot_user),
@@ -50,8 +50,10 @@ def ready_payload(state: DiscordState, session_id: str, resume_url: str, shard: 
 
 
 def application_flags(state: DiscordState) -> int:
-    """The application's flags: which privileged intents its portal page grants. Those of bots in under 100 guilds
-    have flags of their own."""
+    """Return the application's flags for its granted intents.
+
+    A bot in fewer than 100 guilds has the `_limited` flags.
+    """
     flags = discord.ApplicationFlags()
     flags.gateway_presence_limited = "presences" in state.granted_intents
     flags.gateway_guild_members_limited = "members" in state.granted_intents
@@ -60,12 +62,12 @@ def application_flags(state: DiscordState) -> int:
 
 
 def guild_create_payload(state: DiscordState) -> Payload:
-    """The GUILD_CREATE event, before it is cut to a bot's intents."""
+    """Build the GUILD_CREATE event, not yet cut to a bot's intents."""
     return dict(serializers.guild_create_payload(state.backend, state.backend.guilds[state.guild_id]))
 
 
 def shaped_for(state: DiscordState, intents: discord.Intents, event: str, payload: Mapping[str, Any]) -> Payload | None:
-    """Cut an event to what a bot with these intents gets, or return None if it gets nothing."""
+    """Cut an event to a bot's intents; None if the bot does not receive it."""
     gate = simcord_intents.required_intent(event, payload)
     if gate is not None and not getattr(intents, gate):
         return None
@@ -82,18 +84,18 @@ def shaped_for(state: DiscordState, intents: discord.Intents, event: str, payloa
     return shaped
 
 
-def member_chunks(state: DiscordState, asked: Mapping[str, Any]) -> list[Payload]:
-    """Answer REQUEST_GUILD_MEMBERS: the GUILD_MEMBERS_CHUNK events."""
-    guild = state.backend.guilds[int(asked["guild_id"])]
+def member_chunks(state: DiscordState, request: Mapping[str, Any]) -> list[Payload]:
+    """Build the GUILD_MEMBERS_CHUNK events that answer REQUEST_GUILD_MEMBERS."""
+    guild = state.backend.guilds[int(request["guild_id"])]
     members = list(guild.members.values())
-    wanted = asked.get("user_ids")
+    wanted = request.get("user_ids")
     if wanted:
         ids = {int(user_id) for user_id in (wanted if isinstance(wanted, list) else [wanted])}
         members = [member for member in members if member.user_id in ids]
-    elif prefix := str(asked.get("query") or "").lower():
+    elif prefix := str(request.get("query") or "").lower():
         users = state.backend.users
         members = [member for member in members if users[member.user_id].name.lower().startswith(prefix)]
-    if limit := int(asked.get("limit") or 0):
+    if limit := int(request.get("limit") or 0):
         members = members[:limit]
     parts = [members[start : start + _MEMBERS_PER_CHUNK] for start in range(0, len(members), _MEMBERS_PER_CHUNK)]
     return [
@@ -102,7 +104,7 @@ def member_chunks(state: DiscordState, asked: Mapping[str, Any]) -> list[Payload
             "members": [serializers.member_payload(state.backend, guild, member) for member in part],
             "chunk_index": index,
             "chunk_count": max(1, len(parts)),
-            **({"nonce": asked["nonce"]} if asked.get("nonce") else {}),
+            **({"nonce": request["nonce"]} if request.get("nonce") else {}),
         }
         for index, part in enumerate(parts or [[]])
     ]
@@ -117,7 +119,7 @@ def _censor(state: DiscordState, message: Payload, *, is_target: bool = False) -
 
 
 def _censor_interaction(state: DiscordState, interaction: Payload) -> None:
-    """Censor the messages that an interaction carries, but not the one that it is about."""
+    """Censor the messages that an interaction carries, except the one it targets."""
     kind = interaction["type"]
     if kind in (_MESSAGE_COMPONENT, _MODAL_SUBMIT) and isinstance(interaction.get("message"), dict):
         _censor(state, interaction["message"], is_target=True)

@@ -1,4 +1,4 @@
-"""The application commands that the bot registered."""
+"""Finds and lists the application commands that the bot registered."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bot.demo.loopback.values import LoopbackError, Payload
 
 
 def flat_commands(state: DiscordState) -> list[Payload]:
-    """List the slash commands flat; see `InteractionActions.commands`."""
+    """List the slash commands; see `InteractionActions.commands`."""
     return _flat(_registered(state, AppCommandType.CHAT_INPUT))
 
 
 def flat_commands_of(state: DiscordState, person_id: int, channel_id: int) -> list[Payload]:
-    """List the slash commands that a person may use in a channel, flat."""
+    """List the slash commands that a person may use in a channel."""
     state.require(person_id, channel_id, "view_channel")
     return _flat(state.backend.visible_commands(user_id=person_id, channel_id=channel_id))
 
@@ -30,10 +30,10 @@ def message_command_names(state: DiscordState) -> list[str]:
 
 
 def usable_command(state: DiscordState, person_id: int, channel_id: int, name: str, kind: AppCommandType) -> Any:
-    """Find a command by its first name and check that a person may use it in a channel.
+    """Return a command by the first name of its path, if a person may use it in a channel.
 
     Raises:
-        LoopbackError: it is not registered, or not for this person, or not here.
+        LoopbackError: it is not registered, or not usable by this person or in this channel.
     """
     channel = state.require(person_id, channel_id, "view_channel")
     command = state.backend.find_command(name, channel.guild_id, type=kind)

@@ -1,4 +1,4 @@
-"""Users, roles, channels and files that an interaction names, in the `resolved` form that it carries them in."""
+"""The `resolved` part of an interaction: the users, roles, channels, messages and files that it names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MENU_KINDS: Mapping[int, tuple[str, ...]] = {
 
 
 class ResolvedEntities:
-    """Collects the entities that one interaction names."""
+    """Collects the entities of one interaction, if its person could choose them."""
 
     def __init__(self, state: DiscordState, person_id: int, channel_id: int) -> None:
         self._payload: dict[str, Payload] = {}
@@ -36,15 +36,15 @@ class ResolvedEntities:
         self._channel_id = channel_id
 
     def add_option(self, option_type: int, value: object) -> str:
-        """Add what a command's option names by id, and return the id as the interaction carries it."""
+        """Add the entity of a command's option, and return its id as the interaction carries it."""
         return self._add(_KINDS[option_type], value)
 
     def add_menu_value(self, component_type: int, value: object) -> str:
-        """Add what was chosen from a menu of users, roles or channels, and return its id."""
+        """Add an entity chosen from a menu of users, roles or channels, and return its id."""
         return self._add(_MENU_KINDS[component_type], value)
 
     def add_file(self, filename: str, content: bytes) -> str:
-        """Store an uploaded file, and return its id."""
+        """Store an uploaded file and return its id."""
         attachment_id = str(self._state.backend.snowflake())
         payload = self._state.cdn.store_attachment(int(attachment_id), self._channel_id, filename, content, None)
         self._payload.setdefault("attachments", {})[attachment_id] = payload
@@ -55,9 +55,10 @@ class ResolvedEntities:
         self._payload.setdefault("messages", {})[str(message.id)] = self._state.message_payload(message)
 
     def as_part(self) -> Payload:
-        """The part of the interaction's data: `resolved`, with `users`, `members`, `roles`, `channels`, `messages`
-        and `attachments` by id. If nothing is named there is no such part: a client takes an empty one for an
-        empty choice."""
+        """Return `{"resolved": …}` with the entities by kind and id, or `{}` if there are none.
+
+        An empty `resolved` would mean an empty choice to discord.py.
+        """
         return {"resolved": self._payload} if self._payload else {}
 
     def _add(self, kinds: tuple[str, ...], value: object) -> str:

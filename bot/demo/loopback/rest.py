@@ -1,4 +1,4 @@
-"""The REST API: what is Discord's own here, and everything else by simcord's routes."""
+"""Discord's REST API: simcord's routes, with corrections where they differ from Discord."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ _BY_TOKEN_IN_PATH = re.compile(r"/interactions/\d+/[^/]+/callback|/webhooks/\d+/
 _WEBHOOK_EXECUTION = re.compile(r"/webhooks/\d+/[^/]+")
 _MESSAGES = re.compile(r"/channels/\d+/messages")
 _COMMANDS = re.compile(r"/applications/\d+(/guilds/\d+)?/commands")
-_USUAL_LIMIT = 50
+_DEFAULT_LIMIT = 50
 _APPLICATION = ("/oauth2/applications/@me", "/applications/@me")
 
 
 class RestApi:
-    """Answers REST calls, and downloads of attachments.
+    """Serves REST calls and downloads of attachments.
 
     Attributes:
-        calls: every call that was answered.
-        faults: what shall fail.
-        gateway_url: where the gateway is, for bots that ask.
+        calls: every call that was answered, in order.
+        faults: errors to inject.
+        gateway_url: the address of the gateway, set before the first call.
     """
 
     def __init__(self, state: DiscordState) -> None:
@@ -55,7 +55,7 @@ class RestApi:
         self._nonces = SentNonces()
 
     def add_routes(self, application: web.Application) -> None:
-        """Answer below `/api/v10` and `/cdn`."""
+        """Serve everything below `/api/v10` and `/cdn`."""
         application.router.add_route("*", _PREFIX + "/{path:.*}", self._serve)
         application.router.add_get("/cdn/{path:.*}", self._download)
 
@@ -72,7 +72,7 @@ class RestApi:
         if stored is None:
             return web.Response(status=404)
         content, content_type = stored
-        # What a person uploaded must not run as a page of this server.
+        # An uploaded page must not run with this server's origin.
         headers = {
             "Content-Disposition": "attachment",
             "Content-Security-Policy": "sandbox",
@@ -81,10 +81,10 @@ class RestApi:
         return web.Response(body=content, content_type=content_type, headers=headers)
 
     async def _answer(self, request: web.Request, path: str) -> web.Response:
-        """Do what a call asks.
+        """Answer a call.
 
-        What neither this server nor simcord models is a 501 with the route in the log. discord.py raises that at
-        once, except for interactions and webhooks, where it retries every error from 500 up for 25 s.
+        A route that neither this server nor simcord models gets a 501, and a line in the log. discord.py raises that
+        at once, except for interactions and webhooks, where it retries every error from 500 up for 25 s.
         """
         by_token_in_path = _BY_TOKEN_IN_PATH.fullmatch(path)
         if not by_token_in_path and request.headers.get("Authorization") != f"Bot {self._state.token}":
@@ -92,13 +92,13 @@ class RestApi:
         try:
             data = self._do(request, path, await read_body(request))
         except (RouteNotImplemented, UnsupportedField) as error:
-            _log.error("This loopback Discord cannot do it: %s", error.message)
+            _log.error("Unsupported by the loopback Discord: %s", error.message)
             return json_response(error.to_json(), 501)
         except BackendError as error:
             error = precise_error(error)
             return json_response(error.to_json(), error.status)
-        except Exception as error:  # noqa: BLE001  a defect must not look like Discord being down
-            _log.exception("This loopback Discord failed on %s %s", request.method, path)
+        except Exception as error:  # noqa: BLE001  a defect must not look like an outage of Discord
+            _log.exception("The loopback Discord failed: method=%s path=%s", request.method, path)
             return json_response({"message": f"{type(error).__name__}: {error}", "code": 0}, 501)
         return web.Response(status=204) if data is None else json_response(data)
 
@@ -115,8 +115,8 @@ class RestApi:
         if _MESSAGES.fullmatch(path) and "after" in request.query:
             return self._history_after(path, request.query)
         data = self._dispatch(request.method, path, body, params=request.query, reason=reason)
-        self._tell(request.method, path)
-        return data if _wants_answer(path, request.query) else None
+        self._publish(request.method, path)
+        return data if _wants_body(path, request.query) else None
 
     def _dispatch(
         self,
@@ -127,7 +127,7 @@ class RestApi:
         params: Mapping[str, str] | None = None,
         reason: str | None = None,
     ) -> Any:
-        """Have simcord do it."""
+        """Pass a call to simcord."""
         body = body or RequestBody()
         return dispatch(
             self._state.backend,
@@ -141,7 +141,7 @@ class RestApi:
         )
 
     def _send_once(self, path: str, body: RequestBody, reason: str | None) -> Payload:
-        """Send a message, unless it was sent already: simcord has no nonces."""
+        """Send a message unless its nonce was sent before. simcord has no nonces."""
         earlier = self._nonces.earlier(self._state.backend, body.data)
         if earlier is not None:
             sent = self._dispatch("GET", "/channels/{}/messages/{}".format(*earlier))
@@ -151,10 +151,10 @@ class RestApi:
         return {**sent, "nonce": body.data.get("nonce")}
 
     def _history_after(self, path: str, query: Mapping[str, str]) -> list[Payload]:
-        """The messages that follow one, newest first. simcord gives the newest of all instead of the next ones."""
-        everything = self._dispatch("GET", path, params={"after": query["after"], "limit": str(sys.maxsize)})
-        next_ones = everything[::-1][: int(query.get("limit", _USUAL_LIMIT))]
-        return list(next_ones[::-1])
+        """Return the messages right after one, newest first. simcord returns the newest of all instead."""
+        following = self._dispatch("GET", path, params={"after": query["after"], "limit": str(sys.maxsize)})
+        page = following[::-1][: int(query.get("limit", _DEFAULT_LIMIT))]
+        return list(page[::-1])
 
     def _application(self, data: Mapping[str, Any]) -> Payload:
         owner = serializers.user_payload(self._state.backend.users[self._state.people[0].id])
@@ -164,7 +164,7 @@ class RestApi:
         limit = {"total": 1000, "remaining": 999, "reset_after": 86_400_000, "max_concurrency": 1}
         return {"url": self.gateway_url, "shards": 1, "session_start_limit": limit}
 
-    def _tell(self, method: str, path: str) -> None:
+    def _publish(self, method: str, path: str) -> None:
         callback = _CALLBACK.fullmatch(path)
         if callback is not None:
             self._state.interactions.answered(self._state.backend.interactions[int(callback[1])])
@@ -173,8 +173,8 @@ class RestApi:
             self._state.hub.publish(Event(EventKind.COMMANDS, None, None, data))
 
 
-def _wants_answer(path: str, query: Mapping[str, str]) -> bool:
-    """Interaction responses and webhook messages are answered only on request; everything else always."""
+def _wants_body(path: str, query: Mapping[str, str]) -> bool:
+    """Whether a call gets a body. Interaction responses and webhook messages get one only on request."""
     if _CALLBACK.fullmatch(path):
         return query.get("with_response") in ("1", "true")
     if _WEBHOOK_EXECUTION.fullmatch(path):
