@@ -1,8 +1,8 @@
-"""Who may talk to the page: only somebody on this machine who has its address.
+"""Keeps the page to people on this machine who have its address.
 
-Any web page that a person visits can make their browser send requests to 127.0.0.1. So the address has a part that
-nobody can guess; the Host header is checked, for a foreign name can be made to point at 127.0.0.1 (DNS rebinding);
-and the websocket, which browsers let every page open, is checked for its Origin.
+Any web page can make its visitor's browser send requests to 127.0.0.1. So the address has a secret part; the Host
+header is checked, because a foreign name can be made to point at 127.0.0.1 (DNS rebinding); and the websocket's Origin
+is checked, because a browser opens a websocket for any page.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ _HEADERS = {
 
 
 class AccessGuard:
-    """Checks every request of an application and adds the headers that keep the page to itself.
+    """Checks every request of an application and adds the headers that isolate the page.
 
     Every route's path must begin with `/{secret}/`.
 
     Attributes:
-        secret: the unguessable part of the address.
+        secret: the part of the address that cannot be guessed.
     """
 
     def __init__(self) -> None:
         self.secret = secrets.token_urlsafe(24)
 
     def protect(self, application: web.Application) -> None:
-        """Put the guard before every handler of an application."""
+        """Check every request of an application before its handler runs."""
         application.middlewares.append(self._check)
         application.on_response_prepare.append(_add_headers)
 
     def check_origin(self, request: web.Request) -> None:
-        """Refuse a websocket that another site's page opens.
+        """Refuse a websocket that another page opens.
 
         Raises:
             web.HTTPForbidden: the Origin header is missing or not this page's.
@@ -56,7 +56,7 @@ class AccessGuard:
     @web.middleware
     async def _check(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if not _is_this_machine(request):
-            raise web.HTTPMisdirectedRequest(text="The demo page answers at 127.0.0.1 only.\n")
+            raise web.HTTPMisdirectedRequest(text="Open the demo page at 127.0.0.1.\n")
         given = request.match_info.get("secret", "")
         if not hmac.compare_digest(given.encode(), self.secret.encode()):
             raise web.HTTPNotFound

@@ -1,4 +1,4 @@
-"""What the page asks for, done on the loopback Discord."""
+"""Runs the page's actions on the loopback Discord."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ActionResult = str | list[Payload] | Payload | None
 
 
 class PageActions:
-    """Does one person's requests. A request is a JSON object with `action` and what the action needs."""
+    """Runs one person's actions. A request is a JSON object with `action`, `channel` and the action's arguments."""
 
     def __init__(self, discord: LoopbackDiscord, person_id: int) -> None:
         self._discord = discord
@@ -34,14 +34,11 @@ class PageActions:
             "typing": self._typing,
         }
 
-    async def do(self, request: Payload) -> ActionResult:
-        """Do a request.
-
-        Returns:
-            What the page gets as the result: an id as a string, a list, or None.
+    async def run(self, request: Payload) -> ActionResult:
+        """Run the action of a request and return its result for the page.
 
         Raises:
-            LoopbackError: Discord would refuse it; the message is for people.
+            LoopbackError: Discord would refuse it. The page shows the message.
         """
         return await self._actions[request["action"]](int(request["channel"]), request)
 
