@@ -1,4 +1,4 @@
-"""Edits and deletions of messages and channels, as the bot hears of them."""
+"""Edits and deletions of messages and channels, as the bot receives them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo page over a real loopback Discord with a real bot, and a real browser to open it with."""
+"""The demo page with a real bot on a loopback Discord, in a real browser."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ expect.set_options(timeout=WAIT_MILLISECONDS)
 
 @dataclass(frozen=True)
 class Demo:
-    """A running demo."""
+    """A running demo whose bot is online."""
 
     discord: LoopbackDiscord
     bot: EchoBot
@@ -39,12 +39,12 @@ async def demo() -> AsyncIterator[Demo]:
         url = await page.start()
         with connect_discord_py(discord):
             bot = EchoBot()
-            running = asyncio.create_task(bot.start(discord.bot_token))
+            bot_task = asyncio.create_task(bot.start(discord.bot_token))
             await discord.wait_for(lambda: discord.bot_online and discord.commands())
             yield Demo(discord, bot, page, url)
             await page.close()
             await bot.close()
-            await running
+            await bot_task
 
 
 Visitor = Callable[[], Awaitable[Page]]
@@ -52,7 +52,7 @@ Visitor = Callable[[], Awaitable[Page]]
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def visit(browser: Browser, demo: Demo) -> AsyncIterator[Visitor]:
-    """Opens the page in a fresh browser profile. A script error on any opened page fails the test."""
+    """Opens the page in a fresh browser profile. A script error on any of these pages fails the test."""
     errors: list[str] = []
 
     async def open_page() -> Page:
@@ -60,7 +60,7 @@ async def visit(browser: Browser, demo: Demo) -> AsyncIterator[Visitor]:
         context.set_default_timeout(WAIT_MILLISECONDS)
         page = await context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         await page.goto(demo.url)
         await page.locator(".welcome").wait_for()
         return page
