@@ -95,7 +95,7 @@ async def test_the_page_reconnects_and_shows_what_it_missed(demo: Demo, browser:
     await page.goto(demo.url)
     await page.locator(".welcome").wait_for()
     await routes[0].close(code=1011)
-    await expect(page.locator(".banner")).to_have_text("The connection was lost. Trying again…")
+    await expect(page.locator(".banner")).to_have_text("Connection lost. Reconnecting…")
     await demo.discord.send(demo.discord.people[1].id, demo.discord.channels[0].id, "missed")
     await expect(page.locator(".message .markdown")).to_have_text("missed")
     await expect(page.locator(".banner")).to_be_hidden()

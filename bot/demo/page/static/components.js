@@ -21,7 +21,7 @@ export function componentRows(message, actions) {
 function control(part, message, actions) {
   if (part.type === BUTTON) return button(part, message, actions);
   if (part.type === SELECT) return new SelectMenu(part, (values) => actions.choose(message, part.custom_id, values)).root;
-  return element("span", { class: "unsupported" }, "This kind of control is not shown here.");
+  return element("span", { class: "unsupported" }, "This control is not supported here.");
 }
 
 function face(part) {

@@ -1,4 +1,4 @@
-// Discord's Markdown: text in, a tree of plain objects out. It touches no document.
+// Parses Discord's Markdown into a tree of plain objects, without touching the document.
 //
 // A node is {type, ...}: "text" {text} · "bold", "italics", "underline", "strike", "spoiler" {children} ·
 // "code" {text} · "link" {url, children} · "person", "role", "channel" {id} · "everyone" {text} ·
@@ -26,7 +26,7 @@ const INLINE = [
   [/\|\|(.+?)\|\|/sy, (found) => wrap("spoiler", found)],
 ];
 
-// Where nothing special can begin, whole runs are taken at once. A word boundary keeps "a_b" out of italics.
+// A run without any special character. Taking whole words keeps "a_b" out of italics.
 const PLAIN = /[^\\`<@[*_~|h]+|[0-9A-Za-z]+/y;
 
 const text = (value) => ({ type: "text", text: value });
@@ -38,7 +38,7 @@ function matchAt(rule, source, position) {
   return rule.exec(source);
 }
 
-/** Parse one run of text without blocks. */
+/** Parse text without blocks. */
 export function inline(source) {
   const nodes = [];
   let plain = "";

@@ -94,7 +94,7 @@ export class SelectMenu {
     rows[(rows.indexOf(document.activeElement) + step + rows.length) % rows.length].focus();
   }
 
-  /** A menu that takes several values sends them when the focus leaves it. */
+  /** A menu for several values submits them when it loses the focus. */
   left(focused) {
     if (this.root.contains(focused) || this.list.hidden) return;
     this.close();
