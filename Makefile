@@ -27,7 +27,8 @@ lint: $(VENV)/all-installed lint-page
 
 lint-page:  ## the demo page's JavaScript and CSS, where Node is installed
 	@if ! command -v npm >/dev/null; then echo "lint-page: skipped, because npm is not installed"; \
-	else npm ci --silent --no-audit --no-fund && npm run --silent lint; fi
+	else { test node_modules/.package-lock.json -nt package-lock.json || npm ci --silent --no-audit --no-fund; } \
+	&& npm run --silent lint; fi
 
 types: $(VENV)/all-installed
 	$(RUN) -m mypy
