@@ -29,7 +29,7 @@ class RunningBot:
         """Return the result of `work`, which is cancelled if the bot ends first.
 
         Raises:
-            ConnectionError: the bot ended by itself.
+            ConnectionError: the bot stopped without an error.
             Exception: whatever the work or the bot raised.
         """
         work_task = asyncio.create_task(work)
@@ -42,7 +42,7 @@ class RunningBot:
             with suppress(asyncio.CancelledError):
                 await work_task
         await self.task
-        raise ConnectionError("the bot ended by itself; the log above says why")
+        raise ConnectionError("the bot stopped; the log above says why")
 
 
 @asynccontextmanager

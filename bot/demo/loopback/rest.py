@@ -97,7 +97,7 @@ class RestApi:
         except BackendError as error:
             error = precise_error(error)
             return json_response(error.to_json(), error.status)
-        except Exception as error:  # noqa: BLE001  a defect must not look like an outage of Discord
+        except Exception as error:  # noqa: BLE001  a bug here must not look like an outage of Discord
             _log.exception("The loopback Discord failed: method=%s path=%s", request.method, path)
             return json_response({"message": f"{type(error).__name__}: {error}", "code": 0}, 501)
         return web.Response(status=204) if data is None else json_response(data)

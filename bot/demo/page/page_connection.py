@@ -34,7 +34,7 @@ class PageConnection:
             tasks.create_task(self._forward(subscription))
             async for message in self._socket:
                 if message.type is WSMsgType.TEXT:
-                    # A task for each: the bot's slow autocomplete must not delay what is typed meanwhile.
+                    # A task for each: the bot's slow autocomplete must not delay the next request.
                     tasks.create_task(self._answer(message.json()))
             subscription.close()
 

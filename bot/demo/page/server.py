@@ -16,7 +16,7 @@ _HEARTBEAT_SECONDS = 20.0
 
 
 class DemoPage:
-    """A web page on 127.0.0.1 that looks like Discord, for people to act as members of a loopback Discord."""
+    """A web page on 127.0.0.1 where people act as members of a loopback Discord."""
 
     def __init__(self, discord: LoopbackDiscord) -> None:
         """Create the page.

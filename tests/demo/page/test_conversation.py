@@ -23,10 +23,10 @@ async def test_a_mention_shows_typing_and_then_a_growing_answer(demo: Demo, visi
     await page.evaluate(
         """() => {
           window.seen = [];
-          const look = () => {
+          const record = () => {
             window.seen.push([...document.querySelectorAll(".message .markdown")].at(-1)?.textContent);
           };
-          new MutationObserver(look).observe(document.body, { childList: true, subtree: true, characterData: true });
+          new MutationObserver(record).observe(document.body, { childList: true, subtree: true, characterData: true });
         }"""
     )
     await page.locator("#composer").press_sequentially("@Phi one two")
