@@ -25,7 +25,7 @@ def usable_component(components: Sequence[Payload], custom_id: str, types: Seque
         if component.get("disabled"):
             raise LoopbackError(f"{custom_id!r} is disabled")
         return dict(component)
-    raise LoopbackError(f"the message has no such component {custom_id!r}")
+    raise LoopbackError(f"the message has no component {custom_id!r}")
 
 
 def chosen_values(menu: Payload, values: Sequence[str], resolved: ResolvedEntities) -> list[str]:

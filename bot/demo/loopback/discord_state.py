@@ -50,7 +50,7 @@ class DiscordState:
         unknown = granted_intents - set(PRIVILEGED_INTENTS)
         if unknown:
             raise LoopbackError(
-                f"{', '.join(sorted(unknown))}: not a privileged intent; there are {PRIVILEGED_INTENTS}"
+                f"{', '.join(sorted(unknown))}: not a privileged intent; choose from {', '.join(PRIVILEGED_INTENTS)}"
             )
         self.granted_intents = granted_intents
         self.hub = EventHub()

@@ -12,7 +12,7 @@ from bot.demo.loopback.discord_state import DiscordState, as_loopback_errors
 from bot.demo.loopback.values import LARGEST_FILE, LoopbackError, Payload
 
 _MOST_FILES = 10
-_FEWEST_TOGETHER, _MOST_TOGETHER = 2, 100
+_FEWEST_IN_BULK, _MOST_IN_BULK = 2, 100
 
 
 class MessageActions:
@@ -72,8 +72,8 @@ class MessageActions:
         with as_loopback_errors():
             message = self._state.visible_message(person_id, channel_id, message_id)
             if message.author_id != person_id:
-                raise LoopbackError("Discord refuses: only one's own messages can be edited")
-            kept = [one for one in message.attachments if one["filename"] not in without_files]
+                raise LoopbackError("Discord refuses: people can edit only their own messages")
+            kept = [file for file in message.attachments if file["filename"] not in without_files]
             if not content.strip() and not kept:
                 raise LoopbackError("Discord refuses: Cannot send an empty message (error 50006)")
             self._state.backend.edit_message(channel_id, message_id, {"content": content, "attachments": kept})
@@ -95,10 +95,11 @@ class MessageActions:
         with as_loopback_errors():
             channel = self._state.require(person_id, channel_id, "view_channel", "manage_messages")
             if channel.guild_id is None:
-                raise LoopbackError("Discord refuses: messages of a DM are deleted one by one")
-            if not _FEWEST_TOGETHER <= len(message_ids) <= _MOST_TOGETHER:
+                raise LoopbackError("Discord refuses: messages of a DM can only be deleted one by one")
+            if not _FEWEST_IN_BULK <= len(message_ids) <= _MOST_IN_BULK:
                 raise LoopbackError(
-                    f"Discord refuses: {len(message_ids)} messages; {_FEWEST_TOGETHER} to {_MOST_TOGETHER} go together"
+                    f"Discord refuses: a bulk deletion takes {_FEWEST_IN_BULK} to {_MOST_IN_BULK} messages, "
+                    f"not {len(message_ids)}"
                 )
             self._state.backend.bulk_delete_messages(channel_id, message_ids)
 
@@ -140,7 +141,7 @@ class MessageActions:
             The DM's channel id.
         """
         if person_id not in {person.id for person in self._state.people}:
-            raise LoopbackError(f"{person_id} is not one of the people here")
+            raise LoopbackError(f"there is no person {person_id}")
         return int(self._state.backend.get_dm_channel(person_id).id)
 
     async def create_thread(self, person_id: int, channel_id: int, name: str, *, message_id: int | None = None) -> int:
@@ -185,7 +186,7 @@ class MessageActions:
 
     def _check_files(self, files: Sequence[tuple[str, bytes]]) -> None:
         if len(files) > _MOST_FILES:
-            raise LoopbackError(f"Discord refuses: {len(files)} files; a message takes {_MOST_FILES}")
+            raise LoopbackError(f"Discord refuses: a message can have {_MOST_FILES} files, not {len(files)}")
         for name, content in files:
             if len(content) > LARGEST_FILE:
                 raise LoopbackError(f"Discord refuses: {name} is over 10 MiB")

@@ -27,7 +27,7 @@ _MENU_KINDS: Mapping[int, tuple[str, ...]] = {
 
 
 class ResolvedEntities:
-    """Collects the entities of one interaction, if its person could choose them."""
+    """Collects the entities of one interaction and refuses those that its person cannot choose."""
 
     def __init__(self, state: DiscordState, person_id: int, channel_id: int) -> None:
         self._payload: dict[str, Payload] = {}
@@ -68,7 +68,7 @@ class ResolvedEntities:
             raise LoopbackError(f"{value!r} is not the id of a {' or '.join(kinds)}") from None
         adders = {"user": self._add_user, "role": self._add_role, "channel": self._add_channel}
         if not any(adders[kind](entity_id) for kind in kinds):
-            raise LoopbackError(f"there is no {' or '.join(kinds)} {entity_id} that this person could choose")
+            raise LoopbackError(f"there is no {' or '.join(kinds)} {entity_id} for this person to choose")
         return str(entity_id)
 
     def _guild(self) -> Any | None:

@@ -133,7 +133,7 @@ async def test_a_button_can_be_pressed_until_it_is_disabled(server: LoopbackDisc
     assert message["id"] == str(message_id)
     with pytest.raises(LoopbackError, match="'stop' is disabled"):
         await server.click(grace, general, message_id, "stop")
-    with pytest.raises(LoopbackError, match="no such component 'go'"):
+    with pytest.raises(LoopbackError, match="no component 'go'"):
         await server.click(grace, general, message_id, "go")
 
 

@@ -197,10 +197,10 @@ async def test_people_cannot_do_what_discord_refuses(server: LoopbackDiscord, bo
         (server.send(ada, 1, "x"), "Unknown Channel"),
         (server.send(7, channel, "x"), "Missing Access"),
         (server.send(ada, channel, "x", reply_to=1), "Unknown Message"),
-        (server.edit(grace, channel, message_id, "not mine"), "one's own messages"),
+        (server.edit(grace, channel, message_id, "not mine"), "only their own messages"),
         (server.delete(grace, channel, message_id), "Missing Permissions"),
         (server.dismiss(grace, channel, message_id), "only ephemeral"),
-        (server.open_dm(7), "not one of the people"),
+        (server.open_dm(7), "no person 7"),
     ):
         with pytest.raises(LoopbackError, match=reason):
             await attempt

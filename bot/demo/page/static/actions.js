@@ -12,7 +12,7 @@ export class Actions {
     this.store = store;
     this.notice = notice;
     this.connection = null;
-    this.waiting = new Map(); // interaction id → resolves with its status
+    this.waiting = new Map(); // interaction id → function to call with its status
     this.early = new Map(); // interaction id → a status that arrived before the id did
   }
 
@@ -96,7 +96,10 @@ export class Actions {
     return (await this.ask("autocomplete", { path: command.path, options, focused })) ?? [];
   }
 
-  /** Send an interaction and wait for the bot's response. A modal is shown and submitted. @returns {Promise<string>} the status. */
+  /**
+   * Send an interaction and wait for the bot's response. A modal is shown and submitted.
+   * @returns {Promise<string|undefined>} the interaction's status, or undefined if the action failed.
+   */
   async interact(action, details) {
     const id = await this.ask(action, details);
     if (id === undefined) return undefined;

@@ -164,7 +164,7 @@ export class Composer {
     this.paint();
     const sent = await this.context.actions.send(content, written.replied?.id, files);
     if (sent || this.text.value) return;
-    this.text.value = written.text; // keep the unsent message
+    this.text.value = written.text;
     this.paint();
   }
 

@@ -130,7 +130,7 @@ function block(source, position, quoted) {
   return null;
 }
 
-/** Lines of a list, nested by their indentation. */
+/** Parse the lines of a list, nested by their indentation. */
 function list(lines) {
   const items = lines.map((line) => {
     const [, indent, mark, rest] = /^( *)([-*]|\d+\.) +(.*)$/.exec(line);

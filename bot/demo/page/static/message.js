@@ -31,7 +31,7 @@ function isSystem(message) {
 
 /** The view of one message. `update` redraws only the parts that changed. */
 export class MessageView {
-  /** `context` is the one of app.js. */
+  /** `context`: see app.js. */
   constructor(message, grouped, context) {
     this.context = context;
     this.grouped = grouped;

@@ -1,4 +1,4 @@
-// The left side: the channels, the direct messages, and the own person.
+// The left side: the channels, the direct messages, and the current person.
 
 import { avatar } from "./avatar.js";
 import { element, fill, icon, iconButton } from "./dom.js";

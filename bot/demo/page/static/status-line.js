@@ -56,7 +56,7 @@ export class Notices {
   }
 }
 
-/** Announces other people's messages in the open channel to screen readers, a streamed answer once it is complete. */
+/** Announces other people's messages in the open channel to screen readers, and a streamed answer once it is complete. */
 export class Announcer {
   constructor(context) {
     this.root = element("div", { class: "visually-hidden", "aria-live": "polite", role: "log", "aria-label": "New messages" });

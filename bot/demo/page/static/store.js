@@ -18,7 +18,7 @@ export class Store extends EventTarget {
     this.botOnline = false;
     this.messages = new Map();
     this.typing = new Map();
-    this.unread = new Map(); // channel id → number of unread messages that mention me or are DMs; 0 if there are only others
+    this.unread = new Map(); // channel id → unread messages that mention me or are DMs; 0 if there are only others
     this.active = null;
   }
 
