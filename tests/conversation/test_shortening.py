@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.conversation.graphemes import torn_by_cut
 from bot.conversation.shortening import shorten
 from bot.prompting.tokenizer import Tokenizer
 from tests.phi3_tokenizer import REAL_FOLDER, phi3_definition, write_phi3_tokenizer
@@ -21,11 +22,11 @@ from tests.phi3_tokenizer import REAL_FOLDER, phi3_definition, write_phi3_tokeni
 FAMILY = "👨\u200d👩\u200d👧"
 SIMPLE = (
     *("Hello", " the", " transformations", "ing", " ", "  ", "\n", "\t", "_", "x", "7", "▁", "\ufffd", "'s", "don't"),
-    *("你好", "龘", "é", "👍", "🇩🇪", "#" * 90, "\n" + " " * 40),
+    *("你好", "龘", "é", "👍", "#" * 90, "\n" + " " * 40),
 )
-COMBINED = ("e\u0301", "a\u0308\u0323", "👍🏽", FAMILY, "ก็")
+FLAGS = ("🇩🇪", "🇫🇷", "🏳\ufe0f\u200d🌈", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f")
+COMBINED = ("e\u0301", "a\u0308\u0323", "👍🏽", "1\ufe0f\u20e3", FAMILY, "ก็", "क\u094dषि", *FLAGS)
 CONTROL = ("</s>", "<|end|>", "<|im_start|>")
-NEVER_FIRST = ("\u0301", "\u0308", "\u0323", "\u200d", "🏽")
 
 simple_texts = st.lists(st.sampled_from(SIMPLE), max_size=12).map("".join)
 any_texts = st.lists(st.sampled_from(SIMPLE + COMBINED + CONTROL) | st.text(max_size=3), max_size=12).map("".join)
@@ -88,9 +89,16 @@ def test_what_is_kept_fits_and_ends_with_a_whole_character(model: Model, text: s
     assert text.startswith(kept)
     assert len(model.tokenizer.encode(kept)) <= max_tokens
     assert (kept == text) == (len(model.tokenizer.encode(text)) <= max_tokens)
-    if kept != text and kept:
-        assert not text[len(kept) :].startswith(NEVER_FIRST)
-        assert not kept.endswith("\u200d")
+    assert torn_by_cut(text, len(kept)) == 0
+
+
+@given(clusters=st.lists(st.sampled_from(SIMPLE[:3] + COMBINED), max_size=8), max_tokens=lengths)
+def test_flags_joined_emoji_and_letters_with_marks_stay_whole(
+    model: Model, clusters: list[str], max_tokens: int
+) -> None:
+    kept = shorten("".join(clusters), max_tokens, model.tokenizer)
+    whole = [piece for cluster in clusters for piece in ([cluster] if cluster in COMBINED else cluster)]
+    assert kept in list(accumulate(whole, initial=""))
 
 
 @given(text=simple_texts, max_tokens=lengths)
