@@ -74,6 +74,15 @@ def test_half_a_character_at_the_end_is_left_out(builder: PromptBuilder) -> None
     assert streamed(builder, ids[:-1], [9])[-1] == "a"
 
 
+def test_broken_bytes_right_after_a_character_do_not_stop_the_stream(builder: PromptBuilder) -> None:
+    # Once a row of bytes ends inside a character, all of it decodes to U+FFFD, even the "🦙" that is out already.
+    broken = builder.tokenizer.encode("🦙🦙", at_start=True)[:-2]
+    texts = streamed(builder, broken + builder.tokenizer.encode("the end"), [1])
+    assert "🦙" in texts
+    assert texts[-1].startswith("🦙\ufffd")
+    assert texts[-1].endswith("the end")
+
+
 def test_all_ids_are_kept_as_they_came(builder: PromptBuilder) -> None:
     detokenizer = Detokenizer(builder.tokenizer.decode)
     ids = builder.tokenizer.encode("a🦙b", at_start=True)[:-2]
