@@ -7,9 +7,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from bot.conversation.store import ForgottenCount
 from bot.conversation.turn import ConversationKey, Question, Quote, Turn, UserMessage
@@ -81,12 +82,19 @@ class MemoryMachine(RuleBasedStateMachine):
         self.reply_to[message_id] = reply_to
         self.begin(Said(message_id, key, person, self.written[message_id].text, cited, resets=0))
 
-    @rule(person=st.sampled_from(PEOPLE), where=some, about=some, is_reply=st.booleans())
-    def converse(self, person: int, where: int, about: int, is_reply: bool) -> None:
-        """Ask something and get the answer."""
-        self.mention(person, where, about, is_reply)
-        key = self.key(self.place(where), person)
-        self.answer(list(self.model.running).index(key), replies=0, hidden=0, is_delivered=True)
+    @rule(
+        person=st.sampled_from(PEOPLE),
+        where=some,
+        about=some,
+        is_reply=st.booleans(),
+        trims=st.lists(st.sampled_from([0, 0, 0, 1, 2]), min_size=1, max_size=4),
+    )
+    def converse(self, person: int, where: int, about: int, is_reply: bool, trims: Sequence[int]) -> None:
+        """Ask several questions in a row, each after the answer to the one before."""
+        for trimmed in trims:
+            self.mention(person, where, about, is_reply)
+            key = self.key(self.place(where), person)
+            self.answer(list(self.model.running).index(key), replies=0, hidden=trimmed, is_delivered=True)
 
     @precondition(lambda self: self.model.running)
     @rule(which=some, replies=st.integers(0, 2), hidden=st.sampled_from([0, 0, 1, 2, 9]), is_delivered=st.booleans())
@@ -251,13 +259,20 @@ def plain(branch: Sequence[Turn]) -> Line:
     ]
 
 
-MemoryMachine.TestCase.settings = settings(
-    max_examples=60,
+SETTINGS = settings(
     stateful_step_count=40,
     deadline=None,
-    phases=[Phase.generate],  # to make a failure smaller takes minutes: take Phase.shrink in when there is one
-    derandomize=True,
+    phases=[Phase.generate],  # shrinking takes minutes: add Phase.shrink when there is a failure
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-TestMemory = MemoryMachine.TestCase
+
+
+def test_memory_agrees_with_the_model() -> None:
+    run_state_machine_as_test(MemoryMachine, settings=settings(SETTINGS, max_examples=20, derandomize=True))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_memory_agrees_with_the_model_for_long() -> None:
+    run_state_machine_as_test(MemoryMachine, settings=settings(SETTINGS, max_examples=400, print_blob=True))
