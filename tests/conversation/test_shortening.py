@@ -1,4 +1,4 @@
-"""Texts that are too long are cut between tokens, never inside a character."""
+"""Texts that are too long are cut between tokens, and never inside a grapheme cluster."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ lengths = st.integers(0, 40)
 
 
 class CountingTokenizer(Tokenizer):
-    """Counts the characters that are tokenized."""
+    """Counts the characters that it encodes."""
 
     characters = 0
 
@@ -45,7 +45,7 @@ class CountingTokenizer(Tokenizer):
 
 @dataclass(frozen=True)
 class Model:
-    """A tokenizer, and the same one read by its library, which knows where in the text each token lies."""
+    """A tokenizer, and the same one in its library, which knows where in the text each token is."""
 
     tokenizer: CountingTokenizer
     library: tokenizers.Tokenizer
@@ -60,7 +60,7 @@ KINDS = ("made", *(("real",) if REAL_FOLDER.is_dir() else ()), "small model")
 
 @pytest.fixture(scope="module", params=KINDS)
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """Phi-3's kind of tokenizer as made for tests, the real one where it is there, and the small model's."""
+    """A tokenizer like Phi-3's, Phi-3's own if it is there, and the small model's."""
     folder: Path = REAL_FOLDER
     if request.param == "small model":
         folder = request.getfixturevalue("small_model_dir")
@@ -75,7 +75,7 @@ def open_model(definition: dict[str, Any]) -> Model:
 
 
 def longest_beginning(text: str, max_tokens: int, model: Model) -> str:
-    """What `shorten` must return for a text without combined characters, found by trying every cut."""
+    """What `shorten` must return for a text of single code points, found by trying every cut."""
     spans = model.spans(text)
     if len(spans) <= max_tokens:
         return text
@@ -84,7 +84,7 @@ def longest_beginning(text: str, max_tokens: int, model: Model) -> str:
 
 
 @given(text=any_texts, max_tokens=lengths)
-def test_what_is_kept_fits_and_ends_with_a_whole_character(model: Model, text: str, max_tokens: int) -> None:
+def test_the_result_fits_and_ends_with_a_whole_character(model: Model, text: str, max_tokens: int) -> None:
     kept = shorten(text, max_tokens, model.tokenizer)
     assert text.startswith(kept)
     assert len(model.tokenizer.encode(kept)) <= max_tokens
@@ -102,12 +102,12 @@ def test_flags_joined_emoji_and_letters_with_marks_stay_whole(
 
 
 @given(text=simple_texts, max_tokens=lengths)
-def test_as_much_is_kept_as_the_first_tokens_hold(model: Model, text: str, max_tokens: int) -> None:
+def test_the_result_is_as_long_as_its_tokens_allow(model: Model, text: str, max_tokens: int) -> None:
     assert shorten(text, max_tokens, model.tokenizer) == longest_beginning(text, max_tokens, model)
 
 
 @pytest.mark.parametrize("piece", ["The quick brown fox, 1 + 1.\n", "#", "\n ", "👍", "你好"])
-def test_a_long_text_is_cut_in_the_same_place_without_reading_all_of_it(model: Model, piece: str) -> None:
+def test_a_long_text_is_not_tokenized_beyond_the_cut(model: Model, piece: str) -> None:
     text = piece * (100_000 // len(piece))
     expected = longest_beginning(text, 300, model)
     model.tokenizer.characters = 0
@@ -115,18 +115,18 @@ def test_a_long_text_is_cut_in_the_same_place_without_reading_all_of_it(model: M
     assert model.tokenizer.characters < 10 * len(expected) + 20_000
 
 
-def test_an_emoji_of_several_is_left_out_whole(model: Model) -> None:
+def test_a_joined_emoji_is_left_out_whole(model: Model) -> None:
     text = f"Hello {FAMILY} you"
     for max_tokens in range(len(model.tokenizer.encode(f"Hello {FAMILY}"))):
         assert shorten(text, max_tokens, model.tokenizer) in ("", "He", "Hell", "Hel", "H", "Hello", "Hello ")
 
 
-def test_a_pile_of_marks_is_cut_all_the_same(model: Model) -> None:
+def test_a_pile_of_marks_is_cut(model: Model) -> None:
     kept = shorten("a" + "\u0301" * 100_000, 500, model.tokenizer)
     assert len(model.tokenizer.encode(kept)) in range(498, 501)
 
 
-def test_a_tokenizer_that_composes_characters_keeps_them_as_they_were_written() -> None:
+def test_a_tokenizer_that_composes_characters_does_not_change_them() -> None:
     definition = phi3_definition()
     definition["normalizer"]["normalizers"].insert(0, {"type": "NFC"})
     tokenizer = Tokenizer(definition)
@@ -138,7 +138,7 @@ def test_a_tokenizer_that_composes_characters_keeps_them_as_they_were_written() 
         assert tokenizer.encode(kept) in (ids[:max_tokens], ids[: max_tokens - 1])
 
 
-def test_a_beginning_that_is_more_tokens_on_its_own_is_cut_further() -> None:
+def test_a_beginning_with_more_tokens_alone_is_cut_further() -> None:
     # Before another "l", "'l" is one token; at an end it is two, for only "'ll" is kept in one piece.
     vocabulary = {text: id for id, text in enumerate(["a", "l", "'", "'l"])}
     tokenizer = Tokenizer(

@@ -52,7 +52,7 @@ async def scrape(client: aiohttp.ClientSession, server: MonitoringServer) -> dic
     return {sample.name: sample.value for family in parse_text(text) for sample in family.samples if not sample.labels}
 
 
-async def test_a_scrape_tells_the_numbers(serve: Serve, client: aiohttp.ClientSession) -> None:
+async def test_a_scrape_returns_the_metrics(serve: Serve, client: aiohttp.ClientSession) -> None:
     metrics = PrometheusMetrics()
     metrics.prompt_read(tokens=64, cached=32)
     values = await scrape(client, await serve(metrics))
@@ -60,7 +60,7 @@ async def test_a_scrape_tells_the_numbers(serve: Serve, client: aiohttp.ClientSe
     assert values["phi3_prompt_tokens_cached_total"] == 32
 
 
-async def test_a_scrape_reads_the_line_as_it_is_then(serve: Serve, client: aiohttp.ClientSession) -> None:
+async def test_each_scrape_reads_the_queue(serve: Serve, client: aiohttp.ClientSession) -> None:
     metrics = PrometheusMetrics()
     running, waiting = ["first"], ["second", "third"]
     metrics.watch_queue(running=lambda: len(running), waiting=lambda: len(waiting))
@@ -84,7 +84,7 @@ async def test_prometheus_gets_openmetrics_when_it_asks(serve: Serve, client: ai
     assert [sample.value for sample in samples if sample.name == "phi3_generated_tokens_total"] == [7]
 
 
-async def test_two_bots_in_one_process_tell_their_own_numbers(serve: Serve, client: aiohttp.ClientSession) -> None:
+async def test_two_bots_in_one_process_have_separate_metrics(serve: Serve, client: aiohttp.ClientSession) -> None:
     one, other = PrometheusMetrics(), PrometheusMetrics()
     one_server, other_server = await serve(one), await serve(other)
     one.prompt_read(tokens=5, cached=0)
@@ -94,7 +94,7 @@ async def test_two_bots_in_one_process_tell_their_own_numbers(serve: Serve, clie
     assert (await scrape(client, other_server))["phi3_prompt_tokens_total"] == 8
 
 
-async def test_health_is_what_the_bot_says_now(serve: Serve, client: aiohttp.ClientSession) -> None:
+async def test_health_is_checked_at_each_request(serve: Serve, client: aiohttp.ClientSession) -> None:
     health = Health(True, {"engine": "loaded", "restarts": 0, "hit_rate": None})
     server = await serve(health=lambda: health)
     async with client.get(f"{server.url}/healthz") as response:
@@ -106,7 +106,7 @@ async def test_health_is_what_the_bot_says_now(serve: Serve, client: aiohttp.Cli
         assert await response.json() == {"ok": False, "engine": "being started again", "restarts": 1}
 
 
-async def test_a_bot_that_cannot_be_asked_is_not_well(
+async def test_a_failing_health_check_means_unhealthy(
     serve: Serve, client: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     def gone() -> Health:
@@ -123,7 +123,7 @@ async def test_a_bot_that_cannot_be_asked_is_not_well(
     ("method", "path", "status"),
     [("GET", "/", 404), ("GET", "/metrics/", 404), ("POST", "/metrics", 405), ("DELETE", "/healthz", 405)],
 )
-async def test_nothing_else_is_answered(
+async def test_other_paths_and_methods_are_refused(
     serve: Serve, client: aiohttp.ClientSession, method: str, path: str, status: int
 ) -> None:
     server = await serve()
@@ -139,7 +139,7 @@ async def test_requests_are_not_logged(
     assert caplog.records == []
 
 
-async def test_a_taken_port_is_told_in_one_line(serve: Serve) -> None:
+async def test_a_taken_port_is_an_error_of_one_line(serve: Serve) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         server = MonitoringServer(PrometheusMetrics(), lambda: WELL, host="127.0.0.1", port=port)
@@ -153,7 +153,7 @@ async def test_a_taken_port_is_told_in_one_line(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "two..dots"])
-async def test_a_host_that_is_not_this_machine_is_told_in_one_line(host: str) -> None:
+async def test_a_host_that_is_not_this_machine_is_an_error_of_one_line(host: str) -> None:
     server = MonitoringServer(PrometheusMetrics(), lambda: WELL, host=host, port=0)
     with pytest.raises(ConfigurationError, match="METRICS_HOST") as caught:
         await server.start()
@@ -162,7 +162,7 @@ async def test_a_host_that_is_not_this_machine_is_told_in_one_line(host: str) ->
     await server.close()
 
 
-async def test_after_closing_nobody_answers_and_the_port_is_free(serve: Serve, client: aiohttp.ClientSession) -> None:
+async def test_closing_frees_the_port(serve: Serve, client: aiohttp.ClientSession) -> None:
     server = await serve()
     url = server.url
     await scrape(client, server)
@@ -177,7 +177,7 @@ async def test_after_closing_nobody_answers_and_the_port_is_free(serve: Serve, c
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
-async def test_an_ipv6_address_is_told_as_one(serve: Serve, client: aiohttp.ClientSession) -> None:
+async def test_the_url_of_an_ipv6_address(serve: Serve, client: aiohttp.ClientSession) -> None:
     server = await serve(host="::1")
     assert server.url.startswith("http://[::1]:")
     await scrape(client, server)

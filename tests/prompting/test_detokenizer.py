@@ -48,9 +48,7 @@ def test_any_split_gives_the_same_text(
 
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_the_text_never_shrinks_whatever_is_generated(
-    phi3: Phi3Tokenizer, builder: PromptBuilder, data: st.DataObject
-) -> None:
+def test_the_text_never_shrinks(phi3: Phi3Tokenizer, builder: PromptBuilder, data: st.DataObject) -> None:
     any_id = st.one_of(
         st.integers(0, max(phi3.ids.values())), st.integers(3, 258), st.sampled_from(sorted(phi3.ids.values()))
     )
@@ -68,7 +66,7 @@ def test_an_emoji_of_four_tokens_appears_whole(builder: PromptBuilder) -> None:
     assert all("a🦙b".startswith(text) for text in texts)
 
 
-def test_half_a_character_at_the_end_is_left_out(builder: PromptBuilder) -> None:
+def test_an_incomplete_character_at_the_end_is_left_out(builder: PromptBuilder) -> None:
     ids = builder.tokenizer.encode("a🦙", at_start=True)
     assert streamed(builder, ids[:-1], [1])[-1] == "a"
     assert streamed(builder, ids[:-1], [9])[-1] == "a"
@@ -83,7 +81,7 @@ def test_broken_bytes_right_after_a_character_do_not_stop_the_stream(builder: Pr
     assert texts[-1].endswith("the end")
 
 
-def test_all_ids_are_kept_as_they_came(builder: PromptBuilder) -> None:
+def test_ids_are_kept_in_order(builder: PromptBuilder) -> None:
     detokenizer = Detokenizer(builder.tokenizer.decode)
     ids = builder.tokenizer.encode("a🦙b", at_start=True)[:-2]
     detokenizer.add(ids[:2])

@@ -51,7 +51,7 @@ def test_a_conversation_has_phi3s_ids(phi3: Phi3Tokenizer, builder: PromptBuilde
 @given(
     contents=st.lists(CONTENTS, min_size=1, max_size=5).filter(lambda c: len(c) % 2 == 1), system=st.none() | CONTENTS
 )
-def test_ids_are_the_raw_tokenizers_where_nothing_looks_like_a_control_token(
+def test_without_look_alikes_the_ids_are_the_raw_tokenizers(
     phi3: Phi3Tokenizer, builder: PromptBuilder, contents: list[str], system: str | None
 ) -> None:
     messages = conversation(contents, system)
@@ -60,11 +60,11 @@ def test_ids_are_the_raw_tokenizers_where_nothing_looks_like_a_control_token(
     assert list(prompt.ids) == phi3.raw.encode(written(messages), add_special_tokens=False).ids
 
 
-def test_the_stop_ids_end_every_way_out_of_an_answer(phi3: Phi3Tokenizer, builder: PromptBuilder) -> None:
+def test_every_control_token_that_ends_an_answer_stops_it(phi3: Phi3Tokenizer, builder: PromptBuilder) -> None:
     assert builder.stop_ids >= {phi3.ids[text] for text in ("<|endoftext|>", "<|assistant|>", "<|end|>", "<|user|>")}
 
 
-def test_what_may_stand_in_an_answer_does_not_stop_it(phi3: Phi3Tokenizer, builder: PromptBuilder) -> None:
+def test_ordinary_text_does_not_stop_an_answer(phi3: Phi3Tokenizer, builder: PromptBuilder) -> None:
     assert builder.stop_ids.isdisjoint(phi3.raw.encode(CODE, add_special_tokens=False).ids)
     assert phi3.ids["<s>"] not in builder.stop_ids
 

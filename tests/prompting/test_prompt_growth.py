@@ -28,9 +28,7 @@ def grown(builder: PromptBuilder, answers: list[tuple[int, ...]], system: bool) 
 
 
 @pytest.mark.parametrize("system", [True, False])
-def test_prompts_only_grow_whatever_the_model_generates(
-    phi3: Phi3Tokenizer, builder: PromptBuilder, system: bool
-) -> None:
+def test_prompts_only_grow_after_any_generated_ids(phi3: Phi3Tokenizer, builder: PromptBuilder, system: bool) -> None:
     draw = random.Random(5)
     size = phi3.raw.get_vocab_size()
     for _ in range(40):
@@ -39,7 +37,7 @@ def test_prompts_only_grow_whatever_the_model_generates(
         grown(builder, [tuple(draw.choices(pool, k=draw.randint(1, 12))) for _ in range(5)], system)
 
 
-def test_a_prompt_grows_with_an_answer_that_a_person_would_write_in_other_tokens(builder: PromptBuilder) -> None:
+def test_prompts_keep_generated_ids_that_encoding_would_not_give(builder: PromptBuilder) -> None:
     whole = tuple(builder.tokenizer.encode("Hello", at_start=True))
     letters = tuple(id for letter in "Hello" for id in builder.tokenizer.encode(letter, at_start=True))
     assert whole != letters
