@@ -1,4 +1,4 @@
-"""What the bot counts is what Prometheus is told."""
+"""The metrics as Prometheus reads them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.metrics.prometheus import PrometheusMetrics
 
 
 def value_of(metrics: PrometheusMetrics, name: str, **labels: str) -> float | None:
-    """A sample as Prometheus reads it; None where there is none."""
+    """A sample as Prometheus reads it; None if there is none."""
     for family in text_string_to_metric_families(generate_latest(metrics.registry).decode()):
         for sample in family.samples:
             if sample.name == name and sample.labels == labels:
@@ -115,7 +115,7 @@ def test_an_unreadable_metric_leaves_the_others_readable(caplog: pytest.LogCaptu
     metrics = PrometheusMetrics()
 
     def gone() -> int:
-        raise RuntimeError("the line is closed")
+        raise RuntimeError("the queue is closed")
 
     metrics.watch_queue(running=lambda: 3, waiting=gone)
     metrics.first_token(1.0)
@@ -124,7 +124,7 @@ def test_an_unreadable_metric_leaves_the_others_readable(caplog: pytest.LogCaptu
     assert math.isnan(waiting)
     assert value_of(metrics, "phi3_answers_running") == 3
     assert value_of(metrics, "phi3_time_to_first_token_seconds_count") == 1
-    assert "the line is closed" in caplog.text
+    assert "the queue is closed" in caplog.text
 
 
 def test_every_metric_has_a_help_text() -> None:

@@ -1,4 +1,4 @@
-"""The server over a real socket, read as Prometheus and a supervisor read it."""
+"""The monitoring server over a real socket."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
 
-WELL = Health(True, {})
+HEALTHY = Health(True, {})
 Serve = Callable[..., Awaitable[MonitoringServer]]
 
 
 @pytest_asyncio.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Starts servers on loopback, and closes them after the test."""
+    """Starts servers on loopback and closes them after the test."""
     servers: list[MonitoringServer] = []
 
     async def start(
-        metrics: PrometheusMetrics | None = None, health: Callable[[], Health] = lambda: WELL, host: str = "127.0.0.1"
+        metrics: PrometheusMetrics | None = None,
+        health: Callable[[], Health] = lambda: HEALTHY,
+        host: str = "127.0.0.1",
     ) -> MonitoringServer:
         server = MonitoringServer(metrics or PrometheusMetrics(), health, host=host, port=0)
         servers.append(server)
@@ -44,7 +46,7 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def scrape(client: aiohttp.ClientSession, server: MonitoringServer) -> dict[str, float]:
-    """The values by name; those with labels are left out."""
+    """The values of the metrics without labels, by name."""
     async with client.get(f"{server.url}/metrics") as response:
         assert response.status == 200
         assert response.content_type == "text/plain"
@@ -142,19 +144,19 @@ async def test_requests_are_not_logged(
 async def test_a_taken_port_is_an_error_of_one_line(serve: Serve) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        server = MonitoringServer(PrometheusMetrics(), lambda: WELL, host="127.0.0.1", port=port)
+        server = MonitoringServer(PrometheusMetrics(), lambda: HEALTHY, host="127.0.0.1", port=port)
         with pytest.raises(
             ConfigurationError, match=rf"^port {port} of 127\.0\.0\.1.* is taken; .*METRICS_PORT"
         ) as caught:
             await server.start()
         assert "\n" not in str(caught.value)
-    await server.start()  # the failed start left nothing behind
+    await server.start()  # the failed start left nothing open
     await server.close()
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "two..dots"])
 async def test_a_host_that_is_not_this_machine_is_an_error_of_one_line(host: str) -> None:
-    server = MonitoringServer(PrometheusMetrics(), lambda: WELL, host=host, port=0)
+    server = MonitoringServer(PrometheusMetrics(), lambda: HEALTHY, host=host, port=0)
     with pytest.raises(ConfigurationError, match="METRICS_HOST") as caught:
         await server.start()
     assert host in str(caught.value)
@@ -170,7 +172,7 @@ async def test_closing_frees_the_port(serve: Serve, client: aiohttp.ClientSessio
     await server.close()
     with pytest.raises(aiohttp.ClientConnectionError):
         await client.get(f"{url}/metrics")
-    again = MonitoringServer(PrometheusMetrics(), lambda: WELL, host="127.0.0.1", port=int(url.rpartition(":")[2]))
+    again = MonitoringServer(PrometheusMetrics(), lambda: HEALTHY, host="127.0.0.1", port=int(url.rpartition(":")[2]))
     await again.start()
     assert again.url == url
     await again.close()

@@ -1,4 +1,4 @@
-"""Chat templates of every kind that model folders hold."""
+"""The kinds of chat template that model folders contain."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GEMMA = (
 
 
 def other_model(*control_texts: str, **changes: Any) -> dict[str, Any]:
-    """The changes that make a tokenizer whose control tokens are not Phi-3's."""
+    """Changes for a tokenizer with other control tokens than Phi-3's."""
     definition = phi3_definition()
     vocabulary = {
         text: id for text, id in definition["model"]["vocab"].items() if "|>" not in text and not text.startswith("<|e")
@@ -35,8 +35,8 @@ def other_model(*control_texts: str, **changes: Any) -> dict[str, Any]:
     vocabulary = {text: id for id, text in enumerate(vocabulary)}
     merges = [merge for merge in definition["model"]["merges"] if "".join(merge) in vocabulary]
     added = [
-        {**definition["added_tokens"][0], "content": text, "id": len(vocabulary) + place}
-        for place, text in enumerate(control_texts)
+        {**definition["added_tokens"][0], "content": text, "id": len(vocabulary) + position}
+        for position, text in enumerate(control_texts)
     ]
     model = {**definition["model"], "vocab": vocabulary, "merges": merges}
     return {"added_tokens": added, "model": model, **changes}
@@ -124,7 +124,7 @@ def test_a_jinja_file_that_is_no_text(tmp_path: Path) -> None:
 
 
 def test_a_tokenizer_that_adds_a_space_before_the_first_word_only(tmp_path: Path) -> None:
-    """Metaspace with `prepend_scheme` first, as newer exports of SentencePiece models have it."""
+    """It has a Metaspace with `prepend_scheme` first, like newer exports of SentencePiece models."""
     metaspace = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": False}
     phi3 = write_phi3_tokenizer(tmp_path, TEMPLATE_JUNE_2024, normalizer=None, pre_tokenizer=metaspace)
     for messages in (CONVERSATION, [Message("user", "Hello the  you")], [Message("user", " 你好")]):

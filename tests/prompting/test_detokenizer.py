@@ -1,4 +1,4 @@
-"""Streamed text equals the text of all ids at once, however the ids arrive."""
+"""Streaming gives the same text as decoding all ids at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEXTS = st.one_of(
 
 
 def streamed(builder: PromptBuilder, ids: list[int], sizes: list[int]) -> list[str]:
-    """The text after each part, and after the last token."""
+    """The text after each part, and at the end."""
     detokenizer = Detokenizer(builder.tokenizer.decode)
     remaining = iter(ids)
     texts = []
@@ -39,7 +39,7 @@ def test_any_split_gives_the_same_text(
     ids = builder.tokenizer.encode(text, at_start=True)
     texts = streamed(builder, ids, sizes)
     assert texts[-1] == phi3.raw.decode(ids, skip_special_tokens=False).rstrip("\ufffd")
-    # A tokenizer of this kind writes the space as ▁ and cannot tell the two apart.
+    # To these tokenizers, ▁ is a space.
     assert texts[-1] == text.replace("▁", " ").rstrip("\ufffd")
     for before, after in itertools.pairwise(texts):
         assert after.startswith(before)

@@ -1,4 +1,4 @@
-"""Prompts are the model's own format, id for id."""
+"""Prompts have exactly the ids of the model's own format."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def conversation(contents: list[str], system: str | None) -> list[Message]:
 
 
 def written(messages: list[Message]) -> str:
-    """Phi-3's format, written down independently of the template."""
+    """Phi-3's format, independent of the template."""
     turns = [f"<|{message.role}|>\n{message.content}<|end|>\n" for message in messages]
     return "".join(turns) + "<|assistant|>\n"
 
@@ -85,7 +85,7 @@ class TestTheRealTokenizer:
             assert builder.tokenizer.encode(vector["text"], at_start=True) == vector["ids"], vector["text"]
 
 
-# ChatML: SmolLM2's tokenizer works on bytes, and its template adds a system prompt of its own.
+# ChatML. SmolLM2's tokenizer works on bytes, and its template adds a default system prompt.
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_a_conversation_has_chatmls_ids(chatml: PromptBuilder) -> None:
 
 def test_the_templates_own_system_prompt_is_kept(chatml: PromptBuilder) -> None:
     prompt = chatml.build([Message("user", "What is the capital of France?")])
-    # OpenVINO's own tokenizer, read from the same model's GGUF file, gives these.
+    # From OpenVINO's tokenizer for the same model's GGUF file.
     known = (1, 9690, 198, 2683, 359, 253, 5356, 5646, 11173, 3365, 3511, 308, 34519, 28, 7018, 411, 407, 19712)
     assert prompt.ids[: len(known)] == known
 

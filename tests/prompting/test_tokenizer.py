@@ -1,4 +1,4 @@
-"""Tokenizer files that cannot be used are told in one line."""
+"""Tokenizer files, usable and unusable."""
 
 from __future__ import annotations
 
