@@ -40,7 +40,7 @@ async def test_a_locked_file_is_reported_once_and_written_in_order_later(
             began = time.monotonic()
             for number in range(2, 50):
                 await journal.write(see(number))
-            assert time.monotonic() - began < 1  # 48 waits for the lock would take 2.4 s
+            assert time.monotonic() - began < 2  # 48 waits for the lock would take 2.4 s
             assert journal.behind == 49
             assert await journal.read(seen) == [0]
         await until(lambda: journal.outage is None)
