@@ -166,6 +166,7 @@ class Journal:
             await asyncio.sleep(self._first_pause)
             return
         with suppress(TimeoutError):
+            # Retry libraries sleep through a `close`.
             async with asyncio.timeout(self._pause):
                 await self._closing.wait()
         self._pause = min(2 * self._pause, self._longest_pause)
