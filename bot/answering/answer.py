@@ -17,7 +17,7 @@ from bot.conversation.conversations import Conversations
 from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import Question, Quote, TextFile, Turn, UserMessage
 from bot.engine.interface import FinishReason, Generation, Outcome
-from bot.metrics.prometheus import PrometheusMetrics
+from bot.metrics.port import NO_METRICS, AnswerMetrics
 from bot.prompting.detokenizer import Detokenizer
 from bot.prompting.prompt import Message, Prompt
 
@@ -199,12 +199,12 @@ class AnswerService:
         model: ServedModel,
         conversations: Conversations,
         queue: QuestionQueue,
-        metrics: PrometheusMetrics | None = None,
+        metrics: AnswerMetrics = NO_METRICS,
     ) -> None:
         self.model = model
         self.conversations = conversations
         self.queue = queue
-        self.metrics = metrics or PrometheusMetrics()
+        self.metrics = metrics
         self.metrics.watch_queue(lambda: queue.running, lambda: queue.waiting)
         self.throughput = Throughput()
         self._answers: WeakSet[Answer] = WeakSet()

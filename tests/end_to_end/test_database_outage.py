@@ -52,4 +52,4 @@ async def test_the_bot_goes_on_from_memory_and_makes_up_for_it(
         assert file.execute("SELECT count(*) FROM accepted_questions").fetchone() == (0,)
     lines = [record.getMessage() for record in caplog.records if record.name == "bot.storage.journal"]
     assert len(lines) == 2
-    assert "goes on from memory" in lines[0]
+    assert "continuing from memory" in lines[0]

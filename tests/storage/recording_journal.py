@@ -1,4 +1,4 @@
-"""A journal to test, and what to write into it."""
+"""A journal that records its reports, and changes to write with it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from bot.storage.journal import Change, Journal
 from bot.storage.tables import SeenMessage
 
 
-class Diary(Journal):
-    """A journal that keeps what it told."""
+class RecordingJournal(Journal):
+    """A journal that records what it reports."""
 
     def __init__(self, database: Database, retry_seconds: tuple[float, float] = (0.01, 0.05)) -> None:
-        self.told: list[str | None] = []
-        super().__init__(database, self.told.append, retry_seconds)
+        self.reported: list[str | None] = []
+        super().__init__(database, self.reported.append, retry_seconds)
 
 
 @asynccontextmanager
-async def open_diary(url: str, **limits: float) -> AsyncIterator[Diary]:
+async def open_journal(url: str, **limits: float) -> AsyncIterator[RecordingJournal]:
     database = await Database.open(url, **{"lock_seconds": 0.05, "server_seconds": 1.0, **limits})
-    journal = Diary(database)
+    journal = RecordingJournal(database)
     yield journal
     await journal.close(5.0)
     await database.close()
@@ -33,7 +33,7 @@ async def open_diary(url: str, **limits: float) -> AsyncIterator[Diary]:
 
 @contextmanager
 def lock(sqlite_url: str) -> Iterator[sqlite3.Connection]:
-    """Somebody else's lock on the file, until their connection commits or the block ends."""
+    """Lock the file from another connection, until that commits or the block ends."""
     other = sqlite3.connect(make_url(sqlite_url).database or "", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     yield other
