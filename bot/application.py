@@ -12,8 +12,8 @@ import aiohttp
 import discord
 from discord.ext import commands
 
-from bot.answering.answer import AnswerService
 from bot.answering.prefill_ahead import PrefillAhead
+from bot.answering.service import AnswerService
 from bot.cli.progress import Progress
 from bot.conversation.conversations import Conversations
 from bot.discord_client.channel_scopes import ChannelScopes

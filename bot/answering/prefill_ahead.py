@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from bot.answering.answer import AnswerService
+from bot.answering.service import AnswerService
 from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import ConversationKey, Turn
 from bot.engine.interface import FinishReason, Generation, GenerationRequest

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.answering.answer import Answer, AnswerService, ShortenedQuestion
+from bot.answering.answer import Answer, ShortenedQuestion
 from bot.answering.queue import QuestionQueue, QueueClosedError, QueueFullError
 from bot.answering.served_model import ServedModel
+from bot.answering.service import AnswerService
 from bot.conversation.budget import Budget
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import ConversationKey, Question, TextFile, Turn

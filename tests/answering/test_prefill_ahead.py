@@ -12,10 +12,10 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from bot.answering.answer import AnswerService
 from bot.answering.prefill_ahead import PrefillAhead
 from bot.answering.queue import QuestionQueue
 from bot.answering.served_model import ServedModel
+from bot.answering.service import AnswerService
 from bot.conversation.budget import Budget
 from bot.conversation.tree import Conversation
 from bot.conversation.turn import ConversationKey

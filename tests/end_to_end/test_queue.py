@@ -10,7 +10,7 @@ import discord
 import pytest
 import pytest_asyncio
 
-from bot.answering.answer import AnswerService
+from bot.answering.service import AnswerService
 from bot.cli.progress import Progress
 from bot.demo.loopback import LoopbackDiscord, Person
 from bot.demo.running_bot import running_bot

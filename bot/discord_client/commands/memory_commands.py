@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answering.answer import AnswerService
+from bot.answering.service import AnswerService
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.commands.context_summary import context_text
 from bot.discord_client.commands.forget_view import ForgetView

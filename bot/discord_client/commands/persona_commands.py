@@ -10,7 +10,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answering.answer import AnswerService
+from bot.answering.service import AnswerService
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.commands.persona_modal import PersonaModal
 from bot.discord_client.commands.persona_scopes import Where, chosen_scope, refusal, scope_name

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import discord
 from discord.ext import commands
 
-from bot.answering.answer import Answer, AnswerService
+from bot.answering.answer import Answer
 from bot.answering.queue import QueueClosedError, QueueFullError
+from bot.answering.service import AnswerService
 from bot.conversation.store import WorkStore
 from bot.conversation.turn import Question
 from bot.discord_client.incoming.reader import QuestionReader

@@ -10,9 +10,10 @@ import discord
 import pytest
 import pytest_asyncio
 
-from bot.answering.answer import Answer, AnswerService
+from bot.answering.answer import Answer
 from bot.answering.queue import QuestionQueue
 from bot.answering.served_model import ServedModel
+from bot.answering.service import AnswerService
 from bot.conversation.budget import Budget
 from bot.discord_client.replies.running_replies import RunningReply
 from bot.discord_client.replies.stop_button import stop_view
