@@ -185,7 +185,7 @@ class Application:
     def _cogs(self, client: PhiClient) -> list[commands.Cog]:
         settings, answering, work, scopes = self._settings, self.answering, self.storage.work, self._scopes
         conversations, running = answering.conversations, client.running_replies
-        reader = QuestionReader(client, scopes, conversations, settings.max_text_file_kilobytes * 1000)
+        reader = QuestionReader(client, scopes, settings.max_text_file_kilobytes * 1000)
         delivery = ReplyDelivery(client, conversations, work, running, settings.max_reply_messages)
         mentions = MentionCog(answering, reader, delivery, work)
         return [

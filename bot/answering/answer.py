@@ -15,7 +15,7 @@ from bot.answering.throughput import Throughput
 from bot.conversation.changes import TurnChange
 from bot.conversation.conversations import Conversations
 from bot.conversation.tree import OpenConversation
-from bot.conversation.turn import Question, Quote, TextFile, Turn, UserMessage
+from bot.conversation.turn import Question, Turn, UserMessage
 from bot.engine.interface import FinishReason, Generation, Outcome
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.prompting.detokenizer import Detokenizer
@@ -56,7 +56,6 @@ class Answer:
         self._stopped = False
         self._taken_back = False
         self._suspended = False
-        self._asked_at = time.monotonic()
         self.text = ""
         self.outcome: Outcome | None = None
         self.shortened: ShortenedQuestion | None = None
@@ -70,10 +69,6 @@ class Answer:
     def suspended(self) -> bool:
         """Whether it was broken off to be begun anew after a restart; then nothing of it is remembered."""
         return self._suspended
-
-    def enclose(self, quote: Quote | None, files: tuple[TextFile, ...]) -> None:
-        """Add to the question what came with it, before it begins."""
-        self._question = replace(self._question, asked=replace(self._question.asked, quote=quote, files=files))
 
     def change(self, change: TurnChange) -> None:
         """Follow what happened to messages: the question changes, or is taken back.
@@ -135,6 +130,7 @@ class Answer:
         opened = await conversations.begin(self._question)
         question, turn = self._question, None
         try:
+            question = await self._settle_quote(opened)
             model = self._answering.model
             fitted = await asyncio.to_thread(model.window.fit, opened.system_prompt, opened.branch, question.asked)
             limit = model.budget.prompt_limit
@@ -156,6 +152,16 @@ class Answer:
             if turn is not None:
                 await self._note_cached(opened, model)
 
+    async def _settle_quote(self, opened: OpenConversation) -> Question:
+        """Quote what the question is about, unless the conversation holds it: a message, or where the thread began."""
+        quote, thread_starter = self._question.asked.quote, self._question.thread_starter
+        if quote is not None and any(turn.id == quote.message_id and turn.asked for turn in opened.branch):
+            quote = None
+        elif thread_starter is not None and not opened.branch and not opened.resets:
+            quote = await thread_starter()
+        self._question = replace(self._question, asked=replace(self._question.asked, quote=quote))
+        return self._question
+
     async def _stream(self, model: ServedModel, prompt: Prompt, detokenizer: Detokenizer) -> AsyncGenerator[str, None]:
         answering = self._answering
         self._generation = model.engine.submit(model.request(prompt.ids))
@@ -164,7 +170,7 @@ class Answer:
             async for ids in self._generation:
                 if not detokenizer.ids:
                     first_token_at = time.monotonic()
-                    answering.metrics.first_token(first_token_at - self._asked_at)
+                    answering.metrics.first_token(first_token_at - self._ticket.joined_at)
                 answering.throughput.add(len(ids))
                 self.text = detokenizer.add(ids)
                 yield self.text

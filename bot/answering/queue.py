@@ -55,13 +55,14 @@ class Ticket:
     Attributes:
         conversation: which conversation the question belongs to.
         person: who asked it.
+        joined_at: when it was taken, by `time.monotonic`.
     """
 
     def __init__(self, queue: QuestionQueue, conversation: Hashable, person: Hashable) -> None:
         self.conversation = conversation
         self.person = person
+        self.joined_at = time.monotonic()
         self._queue = queue
-        self._joined_at = time.monotonic()
         self._waited_until: float | None = None
         self._lost: type[QueueClosedError | TicketLeftError] | None = None
 
@@ -83,7 +84,7 @@ class Ticket:
     def waited_seconds(self) -> float:
         """How long it waited for its turn; until now while it still does."""
         until = time.monotonic() if self._waited_until is None else self._waited_until
-        return until - self._joined_at
+        return until - self.joined_at
 
     async def positions(self) -> AsyncGenerator[int, None]:
         """Yield the position at once and whenever it has changed; end when the turn has come, so never yield 0.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from bot.prompting.prompt import Message
 
@@ -67,12 +68,15 @@ class Question:
         key: the conversation that it belongs to.
         asked: what it asks.
         reply_to: the id of the message that it replies to.
+        thread_starter: reads the message that the question's thread grew from. Called only where the conversation is
+            empty when the question's turn comes.
     """
 
     id: int
     key: ConversationKey
     asked: UserMessage
     reply_to: int | None = None
+    thread_starter: Callable[[], Awaitable[Quote | None]] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

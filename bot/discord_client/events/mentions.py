@@ -9,11 +9,9 @@ from collections.abc import Sequence
 import discord
 from discord.ext import commands
 
-from bot.answering.answer import Answer
 from bot.answering.queue import QueueClosedError, QueueFullError
-from bot.answering.service import AnswerService
+from bot.answering.service import AnswerService, PendingQuestion
 from bot.conversation.store import WorkStore
-from bot.conversation.turn import Question
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.outcome_notes import suspended_note
@@ -64,33 +62,31 @@ class MentionCog(commands.Cog):
         """
         if not self._take(message.id):
             return
-        question = self._reader.question(message)
-        if question is None:
+        if self._reader.is_empty(message):
             await self._turn_away(message, _GREETING)
             return
+        key = self._reader.key(message)
         try:
-            # Before anything is waited for, so that questions stand in the line as they stand in the channel.
-            answer = self._answering.ask(question, accepted_before=accepted_before)
+            # Before anything is awaited, so that the queue has the order of the channel.
+            pending = self._answering.admit(key, message.author.id, accepted_before=accepted_before)
         except QueueFullError as error:
             await self._turn_away(message, str(error))
         except QueueClosedError:
-            await self._put_off(message, question)
+            await self._put_off(message)
         else:
-            await self._answer_in_turn(message, answer, sent)
+            await self._answer_in_turn(message, pending, sent)
 
-    async def _answer_in_turn(self, message: discord.Message, answer: Answer, sent: Sequence[discord.Message]) -> None:
-        try:
-            await self._accept(answer.question)
-            enclosures = await self._reader.enclosures(message)
-        except BaseException:
-            answer.take_back()  # nobody else would leave its place in the line
-            raise
-        if not answer.question.asked.text and not enclosures.files:
-            answer.take_back()
-            await self._turn_away(message, "\n".join(enclosures.remarks) or _GREETING)
-            return
-        answer.enclose(enclosures.quote, enclosures.files)
-        await self._delivery.deliver(message, answer, remarks=enclosures.remarks, sent=sent)
+    async def _answer_in_turn(
+        self, message: discord.Message, pending: PendingQuestion, sent: Sequence[discord.Message]
+    ) -> None:
+        with pending:
+            await self._accept(message)
+            read = await self._reader.read(message)
+            if read.question is not None:
+                answer = pending.ask(read.question)
+                await self._delivery.deliver(message, answer, remarks=read.remarks, sent=sent)
+                return
+        await self._turn_away(message, "\n".join(read.remarks) or _GREETING)
 
     def _take(self, message_id: int) -> bool:
         if message_id in self._taken:
@@ -100,15 +96,15 @@ class MentionCog(commands.Cog):
             self._taken.popitem(last=False)
         return True
 
-    async def _accept(self, question: Question) -> None:
-        await self._work.accept(question.id, question.key, question.asked.author_id)
+    async def _accept(self, message: discord.Message) -> None:
+        await self._work.accept(message.id, self._reader.key(message), message.author.id)
 
     async def _turn_away(self, message: discord.Message, line: str) -> None:
         await self._work.turn_away(message.id)
         await _say(message, line)
 
-    async def _put_off(self, message: discord.Message, question: Question) -> None:
-        await self._accept(question)
+    async def _put_off(self, message: discord.Message) -> None:
+        await self._accept(message)
         reply = await _say(message, suspended_note())
         await self._work.replied(message.id, 0, reply.id)
 
