@@ -13,6 +13,7 @@ import discord
 from discord.ext import commands
 
 from bot.answering.prefill_ahead import PrefillAhead
+from bot.answering.recovery import Recovery
 from bot.answering.service import AnswerService
 from bot.cli.progress import Progress
 from bot.conversation.conversations import Conversations
@@ -22,11 +23,13 @@ from bot.discord_client.command_sync import sync_changed_commands
 from bot.discord_client.commands.memory_commands import ConversationCog
 from bot.discord_client.commands.model_commands import ModelCog
 from bot.discord_client.commands.persona_commands import PersonaCog
-from bot.discord_client.events.mentions import MentionCog
+from bot.discord_client.events.connection import ConnectionListener
+from bot.discord_client.events.mentions import MentionListener
 from bot.discord_client.events.message_changes import MemoryCog
-from bot.discord_client.events.recovery import RecoveryCog
 from bot.discord_client.events.retention import RetentionCog
 from bot.discord_client.events.typing_starts import TypingCog
+from bot.discord_client.incoming.inbox import DiscordInbox
+from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.errors import ConfigurationError
@@ -187,10 +190,12 @@ class Application:
         conversations, running = answering.conversations, client.running_replies
         reader = QuestionReader(client, scopes, settings.max_text_file_kilobytes * 1000)
         delivery = ReplyDelivery(client, conversations, work, running, settings.max_reply_messages)
-        mentions = MentionCog(answering, reader, delivery, work)
+        intake = QuestionIntake(answering, reader, delivery, work)
+        inbox = DiscordInbox(client, intake, reader, delivery, work)
+        recovery = Recovery(inbox, work, timedelta(hours=settings.missed_hours))
         return [
-            mentions,
-            RecoveryCog(client, mentions, reader, delivery, work, timedelta(hours=settings.missed_hours)),
+            MentionListener(reader, recovery, intake),
+            ConnectionListener(recovery),
             MemoryCog(conversations, reader),
             ConversationCog(answering, running, scopes),
             PersonaCog(answering, scopes),
