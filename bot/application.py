@@ -200,6 +200,6 @@ class Application:
             ConversationCog(answering, running, scopes),
             PersonaCog(answering, scopes),
             RetentionCog(conversations, settings.retention_days),
-            ModelCog(self.serving, self.metrics, settings.admin_ids),
+            ModelCog(self.serving, self.metrics, self.storage, settings.admin_ids),
             TypingCog(client, PrefillAhead(answering), scopes),
         ]

@@ -17,7 +17,7 @@ from bot.conversation.conversations import Conversations
 from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import Question, Turn, UserMessage
 from bot.engine.interface import FinishReason, Generation, Outcome
-from bot.metrics.prometheus import PrometheusMetrics
+from bot.metrics.port import AnswerMetrics
 from bot.prompting.detokenizer import Detokenizer
 from bot.prompting.prompt import Message, Prompt
 
@@ -34,7 +34,7 @@ class _Answering(Protocol):
     """What answers share: memory, metrics, and the model that answers now."""
 
     conversations: Conversations
-    metrics: PrometheusMetrics
+    metrics: AnswerMetrics
     model: ServedModel
     throughput: Throughput
 

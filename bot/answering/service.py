@@ -12,7 +12,7 @@ from bot.answering.throughput import Throughput
 from bot.conversation.changes import TurnChange
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import ConversationKey, Question
-from bot.metrics.prometheus import PrometheusMetrics
+from bot.metrics.port import NO_METRICS, AnswerMetrics
 
 
 class PendingQuestion:
@@ -62,12 +62,12 @@ class AnswerService:
         model: ServedModel,
         conversations: Conversations,
         queue: QuestionQueue,
-        metrics: PrometheusMetrics | None = None,
+        metrics: AnswerMetrics = NO_METRICS,
     ) -> None:
         self.model = model
         self.conversations = conversations
         self.queue = queue
-        self.metrics = metrics or PrometheusMetrics()
+        self.metrics = metrics
         self.metrics.watch_queue(lambda: queue.running, lambda: queue.waiting)
         self.throughput = Throughput()
         self._followers: WeakSet[PendingQuestion | Answer] = WeakSet()

@@ -19,8 +19,7 @@ logger = logging.getLogger(__name__)
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
 _TOKENS_PER_SECOND = (0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 50, 75, 100, 150, 200)
 
-_CANCELLED = "cancelled"
-_FAILED = "failed"
+_INITIAL_REASONS = ("cancelled", "failed")
 _RESTART_CAUSES = ("crashed", "hung")
 
 
@@ -31,7 +30,6 @@ class PrometheusMetrics:
 
     Attributes:
         registry: all of these metrics, as prometheus_client gives them out.
-        database_line: why the database cannot be written now; None while it can.
     """
 
     def __init__(self) -> None:
@@ -41,7 +39,7 @@ class PrometheusMetrics:
         self._engine_metrics()
         self._database_metrics()
         # A series that begins with its first event would hide that event from Prometheus's rate().
-        for reason in (_CANCELLED, _FAILED):
+        for reason in _INITIAL_REASONS:
             self._answers.labels(reason)
         for cause in _RESTART_CAUSES:
             self._restarts.labels(cause)
@@ -95,15 +93,13 @@ class PrometheusMetrics:
         )
 
     def _database_metrics(self) -> None:
-        self.database_line: str | None = None
         self._database_outage = Gauge(
             "phi3_database_trouble", "1 while the database cannot be written, otherwise 0.", registry=self.registry
         )
 
-    def database_outage(self, line: str | None) -> None:
+    def database_outage(self, reason: str | None) -> None:
         """The database cannot be written, for this reason; None: it can again."""
-        self.database_line = line
-        self._database_outage.set(line is not None)
+        self._database_outage.set(reason is not None)
 
     def _engine_metrics(self) -> None:
         self._restarts = Counter(
@@ -189,25 +185,11 @@ class PrometheusMetrics:
         """How often the engine process was lost and started again, whatever the cause."""
         return _count(self._restarts)
 
-    @property
-    def cancelled(self) -> int:
-        """Answers that somebody stopped."""
-        return _count(self._answers, _CANCELLED)
 
-    @property
-    def failed(self) -> int:
-        """Answers that the engine refused or failed."""
-        return _count(self._answers, _FAILED)
-
-
-def _count(counter: Counter, label: str | None = None) -> int:
-    """What a counter has reached with this label value; without one, in all."""
-    return sum(
-        int(sample.value)
-        for metric in counter.collect()
-        for sample in metric.samples
-        if sample.name.endswith("_total") and (label is None or label in sample.labels.values())
-    )
+def _count(counter: Counter) -> int:
+    """A counter's value, summed over its labels."""
+    samples = (sample for metric in counter.collect() for sample in metric.samples)
+    return sum(int(sample.value) for sample in samples if sample.name.endswith("_total"))
 
 
 def _or_unknown(read: Callable[[], int]) -> Callable[[], float]:

@@ -20,6 +20,7 @@ from bot.conversation.conversations import Conversations
 from bot.conversation.turn import ConversationKey, Question, TextFile, Turn
 from bot.engine.interface import EngineOptions, FinishReason, Outcome, Sampling
 from bot.engine.supervisor.supervisor import EngineSupervisor
+from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.folder import open_model_folder
 from bot.prompting.prompt import Message, PromptBuilder
 from bot.storage.work_store import DatabaseWorkStore
@@ -73,7 +74,7 @@ def make_answering(
     budget = Budget(context_length, max_new_tokens)
     model = ServedModel(engine, chatml, budget, Sampling(), time_limit_seconds)
     queue = QuestionQueue(most_running=most_running, most_waiting=8, most_waiting_per_person=4)
-    return AnswerService(model, memory.conversations(SYSTEM), queue)
+    return AnswerService(model, memory.conversations(SYSTEM), queue, PrometheusMetrics())
 
 
 def channel(name: str) -> ConversationKey:
@@ -86,6 +87,7 @@ def ask_in(name: str, text: str = "Hello.", by: str | None = None) -> Question:
 
 
 def number(answering: AnswerService, name: str, **labels: str) -> float | None:
+    assert isinstance(answering.metrics, PrometheusMetrics)
     return answering.metrics.registry.get_sample_value(name, labels)
 
 

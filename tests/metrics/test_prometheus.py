@@ -42,8 +42,6 @@ def test_answers_are_counted_by_why_they_ended() -> None:
     for reason in FinishReason:
         assert told(metrics, "phi3_answers_total", reason=reason.value) == (3 if reason == "cancelled" else 1)
     assert told(metrics, "phi3_generated_tokens_total") == 10 * (len(FinishReason) + 2)
-    assert metrics.cancelled == 3
-    assert metrics.failed == 1
 
 
 def test_the_first_cancelled_failed_and_restarted_can_be_seen_to_rise_from_nothing() -> None:
@@ -51,7 +49,7 @@ def test_the_first_cancelled_failed_and_restarted_can_be_seen_to_rise_from_nothi
     assert told(metrics, "phi3_answers_total", reason=FinishReason.CANCELLED) == 0
     assert told(metrics, "phi3_answers_total", reason=FinishReason.FAILED) == 0
     assert told(metrics, "phi3_engine_restarts_total", cause="hung") == 0
-    assert (metrics.cancelled, metrics.failed, metrics.restarts) == (0, 0, 0)
+    assert metrics.restarts == 0
 
 
 def test_speed_is_that_of_the_tokens_after_the_first() -> None:

@@ -13,6 +13,7 @@ from bot.discord_client.commands.model_info import describe_model
 from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.serving.service import ModelService
+from bot.storage.storage import Storage
 
 
 class ModelCog(commands.Cog):
@@ -21,20 +22,25 @@ class ModelCog(commands.Cog):
     Args:
         serving: the model that answers.
         metrics: what was counted.
+        storage: asked whether the database has an outage.
         admin_ids: who may reload it, beside the owner of the bot's application.
     """
 
     model = app_commands.Group(name="model", description="About the model that answers here")
 
-    def __init__(self, serving: ModelService, metrics: PrometheusMetrics, admin_ids: Collection[int]) -> None:
+    def __init__(
+        self, serving: ModelService, metrics: PrometheusMetrics, storage: Storage, admin_ids: Collection[int]
+    ) -> None:
         self._serving = serving
         self._metrics = metrics
+        self._storage = storage
         self._admin_ids = admin_ids
 
     @model.command()
     async def info(self, interaction: discord.Interaction) -> None:
         """Which model answers here, how fast, and on what."""
-        await interaction.response.send_message(describe_model(self._serving, self._metrics), ephemeral=True)
+        text = describe_model(self._serving, self._metrics, self._storage.outage)
+        await interaction.response.send_message(text, ephemeral=True)
 
     @model.command()
     @app_commands.describe(folder="The folder of a model; without it, the present folder is read again")

@@ -14,7 +14,7 @@ _ROW_CHARACTERS = 200
 _REASON_CHARACTERS = 600  # with its way out
 
 
-def describe_model(serving: ModelService, metrics: PrometheusMetrics) -> str:
+def describe_model(serving: ModelService, metrics: PrometheusMetrics, outage: str | None) -> str:
     """Write the message. Everything is known here already, so neither the busy engine nor the disk is asked."""
     folder, answering = serving.folder, serving.answering
     speed, hits = answering.throughput.tokens_per_second, metrics.prefix_hit_rate
@@ -33,7 +33,7 @@ def describe_model(serving: ModelService, metrics: PrometheusMetrics) -> str:
         "Restarts": str(metrics.restarts) if metrics.restarts else None,
         "Speed lately": f"{speed:.1f} tokens/s" if speed is not None else "no answer yet",
         "Read before already": f"{hits:.0%} of all prompt tokens" if hits is not None else None,
-        "Not kept for now": metrics.database_line,
+        "Not kept for now": outage,
         "Conversations": f"{answering.queue.running} active, {answering.queue.waiting} waiting",
     }
     lines = (_line(name, value) for name, value in rows.items() if _is_told(name, value))

@@ -57,7 +57,7 @@ def mended(what: str, detail: str) -> Finding:
 
 def described(serving: ModelService) -> dict[str, str]:
     """The message's rows by name."""
-    message = describe_model(serving, PrometheusMetrics())
+    message = describe_model(serving, PrometheusMetrics(), None)
     assert len(message) <= 2000
     return dict(line.removeprefix("**").split(":** ", 1) for line in message.splitlines())
 
@@ -148,6 +148,6 @@ async def test_it_fits_a_message_whatever_the_files_say(
     versions.switch("w" * 255)
     with pytest.raises(ConfigurationError):
         await serving.replace()
-    message = describe_model(serving, PrometheusMetrics())
+    message = describe_model(serving, PrometheusMetrics(), None)
     assert len(message) == 2000
     assert message.endswith("…")
