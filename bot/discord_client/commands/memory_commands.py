@@ -22,7 +22,7 @@ _RESET = (
 )
 
 
-class ConversationCog(commands.Cog):
+class MemoryCommands(commands.Cog):
     """The slash commands about what is remembered.
 
     Args:

@@ -16,7 +16,7 @@ from bot.serving.service import ModelService
 from bot.storage.storage import Storage
 
 
-class ModelCog(commands.Cog):
+class ModelCommands(commands.Cog):
     """The slash commands about the model.
 
     Args:

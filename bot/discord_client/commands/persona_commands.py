@@ -20,7 +20,7 @@ _SECONDS_TO_READ = 2.0
 _LONGEST_SHOWN = 1500
 
 
-class PersonaCog(commands.Cog):
+class PersonaCommands(commands.Cog):
     """The slash commands about personas.
 
     Args:

@@ -10,7 +10,7 @@ from bot.discord_client.incoming.readable_text import readable_text
 from bot.discord_client.incoming.reader import QuestionReader
 
 
-class MemoryCog(commands.Cog):
+class MessageChangeListener(commands.Cog):
     """Follows edits and deletions.
 
     Args:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import discord
 import pytest
 
+from bot.answering.retention import Retention
+from bot.answering.snowflake import snowflake_at
 from bot.conversation.turn import Question
-from bot.discord_client.events.retention import RetentionCog
 from tests.conversation.memory import HERE, answer, asked, open_memory, seen
 
 
 def message_of(days_ago: float) -> int:
     """The id of a message that was written so long ago."""
-    return discord.utils.time_snowflake(discord.utils.utcnow() - timedelta(days=days_ago))
+    return snowflake_at(datetime.now(UTC) - timedelta(days=days_ago))
 
 
 @pytest.mark.parametrize(("days", "left"), [(None, ["old", "new"]), (30.0, ["new"])])
@@ -25,14 +26,16 @@ async def test_what_is_too_old_is_forgotten(tmp_path: Path, days: float | None, 
         conversations = memory.conversations()
         for text, days_ago in (("old", 31.0), ("new", 29.0)):
             await answer(conversations, Question(message_of(days_ago), HERE, asked(text)))
-        cog = RetentionCog(conversations, days)
-
-        await cog.cog_load()
+        running = asyncio.create_task(Retention(conversations, days).run())
         if days is not None:
             async with asyncio.timeout(10):
                 while await seen(conversations) != left:  # noqa: ASYNC110 - nobody is told
                     await asyncio.sleep(0.01)
-        await cog.cog_unload()
+        else:
+            await running
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
 
         assert await seen(conversations) == left
         assert await seen(memory.conversations()) == left, "the file has forgotten it too"
