@@ -31,10 +31,9 @@ class QueueFullError(Exception):
     def __init__(self, waiting: int, *, per_person: bool) -> None:
         questions = "1 question" if waiting == 1 else f"{waiting:,} questions"
         if per_person:
-            those = "that one" if waiting == 1 else "those"
-            super().__init__(f"You have {questions} waiting already; please let me answer {those} first.")
+            super().__init__(f"You already have {questions} in the queue. Wait for an answer, then ask again.")
         else:
-            super().__init__(f"I have {questions} waiting already; please ask again in a little while.")
+            super().__init__(f"My queue is full with {questions}. Ask again in a few minutes.")
         self.per_person = per_person
 
 
@@ -42,7 +41,7 @@ class QueueClosedError(Exception):
     """The queue takes nobody any more; the text is for the person who asked."""
 
     def __init__(self) -> None:
-        super().__init__("I am being restarted; please ask again in a minute.")
+        super().__init__("I am restarting. Ask again in a minute.")
 
 
 class TicketLeftError(Exception):

@@ -437,10 +437,10 @@ async def test_when_the_line_closes_who_runs_is_answered_and_who_waits_is_left_f
 async def test_too_many_questions_are_refused_and_the_others_answered(make: Make) -> None:
     answering = make(max_new_tokens=4, most_running=1)
     accepted = [answering.ask(ask(f"Hello {index}.")) for index in range(5)]
-    with pytest.raises(QueueFullError, match="You have 4 questions waiting"):
+    with pytest.raises(QueueFullError, match="You already have 4 questions in the queue"):
         answering.ask(ask("One too many."))
     accepted += [answering.ask(ask_in(name)) for name in "abcd"]
-    with pytest.raises(QueueFullError, match="I have 8 questions waiting"):
+    with pytest.raises(QueueFullError, match="My queue is full with 8 questions"):
         answering.ask(ask("One too many.", "Linus"))
     accepted += [answering.ask(ask(f"Before {index}."), accepted_before=True) for index in range(2)]
     await asyncio.gather(*map(run, accepted))

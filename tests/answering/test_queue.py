@@ -90,10 +90,10 @@ def test_a_line_that_is_never_idle_does_not_remember_everybody_for_ever() -> Non
 @pytest.mark.parametrize(
     ("most_waiting", "per_person", "told"),
     [
-        (64, 1, "You have 1 question waiting already; please let me answer that one first."),
-        (5, 5, "You have 5 questions waiting already; please let me answer those first."),
-        (1, 5, "I have 1 question waiting already; please ask again in a little while."),
-        (64, 99, "I have 64 questions waiting already; please ask again in a little while."),
+        (64, 1, "You already have 1 question in the queue. Wait for an answer, then ask again."),
+        (5, 5, "You already have 5 questions in the queue. Wait for an answer, then ask again."),
+        (1, 5, "My queue is full with 1 question. Ask again in a few minutes."),
+        (64, 99, "My queue is full with 64 questions. Ask again in a few minutes."),
     ],
 )
 def test_a_full_line_refuses_kindly_but_not_who_can_begin(most_waiting: int, per_person: int, told: str) -> None:
@@ -165,7 +165,7 @@ async def test_who_left_or_was_sent_away_gets_no_turn(closed: bool, error: type[
 def test_a_closed_line_takes_nobody() -> None:
     queue = queue_of(1)
     queue.close()
-    with pytest.raises(QueueClosedError, match="being restarted"):
+    with pytest.raises(QueueClosedError, match="restarting"):
         ask(queue, "a")
 
 

@@ -55,6 +55,6 @@ async def test_a_command_that_fails_tells_its_person(stage: Stage) -> None:
 
     def told() -> bool:
         messages = stage.server.messages(stage.person("Grace"), stage.channel)
-        return any("error inside the bot" in message["content"] and message["flags"] & 64 for message in messages)
+        return any("error in the bot" in message["content"] and message["flags"] & 64 for message in messages)
 
     await stage.server.wait_for(told)

@@ -27,13 +27,13 @@ def context_text(opened: OpenConversation, shares: ContextUsage, prompt_limit: i
     """
     head = [
         *_how_full(shares, prompt_limit),
-        f"**Persona:** from {persona_source}; `/persona show` tells it.",
+        f"**Persona:** from {persona_source}; see `/persona show`.",
         *_unseen(opened, shares),
     ]
     seen = [line for turn in shares.branch if (line := _turn_line(turn))]
     if not seen:
-        return "\n".join([*head, "I see no earlier question here: the next one begins a conversation."])
-    title = "**What I will see**, the newest last:"
+        return "\n".join([*head, "I see nothing earlier here. The next question starts a conversation."])
+    title = "**What I can see**, newest last:"
     listed = _newest(seen, _LONGEST_MESSAGE - len("\n".join([*head, title, ""])))
     return "\n".join([*head, title, *listed])
 
@@ -43,17 +43,17 @@ def _how_full(shares: ContextUsage, prompt_limit: int) -> list[str]:
     used = {
         "🟦 System prompt": shares.system_prompt,
         "🟩 History": shares.history,
-        "⬜ Free for what comes": free,
-        "🟨 Kept for the answer": shares.reserve,
+        "⬜ Free": free,
+        "🟨 Reserved for the answer": shares.reserve,
         # A setting may ask for shorter prompts than the context allows.
-        "⬛ Not used": max(0, shares.context - shares.reserve - prompt_limit),
+        "⬛ Unused": max(0, shares.context - shares.reserve - prompt_limit),
     }
     legend = [f"{name}: {_tokens(tokens)}, {tokens / shares.context:.0%}" for name, tokens in used.items()]
-    if not used["⬛ Not used"]:
+    if not used["⬛ Unused"]:
         legend.pop()
     cells = zip(used, _cells(list(used.values())), strict=True)
     bar = "".join(name[0] * count for name, count in cells)
-    return [f"**My context here:** {_tokens(shares.context)}", bar, *legend]
+    return [f"**Context:** {_tokens(shares.context)}", bar, *legend]
 
 
 def _cells(parts: Sequence[int]) -> list[int]:
@@ -73,16 +73,16 @@ def _unseen(opened: OpenConversation, shares: ContextUsage) -> list[str]:
     earlier = first.depth if first is not None and first.key == opened.conversation.key else 0
     leaving = sum(turn.asked is not None for turn in opened.branch[: len(opened.branch) - len(shares.branch)])
     if not opened.conversation.past_known:
-        lines.append("The database cannot be read at the moment, so I know only what was said since.")
+        lines.append("The database is unavailable, so I cannot see what was said earlier.")
     if earlier:
-        lines.append(f"{_turns(earlier)} no longer seen: the context was full.")
+        lines.append(f"No longer in the context: {_turns(earlier)}.")
     if leaving:
-        lines.append(f"{_turns(leaving)} left out from the next question on, to make room.")
+        lines.append(f"Trimmed at the next question, to make room: {_turns(leaving)}.")
     return lines
 
 
 def _turns(count: int) -> str:
-    return "1 earlier turn is" if count == 1 else f"{count:,} earlier turns are"
+    return "1 earlier turn" if count == 1 else f"{count:,} earlier turns"
 
 
 def _tokens(count: int) -> str:
@@ -104,7 +104,7 @@ def _newest(lines: Sequence[str], room: int) -> list[str]:
 
 
 def _and_older(count: int) -> str:
-    return f"({count:,} older, which this message has no room for)"
+    return f"(and {count:,} older ones)"
 
 
 def _turn_line(turn: Turn) -> str:

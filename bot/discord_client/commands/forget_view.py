@@ -41,18 +41,17 @@ class ForgetView(discord.ui.View):
     @property
     def question(self) -> str:
         """What the person is asked."""
-        where = "here" if self._channel_id is not None else "in all channels, threads and direct messages"
+        where = "here" if self._channel_id is not None else "in every channel, thread and direct message"
         return (
-            f"Shall I forget what you asked me {where}? I delete your questions with my answers to them, and "
-            "messages of yours that others asked me about; what I am answering you there stops. This cannot be undone. "
-            "The messages themselves stay on Discord, where you can delete them."
+            f"Delete everything you asked me {where}, with my answers, and your messages that others asked me about? "
+            "This stops answers to you and cannot be undone; the messages on Discord stay."
         )
 
     @discord.ui.button(label="Forget", style=discord.ButtonStyle.danger)
     async def forget(self, interaction: discord.Interaction, _: discord.ui.Button[Self]) -> None:
         """Delete it, and say how much that was."""
         self.stop()
-        await interaction.response.edit_message(content="I am forgetting…", view=None)
+        await interaction.response.edit_message(content="Deleting…", view=None)
         stopped = self._stop_answers(interaction.user.id)
         forgotten = await self._conversations.forget(interaction.user.id, self._channel_id)
         await interaction.edit_original_response(content=forgotten_line(forgotten, stopped))
@@ -61,11 +60,11 @@ class ForgetView(discord.ui.View):
     async def cancel(self, interaction: discord.Interaction, _: discord.ui.Button[Self]) -> None:
         """Leave everything as it is."""
         self.stop()
-        await interaction.response.edit_message(content="I have deleted nothing.", view=None)
+        await interaction.response.edit_message(content="Nothing was deleted.", view=None)
 
     async def on_timeout(self) -> None:
         """Take the buttons away."""
-        line = "I have deleted nothing: nobody confirmed it. Use `/forget` again if you still want it."
+        line = "Nothing was deleted because you did not confirm. Use `/forget` again if you still want to."
         with suppress(discord.NotFound):  # dismissed by the person, who alone could see it
             await self._asked_by.edit_original_response(content=line, view=None)
 
@@ -95,19 +94,16 @@ def forgotten_line(forgotten: ForgottenCount | None, stopped: int) -> str:
         stopped: how many answers on their way were stopped.
     """
     if forgotten is None:
-        return (
-            "The database cannot be reached at the moment. I use nothing any more of what you wrote, and delete it as "
-            "soon as the database is back."
-        )
+        return "I no longer use what you wrote. It will be deleted as soon as the database is back."
     parts = []
     if forgotten.turns:
-        parts.append(f"{_count(forgotten.turns, 'question')} of yours with {_answers(forgotten.turns)}")
+        parts.append(f"{_count(forgotten.turns, 'question')} with {_answers(forgotten.turns)}")
     if forgotten.quotes:
-        parts.append(f"{_count(forgotten.quotes, 'message')} of yours that others asked about")
-    lines = [f"I have deleted {', and '.join(parts)}."] if parts else []
+        parts.append(f"{_count(forgotten.quotes, 'message')} that others asked about")
+    lines = [f"Deleted {' and '.join(parts)}."] if parts else []
     if stopped:
-        lines.append(f"I have stopped {_count(stopped, 'answer')} to you.")
-    return " ".join(lines) or "There was nothing of yours to delete."
+        lines.append(f"Stopped {_count(stopped, 'answer')}.")
+    return " ".join(lines) or "There was nothing to delete."
 
 
 def _count(count: int, noun: str) -> str:

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 async def tell_error(interaction: discord.Interaction[Any], error: Exception) -> None:
     """The one place where a failed interaction is logged and the person is told."""
     logger.error("An interaction failed: %s", error, exc_info=error)
-    line = "That did not work: an error inside the bot. The person who runs it finds it in the log."
+    line = "That failed because of an error in the bot. Try again, or tell whoever runs it."
     if interaction.response.is_done():
         await interaction.followup.send(line, ephemeral=True)
     else:

@@ -16,10 +16,7 @@ from bot.discord_client.commands.forget_view import ForgetView
 from bot.discord_client.commands.persona_scopes import scope_name
 from bot.discord_client.replies.running_replies import RunningReplies
 
-_RESET = (
-    "I start afresh here: the next question does not continue what was said before. All of that stays readable, and a "
-    "reply to an older answer of mine goes on from there."
-)
+_RESET = "The next question here starts a new conversation. To continue an old one, reply to one of its answers."
 
 
 class MemoryCommands(commands.Cog):
@@ -38,7 +35,7 @@ class MemoryCommands(commands.Cog):
 
     @app_commands.command()
     async def reset(self, interaction: discord.Interaction) -> None:
-        """Start a new conversation here; what was said before stays readable."""
+        """Start a new conversation here. The old one can still be continued by a reply."""
         key = self._scopes.key(_channel(interaction), interaction.user.id)
         is_own = key.person_id != 0  # otherwise it concerns everybody here, and everybody is told
         # Together, so that a question that comes before Discord has confirmed the defer begins the new conversation.
@@ -50,7 +47,7 @@ class MemoryCommands(commands.Cog):
 
     @app_commands.command()
     async def context(self, interaction: discord.Interaction) -> None:
-        """See how full my context is here, and what of the conversation I will see."""
+        """Show how full my context is here, and what I can still see of the conversation."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         conversations, window = self._answering.conversations, self._answering.model.window
         channel = _channel(interaction)
@@ -62,9 +59,9 @@ class MemoryCommands(commands.Cog):
         await interaction.followup.send(text, ephemeral=True, suppress_embeds=True)
 
     @app_commands.command()
-    @app_commands.describe(where="Only what you wrote here, or in every channel, thread and direct message")
+    @app_commands.describe(where="Only here, or in every channel, thread and direct message")
     async def forget(self, interaction: discord.Interaction, where: Literal["here", "everywhere"] = "here") -> None:
-        """Delete from my memory what you wrote, with my answers."""
+        """Delete what you asked me, with my answers."""
         channel_id = _channel(interaction).id if where == "here" else None
         view = ForgetView(interaction, self._answering.conversations, self._running_replies, channel_id)
         await interaction.response.send_message(view.question, view=view, ephemeral=True)

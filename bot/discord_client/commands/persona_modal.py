@@ -24,7 +24,7 @@ class PersonaModal(discord.ui.Modal):
     def __init__(
         self, scope_name: str, present: str, on_text: Callable[[discord.Interaction, str], Awaitable[None]]
     ) -> None:
-        super().__init__(title=f"The persona of {scope_name}")
+        super().__init__(title=f"Persona of {scope_name}")
         self._on_text = on_text
         self._text: discord.ui.TextInput[PersonaModal] = discord.ui.TextInput(
             custom_id="persona",
@@ -36,8 +36,8 @@ class PersonaModal(discord.ui.Modal):
         )
         self.add_item(
             discord.ui.Label(
-                text="What I am told before every conversation",
-                description="It replaces the default. Empty takes the persona away.",
+                text="Instructions for every conversation",
+                description="Replaces the default. Leave it empty to clear the persona.",
                 component=self._text,
             )
         )

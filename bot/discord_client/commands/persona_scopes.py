@@ -41,7 +41,7 @@ def chosen_scope(interaction: discord.Interaction, where: Where) -> int:
 def refusal(interaction: discord.Interaction, where: Where) -> str | None:
     """Why somebody may not change the persona of a scope, as a line for them; None if they may."""
     if interaction.guild_id is None:
-        return "There is no server here: between us two, leave `where` at `here`." if where == "server" else None
+        return "A direct message has no server. Leave `where` at `here`." if where == "server" else None
     permissions = interaction.permissions
     if where == "server":
         return None if permissions.manage_guild else _needed("Manage Server", "this server")
@@ -52,6 +52,4 @@ def refusal(interaction: discord.Interaction, where: Where) -> str | None:
 
 
 def _needed(permission: str, place: str) -> str:
-    return (
-        f"Only somebody with the permission {permission} can change the persona of {place}. `/persona show` tells it."
-    )
+    return f"You need the permission {permission} to change the persona of {place}. `/persona show` shows it."

@@ -16,7 +16,7 @@ from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.outcome_notes import suspended_note
 
 _MOST_TAKEN = 10_000
-_GREETING = "Hello! Write your question after my name, in the same message."
+_GREETING = "Hello! Write your question in the message that mentions me."
 
 
 class QuestionIntake:

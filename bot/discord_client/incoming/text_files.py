@@ -103,9 +103,9 @@ def _is_text_file(attachment: discord.Attachment) -> bool:
 def _remarks_on_others(attachments: Sequence[discord.Attachment]) -> list[str]:
     remarks = []
     if any(one.is_voice_message() for one in attachments):
-        remarks.append("I cannot listen to voice messages; please write to me instead.")
+        remarks.append("I cannot listen to voice messages. Write to me instead.")
     if names := ", ".join(_name(one) for one in attachments if not one.is_voice_message()):
-        remarks.append(f"I can read text files only, so I have not read: {names}.")
+        remarks.append(f"I only read text files, so I skipped {names}.")
     return remarks
 
 
@@ -115,9 +115,7 @@ async def _download(attachment: discord.Attachment, left: int, largest: int) -> 
         async with asyncio.timeout(_DOWNLOAD_SECONDS):
             content = await attachment.read()
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        raise _UnreadError(
-            f"I could not download {_name(attachment)} from Discord, so I have not read it; please send it again."
-        ) from error
+        raise _UnreadError(f"I could not download {_name(attachment)} from Discord. Send it again.") from error
     _check_size(attachment, len(content), left, largest)
     return content
 
@@ -126,17 +124,16 @@ def _check_size(attachment: discord.Attachment, size: int, left: int, largest: i
     if size <= left:
         return
     limit = f"I read at most {_size(largest, math.floor)} of text files per message"
-    used = "" if left == largest else f", of which {_size(left, math.floor)} were left"
+    used = "" if left == largest else f" ({_size(left, math.floor)} were left)"
     # Rounded apart, so that the two never look the same.
-    raise _UnreadError(f"I have not read {_name(attachment)}: it is {_size(size, math.ceil)}, and {limit}{used}.")
+    raise _UnreadError(f"I skipped {_name(attachment)}: it is {_size(size, math.ceil)}, and {limit}{used}.")
 
 
 def _decode(content: bytes, attachment: discord.Attachment) -> str:
     text = _text_of(content)
     if text is None:
         raise _UnreadError(
-            f"I have not read {_name(attachment)}: it does not hold text that I know how to read. If it is text, "
-            "save it as UTF-8."
+            f"I skipped {_name(attachment)}: I cannot tell how its text is encoded. If it is text, save it as UTF-8."
         )
     # Neither databases nor tokenizers take NUL kindly.
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")

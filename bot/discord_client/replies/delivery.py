@@ -74,9 +74,7 @@ class ReplyDelivery:
                 outcome = answer.outcome or Outcome(FinishReason.CANCELLED)
             except Exception:  # whatever it is, the person must be told and not left waiting
                 logger.exception("An answer failed")
-                outcome = Outcome(
-                    FinishReason.FAILED, "An error inside the bot; the person who runs it finds it logged."
-                )
+                outcome = Outcome(FinishReason.FAILED)
             note = suspended_note() if answer.suspended else note_for(outcome, answer.text)
             notes = [note, shortened_note(answer.shortened), *remarks]
             arrived = await editor.finish(answer.text, "\n".join(filter(None, notes)))

@@ -90,8 +90,9 @@ class ReplyEditor:
 
     def show_position(self, position: int) -> None:
         """Tell where the question stands among those that wait, 1 being next; returns at once."""
-        before = {1: "nobody is", 2: "1 question is"}.get(position, f"{position - 1} questions are")
-        self._note = f"I am answering others right now; {before} before you in the queue."
+        before = {1: "Yours is next", 2: "1 question comes before yours"}
+        place = before.get(position, f"{position - 1:,} questions come before yours")
+        self._note = f"I am answering other questions right now. {place}."
         self._wake()
 
     async def finish(self, text: str, note: str = "") -> bool:

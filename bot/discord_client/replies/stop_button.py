@@ -42,7 +42,7 @@ class StopButton(
             await interaction.response.edit_message(view=None)
         elif interaction.user.id != reply.asker_id and not interaction.permissions.manage_messages:
             await interaction.response.send_message(
-                "Only the person who asked, or a moderator, can stop this answer.", ephemeral=True
+                "Only the member who asked or a moderator can stop this answer.", ephemeral=True
             )
         else:
             reply.answer.stop()

@@ -59,12 +59,12 @@ def tokens_of(text: str, name: str) -> int:
 
 def test_an_empty_conversation_is_free_but_for_the_system_prompt_and_the_reserve(window: ContextWindow) -> None:
     text = shown(window, [])
-    assert text.startswith("**My context here:** 1,000 tokens\n")
+    assert text.startswith("**Context:** 1,000 tokens\n")
     assert re.fullmatch("🟦+⬜+🟨{4}", bar_of(text))
     assert "🟩 History: 0 tokens, 0%" in text
-    assert "🟨 Kept for the answer: 200 tokens, 20%" in text
-    assert "I see no earlier question here" in text
-    assert "no longer seen" not in text
+    assert "🟨 Reserved for the answer: 200 tokens, 20%" in text
+    assert "I see nothing earlier here" in text
+    assert "No longer in the context" not in text
 
 
 def test_the_parts_make_up_the_context_and_their_cells_the_bar(window: ContextWindow) -> None:
@@ -72,7 +72,7 @@ def test_the_parts_make_up_the_context_and_their_cells_the_bar(window: ContextWi
     bar = bar_of(text)
     parts = {
         name[0]: tokens_of(text, name[2:])
-        for name in ("🟦 System prompt", "🟩 History", "⬜ Free for what comes", "🟨 Kept for the answer")
+        for name in ("🟦 System prompt", "🟩 History", "⬜ Free", "🟨 Reserved for the answer")
     }
     assert sum(parts.values()) == 1000
     assert len(bar) == 20
@@ -84,9 +84,9 @@ def test_the_parts_make_up_the_context_and_their_cells_the_bar(window: ContextWi
 
 def test_what_shorter_prompts_leave_unused_is_a_part_of_its_own(builder: PromptBuilder) -> None:
     text = shown(ContextWindow(builder, replace(BUDGET, max_prompt_tokens=500)), [turn(1, "Why?")])
-    assert "⬛ Not used: 300 tokens, 30%" in text
+    assert "⬛ Unused: 300 tokens, 30%" in text
     assert bar_of(text).count("⬛") in (5, 6)
-    assert "Not used" not in shown(ContextWindow(builder, BUDGET), [turn(1, "Why?")])
+    assert "Unused" not in shown(ContextWindow(builder, BUDGET), [turn(1, "Why?")])
 
 
 def test_turns_are_listed_in_order_in_one_short_line_each(window: ContextWindow) -> None:
@@ -117,8 +117,8 @@ def test_erased_turns_are_not_shown_and_files_stand_for_a_missing_text(window: C
     with_file = replace(with_file, asked=replace(with_file.asked, files=(TextFile(5, "notes.txt", "Buy milk."),)))
     text = shown(window, [replace(turn(1, "secret"), asked=None, answer=None), with_file])
     assert "secret" not in text
-    assert text.splitlines()[-2:] == ["**What I will see**, the newest last:", "**Ada:** notes.txt → Indeed."]
-    assert "I see no earlier" in shown(window, [replace(turn(1, "secret"), asked=None, answer=None)])
+    assert text.splitlines()[-2:] == ["**What I can see**, newest last:", "**Ada:** notes.txt → Indeed."]
+    assert "I see nothing earlier" in shown(window, [replace(turn(1, "secret"), asked=None, answer=None)])
 
 
 def test_what_was_trimmed_and_what_will_be_is_told(window: ContextWindow) -> None:
@@ -126,16 +126,16 @@ def test_what_was_trimmed_and_what_will_be_is_told(window: ContextWindow) -> Non
     kept = len(window.usage(SYSTEM_PROMPT, line).branch)
     assert 0 < kept < 5
     text = shown(window, line)
-    assert "12 earlier turns are no longer seen" in text
-    assert f"{5 - kept} earlier turns are left out from the next question on" in text
+    assert "No longer in the context: 12 earlier turns." in text
+    assert f"Trimmed at the next question, to make room: {5 - kept} earlier turns." in text
     assert text.count("**Ada:**") == kept
-    assert "1 earlier turn is no longer seen" in shown(window, [turn(2, "Why?")])
+    assert "No longer in the context: 1 earlier turn." in shown(window, [turn(2, "Why?")])
 
 
 def test_a_thread_does_not_miss_what_stands_before_the_message_it_grew_from(window: ContextWindow) -> None:
     origin = replace(turn(40, "Where it began"), key=ConversationKey(3))
     text = shown(window, [origin, replace(turn(50, "Why?"), depth=0)])
-    assert "no longer seen" not in text
+    assert "No longer in the context" not in text
     assert "Where it began" in text
 
 
@@ -144,11 +144,11 @@ def test_of_many_turns_the_newest_that_fit_are_listed_and_the_others_counted(bui
     text = shown(wide, [turn(number, f"{number}: {'*' * 80}", "_" * 80) for number in range(1, 61)])
     listed = re.findall(r"\*\*Ada:\*\* (\d+):", text)
     assert [int(number) for number in listed] == list(range(61 - len(listed), 61))
-    assert f"({60 - len(listed)} older, which this message has no room for)" in text
+    assert f"(and {60 - len(listed)} older ones)" in text
     assert len(text) > 1600
 
 
 def test_the_source_of_the_persona_and_an_unreadable_past_are_told(window: ContextWindow) -> None:
     text = shown(window, [], past_known=False, source="this server")
     assert "**Persona:** from this server" in text
-    assert "The database cannot be read at the moment" in text
+    assert "The database is unavailable" in text

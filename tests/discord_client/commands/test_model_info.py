@@ -33,7 +33,7 @@ SPEED = Speed(
     answer_tokens_per_second=7.94,
     peak_memory_bytes=6_000_000_000,
 )
-OF_EXPORTS = ("Version", "Refused", "Exported", "Quality", "Speed when exported", "Mended")
+OF_EXPORTS = ("Version", "Refused version", "Exported", "Quality", "Speed (at export)", "Repairs")
 
 
 @pytest_asyncio.fixture
@@ -80,10 +80,10 @@ async def test_the_version_and_everything_that_its_export_found_out(
     assert rows["Model"] == "SmolLM2-135M-Instruct"
     assert rows["Version"] == "2026-11-28-101500-sample"
     assert rows["Exported"] == f"<t:{EXPORTED_AT.timestamp():.0f}:f>"
-    assert rows["Quality"] == "same next token as the source in 97 % of 600 scopes; perplexity 8.31 (source 8.02)"
-    assert rows["Speed when exported"] == "7.9 tokens/s answering, 79 reading prompts, on Intel(R) Core(TM) i5"
-    assert rows["Mended"] == "stop tokens: <|end|> was missing; chat template: had no system message"
-    assert "Refused" not in rows
+    assert rows["Quality"] == "agrees with its checkpoint on 97% of 600 next tokens; perplexity 8.31 (checkpoint 8.02)"
+    assert rows["Speed (at export)"] == "7.9 tokens/s decode, 79 tokens/s prefill, on Intel(R) Core(TM) i5"
+    assert rows["Repairs"] == "stop tokens: <|end|> was missing; chat template: had no system message"
+    assert "Refused version" not in rows
 
 
 async def test_what_does_not_apply_is_left_out(memory: Memory, versions: ModelVersions, small_model_dir: Path) -> None:
@@ -112,9 +112,9 @@ async def test_a_version_that_was_refused_is_named_with_the_reason_and_the_way_o
     rows = described(serving)
 
     assert rows["Version"] == "first"
-    assert rows["Refused"].startswith("version second: the version second in ")
-    assert "openvino_model.bin is cut off" in rows["Refused"]
-    assert f"`python scripts/export_model.py --output {versions.home} --rollback`" in rows["Refused"]
+    assert rows["Refused version"].startswith("second: the version second in ")
+    assert "openvino_model.bin is cut off" in rows["Refused version"]
+    assert f"`python scripts/export_model.py --output {versions.home} --rollback`" in rows["Refused version"]
 
 
 async def test_it_fits_a_message_whatever_the_files_say(
@@ -134,11 +134,11 @@ async def test_it_fits_a_message_whatever_the_files_say(
     rows = described(serving)
 
     assert rows["Version"] == name
-    assert rows["Refused"].startswith(f"version {'w' * 255}: ")
-    assert rows["Refused"].endswith("…")
-    assert rows["Mended"].startswith("0 a line of **any** length, 🦙 a line")
-    assert rows["Mended"].endswith("…")
-    assert "Conversations" in rows, "the rest is told all the same"
+    assert rows["Refused version"].startswith(f"{'w' * 255}: ")
+    assert rows["Refused version"].endswith("…")
+    assert rows["Repairs"].startswith("0 a line of **any** length, 🦙 a line")
+    assert rows["Repairs"].endswith("…")
+    assert "Questions" in rows, "the rest is told all the same"
 
     origin = dict.fromkeys(("name", "source", "revision", "weight_format", "recipe", "license"), long)
     everywhere = ("model_source.json", lambda _: json.dumps(origin).encode())

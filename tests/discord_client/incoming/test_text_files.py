@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 KILOBYTE = 1024
 PICTURE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256))
-NOT_TEXT = "I have not read {}: it does not hold text that I know how to read. If it is text, save it as UTF-8."
+NOT_TEXT = "I skipped {}: I cannot tell how its text is encoded. If it is text, save it as UTF-8."
 
 
 async def message_with(stage: Stage, *files: tuple[str, bytes]) -> discord.Message:
@@ -52,14 +52,14 @@ async def test_a_name_that_says_nothing_is_told_by_the_content_type(stage: Stage
 async def test_other_files_are_named_in_one_remark(stage: Stage) -> None:
     found = await read(stage, ("a_b_.png", PICTURE), ("note.txt", b"hi"), ("c.zip", b"PK\x03\x04"))
     assert [file.name for file in found.files] == ["note.txt"]
-    assert found.remarks == (r"I can read text files only, so I have not read: a\_b\_.png, c.zip.",)
+    assert found.remarks == (r"I only read text files, so I skipped a\_b\_.png, c.zip.",)
 
 
 async def test_a_voice_message_is_told_apart(stage: Stage) -> None:
     message = await message_with(stage, ("voice-message.ogg", b"OggS"))
     message.attachments[0].duration, message.attachments[0].waveform = 1.5, b"\0"
     found = await read_text_files(message, KILOBYTE)
-    assert found == TextFiles(remarks=("I cannot listen to voice messages; please write to me instead.",))
+    assert found == TextFiles(remarks=("I cannot listen to voice messages. Write to me instead.",))
 
 
 async def test_a_message_without_files_has_none(stage: Stage) -> None:
@@ -119,13 +119,11 @@ async def test_a_file_that_is_too_large_is_left_out_whole(stage: Stage) -> None:
     )
     assert [file.name for file in found.files] == ["first.txt", "third.txt"]
     assert found.remarks == (
-        "I have not read second.txt: it is 600 bytes, and I read at most 1 KB of text files per message, "
-        "of which 424 bytes were left.",
+        "I skipped second.txt: it is 600 bytes, and I read at most 1 KB of text files per message "
+        "(424 bytes were left).",
     )
     found = await read(stage, ("long.txt", b"x" * (KILOBYTE + 1)), largest_bytes=KILOBYTE)
-    assert found.remarks == (
-        "I have not read long.txt: it is 1.1 KB, and I read at most 1 KB of text files per message.",
-    )
+    assert found.remarks == ("I skipped long.txt: it is 1.1 KB, and I read at most 1 KB of text files per message.",)
 
 
 async def test_what_discord_calls_too_large_is_not_downloaded(stage: Stage) -> None:
@@ -154,8 +152,7 @@ async def test_a_file_that_cannot_be_downloaded_is_told(stage: Stage) -> None:
         found = await read_text_files(message, KILOBYTE)
     assert [file.text for file in found.files] == ["3"]
     assert found.remarks == tuple(
-        f"I could not download {name} from Discord, so I have not read it; please send it again."
-        for name in ("gone.txt", "cut.txt")
+        f"I could not download {name} from Discord. Send it again." for name in ("gone.txt", "cut.txt")
     )
 
 

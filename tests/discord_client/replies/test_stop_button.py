@@ -86,7 +86,7 @@ async def test_somebody_else_is_told_in_private_and_nothing_stops(stage: Stage, 
     question, reply_id = await with_button(stage)
     with stage.client.running_replies.running(question.id, RunningReply(answer, stage.person("Grace"))):
         await click(stage, "Linus", question, reply_id)
-        assert private_lines(stage, "Linus") == ["Only the person who asked, or a moderator, can stop this answer."]
+        assert private_lines(stage, "Linus") == ["Only the member who asked or a moderator can stop this answer."]
         assert private_lines(stage, "Grace") == []
         assert stage.replies()[0]["components"]
     assert not answer._stopped
