@@ -1,4 +1,4 @@
-"""From a question to the growing text of its answer."""
+"""Turns a question into the growing text of its answer."""
 
 from __future__ import annotations
 
@@ -24,14 +24,19 @@ from bot.prompting.prompt import Message, Prompt
 
 @dataclass(frozen=True, slots=True)
 class ShortenedQuestion:
-    """A question that was too long: its prompt alone would have had so many tokens, of so many that can be read."""
+    """The size of a question that was too long to be read whole.
+
+    Attributes:
+        tokens: what its prompt alone would have taken.
+        limit: the most that a prompt may take.
+    """
 
     tokens: int
     limit: int
 
 
 class _Answering(Protocol):
-    """What answers share: memory, metrics, and the model that answers now."""
+    """What all answers share; `bot.answering.service.AnswerService` has it."""
 
     conversations: Conversations
     metrics: AnswerMetrics
@@ -40,12 +45,12 @@ class _Answering(Protocol):
 
 
 class Answer:
-    """One question on its way: `texts` gives the text so far as it grows, `outcome` is set at the end.
+    """The answer to one question: `texts` yields it as it grows, `outcome` says how it ended.
 
     Attributes:
         text: the answer so far.
-        outcome: how it ended; None while it has not.
-        shortened: how much of the question was read, if it was too long.
+        outcome: None until it ends.
+        shortened: set if the question was too long to be read whole.
     """
 
     def __init__(self, answering: _Answering, question: Question, ticket: Ticket) -> None:
@@ -62,18 +67,18 @@ class Answer:
 
     @property
     def question(self) -> Question:
-        """What is answered."""
+        """The question, with the changes that its messages went through since."""
         return self._question
 
     @property
     def suspended(self) -> bool:
-        """Whether it was broken off to be begun anew after a restart; then nothing of it is remembered."""
+        """Whether it was broken off so that a restart generates it again; memory then keeps nothing of it."""
         return self._suspended
 
     def change(self, change: TurnChange) -> None:
-        """Follow what happened to messages: the question changes, or is taken back.
+        """Follow an edit or a deletion: the question changes, or is taken back.
 
-        An answer that has begun goes on; memory has the change.
+        A running answer continues after an edit; memory keeps the edited question.
         """
         if self.outcome is not None:
             return
@@ -86,7 +91,7 @@ class Answer:
             self._question = replace(question, asked=turn.asked)
 
     def stop(self) -> None:
-        """End it early. What was generated so far is kept and remembered."""
+        """End it early; memory keeps what was generated so far."""
         self._stopped = True
         if self._generation is not None:
             self._generation.cancel()
@@ -94,21 +99,21 @@ class Answer:
             self._ticket.leave()
 
     def take_back(self) -> None:
-        """End it because the question is gone. Nothing of it is remembered."""
+        """End it because its question is gone; memory keeps nothing of it."""
         self._taken_back = True
         self.stop()
 
     def suspend(self) -> None:
-        """Break it off, to be begun anew after a restart."""
+        """Break it off, so that a restart generates it again."""
         if self.outcome is None:
             self._suspended = True
             self.stop()
 
     async def texts(self, on_position: Callable[[int], None] = lambda _: None) -> AsyncGenerator[str, None]:
-        """Run the question when its turn has come; yield the whole text so far each time that it has grown.
+        """Wait for the ticket, run the question, and yield the whole text so far each time it grows.
 
         Args:
-            on_position: called with its place among those who wait, at once and when it changes; 1 is next.
+            on_position: called with the question's position in the queue, at once and after each change.
         """
         with self._ticket:
             try:
@@ -182,7 +187,7 @@ class Answer:
             answering.metrics.answer_ended(self.outcome.reason, len(detokenizer.ids), seconds)
 
     def _asked_as(self, begun: Question, seen: UserMessage) -> Question:
-        """The question for memory: as the model saw it, unless it was changed meanwhile."""
+        """The question for memory: as the model saw it, or as it was edited since."""
         return replace(begun, asked=seen) if self._question is begun else self._question
 
     def _end_unanswered(self, reason: FinishReason, detail: str = "") -> None:
@@ -190,8 +195,8 @@ class Answer:
         self._answering.metrics.answer_ended(reason, tokens=0, seconds=0.0)
 
     async def _note_cached(self, opened: OpenConversation, model: ServedModel) -> None:
-        # Another model may have taken over meanwhile, and the conversation is new to that one. What is about to be
-        # trimmed has to be read again as well.
+        # A model that has taken over since does not know the conversation, and a branch that is about to be trimmed
+        # needs a new prefill.
         conversation = opened.conversation
         branch = conversation.branch(conversation.tip_id)
         full = await asyncio.to_thread(model.window.is_nearly_full, opened.system_prompt, branch)
