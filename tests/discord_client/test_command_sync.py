@@ -45,7 +45,7 @@ async def test_a_record_that_cannot_be_kept_is_a_warning(
 ) -> None:
     (tmp_path / "data").write_text("a file where the folder should be", encoding="utf-8")
     assert await sync_changed_commands(stage.client.tree, tmp_path / "data" / "synced")
-    assert "commands are synced at every start" in caplog.text
+    assert "so every start syncs the commands" in caplog.text
 
 
 async def test_a_command_that_fails_tells_its_person(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""`/reset`, `/context` and `/forget`: people decide over what is remembered."""
+"""`/reset`, `/context` and `/forget`: members control what the bot remembers."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _RESET = "The next question here starts a new conversation. To continue an old o
 
 
 class MemoryCommands(commands.Cog):
-    """The slash commands about what is remembered.
+    """The slash commands about memory.
 
     Args:
-        answering: what turns questions into answers.
-        running_replies: the answers on their way.
-        scopes: knows which conversation is meant, and whose persona holds in it.
+        answering: owns the conversations.
+        running_replies: the answers that `/forget` may stop.
+        scopes: maps channels to conversations and personas.
     """
 
     def __init__(self, answering: AnswerService, running_replies: RunningReplies, scopes: ChannelScopes) -> None:
@@ -37,8 +37,8 @@ class MemoryCommands(commands.Cog):
     async def reset(self, interaction: discord.Interaction) -> None:
         """Start a new conversation here. The old one can still be continued by a reply."""
         key = self._scopes.key(_channel(interaction), interaction.user.id)
-        is_own = key.person_id != 0  # otherwise it concerns everybody here, and everybody is told
-        # Together, so that a question that comes before Discord has confirmed the defer begins the new conversation.
+        is_own = key.person_id != 0  # a shared conversation concerns everybody here, so everybody sees the reply
+        # At once, so that a question that arrives before Discord confirms the defer starts the new conversation.
         await asyncio.gather(
             self._answering.conversations.reset(key, interaction.id),
             interaction.response.defer(ephemeral=is_own, thinking=True),
@@ -53,9 +53,9 @@ class MemoryCommands(commands.Cog):
         channel = _channel(interaction)
         opened = await conversations.peek(self._scopes.key(channel, interaction.user.id))
         persona = await conversations.personas.first(self._scopes.of(channel.id))
-        shares = await asyncio.to_thread(window.usage, opened.system_prompt, opened.branch)
+        usage = await asyncio.to_thread(window.usage, opened.system_prompt, opened.branch)
         source = scope_name(persona and persona[0], interaction)
-        text = context_text(opened, shares, window.budget.prompt_limit, source)
+        text = context_text(opened, usage, window.budget.prompt_limit, source)
         await interaction.followup.send(text, ephemeral=True, suppress_embeds=True)
 
     @app_commands.command()
@@ -68,5 +68,5 @@ class MemoryCommands(commands.Cog):
 
 
 def _channel(interaction: discord.Interaction) -> discord.abc.Snowflake:
-    assert interaction.channel is not None  # a slash command is used somewhere
+    assert interaction.channel is not None  # every slash command has a channel
     return interaction.channel

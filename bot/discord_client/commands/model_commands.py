@@ -1,4 +1,4 @@
-"""`/model info` and `/model reload`: what answers here, and letting another model take its place."""
+"""`/model info` and `/model reload`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class ModelCommands(commands.Cog):
     """The slash commands about the model.
 
     Args:
-        serving: the model that answers.
-        metrics: what was counted.
-        storage: asked whether the database has an outage.
-        admin_ids: who may reload it, beside the owner of the bot's application.
+        serving: owns the model.
+        metrics: counts restarts and prefix-cache hits.
+        storage: knows whether the database has an outage.
+        admin_ids: may reload the model, like the owner of the bot's application.
     """
 
     model = app_commands.Group(name="model", description="The model that answers here")

@@ -1,4 +1,4 @@
-"""What `/model info` says: the model that answers, how good and how fast it is, and on what it runs."""
+"""The text of `/model info`: the model, its quality and speed, and its hardware."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from bot.serving.service import ModelService, RefusedVersion
 
 _MOST_CHARACTERS = 2000
 _ROW_CHARACTERS = 200
-_REASON_CHARACTERS = 600  # with its way out
+_REASON_CHARACTERS = 600  # it ends with what to do
 
 
 def describe_model(serving: ModelService, metrics: PrometheusMetrics, outage: str | None) -> str:
-    """Write the message. Everything is known here already, so neither the busy engine nor the disk is asked."""
+    """Write the message from what is in memory, so that a busy engine does not delay it.
+
+    Args:
+        serving: owns the model.
+        metrics: counts restarts and prefix-cache hits.
+        outage: why the database is unavailable; None if it is not.
+    """
     folder, answering = serving.folder, serving.answering
     speed, hits = answering.throughput.tokens_per_second, metrics.prefix_hit_rate
     rows = {
@@ -36,7 +42,7 @@ def describe_model(serving: ModelService, metrics: PrometheusMetrics, outage: st
         "Database": outage,
         "Questions": f"{answering.queue.running} running, {answering.queue.waiting} waiting",
     }
-    lines = (_line(name, value) for name, value in rows.items() if _is_told(name, value))
+    lines = (_line(name, value) for name, value in rows.items() if _is_shown(name, value))
     return _short("\n".join(lines), _MOST_CHARACTERS)
 
 
@@ -79,13 +85,13 @@ def _refusal_line(refusal: RefusedVersion) -> str:
     return f"{refusal.choice.folder.name}: {refusal.reason}"
 
 
-def _is_told(name: str, value: str | None) -> bool:
-    """Unknown origins are said to be unknown; what does not apply is left out."""
+def _is_shown(name: str, value: str | None) -> bool:
+    """An unknown origin is shown as unknown; other empty rows are left out."""
     return bool(value) or name in {"Source", "Revision", "Weights"}
 
 
 def _line(name: str, value: str | None) -> str:
-    """One row. What stands in files may have any length and line breaks of its own."""
+    """One row. A text from a file may have any length and line breaks of its own."""
     most = _REASON_CHARACTERS if name == "Refused version" else _ROW_CHARACTERS
     return f"**{name}:** {_short(' '.join(value.split()), most) if value else 'unknown'}"
 

@@ -1,4 +1,4 @@
-"""`/persona set`, `/persona show` and `/persona clear`: who the bot is in a thread, a channel or a server."""
+"""`/persona set`, `/persona show` and `/persona clear`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.commands.persona_modal import PersonaModal
 from bot.discord_client.commands.persona_scopes import Where, chosen_scope, refusal, scope_name
 
-# A form must be there within Discord's three seconds, and cannot be announced.
+# A form must open within Discord's three seconds; unlike a message, it cannot be deferred.
 _SECONDS_TO_READ = 2.0
 _LONGEST_SHOWN = 1500
 
@@ -24,8 +24,8 @@ class PersonaCommands(commands.Cog):
     """The slash commands about personas.
 
     Args:
-        answering: what turns questions into answers.
-        scopes: knows whose persona holds where.
+        answering: owns the personas and the model that counts their tokens.
+        scopes: knows which personas apply in a channel.
     """
 
     persona = app_commands.Group(name="persona", description="Who I am in a thread, a channel or the server")
@@ -44,12 +44,12 @@ class PersonaCommands(commands.Cog):
         scope = chosen_scope(interaction, where)
         try:
             async with asyncio.timeout(_SECONDS_TO_READ):
-                present = await self._answering.conversations.personas.first((scope,))
+                current = await self._answering.conversations.personas.first((scope,))
         except TimeoutError:
             line = "The database did not answer in time. Try again in a minute."
             await interaction.response.send_message(line, ephemeral=True)
             return
-        name, text = scope_name(scope, interaction), present[1] if present else ""
+        name, text = scope_name(scope, interaction), current[1] if current else ""
         await interaction.response.send_modal(PersonaModal(name, text, partial(self._save, scope)))
 
     @persona.command()

@@ -1,4 +1,4 @@
-"""A Discord message becomes a question."""
+"""Reads Discord messages as questions."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class QuestionReader:
         return ReadMessage(question, files.remarks)
 
     def is_meant_for_bot(self, message: discord.Message) -> bool:
-        """Whether a person wrote it and mentions the bot, its role, or writes to it directly."""
+        """Whether a member mentions the bot or its role, or writes to it directly."""
         if message.author.bot or message.is_system():
             return False
         if isinstance(message.channel, discord.DMChannel):
@@ -83,7 +83,7 @@ class QuestionReader:
         )
 
     def may_read(self, message: discord.Message) -> bool:
-        """Whether Discord lets the bot see what stands in a message."""
+        """Whether Discord shows the bot the text of a message."""
         return (
             self._client.intents.message_content
             or isinstance(message.channel, discord.DMChannel)
@@ -94,7 +94,7 @@ class QuestionReader:
     @property
     def bot_user_id(self) -> int:
         """The id of the bot's own account."""
-        assert self._client.user is not None  # known since the login, before any event
+        assert self._client.user is not None  # set at the login, before any event
         return self._client.user.id
 
     def _quote(self, message: discord.Message) -> Quote | None:
@@ -117,14 +117,14 @@ class QuestionReader:
 
 
 async def _starter_of(thread: discord.Thread) -> discord.Message | None:
-    """The message that a thread grew from; a forum's post holds its own."""
+    """The message that a thread grew from; a forum post contains it."""
     if thread.starter_message is not None:
         return thread.starter_message
-    place = thread.parent if isinstance(thread.parent, discord.TextChannel) else thread
+    channel = thread.parent if isinstance(thread.parent, discord.TextChannel) else thread
     try:
-        return await place.fetch_message(thread.id)
+        return await channel.fetch_message(thread.id)
     except discord.NotFound:
         return None
     except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
-        logger.warning("The message that a thread grew from cannot be read: %s", error)
+        logger.warning("Cannot read the message that a thread grew from: thread=%d: %s", thread.id, error)
         return None

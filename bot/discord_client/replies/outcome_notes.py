@@ -1,4 +1,4 @@
-"""What a person is told when an answer ends otherwise than by itself."""
+"""The notes below answers that did not end by themselves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOTHING_SAID = "I have no answer to that. Ask in other words."
 
 
 def note_for(outcome: Outcome, text: str) -> str:
-    """The line below an answer that ended like this, "" where none is needed."""
+    """The note for an outcome, "" if it needs none."""
     if outcome.reason in (FinishReason.FAILED, FinishReason.NO_ROOM) and outcome.detail:
         return outcome.detail
     if outcome.reason is FinishReason.STOP and not text.strip():
@@ -26,12 +26,12 @@ def note_for(outcome: Outcome, text: str) -> str:
 
 
 def suspended_note() -> str:
-    """The line below an answer that goes on after a restart."""
+    """The note below an answer that a restart finishes."""
     return "I am restarting. I will answer this when I am back."
 
 
 def shortened_note(shortened: ShortenedQuestion | None) -> str:
-    """The line below an answer to a question that was too long, "" for any other."""
+    """The note below the answer to a shortened question, "" for any other."""
     if shortened is None:
         return ""
     tokens, limit = f"{shortened.tokens:,}", f"{shortened.limit:,}"

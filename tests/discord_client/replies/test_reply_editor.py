@@ -266,5 +266,5 @@ async def test_a_line_that_stays_dead_is_given_up_and_logged(stage: Stage, caplo
         async with asyncio.timeout(20):
             await editor.finish("Hi")
     stage.line.losses.clear()
-    assert "The end of a reply could not be delivered" in caplog.text
+    assert "Gave up on a reply" in caplog.text
     assert stage.texts() == []
