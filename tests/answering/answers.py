@@ -25,6 +25,10 @@ COUNT = "Count from one to a hundred, one number a line."
 CAPITAL = "What is the capital of France?"
 
 
+def queue_of(most_running: int, most_waiting: int = 200, per_person: int = 200) -> QuestionQueue:
+    return QuestionQueue(most_running=most_running, most_waiting=most_waiting, most_waiting_per_person=per_person)
+
+
 def make_answering(
     engine: EngineSupervisor,
     builder: PromptBuilder,
@@ -38,7 +42,7 @@ def make_answering(
     """A service with nothing in memory yet."""
     budget = Budget(context_length, max_new_tokens)
     model = ServedModel(engine, builder, budget, Sampling(), time_limit_seconds)
-    queue = QuestionQueue(most_running=most_running, most_waiting=8, most_waiting_per_person=4)
+    queue = queue_of(most_running, most_waiting=8, per_person=4)
     return AnswerService(model, memory.conversations(SYSTEM), queue, PrometheusMetrics())
 
 
