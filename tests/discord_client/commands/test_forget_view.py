@@ -1,4 +1,4 @@
-"""What somebody is told about what was deleted."""
+"""What `/forget` says after the deletion."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ def test_it_says_how_much(turns: int, quotes: int, stopped: int, line: str) -> N
     assert forgotten_line(ForgottenCount(turns, quotes), stopped) == line
 
 
-def test_while_the_database_is_away_it_says_that_it_will_be_done() -> None:
+def test_an_outage_postpones_the_deletion() -> None:
     assert "as soon as the database is back" in forgotten_line(None, stopped=0)
