@@ -186,9 +186,9 @@ class Answer:
             seconds = time.monotonic() - first_token_at
             answering.metrics.answer_ended(self.outcome.reason, len(detokenizer.ids), seconds)
 
-    def _asked_as(self, begun: Question, seen: UserMessage) -> Question:
+    def _asked_as(self, generated_for: Question, seen: UserMessage) -> Question:
         """The question for memory: as the model saw it, or as it was edited since."""
-        return replace(begun, asked=seen) if self._question is begun else self._question
+        return replace(generated_for, asked=seen) if self._question is generated_for else self._question
 
     def _end_unanswered(self, reason: FinishReason, detail: str = "") -> None:
         self.outcome = Outcome(reason, detail)

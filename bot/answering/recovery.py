@@ -1,7 +1,7 @@
 """After a start or a break in the connection: finish what was accepted, then answer what was missed, in order.
 
-Whoever answers a new message first awaits `Recovery.wait_for_turn`, so that earlier questions of its channel have
-their tickets before it.
+Await `Recovery.wait_for_turn` before answering a new message, so that earlier questions of its channel have their
+tickets first.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ class AnswerService:
         return self.admit(question.key, question.asked.author_id, accepted_before=accepted_before).ask(question)
 
     def follow_changes(self, follower: PendingQuestion | Answer) -> None:
-        """Pass every edit and deletion on to a question, for as long as somebody else refers to it."""
+        """Pass every edit and deletion on to a question, until nothing else refers to it."""
         self._followers.add(follower)
 
     def _follow(self, change: TurnChange) -> None:
