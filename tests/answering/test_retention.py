@@ -1,4 +1,4 @@
-"""What was said is forgotten after its time, by itself."""
+"""Old turns are deleted by themselves."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.conversation.memory import HERE, answer, asked, open_memory, seen
 
 
 def message_of(days_ago: float) -> int:
-    """The id of a message that was written so long ago."""
+    """The id of a message of this age."""
     return snowflake_at(datetime.now(UTC) - timedelta(days=days_ago))
 
 
 @pytest.mark.parametrize(("days", "left"), [(None, ["old", "new"]), (30.0, ["new"])])
-async def test_what_is_too_old_is_forgotten(tmp_path: Path, days: float | None, left: list[str]) -> None:
+async def test_turns_older_than_the_limit_are_deleted(tmp_path: Path, days: float | None, left: list[str]) -> None:
     async with open_memory(tmp_path) as memory:
         conversations = memory.conversations()
         for text, days_ago in (("old", 31.0), ("new", 29.0)):
@@ -29,7 +29,7 @@ async def test_what_is_too_old_is_forgotten(tmp_path: Path, days: float | None, 
         running = asyncio.create_task(Retention(conversations, days).run())
         if days is not None:
             async with asyncio.timeout(10):
-                while await seen(conversations) != left:  # noqa: ASYNC110 - nobody is told
+                while await seen(conversations) != left:  # noqa: ASYNC110 - retention has no event
                     await asyncio.sleep(0.01)
         else:
             await running
@@ -38,4 +38,4 @@ async def test_what_is_too_old_is_forgotten(tmp_path: Path, days: float | None, 
             await running
 
         assert await seen(conversations) == left
-        assert await seen(memory.conversations()) == left, "the file has forgotten it too"
+        assert await seen(memory.conversations()) == left, "the file has deleted it too"
