@@ -160,7 +160,7 @@ class Answer:
     async def _settle_quote(self, opened: OpenConversation) -> Question:
         """Quote what the question is about, unless the conversation holds it: a message, or where the thread began."""
         quote, thread_starter = self._question.asked.quote, self._question.thread_starter
-        if quote is not None and any(turn.id == quote.message_id and turn.asked for turn in opened.branch):
+        if quote is not None and _holds(opened, quote.message_id):
             quote = None
         elif thread_starter is not None and not opened.branch and not opened.resets:
             quote = await thread_starter()
@@ -202,3 +202,8 @@ class Answer:
         full = await asyncio.to_thread(model.window.is_nearly_full, opened.system_prompt, branch)
         cached = model is self._answering.model and not full
         conversation.cached_by = model.cache_owner if cached else None
+
+
+def _holds(opened: OpenConversation, message_id: int) -> bool:
+    """Whether the branch that a question continues contains the turn of a message."""
+    return any(turn.id == message_id and turn.asked is not None for turn in opened.branch)
