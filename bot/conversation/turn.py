@@ -5,7 +5,8 @@ All of these are immutable. A change, such as an edit on Discord, makes a new tu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from bot.prompting.prompt import Message
 
@@ -70,12 +71,15 @@ class Question:
         asked: the message's content.
         reply_to: the message that it replies to. If that belongs to a turn, the question continues this turn, which
             may start a new branch; otherwise it continues the conversation's tip.
+        thread_starter: reads the message that the question's thread grew from; called only if the conversation is empty
+            when it is opened.
     """
 
     id: int
     key: ConversationKey
     asked: UserMessage
     reply_to: int | None = None
+    thread_starter: Callable[[], Awaitable[Quote | None]] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bot.application import Application
-from bot.cli.progress import Progress
+from bot.application import Application, Progress
 from bot.demo.loopback import LoopbackDiscord, connect_discord_py
 from bot.settings import load_settings
 

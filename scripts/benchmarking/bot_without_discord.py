@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 
 from benchmarking.text import SYSTEM_PROMPT
-from bot.answering.answer import Answer, AnswerService
+from bot.answering.answer import Answer
 from bot.answering.queue import QuestionQueue
 from bot.answering.served_model import ServedModel
+from bot.answering.service import AnswerService
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import ConversationKey, Question, UserMessage
 from bot.metrics.port import NO_METRICS, AnswerMetrics

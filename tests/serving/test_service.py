@@ -180,7 +180,7 @@ async def test_a_model_without_end_tokens_is_told(memory: Memory, copy: Path) ->
     ):
         endless = make_serving(memory, copy)
     assert not endless.can_stop
-    assert "**End tokens:** none: answers end only at their longest" in describe_model(
+    assert "**Stop tokens:** none: every answer runs to the maximum length" in describe_model(
         endless, PrometheusMetrics(), None
     )
     assert make_serving(memory, copy).can_stop
