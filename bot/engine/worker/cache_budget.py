@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from math import ceil, floor
 from pathlib import Path
 
+from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
 from bot.engine.worker.memory_limit import UsableMemory
-from bot.engine.worker.paged.prefix_cache import BLOCK_TOKENS, blocks_for
 from bot.errors import ConfigurationError, ModelDoesNotFitError
 
 WEIGHTS_FACTOR = 1.05

@@ -12,7 +12,7 @@ import openvino_genai
 
 from bot.engine.interface import BatchState, EngineOptions, FinishReason, GenerationRequest, Sampling
 from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, no_room_detail, one_line
-from bot.engine.worker.paged.prefix_cache import BLOCK_TOKENS, blocks_for
+from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for_request
 
 PROMPT_TOKENS_A_STEP = 256
 """Small enough to let others' tokens through while a long prompt is read, large enough to lose little time."""
@@ -75,7 +75,7 @@ class GenaiBackend:
 
     def add(self, request_id: int, request: GenerationRequest) -> None:
         """Put a request into the line for the pipeline. What is read ahead gives way to it."""
-        if _most_blocks(request) > self._blocks:
+        if blocks_for_request(request) > self._blocks:
             emit_end(self._emit, request_id, FinishReason.NO_ROOM, no_room_detail(request, self.cache_tokens))
             return
         ahead = [each for each, running in self._running.items() if running.request.prefill_only]
@@ -102,10 +102,10 @@ class GenaiBackend:
 
     def _admit(self) -> None:
         """Hand over what the cache has room for. Without room the pipeline would drop a request or push one out."""
-        reserved = sum(_most_blocks(each.request) for each in self._running.values())
-        while self._waiting and reserved + _most_blocks(self._waiting[0][1]) <= self._blocks:
+        reserved = sum(blocks_for_request(each.request) for each in self._running.values())
+        while self._waiting and reserved + blocks_for_request(self._waiting[0][1]) <= self._blocks:
             request_id, request = self._waiting.popleft()
-            reserved += _most_blocks(request)
+            reserved += blocks_for_request(request)
             prompt = openvino.Tensor(numpy.array([request.prompt_ids], dtype=numpy.int64))
             try:
                 handle = self._pipeline.add_request(request_id, prompt, _generation_config(request))
@@ -142,10 +142,6 @@ class GenaiBackend:
             emit_end(self._emit, request_id, FinishReason.STOP)
         else:
             emit_end(self._emit, request_id, FinishReason.LENGTH)
-
-
-def _most_blocks(request: GenerationRequest) -> int:
-    return blocks_for(len(request.prompt_ids) + request.max_new_tokens)
 
 
 def _scheduler_config(options: EngineOptions, blocks: int) -> openvino_genai.SchedulerConfig:

@@ -15,9 +15,10 @@ import openvino
 from bot.engine.interface import BatchState, EngineOptions, FinishReason, GenerationRequest
 from bot.engine.protocol import PromptTaken
 from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, no_room_detail
+from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
 from bot.engine.worker.paged.model import Advance, PagedModel
 from bot.engine.worker.paged.pace import Pace
-from bot.engine.worker.paged.prefix_cache import BLOCK_TOKENS, PrefixCache, blocks_for
+from bot.engine.worker.paged.prefix_cache import PrefixCache
 from bot.engine.worker.paged.sampler import choose_token
 from bot.engine.worker.paged.schedule import RunningRequest, share_out
 

@@ -12,8 +12,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-BLOCK_TOKENS = 32
-"""Tokens in a block: OpenVINO's paged attention on CPUs has it so."""
+from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
 
 
 @dataclass(eq=False, slots=True)
@@ -144,11 +143,6 @@ class PrefixCache:
 
     def _siblings(self, parent: Block | None) -> list[Block]:
         return self._roots if parent is None else parent.children
-
-
-def blocks_for(tokens: int) -> int:
-    """How many blocks so many tokens take."""
-    return -(-tokens // BLOCK_TOKENS)
 
 
 def _path_to(tip: Block) -> list[Block]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bot.engine.interface import GenerationRequest
-from bot.engine.worker.paged.prefix_cache import Block, blocks_for
+from bot.engine.worker.cache_blocks import blocks_for_request
+from bot.engine.worker.paged.prefix_cache import Block
 
 
 @dataclass(slots=True)
@@ -51,7 +52,7 @@ class RunningRequest:
     @property
     def most_blocks(self) -> int:
         """How many cache blocks it can ever need."""
-        return blocks_for(len(self.request.prompt_ids) + self.request.max_new_tokens)
+        return blocks_for_request(self.request)
 
 
 def share_out(sequences: Sequence[RunningRequest], prompt_tokens: int) -> list[tuple[RunningRequest, int]]:

@@ -9,7 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bot.engine.worker.paged.prefix_cache import BLOCK_TOKENS, Block, PrefixCache, blocks_for
+from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
+from bot.engine.worker.paged.prefix_cache import Block, PrefixCache
 
 TEXT = list(range(1000, 1200))
 
