@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from tests.inference_precision import apply_to_settings
 from tests.phi3_tokenizer import builder, phi3
 from tests.small_model import small_model_dir
 
 __all__ = ["builder", "phi3", "small_model_dir"]
+
+apply_to_settings()

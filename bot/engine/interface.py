@@ -132,6 +132,7 @@ class EngineFacts:
         cache_tokens: how many tokens the KV cache holds; 0 for an engine that has none to share. No prompt and its
             answer can be longer.
         cache_bytes: what it takes when it is full.
+        precision: the inference precision in effect, such as `f32`; empty where the device does not say.
     """
 
     engine: str
@@ -142,6 +143,7 @@ class EngineFacts:
     process_id: int
     cache_tokens: int = 0
     cache_bytes: int = 0
+    precision: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, floor
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
 from bot.engine.worker.memory_limit import UsableMemory
+from bot.engine.worker.precision import CACHE_BITS, cache_precisions
 from bot.errors import ConfigurationError, ModelDoesNotFitError
 
 WEIGHTS_FACTOR = 1.05
@@ -29,7 +29,6 @@ PART = 0.5
 LEAST_TOKENS = 1024
 """A cache that holds less of a conversation is of no use."""
 
-_BITS = {"f32": 32, "f16": 16, "bf16": 16, "u8": 8, "u4": 4}
 _SCALE_BYTES = 8
 """A scale and a zero point, which come with every channel of a block's keys and with every token's value."""
 
@@ -76,7 +75,7 @@ class CacheShape:
         Args:
             precision: as `cache_precision` returns it.
         """
-        bits = _BITS[precision]
+        bits = CACHE_BITS[precision]
         size = 2 * BLOCK_TOKENS * self.head_size * bits // 8
         if bits <= 8:
             size += _SCALE_BYTES * (self.head_size + BLOCK_TOKENS)
@@ -88,34 +87,12 @@ class CacheShape:
 
 
 def cache_precision(model_dir: Path, properties: Mapping[str, str]) -> str:
-    """Find out how OpenVINO will store keys and values on a processor.
-
-    A property decides, then the accuracy mode, then the model: the exporter marks a model that it did not compress.
-
-    Args:
-        model_dir: the folder with `openvino_model.xml`.
-        properties: OpenVINO properties that the model is loaded with.
-
-    Returns:
-        `f32`, `f16`, `bf16`, `u8` or `u4`; where keys and values differ, what takes more.
+    """Return the KV cache's precision on a processor; where keys and values differ, the larger one.
 
     Raises:
-        ConfigurationError: a property asks for something else.
+        ConfigurationError: a property asks for an unknown precision.
     """
-    if properties.get("EXECUTION_MODE_HINT") == "ACCURACY":
-        usual = "f32"
-    elif "KV_CACHE_PRECISION" in properties:
-        usual = properties["KV_CACHE_PRECISION"]
-    else:
-        marked = re.search(rb'<KV_CACHE_PRECISION value="(\w+)"', (model_dir / "openvino_model.xml").read_bytes())
-        usual = marked[1].decode() if marked else "u8"
-    both = [properties.get(name, usual).lower() for name in ("KEY_CACHE_PRECISION", "VALUE_CACHE_PRECISION")]
-    if strange := next((each for each in both if each not in _BITS), None):
-        raise ConfigurationError(
-            f"the KV cache cannot be stored as {strange}; set KV_CACHE_PRECISION in DEVICE_PROPERTIES to one of "
-            + ", ".join(_BITS)
-        )
-    return max(both, key=_BITS.__getitem__)
+    return max((each.name for each in cache_precisions(model_dir, properties)), key=CACHE_BITS.__getitem__)
 
 
 def plan_blocks(

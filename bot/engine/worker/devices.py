@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import openvino
 
 from bot.engine.worker.backends.backend import one_line
+from bot.engine.worker.precision import INFERENCE_PROPERTY
 from bot.errors import ConfigurationError
 
 VIRTUAL_DEVICES = ("AUTO", "HETERO", "MULTI")
@@ -49,6 +50,18 @@ def check_properties(core: openvino.Core, device: str, properties: Mapping[str, 
             raise ConfigurationError(
                 f"{device} has no OpenVINO property {key!r}; it supports {', '.join(supported)}"
             ) from None
+
+
+def inference_precision(core: openvino.Core, device: str, properties: Mapping[str, str]) -> str:
+    """Return the precision in which a device computes with these properties; empty where it does not say.
+
+    It need not be the one that the properties ask for: the processor may not have it.
+    """
+    compiled = core.compile_model(_smallest_model(), device, dict(properties))
+    try:
+        return str(compiled.get_property(INFERENCE_PROPERTY).to_string())
+    except RuntimeError:  # a device that stands for others has no such property of its own
+        return ""
 
 
 def _physical_devices(device: str) -> list[str]:

@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,6 +19,7 @@ from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, Gener
 from bot.engine.protocol import Cancel, Command, Ended, Event, Progress, Ready, Refused, Shutdown, Stepped, Submit
 from bot.engine.worker.admission import ModelLimits, refusal, within_context
 from bot.engine.worker.backends.backend import Backend, emit_end, one_line
+from bot.engine.worker.precision import check_cache_precision, with_default_precision
 from bot.engine.worker.warm_up import warm_up
 from bot.errors import ConfigurationError, ModelDoesNotFitError
 
@@ -84,15 +86,19 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     started = time.monotonic()
     channel.send([Progress("Loading the model")])
     limits = ModelLimits.read(options.model_dir)
+    options = replace(options, properties=with_default_precision(options.device, options.properties))
 
     # OpenVINO is imported here and not above, because the bot's process imports this module to start it.
     import openvino
 
-    from bot.engine.worker.devices import check_properties, device_full_name
+    from bot.engine.worker.devices import check_properties, device_full_name, inference_precision
 
     core = openvino.Core()
     device_name = device_full_name(core, options.device)
     check_properties(core, options.device, options.properties)
+    precision = inference_precision(core, options.device, options.properties)
+    if options.device == "CPU" and options.engine != "optimum":  # optimum's stateful cache takes any combination
+        check_cache_precision(options.model_dir, options.properties, precision)
     events: list[Event] = []
     backend = _backend(options, limits, events)
     channel.send([Progress("Warming up")])
@@ -106,6 +112,7 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
         process_id=os.getpid(),
         cache_tokens=backend.cache_tokens,
         cache_bytes=backend.cache_bytes,
+        precision=precision,
     )
     channel.send([Ready(facts)])
     return _Worker(channel, backend, limits.within_cache(backend.cache_tokens), events)

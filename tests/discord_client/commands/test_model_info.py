@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bot.discord_client.commands.model_info import describe_model
+from bot.engine.interface import EngineFacts
 from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.report import ExportReport, Finding, Quality, Speed
@@ -96,6 +98,17 @@ async def test_what_does_not_apply_is_left_out(memory: Memory, versions: ModelVe
     rows = described(make_serving(memory, versions.home))
     assert rows.keys() & set(OF_EXPORTS) == {"Version", "Exported", "Quality"}
     assert rows["Quality"] == "perplexity 8.30"
+
+
+async def test_the_inference_precision_is_named_where_the_device_says_it(
+    memory: Memory, small_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = make_serving(memory, small_model_dir)
+    facts = EngineFacts("openvino 2026.4.1", "CPU", "a processor", 1.0, EXPORTED_AT, process_id=7, precision="bf16")
+    monkeypatch.setattr(ModelService, "facts", facts)
+    assert described(serving)["Inference precision"] == "bf16"
+    monkeypatch.setattr(ModelService, "facts", replace(facts, precision=""))
+    assert "Inference precision" not in described(serving)
 
 
 async def test_a_version_that_was_refused_is_named_with_the_reason_and_the_way_out(

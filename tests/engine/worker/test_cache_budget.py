@@ -16,7 +16,9 @@ import pytest
 from bot.engine.worker.cache_budget import CacheShape, cache_precision, memory_without_cache, plan_blocks
 from bot.engine.worker.memory_limit import UsableMemory
 from bot.engine.worker.paged.model import PagedModel
+from bot.engine.worker.precision import with_default_precision
 from bot.errors import ConfigurationError, ModelDoesNotFitError
+from tests.inference_precision import chosen_precision
 from tests.small_model import small_model_dir
 
 __all__ = ["small_model_dir"]
@@ -25,6 +27,7 @@ GB = 1_000_000_000
 PHI_3 = CacheShape(layers=32, key_value_heads=32, head_size=96)
 PHI_3_BYTES = 2_772_549_977
 BLOCKS = 8
+BF16 = {"INFERENCE_PRECISION_HINT": "bf16"}
 
 
 def compressed(model_dir: Path, folder: Path) -> Path:
@@ -39,6 +42,7 @@ def compressed(model_dir: Path, folder: Path) -> Path:
     "properties",
     [
         {},
+        BF16,
         {"KV_CACHE_PRECISION": "u8"},
         {"KV_CACHE_PRECISION": "u4"},
         {"KV_CACHE_PRECISION": "U8"},
@@ -49,29 +53,30 @@ def compressed(model_dir: Path, folder: Path) -> Path:
     ],
 )
 def test_a_block_is_as_large_as_openvino_makes_it(tiny_model: Path, properties: Mapping[str, str]) -> None:
-    real = PagedModel(tiny_model, "CPU", properties, BLOCKS).cache_bytes / BLOCKS
-    assert CacheShape.read(tiny_model).block_bytes(cache_precision(tiny_model, properties)) == real
+    pinned = with_default_precision("CPU", properties)
+    real = PagedModel(tiny_model, "CPU", pinned, BLOCKS).cache_bytes / BLOCKS
+    assert CacheShape.read(tiny_model).block_bytes(cache_precision(tiny_model, pinned)) == real
 
 
 def test_a_compressed_models_cache_is_compressed_too(tiny_model: Path, tmp_path: Path) -> None:
     folder = compressed(tiny_model, tmp_path / "compressed")
-    real = PagedModel(folder, "CPU", {}, BLOCKS).cache_bytes / BLOCKS
+    real = PagedModel(folder, "CPU", chosen_precision(), BLOCKS).cache_bytes / BLOCKS
     assert CacheShape.read(folder).block_bytes(cache_precision(folder, {})) == real
     assert cache_precision(folder, {}) != cache_precision(tiny_model, {})
 
 
 def test_where_keys_and_values_differ_the_larger_counts(tiny_model: Path) -> None:
-    properties = {"KV_CACHE_PRECISION": "u8", "VALUE_CACHE_PRECISION": "u4"}
+    properties = {"KV_CACHE_PRECISION": "u8", "VALUE_CACHE_PRECISION": "u4"} | chosen_precision()
     real = PagedModel(tiny_model, "CPU", properties, BLOCKS).cache_bytes / BLOCKS
     assert real < CacheShape.read(tiny_model).block_bytes(cache_precision(tiny_model, properties)) < 1.5 * real
 
 
 MEASURE = """
-import sys
+import json, sys
 from pathlib import Path
 import psutil
 from bot.engine.worker.paged.model import Advance, PagedModel
-model = PagedModel(Path(sys.argv[1]), "CPU", {}, 8)
+model = PagedModel(Path(sys.argv[1]), "CPU", json.loads(sys.argv[2]), 8)
 model.advance([Advance(list(range(3, 67)), 0, [0, 1])])
 taken = psutil.Process().memory_info()
 print(model.cache_bytes, taken.rss - getattr(taken, "shared", 0))
@@ -79,9 +84,8 @@ print(model.cache_bytes, taken.rss - getattr(taken, "shared", 0))
 
 
 def test_the_estimates_hold_for_a_real_model(small_model_dir: Path) -> None:
-    child = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(small_model_dir)], capture_output=True, text=True, check=True, timeout=120
-    )
+    command = [sys.executable, "-c", MEASURE, str(small_model_dir), json.dumps(chosen_precision())]
+    child = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     cache, own = (int(number) for number in child.stdout.split())
     shape = CacheShape.read(small_model_dir)
     assert shape.block_bytes(cache_precision(small_model_dir, {})) * 8 == cache
@@ -111,11 +115,6 @@ def test_the_shape_is_read_from_the_folder(tmp_path: Path, values: dict[str, Any
 def test_a_folder_that_does_not_tell_its_shape(tmp_path: Path, values: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=r"^.*config\.json does not give num_hidden_layers.*export.*again$"):
         CacheShape.read(config(tmp_path, **values))
-
-
-def test_a_precision_that_nobody_knows(tiny_model: Path) -> None:
-    with pytest.raises(ConfigurationError, match="the KV cache cannot be stored as u3"):
-        cache_precision(tiny_model, {"KV_CACHE_PRECISION": "u3"})
 
 
 def plan(usable: float, *, wanted: float | None = None, context: int = 4096, batch: int = 16) -> int:

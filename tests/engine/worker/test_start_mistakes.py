@@ -8,23 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
 from bot.engine.interface import EngineOptions
-from bot.engine.supervisor.supervisor import EngineSupervisor
-from bot.errors import ConfigurationError
-
-
-async def refused_with(options: EngineOptions) -> str:
-    """Start an engine that must not start, and return the line that it gives."""
-    engine = EngineSupervisor(options)
-    with pytest.raises(ConfigurationError) as caught:
-        await engine.start()
-    line = str(caught.value)
-    assert "\n" not in line
-    assert not any("spawn_main" in " ".join(child.cmdline()) for child in psutil.Process().children())
-    return line
+from tests.engine.refused_start import refused_with
+from tests.inference_precision import chosen_precision
 
 
 def files(folder: Path) -> list[str]:
@@ -33,7 +21,7 @@ def files(folder: Path) -> list[str]:
 
 @pytest.fixture(params=["paged", "genai", "optimum"])
 def options(request: pytest.FixtureRequest, tiny_model: Path) -> EngineOptions:
-    return EngineOptions(engine=request.param, model_dir=tiny_model, cache_gigabytes=1)
+    return EngineOptions(request.param, tiny_model, properties=chosen_precision(), cache_gigabytes=1)
 
 
 @pytest.mark.parametrize("device", ["TPU", "CPU.3", "AUTO:TPU,CPU"])
