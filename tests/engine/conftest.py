@@ -10,13 +10,15 @@ import psutil
 import pytest
 
 from bot.engine.interface import EngineOptions, Generation, GenerationRequest, Outcome
+from tests.inference_precision import EXACT
+from tests.shared_folder import shared_folder
 from tests.tiny_phi3 import write_tiny_phi3
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that makes thousands of tokens a second."""
-    return write_tiny_phi3(tmp_path_factory.mktemp("tiny-phi3"))
+    return shared_folder(tmp_path_factory, "tiny-phi3", write_tiny_phi3)
 
 
 @pytest.fixture(scope="session")
@@ -25,13 +27,12 @@ def slow_options(tmp_path_factory: pytest.TempPathFactory) -> EngineOptions:
 
     The model's file is small, but its keys and values are huge: 2 GB of KV cache hold 1,024 tokens.
     """
-    folder = write_tiny_phi3(tmp_path_factory.mktemp("slow-phi3"), layers=4, hidden=8, heads=128, head_size=512)
-    return EngineOptions(
-        engine="paged",
-        model_dir=folder,
-        properties={"KV_CACHE_PRECISION": "f32"},
-        cache_gigabytes=1,
-    )
+
+    def write(folder: Path) -> None:
+        write_tiny_phi3(folder, layers=4, hidden=8, heads=128, head_size=512)
+
+    model_dir = shared_folder(tmp_path_factory, "slow-phi3", write)
+    return EngineOptions("paged", model_dir, properties=EXACT, cache_gigabytes=1)
 
 
 def request(*prompt_ids: int, stop: frozenset[int] = frozenset(), limit: int = 20, **rest: Any) -> GenerationRequest:

@@ -17,6 +17,7 @@ from bot.engine.supervisor import supervisor as process
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError
 from tests.engine.conftest import collect, kill_after, request
+from tests.inference_precision import chosen_precision
 
 BOT = """
 import asyncio, sys
@@ -43,6 +44,10 @@ if __name__ == "__main__":
 """
 
 
+def new_engine(model_dir: Path) -> EngineSupervisor:
+    return EngineSupervisor(EngineOptions("paged", model_dir, properties=chosen_precision(), cache_gigabytes=0.2))
+
+
 @pytest.mark.parametrize("end", ["killed", "killed while idle", "raises"])
 def test_the_engine_ends_with_the_bot(tiny_model: Path, tmp_path: Path, end: str) -> None:
     script = tmp_path / "bot_script.py"
@@ -66,7 +71,7 @@ def test_the_engine_ends_with_the_bot(tiny_model: Path, tmp_path: Path, end: str
 
 
 async def test_close_ends_everything(tiny_model: Path) -> None:
-    engine = EngineSupervisor(EngineOptions("paged", tiny_model, cache_gigabytes=0.2))
+    engine = new_engine(tiny_model)
     child = psutil.Process((await engine.start()).process_id)
     running, untouched = (engine.submit(request(1, 2, limit=4000)) for _ in range(2))
     reading = aiter(running)
@@ -81,7 +86,7 @@ async def test_close_ends_everything(tiny_model: Path) -> None:
 
 
 async def test_close_ends_a_process_that_does_not_answer(tiny_model: Path) -> None:
-    engine = EngineSupervisor(EngineOptions("paged", tiny_model, cache_gigabytes=0.2))
+    engine = new_engine(tiny_model)
     child = psutil.Process((await engine.start()).process_id)
     child.suspend()  # neither `Shutdown` nor a polite end reaches it
     generation = engine.submit(request(1, 2))
@@ -98,7 +103,7 @@ async def test_requests_wait_for_a_restart_but_not_for_good(
     monkeypatch.setattr(process, "RESTART_DELAYS", (0.0, 0.1))
     folder = tmp_path / "model"
     shutil.copytree(tiny_model, folder)
-    engine = EngineSupervisor(EngineOptions("paged", folder, cache_gigabytes=0.2))
+    engine = new_engine(folder)
     lost = psutil.Process((await engine.start()).process_id)
     folder.rename(tmp_path / "away")
     ids, _ = await collect(engine.submit(request(1, 2, limit=4000)), kill_after(1, lost.pid))
@@ -119,7 +124,7 @@ async def test_requests_wait_for_a_restart_but_not_for_good(
 
 
 async def test_a_waiting_request_can_be_cancelled_while_the_engine_restarts(tiny_model: Path) -> None:
-    engine = EngineSupervisor(EngineOptions("paged", tiny_model, cache_gigabytes=0.2))
+    engine = new_engine(tiny_model)
     lost = psutil.Process((await engine.start()).process_id)
     lost.kill()
     async with asyncio.timeout(20):
@@ -135,7 +140,7 @@ async def test_a_waiting_request_can_be_cancelled_while_the_engine_restarts(tiny
 
 
 async def test_requests_given_while_the_engine_starts_are_answered(tiny_model: Path) -> None:
-    engine = EngineSupervisor(EngineOptions("paged", tiny_model, cache_gigabytes=0.2))
+    engine = new_engine(tiny_model)
     starting = asyncio.create_task(engine.start())
     await asyncio.sleep(0)
     ids, _ = await collect(engine.submit(request(1, 2)))
@@ -146,7 +151,7 @@ async def test_requests_given_while_the_engine_starts_are_answered(tiny_model: P
 
 
 async def test_close_while_the_engine_starts_leaves_nothing(tiny_model: Path) -> None:
-    engine = EngineSupervisor(EngineOptions("paged", tiny_model, cache_gigabytes=0.2))
+    engine = new_engine(tiny_model)
     starting = asyncio.create_task(engine.start())
     await asyncio.sleep(0)
     async with asyncio.timeout(5):

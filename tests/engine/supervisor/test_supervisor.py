@@ -25,6 +25,7 @@ from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.engine.worker.main import run
 from bot.errors import ConfigurationError
 from tests.engine.conftest import collect, request
+from tests.inference_precision import EXACT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -80,7 +81,7 @@ def options(tiny_model: Path) -> EngineOptions:
     return EngineOptions(
         engine="paged",
         model_dir=tiny_model,
-        properties={"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"},  # so that answers repeat exactly
+        properties=EXACT,
         cache_gigabytes=0.2,
         hang_seconds=HANG_SECONDS,
     )

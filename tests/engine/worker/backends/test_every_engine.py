@@ -17,6 +17,7 @@ import pytest_asyncio
 from bot.engine.interface import EngineOptions, FinishReason, Outcome, Sampling
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from tests.engine.conftest import collect, kill_after, request
+from tests.inference_precision import EXACT
 from tests.tiny_phi3 import VOCABULARY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -36,9 +37,7 @@ def model_that_stops_anywhere(tiny_model: Path, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="module", params=["paged", "genai", "optimum"])
 def options(request: pytest.FixtureRequest, model_that_stops_anywhere: Path) -> EngineOptions:
-    # Full precision, so that the engines can be held against each other.
-    properties = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
-    return EngineOptions(request.param, model_that_stops_anywhere, properties=properties, cache_gigabytes=1)
+    return EngineOptions(request.param, model_that_stops_anywhere, properties=EXACT, cache_gigabytes=1)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -93,13 +92,18 @@ async def test_cancel_ends_a_running_request(engine: EngineSupervisor) -> None:
     assert outcome == Outcome(FinishReason.CANCELLED)
 
 
-async def test_cancel_ends_a_waiting_request(engine: EngineSupervisor) -> None:
+async def test_cancel_ends_a_waiting_request(engine: EngineSupervisor, options: EngineOptions) -> None:
+    # One more than a batch: however fast the engine, the last has to wait until an answer has ended.
     running = engine.submit(request(*PROMPT, limit=400))
+    rest_of_batch = [engine.submit(request(*PROMPT, limit=4000)) for _ in range(options.max_batch - 1)]
     waiting = engine.submit(request(*PROMPT, limit=4000))
     waiting.cancel()
     assert await collect(waiting) == ([], Outcome(FinishReason.CANCELLED))
     ids, _ = await collect(running)
     assert len(ids) == 400
+    for each in rest_of_batch:
+        each.cancel()
+        await collect(each)
 
 
 async def test_leaving_the_iteration_cancels(engine: EngineSupervisor) -> None:
@@ -176,6 +180,7 @@ async def test_facts_name_the_engine_and_the_device(engine: EngineSupervisor, op
     assert facts.engine.startswith(names[options.engine])
     assert facts.device == "CPU"
     assert len(facts.device_name) > 3
+    assert facts.precision == "f32"
     assert 0 < facts.load_seconds < 120
     assert psutil.Process(facts.process_id).is_running()
 

@@ -18,6 +18,7 @@ from bot.engine.worker.backends.backend import Backend
 from bot.engine.worker.backends.genai import GenaiBackend
 from bot.engine.worker.backends.paged import PagedBackend
 from tests.engine.conftest import request
+from tests.inference_precision import EXACT
 
 LENGTH = Outcome(FinishReason.LENGTH)
 LONGEST_ANSWER = 40
@@ -28,7 +29,7 @@ def options(model_dir: Path, max_batch: int = 16, longest_pause_seconds: float =
         "paged",
         model_dir,
         # A second thread is no help to so small a model.
-        properties={"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32", "INFERENCE_NUM_THREADS": "1"},
+        properties=EXACT | {"INFERENCE_NUM_THREADS": "1"},
         max_batch=max_batch,
         longest_pause_seconds=longest_pause_seconds,
     )
