@@ -12,8 +12,8 @@ CHECK_SECONDS = 0.5
 """How often a process is looked at."""
 
 _IDLE_CPU_SECONDS = 0.01
-_SPINS = 6
-_LOADS = 3
+_SILENT_FACTOR = 6
+_LOADING_FACTOR = 3
 
 
 class HangDetector:
@@ -32,17 +32,17 @@ class HangDetector:
         self._process_id = process_id
         self._hang_seconds = hang_seconds
         self._clock = clock
-        self._computed_at = self._looked_at = clock()
+        self._computed_at = self._polled_at = clock()
         self._processor_seconds = 0.0
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Note whether the process has computed since the last look."""
         now = self._clock()
         seconds = self._read_processor_seconds()
         # When nobody looked for a while, this process was stopped itself, and the other one perhaps with it.
-        if seconds - self._processor_seconds > _IDLE_CPU_SECONDS or now - self._looked_at > 4 * CHECK_SECONDS:
+        if seconds - self._processor_seconds > _IDLE_CPU_SECONDS or now - self._polled_at > 4 * CHECK_SECONDS:
             self._computed_at = now
-        self._looked_at, self._processor_seconds = now, seconds
+        self._polled_at, self._processor_seconds = now, seconds
 
     def hangs_at_work(self, last_event: float, *, may_be_silent: bool) -> bool:
         """Whether a process that has work to do hangs.
@@ -53,11 +53,11 @@ class HangDetector:
         """
         silent = self._clock() - last_event
         idle = self._clock() - max(self._computed_at, last_event)
-        return idle > self._hang_seconds or (silent > _SPINS * self._hang_seconds and not may_be_silent)
+        return idle > self._hang_seconds or (silent > _SILENT_FACTOR * self._hang_seconds and not may_be_silent)
 
     def hangs_loading(self, last_event: float) -> bool:
         """Whether a process that loads its model hangs. It may wait for a slow disk longer than for anything else."""
-        return self._clock() - max(self._computed_at, last_event) > _LOADS * self._hang_seconds
+        return self._clock() - max(self._computed_at, last_event) > _LOADING_FACTOR * self._hang_seconds
 
     def _read_processor_seconds(self) -> float:
         with suppress(psutil.Error):  # it has just ended, which its pipe tells

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from bot.engine.interface import GenerationRequest
 from bot.engine.supervisor.token_stream import TokenStream
 
-SUSPICIOUS_LOSSES = 2
+SUSPICIOUS_CRASHES = 2
 """A request that lost its engine so often in a row, without a new token in between, is run alone next time."""
 
-MOST_LOSSES = 3
+MAX_CRASHES = 3
 """A request that loses its engine once more while it runs alone is given up."""
 
 
@@ -25,7 +25,7 @@ class Job:
         deadline: when its time is up, on the monotonic clock.
         ids: the tokens that the person has already seen.
         sent: whether an engine process has it.
-        losses: how many engine processes ended under it since its last token.
+        crashes: how many engine processes ended under it since its last token.
         cancelled: whether its end was asked for. The engine may be lost before it hears of it.
     """
 
@@ -34,13 +34,13 @@ class Job:
     deadline: float
     ids: list[int] = field(default_factory=list)
     sent: bool = False
-    losses: int = 0
+    crashes: int = 0
     cancelled: bool = False
 
     @property
     def suspicious(self) -> bool:
         """Whether it may be what ends the engine."""
-        return self.losses >= SUSPICIOUS_LOSSES
+        return self.crashes >= SUSPICIOUS_CRASHES
 
     @property
     def complete(self) -> bool:
@@ -50,7 +50,7 @@ class Job:
     def take(self, ids: tuple[int, ...]) -> None:
         """Pass new tokens on."""
         self.ids.extend(ids)
-        self.losses = 0
+        self.crashes = 0
         self.stream.push(ids)
 
     def remaining(self) -> GenerationRequest:

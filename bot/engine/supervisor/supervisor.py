@@ -17,10 +17,10 @@ from bot.engine.interface import (
     Outcome,
 )
 from bot.engine.protocol import Cancel, Ended, Event, PromptTaken, Stepped, Submit, Tokens
-from bot.engine.supervisor.child_process import EngineChildProcess
 from bot.engine.supervisor.hang_detector import CHECK_SECONDS, HangDetector
-from bot.engine.supervisor.job import MOST_LOSSES, Job
+from bot.engine.supervisor.job import MAX_CRASHES, Job
 from bot.engine.supervisor.token_stream import TokenStream
+from bot.engine.supervisor.worker_process import WorkerProcess
 from bot.errors import ConfigurationError
 
 RESTART_DELAYS = (0.0, 1.0, 4.0, 15.0)
@@ -48,17 +48,17 @@ class EngineSupervisor:
         self._observer = observer
         self._facts: EngineFacts | None = None
         self._restarts = 0
-        self._starts_in_a_row = 0  # without a step in between
-        self._child: EngineChildProcess | None = None
+        self._starts_without_step = 0  # without a step in between
+        self._child: WorkerProcess | None = None
         self._hung = False  # whether the present child was killed for it
         self._loaded_at = 0.0
         self._jobs: dict[int, Job] = {}
-        self._alone: int | None = None  # a suspicious request that is run without others
+        self._isolated: int | None = None  # a suspicious request that is run without others
         self._ids = itertools.count()
         self._closed = False
         self._restarting: asyncio.Task[None] | None = None
-        self._watching: asyncio.Task[None] | None = None
-        self._farewells: set[asyncio.Task[None]] = set()
+        self._watch_task: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
         self._no_jobs = asyncio.Event()
         self._no_jobs.set()
 
@@ -117,45 +117,45 @@ class EngineSupervisor:
         self._facts = None
         for job_id in list(self._jobs):
             self._finish(job_id, Outcome(FinishReason.CANCELLED))
-        for task in (self._restarting, self._watching):
+        for task in (self._restarting, self._watch_task):
             if task is not None:
                 task.cancel()
                 await asyncio.wait([task])
         if self._child is not None:
-            self._dismiss(self._child)
-        await asyncio.gather(*self._farewells)
+            self._end_in_background(self._child)
+        await asyncio.gather(*self._ending)
 
     async def _launch(self, on_progress: Callable[[str], None] | None) -> EngineFacts:
-        child = self._child = EngineChildProcess(self._options, self._receive, self._lose)
+        child = self._child = WorkerProcess(self._options, self._receive, self._on_exit)
         self._hung = False
-        self._watching = self._watching or asyncio.create_task(self._hang_detector())
+        self._watch_task = self._watch_task or asyncio.create_task(self._watch())
         try:
             self._facts = await child.load(on_progress)
         except BaseException:  # a cancelled start too must leave no process behind
-            self._dismiss(child)
-            await asyncio.gather(*self._farewells)
+            self._end_in_background(child)
+            await asyncio.gather(*self._ending)
             raise
         self._loaded_at = time.monotonic()
         self._send_waiting()
         return self._facts
 
-    def _dismiss(self, child: EngineChildProcess) -> None:
+    def _end_in_background(self, child: WorkerProcess) -> None:
         """End a process in the background; `close` waits for it."""
         if self._child is child:
             self._child = None
             self._facts = None
-            farewell = asyncio.create_task(child.end())
-            self._farewells.add(farewell)
-            farewell.add_done_callback(self._farewells.discard)
+            ending = asyncio.create_task(child.end())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
 
     def _send_waiting(self) -> None:
         """Send what the engine does not have yet; a suspicious request first, and the others only after it."""
-        if self._alone is not None or self._child is None:
+        if self._isolated is not None or self._child is None:
             return
         waiting = {job_id: job for job_id, job in self._jobs.items() if not job.sent}
-        self._alone = next((job_id for job_id, job in waiting.items() if job.suspicious), None)
-        if self._alone is not None:
-            waiting = {self._alone: waiting[self._alone]}
+        self._isolated = next((job_id for job_id, job in waiting.items() if job.suspicious), None)
+        if self._isolated is not None:
+            waiting = {self._isolated: waiting[self._isolated]}
         for job_id, job in waiting.items():
             job.sent = True
             self._child.send(Submit(job_id, job.remaining()))
@@ -175,37 +175,37 @@ class EngineSupervisor:
         if job is None:
             return
         job.stream.finish(outcome)
-        self._leave_alone(job_id)
+        self._end_isolation(job_id)
         if not self._jobs:
             self._no_jobs.set()
 
-    def _leave_alone(self, job_id: int) -> None:
+    def _end_isolation(self, job_id: int) -> None:
         """A suspicious request has shown that it is harmless, or has ended: the others may come."""
-        if self._alone == job_id:
-            self._alone = None
+        if self._isolated == job_id:
+            self._isolated = None
             if self._facts is not None:
                 self._send_waiting()
 
-    def _receive(self, child: EngineChildProcess, events: list[Event]) -> None:
+    def _receive(self, child: WorkerProcess, events: list[Event]) -> None:
         if child is not self._child:
             return
         for event in events:
             match event:
                 case Tokens(job_id, ids) if job_id in self._jobs:
                     self._jobs[job_id].take(ids)
-                    self._leave_alone(job_id)
+                    self._end_isolation(job_id)
                 case Ended(job_id, outcome):
                     self._finish(job_id, outcome)
                 case Stepped(state):
-                    self._starts_in_a_row = 0
+                    self._starts_without_step = 0
                     if self._observer is not None:
                         self._observer.engine_stepped(state)
                 case PromptTaken(_, prompt_tokens, cached_tokens) if self._observer is not None:
                     self._observer.prompt_read(prompt_tokens, cached_tokens)
 
-    async def _hang_detector(self) -> None:
+    async def _watch(self) -> None:
         """End a process that hangs, and requests whose time ran out while there was no engine."""
-        watched: tuple[EngineChildProcess, HangDetector] | None = None
+        watched: tuple[WorkerProcess, HangDetector] | None = None
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             self._time_out_unsent()
@@ -214,13 +214,13 @@ class EngineSupervisor:
                 continue
             if watched is None or watched[0] is not child:
                 watched = child, HangDetector(child.process_id, self._options.hang_seconds)
-            watched[1].look()
+            watched[1].poll()
             if not self._hung and self._hangs(*watched):
                 log.warning("the engine process hangs; it is killed and started again")
                 self._hung = True
                 child.kill()
 
-    def _hangs(self, child: EngineChildProcess, watch: HangDetector) -> bool:
+    def _hangs(self, child: WorkerProcess, watch: HangDetector) -> bool:
         if self._facts is None:
             return watch.hangs_loading(child.last_event)
         sent = [job for job in self._jobs.values() if job.sent]
@@ -237,7 +237,7 @@ class EngineSupervisor:
         for job_id in [each for each, job in self._jobs.items() if not job.sent and job.deadline <= now]:
             self._finish(job_id, Outcome(FinishReason.TIMEOUT))
 
-    def _lose(self, child: EngineChildProcess) -> None:
+    def _on_exit(self, child: WorkerProcess) -> None:
         """The process is gone. If nobody wanted that, start another one and take its requests up again."""
         if child is not self._child or self._facts is None:
             return
@@ -247,39 +247,39 @@ class EngineSupervisor:
             self._observer.engine_restarted(cause)
         self._restarts += 1
         if time.monotonic() - self._loaded_at > _STEADY_SECONDS:
-            self._starts_in_a_row = 0
-        self._dismiss(child)
-        self._take_back()
+            self._starts_without_step = 0
+        self._end_in_background(child)
+        self._requeue()
         self._restart()
 
-    def _take_back(self) -> None:
+    def _requeue(self) -> None:
         """Have ready for the next process what the lost one had, but for what must have ended it."""
-        alone, self._alone = self._alone, None
+        isolated, self._isolated = self._isolated, None
         for job_id, job in list(self._jobs.items()):
             if not job.sent:
                 continue
             job.sent = False
-            job.losses += 1
+            job.crashes += 1
             if job.complete:
                 self._finish(job_id, Outcome(FinishReason.LENGTH))
             elif job.cancelled or job.request.prefill_only:
                 self._finish(job_id, Outcome(FinishReason.CANCELLED))
-            elif job_id == alone and job.losses >= MOST_LOSSES:
-                log.error("a request of %d tokens ended the engine %d times", len(job.request.prompt_ids), job.losses)
+            elif job_id == isolated and job.crashes >= MAX_CRASHES:
+                log.error("a request of %d tokens ended the engine %d times", len(job.request.prompt_ids), job.crashes)
                 detail = "This question makes the engine fail each time; please ask in other words."
                 self._finish(job_id, Outcome(FinishReason.FAILED, detail))
 
     def _restart(self) -> None:
         if self._restarting is None:
-            self._restarting = asyncio.create_task(self._start_again())
+            self._restarting = asyncio.create_task(self._restart_with_back_off())
 
-    async def _start_again(self) -> None:
+    async def _restart_with_back_off(self) -> None:
         """Try to start the engine, a little later each time; give up on the waiting requests in the end."""
         detail = "it ends again and again"
         try:
-            while self._starts_in_a_row < len(RESTART_DELAYS):
-                await asyncio.sleep(RESTART_DELAYS[self._starts_in_a_row])
-                self._starts_in_a_row += 1
+            while self._starts_without_step < len(RESTART_DELAYS):
+                await asyncio.sleep(RESTART_DELAYS[self._starts_without_step])
+                self._starts_without_step += 1
                 try:
                     await self._launch(None)
                 except (ConfigurationError, OSError) as error:
@@ -287,7 +287,7 @@ class EngineSupervisor:
                     log.warning("the engine did not start: %s", detail)
                 else:
                     return
-            self._starts_in_a_row = 0  # whoever asks next makes it try again
+            self._starts_without_step = 0  # whoever asks next makes it try again
         finally:
             self._restarting = None
         self._fail_waiting(detail)

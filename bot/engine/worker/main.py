@@ -35,7 +35,7 @@ def run(connection: Connection, options: EngineOptions) -> None:
     # bot decides when its engine ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _be_first_when_memory_runs_out()
+    _prefer_to_be_killed()
     channel = _Channel(connection)
     try:
         worker = _load(channel, options)
@@ -47,7 +47,7 @@ def run(connection: Connection, options: EngineOptions) -> None:
         worker.serve()
 
 
-def _be_first_when_memory_runs_out() -> None:
+def _prefer_to_be_killed() -> None:
     """Let Linux end this process and not the bot, which starts it again."""
     with suppress(OSError):  # no Linux, or not allowed: then it is as with any other process
         Path("/proc/self/oom_score_adj").write_text("500")
@@ -166,7 +166,7 @@ class _Worker:
         """Answer requests until the process ends."""
         while True:
             if not self._backend.busy:
-                self._obey(self._channel.receive())
+                self._execute(self._channel.receive())
             self._poll()
             if self._backend.busy:
                 self._backend.step(self._poll)
@@ -177,22 +177,22 @@ class _Worker:
         """Do what is due between two tokens: send what happened, read commands, end what ran out of time."""
         self._flush()
         while self._channel.has_command():
-            self._obey(self._channel.receive())
+            self._execute(self._channel.receive())
         now = time.monotonic()
         for request_id in [each for each, deadline in self._deadlines.items() if deadline <= now]:
             self._backend.end(request_id, FinishReason.TIMEOUT)
         self._flush()
 
-    def _obey(self, command: Command) -> None:
+    def _execute(self, command: Command) -> None:
         match command:
             case Submit(request_id, request):
-                self._begin(request_id, request)
+                self._add(request_id, request)
             case Cancel(request_id):
                 self._backend.end(request_id, FinishReason.CANCELLED)
             case Shutdown():
                 raise SystemExit(0)
 
-    def _begin(self, request_id: int, request: GenerationRequest) -> None:
+    def _add(self, request_id: int, request: GenerationRequest) -> None:
         refused = refusal(request, self._limits)
         if refused is not None:
             self._events.append(Ended(request_id, refused))

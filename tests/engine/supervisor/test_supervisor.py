@@ -18,9 +18,9 @@ import pytest_asyncio
 from fault_injection.footprint import engine_processes
 
 from bot.engine.interface import BatchState, EngineOptions, FinishReason, Outcome, Sampling
-from bot.engine.supervisor import child_process as child
 from bot.engine.supervisor import supervisor as process
-from bot.engine.supervisor.job import MOST_LOSSES
+from bot.engine.supervisor import worker_process
+from bot.engine.supervisor.job import MAX_CRASHES
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.engine.worker.main import run
 from bot.errors import ConfigurationError
@@ -192,7 +192,7 @@ async def test_a_request_stays_cancelled_when_the_engine_is_lost_before_it_hears
 async def test_a_request_that_ends_the_engine_each_time_fails_alone(
     options: EngineOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child, "run", run_with_poison)
+    monkeypatch.setattr(worker_process, "run", run_with_poison)
     monkeypatch.setattr(process, "RESTART_DELAYS", (0.0, 0.1, 0.1, 0.1))
     losses = Losses()
     engine = EngineSupervisor(replace(options, max_batch=4), losses)
@@ -210,7 +210,7 @@ async def test_a_request_that_ends_the_engine_each_time_fails_alone(
     rest = [token async for piece in reading for token in piece]
     answers = [([*first, *rest], running[0].outcome), *[await collect(each) for each in running[1:]]]
     assert answers == expected
-    assert losses.causes == ["crashed"] * MOST_LOSSES
+    assert losses.causes == ["crashed"] * MAX_CRASHES
     await engine.close()
 
 

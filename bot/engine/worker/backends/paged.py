@@ -46,13 +46,13 @@ class PagedBackend:
             RuntimeError: OpenVINO cannot load it.
         """
         self._emit = emit
-        self._most = options.max_batch
+        self._max_batch = options.max_batch
         self._model = PagedModel(options.model_dir, options.device, options.properties, blocks)
         self._cache = PrefixCache(blocks, self._model.copy_block)
         self._pace = Pace(options.longest_pause_seconds, LONGEST_STEP_SECONDS)
         self._waiting: deque[RunningRequest] = deque()
         self._running: dict[int, RunningRequest] = {}
-        self._ahead: dict[int, RunningRequest] = {}
+        self._prefill_only: dict[int, RunningRequest] = {}
 
     @property
     def name(self) -> str:
@@ -72,7 +72,7 @@ class PagedBackend:
     @property
     def busy(self) -> bool:
         """Whether anything is left to do."""
-        return bool(self._running or self._waiting or self._ahead)
+        return bool(self._running or self._waiting or self._prefill_only)
 
     @property
     def state(self) -> BatchState:
@@ -89,16 +89,16 @@ class PagedBackend:
         if sequence.most_blocks > self._room:
             emit_end(self._emit, request_id, FinishReason.NO_ROOM, no_room_detail(request, self.cache_tokens))
         elif not request.prefill_only:
-            self._give_up_ahead()
+            self._cancel_prefill_only()
             self._waiting.append(sequence)
         elif self._running or self._waiting:
             emit_end(self._emit, request_id, FinishReason.CANCELLED)
         else:
-            self._ahead[request_id] = sequence
+            self._prefill_only[request_id] = sequence
 
     def end(self, request_id: int, reason: FinishReason) -> None:
         """End a request before the next step. What was read for it stays in the cache."""
-        sequence = self._running.pop(request_id, None) or self._ahead.pop(request_id, None)
+        sequence = self._running.pop(request_id, None) or self._prefill_only.pop(request_id, None)
         if sequence is None:
             sequence = next((each for each in self._waiting if each.request_id == request_id), None)
             if sequence is None:
@@ -110,7 +110,7 @@ class PagedBackend:
     def step(self, poll: Callable[[], None]) -> None:  # noqa: ARG002 - a step is short
         """Read a part of what is to be read, and choose a token for each sequence that has been read whole."""
         self._admit()
-        batch = list(self._running.values()) or list(self._ahead.values())[:1]
+        batch = list(self._running.values()) or list(self._prefill_only.values())[:1]
         # What is read ahead must be as easy to interrupt as if somebody were waiting for the step's end.
         others_stream = any(each.generates for each in batch) or not self._running
         shares = share_out(batch, self._pace.prompt_tokens(others_stream=others_stream))
@@ -118,10 +118,10 @@ class PagedBackend:
         started = time.perf_counter()
         logits = self._model.advance([self._advance(sequence, count) for sequence, count in shares])
         for index, (sequence, count) in enumerate(shares):
-            self._note_read(sequence, count)
+            self._record_prefilled(sequence, count)
             if not sequence.unread:
                 sampling = sequence.request.sampling
-                self._conclude(sequence, choose_token(logits[index], sampling, sequence.seen, sequence.read))
+                self._accept_token(sequence, choose_token(logits[index], sampling, sequence.seen, sequence.read))
         self._pace.learn(time.perf_counter() - started, prompt_tokens)
 
     @property
@@ -133,19 +133,19 @@ class PagedBackend:
     def _reserved(self) -> int:
         return sum(each.most_blocks for each in self._running.values())
 
-    def _give_up_ahead(self) -> None:
-        for request_id in list(self._ahead):
+    def _cancel_prefill_only(self) -> None:
+        for request_id in list(self._prefill_only):
             self.end(request_id, FinishReason.CANCELLED)
 
     def _admit(self) -> None:
-        while self._waiting and len(self._running) < self._most:
+        while self._waiting and len(self._running) < self._max_batch:
             sequence = self._waiting[0]
             if self._reserved + sequence.most_blocks > self._room:
                 return
             self._running[sequence.request_id] = self._waiting.popleft()
             self._find_prefix(sequence)
         if not self._running:
-            for sequence in list(self._ahead.values())[:1]:
+            for sequence in list(self._prefill_only.values())[:1]:
                 if not sequence.path:
                     self._find_prefix(sequence)
 
@@ -161,13 +161,13 @@ class PagedBackend:
         tokens = sequence.tokens[sequence.read : sequence.read + count]
         return Advance(tokens, sequence.read, [block.number for block in sequence.path])
 
-    def _note_read(self, sequence: RunningRequest, count: int) -> None:
+    def _record_prefilled(self, sequence: RunningRequest, count: int) -> None:
         """Let the cache know what it holds now, so that others may find it."""
         for token in sequence.tokens[sequence.read : sequence.read + count]:
             sequence.path[sequence.read // BLOCK_TOKENS].tokens.append(token)
             sequence.read += 1
 
-    def _conclude(self, sequence: RunningRequest, token: int) -> None:
+    def _accept_token(self, sequence: RunningRequest, token: int) -> None:
         """Take the token that was chosen, and end the answer if it is the last."""
         request, request_id = sequence.request, sequence.request_id
         if request.prefill_only:

@@ -24,28 +24,28 @@ LEAVE_SECONDS = 2.0
 """How long the engine process may take to leave when asked; then it is killed."""
 
 
-class EngineChildProcess:
+class WorkerProcess:
     """A running engine process. It reports what happens through two callbacks in the event loop."""
 
     def __init__(
         self,
         options: EngineOptions,
-        on_events: Callable[[EngineChildProcess, list[Event]], None],
-        on_lost: Callable[[EngineChildProcess], None],
+        on_events: Callable[[WorkerProcess, list[Event]], None],
+        on_exit: Callable[[WorkerProcess], None],
     ) -> None:
         """Start the process. It has to be called in a running event loop.
 
         Args:
             options: the model to load.
             on_events: called with events of requests.
-            on_lost: called once when the process is gone after it was ready, for whatever reason.
+            on_exit: called once when the process is gone after it was ready, for whatever reason.
         """
         self._loop = asyncio.get_running_loop()
         self._on_events = on_events
-        self._on_lost = on_lost
+        self._on_exit = on_exit
         self._on_progress: Callable[[str], None] | None = None
         self._ready: asyncio.Future[EngineFacts] = self._loop.create_future()
-        self._gone = asyncio.Event()
+        self._ended = asyncio.Event()
         self._exit_code: int | None = None
         self.last_event = time.monotonic()  # when it last said anything
         self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
@@ -77,7 +77,7 @@ class EngineChildProcess:
         """
         self._on_progress = on_progress
         facts = await self._ready
-        if self._gone.is_set():  # both messages were there when the event loop came to look
+        if self._ended.is_set():  # both messages were there when the event loop came to look
             raise self._early_end()
         return facts
 
@@ -93,11 +93,11 @@ class EngineChildProcess:
         return self._exit_code
 
     def send(self, command: Command) -> None:
-        """Hand a command over. It is lost if the process is, which `on_lost` tells."""
+        """Hand a command over. It is lost if the process is, which `on_exit` tells."""
         self._commands.put(command)
 
     def kill(self) -> None:
-        """End the process at once, whatever it is doing; `on_lost` or `load` tells when it is gone."""
+        """End the process at once, whatever it is doing; `on_exit` or `load` tells when it is gone."""
         self._process.kill()
 
     async def end(self) -> None:
@@ -106,13 +106,13 @@ class EngineChildProcess:
             self._ready.set_exception(ConfigurationError("the engine was closed while it was starting"))
         self._commands.put(Shutdown())
         try:
-            await asyncio.wait_for(self._gone.wait(), LEAVE_SECONDS)
+            await asyncio.wait_for(self._ended.wait(), LEAVE_SECONDS)
         except TimeoutError:
             self.kill()
-        await self._gone.wait()
-        await asyncio.to_thread(self._clear_away)
+        await self._ended.wait()
+        await asyncio.to_thread(self._release)
 
-    def _clear_away(self) -> None:
+    def _release(self) -> None:
         """Release what the process held. The pipe has ended, so none of this waits for long."""
         atexit.unregister(self._process.kill)
         self._process.join()
@@ -130,7 +130,7 @@ class EngineChildProcess:
                 call: Callable[[], None] = partial(self._receive, self._connection.recv())
             except (EOFError, OSError):
                 self._process.join()
-                call, alive = self._lost, False
+                call, alive = self._exited, False
             try:
                 self._loop.call_soon_threadsafe(call)
             except RuntimeError:
@@ -156,12 +156,12 @@ class EngineChildProcess:
                     self._ready.set_exception((ModelDoesNotFitError if no_memory else ConfigurationError)(line))
         self._on_events(self, events)
 
-    def _lost(self) -> None:
+    def _exited(self) -> None:
         self._exit_code = self._process.exitcode
-        self._gone.set()
+        self._ended.set()
         if not self._ready.done():
             self._ready.set_exception(self._early_end())
-        self._on_lost(self)
+        self._on_exit(self)
 
     def _early_end(self) -> ConfigurationError:
         return ConfigurationError(
