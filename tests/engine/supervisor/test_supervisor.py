@@ -33,7 +33,7 @@ HANG_SECONDS = 2.0
 PATIENCE_SECONDS = 60.0
 LENGTH = Outcome(FinishReason.LENGTH)
 CANCELLED = Outcome(FinishReason.CANCELLED)
-GIVEN_UP = "This question makes the engine fail each time; please ask in other words."
+GIVEN_UP = "This question makes the engine fail each time. Ask it in other words."
 POISON = 31_999
 """A token that no other prompt has, and no greedy answer is likely to."""
 
