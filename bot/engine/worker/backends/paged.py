@@ -1,7 +1,7 @@
-"""The default backend on processors: continuous batching with prompts read in pieces of just the right size.
+"""The default backend on processors: continuous batching that prefills in pieces of just the right size.
 
-openvino-genai does the same work with the same kernels, but reads prompts in pieces of one fixed size. Whoever streams
-an answer would wait for a newcomer's piece, or everybody's prompts would be read in small pieces always.
+openvino-genai runs the same kernels, but prefills in pieces of one fixed size: either large ones hold up streaming
+answers, or small ones slow every prompt down.
 """
 
 from __future__ import annotations
@@ -23,23 +23,21 @@ from bot.engine.worker.paged.sampler import choose_token
 from bot.engine.worker.paged.schedule import RunningRequest, share_out
 
 LONGEST_STEP_SECONDS = 4.0
-"""A step while nobody's answer streams: longer is hardly more efficient, and a cancel or a newcomer waits for it."""
+"""Target for a step while no answer streams. Longer is hardly more efficient, and cancels and new requests wait."""
 
 
 class PagedBackend:
     """Runs token ids through a `PagedModel`.
 
-    A request enters the batch when the cache has room for its prompt and its longest answer, so nothing that runs is
-    ever pushed out. Until then it waits, in the order of arrival.
+    A request enters the batch when the cache has room for its prompt and its longest answer, so no running request is
+    ever preempted. Until then it waits, in order of arrival.
     """
 
     def __init__(self, options: EngineOptions, emit: Emit, blocks: int) -> None:
         """Load the model.
 
         Args:
-            options: the model and the limits.
-            emit: takes events.
-            blocks: how many blocks the KV cache has.
+            blocks: size of the KV cache.
 
         Raises:
             ConfigurationError: the model cannot be batched.
@@ -61,22 +59,22 @@ class PagedBackend:
 
     @property
     def cache_tokens(self) -> int:
-        """How many tokens the KV cache holds for those who run."""
+        """Capacity of the KV cache for requests."""
         return self._room * BLOCK_TOKENS
 
     @property
     def cache_bytes(self) -> int:
-        """What the whole KV cache takes."""
+        """Memory of the KV cache."""
         return self._model.cache_bytes
 
     @property
     def busy(self) -> bool:
-        """Whether anything is left to do."""
+        """Whether any request has not ended."""
         return bool(self._running or self._waiting or self._prefill_only)
 
     @property
     def state(self) -> BatchState:
-        """What is in the batch and in the cache right now."""
+        """The current load."""
         return BatchState(
             batch=len(self._running),
             waiting=len(self._waiting),
@@ -84,7 +82,7 @@ class PagedBackend:
         )
 
     def add(self, request_id: int, request: GenerationRequest) -> None:
-        """Put a request into the line for the batch. What is read ahead gives way to it."""
+        """Queue a request for the batch. It preempts prefill-only requests."""
         sequence = RunningRequest.of(request_id, request)
         if sequence.most_blocks > self._room:
             emit_end(self._emit, request_id, FinishReason.NO_ROOM, no_room_detail(request, self.cache_tokens))
@@ -97,7 +95,7 @@ class PagedBackend:
             self._prefill_only[request_id] = sequence
 
     def end(self, request_id: int, reason: FinishReason) -> None:
-        """End a request before the next step. What was read for it stays in the cache."""
+        """End a request before the next step. Its prefilled blocks stay in the cache."""
         sequence = self._running.pop(request_id, None) or self._prefill_only.pop(request_id, None)
         if sequence is None:
             sequence = next((each for each in self._waiting if each.request_id == request_id), None)
@@ -108,10 +106,10 @@ class PagedBackend:
         emit_end(self._emit, request_id, reason)
 
     def step(self, poll: Callable[[], None]) -> None:  # noqa: ARG002 - a step is short
-        """Read a part of what is to be read, and choose a token for each sequence that has been read whole."""
+        """Prefill a piece of the prompts, and choose the next token of every answer."""
         self._admit()
         batch = list(self._running.values()) or list(self._prefill_only.values())[:1]
-        # What is read ahead must be as easy to interrupt as if somebody were waiting for the step's end.
+        # A prefill-only step must be as short as if an answer streamed, so that a request can preempt it soon.
         others_stream = any(each.generates for each in batch) or not self._running
         shares = share_out(batch, self._pace.prompt_tokens(others_stream=others_stream))
         prompt_tokens = sum(count for sequence, count in shares if not sequence.generates)
@@ -126,7 +124,7 @@ class PagedBackend:
 
     @property
     def _room(self) -> int:
-        """The blocks that sequences may hold; one is for the copy that parting in the middle of a block takes."""
+        """Blocks for requests; one more is for the copy that a prompt needs when it diverges inside a block."""
         return self._cache.capacity - 1
 
     @property
@@ -150,7 +148,7 @@ class PagedBackend:
                     self._find_prefix(sequence)
 
     def _find_prefix(self, sequence: RunningRequest) -> None:
-        # The last token is read in any case: the answer's first token comes out of it.
+        # The last token is always computed: the answer's first token comes from its logits.
         sequence.path, sequence.read = self._cache.find(sequence.tokens[:-1])
         if not sequence.request.prefill_only:
             self._emit(PromptTaken(sequence.request_id, len(sequence.tokens), sequence.read))
@@ -162,13 +160,13 @@ class PagedBackend:
         return Advance(tokens, sequence.read, [block.number for block in sequence.path])
 
     def _record_prefilled(self, sequence: RunningRequest, count: int) -> None:
-        """Let the cache know what it holds now, so that others may find it."""
+        """Record what the cache blocks hold now, so that other prompts find it."""
         for token in sequence.tokens[sequence.read : sequence.read + count]:
             sequence.path[sequence.read // BLOCK_TOKENS].tokens.append(token)
             sequence.read += 1
 
     def _accept_token(self, sequence: RunningRequest, token: int) -> None:
-        """Take the token that was chosen, and end the answer if it is the last."""
+        """Append the chosen token, and end the request if it is the last one."""
         request, request_id = sequence.request, sequence.request_id
         if request.prefill_only:
             self.end(request_id, FinishReason.LENGTH)
