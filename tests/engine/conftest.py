@@ -1,4 +1,4 @@
-"""Models and small helpers for the engine's tests."""
+"""Models and helpers of the engine's tests."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from tests.tiny_phi3 import write_tiny_phi3
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that makes thousands of tokens a second."""
+    """A model that generates thousands of tokens a second."""
     return shared_folder(tmp_path_factory, "tiny-phi3", write_tiny_phi3)
 
 
 @pytest.fixture(scope="session")
 def slow_options(tmp_path_factory: pytest.TempPathFactory) -> EngineOptions:
-    """An engine that reads a whole prompt in a single long step.
+    """An engine whose prefill is a single long step: a small file with huge keys and values.
 
-    The model's file is small, but its keys and values are huge: 2 GB of KV cache hold 1,024 tokens.
+    2 GB of KV cache hold 1,024 tokens.
     """
 
     def write(folder: Path) -> None:
@@ -36,12 +36,12 @@ def slow_options(tmp_path_factory: pytest.TempPathFactory) -> EngineOptions:
 
 
 def request(*prompt_ids: int, stop: frozenset[int] = frozenset(), limit: int = 20, **rest: Any) -> GenerationRequest:
-    """A request with the tests' usual limits."""
+    """A request with a short limit."""
     return GenerationRequest(prompt_ids, stop, limit, **rest)
 
 
 def kill_after(tokens: int, process_id: int) -> Callable[[list[int]], None]:
-    """For `collect`: kill a process once so many tokens have come."""
+    """For `collect`: kill a process after this many tokens."""
     killed = False
 
     def kill(ids: list[int]) -> None:
@@ -56,15 +56,14 @@ def kill_after(tokens: int, process_id: int) -> Callable[[list[int]], None]:
 async def collect(
     generation: Generation, on_ids: Callable[[list[int]], None] | None = None
 ) -> tuple[list[int], Outcome]:
-    """Read a generation to its end and return its ids and its outcome.
+    """Consume a generation and return its ids and its outcome.
 
     Args:
-        generation: what to read.
-        on_ids: called with all ids so far whenever new ones come.
+        on_ids: called with all ids so far, after every new piece.
     """
     ids: list[int] = []
     async for piece in generation:
-        assert piece, "an empty piece tells nobody anything"
+        assert piece, "an empty piece is useless"
         ids.extend(piece)
         if on_ids is not None:
             on_ids(ids)

@@ -81,6 +81,6 @@ def no_room_detail(request: GenerationRequest, cache_tokens: int) -> str:
 def one_line(error: BaseException) -> str:
     """Return an exception's message on one line, without OpenVINO's leading lines about C++ sources."""
     lines = [line.strip() for line in str(error).splitlines()]
-    telling = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
-    text = " ".join(telling or [line for line in lines if line])
+    useful = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
+    text = " ".join(useful or [line for line in lines if line])
     return text or type(error).__name__

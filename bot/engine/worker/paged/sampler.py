@@ -14,8 +14,8 @@ def choose_token(logits: NDArray[numpy.float32], sampling: Sampling, seen: set[i
     Args:
         logits: shape [vocabulary].
         seen: token ids of the prompt and the answer so far, for the repetition penalty.
-        position: number of tokens before this one. With the seed it decides a random draw, so an answer that is resumed after
-            a crash goes on as it would have.
+        position: number of tokens before this one. With the seed it decides a random draw, so an answer that is resumed
+            after a crash goes on as it would have.
     """
     if sampling.repetition_penalty != 1.0 and seen:
         logits = _penalized(logits, sampling.repetition_penalty, seen)

@@ -1,4 +1,4 @@
-"""openvino-genai fills an unset end token in from the model folder; only the request's own may count."""
+"""openvino-genai falls back to the model folder's end token; only the request's stop tokens may count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the bookkeeping of the cache takes for granted of the model."""
+"""The promises of the model that the prefix cache relies on."""
 
 from __future__ import annotations
 
