@@ -1,6 +1,6 @@
-"""Phi-3 models of a few MB with random weights, exported to OpenVINO like the real one.
+"""Phi-3 models of a few MB with random weights, exported to OpenVINO as the real one is.
 
-Their answers are noise, but always the same noise.
+What they say is noise, but it is always the same noise, and everything around it is real.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ def write_tiny_phi3(
     """Write a model folder without a tokenizer.
 
     Args:
-        folder: need not exist.
+        folder: where to; it need not exist.
+        layers: number of decoder layers.
         hidden: size of the residual stream.
-        heads: attention heads, all with keys and values of their own.
-        head_size: `heads * head_size` may be far above `hidden`: few weights, much to compute.
-        context: upper bound in tokens for a prompt and its answer.
+        heads: number of attention heads, all with keys and values of their own.
+        head_size: size of a head. `heads * head_size` may be far above `hidden`: a few weights, much to compute.
+        context: the most tokens that prompt and answer have together.
 
     Returns:
-        `folder`.
+        The folder.
     """
-    # In a process of its own: torch and the exporter would stay in the tests' process.
+    # In a process of its own: torch and the exporter would stay in the tests' process for good.
     sizes = [str(size) for size in (layers, hidden, heads, head_size, context)]
     command = [sys.executable, __file__, str(folder), *sizes]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
