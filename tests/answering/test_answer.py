@@ -197,13 +197,12 @@ async def test_two_conversations_are_answered_at_once_and_know_nothing_of_each_o
 
 
 async def test_stopping_keeps_and_remembers_what_was_generated(make: Make, memory: Memory) -> None:
-    # Far longer than any engine generates before the stop reaches it.
-    answering = make(context_length=8192, max_new_tokens=4000)
+    answering = make(max_new_tokens=1000)
     question = await accept(memory, ask(COUNT))
     answer = answering.ask(question)
     await run_and_do(answer, answer.stop)
     assert answer.outcome == Outcome(FinishReason.CANCELLED)
-    assert len(answer.text) > 20
+    assert 20 < len(answer.text) < 1000
     assert not answer.suspended
     for each in (answering, make()):
         assert f"assistant\n{answer.text}<|im_end|>" in await prompt_text(each)
