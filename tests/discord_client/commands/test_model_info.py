@@ -100,17 +100,6 @@ async def test_what_does_not_apply_is_left_out(memory: Memory, versions: ModelVe
     assert rows["Quality"] == "perplexity 8.30"
 
 
-async def test_the_inference_precision_is_named_where_the_device_says_it(
-    memory: Memory, small_model_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    serving = make_serving(memory, small_model_dir)
-    facts = EngineFacts("openvino 2026.4.1", "CPU", "a processor", 1.0, EXPORTED_AT, process_id=7, precision="bf16")
-    monkeypatch.setattr(ModelService, "facts", facts)
-    assert described(serving)["Inference precision"] == "bf16"
-    monkeypatch.setattr(ModelService, "facts", replace(facts, precision=""))
-    assert "Inference precision" not in described(serving)
-
-
 async def test_a_version_that_was_refused_is_named_with_the_reason_and_the_way_out(
     memory: Memory, versions: ModelVersions, small_model_dir: Path
 ) -> None:
@@ -164,3 +153,14 @@ async def test_it_fits_a_message_whatever_the_files_say(
     message = describe_model(serving, PrometheusMetrics())
     assert len(message) == 2000
     assert message.endswith("…")
+
+
+async def test_the_inference_precision_is_named_where_the_device_says_it(
+    memory: Memory, small_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = make_serving(memory, small_model_dir)
+    facts = EngineFacts("openvino 2026.4.1", "CPU", "a processor", 1.0, EXPORTED_AT, process_id=7, precision="bf16")
+    monkeypatch.setattr(ModelService, "facts", facts)
+    assert described(serving)["Inference precision"] == "bf16"
+    monkeypatch.setattr(ModelService, "facts", replace(facts, precision=""))
+    assert "Inference precision" not in described(serving)
