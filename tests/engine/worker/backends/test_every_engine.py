@@ -114,13 +114,13 @@ async def test_cancel_ends_a_running_request(engine: EngineSupervisor) -> None:
 
 async def test_cancel_ends_a_waiting_request(engine: EngineSupervisor, options: EngineOptions) -> None:
     # One more than a batch holds, so the last waits however fast the engine is.
-    running = engine.submit(request(*PROMPT, limit=400))
-    rest_of_batch = [engine.submit(request(*PROMPT, limit=4000)) for _ in range(options.max_batch - 1)]
-    waiting = engine.submit(request(*PROMPT, limit=4000))
+    running = engine.submit(request(*PROMPT, limit=200))
+    rest_of_batch = [engine.submit(request(*PROMPT, limit=2000)) for _ in range(options.max_batch - 1)]
+    waiting = engine.submit(request(*PROMPT, limit=2000))
     waiting.cancel()
     assert await collect(waiting) == ([], Outcome(FinishReason.CANCELLED))
     ids, _ = await collect(running)
-    assert len(ids) == 400
+    assert len(ids) == 200
     for each in rest_of_batch:
         each.cancel()
         await collect(each)
