@@ -57,7 +57,8 @@ async def test_loop_lag_stays_small_from_start_to_end(slow_options: EngineOption
     assert len(ids) == 8
     assert set(outcomes) == {FinishReason.NO_ROOM}
     assert first_token > WORST_LAG_SECONDS, "the step was too short to show anything"
-    assert watch.worst_lag < WORST_LAG_SECONDS
+    # A busy machine delays the loop and the step alike; a step that blocks the loop delays it by its whole length.
+    assert watch.worst_lag < max(WORST_LAG_SECONDS, first_token / 8)
 
 
 async def test_a_prompt_larger_than_the_cache_ends_and_the_next_one_is_answered(
