@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.inference_precision import apply_to_settings
 from tests.phi3_tokenizer import builder, phi3
 from tests.small_model import small_model_dir
 
 __all__ = ["builder", "phi3", "small_model_dir"]
+
+
+apply_to_settings()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from bot.engine.worker.gguf_conversion import save_openvino_model
+from bot.demo.gguf_conversion import save_openvino_model
+from bot.demo.gguf_files import read_metadata, write_model_files
 from bot.errors import ConfigurationError
 from bot.model.folder import open_model_folder
-from bot.model.gguf_files import read_metadata, write_model_files
 from bot.model.source import ModelSource, write_model_source
 
 DEFAULT_FOLDER = Path("model") / "smollm2-135m-instruct"

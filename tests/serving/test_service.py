@@ -21,7 +21,7 @@ import pytest_asyncio
 from bot.conversation.turn import ConversationKey
 from bot.discord_client.commands.model_info import describe_model
 from bot.engine.interface import EngineOptions, FinishReason
-from bot.engine.supervisor import child_process as child
+from bot.engine.supervisor import worker_process
 from bot.engine.worker import main, memory_limit
 from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
@@ -227,7 +227,7 @@ async def replace_under_load(serving: ModelService, folder: Path) -> str:
 async def test_where_memory_holds_one_model_answers_pause_and_nobody_is_lost(
     memory: Memory, small_model_dir: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child, "run", run_in_a_small_container)
+    monkeypatch.setattr(worker_process, "run", run_in_a_small_container)
     others = engines()
     monkeypatch.setenv(OUTSIDE, " ".join(map(str, others)))
     serving = make_serving(memory, small_model_dir, kv_cache_gigabytes=0.05, max_batch=1)

@@ -53,6 +53,7 @@ def _engine_rows(facts: EngineFacts | None) -> dict[str, str | None]:
     return {
         "Engine": facts.engine,
         "Device": f"{facts.device} · {facts.device_name}",
+        "Inference precision": facts.precision,
         "KV cache": cache if facts.cache_tokens else None,
         "Loaded": f"{discord.utils.format_dt(facts.loaded_at, 'R')} in {facts.load_seconds:.1f} s",
     }

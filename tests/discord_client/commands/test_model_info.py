@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bot.discord_client.commands.model_info import describe_model
+from bot.engine.interface import EngineFacts
 from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.report import ExportReport, Finding, Quality, Speed
@@ -155,3 +157,14 @@ async def test_it_fits_a_message_with_any_model_files(memory: Memory, versions: 
     message = describe_model(serving, PrometheusMetrics(), None)
     assert len(message) == 2000
     assert message.endswith("…")
+
+
+async def test_the_inference_precision_is_named_where_the_device_says_it(
+    memory: Memory, small_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = make_serving(memory, small_model_dir)
+    facts = EngineFacts("openvino 2026.4.1", "CPU", "a processor", 1.0, EXPORTED_AT, process_id=7, precision="bf16")
+    monkeypatch.setattr(ModelService, "facts", facts)
+    assert described(serving)["Inference precision"] == "bf16"
+    monkeypatch.setattr(ModelService, "facts", replace(facts, precision=""))
+    assert "Inference precision" not in described(serving)

@@ -8,9 +8,9 @@ import pytest
 from tokenizers import Tokenizer
 from transformers import AutoConfig
 
-from bot.model.gguf_files import read_metadata, write_model_files
-from tests.model import tiny_gguf
-from tests.model.tiny_gguf import write_tiny_gguf
+from bot.demo.gguf_files import read_metadata, write_model_files
+from tests.demo import tiny_gguf
+from tests.demo.tiny_gguf import write_tiny_gguf
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Writes the files that stand beside an OpenVINO model's weights, out of a GGUF file's metadata.
+"""Writes the files beside an OpenVINO model's weights from a GGUF file's metadata.
 
 The fields are those of the GGUF specification (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md); the
 written files are those of a Hugging Face model folder.
@@ -35,8 +35,8 @@ def write_model_files(metadata: Metadata, folder: Path) -> None:
         folder: receives `config.json`, `generation_config.json`, `tokenizer.json` and `tokenizer_config.json`.
 
     Raises:
-        ValueError: the model or its tokenizer is of a kind that these files would describe wrongly.
-        KeyError: a field that is needed is missing.
+        ValueError: these files cannot describe this architecture or tokenizer.
+        KeyError: a required field is missing.
     """
     _require(metadata, "general.architecture", ARCHITECTURE)
     _require(metadata, "tokenizer.ggml.model", TOKENIZER_MODEL)

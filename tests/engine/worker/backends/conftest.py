@@ -1,7 +1,4 @@
-"""A backend that a test drives step by step, in its own process, and openvino-genai's answers to hold it against.
-
-Everything is computed in full precision, so that answers can be equal.
-"""
+"""A backend that tests drive step by step in their own process, and openvino-genai's answers to compare with."""
 
 from __future__ import annotations
 
@@ -18,6 +15,7 @@ from bot.engine.worker.backends.backend import Backend
 from bot.engine.worker.backends.genai import GenaiBackend
 from bot.engine.worker.backends.paged import PagedBackend
 from tests.engine.conftest import request
+from tests.inference_precision import EXACT
 
 LENGTH = Outcome(FinishReason.LENGTH)
 LONGEST_ANSWER = 40
@@ -27,15 +25,15 @@ def options(model_dir: Path, max_batch: int = 16, longest_pause_seconds: float =
     return EngineOptions(
         "paged",
         model_dir,
-        # A second thread is no help to so small a model.
-        properties={"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32", "INFERENCE_NUM_THREADS": "1"},
+        # A second thread does not help so small a model.
+        properties=EXACT | {"INFERENCE_NUM_THREADS": "1"},
         max_batch=max_batch,
         longest_pause_seconds=longest_pause_seconds,
     )
 
 
 class Driver:
-    """Plays the engine process's loop, and keeps the events."""
+    """Stands in for the worker's loop, and keeps the events."""
 
     def __init__(self, load: Callable[[Callable[[Event], None]], Backend]) -> None:
         self.events: list[Event] = []
@@ -48,13 +46,13 @@ class Driver:
         return self.added
 
     def step(self) -> list[Event]:
-        """Do a step and return what it made happen."""
+        """Run a step and return its events."""
         before = len(self.events)
         self.backend.step(lambda: None)
         return self.events[before:]
 
     def run(self) -> int:
-        """Do steps until nothing is left to do; return how many."""
+        """Run until nothing is left to do; return the number of steps."""
         steps = 0
         while self.backend.busy:
             self.step()
@@ -76,7 +74,7 @@ class Driver:
         return [each.outcome for each in self.events if isinstance(each, Ended) and each.request_id == request_id]
 
     def cached(self, request_id: int) -> int | None:
-        """How many tokens of the prompt the cache held, or None if it did not enter the batch."""
+        """Number of prompt tokens that the prefix cache held; None if the request never entered the batch."""
         taken = [each for each in self.events if isinstance(each, PromptTaken) and each.request_id == request_id]
         assert len(taken) <= 1
         return taken[0].cached_tokens if taken else None
@@ -88,7 +86,7 @@ Expected: TypeAlias = Callable[[tuple[int, ...]], list[int]]
 
 @pytest.fixture(scope="module")
 def expected(tiny_model: Path) -> Expected:
-    """What openvino-genai answers to a prompt."""
+    """openvino-genai's answer to a prompt."""
     driver = Driver(lambda emit: GenaiBackend(options(tiny_model), emit, 200))
 
     @functools.cache

@@ -1,4 +1,4 @@
-"""Turns a GGUF file into an OpenVINO model. Meant to be run in a child process of its own."""
+"""Converts a GGUF file to an OpenVINO model; runs in a child process, so that the caller never loads OpenVINO."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def save_openvino_model(gguf_path: Path) -> None:
         gguf_path: a GGUF file of an architecture that OpenVINO GenAI reads (llama, qwen2 or qwen3).
 
     Raises:
-        Exception: OpenVINO GenAI cannot read the file or cannot write beside it. The type is whatever its binding
-            makes of the C++ error: RuntimeError as a rule, IndexError for a field that is missing.
+        Exception: OpenVINO GenAI cannot read the file or cannot write beside it. Its binding chooses the type: usually
+            RuntimeError, IndexError for a missing field.
     """
-    # Imported here so that the parent, which only names this function, never loads OpenVINO.
+    # Not at the top: the parent imports this module to name the function.
     import openvino_genai
 
     openvino_genai.LLMPipeline(str(gguf_path), "CPU", enable_save_ov_model=True)
