@@ -8,13 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarking.generation import MeasureError, TimedGeneration, generate
-from benchmarking.memory import PeakMemory
-
 from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, GenerationRequest
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError
 from bot.export.corpus import READING_TEXT
+from bot.export.peak_memory import PeakMemory
+from bot.export.timed_generation import MeasureError, TimedGeneration, generate
 from bot.model.folder import open_model_folder
 from bot.model.report import Finding, Speed
 from bot.prompting.prompt import Message, PromptBuilder
