@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import signal
+import site
 import subprocess
 import sys
 import threading
@@ -50,8 +51,7 @@ def run_child(
         OSError: it did, and the disk is full.
         BaseException: what `on_poll`, or Ctrl-C, raised; the child has been ended.
     """
-    paths = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
+    variables = {**os.environ, **_import_path(), "PYTHONUNBUFFERED": "1"}
     with (
         log.open("wb") as output,
         subprocess.Popen(  # noqa: S603 - this interpreter, with a module of this package
@@ -87,6 +87,16 @@ def die_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, name="parent watch", daemon=True).start()
+
+
+def _import_path() -> dict[str, str]:
+    """Let a child import this very package, from a checkout too.
+
+    An installed package needs nothing, and must not put all of site-packages before the standard library.
+    """
+    if str(_ROOT) in (*site.getsitepackages(), site.getusersitepackages()):
+        return {}
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))}
 
 
 def without_colours(text: str) -> str:

@@ -22,7 +22,7 @@ FILES = {"config.json": b"{}" * 5000, FIRST: WEIGHTS[:600_000], SECOND: WEIGHTS[
 TOTAL = sum(map(len, FILES.values()))
 PART = f"{FIRST}.{hashlib.sha256(FILES[FIRST]).hexdigest()[:12]}.part"
 LONG_SECONDS = 30
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+ROOT = Path(__file__).parents[2]
 
 
 def fetch(repository: HubRepository, folder: Path) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from bot.export.child_process import ChildError, run_child, without_colours
-from tests.export.export_process import until
+from tests.export.export_process import ROOT, until
 
 CHILD = """
 import os, signal, subprocess, sys, time
@@ -110,11 +111,23 @@ def parent(module: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         "import sys; from pathlib import Path; from bot.export.child_process import run_child\n"
         f"run_child({module!r}, ['wait'], log=Path({str(log)!r}))"
     )
-    scripts = Path(__file__).parents[2] / "scripts"
-    paths = os.pathsep.join([str(scripts), str(scripts.parent), os.environ["PYTHONPATH"]])
+    paths = os.pathsep.join([str(ROOT), os.environ["PYTHONPATH"]])
     with subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths}) as process:
         yield process
         process.kill()
+
+
+def test_a_child_imports_the_package_of_its_parent(tmp_path: Path, log: Path) -> None:
+    """An installed package lies in another folder than the tests' checkout."""
+    installed = tmp_path / "site-packages"
+    shutil.copytree(ROOT / "bot", installed / "bot", ignore=shutil.ignore_patterns("__pycache__"))
+    (installed / "bot" / "where.py").write_text("import bot\nprint(bot.__file__)", encoding="utf-8")
+    code = (
+        f"import sys; from pathlib import Path; sys.path.insert(0, {str(installed)!r})\n"
+        f"from bot.export.child_process import run_child; run_child('bot.where', [], log=Path({str(log)!r}))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    assert log.read_text(encoding="utf-8").strip() == str(installed / "bot" / "__init__.py")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere the child's own child stays")

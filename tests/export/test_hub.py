@@ -15,12 +15,12 @@ from huggingface_hub import constants
 
 from bot.errors import ConfigurationError
 from bot.export.hub import HubFile, HubRepository, ask_hub, read_small_file, wanted_for_export, wanted_of_prebuilt
+from tests.export.hub_downloads import ROOT
 from tests.export.hub_server import HubServer
 from tests.export.hub_storage import API, Fault
 
 NAME = "microsoft/Phi-3-mini-4k-instruct"
 POINTER = "5dba7043330011fd0ad7719691f9bf4ef99f25c7"  # the git id of its pointer
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 FILES = {"config.json": b'{"model_type": "phi3"}', "model.safetensors": bytes(50_000), "README.md": b"hello"}
 
 
@@ -198,7 +198,7 @@ def test_nothing_but_the_hub_is_needed_and_nothing_is_printed(hub: HubServer, tm
         "assert 'torch' not in sys.modules\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "model")]
-    done = subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert {path.name for path in (tmp_path / "model").iterdir()} == set(FILES)
 

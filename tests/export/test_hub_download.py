@@ -18,7 +18,7 @@ from tests.export.hub_downloads import (
     LONG_SECONDS,
     NAME,
     PART,
-    SCRIPTS,
+    ROOT,
     TOTAL,
     WEIGHTS,
     asked,
@@ -126,7 +126,7 @@ def test_a_kill_in_the_middle_of_a_file(hub: HubServer, repository: HubRepositor
     )
     gone = False
     hub.fail(FIRST, Fault(after=300_000, meanwhile=lambda: until(lambda: gone)))
-    with subprocess.Popen([sys.executable, "-c", program, str(folder)], cwd=SCRIPTS) as child:
+    with subprocess.Popen([sys.executable, "-c", program, str(folder)], cwd=ROOT) as child:
         until(lambda: (folder / PART).exists() and (folder / PART).stat().st_size == 300_000)
         child.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
     gone = True

@@ -20,12 +20,12 @@ from bot.export.child_process import ChildError, run_child
 from bot.export.next_tokens import NextTokens, read_next_tokens
 from bot.export.quality import measure_quality, source_memory
 from bot.model.report import Finding, Quality
+from tests.export.export_process import ROOT
 from tests.export.tiny_checkpoints import VOCABULARY, TinyCheckpoints, write_tiny_checkpoints
 from tests.export.unusual_models import changed_source, grown_source, source_with_code, write_table_model
 
 IDS = np.random.default_rng(0).integers(0, VOCABULARY, 700)
 PLENTY = 10**12
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 Measure = Callable[..., tuple[Quality, Finding]]
 
 
@@ -171,7 +171,7 @@ def test_a_source_takes_no_more_memory_than_estimated(tiny: TinyCheckpoints, tmp
     arguments = [str(source), str(tmp_path / "ids.npy"), str(output), "--window", "512"]
     # In between stands a process that has no other children, whose peaks would count too.
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, cwd=SCRIPTS
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, cwd=ROOT
     )
     checkpoint = read_checkpoint(source)
     shutil.rmtree(source)
