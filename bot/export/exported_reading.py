@@ -1,9 +1,9 @@
 """A child that reads a text with an exported model.
 
-It computes as the bot does: on the processor, with OpenVINO's default properties. They choose the arithmetic for the
-machine (float32, or bfloat16 where the processor has it) and round activations to 8 bits for compressed weights; what
-this costs belongs to the model's quality. What keys and values lose in an 8-bit cache does not show: a text that is
-read in one pass is not read back from there.
+It computes on the processor in f32, as the bot does by default. Left alone, OpenVINO takes bf16 where the processor has
+it, and the same model then gets other figures on other machines. All other properties are OpenVINO's defaults; they
+round activations to 8 bits for compressed weights, and what this costs belongs to the model's quality. What keys and
+values lose in an 8-bit cache does not show: a text that is read in one pass is not read back from there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bot.errors import ConfigurationError
 from bot.export.child_process import die_with_parent
-from bot.export.next_tokens import LogitsOf, TokenIds
+from bot.export.next_tokens import PRECISION, LogitsOf, TokenIds
 from bot.export.reading_child import reading_parser, write_reading
 
 
@@ -31,7 +31,7 @@ def main() -> int:
 def _open_exported(folder: Path) -> LogitsOf:
     path = folder / "openvino_model.xml"
     try:
-        compiled = openvino.Core().compile_model(path, "CPU")
+        compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": PRECISION})
     except RuntimeError as error:
         cause = " ".join(str(error).split())
         raise ConfigurationError(f"OpenVINO cannot load {path} ({cause})") from error

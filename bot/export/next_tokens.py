@@ -15,6 +15,9 @@ TokenIds = NDArray[np.int64]
 LogitsOf = Callable[[TokenIds], NDArray[np.float32]]
 """Reads a window of token ids, shape [places], in one pass; returns logits, shape [places, vocabulary]."""
 
+PRECISION = "f32"
+"""What both models compute in, on every machine: figures from different machines can be compared."""
+
 _SLICE_PLACES = 64
 """So many places are in float64 at a time: 16 MB for each copy with Phi-3's vocabulary, 100 MB with 200,000 tokens."""
 

@@ -13,7 +13,7 @@ from bot.engine.worker.admission import ModelLimits
 from bot.errors import ConfigurationError
 from bot.export.checkpoint import Checkpoint, read_checkpoint
 from bot.export.child_process import ChildError, run_child
-from bot.export.next_tokens import NextTokens
+from bot.export.next_tokens import PRECISION, NextTokens
 from bot.export.progress import size
 from bot.model.report import Finding, Quality
 
@@ -124,8 +124,9 @@ def _read_source(
 
 
 def _judge_alone(after: NextTokens, reason: str) -> tuple[Quality, Finding]:
-    quality = Quality(tokens=len(after.likeliest), perplexity=after.perplexity)
-    detail = f"perplexity {after.perplexity:.2f} over {quality.tokens} tokens, compared with nothing: {reason}"
+    quality = Quality(tokens=len(after.likeliest), perplexity=after.perplexity, precision=PRECISION)
+    figures = f"perplexity {after.perplexity:.2f} over {quality.tokens} tokens, computed in {PRECISION}"
+    detail = f"{figures}, compared with nothing: {reason}"
     return quality, Finding(what="quality", verdict="skipped", detail=detail)
 
 
@@ -137,10 +138,11 @@ def _compare(after: NextTokens, before: NextTokens) -> tuple[Quality, Finding]:
         source_perplexity=before.perplexity,
         agreement=agreement,
         source_precision="float32",
+        precision=PRECISION,
     )
     detail = (
         f"the same likeliest token as before the export in {agreement:.1%} of {quality.tokens} places; "
-        f"perplexity {after.perplexity:.2f}, {before.perplexity:.2f} before"
+        f"perplexity {after.perplexity:.2f}, {before.perplexity:.2f} before; both computed in {PRECISION}"
     )
     verdict: Literal["good", "noted"] = "good" if agreement >= GOOD_AGREEMENT else "noted"
     return quality, Finding(what="quality", verdict=verdict, detail=detail)

@@ -86,9 +86,10 @@ class TestTheMeasure:
         assert quality.agreement > 0.99
         assert quality.source_perplexity == pytest.approx(expected, rel=1e-4)
         assert quality.perplexity == pytest.approx(expected, rel=1e-3)
-        assert quality.source_precision == "float32"
+        assert (quality.source_precision, quality.precision) == ("float32", "f32")
         assert (finding.what, finding.verdict) == ("quality", "good")
         assert f"{quality.agreement:.1%} of 699 places" in finding.detail
+        assert finding.detail.endswith("; both computed in f32")
 
     def test_fewer_bits_agree_in_fewer_places(self, tiny: TinyCheckpoints, measured: Measured, tmp_path: Path) -> None:
         int8 = _read("exported_reading", tiny.export(tiny.source, "int8"), tmp_path)
@@ -184,6 +185,7 @@ class TestASourceThatIsNotRun:
         quality, finding = measure(tiny.export(tiny.source, "float32"), None)
         assert quality.perplexity > 1
         assert (quality.source_perplexity, quality.agreement, quality.source_precision) == (None, None, None)
+        assert quality.precision == "f32"
         assert finding.verdict == "skipped"
         assert finding.detail.endswith("the model that it was made from is not here")
 
