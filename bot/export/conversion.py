@@ -12,7 +12,7 @@ from bot.export.checks import Plan
 from bot.export.child_process import ChildError, run_child, without_colours
 from bot.export.progress import Estimate, ProgressLine, size
 from bot.export.recipe import Recipe
-from bot.export.workspace import Workplace
+from bot.export.workspace import Workspace
 
 _READ_BYTES = 4000
 _BAR = re.compile(r"([A-Z][\w -]+?) [━╸╺ ]+(\d+)%")
@@ -23,7 +23,7 @@ _STEPS = {"Mixed-Precision assignment": _CHOOSING, "Applying Weight Compression"
 
 
 def convert(
-    source: Path, recipe: Recipe, plan: Plan, workplace: Workplace, progress: ProgressLine, *, trust_remote_code: bool
+    source: Path, recipe: Recipe, plan: Plan, workspace: Workspace, progress: ProgressLine, *, trust_remote_code: bool
 ) -> None:
     """Write the model folder in the making.
 
@@ -31,7 +31,7 @@ def convert(
         source: a folder with a checkpoint.
         recipe: how its weights are stored.
         plan: how large things become.
-        workplace: where to; temporary files go there too, wherever TMPDIR leads.
+        workspace: where to; temporary files go there too, wherever TMPDIR leads.
         progress: told how far it is.
         trust_remote_code: let the checkpoint's own Python code run.
 
@@ -42,18 +42,18 @@ def convert(
     arguments = ["export", "openvino", "--model", str(source), *recipe.arguments]
     if trust_remote_code:
         arguments.append("--trust-remote-code")
-    watch = _Watch(workplace, plan)
+    watch = _Watch(workspace, plan)
     progress.stage("Exporting: reading the model")
     try:
         run_child(
             "bot.export.conversion_child",
-            [*arguments, str(workplace.model)],
-            log=workplace.log("exporter"),
-            environment=_environment(recipe, workplace.temporary),
+            [*arguments, str(workspace.model)],
+            log=workspace.log("exporter"),
+            environment=_environment(recipe, workspace.temporary),
             on_poll=lambda: progress.update(watch.line()),
         )
     except ChildError as error:
-        kept = workplace.keep_log("exporter")
+        kept = workspace.keep_log("exporter")
         raise ConfigurationError(
             f"the exporter failed: {error}{_advice(str(error))}; all it said is in {kept}"
         ) from error
@@ -88,19 +88,19 @@ def _advice(reason: str) -> str:
 class _Watch:
     """Tells from the files and the log how far the exporter is."""
 
-    workplace: Workplace
+    workspace: Workspace
     plan: Plan
     estimate: Estimate = field(default_factory=Estimate)
 
     def line(self) -> str:
         step, percent = self._bar()
-        copied = _bytes_of(self.workplace.temporary, "openvino_model.bin")
+        copied = _bytes_of(self.workspace.temporary, "openvino_model.bin")
         if step:
             done = _READING + _WRITING_COPY + (_CHOOSING if step == "Applying Weight Compression" else 0.0)
             done += _STEPS.get(step, 0.0) * percent / 100
             return f"Exporting: {step.lower()}, {percent} %{self.estimate.left(min(done, 0.99))}"
         expected = self.plan.copy or self.plan.result
-        copied = copied or _bytes_of(self.workplace.folder, "openvino_model.bin")
+        copied = copied or _bytes_of(self.workspace.folder, "openvino_model.bin")
         if not copied:
             return "Exporting: reading the model"
         what = "the 16-bit copy" if self.plan.copy else "the result"
@@ -109,7 +109,7 @@ class _Watch:
 
     def _bar(self) -> tuple[str, int]:
         """The exporter's latest progress bar: its name and percent."""
-        log = self.workplace.log("exporter")
+        log = self.workspace.log("exporter")
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _READ_BYTES))
             found = _BAR.findall(without_colours(file.read().decode("utf-8", errors="replace")))

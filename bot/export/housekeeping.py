@@ -12,8 +12,8 @@ from bot.errors import ConfigurationError
 from bot.export.origin import SOURCES_NAME
 from bot.export.progress import ProgressLine, size
 from bot.export.table import columns
-from bot.export.top_level_links import show_at_the_top
-from bot.export.workspace import hold
+from bot.export.top_level_links import link_at_top_level
+from bot.export.workspace import lock_versions
 from bot.model.folder import ModelFolder, open_model_folder
 from bot.model.manifest import read_manifest, wrong_files
 from bot.model.versions import VERSIONS_NAME, ModelVersions, Pointer
@@ -26,7 +26,7 @@ def list_versions(home: Path, say: Callable[[str], None]) -> None:
     """Show every version with what is known of it."""
     versions = ModelVersions(home)
     names = _require_versions(versions)
-    pointer, outage = _pointer_or_trouble(versions)
+    pointer, outage = _pointer_or_problem(versions)
     rows = [("", "version", "size", "weights", "agreement", "perplexity", "tokens/s", "note")]
     for name in names:
         state = "->" if pointer is not None and name == pointer.current else ""
@@ -65,7 +65,7 @@ def roll_back(home: Path, version: str | None, progress: ProgressLine) -> None:
     """
     versions = ModelVersions(home)
     _require_versions(versions)
-    with hold(home):
+    with lock_versions(home):
         target = _require_version(versions, version) if version else versions.previous
         if not _verify(versions, target, progress):
             raise ConfigurationError(
@@ -76,7 +76,7 @@ def roll_back(home: Path, version: str | None, progress: ProgressLine) -> None:
             versions.switch(target)
         else:
             versions.roll_back()
-        show_at_the_top(versions, target, progress.say)
+        link_at_top_level(versions, target, progress.say)
     progress.say(f"{target} answers from now on. A running bot takes it up by itself.")
 
 
@@ -92,7 +92,7 @@ def prune_versions(home: Path, kept: int, say: Callable[[str], None]) -> None:
     """
     versions = ModelVersions(home)
     _require_versions(versions)
-    with hold(home):
+    with lock_versions(home):
         pointer = versions.pointer
         if pointer is None:
             raise ConfigurationError(f"no version in {home} answers yet; choose one first: --rollback VERSION")
@@ -111,7 +111,7 @@ def prune_versions(home: Path, kept: int, say: Callable[[str], None]) -> None:
     say(f"There: {', '.join(stay)}")
 
 
-def _pointer_or_trouble(versions: ModelVersions) -> tuple[Pointer | None, str]:
+def _pointer_or_problem(versions: ModelVersions) -> tuple[Pointer | None, str]:
     try:
         return versions.pointer, ""
     except ConfigurationError as error:  # the list is what helps to mend it

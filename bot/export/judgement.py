@@ -14,7 +14,7 @@ from bot.export.progress import ProgressLine
 from bot.export.quality import measure_quality
 from bot.export.repair import check_chat_template, check_stop_tokens
 from bot.export.tokenizer_check import check_tokenizers
-from bot.export.workspace import Workplace
+from bot.export.workspace import Workspace
 from bot.model.folder import open_model_folder
 from bot.model.report import Finding, Quality, Speed
 from bot.prompting.prompt import PromptBuilder
@@ -36,7 +36,7 @@ class Judgement:
 
 
 def judge(
-    workplace: Workplace,
+    workspace: Workspace,
     source: Path | None,
     progress: ProgressLine,
     *,
@@ -47,7 +47,7 @@ def judge(
     """Check, mend and measure the model folder in the making.
 
     Args:
-        workplace: holds it.
+        workspace: holds it.
         source: the checkpoint that it was made from; None where there is none.
         progress: told what is being done.
         trust_remote_code: let the checkpoint's own Python code run.
@@ -57,10 +57,10 @@ def judge(
     Raises:
         ConfigurationError: it may not answer.
     """
-    model = workplace.model
+    model = workspace.model
     try:
         progress.stage("Checking the tokenizers")
-        findings = check_tokenizers(workplace, source)
+        findings = check_tokenizers(workspace, source)
         progress.stage("Checking chat template and stop tokens")
         findings += [check_chat_template(model, source), check_stop_tokens(model)]
         tried, speed = try_engines(model, progress.stage)
@@ -71,7 +71,7 @@ def judge(
                 model,
                 source,
                 ids=PromptBuilder.from_folder(model).tokenizer.encode(READING_TEXT, at_start=True),
-                work=workplace.folder,
+                work=workspace.folder,
                 trust_remote_code=trust_remote_code,
                 memory_bytes=int(usable_memory().bytes * _MEMORY_PART),
                 say=progress.stage,

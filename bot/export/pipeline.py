@@ -17,8 +17,8 @@ from bot.export.origin import Origin, checkpoint_origin, prebuilt_origin
 from bot.export.progress import ProgressLine, duration
 from bot.export.recipe import SAMPLE, Recipe
 from bot.export.table import report_table
-from bot.export.top_level_links import adopt_model_at_the_top, show_at_the_top
-from bot.export.workspace import Workplace, open_workplace
+from bot.export.top_level_links import adopt_top_level_model, link_at_top_level
+from bot.export.workspace import Workspace, open_workspace
 from bot.model.folder import open_model_folder
 from bot.model.manifest import FILE_NAME as MANIFEST_NAME
 from bot.model.manifest import write_manifest
@@ -81,20 +81,20 @@ def make_version(order: Order, progress: ProgressLine) -> str | None:
     if order.dry_run:
         progress.say("Nothing was done (--dry-run).")
         return None
-    with open_workplace(order.home, progress.say) as workplace:
+    with open_workspace(order.home, progress.say) as workspace:
         origin.fetch(progress)
         if order.prebuilt:
-            _take_files(origin.folder, workplace.model)
+            _take_files(origin.folder, workspace.model)
         else:
             convert(
                 origin.folder,
                 order.recipe,
                 plan,
-                workplace,
+                workspace,
                 progress,
                 trust_remote_code=order.trust_remote_code,
             )
-        return _finish(order, origin, workplace, progress, started)
+        return _finish(order, origin, workspace, progress, started)
 
 
 def _export_plan(order: Order) -> tuple[Origin, Plan]:
@@ -124,9 +124,9 @@ def _take_files(fetched: Path, model: Path) -> None:
             (model / path.name).hardlink_to(path)
 
 
-def _finish(order: Order, origin: Origin, workplace: Workplace, progress: ProgressLine, started: float) -> str:
+def _finish(order: Order, origin: Origin, workspace: Workspace, progress: ProgressLine, started: float) -> str:
     judgement = judge(
-        workplace,
+        workspace,
         None if order.prebuilt else origin.folder,
         progress,
         trust_remote_code=order.trust_remote_code,
@@ -142,24 +142,24 @@ def _finish(order: Order, origin: Origin, workplace: Workplace, progress: Progre
         packages={name: found for name in _PACKAGES if (found := _version(name))},
     )
     progress.stage("Writing the manifest")
-    write_model_source(workplace.model, _described(origin.source, order))
-    write_report(workplace.model, report)
-    write_manifest(workplace.model)
+    write_model_source(workspace.model, _described(origin.source, order))
+    write_report(workspace.model, report)
+    write_manifest(workspace.model)
     name = f"{report.exported_at:%Y-%m-%d-%H%M%S}-{_PREBUILT if order.prebuilt else order.recipe.name}"
-    workplace.finish(name)
+    workspace.finish(name)
     progress.end()
     if order.switch:
-        _switch(workplace, name, progress)
-    for line in report_table(open_model_folder(workplace.versions.folder(name)), report):
+        _switch(workspace, name, progress)
+    for line in report_table(open_model_folder(workspace.versions.folder(name)), report):
         progress.say(line)
     _tell(order, origin, name, progress, started)
     return name
 
 
-def _switch(workplace: Workplace, name: str, progress: ProgressLine) -> None:
-    versions = workplace.versions
-    versions.switch(name, adopted=adopt_model_at_the_top(versions))
-    show_at_the_top(versions, name, progress.say)
+def _switch(workspace: Workspace, name: str, progress: ProgressLine) -> None:
+    versions = workspace.versions
+    versions.switch(name, adopted=adopt_top_level_model(versions))
+    link_at_top_level(versions, name, progress.say)
 
 
 def _described(source: ModelSource, order: Order) -> ModelSource:

@@ -17,7 +17,7 @@ import tokenizers
 from bot.errors import ConfigurationError
 from bot.export.child_process import ChildError, run_child
 from bot.export.corpus import TOKENIZER_TEXTS
-from bot.export.workspace import Workplace
+from bot.export.workspace import Workspace
 from bot.model.report import Finding
 from bot.prompting.tokenizer import read_json
 
@@ -35,22 +35,22 @@ class _Others:
     openvino: Ids | str
 
 
-def check_tokenizers(workplace: Workplace, source: Path | None) -> list[Finding]:
+def check_tokenizers(workspace: Workspace, source: Path | None) -> list[Finding]:
     """Compare every tokenizer in the model folder with the original, and mend what differs.
 
     Args:
-        workplace: holds the model folder.
+        workspace: holds the model folder.
         source: the checkpoint's folder; None where there is none, as with a fetched model.
 
     Raises:
         ConfigurationError: there is no tokenizer.json, or it cannot be read.
     """
-    findings = [_check_own_file(workplace.model, source)]
-    expected = _ids(workplace.model / _FILE)
-    others = _ask_others(workplace)
-    finding, others = _check_transformers(workplace, expected, others)
+    findings = [_check_own_file(workspace.model, source)]
+    expected = _ids(workspace.model / _FILE)
+    others = _ask_others(workspace)
+    finding, others = _check_transformers(workspace, expected, others)
     findings.append(finding)
-    findings.append(_check_openvino(workplace, expected, others))
+    findings.append(_check_openvino(workspace, expected, others))
     return findings
 
 
@@ -66,31 +66,31 @@ def _check_own_file(model: Path, source: Path | None) -> Finding:
     return Finding(what=what, verdict="mended", detail="its ids were not the original's; it was replaced by that")
 
 
-def _check_transformers(workplace: Workplace, expected: Ids, others: _Others) -> tuple[Finding, _Others]:
+def _check_transformers(workspace: Workspace, expected: Ids, others: _Others) -> tuple[Finding, _Others]:
     what = "transformers' tokenizer"
     differing = _differing(others.transformers, expected)
     if not differing:
         return Finding(what=what, verdict="good", detail="it gives the same ids"), others
     # A class of its own (LlamaTokenizer) is built anew by transformers 5, and differs; this one is the file as it is.
-    config = read_json(workplace.model / _CONFIG)
+    config = read_json(workspace.model / _CONFIG)
     for name in ("tokenizer_class", "auto_map", "backend"):
         config.pop(name, None)
-    _write_json(workplace.model / _CONFIG, {**config, "tokenizer_class": "PreTrainedTokenizerFast"})
-    others = _ask_others(workplace)
+    _write_json(workspace.model / _CONFIG, {**config, "tokenizer_class": "PreTrainedTokenizerFast"})
+    others = _ask_others(workspace)
     if not _differing(others.transformers, expected):
         detail = f"{differing}; its class is PreTrainedTokenizerFast now, which reads {_FILE} as it is"
         return Finding(what=what, verdict="mended", detail=detail), others
     return Finding(what=what, verdict="noted", detail=_differing(others.transformers, expected)), others
 
 
-def _check_openvino(workplace: Workplace, expected: Ids, others: _Others) -> Finding:
+def _check_openvino(workspace: Workspace, expected: Ids, others: _Others) -> Finding:
     what = "openvino_tokenizer.xml"
-    start = _start_id(workplace.model)
+    start = _start_id(workspace.model)
     differing = _differing(others.openvino, expected, start)
     if not differing:
         return Finding(what=what, verdict="good", detail="it gives the same ids")
     try:
-        others = _ask_others(workplace, convert=True)
+        others = _ask_others(workspace, convert=True)
     except ChildError as error:
         return Finding(what=what, verdict="noted", detail=f"it cannot be converted: {error}; the bot does not need it")
     if still := _differing(others.openvino, expected, start):
@@ -108,15 +108,15 @@ def _ids(path: Path) -> Ids:
     return [tokenizer.encode(text, add_special_tokens=False).ids for text in TOKENIZER_TEXTS]
 
 
-def _ask_others(workplace: Workplace, *, convert: bool = False) -> _Others:
-    texts, result = workplace.folder / "texts.json", workplace.folder / "ids.json"
+def _ask_others(workspace: Workspace, *, convert: bool = False) -> _Others:
+    texts, result = workspace.folder / "texts.json", workspace.folder / "ids.json"
     _write_json(texts, list(TOKENIZER_TEXTS))
-    arguments = [str(workplace.model), str(texts), str(result), *(["--convert"] if convert else [])]
+    arguments = [str(workspace.model), str(texts), str(result), *(["--convert"] if convert else [])]
     run_child(
         "bot.export.tokenizer_child",
         arguments,
-        log=workplace.log("tokenizers"),
-        environment={"HF_HUB_OFFLINE": "1", "TMPDIR": str(workplace.temporary)},
+        log=workspace.log("tokenizers"),
+        environment={"HF_HUB_OFFLINE": "1", "TMPDIR": str(workspace.temporary)},
     )
     return _Others(**json.loads(result.read_text(encoding="utf-8")))
 

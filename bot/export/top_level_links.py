@@ -18,7 +18,7 @@ _GRAPH = "openvino_model.xml"
 _OWN = frozenset({POINTER_NAME, "export.log"})
 
 
-def adopt_model_at_the_top(versions: ModelVersions) -> str | None:
+def adopt_top_level_model(versions: ModelVersions) -> str | None:
     """Keep what somebody exported by hand into the folder itself as a version, before its files are replaced.
 
     Returns:
@@ -27,7 +27,7 @@ def adopt_model_at_the_top(versions: ModelVersions) -> str | None:
     Raises:
         OSError: it cannot be kept.
     """
-    top = _files_at_the_top(versions)
+    top = _top_level_files(versions)
     known = _known_files(versions)
     foreign = {name: path for name, path in top.items() if _identity(path) not in known}
     if _GRAPH not in foreign:
@@ -43,7 +43,7 @@ def adopt_model_at_the_top(versions: ModelVersions) -> str | None:
     return name
 
 
-def show_at_the_top(versions: ModelVersions, version: str, say: Callable[[str], None]) -> None:
+def link_at_top_level(versions: ModelVersions, version: str, say: Callable[[str], None]) -> None:
     """Link the current version's files at the top.
 
     The graph goes first and comes last: whoever looks meanwhile finds no model rather than halves of two.
@@ -56,7 +56,7 @@ def show_at_the_top(versions: ModelVersions, version: str, say: Callable[[str], 
     try:
         folder = versions.folder(version)
         wanted = {each.name: each for each in folder.iterdir() if each.is_file() and not each.name.startswith(".")}
-        top, known = _files_at_the_top(versions), _known_files(versions)
+        top, known = _top_level_files(versions), _known_files(versions)
         ours = {name for name, path in top.items() if _identity(path) in known}
         if in_the_way := sorted((top.keys() & wanted.keys()) - ours):
             _tell(versions, version, f"{in_the_way[0]} is there and is nobody's version", say)
@@ -78,7 +78,7 @@ def _tell(versions: ModelVersions, version: str, why: str, say: Callable[[str], 
     )
 
 
-def _files_at_the_top(versions: ModelVersions) -> dict[str, Path]:
+def _top_level_files(versions: ModelVersions) -> dict[str, Path]:
     return {
         each.name: each
         for each in versions.home.iterdir()

@@ -24,7 +24,7 @@ _WORK_NAME = ".work"
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
+class Workspace:
     """Folders on the same disk as the finished version.
 
     Attributes:
@@ -52,7 +52,7 @@ class Workplace:
         return self.folder / f"{name}.log"
 
     def keep_log(self, name: str) -> Path:
-        """Let a child's log outlast the workplace, and return where it is."""
+        """Let a child's log outlast the workspace, and return where it is."""
         kept = self.versions.home / "export.log"
         shutil.copyfile(self.log(name), kept)
         return kept
@@ -67,8 +67,8 @@ class Workplace:
 
 
 @contextmanager
-def open_workplace(home: Path, say: Callable[[str], None]) -> Iterator[Workplace]:
-    """Hold a folder of versions alone, and have an empty workplace in it for as long as the block lasts.
+def open_workspace(home: Path, say: Callable[[str], None]) -> Iterator[Workspace]:
+    """Hold a folder of versions alone, and have an empty workspace in it for as long as the block lasts.
 
     Args:
         home: the folder with versions; it is made if need be.
@@ -79,11 +79,11 @@ def open_workplace(home: Path, say: Callable[[str], None]) -> Iterator[Workplace
     """
     work = home / VERSIONS_NAME / _WORK_NAME
     try:
-        with hold(home):
+        with lock_versions(home):
             _clean(work, say)
             work.mkdir(parents=True)
             try:
-                yield Workplace(ModelVersions(home), work)
+                yield Workspace(ModelVersions(home), work)
             finally:
                 shutil.rmtree(work, ignore_errors=True)  # what cannot be removed now, the next export removes
     except OSError as error:
@@ -91,7 +91,7 @@ def open_workplace(home: Path, say: Callable[[str], None]) -> Iterator[Workplace
 
 
 @contextmanager
-def hold(home: Path) -> Iterator[None]:
+def lock_versions(home: Path) -> Iterator[None]:
     """Keep other exports out of a folder of versions.
 
     Raises:

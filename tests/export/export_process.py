@@ -83,11 +83,11 @@ class ExportProcess:
         """End it as no program can notice, and wait until nothing that it started is left."""
         self.signal(signal.SIGKILL)
         assert self.end().code == -signal.SIGKILL
-        self.until_alone()
+        self.wait_until_alone()
 
-    def until_alone(self) -> None:
+    def wait_until_alone(self) -> None:
         """Wait until no process that it started is left."""
-        until(lambda: not self._family())
+        wait_until(lambda: not self._family())
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
         return {**os.environ, **more, _MARK: self._mark}
@@ -103,7 +103,7 @@ class ExportProcess:
         return found
 
 
-def until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     """Wait until something holds that only looking at it can tell."""
     end = time.monotonic() + LONG_SECONDS
     while not condition():

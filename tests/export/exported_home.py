@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.export.options import PREBUILT
-from bot.export.top_level_links import show_at_the_top
+from bot.export.top_level_links import link_at_top_level
 from bot.model.versions import POINTER_NAME, VERSIONS_NAME, ModelVersions
 from tests.export.export_process import Done, export
 from tests.export.hub_server import HubServer
@@ -50,7 +50,7 @@ class Exported:
         for name in (self.version, *more):
             shutil.copytree(self.model, home / VERSIONS_NAME / name)
             versions.switch(name)
-        show_at_the_top(versions, (self.version, *more)[-1], pytest.fail)
+        link_at_top_level(versions, (self.version, *more)[-1], pytest.fail)
         assert (home / POINTER_NAME).is_file()
         return versions
 

@@ -40,7 +40,7 @@ def fetch(repository: HubRepository, folder: Path) -> list[int]:
     return progress
 
 
-def complaint(repository: HubRepository, folder: Path) -> str:
+def error_line(repository: HubRepository, folder: Path) -> str:
     """The one line that fetching raises."""
     with pytest.raises(ConfigurationError) as raised:
         fetch_files(repository, folder, lambda done, total: None)
@@ -53,7 +53,7 @@ def asked(hub: HubServer, name: str) -> list[Request]:
     return [request for request in hub.requests if request.file == name]
 
 
-def until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     """Wait until something holds that only looking at it can tell."""
     end = time.monotonic() + LONG_SECONDS
     while not condition():

@@ -18,7 +18,7 @@ def checkpoint(**config: Any) -> Checkpoint:
     return Checkpoint("ada/model", config, 0, 0)
 
 
-def complaint(folder: Path) -> str:
+def error_line(folder: Path) -> str:
     with pytest.raises(ConfigurationError) as raised:
         read_checkpoint(folder)
     assert "\n" not in str(raised.value)
@@ -43,16 +43,18 @@ def test_weights_of_torch_are_counted_by_their_size(exported: Exported, tmp_path
 
 
 def test_folders_that_hold_something_else(exported: Exported, tmp_path: Path) -> None:
-    assert complaint(exported.model) == f"{exported.model} is an OpenVINO model already; set MODEL_DIR={exported.model}"
-    assert "it has no config.json" in complaint(tmp_path)
+    assert (
+        error_line(exported.model) == f"{exported.model} is an OpenVINO model already; set MODEL_DIR={exported.model}"
+    )
+    assert "it has no config.json" in error_line(tmp_path)
     shutil.copy(exported.checkpoint / "config.json", tmp_path)
-    assert "it has no weights (*.safetensors or pytorch_model*.bin)" in complaint(tmp_path)
+    assert "it has no weights (*.safetensors or pytorch_model*.bin)" in error_line(tmp_path)
     weights = (exported.checkpoint / "model.safetensors").read_bytes()
     for content in (weights[:-1], weights[:100], b"", b"no safetensors file at all"):
         (tmp_path / "model.safetensors").write_bytes(content)
-        assert f"{tmp_path / 'model.safetensors'} is damaged: " in complaint(tmp_path)
+        assert f"{tmp_path / 'model.safetensors'} is damaged: " in error_line(tmp_path)
     (tmp_path / "config.json").write_text("{", encoding="utf-8")
-    assert f"the config.json of {tmp_path} is not valid JSON" in complaint(tmp_path)
+    assert f"the config.json of {tmp_path} is not valid JSON" in error_line(tmp_path)
 
 
 def test_a_header_that_claims_too_much_is_not_read(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from bot.export.child_process import ChildError, run_child, without_colours
-from tests.export.export_process import ROOT, until
+from tests.export.export_process import ROOT, wait_until
 
 CHILD = """
 import os, signal, subprocess, sys, time
@@ -55,7 +55,7 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
-def complaint(module: str, log: Path, *arguments: str) -> str:
+def error_line(module: str, log: Path, *arguments: str) -> str:
     with pytest.raises(ChildError) as raised:
         run_child(module, arguments, log=log)
     return str(raised.value)
@@ -67,15 +67,15 @@ def test_what_it_prints_is_kept(module: str, log: Path) -> None:
 
 
 def test_the_line_that_tells_most_is_told(module: str, log: Path) -> None:
-    assert complaint(module, log, "raise") == "ValueError: because"
-    assert complaint(module, log, "refuse") == "there is no such thing"
-    assert complaint(module, log, "silent") == "it ended with exit code 7 and said nothing"
+    assert error_line(module, log, "raise") == "ValueError: because"
+    assert error_line(module, log, "refuse") == "there is no such thing"
+    assert error_line(module, log, "silent") == "it ended with exit code 7 and said nothing"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="these are POSIX signals")
 def test_a_crash_is_told(module: str, log: Path) -> None:
-    assert complaint(module, log, "crash", "SIGABRT") == "it crashed (signal 6)"
-    assert complaint(module, log, "crash", "SIGKILL") == "it was killed, most likely because memory ran out"
+    assert error_line(module, log, "crash", "SIGABRT") == "it crashed (signal 6)"
+    assert error_line(module, log, "crash", "SIGKILL") == "it was killed, most likely because memory ran out"
 
 
 def test_colours_are_not_told() -> None:
@@ -84,7 +84,7 @@ def test_colours_are_not_told() -> None:
 
 def processes(log: Path) -> list[psutil.Process]:
     """The child and what it started."""
-    until(lambda: log.exists() and len(log.read_text(encoding="utf-8").split()) == 2)
+    wait_until(lambda: log.exists() and len(log.read_text(encoding="utf-8").split()) == 2)
     return [psutil.Process(int(each)) for each in log.read_text(encoding="utf-8").split()]
 
 
@@ -101,7 +101,7 @@ def test_whoever_stops_waiting_ends_it(module: str, log: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run_child(module, ["wait"], log=log, on_poll=stop)
-    until(lambda: all_gone(family))
+    wait_until(lambda: all_gone(family))
 
 
 @pytest.fixture
@@ -134,4 +134,4 @@ def test_a_child_imports_the_package_of_its_parent(tmp_path: Path, log: Path) ->
 def test_a_killed_parent_takes_it_along(parent: subprocess.Popen[bytes], log: Path) -> None:
     family = processes(log)
     parent.send_signal(signal.SIGKILL)
-    until(lambda: all_gone(family))
+    wait_until(lambda: all_gone(family))

@@ -16,7 +16,7 @@ import pytest
 from bot.errors import ConfigurationError
 from bot.export.judgement import judge
 from bot.export.progress import ProgressLine
-from bot.export.workspace import open_workplace
+from bot.export.workspace import open_workspace
 from bot.model.folder import open_model_folder
 from bot.model.manifest import read_manifest, wrong_files
 from bot.model.report import ExportReport
@@ -148,11 +148,11 @@ def test_a_version_that_does_not_answer_yet(exported: Exported, tmp_path: Path) 
 
 def test_a_result_that_loses_too_much_is_refused(exported: Exported, tmp_path: Path) -> None:
     line = "the new model was refused, and nothing was switched: its perplexity is "
-    with open_workplace(tmp_path, pytest.fail) as workplace:
-        shutil.copytree(exported.model, workplace.model, ignore=shutil.ignore_patterns("manifest.json"))
+    with open_workspace(tmp_path, pytest.fail) as workspace:
+        shutil.copytree(exported.model, workspace.model, ignore=shutil.ignore_patterns("manifest.json"))
         with pytest.raises(ConfigurationError, match=line):
             judge(
-                workplace,
+                workspace,
                 exported.checkpoint,
                 ProgressLine(io.StringIO()),
                 trust_remote_code=False,

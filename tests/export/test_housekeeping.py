@@ -13,7 +13,7 @@ from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError
 from bot.export.housekeeping import list_versions, prune_versions, roll_back, verify_versions
 from bot.export.progress import ProgressLine
-from bot.export.workspace import hold
+from bot.export.workspace import lock_versions
 from bot.model.folder import open_model_folder
 from bot.model.versions import POINTER_NAME, ModelVersions
 from tests.export.export_process import ROOT, export
@@ -155,7 +155,7 @@ async def test_pruning_leaves_what_a_running_bot_has_loaded(
 
 
 def test_nobody_changes_versions_while_an_export_is_at_work(versions: ModelVersions) -> None:
-    with hold(versions.home):
+    with lock_versions(versions.home):
         for action in (go_back, prune_one):
             with pytest.raises(ConfigurationError, match="another export is at work in "):
                 action(versions)

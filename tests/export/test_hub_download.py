@@ -22,9 +22,9 @@ from tests.export.hub_downloads import (
     TOTAL,
     WEIGHTS,
     asked,
-    complaint,
+    error_line,
     fetch,
-    until,
+    wait_until,
 )
 from tests.export.hub_server import HubServer
 from tests.export.hub_storage import Fault, Request
@@ -58,7 +58,7 @@ def test_a_dropped_connection_goes_on(hub: HubServer, repository: HubRepository,
     def arrived() -> bool:
         return (folder / PART).stat().st_size == 200_000
 
-    first = Fault(after=200_000, resets=resets, meanwhile=lambda: until(arrived))
+    first = Fault(after=200_000, resets=resets, meanwhile=lambda: wait_until(arrived))
     hub.fail(FIRST, first, Fault(after=0), Fault(after=9))
     progress = fetch(repository, folder)
     assert asked(hub, FIRST) == [
@@ -72,9 +72,9 @@ def test_a_dropped_connection_goes_on(hub: HubServer, repository: HubRepository,
 
 def test_a_hub_that_stays_away_is_given_up(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail(FIRST, Fault(after=100_000), *[Fault(status=503)] * 4)
-    line = complaint(repository, folder)
-    assert f"no more of {FIRST} comes from {hub.url} (it answers 503)" in line
-    assert "check the network or wait a while, then run this again: it goes on from 0.1 MB" in line
+    line = error_line(repository, folder)
+    assert f"{hub.url} sends no more of {FIRST} (it answers 503)" in line
+    assert "check the network or wait a while, then run this again: it resumes at 0.1 MB" in line
     assert bytes_to_fetch(repository, folder) == TOTAL - len(FILES["config.json"]) - 100_000
     progress = fetch(repository, folder)
     assert progress[0] == len(FILES["config.json"]) + 100_000
@@ -89,7 +89,7 @@ def test_as_many_breaks_as_there_are_with_new_bytes_between(
     assert sum(request.sent for request in asked(hub, FIRST)) == len(FILES[FIRST])
 
 
-def test_a_hub_in_trouble_for_a_while(hub: HubServer, repository: HubRepository, folder: Path) -> None:
+def test_a_hub_that_fails_for_a_while(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail("config.json", Fault(status=503), Fault(status=429), Fault(status=522))
     fetch(repository, folder)
 
@@ -108,12 +108,12 @@ def test_a_silent_line(
 
 def test_a_hub_that_is_gone(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.cdn.stop()
-    assert f"no more of {FIRST} comes from {hub.url} (" in complaint(repository, folder)
+    assert f"{hub.url} sends no more of {FIRST} (" in error_line(repository, folder)
 
 
 def test_access_that_is_taken_away(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail(FIRST, Fault(after=100_000), Fault(status=403))
-    assert f"does not give {NAME} (it answers 403)" in complaint(repository, folder)
+    assert f"refuses {NAME} (it answers 403)" in error_line(repository, folder)
     fetch(repository, folder)
     assert asked(hub, FIRST)[-1].start == 100_000
 
@@ -125,9 +125,9 @@ def test_a_kill_in_the_middle_of_a_file(hub: HubServer, repository: HubRepositor
         f"fetch_files(ask_hub({NAME!r}, None, set), pathlib.Path(sys.argv[1]), lambda done, total: None)\n"
     )
     gone = False
-    hub.fail(FIRST, Fault(after=300_000, meanwhile=lambda: until(lambda: gone)))
+    hub.fail(FIRST, Fault(after=300_000, meanwhile=lambda: wait_until(lambda: gone)))
     with subprocess.Popen([sys.executable, "-c", program, str(folder)], cwd=ROOT) as child:
-        until(lambda: (folder / PART).exists() and (folder / PART).stat().st_size == 300_000)
+        wait_until(lambda: (folder / PART).exists() and (folder / PART).stat().st_size == 300_000)
         child.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
     gone = True
     assert bytes_to_fetch(repository, folder) == TOTAL - len(FILES["config.json"]) - 300_000
@@ -145,9 +145,9 @@ def test_wrong_content_is_fetched_once_more(hub: HubServer, repository: HubRepos
 
 def test_wrong_content_twice(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail(FIRST, *[Fault(content=b"x" * 600_000)] * 2)
-    assert complaint(repository, folder) == (
-        f"{FIRST} of {NAME} does not come as the hub promises it (wrong size or checksum); try again later, and "
-        "without the proxy or mirror (HTTPS_PROXY, HF_ENDPOINT) if you use one"
+    assert error_line(repository, folder) == (
+        f"{FIRST} of {NAME} arrives damaged (wrong size or checksum); try again later, and without the proxy or "
+        "mirror (HTTPS_PROXY, HF_ENDPOINT) if you use one"
     )
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "empty.json"]
 
@@ -158,7 +158,7 @@ def test_another_page_costs_no_bytes(
 ) -> None:
     page = Fault(content=b"<html>Please sign in</html>", without_ranges=without_ranges)
     hub.fail(FIRST, page, Fault(after=200_000), *[page] * 4)
-    assert f"no more of {FIRST} comes from {hub.url} (" in complaint(repository, folder)
+    assert f"{hub.url} sends no more of {FIRST} (" in error_line(repository, folder)
     fetch(repository, folder)
     assert [request.start for request in asked(hub, FIRST)] == [0, 0, *[200_000] * 5]
 
@@ -172,7 +172,7 @@ def test_a_file_that_is_longer_than_promised(hub: HubServer, repository: HubRepo
 
 def test_a_file_that_is_shorter_than_promised(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail(FIRST, *[Fault(content=FILES[FIRST][:500_000], without_length=True)] * 5)
-    assert f"no more of {FIRST} comes from {hub.url} (it answers 416)" in complaint(repository, folder)
+    assert f"{hub.url} sends no more of {FIRST} (it answers 416)" in error_line(repository, folder)
     fetch(repository, folder)
     assert asked(hub, FIRST)[-1] == Request(FIRST, 500_000, 100_000)
 
@@ -205,7 +205,7 @@ def test_files_and_parts_of_another_commit_are_not_kept(
     other = {**FILES, FIRST: WEIGHTS[1:600_001], "config.json": b"[]" * 5000}
     hub.publish(NAME, other)
     hub.fail(FIRST, Fault(after=100_000), *[Fault(status=404)])
-    complaint(ask_hub(NAME, None, set), folder)
+    error_line(ask_hub(NAME, None, set), folder)
     assert [path.name for path in folder.glob("*.part")] != [PART]
     fetch(repository, folder)
     assert asked(hub, FIRST)[-1].start == 0

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.export.workspace import open_workplace
+from bot.export.workspace import open_workspace
 from bot.model.folder import open_model_folder
 from bot.model.manifest import read_manifest, wrong_files
 from bot.model.versions import ModelVersions
-from tests.export.export_process import ExportProcess, export, until
+from tests.export.export_process import ExportProcess, export, wait_until
 from tests.export.exported_home import Exported, publish_exported
 from tests.export.hub_server import HubServer
 from tests.small_disk import fill, small_disk_at
@@ -46,7 +46,7 @@ def require_cleaned(versions: ModelVersions, exported: Exported) -> None:
     """The next one removes what is left, before anything else."""
     assert left_behind(versions) == [".work"]
     told: list[str] = []
-    with open_workplace(versions.home, told.append):
+    with open_workspace(versions.home, told.append):
         assert told[0].startswith("Removed what an interrupted export left behind (")
     assert left_behind(versions) == []
     require_untouched(versions, exported)
@@ -80,7 +80,7 @@ def test_a_kill_in_any_stage_of_a_fetched_one(
 def test_a_kill_while_the_exporter_writes(exported: Exported, versions: ModelVersions) -> None:
     process = start(exported, versions)
     process.wait_for("Exporting")
-    until(lambda: any((versions.home / "versions" / ".work").rglob("openvino_model.bin")))
+    wait_until(lambda: any((versions.home / "versions" / ".work").rglob("openvino_model.bin")))
     process.kill()
     require_untouched(versions, exported)
     require_cleaned(versions, exported)
@@ -90,12 +90,12 @@ def test_a_kill_while_the_exporter_writes(exported: Exported, versions: ModelVer
 def test_a_stopped_export_leaves_nothing(exported: Exported, versions: ModelVersions, number: signal.Signals) -> None:
     process = start(exported, versions)
     process.wait_for("Exporting")
-    until(lambda: any((versions.home / "versions" / ".work").rglob("tokenizer.json")))
+    wait_until(lambda: any((versions.home / "versions" / ".work").rglob("tokenizer.json")))
     process.signal(number)
     done = process.end()
     assert done.code == 130
     assert done.last_line.startswith("stopped; ")
-    process.until_alone()
+    process.wait_until_alone()
     assert left_behind(versions) == []
     require_untouched(versions, exported)
 

@@ -69,7 +69,7 @@ def test_a_kill_in_the_download_costs_no_byte(
     hub.fail(WEIGHTS, Fault(pause_seconds=0.2))
     process = ExportProcess(home, "--prebuilt", NAME, "--output", home)
     process.wait_for("Fetching")
-    until_sent(hub, 100_000)
+    wait_until_sent(hub, 100_000)
     process.kill()
     assert ModelVersions(home).pointer is None
     done = export("--prebuilt", NAME, "--output", home, "--no-quality")
@@ -81,7 +81,7 @@ def test_a_kill_in_the_download_costs_no_byte(
     assert open_model_folder(home).version is not None
 
 
-def until_sent(hub: HubServer, count: int) -> None:
+def wait_until_sent(hub: HubServer, count: int) -> None:
     end = time.monotonic() + 60
     while sent(hub, WEIGHTS) < count:
         assert time.monotonic() < end

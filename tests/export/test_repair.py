@@ -14,7 +14,7 @@ import pytest
 from bot.errors import ConfigurationError
 from bot.export.repair import check_chat_template, check_stop_tokens
 from bot.export.tokenizer_check import check_tokenizers
-from bot.export.workspace import open_workplace
+from bot.export.workspace import open_workspace
 from bot.model.report import Finding
 from bot.prompting.chat_template import PHI3_TEMPLATE
 from bot.prompting.prompt import Message, PromptBuilder
@@ -124,11 +124,11 @@ def check(
 ) -> tuple[Path, dict[str, Finding]]:
     """Check a copy of the exported model, broken; return what is there afterwards, and the findings."""
     kept = home.parent / "kept"
-    with open_workplace(home, pytest.fail) as workplace:
-        shutil.copytree(exported.model, workplace.model)
-        breaks(workplace.model)
-        findings = {each.what: each for each in check_tokenizers(workplace, source)}
-        shutil.copytree(workplace.model, kept)
+    with open_workspace(home, pytest.fail) as workspace:
+        shutil.copytree(exported.model, workspace.model)
+        breaks(workspace.model)
+        findings = {each.what: each for each in check_tokenizers(workspace, source)}
+        shutil.copytree(workspace.model, kept)
     return kept, findings
 
 
@@ -166,12 +166,12 @@ def test_transformers_reads_the_file_as_it_is_after_mending(exported: Exported, 
 @pytest.mark.skipif(not REAL_FOLDER.is_dir(), reason="Phi-3's own tokenizer is not beside the project")
 def test_phi3s_own_tokenizer_is_read_rightly_after_mending(tmp_path: Path) -> None:
     """As its makers publish it, transformers 5 reads other ids than llama.cpp and the model's training had."""
-    with open_workplace(tmp_path / "home", pytest.fail) as workplace:
-        workplace.model.mkdir()
+    with open_workspace(tmp_path / "home", pytest.fail) as workspace:
+        workspace.model.mkdir()
         for name in ("tokenizer.json", "tokenizer_config.json"):
-            shutil.copyfile(REAL_FOLDER / name, workplace.model / name)
-        findings = {each.what: each for each in check_tokenizers(workplace, REAL_FOLDER)}
-        config = json.loads((workplace.model / "tokenizer_config.json").read_text(encoding="utf-8"))
+            shutil.copyfile(REAL_FOLDER / name, workspace.model / name)
+        findings = {each.what: each for each in check_tokenizers(workspace, REAL_FOLDER)}
+        config = json.loads((workspace.model / "tokenizer_config.json").read_text(encoding="utf-8"))
     assert findings["tokenizer.json"].verdict == "good"
     assert findings["transformers' tokenizer"].verdict == "mended"
     assert re.match(r"it gave other ids for \d+ of \d+ texts", findings["transformers' tokenizer"].detail)

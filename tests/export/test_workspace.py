@@ -9,18 +9,18 @@ import pytest
 
 from bot.errors import ConfigurationError
 from bot.export.progress import Estimate, ProgressLine, duration, size
-from bot.export.workspace import hold, open_workplace
+from bot.export.workspace import lock_versions, open_workspace
 from bot.model.versions import ModelVersions
 
 
 def test_a_finished_model_becomes_a_version_and_nothing_else_stays(tmp_path: Path) -> None:
     home = tmp_path / "new" / "home"
-    with open_workplace(home, pytest.fail) as workplace:
-        workplace.model.mkdir()
-        (workplace.model / "config.json").write_text("{}", encoding="utf-8")
-        (workplace.temporary / "large").write_bytes(bytes(1000))
+    with open_workspace(home, pytest.fail) as workspace:
+        workspace.model.mkdir()
+        (workspace.model / "config.json").write_text("{}", encoding="utf-8")
+        (workspace.temporary / "large").write_bytes(bytes(1000))
         assert ModelVersions(home).names == []
-        workplace.finish("first")
+        workspace.finish("first")
     assert ModelVersions(home).names == ["first"]
     assert [each.name for each in (home / "versions").iterdir()] == ["first"]
     assert [each.name for each in (home / "versions" / "first").iterdir()] == ["config.json"]
@@ -28,10 +28,10 @@ def test_a_finished_model_becomes_a_version_and_nothing_else_stays(tmp_path: Pat
 
 def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
     def fail() -> None:
-        with open_workplace(tmp_path, pytest.fail) as workplace:
-            workplace.model.mkdir()
-            workplace.log("exporter").write_text("the reason", encoding="utf-8")
-            assert workplace.keep_log("exporter") == tmp_path / "export.log"
+        with open_workspace(tmp_path, pytest.fail) as workspace:
+            workspace.model.mkdir()
+            workspace.log("exporter").write_text("the reason", encoding="utf-8")
+            assert workspace.keep_log("exporter") == tmp_path / "export.log"
             raise ConfigurationError("it fails")
 
     with pytest.raises(ConfigurationError, match="it fails"):
@@ -45,21 +45,21 @@ def test_what_was_left_is_removed_and_told(tmp_path: Path) -> None:
     left.mkdir(parents=True)
     (left / "openvino_model.bin").write_bytes(bytes(2_000_000))
     told: list[str] = []
-    with open_workplace(tmp_path, told.append) as workplace:
-        assert list(workplace.folder.iterdir()) == []
+    with open_workspace(tmp_path, told.append) as workspace:
+        assert list(workspace.folder.iterdir()) == []
     assert told == ["Removed what an interrupted export left behind (2.0 MB)."]
 
 
 def refuse(home: Path, line: str) -> None:
-    workplace = open_workplace(home, pytest.fail)
+    workspace = open_workspace(home, pytest.fail)
     with pytest.raises(ConfigurationError, match=line):
-        workplace.__enter__()
+        workspace.__enter__()
 
 
 def test_only_one_at_a_time(tmp_path: Path) -> None:
-    with hold(tmp_path):
+    with lock_versions(tmp_path):
         refuse(tmp_path, "another export is at work in")
-    with open_workplace(tmp_path, pytest.fail):
+    with open_workspace(tmp_path, pytest.fail):
         pass
 
 
