@@ -1,4 +1,4 @@
-"""A repository that is fetched from the hub on 127.0.0.1 over and over."""
+"""A repository for download tests, and helpers that download it from the hub on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ ROOT = Path(__file__).parents[2]
 
 
 def fetch(repository: HubRepository, folder: Path) -> list[int]:
-    """Fetch all, look at every file, and return the progress."""
+    """Download everything, check every file, and return the progress."""
     progress: list[int] = []
 
-    def note(done: int, total: int) -> None:
+    def record(done: int, total: int) -> None:
         assert (total, done <= total) == (repository.bytes, True)
         progress.append(done)
 
-    fetch_files(repository, folder, note)
+    fetch_files(repository, folder, record)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
     assert bytes_to_fetch(repository, folder) == 0
     assert progress[-1] == TOTAL
@@ -41,7 +41,7 @@ def fetch(repository: HubRepository, folder: Path) -> list[int]:
 
 
 def error_line(repository: HubRepository, folder: Path) -> str:
-    """The one line that fetching raises."""
+    """The one line of the error that a download raises."""
     with pytest.raises(ConfigurationError) as raised:
         fetch_files(repository, folder, lambda done, total: None)
     assert "\n" not in str(raised.value)
@@ -54,7 +54,7 @@ def asked(hub: HubServer, name: str) -> list[Request]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until something holds that only looking at it can tell."""
+    """Poll until a condition holds, for what reports no event."""
     end = time.monotonic() + LONG_SECONDS
     while not condition():
         assert time.monotonic() < end

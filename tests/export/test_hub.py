@@ -1,4 +1,4 @@
-"""What the hub says of a repository, and the one line for every way in which it can refuse."""
+"""Asking the hub about a repository, and the one line for every kind of refusal."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ WITHOUT_SIZES = b'{"id": "a", "sha": "%s", "siblings": [{"rfilename": "config.js
 
 
 def everything(names: Collection[str]) -> set[str]:
-    """Want all files."""
+    """Choose all files."""
     return set(names)
 
 
 def error_line(name: str = NAME, revision: str | None = None) -> str:
-    """The one line that asking raises."""
+    """The one line of the error that asking raises."""
     with pytest.raises(ConfigurationError) as raised:
         ask_hub(name, revision, everything)
     assert "\n" not in str(raised.value)
@@ -71,7 +71,7 @@ def test_files_in_subfolders_are_not_offered(hub: HubServer) -> None:
     assert repository.license is None
 
 
-def test_a_small_file_that_is_wrong_or_not_there(hub: HubServer) -> None:
+def test_a_small_file_that_is_damaged_or_missing(hub: HubServer) -> None:
     hub.publish(NAME, FILES)
     repository = ask_hub(NAME, None, everything)
     hub.fail("config.json", Fault(content=b'{"model_type": "phi4"}'))
@@ -124,12 +124,12 @@ def test_a_token_that_is_refused(hub: HubServer, monkeypatch: pytest.MonkeyPatch
     assert "hf_old" not in error_line()
 
 
-def test_a_token_that_was_copied_wrong(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistyped_token(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_short…")
     assert error_line() == "your token holds a character that no token has; set HF_TOKEN or run 'hf auth login'"
 
 
-def test_a_bare_refusal_of_a_stranger(hub: HubServer) -> None:
+def test_a_bare_401_without_a_token(hub: HubServer) -> None:
     hub.fail(API, Fault(status=401))
     assert f"the hub has no model {NAME}" in error_line()
 
@@ -168,7 +168,7 @@ def test_a_hub_that_fails(hub: HubServer, fault: Fault, line: str) -> None:
 
 
 def test_a_hub_out_of_reach(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as taken:  # bound, but nobody listens
+    with socket.socket() as taken:  # bound, but not listening
         taken.bind(("127.0.0.1", 0))
         place = f"127.0.0.1:{taken.getsockname()[1]}"
         monkeypatch.setenv("HF_ENDPOINT", f"http://user:secret@{place}")
@@ -179,12 +179,12 @@ def test_a_hub_out_of_reach(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("address", ["huggingface.co", "http://[", "ftp://127.0.0.1", "http://127.0.0.1:99999"])
-def test_an_endpoint_that_is_no_address(hub: HubServer, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_an_endpoint_that_is_not_an_address(hub: HubServer, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("HF_ENDPOINT", address)
     assert f"cannot reach the hub at {address} (" in error_line()
 
 
-def test_the_client_is_told_to_stay_offline(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_mode(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE forbids requests to the hub; unset it" in error_line()
     assert hub.questions == 0

@@ -1,4 +1,4 @@
-"""Fetching onto a disk that is full, and out of the hub's own cache."""
+"""Downloading onto a full disk, and reusing the hub client's cache."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.small_disk import small_disk_at
 
 
 def refuse(source: Path, target: Path) -> None:
-    """Link as a disk does that knows no hard links."""
+    """Fail like a disk without hard links."""
     raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
 
@@ -98,6 +98,6 @@ def test_a_cache_on_another_disk_saves_no_room(
     assert bytes_to_fetch(repository, tmp_path / "model") == TOTAL - len(FILES[FIRST])
 
 
-def test_a_place_that_cannot_be_written(hub: HubServer, repository: HubRepository, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written(hub: HubServer, repository: HubRepository, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert "choose a folder that can be written" in error_line(repository, tmp_path / "file" / "model")

@@ -1,4 +1,4 @@
-"""Fetching with the real client, from a hub that drops the connection, lies, and falls silent."""
+"""Downloading with the real client from a hub that drops connections, lies and falls silent."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def test_a_whole_download(hub: HubServer, repository: HubRepository, folder: Pat
     assert hub.requests == [Request(name, 0, len(FILES[name])) for name in sorted(FILES) if FILES[name]]
 
 
-def test_what_is_there_is_not_fetched_again(hub: HubServer, repository: HubRepository, folder: Path) -> None:
+def test_a_second_download_fetches_nothing(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     fetch(repository, folder)
     hub.requests.clear()
     assert set(fetch(repository, folder)) == {TOTAL}
     assert hub.requests == []
 
 
-def test_progress_comes_while_a_slow_file_comes(hub: HubServer, repository: HubRepository, folder: Path) -> None:
+def test_progress_is_reported_within_a_file(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail(FIRST, Fault(pause_seconds=0.03))
     progress = fetch(repository, folder)
     before = len(FILES["config.json"])
@@ -54,7 +54,7 @@ def test_progress_comes_while_a_slow_file_comes(hub: HubServer, repository: HubR
 
 
 @pytest.mark.parametrize("resets", [False, True])
-def test_a_dropped_connection_goes_on(hub: HubServer, repository: HubRepository, folder: Path, resets: bool) -> None:
+def test_a_dropped_connection_is_resumed(hub: HubServer, repository: HubRepository, folder: Path, resets: bool) -> None:
     def arrived() -> bool:
         return (folder / PART).stat().st_size == 200_000
 
@@ -70,7 +70,7 @@ def test_a_dropped_connection_goes_on(hub: HubServer, repository: HubRepository,
     assert progress == sorted(progress)
 
 
-def test_a_hub_that_stays_away_is_given_up(hub: HubServer, repository: HubRepository, folder: Path) -> None:
+def test_a_download_gives_up_after_the_last_retry(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail(FIRST, Fault(after=100_000), *[Fault(status=503)] * 4)
     line = error_line(repository, folder)
     assert f"{hub.url} sends no more of {FIRST} (it answers 503)" in line
@@ -81,9 +81,7 @@ def test_a_hub_that_stays_away_is_given_up(hub: HubServer, repository: HubReposi
     assert asked(hub, FIRST)[-1] == Request(FIRST, 100_000, 500_000)
 
 
-def test_as_many_breaks_as_there_are_with_new_bytes_between(
-    hub: HubServer, repository: HubRepository, folder: Path
-) -> None:
+def test_new_bytes_reset_the_retries(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail(FIRST, *[Fault(after=50_000)] * 10)
     fetch(repository, folder)
     assert sum(request.sent for request in asked(hub, FIRST)) == len(FILES[FIRST])
@@ -94,14 +92,14 @@ def test_a_hub_that_fails_for_a_while(hub: HubServer, repository: HubRepository,
     fetch(repository, folder)
 
 
-def test_a_silent_line(
+def test_a_silent_connection(
     hub: HubServer, repository: HubRepository, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.5)
-    fetched, overslept = threading.Event(), list[bool]()
-    hub.fail(FIRST, Fault(after=100_000, meanwhile=lambda: overslept.append(not fetched.wait(LONG_SECONDS))))
+    fetched, timed_out = threading.Event(), list[bool]()
+    hub.fail(FIRST, Fault(after=100_000, meanwhile=lambda: timed_out.append(not fetched.wait(LONG_SECONDS))))
     fetch(repository, folder)
-    assert overslept == []
+    assert timed_out == []
     fetched.set()
     assert [request.start for request in asked(hub, FIRST)] == [0, 100_000]
 
@@ -111,7 +109,7 @@ def test_a_hub_that_is_gone(hub: HubServer, repository: HubRepository, folder: P
     assert f"{hub.url} sends no more of {FIRST} (" in error_line(repository, folder)
 
 
-def test_access_that_is_taken_away(hub: HubServer, repository: HubRepository, folder: Path) -> None:
+def test_access_that_is_revoked(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail(FIRST, Fault(after=100_000), Fault(status=403))
     assert f"refuses {NAME} (it answers 403)" in error_line(repository, folder)
     fetch(repository, folder)
@@ -137,7 +135,7 @@ def test_a_kill_in_the_middle_of_a_file(hub: HubServer, repository: HubRepositor
 
 
 @pytest.mark.parametrize("name", ["config.json", FIRST])
-def test_wrong_content_is_fetched_once_more(hub: HubServer, repository: HubRepository, folder: Path, name: str) -> None:
+def test_wrong_content_is_fetched_again(hub: HubServer, repository: HubRepository, folder: Path, name: str) -> None:
     hub.fail(name, Fault(content=b"x" * len(FILES[name])))
     fetch(repository, folder)
     assert [request.start for request in asked(hub, name)] == [0, 0]
@@ -153,7 +151,7 @@ def test_wrong_content_twice(hub: HubServer, repository: HubRepository, folder: 
 
 
 @pytest.mark.parametrize("without_ranges", [True, False])
-def test_another_page_costs_no_bytes(
+def test_another_page_costs_no_downloaded_bytes(
     hub: HubServer, repository: HubRepository, folder: Path, without_ranges: bool
 ) -> None:
     page = Fault(content=b"<html>Please sign in</html>", without_ranges=without_ranges)
@@ -187,19 +185,19 @@ def test_a_part_that_was_damaged(
     assert [request.start for request in asked(hub, FIRST)] == starts
 
 
-def test_a_small_file_goes_on_too(hub: HubServer, repository: HubRepository, folder: Path) -> None:
+def test_a_small_file_is_resumed_too(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail("config.json", Fault(after=4_000))
     fetch(repository, folder)
     assert asked(hub, "config.json") == [Request("config.json", 0, 4_000), Request("config.json", 4_000, 6_000)]
 
 
-def test_a_server_that_knows_no_ranges(hub: HubServer, repository: HubRepository, folder: Path) -> None:
+def test_a_server_without_ranges(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail(FIRST, Fault(after=200_000), Fault(without_ranges=True))
     fetch(repository, folder)
     assert asked(hub, FIRST)[-1] == Request(FIRST, 200_000, 600_000)
 
 
-def test_files_and_parts_of_another_commit_are_not_kept(
+def test_files_and_parts_of_another_commit_are_replaced(
     hub: HubServer, repository: HubRepository, folder: Path
 ) -> None:
     other = {**FILES, FIRST: WEIGHTS[1:600_001], "config.json": b"[]" * 5000}
@@ -211,6 +209,6 @@ def test_files_and_parts_of_another_commit_are_not_kept(
     assert asked(hub, FIRST)[-1].start == 0
 
 
-def test_a_hub_that_changes_has_no_influence(hub: HubServer, repository: HubRepository, folder: Path) -> None:
+def test_a_new_commit_does_not_change_a_download(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.publish(NAME, {**FILES, FIRST: WEIGHTS[1:600_001], "config.json": b"[]" * 5000})
     fetch(repository, folder)
