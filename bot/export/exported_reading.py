@@ -22,7 +22,7 @@ from bot.export.reading_child import reading_parser, write_reading
 
 
 def main() -> int:
-    """Take the command line, read, and return the exit code."""
+    """Read the text that the command line names, and return the exit code."""
     die_with_parent()
     arguments = reading_parser(__doc__).parse_args()
     return write_reading(arguments, lambda: _open_exported(arguments.model))
@@ -48,7 +48,7 @@ def _open_exported(folder: Path) -> LogitsOf:
 
 
 def _input(name: str, ids: TokenIds) -> TokenIds:
-    """What a model that has read nothing yet is given for a window of one text."""
+    """The value of one input for a window of one text, with nothing read before it."""
     match name:
         case "input_ids":
             return ids[None]
@@ -58,7 +58,7 @@ def _input(name: str, ids: TokenIds) -> TokenIds:
             return np.arange(len(ids))[None]
         case "beam_idx":
             return np.zeros(1, np.int64)
-    raise ConfigurationError(f"the exported model asks for an input that the bot does not know: {name}")
+    raise ConfigurationError(f"the exported model has an input that the bot does not know: {name}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Parts of an export in processes of their own: what they leave, and what is told when they fail."""
+"""Parts of an export in their own processes: their output, their errors, and their end."""
 
 from __future__ import annotations
 
@@ -66,19 +66,19 @@ def test_what_it_prints_is_kept(module: str, log: Path) -> None:
     assert log.read_text(encoding="utf-8") == "hello blue\n"
 
 
-def test_the_line_that_tells_most_is_told(module: str, log: Path) -> None:
+def test_the_error_is_the_most_telling_line(module: str, log: Path) -> None:
     assert error_line(module, log, "raise") == "ValueError: because"
     assert error_line(module, log, "refuse") == "there is no such thing"
-    assert error_line(module, log, "silent") == "it ended with exit code 7 and said nothing"
+    assert error_line(module, log, "silent") == "it ended with exit code 7 and printed nothing"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="these are POSIX signals")
-def test_a_crash_is_told(module: str, log: Path) -> None:
+def test_a_crash_is_reported(module: str, log: Path) -> None:
     assert error_line(module, log, "crash", "SIGABRT") == "it crashed (signal 6)"
     assert error_line(module, log, "crash", "SIGKILL") == "it was killed, most likely because memory ran out"
 
 
-def test_colours_are_not_told() -> None:
+def test_colours_are_removed() -> None:
     assert without_colours("\x1b[?25lApplying \x1b[90m━━\x1b[0m 48%\x1b[2K") == "Applying ━━ 48%"
 
 
@@ -92,7 +92,7 @@ def all_gone(family: list[psutil.Process]) -> bool:
     return not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family)
 
 
-def test_whoever_stops_waiting_ends_it(module: str, log: Path) -> None:
+def test_an_interrupted_parent_kills_it(module: str, log: Path) -> None:
     family: list[psutil.Process] = []
 
     def stop() -> None:
@@ -131,7 +131,7 @@ def test_a_child_imports_the_package_of_its_parent(tmp_path: Path, log: Path) ->
 
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere the child's own child stays")
-def test_a_killed_parent_takes_it_along(parent: subprocess.Popen[bytes], log: Path) -> None:
+def test_it_dies_with_a_killed_parent(parent: subprocess.Popen[bytes], log: Path) -> None:
     family = processes(log)
     parent.send_signal(signal.SIGKILL)
     wait_until(lambda: all_gone(family))

@@ -1,4 +1,4 @@
-"""What is seen at the top of the folder with versions, and what somebody exported there by hand."""
+"""Links at the top level of the folder with versions, and a model that somebody exported there by hand."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_the_current_versions_files_and_no_others_are_seen(versions: ModelVersio
         assert seen(versions) == content_of(versions.folder(name))
 
 
-def test_what_was_interrupted_is_completed(versions: ModelVersions) -> None:
+def test_interrupted_links_are_completed(versions: ModelVersions) -> None:
     link_at_top_level(versions, "first", pytest.fail)
     for name in ("openvino_model.xml", "config.json"):
         (versions.home / name).unlink()
@@ -52,9 +52,7 @@ def test_what_was_interrupted_is_completed(versions: ModelVersions) -> None:
     assert seen(versions) == content_of(versions.folder("second"))
 
 
-def test_meanwhile_nobody_finds_a_graph_with_other_weights(
-    versions: ModelVersions, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_graph_is_ever_seen_with_other_weights(versions: ModelVersions, monkeypatch: pytest.MonkeyPatch) -> None:
     link_at_top_level(versions, "first", pytest.fail)
     states: list[dict[str, str]] = []
     link, unlink = Path.hardlink_to, Path.unlink
@@ -82,13 +80,13 @@ def test_a_model_that_was_exported_by_hand_becomes_a_version(versions: ModelVers
     assert name is not None
     assert name.endswith("-by-hand")
     assert content_of(versions.folder(name)) == by_hand
-    assert seen(versions) == by_hand, "whoever uses it goes on"
+    assert seen(versions) == by_hand, "programs that use it keep working"
     assert adopt_top_level_model(versions) is None, "it is a version now"
     link_at_top_level(versions, "second", pytest.fail)
     assert content_of(versions.folder(name)) == by_hand
 
 
-def test_one_that_was_exported_by_hand_over_a_version_is_kept_too(versions: ModelVersions) -> None:
+def test_a_model_that_was_exported_by_hand_over_a_version_is_kept(versions: ModelVersions) -> None:
     link_at_top_level(versions, "first", pytest.fail)
     for each in FILES:
         (versions.home / each).unlink()
@@ -98,7 +96,7 @@ def test_one_that_was_exported_by_hand_over_a_version_is_kept_too(versions: Mode
     assert content_of(versions.folder(name))["openvino_model.bin"] == "weights of hand"
 
 
-def test_nothing_of_anybody_else_is_touched(versions: ModelVersions) -> None:
+def test_other_files_stay(versions: ModelVersions) -> None:
     (versions.home / "config.json").write_text("mine", encoding="utf-8")
     (versions.home / "notes.txt").write_text("mine, too", encoding="utf-8")
     notes: list[str] = []
@@ -106,11 +104,11 @@ def test_nothing_of_anybody_else_is_touched(versions: ModelVersions) -> None:
     link_at_top_level(versions, "first", notes.append)
     assert seen(versions) == {"config.json": "mine", "notes.txt": "mine, too"}
     [note] = notes
-    assert "config.json is there and is nobody's version" in note
+    assert "config.json exists there and belongs to no version" in note
     assert str(versions.folder("first")) in note
 
 
-def test_a_disk_without_links_is_told(versions: ModelVersions, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_without_links_is_noted(versions: ModelVersions, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 
@@ -121,7 +119,7 @@ def test_a_disk_without_links_is_told(versions: ModelVersions, monkeypatch: pyte
     assert str(versions.folder("first")) in notes[0]
 
 
-def test_an_interrupted_adoption_is_begun_anew(versions: ModelVersions) -> None:
+def test_an_interrupted_adoption_starts_over(versions: ModelVersions) -> None:
     fill(versions.home, "hand")
     name = adopt_top_level_model(versions)
     assert name is not None
