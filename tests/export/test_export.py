@@ -98,7 +98,7 @@ def test_the_manifest_names_every_file_and_nothing_is_left_behind(exported: Expo
     assert [each.name for each in (exported.home / "versions").iterdir()] == [exported.version]
 
 
-@pytest.mark.parametrize("which", ["home", "model"])
+@pytest.mark.parametrize("which", ["home", pytest.param("model", marks=pytest.mark.long)])
 def test_the_samples_code_runs_unchanged(exported: Exported, which: str) -> None:
     folder: Path = getattr(exported, which)
     done = subprocess.run(

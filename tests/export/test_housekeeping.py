@@ -12,6 +12,8 @@ from bot.engine.interface import EngineOptions
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError
 from bot.export.housekeeping import list_versions, prune_versions, roll_back, verify_versions
+from bot.export.options import order_of, read_options
+from bot.export.pipeline import make_version
 from bot.export.progress import ProgressLine
 from bot.export.workspace import lock_versions
 from bot.model.folder import open_model_folder
@@ -176,9 +178,7 @@ def test_the_script_does_all_this(versions: ModelVersions) -> None:
 
 
 def test_contradictory_arguments_are_one_line(tmp_path: Path) -> None:
-    (tmp_path / "odd" / "config.json").mkdir(parents=True)
     for arguments, line in {
-        ("--model", str(tmp_path / "odd")): f"{tmp_path / 'odd' / 'config.json'}: Is a directory; check the path",
         ("--weight-format", "int8", "--ratio", "0.5"): "--ratio applies to four-bit weights, not to int8",
         ("--scale-estimation",): "--scale-estimation needs a data set; add --dataset auto",
         ("--prebuilt", "--group-size", "64"): "--prebuilt takes the model as it is",
@@ -186,7 +186,23 @@ def test_contradictory_arguments_are_one_line(tmp_path: Path) -> None:
         ("--model", str(tmp_path / "nix")): f"there is no folder {tmp_path / 'nix'}",
         ("--model", str(ROOT / "bot")): f"{ROOT / 'bot'} is not a checkpoint: it has no config.json",
     }.items():
-        done = export("--output", tmp_path / "home", *arguments)
+        with pytest.raises(ConfigurationError) as raised:
+            make_version(
+                order_of(read_options(["--output", str(tmp_path / "home"), *arguments])), ProgressLine(io.StringIO())
+            )
+        assert str(raised.value).startswith(line)
+        assert "\n" not in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_script_ends_with_one_line_about_a_mistake(tmp_path: Path) -> None:
+    config = tmp_path / "odd" / "config.json"
+    config.mkdir(parents=True)
+    for model, line in {
+        config.parent: f"error: {config}: Is a directory; check the path",
+        tmp_path / "nix": f"error: there is no folder {tmp_path / 'nix'}",
+    }.items():
+        done = export("--output", tmp_path / "home", "--model", model)
         assert done.code == 2
-        assert done.last_line.startswith(f"error: {line}"), done.err
+        assert done.last_line.startswith(line), done.err
     assert [each.name for each in tmp_path.iterdir()] == ["odd"]

@@ -1,7 +1,7 @@
 """Downloads from the Hugging Face hub with its own client: chosen files, verified, resumed after any interruption.
 
 The client's own downloader is not used: it starts a file over after a kill or a reset connection
-(docs/decisions/own-download.md).
+(docs/decisions/0008-libraries.md).
 """
 
 from bot.export.hub.download import bytes_to_fetch, fetch_files, read_small_file
