@@ -1,7 +1,7 @@
 """Makes a new version: plan, fetch, build, judge, publish, switch, in this order.
 
 Nothing that answers changes before the switch, which is one atomic replacement of the pointer. An export that ends
-earlier, however it ends, leaves only its hidden workspace.
+earlier, even by `kill -9`, leaves only its hidden workspace.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def _publish(order: Order, origin: Origin, report: ExportReport, workspace: Work
     write_report(workspace.model, report)
     write_manifest(workspace.model)
     name = f"{report.exported_at:%Y-%m-%d-%H%M%S}-{_PREBUILT if order.prebuilt else order.recipe.name}"
-    workspace.finish(name)
+    workspace.publish(name)
     progress.end()
     return name
 

@@ -18,7 +18,7 @@ _OWN = frozenset({POINTER_NAME, "export.log"})
 
 
 def adopt_top_level_model(versions: ModelVersions) -> str | None:
-    """Turn a model that somebody exported by hand into the folder itself into a version.
+    """Make a version of a model that was exported by hand into the folder itself.
 
     Returns:
         the version's name; None if the top level holds no such model.

@@ -56,7 +56,7 @@ class Workspace:
         shutil.copyfile(self.log(name), kept)
         return kept
 
-    def finish(self, version: str) -> None:
+    def publish(self, version: str) -> None:
         """Make the model folder a version, after flushing every byte of it to the disk."""
         for path in self.model.iterdir():
             _flush(path)

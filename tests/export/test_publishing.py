@@ -1,4 +1,4 @@
-"""A new version is published step by step; whoever looks after any step finds a complete current version."""
+"""Publishing a version takes many changes to the disk; a kill after any of them leaves a complete current version."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _KillError(BaseException):
 
 
 class _KilledAfter:
-    """Counts what changes the disk, and refuses everything after so many changes."""
+    """Counts changes to the disk, and refuses every further one."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, changes: int) -> None:
         self.left = changes
@@ -44,14 +44,14 @@ class _KilledAfter:
 def publish(exported: Exported, home: Path) -> None:
     with open_workspace(home, lambda line: None) as workspace:
         shutil.copytree(exported.model, workspace.model)
-        workspace.finish(NEW)
+        workspace.publish(NEW)
         versions = workspace.versions
         versions.switch(NEW, adopted=adopt_top_level_model(versions))
         link_at_top_level(versions, NEW, pytest.fail)
 
 
 def is_published(exported: Exported, home: Path, changes: int) -> bool:
-    """Publish until that many changes are made; return whether that was enough."""
+    """Publish with at most that many changes to the disk; return whether that is enough."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         _KilledAfter(monkeypatch, changes)
         try:

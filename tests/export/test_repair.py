@@ -1,4 +1,4 @@
-"""What tells a model where turns begin and answers end, broken on purpose and repaired in the exported folder."""
+"""Chat template, stop tokens and tokenizers, broken on purpose and repaired in the exported folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Links at the top level of the folder with versions, and a model that somebody exported there by hand."""
+"""Links at the top level of the folder with versions, and a model that was exported there by hand."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def test_a_finished_model_becomes_a_version_and_nothing_else_stays(tmp_path: Pat
         (workspace.model / "config.json").write_text("{}", encoding="utf-8")
         (workspace.temporary / "large").write_bytes(bytes(1000))
         assert ModelVersions(home).names == []
-        workspace.finish("first")
+        workspace.publish("first")
     assert ModelVersions(home).names == ["first"]
     assert [each.name for each in (home / "versions").iterdir()] == ["first"]
     assert [each.name for each in (home / "versions" / "first").iterdir()] == ["config.json"]

@@ -61,7 +61,7 @@ class HubRepository:
 
 
 def ask_hub(name: str, revision: str | None, wanted: Wanted) -> HubRepository:
-    """Return what a repository holds, after checking that the hub lets this account download it.
+    """Return what a repository holds, after checking that this account may download it.
 
     Args:
         name: the repository's hub id.
