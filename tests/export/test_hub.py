@@ -170,10 +170,10 @@ def test_a_hub_that_fails(hub: HubServer, fault: Fault, line: str) -> None:
 def test_a_hub_out_of_reach(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:  # bound, but not listening
         taken.bind(("127.0.0.1", 0))
-        place = f"127.0.0.1:{taken.getsockname()[1]}"
-        monkeypatch.setenv("HF_ENDPOINT", f"http://user:secret@{place}")
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("HF_ENDPOINT", f"http://user:secret@{address}")
         line = error_line()
-    assert f"cannot reach the hub at http://{place} (" in line
+    assert f"cannot reach the hub at http://{address} (" in line
     assert "check the network, the proxy (HTTPS_PROXY) and HF_ENDPOINT" in line
     assert "secret" not in line
 
