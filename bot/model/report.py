@@ -39,7 +39,6 @@ class Quality(_Part):
         source_perplexity: of the source; None where it was not run.
         agreement: the part of the places, 0 to 1, where both find the same token likeliest.
         source_precision: what the source was run in, such as `float32`.
-        precision: what the exported model was run in, such as `f32`; None in older reports, which left it to OpenVINO.
     """
 
     tokens: int
@@ -47,7 +46,7 @@ class Quality(_Part):
     source_perplexity: float | None = None
     agreement: float | None = None
     source_precision: str | None = None
-    precision: str | None = None
+    precision: str | None = None  # the exported model's, such as `f32`; older reports left it to OpenVINO
 
 
 class Speed(_Part):
