@@ -198,6 +198,26 @@ async def test_a_prompt_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     assert done.line.startswith('error: messages.json, message 1: needs "role" (system, user, assistant)')
 
 
+async def test_help_lists_every_command(tmp_path: Path) -> None:
+    done = await run(tmp_path, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("usage: python -m bot ")
+    for command in ("run", "demo", "export", "prompt"):
+        assert f"\n  {command} " in done.out
+
+
+async def test_export_is_one_program_with_two_launchers(tmp_path: Path) -> None:
+    script = str(ROOT / "scripts" / "export_model.py")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for launcher, program in ((["-m", "bot", "export"], "python -m bot export"), ([script], "scripts/export_model.py")):
+        done = await _run([*launcher, "--help"], tmp_path, environment)
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith(f"usage: {program} [-h] [--model ID_OR_FOLDER]")
+        done = await _run([*launcher, "--list", "--output", "nowhere"], tmp_path, environment)
+        assert done.code == 2
+        assert done.line.startswith("error: there are no versions in nowhere; ")
+
+
 async def test_an_unknown_command_shows_how_it_is_used(tmp_path: Path) -> None:
     done = await run(tmp_path, "dance")
     assert done.code == 2
