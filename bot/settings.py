@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     # Model
     model_dir: Path = _setting(
         Path("./model/phi3-instruct/int4"),
-        "A folder that `scripts/export_model.py` or `optimum-cli export openvino` wrote.",
+        "A folder that `python -m bot export` or `optimum-cli export openvino` wrote.",
         allowed="a folder's path",
     )
     engine: Literal["auto", "paged", "genai", "optimum"] = _setting(

@@ -12,6 +12,7 @@ from typing import Any
 
 from bot.errors import ConfigurationError
 from bot.model import source
+from bot.model.commands import EXPORT, export_command, prebuilt_command, rollback_command
 from bot.model.generation_defaults import GenerationDefaults
 from bot.model.intermediate_representation import IntermediateRepresentation, read_intermediate_representation
 from bot.model.manifest import Manifest, read_manifest, wrong_files, wrong_sizes
@@ -71,21 +72,6 @@ class ModelFolder:
     def title(self) -> str:
         """Its name, and which version of it where there are several."""
         return f"{self.name} ({self.version})" if self.version else self.name
-
-
-def export_command(model: str, folder: Path) -> str:
-    """Return the command that makes a model folder with the Phi-3 cookbook sample's recipe."""
-    return f"python scripts/export_model.py --model {_quote(model)} --output {_quote(str(folder))}"
-
-
-def prebuilt_command(folder: Path) -> str:
-    """Return the command that fetches a model folder that somebody exported already."""
-    return f"python scripts/export_model.py --prebuilt --output {_quote(str(folder))}"
-
-
-def rollback_command(home: Path) -> str:
-    """Return the command that lets the version answer that did before."""
-    return f"python scripts/export_model.py --output {_quote(str(home))} --rollback"
 
 
 def read_choice(path: Path) -> Choice:
@@ -161,7 +147,7 @@ def _require_folder(folder: Path) -> None:
             "bot without one: make demo"
         )
     if not folder.is_dir():
-        raise ConfigurationError(f"MODEL_DIR={folder} is a file; name the folder that scripts/export_model.py wrote")
+        raise ConfigurationError(f"MODEL_DIR={folder} is a file; name the folder that `{EXPORT}` wrote")
 
 
 def _require_files(folder: Path) -> None:
@@ -279,7 +265,3 @@ def _refused(folder: Path, how: str, what: str) -> ConfigurationError:
         return ConfigurationError(f"the model folder MODEL_DIR={folder} {how}: {what}; {way_out}")
     way_out = f"go back with `{rollback_command(home)}`, or make another with `{export_command(EXPORTED_MODEL, home)}`"
     return ConfigurationError(f"the version {folder.name} in MODEL_DIR={home} {how}: {what}; {way_out}")
-
-
-def _quote(argument: str) -> str:
-    return f'"{argument}"' if " " in argument else argument

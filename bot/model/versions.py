@@ -21,6 +21,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from bot.errors import ConfigurationError
+from bot.model.commands import rollback_command
 
 POINTER_NAME = "current.json"
 VERSIONS_NAME = "versions"
@@ -104,8 +105,8 @@ class ModelVersions:
         except (OSError, ValidationError) as error:
             cause = error.strerror if isinstance(error, OSError) else "it is damaged"
             raise ConfigurationError(
-                f"{path} cannot be read ({cause}); choose a version anew: "
-                f"python scripts/export_model.py --output {self.home} --rollback VERSION (--list names them)"
+                f"{path} cannot be read ({cause}); choose a version: "
+                f"`{rollback_command(self.home, 'VERSION')}` (--list names them)"
             ) from error
 
     @property
@@ -202,8 +203,8 @@ def current_model_folder(path: Path) -> Path:
     folder = versions.folder(pointer.current)
     if not folder.is_dir():
         raise ConfigurationError(
-            f"{path / POINTER_NAME} names the version {pointer.current}, which is not there; choose another: "
-            f"python scripts/export_model.py --output {path} --rollback VERSION (--list names them)"
+            f"{path / POINTER_NAME} names the version {pointer.current}, which does not exist; choose another: "
+            f"`{rollback_command(path, 'VERSION')}` (--list names them)"
         )
     return folder
 

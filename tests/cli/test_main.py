@@ -114,7 +114,7 @@ async def test_a_model_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     done = await run(tmp_path, DISCORD_TOKEN=TOKEN)
     assert done.code == 2
     assert str(Path("model/phi3-instruct/int4")) in done.line
-    assert "python scripts/export_model.py --prebuilt --output " in done.line
+    assert "python -m bot export --prebuilt --output " in done.line
     assert "make demo" in done.line
 
 
@@ -135,12 +135,12 @@ async def test_where_no_version_can_be_used_the_current_one_is_told(tmp_path: Pa
     done = await run(tmp_path, DISCORD_TOKEN=TOKEN, MODEL_DIR=str(versions.home))
     assert done.code == 2
     assert done.line.startswith(f"error: the version second in MODEL_DIR={versions.home} is not complete: ")
-    assert f"python scripts/export_model.py --output {versions.home} --rollback" in done.line
+    assert f"python -m bot export --output {versions.home} --rollback" in done.line
 
     (versions.home / "current.json").write_text("{", encoding="utf-8")
     done = await run(tmp_path, DISCORD_TOKEN=TOKEN, MODEL_DIR=str(versions.home))
     assert done.code == 2
-    assert "current.json cannot be read (it is damaged); choose a version anew: " in done.line
+    assert "current.json cannot be read (it is damaged); choose a version: " in done.line
 
 
 async def test_a_token_that_discord_refuses_is_told(

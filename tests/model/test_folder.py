@@ -96,8 +96,8 @@ def test_no_folder(tmp_path: Path) -> None:
     folder = tmp_path / "with space" / "none"
     line = complaint(folder)
     assert f"no model folder at MODEL_DIR={folder}" in line
-    assert f'`python scripts/export_model.py --prebuilt --output "{folder}"`' in line
-    assert f'`python scripts/export_model.py --model microsoft/Phi-3-mini-4k-instruct --output "{folder}"`' in line
+    assert f'`python -m bot export --prebuilt --output "{folder}"`' in line
+    assert f'`python -m bot export --model microsoft/Phi-3-mini-4k-instruct --output "{folder}"`' in line
     assert "make demo" in line
 
 
@@ -106,7 +106,7 @@ def test_each_missing_or_empty_file_is_named(folder: Path, name: str) -> None:
     (folder / name).write_bytes(b"")
     line = complaint(folder)
     assert f"{name} is empty" in line
-    assert f"python scripts/export_model.py --model microsoft/Phi-3-mini-4k-instruct --output {folder}" in line
+    assert f"python -m bot export --model microsoft/Phi-3-mini-4k-instruct --output {folder}" in line
     assert "--rollback" not in line, "there is nothing to go back to"
     (folder / name).unlink()
     assert re.search(rf"not complete: {re.escape(name)} is missing;", complaint(folder))
@@ -133,7 +133,7 @@ def test_pytorch_weights_must_be_exported_first(tmp_path: Path, weights: str) ->
     (tmp_path / weights).write_bytes(b"x")
     line = complaint(tmp_path)
     assert "PyTorch weights, which must be exported first" in line
-    assert f"`python scripts/export_model.py --model {tmp_path} --output {tmp_path}-openvino`" in line
+    assert f"`python -m bot export --model {tmp_path} --output {tmp_path}-openvino`" in line
     assert f"MODEL_DIR={tmp_path}-openvino" in line
 
 

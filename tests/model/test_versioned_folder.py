@@ -69,8 +69,8 @@ def test_a_version_that_is_not_complete_says_how_to_go_back(versions: ModelVersi
     home = versions.home
     assert complaint(home) == (
         f"the version second in MODEL_DIR={home} is not complete: {what}; "
-        f"go back with `python scripts/export_model.py --output {home} --rollback`, or make another with "
-        f"`python scripts/export_model.py --model microsoft/Phi-3-mini-4k-instruct --output {home}`"
+        f"go back with `python -m bot export --output {home} --rollback`, or make another with "
+        f"`python -m bot export --model microsoft/Phi-3-mini-4k-instruct --output {home}`"
     )
 
 
@@ -91,7 +91,7 @@ def test_a_folder_with_a_manifest_but_without_versions_is_made_again(tmp_path: P
     folder = write_model(tmp_path / "copied")
     write_manifest(folder)
     cut_off(folder / "openvino_config.json")
-    again = f"again with `python scripts/export_model.py --model microsoft/Phi-3-mini-4k-instruct --output {folder}`"
+    again = f"again with `python -m bot export --model microsoft/Phi-3-mini-4k-instruct --output {folder}`"
     line = complaint(folder)
     assert line.startswith(f"the model folder MODEL_DIR={folder} is not complete: openvino_config.json has ")
     assert line.endswith(again)
@@ -106,7 +106,7 @@ def test_a_byte_that_was_changed_is_found_only_where_every_file_is_read(versions
     assert line.startswith(
         f"the version second in MODEL_DIR={versions.home} is damaged: "
         "openvino_model.bin was changed (its SHA-256 is another); "
-        f"go back with `python scripts/export_model.py --output {versions.home} --rollback`"
+        f"go back with `python -m bot export --output {versions.home} --rollback`"
     )
 
 
@@ -118,7 +118,7 @@ def test_a_folder_without_a_manifest_is_not_verified(tmp_path: Path) -> None:
 
 def test_a_pointer_that_is_damaged_or_leads_nowhere_is_told(versions: ModelVersions) -> None:
     versions.switch("lost")
-    assert "names the version lost, which is not there" in complaint(versions.home)
+    assert "names the version lost, which does not exist" in complaint(versions.home)
     (versions.home / "current.json").write_text("{", encoding="utf-8")
     for use in (open_model_folder, read_choice, StartOrder):
         assert "current.json cannot be read (it is damaged)" in complaint(versions.home, use)

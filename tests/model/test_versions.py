@@ -115,7 +115,7 @@ def test_a_pointer_that_says_nothing_of_use_is_told_and_mended_by_the_next_switc
     with pytest.raises(ConfigurationError) as raised:
         current_model_folder(versions.home)
     assert f"{pointer_file(versions)} cannot be read (it is damaged)" in complaint(raised)
-    assert f"python scripts/export_model.py --output {versions.home} --rollback VERSION" in complaint(raised)
+    assert f"python -m bot export --output {versions.home} --rollback VERSION" in complaint(raised)
     for read in (lambda: versions.pointer, lambda: versions.choice, versions.roll_back):
         with pytest.raises(ConfigurationError, match="it is damaged"):
             read()
@@ -135,7 +135,7 @@ def test_a_current_version_that_is_not_there_is_named(versions: ModelVersions) -
     versions.switch("4-lost")
     with pytest.raises(ConfigurationError) as raised:
         current_model_folder(versions.home)
-    assert "names the version 4-lost, which is not there" in complaint(raised)
+    assert "names the version 4-lost, which does not exist" in complaint(raised)
     assert "--rollback VERSION" in complaint(raised)
 
 

@@ -166,7 +166,7 @@ async def test_a_file_that_was_changed_after_the_export_is_named_and_changes_not
                 await serving.replace()
             assert str(raised.value).startswith(
                 f"the version {version} in MODEL_DIR={versions.home} is damaged: {file} was changed (its SHA-256 is "
-                f"another); go back with `python scripts/export_model.py --output {versions.home} --rollback`"
+                f"another); go back with `python -m bot export --output {versions.home} --rollback`"
             )
             assert "\n" not in str(raised.value)
             assert serving.refusal is not None

@@ -138,7 +138,7 @@ async def test_trouble_with_the_pointer_is_told_once_and_does_not_end_the_watch(
     await look(watch)
     [line] = told.lines()
     assert "(first) goes on answering, not the version lost: " in line
-    assert "which is not there" in line
+    assert "which does not exist" in line
 
     with monkeypatch.context() as patch:
         patch.setattr("bot.serving.service.verify_model_folder", surprise)

@@ -114,7 +114,7 @@ async def test_a_version_that_was_refused_is_named_with_the_reason_and_the_way_o
     assert rows["Version"] == "first"
     assert rows["Refused"].startswith("version second: the version second in ")
     assert "openvino_model.bin is cut off" in rows["Refused"]
-    assert f"`python scripts/export_model.py --output {versions.home} --rollback`" in rows["Refused"]
+    assert f"`python -m bot export --output {versions.home} --rollback`" in rows["Refused"]
 
 
 async def test_it_fits_a_message_whatever_the_files_say(
