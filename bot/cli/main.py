@@ -61,7 +61,7 @@ def _program() -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=_program(), description="A Discord bot that talks through Phi-3.")
     parser.set_defaults(command=_run)
-    commands = parser.add_subparsers(title="commands", metavar="")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     run = commands.add_parser("run", help="run the bot on Discord (the default)")
     run.set_defaults(command=_run)
     demo = commands.add_parser("demo", help="try the bot on this machine, without Discord")

@@ -13,6 +13,7 @@ from typing import Any
 from bot.errors import ConfigurationError
 from bot.model import source
 from bot.model.commands import EXPORT, export_command, prebuilt_command, rollback_command
+from bot.model.config import ModelConfig, eos_token_ids
 from bot.model.generation_defaults import GenerationDefaults
 from bot.model.intermediate_representation import IntermediateRepresentation, read_intermediate_representation
 from bot.model.manifest import Manifest, read_manifest, wrong_files, wrong_sizes
@@ -185,14 +186,13 @@ def _manifest(folder: Path) -> Manifest | None:
 
 
 def _read(folder: Path, representation: IntermediateRepresentation) -> ModelFolder:
-    config = _load(folder / "config.json")
+    config, context_length, vocabulary_size = _read_config(folder)
     _load(folder / "tokenizer.json")
     generation_config = _load_optional(folder / "generation_config.json")
     exporter_config = _load_optional(folder / "openvino_config.json")
     noted = _load_optional(folder / source.FILE_NAME)
-    origin = _text(noted, "source") or _exported_from(exporter_config) or _text(config, "_name_or_path")
+    origin = _text(noted, "source") or _exported_from(exporter_config) or config.origin
     recipe = recipe_from_nncf(representation.weight_compression)
-    architectures = config.get("architectures")
     return ModelFolder(
         path=folder,
         version=folder.name if home_of(folder) else None,
@@ -203,14 +203,23 @@ def _read(folder: Path, representation: IntermediateRepresentation) -> ModelFold
         weight_format=_text(noted, "weight_format") or recipe.weight_format,
         recipe=_text(noted, "recipe") or recipe.line,
         size_bytes=(folder / "openvino_model.bin").stat().st_size,
-        context_length=_positive(folder, config, "max_position_embeddings"),
-        vocabulary_size=_positive(folder, config, "vocab_size"),
-        eos_token_ids=_eos_token_ids(generation_config) | _eos_token_ids(config),
+        context_length=context_length,
+        vocabulary_size=vocabulary_size,
+        eos_token_ids=eos_token_ids(generation_config) | config.eos_token_ids,
         generation_defaults=GenerationDefaults.read(generation_config),
-        architecture=architectures[0] if isinstance(architectures, list) and architectures else None,
-        model_type=_text(config, "model_type"),
+        architecture=config.architectures[0] if config.architectures else None,
+        model_type=config.model_type,
         report=read_report(folder),
     )
+
+
+def _read_config(folder: Path) -> tuple[ModelConfig, int, int]:
+    try:
+        config = ModelConfig.read(folder)
+        context_length, vocabulary_size = config.require("context_length", "vocabulary_size")
+    except ValueError as error:
+        raise _incomplete(folder, str(error)) from error
+    return config, context_length, vocabulary_size
 
 
 def _load(path: Path) -> Document:
@@ -225,18 +234,6 @@ def _load(path: Path) -> Document:
 
 def _load_optional(path: Path) -> Document:
     return _load(path) if path.exists() else {}
-
-
-def _positive(folder: Path, config: Document, key: str) -> int:
-    value = config.get(key)
-    if not isinstance(value, int) or value < 1:
-        raise _incomplete(folder, f"config.json has no usable {key}")
-    return value
-
-
-def _eos_token_ids(document: Document) -> frozenset[int]:
-    value = document.get("eos_token_id")
-    return frozenset(item for item in (value if isinstance(value, list) else [value]) if isinstance(item, int))
 
 
 def _exported_from(exporter_config: Document) -> str | None:

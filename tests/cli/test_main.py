@@ -203,7 +203,7 @@ async def test_help_lists_every_command(tmp_path: Path) -> None:
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("usage: python -m bot ")
     for command in ("run", "demo", "export", "prompt"):
-        assert f"\n  {command} " in done.out
+        assert f"\n    {command} " in done.out
 
 
 async def test_export_is_one_program_with_two_launchers(tmp_path: Path) -> None:

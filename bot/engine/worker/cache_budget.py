@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from bot.engine.worker.memory_limit import UsableMemory
 from bot.engine.worker.paged.prefix_cache import BLOCK_TOKENS, blocks_for
 from bot.errors import ConfigurationError, ModelDoesNotFitError
+from bot.model.config import ModelConfig
 
 WEIGHTS_FACTOR = 1.05
 """Memory for the weights over the size of their file. OpenVINO packs them anew for the processor, once.
@@ -57,14 +57,8 @@ class CacheShape:
         """
         path = model_dir / "config.json"
         try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-            heads = int(config["num_attention_heads"])
-            return cls(
-                layers=int(config["num_hidden_layers"]),
-                key_value_heads=int(config.get("num_key_value_heads") or heads),
-                head_size=int(config.get("head_dim") or int(config["hidden_size"]) // heads),
-            )
-        except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+            return cls(*ModelConfig.read(model_dir).require("layers", "key_value_heads", "head_size"))
+        except (OSError, ValueError) as error:
             raise ConfigurationError(
                 f"{path} does not give num_hidden_layers, num_attention_heads and hidden_size ({error!r}); "
                 "export the model again"
