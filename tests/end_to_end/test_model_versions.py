@@ -197,7 +197,7 @@ async def test_a_restart_with_a_bad_version_goes_on_with_the_one_before(
             await stage.ask(stage.ada, channel, "And of Italy?")
             assert len(await stage.remembered(channel)) == 2
             assert "**Version:** before\n**Refused:** version bad: " in await model_info(stage)
-            [warning] = [line for line in caplog.messages if "(before) answers, not the version bad: " in line]
+            [warning] = [line for line in caplog.messages if line.startswith("Version refused: version=bad serving=")]
             assert reason in warning
 
             versions.switch("before")

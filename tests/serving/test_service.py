@@ -95,7 +95,7 @@ async def test_conversations_fit_a_cache_that_is_shorter_than_the_context(servin
         pytest.param(
             "config.json",
             lambda config: re.sub(rb'"vocab_size": \d+', b'"vocab_size": 100', config),
-            r"the model does not answer a first question: token id \d+ is outside the vocabulary of 100",
+            r"the model does not answer a test question: token id \d+ is outside the vocabulary of 100",
             id="does not answer",
         ),
     ],
@@ -132,7 +132,7 @@ async def test_another_folder_takes_over_and_its_link_is_followed_anew_each_time
     first = process_id(serving)
     replacing = asyncio.create_task(serving.replace(link))
     await asyncio.sleep(0)
-    with pytest.raises(ConfigurationError, match="a model is being loaded already"):
+    with pytest.raises(ConfigurationError, match="another model is loading"):
         await serving.replace()
     assert (await replacing).startswith("SmolLM2-135M-Instruct answers now. It was loaded beside the old one in ")
 

@@ -56,7 +56,7 @@ async def started(memory: Memory, versions: ModelVersions) -> AsyncIterator[Mode
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What people were warned of, but for the cache that is small on purpose."""
     told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    return [line for line in told if not line.startswith("Memory allows ")]
+    return [line for line in told if not line.startswith("Context capped ")]
 
 
 async def test_a_version_that_is_not_complete_is_not_started_with(
@@ -75,8 +75,8 @@ async def test_a_version_that_is_not_complete_is_not_started_with(
 
     [line] = warnings(caplog)
     assert line.startswith(
-        f"SmolLM2-135M-Instruct (first) answers, not the version third: the version third in MODEL_DIR={versions.home} "
-        "is not complete: tokenizer.json has 1000 bytes, not "
+        "Version refused: version=third serving=SmolLM2-135M-Instruct (first) reason=the version third in "
+        f"MODEL_DIR={versions.home} is not complete: tokenizer.json has 1000 bytes, not "
     )
     assert line.endswith(serving.refusal.reason)
 
@@ -93,7 +93,7 @@ async def test_a_version_that_the_engine_refuses_is_left_for_the_one_before(
         assert engines() - before == {process_id(serving)}
         assert await answered(serving) is FinishReason.LENGTH
         [line] = warnings(caplog)
-        assert "(first) answers, not the version second: the model in " in line
+        assert "version=second serving=SmolLM2-135M-Instruct (first) reason=the model in " in line
         assert "NoSuchOperation" in line
 
         with pytest.raises(ConfigurationError, match="NoSuchOperation"):
@@ -125,7 +125,7 @@ async def test_a_version_with_a_changed_byte_is_not_started_with(
 async def test_a_bot_that_is_ended_does_not_read_on(memory: Memory, versions: ModelVersions) -> None:
     serving = make_serving(memory, versions.home, kv_cache_gigabytes=0.05)
     await serving.close()
-    with pytest.raises(ConfigurationError, match="the bot is being ended"):
+    with pytest.raises(ConfigurationError, match="the bot is shutting down"):
         await serving.replace()
 
 

@@ -26,6 +26,7 @@ __all__ = ["memory", "small_model_dir"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WEIGHTS = "openvino_model.bin"
+FIRST = "SmolLM2-135M-Instruct (first)"
 
 
 @pytest.fixture
@@ -86,7 +87,9 @@ async def test_another_version_is_taken_up_and_a_refused_one_not_tried_until_the
     versions.switch("good")
     await look(watch)
     [line] = told.lines()
-    assert line.startswith("SmolLM2-135M-Instruct (good) answers now. It was loaded beside the old one in ")
+    assert line.startswith(
+        "Version loaded: SmolLM2-135M-Instruct (good) answers now. It was loaded beside the old one in "
+    )
     assert serving.folder.version == "good"
     good = process_id(serving)
     assert good != first
@@ -94,7 +97,9 @@ async def test_another_version_is_taken_up_and_a_refused_one_not_tried_until_the
     versions.switch("bad")
     await look(watch)
     [line] = told.lines()
-    assert line.startswith("SmolLM2-135M-Instruct (good) goes on answering, not the version bad: the version bad in ")
+    assert line.startswith(
+        "Version refused: version=bad serving=SmolLM2-135M-Instruct (good) reason=the version bad in "
+    )
     assert f"{WEIGHTS} was changed" in line
     assert refused(serving) == "bad"
     versions.switch("bad")
@@ -121,7 +126,7 @@ async def test_trouble_with_the_pointer_is_told_once_and_does_not_end_the_watch(
         pointer.write_text(content, encoding="utf-8")
         await look(watch)
     [line] = told.lines()
-    assert line.startswith(f"SmolLM2-135M-Instruct (first) goes on answering: {pointer} cannot be read (it is damaged)")
+    assert line.startswith(f"Version pointer unusable: serving={FIRST} reason={pointer} cannot be read (it is damaged)")
 
     pointer.unlink()
     await look(watch)
@@ -137,14 +142,14 @@ async def test_trouble_with_the_pointer_is_told_once_and_does_not_end_the_watch(
     versions.switch("lost")
     await look(watch)
     [line] = told.lines()
-    assert "(first) goes on answering, not the version lost: " in line
+    assert f"Version refused: version=lost serving={FIRST} reason=" in line
     assert "which does not exist" in line
 
     with monkeypatch.context() as patch:
         patch.setattr("bot.serving.service.verify_model_folder", surprise)
         versions.switch("good")
         await look(watch)
-        assert told.lines() == ["SmolLM2-135M-Instruct (first) goes on answering, not the version good"]
+        assert told.lines() == [f"Version failed to load: version=good serving={FIRST}"]
     assert process_id(serving) == first
 
     versions.switch("good")
