@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class VersionWatcher:
-    """Polls the pointer and loads the version that it names; a refused version is retried when the pointer is rewritten.
+    """Polls the pointer and loads the version that it names; a refused one again only after the pointer is rewritten.
 
     A folder without versions is not followed: its files are written one by one, and only their writer knows when they
     are complete. `/model reload` is for that.

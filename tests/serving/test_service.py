@@ -28,9 +28,9 @@ from bot.metrics.prometheus import PrometheusMetrics
 from bot.serving.service import ModelService
 from tests.conversation.memory import Memory, person
 from tests.serving.served import answered, broken, engines, make_serving, memory, process_id, until
-from tests.small_model import small_model_dir
+from tests.tiny_chat_model import CONTEXT_LENGTH, chat_model_dir
 
-__all__ = ["memory", "small_model_dir"]
+__all__ = ["chat_model_dir", "memory"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -38,18 +38,18 @@ OUTSIDE = "PROCESSES_OUTSIDE_OF_THE_CONTAINER"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def serving(memory: Memory, small_model_dir: Path) -> AsyncIterator[ModelService]:
+async def serving(memory: Memory, chat_model_dir: Path) -> AsyncIterator[ModelService]:
     """A model that answers, with a cache for less than its context."""
-    serving = make_serving(memory, small_model_dir, kv_cache_gigabytes=0.05)
+    serving = make_serving(memory, chat_model_dir, kv_cache_gigabytes=0.05)
     await serving.start(lambda _: None)
     yield serving
     await serving.close()
 
 
 @pytest.fixture(scope="module")
-def copy(small_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def copy(chat_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another folder with the same model."""
-    return Path(shutil.copytree(small_model_dir, tmp_path_factory.mktemp("models") / "copy")).resolve()
+    return Path(shutil.copytree(chat_model_dir, tmp_path_factory.mktemp("models") / "copy")).resolve()
 
 
 @contextmanager
@@ -75,8 +75,8 @@ async def turns_of_ada(serving: ModelService) -> int:
 
 async def test_conversations_fit_a_cache_that_is_shorter_than_the_context(serving: ModelService) -> None:
     assert serving.facts is not None
-    assert serving.folder.context_length == 8192
-    assert serving.answering.model.budget.context_length == serving.facts.cache_tokens < 8192
+    assert serving.folder.context_length == CONTEXT_LENGTH
+    assert serving.answering.model.budget.context_length == serving.facts.cache_tokens < CONTEXT_LENGTH
 
 
 @pytest.mark.parametrize(
@@ -119,11 +119,11 @@ async def test_a_folder_that_is_not_there_changes_nothing(serving: ModelService,
 
 
 async def test_another_folder_takes_over_and_its_link_is_followed_anew_each_time(
-    serving: ModelService, small_model_dir: Path, copy: Path, tmp_path: Path
+    serving: ModelService, chat_model_dir: Path, copy: Path, tmp_path: Path
 ) -> None:
     link = tmp_path / "current"
     try:
-        link.symlink_to(small_model_dir, target_is_directory=True)
+        link.symlink_to(chat_model_dir, target_is_directory=True)
     except OSError:
         pytest.skip("this system does not let this user make links")
     await answered(serving)
@@ -134,11 +134,11 @@ async def test_another_folder_takes_over_and_its_link_is_followed_anew_each_time
     await asyncio.sleep(0)
     with pytest.raises(ConfigurationError, match="another model is loading"):
         await serving.replace()
-    assert (await replacing).startswith("SmolLM2-135M-Instruct answers now. It was loaded beside the old one in ")
+    assert (await replacing).startswith("tiny-chat answers now. It was loaded beside the old one in ")
 
     second = process_id(serving)
     assert second != first
-    assert serving.folder.path == small_model_dir
+    assert serving.folder.path == chat_model_dir
     assert serving.facts is not None
     assert serving.answering.model.budget.context_length == serving.facts.cache_tokens
     await until(lambda: engines().isdisjoint({first}))
@@ -155,9 +155,9 @@ async def test_another_folder_takes_over_and_its_link_is_followed_anew_each_time
     assert await turns_of_ada(serving) == turns + 1
 
 
-async def test_close_ends_a_model_that_is_being_loaded(memory: Memory, small_model_dir: Path) -> None:
+async def test_close_ends_a_model_that_is_being_loaded(memory: Memory, chat_model_dir: Path) -> None:
     before = engines()
-    serving = make_serving(memory, small_model_dir)
+    serving = make_serving(memory, chat_model_dir)
     replacing = asyncio.create_task(serving.replace())
     await until(lambda: engines() > before)
     await serving.close()
@@ -184,9 +184,9 @@ async def test_a_model_without_end_tokens_is_told(memory: Memory, copy: Path) ->
     assert make_serving(memory, copy).can_stop
 
 
-async def test_a_system_prompt_that_leaves_no_room_is_refused(memory: Memory, small_model_dir: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"SYSTEM_PROMPT takes 5,0.* tokens, more than half of the 8,184"):
-        make_serving(memory, small_model_dir, system_prompt="word " * 5000)
+async def test_a_system_prompt_that_leaves_no_room_is_refused(memory: Memory, chat_model_dir: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"SYSTEM_PROMPT takes [\d,]+ tokens, more than half of the 8,184"):
+        make_serving(memory, chat_model_dir, system_prompt="word " * 5000)
 
 
 def run_in_a_small_container(connection: Connection, options: EngineOptions) -> None:
@@ -223,12 +223,12 @@ async def replace_under_load(serving: ModelService, folder: Path) -> str:
 
 
 async def test_where_memory_holds_one_model_answers_pause_and_nobody_is_lost(
-    memory: Memory, small_model_dir: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+    memory: Memory, chat_model_dir: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(child, "run", run_in_a_small_container)
     others = engines()
     monkeypatch.setenv(OUTSIDE, " ".join(map(str, others)))
-    serving = make_serving(memory, small_model_dir, kv_cache_gigabytes=0.05, max_batch=1)
+    serving = make_serving(memory, chat_model_dir, kv_cache_gigabytes=0.05, max_batch=1)
     await serving.start(lambda _: None)
     first = process_id(serving)
 
@@ -237,14 +237,12 @@ async def test_where_memory_holds_one_model_answers_pause_and_nobody_is_lost(
 
     again = process_id(serving)
     assert again != first, "the old one had to leave, and came back"
-    assert serving.folder.path == small_model_dir
+    assert serving.folder.path == chat_model_dir
     turns = await turns_of_ada(serving)
 
     line = await replace_under_load(serving, copy)
 
-    assert re.fullmatch(
-        r"SmolLM2-135M-Instruct answers now\. Memory holds one model only, so answers paused for \d+ s\.", line
-    )
+    assert re.fullmatch(r"tiny-chat answers now\. Memory holds one model only, so answers paused for \d+ s\.", line)
     assert serving.folder.path == copy
     assert engines() - others == {process_id(serving)}
     assert await turns_of_ada(serving) > turns

@@ -17,9 +17,9 @@ from bot.serving.service import ModelService
 from tests.conversation.memory import Memory
 from tests.serving.served import answered, broken, engines, make_serving, memory, process_id
 from tests.serving.versions_of_small_model import add_version, change_file, cut_off, with_another_bit
-from tests.small_model import small_model_dir
+from tests.tiny_chat_model import chat_model_dir
 
-__all__ = ["memory", "small_model_dir"]
+__all__ = ["chat_model_dir", "memory"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,10 +35,10 @@ def shorter(content: bytes) -> bytes:
 
 
 @pytest.fixture
-def versions(small_model_dir: Path, tmp_path: Path) -> ModelVersions:
+def versions(chat_model_dir: Path, tmp_path: Path) -> ModelVersions:
     """One version, which is good and answers."""
     versions = ModelVersions(tmp_path / "home")
-    add_version(versions, "first", small_model_dir)
+    add_version(versions, "first", chat_model_dir)
     versions.switch("first")
     return versions
 
@@ -60,10 +60,10 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 async def test_a_version_that_is_not_complete_is_not_started_with(
-    memory: Memory, versions: ModelVersions, small_model_dir: Path, caplog: pytest.LogCaptureFixture
+    memory: Memory, versions: ModelVersions, chat_model_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("second", "third"):
-        add_version(versions, name, small_model_dir, damaged_by=("tokenizer.json", cut_off))
+        add_version(versions, name, chat_model_dir, damaged_by=("tokenizer.json", cut_off))
         versions.switch(name)
 
     async with started(memory, versions) as serving:
@@ -75,17 +75,17 @@ async def test_a_version_that_is_not_complete_is_not_started_with(
 
     [line] = warnings(caplog)
     assert line.startswith(
-        "Version refused: version=third serving=SmolLM2-135M-Instruct (first) reason=the version third in "
+        "Version refused: version=third serving=tiny-chat (first) reason=the version third in "
         f"MODEL_DIR={versions.home} is not complete: tokenizer.json has 1000 bytes, not "
     )
     assert line.endswith(serving.refusal.reason)
 
 
 async def test_a_version_that_the_engine_refuses_is_left_for_the_one_before(
-    memory: Memory, versions: ModelVersions, small_model_dir: Path, caplog: pytest.LogCaptureFixture
+    memory: Memory, versions: ModelVersions, chat_model_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = engines()
-    add_version(versions, "second", small_model_dir, built_with=UNLOADABLE)
+    add_version(versions, "second", chat_model_dir, built_with=UNLOADABLE)
     versions.switch("second")
 
     async with started(memory, versions) as serving:
@@ -93,7 +93,7 @@ async def test_a_version_that_the_engine_refuses_is_left_for_the_one_before(
         assert engines() - before == {process_id(serving)}
         assert await answered(serving) is FinishReason.LENGTH
         [line] = warnings(caplog)
-        assert "version=second serving=SmolLM2-135M-Instruct (first) reason=the model in " in line
+        assert "version=second serving=tiny-chat (first) reason=the model in " in line
         assert "NoSuchOperation" in line
 
         with pytest.raises(ConfigurationError, match="NoSuchOperation"):
@@ -101,17 +101,17 @@ async def test_a_version_that_the_engine_refuses_is_left_for_the_one_before(
         assert serving.folder.version == "first"
         change_file(versions.folder("second") / "openvino_model.xml", mended)
         write_manifest(versions.folder("second"))
-        assert (await serving.replace()).startswith("SmolLM2-135M-Instruct (second) answers now. ")
+        assert (await serving.replace()).startswith("tiny-chat (second) answers now. ")
         assert serving.folder.version == "second"
         assert serving.refusal is None
     assert engines() == before
 
 
 async def test_a_version_with_a_changed_byte_is_not_started_with(
-    memory: Memory, versions: ModelVersions, small_model_dir: Path
+    memory: Memory, versions: ModelVersions, chat_model_dir: Path
 ) -> None:
     before = engines()
-    add_version(versions, "second", small_model_dir, damaged_by=("openvino_model.bin", with_another_bit))
+    add_version(versions, "second", chat_model_dir, damaged_by=("openvino_model.bin", with_another_bit))
     versions.switch("second")
     async with started(memory, versions) as serving:
         assert serving.folder.version == "first"
@@ -130,12 +130,12 @@ async def test_a_bot_that_is_ended_does_not_read_on(memory: Memory, versions: Mo
 
 
 async def test_where_no_version_works_the_current_one_s_refusal_is_told(
-    memory: Memory, small_model_dir: Path, tmp_path: Path
+    memory: Memory, chat_model_dir: Path, tmp_path: Path
 ) -> None:
     before = engines()
     versions = ModelVersions(tmp_path / "home")
     for name, damage in (("first", ("config.json", shorter)), ("second", None), ("third", None)):
-        add_version(versions, name, small_model_dir, built_with=UNLOADABLE, damaged_by=damage)
+        add_version(versions, name, chat_model_dir, built_with=UNLOADABLE, damaged_by=damage)
         versions.switch(name)
     serving = make_serving(memory, versions.home, kv_cache_gigabytes=0.05)
     try:
@@ -153,11 +153,11 @@ async def test_where_no_version_works_the_current_one_s_refusal_is_told(
 
 
 async def test_a_file_that_was_changed_after_the_export_is_named_and_changes_nothing(
-    memory: Memory, versions: ModelVersions, small_model_dir: Path
+    memory: Memory, versions: ModelVersions, chat_model_dir: Path
 ) -> None:
     template = "tokenizer_config.json"
-    add_version(versions, "second", small_model_dir, damaged_by=("openvino_model.bin", with_another_bit))
-    add_version(versions, "third", small_model_dir, damaged_by=(template, lambda text: text.replace(b"Smol", b"Tall")))
+    add_version(versions, "second", chat_model_dir, damaged_by=("openvino_model.bin", with_another_bit))
+    add_version(versions, "third", chat_model_dir, damaged_by=(template, with_another_bit))
     async with started(memory, versions) as serving:
         process, processes = process_id(serving), engines()
         for version, file in (("second", "openvino_model.bin"), ("third", template)):
@@ -183,10 +183,10 @@ async def test_a_file_that_was_changed_after_the_export_is_named_and_changes_not
 
 
 async def test_a_folder_without_versions_has_no_version_to_refuse(
-    memory: Memory, small_model_dir: Path, tmp_path: Path
+    memory: Memory, chat_model_dir: Path, tmp_path: Path
 ) -> None:
     versions = ModelVersions(tmp_path)
-    add_version(versions, "plain", small_model_dir)  # and no pointer
+    add_version(versions, "plain", chat_model_dir)  # and no pointer
     serving = make_serving(memory, versions.folder("plain"))
     change_file(versions.folder("plain") / "openvino_model.bin", with_another_bit)
     with pytest.raises(ConfigurationError, match=r"is damaged: openvino_model\.bin was changed .*; make it again with"):

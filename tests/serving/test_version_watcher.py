@@ -19,23 +19,23 @@ from bot.serving.version_watcher import VersionWatcher
 from tests.conversation.memory import Memory
 from tests.serving.served import answered, engines, make_serving, memory, process_id, until
 from tests.serving.versions_of_small_model import add_version, change_file, with_another_bit
-from tests.small_model import small_model_dir
+from tests.tiny_chat_model import chat_model_dir
 
-__all__ = ["memory", "small_model_dir"]
+__all__ = ["chat_model_dir", "memory"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WEIGHTS = "openvino_model.bin"
-FIRST = "SmolLM2-135M-Instruct (first)"
+FIRST = "tiny-chat (first)"
 
 
 @pytest.fixture
-def versions(small_model_dir: Path, tmp_path: Path) -> ModelVersions:
+def versions(chat_model_dir: Path, tmp_path: Path) -> ModelVersions:
     """A first version, which answers; a good second one, and a bad third one."""
     versions = ModelVersions(tmp_path / "home")
-    add_version(versions, "first", small_model_dir)
-    add_version(versions, "good", small_model_dir)
-    add_version(versions, "bad", small_model_dir, damaged_by=(WEIGHTS, with_another_bit))
+    add_version(versions, "first", chat_model_dir)
+    add_version(versions, "good", chat_model_dir)
+    add_version(versions, "bad", chat_model_dir, damaged_by=(WEIGHTS, with_another_bit))
     versions.switch("first")
     return versions
 
@@ -74,7 +74,7 @@ def refused(serving: ModelService) -> str | None:
 
 async def look(watch: VersionWatcher, times: int = 3) -> None:
     for _ in range(times):
-        await watch.look()
+        await watch.poll()
 
 
 async def test_another_version_is_taken_up_and_a_refused_one_not_tried_until_the_pointer_is_written(
@@ -87,9 +87,7 @@ async def test_another_version_is_taken_up_and_a_refused_one_not_tried_until_the
     versions.switch("good")
     await look(watch)
     [line] = told.lines()
-    assert line.startswith(
-        "Version loaded: SmolLM2-135M-Instruct (good) answers now. It was loaded beside the old one in "
-    )
+    assert line.startswith("Version loaded: tiny-chat (good) answers now. It was loaded beside the old one in ")
     assert serving.folder.version == "good"
     good = process_id(serving)
     assert good != first
@@ -97,9 +95,7 @@ async def test_another_version_is_taken_up_and_a_refused_one_not_tried_until_the
     versions.switch("bad")
     await look(watch)
     [line] = told.lines()
-    assert line.startswith(
-        "Version refused: version=bad serving=SmolLM2-135M-Instruct (good) reason=the version bad in "
-    )
+    assert line.startswith("Version refused: version=bad serving=tiny-chat (good) reason=the version bad in ")
     assert f"{WEIGHTS} was changed" in line
     assert refused(serving) == "bad"
     versions.switch("bad")
@@ -162,11 +158,11 @@ def surprise(_folder: Path) -> None:
 
 
 async def test_a_reload_by_command_comes_first_and_another_folder_is_followed_from_then_on(
-    serving: ModelService, versions: ModelVersions, small_model_dir: Path, tmp_path: Path, told: Told
+    serving: ModelService, versions: ModelVersions, chat_model_dir: Path, tmp_path: Path, told: Told
 ) -> None:
     watch, others = VersionWatcher(serving), ModelVersions(tmp_path / "other")
     for name in ("here", "there"):
-        add_version(others, name, small_model_dir)
+        add_version(others, name, chat_model_dir)
     others.switch("here")
 
     before = engines()
@@ -193,15 +189,15 @@ async def test_a_reload_by_command_comes_first_and_another_folder_is_followed_fr
 
 
 async def test_a_folder_that_was_exported_by_hand_is_followed_from_its_first_version_on(
-    memory: Memory, small_model_dir: Path, tmp_path: Path, told: Told
+    memory: Memory, chat_model_dir: Path, tmp_path: Path, told: Told
 ) -> None:
     versions = ModelVersions(tmp_path / "home")
-    shutil.copytree(small_model_dir, versions.home)
+    shutil.copytree(chat_model_dir, versions.home)
     serving = make_serving(memory, versions.home, kv_cache_gigabytes=0.05)
     try:
         await serving.start(lambda _: None)
         watch = VersionWatcher(serving)
-        add_version(versions, "exported", small_model_dir)
+        add_version(versions, "exported", chat_model_dir)
         await look(watch)
         assert (serving.folder.version, told.lines()) == (None, [])
         versions.switch("exported")
