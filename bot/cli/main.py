@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     prepare_process()
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == ["export"]:
+    if list(arguments[:1]) == ["export"]:
         from bot.cli.export import export
 
         return export(arguments[1:], program=f"{_program()} export")
