@@ -134,7 +134,7 @@ async def test_a_version_that_was_corrupted_never_answers(
     info = await model_info(stage)
     assert f"**Version:** {version}\n" in info
     assert "**Refused:** version corrupted: " in info
-    assert "openvino_model.bin was changed (its SHA-256 is another); go back with `python scripts/" in info
+    assert "openvino_model.bin has changed (its SHA-256 differs); go back with `python -m bot export" in info
 
     assert versions.roll_back() == version
     await until(lambda: serving(stage).refusal is None)
@@ -165,7 +165,7 @@ async def test_a_pointer_that_is_damaged_is_told_and_the_next_version_taken_up(
 @pytest.mark.parametrize(
     ("built_with", "damaged_by", "reason"),
     [
-        (None, ("openvino_model.bin", cut_off), "is not complete: openvino_model.bin is cut off"),
+        (None, ("openvino_model.bin", cut_off), "is incomplete: openvino_model.bin is cut off"),
         (("openvino_model.xml", broken), None, "does not load: "),
     ],
     ids=["not complete", "the engine refuses it"],

@@ -111,7 +111,7 @@ def test_a_damaged_version_is_told_and_never_gone_back_to(versions: ModelVersion
     damage(versions, LATER)
     good, text = told(versions)
     assert not good
-    assert f"{LATER}: openvino_model.bin was changed (its SHA-256 is another)\n" in text
+    assert f"{LATER}: openvino_model.bin has changed (its SHA-256 differs)\n" in text
     assert f"{LATEST}: every file is as it was exported\n" in text
     assert told(versions, LATEST)[0]
     with pytest.raises(ConfigurationError, match=f"{LATER} is damaged, and what answers is as it was"):

@@ -109,7 +109,7 @@ def test_each_missing_or_empty_file_is_named(folder: Path, name: str) -> None:
     assert f"python -m bot export --model microsoft/Phi-3-mini-4k-instruct --output {folder}" in line
     assert "--rollback" not in line, "there is nothing to go back to"
     (folder / name).unlink()
-    assert re.search(rf"not complete: {re.escape(name)} is missing;", complaint(folder))
+    assert re.search(rf"incomplete: {re.escape(name)} is missing;", complaint(folder))
 
 
 def test_all_missing_files_are_named_at_once(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_one_byte_that_was_changed_is_found_by_reading(folder: Path, place: int)
     (folder / "openvino_model.bin").write_bytes(changed)
     read: list[str] = []
     assert wrong_sizes(folder, manifest) == []
-    assert wrong_files(folder, manifest, read.append) == ["openvino_model.bin was changed (its SHA-256 is another)"]
+    assert wrong_files(folder, manifest, read.append) == ["openvino_model.bin has changed (its SHA-256 differs)"]
     assert read == ["config.json", "openvino_model.bin"], "nothing of empty.txt has to be read"
 
 

@@ -68,22 +68,22 @@ def test_a_version_that_is_not_complete_says_how_to_go_back(versions: ModelVersi
     cut_off(versions.folder("second") / name)
     home = versions.home
     assert complaint(home) == (
-        f"the version second in MODEL_DIR={home} is not complete: {what}; "
-        f"go back with `python -m bot export --output {home} --rollback`, or make another with "
+        f"the version second in MODEL_DIR={home} is incomplete: {what}; "
+        f"go back with `python -m bot export --output {home} --rollback`, or export again with "
         f"`python -m bot export --model microsoft/Phi-3-mini-4k-instruct --output {home}`"
     )
 
 
 def test_a_file_that_only_the_manifest_knows_must_be_there(versions: ModelVersions) -> None:
     (versions.folder("second") / "generation_config.json").unlink()
-    assert "is not complete: generation_config.json is missing; go back with" in complaint(versions.home)
+    assert "is incomplete: generation_config.json is missing; go back with" in complaint(versions.home)
 
 
 def test_a_manifest_that_is_damaged_is_told(versions: ModelVersions) -> None:
     cut_off(versions.folder("second") / "openvino_config.json")
     (versions.folder("second") / "manifest.json").write_bytes(b"{")
     assert "second in" in complaint(versions.home)
-    assert "is not complete: manifest.json is damaged; go back" in complaint(versions.home)
+    assert "is incomplete: manifest.json is damaged; go back" in complaint(versions.home)
     assert "manifest.json is damaged" in complaint(versions.folder("second"), verify_model_folder)
 
 
@@ -93,7 +93,7 @@ def test_a_folder_with_a_manifest_but_without_versions_is_made_again(tmp_path: P
     cut_off(folder / "openvino_config.json")
     again = f"again with `python -m bot export --model microsoft/Phi-3-mini-4k-instruct --output {folder}`"
     line = complaint(folder)
-    assert line.startswith(f"the model folder MODEL_DIR={folder} is not complete: openvino_config.json has ")
+    assert line.startswith(f"the model folder MODEL_DIR={folder} is incomplete: openvino_config.json has ")
     assert line.endswith(again)
     assert complaint(folder, verify_model_folder).endswith(again)
 
@@ -105,7 +105,7 @@ def test_a_byte_that_was_changed_is_found_only_where_every_file_is_read(versions
     line = complaint(versions.folder("second"), verify_model_folder)
     assert line.startswith(
         f"the version second in MODEL_DIR={versions.home} is damaged: "
-        "openvino_model.bin was changed (its SHA-256 is another); "
+        "openvino_model.bin has changed (its SHA-256 differs); "
         f"go back with `python -m bot export --output {versions.home} --rollback`"
     )
 

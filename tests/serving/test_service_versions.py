@@ -76,7 +76,7 @@ async def test_a_version_that_is_not_complete_is_not_started_with(
     [line] = warnings(caplog)
     assert line.startswith(
         "Version refused: version=third serving=tiny-chat (first) reason=the version third in "
-        f"MODEL_DIR={versions.home} is not complete: tokenizer.json has 1000 bytes, not "
+        f"MODEL_DIR={versions.home} is incomplete: tokenizer.json has 1000 bytes, not "
     )
     assert line.endswith(serving.refusal.reason)
 
@@ -118,7 +118,7 @@ async def test_a_version_with_a_changed_byte_is_not_started_with(
         assert engines() - before == {process_id(serving)}, "the engine that was loading it has ended"
         assert await answered(serving) is FinishReason.LENGTH
         assert serving.refusal is not None
-        assert "openvino_model.bin was changed (its SHA-256 is another)" in serving.refusal.reason
+        assert "openvino_model.bin has changed (its SHA-256 differs)" in serving.refusal.reason
     assert engines() == before
 
 
@@ -148,7 +148,7 @@ async def test_where_no_version_works_the_current_one_s_refusal_is_told(
 
     change_file(versions.folder("third") / "openvino_model.bin", cut_off)
     change_file(versions.folder("second") / "tokenizer.json", cut_off)
-    with pytest.raises(ConfigurationError, match=r"version third in .* is not complete: openvino_model\.bin is cut"):
+    with pytest.raises(ConfigurationError, match=r"version third in .* is incomplete: openvino_model\.bin is cut"):
         make_serving(memory, versions.home)
 
 
@@ -165,8 +165,8 @@ async def test_a_file_that_was_changed_after_the_export_is_named_and_changes_not
             with pytest.raises(ConfigurationError) as raised:
                 await serving.replace()
             assert str(raised.value).startswith(
-                f"the version {version} in MODEL_DIR={versions.home} is damaged: {file} was changed (its SHA-256 is "
-                f"another); go back with `python -m bot export --output {versions.home} --rollback`"
+                f"the version {version} in MODEL_DIR={versions.home} is damaged: {file} has changed (its SHA-256 "
+                f"differs); go back with `python -m bot export --output {versions.home} --rollback`"
             )
             assert "\n" not in str(raised.value)
             assert serving.refusal is not None
@@ -189,6 +189,6 @@ async def test_a_folder_without_versions_has_no_version_to_refuse(
     add_version(versions, "plain", chat_model_dir)  # and no pointer
     serving = make_serving(memory, versions.folder("plain"))
     change_file(versions.folder("plain") / "openvino_model.bin", with_another_bit)
-    with pytest.raises(ConfigurationError, match=r"is damaged: openvino_model\.bin was changed .*; make it again with"):
+    with pytest.raises(ConfigurationError, match=r"is damaged: openvino_model\.bin has changed .* again with"):
         await serving.replace()
     assert serving.refusal is None

@@ -96,7 +96,7 @@ async def test_another_version_is_taken_up_and_a_refused_one_not_tried_until_the
     await look(watch)
     [line] = told.lines()
     assert line.startswith("Version refused: version=bad serving=tiny-chat (good) reason=the version bad in ")
-    assert f"{WEIGHTS} was changed" in line
+    assert f"{WEIGHTS} has changed" in line
     assert refused(serving) == "bad"
     versions.switch("bad")
     await look(watch)
