@@ -1,4 +1,4 @@
-"""The real SmolLM2 folder: its facts, its token ids and its answer."""
+"""The real SmolLM2 folder: what it says, its token ids and its answer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ print(json.dumps(handle.read_all()[0].generated_ids))
 """
 
 
-def test_facts(small_model_dir: Path) -> None:  # noqa: F811
+def test_the_folder_describes_the_model(small_model_dir: Path) -> None:  # noqa: F811
     folder = open_model_folder(small_model_dir)
     assert folder.path == small_model_dir
     assert folder.name == "SmolLM2-135M-Instruct"
@@ -74,5 +74,5 @@ def test_openvino_genai_answers_from_the_folder(small_model_dir: Path) -> None: 
         [sys.executable, "-c", GENERATE, str(small_model_dir), ids], capture_output=True, text=True, check=True
     )
     answer = json.loads(finished.stdout.splitlines()[-1])
-    # How it goes on differs from processor to processor.
+    # The rest differs between processors.
     assert tokenizer.decode(answer).startswith("The capital of France is Paris")
