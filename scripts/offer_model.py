@@ -1,4 +1,4 @@
-"""Offer to fetch a model where there is none yet: what `make run` does before it starts the bot."""
+"""Offer to download a model if there is none: `make run` does this before it starts the bot."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.settings import load_settings
 
 
 def main() -> int:
-    """Ask on a terminal, and fetch the model unless the answer is no. Return the exit code."""
+    """Ask on a terminal, download the model unless the answer is no, and return the exit code."""
     prepare_process()
     try:
         settings = load_settings()

@@ -1,4 +1,4 @@
-"""One model takes another's place, or does not and changes nothing: with real models in real engine processes."""
+"""Another model takes over, or fails and changes nothing: in real engine processes."""
 
 from __future__ import annotations
 
@@ -27,19 +27,17 @@ from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.serving.service import ModelService
 from tests.conversation.memory import Memory, person
-from tests.serving.served import answered, broken, engines, make_serving, memory, process_id, until
-from tests.tiny_chat_model import CONTEXT_LENGTH, chat_model_dir
-
-__all__ = ["chat_model_dir", "memory"]
+from tests.serving.served import answered, broken, engines, make_serving, process_id, until
+from tests.tiny_chat_model import CONTEXT_LENGTH
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-OUTSIDE = "PROCESSES_OUTSIDE_OF_THE_CONTAINER"
+OTHER_PROCESSES = "PROCESSES_OUTSIDE_OF_THE_CONTAINER"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def serving(memory: Memory, chat_model_dir: Path) -> AsyncIterator[ModelService]:
-    """A model that answers, with a cache for less than its context."""
+    """A served model whose KV cache is shorter than its context."""
     serving = make_serving(memory, chat_model_dir, kv_cache_gigabytes=0.05)
     await serving.start(lambda _: None)
     yield serving
@@ -48,13 +46,13 @@ async def serving(memory: Memory, chat_model_dir: Path) -> AsyncIterator[ModelSe
 
 @pytest.fixture(scope="module")
 def copy(chat_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another folder with the same model."""
+    """Another folder with the same model, which tests may change for a while."""
     return Path(shutil.copytree(chat_model_dir, tmp_path_factory.mktemp("models") / "copy")).resolve()
 
 
 @contextmanager
 def changed(path: Path, change: Callable[[bytes], bytes]) -> Iterator[None]:
-    """Change a file for as long as the block lasts."""
+    """Change a file while the block runs."""
     content = path.read_bytes()
     path.write_bytes(change(content))
     try:
@@ -64,16 +62,16 @@ def changed(path: Path, change: Callable[[bytes], bytes]) -> Iterator[None]:
 
 
 def without(*names: str) -> Callable[[bytes], bytes]:
-    """Leave these out of a JSON object."""
+    """Drop keys from a JSON object."""
     return lambda content: json.dumps({k: v for k, v in json.loads(content).items() if k not in names}).encode()
 
 
 async def turns_of_ada(serving: ModelService) -> int:
-    """How many turns Ada's next question would continue."""
+    """The length of the branch that Ada's next question continues."""
     return len((await serving.answering.conversations.peek(ConversationKey(person("Ada")))).branch)
 
 
-async def test_conversations_fit_a_cache_that_is_shorter_than_the_context(serving: ModelService) -> None:
+async def test_a_short_cache_caps_the_context(serving: ModelService) -> None:
     assert serving.facts is not None
     assert serving.folder.context_length == CONTEXT_LENGTH
     assert serving.answering.model.budget.context_length == serving.facts.cache_tokens < CONTEXT_LENGTH
@@ -111,14 +109,14 @@ async def test_a_model_that_cannot_answer_changes_nothing(
     assert await answered(serving) is FinishReason.LENGTH
 
 
-async def test_a_folder_that_is_not_there_changes_nothing(serving: ModelService, tmp_path: Path) -> None:
+async def test_a_missing_folder_changes_nothing(serving: ModelService, tmp_path: Path) -> None:
     before = process_id(serving)
     with pytest.raises(ConfigurationError, match="there is no model folder"):
         await serving.replace(tmp_path / "nowhere")
     assert process_id(serving) == before
 
 
-async def test_another_folder_takes_over_and_its_link_is_followed_anew_each_time(
+async def test_another_folder_takes_over_and_each_reload_follows_its_link(
     serving: ModelService, chat_model_dir: Path, copy: Path, tmp_path: Path
 ) -> None:
     link = tmp_path / "current"
@@ -155,7 +153,7 @@ async def test_another_folder_takes_over_and_its_link_is_followed_anew_each_time
     assert await turns_of_ada(serving) == turns + 1
 
 
-async def test_close_ends_a_model_that_is_being_loaded(memory: Memory, chat_model_dir: Path) -> None:
+async def test_close_ends_a_loading_model(memory: Memory, chat_model_dir: Path) -> None:
     before = engines()
     serving = make_serving(memory, chat_model_dir)
     replacing = asyncio.create_task(serving.replace())
@@ -166,8 +164,8 @@ async def test_close_ends_a_model_that_is_being_loaded(memory: Memory, chat_mode
         await replacing
 
 
-async def test_a_model_without_end_tokens_is_told(memory: Memory, copy: Path) -> None:
-    plain = (
+async def test_a_model_without_stop_tokens_cannot_stop(memory: Memory, copy: Path) -> None:
+    template = (
         "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}> {% endif %}"
     )
     with (
@@ -175,7 +173,7 @@ async def test_a_model_without_end_tokens_is_told(memory: Memory, copy: Path) ->
         changed(copy / "generation_config.json", without("eos_token_id")),
         changed(
             copy / "tokenizer_config.json",
-            lambda content: json.dumps({**json.loads(content), "chat_template": plain}).encode(),
+            lambda content: json.dumps({**json.loads(content), "chat_template": template}).encode(),
         ),
     ):
         endless = make_serving(memory, copy)
@@ -189,9 +187,9 @@ async def test_a_system_prompt_that_leaves_no_room_is_refused(memory: Memory, ch
         make_serving(memory, chat_model_dir, system_prompt="word " * 5000)
 
 
-def run_in_a_small_container(connection: Connection, options: EngineOptions) -> None:
-    """Be an engine process in a control group whose memory another one takes up as soon as its cache is full."""
-    outside = {os.getpid(), *map(int, os.environ[OUTSIDE].split())}
+def run_in_small_container(connection: Connection, options: EngineOptions) -> None:
+    """Run an engine in a fake control group, which one loaded engine fills."""
+    outside = {os.getpid(), *map(int, os.environ[OTHER_PROCESSES].split())}
     others = engines(os.getppid()) - outside
     files = {
         "proc/self/cgroup": "0::/bot\n",
@@ -209,25 +207,25 @@ def run_in_a_small_container(connection: Connection, options: EngineOptions) -> 
 
 
 async def replace_under_load(serving: ModelService, folder: Path) -> str:
-    """Replace the model while three people ask question after question, each of which must be answered."""
+    """Replace the model while three members keep asking; each question must be answered."""
     replacing = asyncio.create_task(serving.replace(folder))
 
-    async def keep_asking(person: str) -> None:
-        reasons = [await answered(serving, person)]
+    async def keep_asking(member: str) -> None:
+        reasons = [await answered(serving, member)]
         while not replacing.done():
-            reasons.append(await answered(serving, person))
+            reasons.append(await answered(serving, member))
         assert set(reasons) == {FinishReason.LENGTH}
 
     await asyncio.gather(*map(keep_asking, ("Ada", "Grace", "Linus")))
     return await replacing
 
 
-async def test_where_memory_holds_one_model_answers_pause_and_nobody_is_lost(
+async def test_without_memory_for_two_models_answers_pause_and_none_is_lost(
     memory: Memory, chat_model_dir: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child, "run", run_in_a_small_container)
+    monkeypatch.setattr(child, "run", run_in_small_container)
     others = engines()
-    monkeypatch.setenv(OUTSIDE, " ".join(map(str, others)))
+    monkeypatch.setenv(OTHER_PROCESSES, " ".join(map(str, others)))
     serving = make_serving(memory, chat_model_dir, kv_cache_gigabytes=0.05, max_batch=1)
     await serving.start(lambda _: None)
     first = process_id(serving)
@@ -236,7 +234,7 @@ async def test_where_memory_holds_one_model_answers_pause_and_nobody_is_lost(
         await replace_under_load(serving, copy)
 
     again = process_id(serving)
-    assert again != first, "the old one had to leave, and came back"
+    assert again != first, "the old model was unloaded and loaded again"
     assert serving.folder.path == chat_model_dir
     turns = await turns_of_ada(serving)
 

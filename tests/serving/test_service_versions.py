@@ -1,4 +1,4 @@
-"""A start takes the latest version that works, and no version takes over that is not what its export left."""
+"""The bot starts with the latest version that works, and refuses a version that its manifest does not match."""
 
 from __future__ import annotations
 
@@ -15,18 +15,15 @@ from bot.model.manifest import write_manifest
 from bot.model.versions import ModelVersions
 from bot.serving.service import ModelService
 from tests.conversation.memory import Memory
-from tests.serving.served import answered, broken, engines, make_serving, memory, process_id
+from tests.serving.served import answered, broken, engines, make_serving, process_id
 from tests.serving.versions_of_small_model import add_version, change_file, cut_off, with_another_bit
-from tests.tiny_chat_model import chat_model_dir
-
-__all__ = ["chat_model_dir", "memory"]
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 UNLOADABLE = ("openvino_model.xml", broken)
 
 
-def mended(graph: bytes) -> bytes:
+def repaired(graph: bytes) -> bytes:
     return graph.replace(b"NoSuchOperation", b"MatMul")
 
 
@@ -36,7 +33,7 @@ def shorter(content: bytes) -> bytes:
 
 @pytest.fixture
 def versions(chat_model_dir: Path, tmp_path: Path) -> ModelVersions:
-    """One version, which is good and answers."""
+    """One good version, which is current."""
     versions = ModelVersions(tmp_path / "home")
     add_version(versions, "first", chat_model_dir)
     versions.switch("first")
@@ -54,12 +51,12 @@ async def started(memory: Memory, versions: ModelVersions) -> AsyncIterator[Mode
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What people were warned of, but for the cache that is small on purpose."""
-    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    return [line for line in told if not line.startswith("Context capped ")]
+    """The warnings, except for the cache that is short on purpose."""
+    messages = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    return [line for line in messages if not line.startswith("Context capped ")]
 
 
-async def test_a_version_that_is_not_complete_is_not_started_with(
+async def test_the_bot_does_not_start_with_an_incomplete_version(
     memory: Memory, versions: ModelVersions, chat_model_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("second", "third"):
@@ -81,7 +78,7 @@ async def test_a_version_that_is_not_complete_is_not_started_with(
     assert line.endswith(serving.refusal.reason)
 
 
-async def test_a_version_that_the_engine_refuses_is_left_for_the_one_before(
+async def test_the_bot_falls_back_if_the_engine_refuses_a_version(
     memory: Memory, versions: ModelVersions, chat_model_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = engines()
@@ -99,7 +96,7 @@ async def test_a_version_that_the_engine_refuses_is_left_for_the_one_before(
         with pytest.raises(ConfigurationError, match="NoSuchOperation"):
             await serving.replace()
         assert serving.folder.version == "first"
-        change_file(versions.folder("second") / "openvino_model.xml", mended)
+        change_file(versions.folder("second") / "openvino_model.xml", repaired)
         write_manifest(versions.folder("second"))
         assert (await serving.replace()).startswith("tiny-chat (second) answers now. ")
         assert serving.folder.version == "second"
@@ -107,7 +104,7 @@ async def test_a_version_that_the_engine_refuses_is_left_for_the_one_before(
     assert engines() == before
 
 
-async def test_a_version_with_a_changed_byte_is_not_started_with(
+async def test_the_bot_does_not_start_with_a_changed_version(
     memory: Memory, versions: ModelVersions, chat_model_dir: Path
 ) -> None:
     before = engines()
@@ -115,21 +112,21 @@ async def test_a_version_with_a_changed_byte_is_not_started_with(
     versions.switch("second")
     async with started(memory, versions) as serving:
         assert serving.folder.version == "first"
-        assert engines() - before == {process_id(serving)}, "the engine that was loading it has ended"
+        assert engines() - before == {process_id(serving)}, "the refused version's engine has ended"
         assert await answered(serving) is FinishReason.LENGTH
         assert serving.refusal is not None
         assert "openvino_model.bin has changed (its SHA-256 differs)" in serving.refusal.reason
     assert engines() == before
 
 
-async def test_a_bot_that_is_ended_does_not_read_on(memory: Memory, versions: ModelVersions) -> None:
+async def test_closing_stops_the_verification(memory: Memory, versions: ModelVersions) -> None:
     serving = make_serving(memory, versions.home, kv_cache_gigabytes=0.05)
     await serving.close()
     with pytest.raises(ConfigurationError, match="the bot is shutting down"):
         await serving.replace()
 
 
-async def test_where_no_version_works_the_current_one_s_refusal_is_told(
+async def test_if_no_version_works_the_error_is_the_current_ones(
     memory: Memory, chat_model_dir: Path, tmp_path: Path
 ) -> None:
     before = engines()
@@ -152,7 +149,7 @@ async def test_where_no_version_works_the_current_one_s_refusal_is_told(
         make_serving(memory, versions.home)
 
 
-async def test_a_file_that_was_changed_after_the_export_is_named_and_changes_nothing(
+async def test_a_file_changed_after_the_export_is_named_and_nothing_else_changes(
     memory: Memory, versions: ModelVersions, chat_model_dir: Path
 ) -> None:
     template = "tokenizer_config.json"
@@ -179,7 +176,7 @@ async def test_a_file_that_was_changed_after_the_export_is_named_and_changes_not
             await serving.replace(versions.home / "nowhere")
         with pytest.raises(ConfigurationError, match=r"the version second in .* is damaged"):
             await serving.replace(versions.folder("second"))
-        assert serving.refusal is refusal, "these are other folders' affairs"
+        assert serving.refusal is refusal, "only the served folder has a refused version"
 
 
 async def test_a_folder_without_versions_has_no_version_to_refuse(
