@@ -28,7 +28,7 @@ from bot.metrics.prometheus import PrometheusMetrics
 from bot.serving.service import ModelService
 from tests.conversation.memory import Memory, person
 from tests.serving.served import answered, broken, engines, make_serving, process_id, until
-from tests.tiny_chat_model import CONTEXT_LENGTH
+from tests.serving.tiny_model import CONTEXT_LENGTH
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

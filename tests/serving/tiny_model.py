@@ -1,4 +1,4 @@
-"""A complete model folder of a few MB that answers with noise: for tests that need a model but no sense."""
+"""A complete model folder of a few MB whose smallest KV cache is shorter than its context. It answers with noise."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ NAME = "tiny-chat"
 CONTEXT_LENGTH = 8192
 
 
-@pytest.fixture(scope="session")
-def chat_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model's folder, which no test may change. The smallest KV cache is shorter than its context."""
-    return open_model_folder(shared_folder(tmp_path_factory, "tiny-chat", _write)).path
+def shared_tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder, which no test may change."""
+    return open_model_folder(shared_folder(tmp_path_factory, "tiny-served", _write)).path
 
 
 def _write(folder: Path) -> None:
