@@ -101,11 +101,11 @@ async def test_a_short_cache_caps_the_context(serving: ModelService) -> None:
 async def test_a_model_that_cannot_answer_changes_nothing(
     serving: ModelService, copy: Path, file: str, change: Callable[[bytes], bytes], reason: str
 ) -> None:
-    before, processes = process_id(serving), engines()
+    before = process_id(serving), serving.folder.path, engines()
     with changed(copy / file, change), pytest.raises(ConfigurationError, match=reason) as caught:
         await serving.replace(copy)
     assert "\n" not in str(caught.value)
-    assert (process_id(serving), serving.folder.path, engines()) == (before, serving.folder.path, processes)
+    assert (process_id(serving), serving.folder.path, engines()) == before
     assert await answered(serving) is FinishReason.LENGTH
 
 
@@ -151,15 +151,16 @@ async def test_another_folder_takes_over_and_each_reload_follows_its_link(
     assert await turns_of_ada(serving) == turns > 0
     assert await answered(serving) is FinishReason.LENGTH
     assert await turns_of_ada(serving) == turns + 1
+    await until(lambda: engines().isdisjoint({second}))
 
 
 async def test_close_ends_a_loading_model(memory: Memory, chat_model_dir: Path) -> None:
     before = engines()
     serving = make_serving(memory, chat_model_dir)
     replacing = asyncio.create_task(serving.replace())
-    await until(lambda: engines() > before)
+    await until(lambda: bool(engines() - before))
     await serving.close()
-    assert engines() == before
+    assert engines() <= before
     with pytest.raises(asyncio.CancelledError):
         await replacing
 
@@ -213,6 +214,7 @@ async def replace_under_load(serving: ModelService, folder: Path) -> str:
     async def keep_asking(member: str) -> None:
         reasons = [await answered(serving, member)]
         while not replacing.done():
+            await asyncio.sleep(0.1)  # leaves the processors to the loading engine
             reasons.append(await answered(serving, member))
         assert set(reasons) == {FinishReason.LENGTH}
 
