@@ -1,23 +1,22 @@
-"""Errors that a person caused and can mend."""
+"""Errors whose message a person reads and acts on."""
 
 
 class ConfigurationError(Exception):
-    """Something that the person who runs the bot must change before it can work.
+    """Something that the operator must change before the bot can work.
 
-    The message is one line that names the cause and the way out. It is printed as it is, without a traceback,
-    and the program ends with `EXIT_CODE`.
+    The message is one line: the cause and the way out. It is printed without a traceback, and the program ends with
+    `EXIT_CODE`.
     """
 
     EXIT_CODE = 2
 
 
 class ModelDoesNotFitError(ConfigurationError):
-    """The model needs more memory than the process may still take."""
+    """The model needs more memory than is left for the process."""
 
 
 class DatabaseOutageError(Exception):
-    """The database cannot be used now, for a reason outside the program that may pass.
+    """The database cannot be used now, for a reason that may pass.
 
-    The message is one line for the person who runs the bot: the cause, without passwords and without what people
-    wrote.
+    The message is one line for the operator: the cause, without passwords and without message texts.
     """

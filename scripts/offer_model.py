@@ -1,19 +1,18 @@
-"""Offer to fetch a model where there is none yet: what `make run` does before it starts the bot."""
+"""Offer to download a model if there is none: `make run` does this before it starts the bot."""
 
 from __future__ import annotations
 
-import os
 import sys
 
-import export_model
-
+from bot.cli.export import STOPPED_EXIT_CODE, export
+from bot.cli.main import prepare_process
 from bot.errors import ConfigurationError
 from bot.settings import load_settings
 
 
 def main() -> int:
-    """Ask on a terminal, and fetch the model unless the answer is no. Return the exit code."""
-    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    """Ask on a terminal, download the model unless the answer is no, and return the exit code."""
+    prepare_process()
     try:
         settings = load_settings()
         settings.require_token()
@@ -30,10 +29,10 @@ def main() -> int:
     except EOFError:  # Ctrl-D
         answer = "no"
     except KeyboardInterrupt:
-        return 130
+        return STOPPED_EXIT_CODE
     if answer not in ("", "y", "yes"):
         return 0
-    return export_model.main(["--prebuilt", "--output", str(home)])
+    return export(["--prebuilt", "--output", str(home)], program="python -m bot export")
 
 
 if __name__ == "__main__":

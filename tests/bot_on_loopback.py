@@ -9,7 +9,7 @@ import sys
 from types import SimpleNamespace
 from typing import Any
 
-from bot.__main__ import main
+from bot.cli.main import main
 from bot.demo.loopback import connect_discord_py
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The small real model that tests talk to. `make setup` fetches it; no test does."""
+"""The small real model for tests that need sense. `make setup` downloads it; no test does."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FOLDER = Path(__file__).resolve().parent.parent / DEFAULT_FOLDER
 
 @pytest.fixture(scope="session")
 def small_model_dir() -> Path:
-    """The folder of SmolLM2-135M-Instruct; without it the test fails and says how to get it."""
+    """The folder of SmolLM2-135M-Instruct; the test fails without it."""
     try:
         return open_model_folder(FOLDER).path
     except ConfigurationError as error:
         pytest.fail(
-            f"the small model is not at {FOLDER}; fetch it: python scripts/fetch_small_model.py ({error})",
+            f"no small model at {FOLDER}; download it with python scripts/fetch_small_model.py ({error})",
             pytrace=False,
         )

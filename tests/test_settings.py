@@ -1,14 +1,16 @@
-"""Settings: where they come from, and one clear line for each mistake."""
+"""Settings: their sources, one clear line for each mistake, and the pages generated from the table."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import write_settings_pages
 from dotenv import dotenv_values
 
 from bot.errors import ConfigurationError
@@ -47,7 +49,7 @@ WRONG = {
     "SEED": ["-1", "4294967296", "dice"],
     "LOG_LEVEL": ["LOUD", "debug"],
 }
-# Any text is a token's text until it is needed, a path, a device's name or a system prompt.
+# Any text may be a path, a device or a system prompt; a token is checked when it is needed.
 TAKE_ANY_TEXT = {"DATABASE_URL", "DISCORD_TOKEN", "MODEL_DIR", "DEVICE", "SYSTEM_PROMPT", "DATA_DIR", "METRICS_HOST"}
 
 
@@ -67,9 +69,9 @@ def test_every_setting_with_limits_is_tried() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
-@pytest.mark.parametrize("place", ["environment", "file"])
-def test_a_wrong_value_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, place: str) -> None:
-    if place == "environment":
+@pytest.mark.parametrize("source", ["environment", "file"])
+def test_a_wrong_value_ends_with_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, source: str) -> None:
+    if source == "environment":
         monkeypatch.setenv(name, value)
     else:
         write(f'{name}="{value}"\n')
@@ -107,7 +109,7 @@ def test_without_a_file_only_the_environment_counts(monkeypatch: pytest.MonkeyPa
     assert (settings.temperature, settings.seed) == (None, 7)
 
 
-def test_settings_stay_as_they_were_read() -> None:
+def test_settings_are_immutable() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_settings().seed = 3
 
@@ -118,26 +120,26 @@ def test_settings_stay_as_they_were_read() -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("TEMPRATURE=1", "TEMPRATURE in .env is no setting; did you mean TEMPERATURE?"),
-        ("TOKEN=x", "TOKEN in .env is no setting; did you mean DISCORD_TOKEN?"),
-        ("discord_tokn=x", "discord_tokn in .env is no setting; did you mean DISCORD_TOKEN?"),
-        ("FAVOURITE_COLOUR=blue", "FAVOURITE_COLOUR in .env is no setting; see .env.example for the names"),
+        ("TEMPRATURE=1", "TEMPRATURE in .env is not a setting; did you mean TEMPERATURE?"),
+        ("TOKEN=x", "TOKEN in .env is not a setting; did you mean DISCORD_TOKEN?"),
+        ("discord_tokn=x", "discord_tokn in .env is not a setting; did you mean DISCORD_TOKEN?"),
+        ("FAVOURITE_COLOUR=blue", "FAVOURITE_COLOUR in .env is not a setting; see .env.example for the names"),
     ],
 )
-def test_an_unknown_name_in_the_file_is_told(line: str, says: str) -> None:
+def test_an_unknown_name_in_the_file_is_refused(line: str, says: str) -> None:
     write(f"SEED=1\n{line}\n")
     with pytest.raises(ConfigurationError) as caught:
         load_settings()
     assert str(caught.value) == says
 
 
-def test_unknown_names_in_the_environment_are_other_programs_business(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_names_in_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAVOURITE_COLOUR", "blue")
     assert load_settings() == Settings()
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
-def test_a_file_that_is_not_utf8_is_told(encoding: str) -> None:
+def test_a_file_that_is_not_utf8_is_refused(encoding: str) -> None:
     Path(".env").write_bytes('SYSTEM_PROMPT="Grüße"'.encode(encoding))
     with pytest.raises(ConfigurationError, match=r"^\.env is not UTF-8 text; save it as UTF-8$"):
         load_settings()
@@ -150,7 +152,7 @@ def test_a_file_with_a_byte_order_mark_is_read() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions of this kind, and another user, are POSIX's")
-def test_a_file_without_permission_is_told(tmp_path: Path) -> None:
+def test_a_file_without_permission_is_refused(tmp_path: Path) -> None:
     write("SEED=1\n")
     tmp_path.chmod(0o755)
     Path(".env").chmod(0o000)
@@ -158,15 +160,15 @@ def test_a_file_without_permission_is_told(tmp_path: Path) -> None:
         "import os, sys\n"
         "from bot.settings import load_settings\n"
         "from bot.errors import ConfigurationError\n"
-        "os.getuid() or os.setuid(65534)\n"  # root may read everything
+        "os.getuid() or os.setuid(65534)\n"  # root may read any file
         "try: load_settings()\n"
         "except ConfigurationError as error: print(error)\n"
     )
-    # The file by its open descriptor's folder, which nobody else has to be allowed to walk to.
+    # A relative path: the other user need not be allowed to walk down to this folder.
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )
-    assert done.stdout == ".env cannot be read: Permission denied; mend its permissions\n", done.stderr
+    assert done.stdout == ".env cannot be read: Permission denied; check its permissions\n", done.stderr
 
 
 # --------------------------------------------------------------- the token
@@ -178,13 +180,13 @@ def test_a_token_of_the_right_shape_is_taken(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("value", [None, "", "   "])
-def test_a_missing_token_is_told(value: str | None) -> None:
+def test_a_missing_token_is_refused(value: str | None) -> None:
     with pytest.raises(ConfigurationError, match=r"^DISCORD_TOKEN is not set; copy \.env\.example to \.env"):
         load_settings(discord_token=value).require_token()
 
 
 @pytest.mark.parametrize("value", ["hunter2secret", TOKEN[:-20], TOKEN.replace(".", ","), f"Bot {TOKEN}", f"{TOKEN}.x"])
-def test_a_malformed_token_is_told_and_never_shown(value: str) -> None:
+def test_a_malformed_token_is_refused_and_never_shown(value: str) -> None:
     settings = load_settings(discord_token=value)
     with pytest.raises(ConfigurationError, match=r"^DISCORD_TOKEN is malformed: ") as caught:
         settings.require_token()
@@ -213,7 +215,7 @@ def test_no_mistake_in_the_file_shows_the_token(content: str, caplog: pytest.Log
         assert TOKEN[-27:] not in shown
 
 
-def test_a_line_without_a_name_is_told() -> None:
+def test_a_line_without_a_name_is_refused() -> None:
     write(f"{TOKEN}\n")
     with pytest.raises(ConfigurationError, match=r"^\.env has a line that is not NAME=VALUE; see \.env\.example$"):
         load_settings()
@@ -254,36 +256,47 @@ def test_the_engine_gets_what_was_set(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert not options.trust_remote_code
 
 
-def test_sampling_is_what_was_set() -> None:
+def test_sampling_settings_override_the_models_defaults() -> None:
     write("TEMPERATURE=0.7\nTOP_P=0.9\nTOP_K=40\nREPETITION_PENALTY=1.1\nSEED=5\n")
     sampling = load_settings().sampling_for(GenerationDefaults(temperature=1.0, top_p=0.5))
     values = (sampling.temperature, sampling.top_p, sampling.top_k, sampling.repetition_penalty, sampling.seed)
     assert values == (0.7, 0.9, 40, 1.1, 5)
 
 
-# ------------------------------------------------------ told to people
+# ------------------------------------------------------ the generated pages
+
+
+@pytest.mark.parametrize(
+    ("path", "generate"),
+    [
+        pytest.param(write_settings_pages.PAGE, write_settings_pages.settings_page, id="docs/settings.md"),
+        pytest.param(write_settings_pages.EXAMPLE, write_settings_pages.example_file, id=".env.example"),
+    ],
+)
+def test_a_generated_page_is_fresh(path: Path, generate: Callable[[], str]) -> None:
+    current = path.read_text(encoding="utf-8")
+    assert current == generate(), "stale: run python scripts/write_settings_pages.py"
+
+
+def test_the_page_names_every_setting() -> None:
+    page = write_settings_pages.settings_page()
+    assert re.findall(r"^\| `([A-Z_]+)` \|", page, re.MULTILINE) == NAMES
 
 
 def test_the_example_file_lists_every_setting_with_its_default() -> None:
-    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    text = write_settings_pages.EXAMPLE.read_text(encoding="utf-8")
     assert re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE) == NAMES
     assert re.findall(r"^([A-Z_]+=.*)$", text, re.MULTILINE) == ["DISCORD_TOKEN="]
-    everything = re.sub(r"^#([A-Z_]+=)", r"\1", text, flags=re.MULTILINE)
-    write(everything)
+    write(re.sub(r"^#([A-Z_]+=)", r"\1", text, flags=re.MULTILINE))
     assert load_settings() == Settings()
-    # Not only equal because it is empty and so left at the default.
+    # An empty value also reads as the default, so only a setting without one may be empty.
     empty = [name for name, value in dotenv_values(".env").items() if not value]
     without_default = [name.upper() for name, field in Settings.model_fields.items() if not field.default]
     assert empty == [name for name in without_default if getattr(Settings(), name.lower()) in (None, {}, frozenset())]
 
 
-def test_the_example_file_says_what_each_setting_means() -> None:
-    text = " ".join((ROOT / ".env.example").read_text(encoding="utf-8").replace("\n# ", " ").split())
+def test_the_example_file_explains_every_setting() -> None:
+    text = " ".join(write_settings_pages.EXAMPLE.read_text(encoding="utf-8").replace("\n# ", " ").split())
     for field in Settings.model_fields.values():
         extra: Any = field.json_schema_extra
         assert f"{field.description} Allowed: {extra['allowed']}." in text
-
-
-def test_the_readme_names_every_setting() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [name for name in NAMES if f"`{name}`" not in readme] == []

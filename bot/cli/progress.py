@@ -1,4 +1,4 @@
-"""Say what is going on while it takes long."""
+"""Shows what takes long, for whoever waits in front of it or reads the log later."""
 
 from __future__ import annotations
 
@@ -9,34 +9,32 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TextIO
 
-_TICK_SECONDS = 1.0
-_TICK_SECONDS_IN_A_LOG = 10.0
+_TERMINAL_SECONDS = 1.0
+_LOG_SECONDS = 10.0
 
 
 class Progress:
-    """Prints one line for each stage; while a stage lasts, its seconds count up.
-
-    On a terminal the seconds count in place. In a file or a pipe a new line is written every ten seconds.
+    """Prints a line for each stage and counts its seconds: in place on a terminal, as a new line every 10 s elsewhere.
 
     Args:
-        stream: where to print.
+        stream: where to print; None is stderr.
     """
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self._stream = stream
-        self._in_place = stream.isatty()
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._in_place = self._stream.isatty()
         self._stage = ""
-        self._since = 0.0
+        self._started = 0.0
 
     def stage(self, text: str) -> None:
         """Begin a stage, or change the line of the running one."""
         self._end_line()
         self._stage = text
-        self._since = time.monotonic()
+        self._started = time.monotonic()
         print(text, end="" if self._in_place else "\n", file=self._stream, flush=True)
 
     def done(self, text: str = "") -> None:
-        """End the last stage, with a last line where there is one."""
+        """End the last stage; `text` is printed below it."""
         self._end_line()
         self._stage = ""
         if text:
@@ -44,7 +42,7 @@ class Progress:
 
     @asynccontextmanager
     async def ticking(self) -> AsyncIterator[Progress]:
-        """Count the seconds of each stage as long as the block lasts."""
+        """Count the seconds of each stage while the block runs."""
         task = asyncio.create_task(self._tick())
         try:
             yield self
@@ -56,9 +54,9 @@ class Progress:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(_TICK_SECONDS if self._in_place else _TICK_SECONDS_IN_A_LOG)
+            await asyncio.sleep(_TERMINAL_SECONDS if self._in_place else _LOG_SECONDS)
             if self._stage:
-                line = f"{self._stage} … {time.monotonic() - self._since:.0f} s"
+                line = f"{self._stage} … {time.monotonic() - self._started:.0f} s"
                 print(f"\r{line}" if self._in_place else line, end="" if self._in_place else "\n", file=self._stream)
                 self._stream.flush()
 

@@ -1,4 +1,4 @@
-"""`python -m bot prompt`: show what a list of messages becomes for a model."""
+"""`prompt`: the token ids that a model reads for a list of messages, for whoever compares engines or templates."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _ROLES = get_args(Role)
 
 
 def prompt_as_json(model_dir: Path, messages_file: Path) -> str:
-    """The prompt for the messages in a file, as a JSON object with the keys `ids` and `text`.
+    """Return the prompt for the messages in a file, as a JSON object with the keys `ids` and `text`.
 
     Args:
-        model_dir: a folder with the tokenizer's files, or one with versions side by side.
+        model_dir: a folder with a tokenizer, or one with versions.
         messages_file: a JSON list of `{"role": …, "content": …}`.
 
     Raises:

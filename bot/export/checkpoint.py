@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
 
 from bot.errors import ConfigurationError
+from bot.model.config import ModelConfig
 
 _BYTES = {"float32": 4, "float64": 8, "float16": 2, "bfloat16": 2, "float8_e4m3fn": 1, "float8_e5m2": 1}
 _MOST_HEADER_BYTES = 100_000_000  # the format's own limit
@@ -30,17 +29,17 @@ class Checkpoint:
     """
 
     name: str
-    config: Mapping[str, Any]
+    config: ModelConfig
     weights_bytes: int
     parameters: int
 
     @property
     def embedding_parameters(self) -> int:
         """Parameters of the embedding, and of the last layer unless it shares them."""
-        rows, width = self.config.get("vocab_size"), self.config.get("hidden_size")
-        if not isinstance(rows, int) or not isinstance(width, int):
+        rows, width = self.config.vocabulary_size, self.config.hidden_size
+        if rows is None or width is None:
             return 0
-        return rows * width * (1 if self.config.get("tie_word_embeddings") else 2)
+        return rows * width * (1 if self.config.ties_embeddings else 2)
 
     @property
     def sixteen_bit_bytes(self) -> int:
@@ -53,13 +52,13 @@ class Checkpoint:
         Raises:
             ConfigurationError: it is not a causal language model, or needs its own Python code.
         """
-        classes = self.config.get("architectures") or []
-        if classes and not any(str(each).endswith(("ForCausalLM", "LMHeadModel")) for each in classes):
+        classes = self.config.architectures
+        if classes and not any(each.endswith(("ForCausalLM", "LMHeadModel")) for each in classes):
             raise ConfigurationError(
                 f"{self.name} is a {classes[0]}, not a causal language model; choose an instruct model such as "
                 "microsoft/Phi-3-mini-4k-instruct"
             )
-        if self.config.get("auto_map") and not _is_native(self.config.get("model_type")) and not trust_remote_code:
+        if self.config.has_own_code and not _is_native(self.config.model_type) and not trust_remote_code:
             raise ConfigurationError(
                 f"{self.name} needs its own Python code; if you have read it and trust it, add --trust-remote-code"
             )
@@ -86,19 +85,16 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(str(folder), config, in_bytes, parameters)
 
 
-def read_config(content: bytes, where: object) -> dict[str, Any]:
+def read_config(content: bytes, where: object) -> ModelConfig:
     """Read the content of a `config.json`.
 
     Raises:
         ConfigurationError: it is damaged.
     """
     try:
-        config = json.loads(content)
+        return ModelConfig.parse(content)
     except ValueError as error:
-        raise ConfigurationError(f"the config.json of {where} is not valid JSON ({error}); fetch it again") from error
-    if not isinstance(config, dict):
-        raise ConfigurationError(f"the config.json of {where} is no JSON object; fetch it again")
-    return config
+        raise ConfigurationError(f"{where} is damaged: its {error}; fetch it again") from error
 
 
 def _is_native(model_type: object) -> bool:
@@ -107,9 +103,9 @@ def _is_native(model_type: object) -> bool:
     return module.isidentifier() and importlib.util.find_spec(f"transformers.models.{module}") is not None
 
 
-def bytes_per_parameter(config: Mapping[str, Any]) -> int:
+def bytes_per_parameter(config: ModelConfig) -> int:
     """Size of one stored number, from the `config.json`."""
-    return _BYTES.get(str(config.get("dtype") or config.get("torch_dtype")), _BYTES["float32"])
+    return _BYTES.get(str(config.dtype), _BYTES["float32"])
 
 
 def count_parameters(path: Path) -> int:

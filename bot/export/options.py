@@ -1,4 +1,4 @@
-"""The command line of scripts/export_model.py."""
+"""The command line of `python -m bot export`."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _RECIPE_PARTS = (
 )
 
 
-def read_options(arguments: Sequence[str]) -> argparse.Namespace:
+def read_options(arguments: Sequence[str], program: str = "python -m bot export") -> argparse.Namespace:
     """Read the command line; what stands after `--` goes to the exporter as it is."""
     at = arguments.index("--") if "--" in arguments else len(arguments)
-    options = _parser().parse_args(arguments[:at])
+    options = _parser(program).parse_args(arguments[:at])
     options.more = tuple(arguments[at + 1 :])
     return options
 
@@ -67,9 +67,9 @@ def order_of(options: argparse.Namespace) -> Order:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="export_model.py",
+        prog=program,
         description="Export a model for the bot, judge it, and have the running bot switch to it.",
         epilog="Arguments after -- go to `optimum-cli export openvino` unchanged.",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -76,10 +76,10 @@ def measure_quality(
 
 def source_memory(checkpoint: Checkpoint) -> int:
     """Estimate the peak memory of `bot.export.source_reading` in bytes, rather too high than too low."""
-    vocabulary, layers = (checkpoint.config.get(name) for name in ("vocab_size", "num_hidden_layers"))
-    logits = 2 * WINDOW_TOKENS * vocabulary if isinstance(vocabulary, int) else 0
+    vocabulary, layers = checkpoint.config.vocabulary_size, checkpoint.config.layers
+    logits = 2 * WINDOW_TOKENS * vocabulary if vocabulary else 0
     # Upper bound for the weights that are widened at once: a whole layer, or the embedding and the last layer.
-    per_layer = checkpoint.parameters // layers if isinstance(layers, int) and layers > 0 else checkpoint.parameters
+    per_layer = checkpoint.parameters // layers if layers else checkpoint.parameters
     widened = max(checkpoint.embedding_parameters, per_layer)
     return checkpoint.weights_bytes + (widened + logits) * _FLOAT32_BYTES + _WORKING_BYTES
 

@@ -1,4 +1,4 @@
-"""Reads a model folder: checks that it is complete and tells what is in it. Needs neither OpenVINO nor torch."""
+"""Opens a model folder: checks that it is complete and reads what its files say, without OpenVINO and torch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 
 from bot.errors import ConfigurationError
 from bot.model import source
+from bot.model.commands import EXPORT, export_command, prebuilt_command, rollback_command
+from bot.model.config import ModelConfig, eos_token_ids
 from bot.model.generation_defaults import GenerationDefaults
 from bot.model.intermediate_representation import IntermediateRepresentation, read_intermediate_representation
 from bot.model.manifest import Manifest, read_manifest, wrong_files, wrong_sizes
@@ -28,26 +30,25 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
-    """A complete model folder, and what its files say. None means that no file says it.
+    """A complete model folder and what its files say; None where no file says it.
 
     Attributes:
-        path: the folder with the model's files, absolute.
-        version: its name among the versions side by side; None for a folder without versions.
-        name: what people call the model, such as `Phi-3-mini-4k-instruct`.
-        source: where it was taken from: a hub id, an address or a path.
-        revision: which version of the source.
-        license: the SPDX name of the model's licence.
-        weight_format: how most weights are stored, such as `int4`.
-        recipe: one human line on how the weights were compressed.
-        size_bytes: what the model's weights take on disk, in bytes.
-        context_length: how many tokens a prompt and its answer may have together. A sliding window does not
-            shorten it.
+        path: absolute.
+        version: its name among the versions; None for a folder without versions.
+        name: such as `Phi-3-mini-4k-instruct`.
+        source: where the model comes from: a hub id, a URL or a path.
+        revision: of the source.
+        license: the SPDX name.
+        weight_format: of most weights, such as `int4`.
+        recipe: one line on how the weights were compressed.
+        size_bytes: of the weights on disk.
+        context_length: how many tokens a prompt and its answer may have together.
         vocabulary_size: rows of the embedding; token ids are below it.
-        eos_token_ids: the tokens that end an answer, from `generation_config.json` and `config.json` together.
-        generation_defaults: how the model's makers want tokens to be chosen.
+        eos_token_ids: the stop tokens of `generation_config.json` and `config.json` together.
+        generation_defaults: the sampling that the model's makers recommend.
         architecture: the model's class in transformers, such as `Phi3ForCausalLM`.
         model_type: the model's family in transformers, such as `phi3`.
-        report: what its export found out; None where it left no report.
+        report: of the export; None for a model without one.
     """
 
     path: Path
@@ -69,33 +70,18 @@ class ModelFolder:
 
     @property
     def title(self) -> str:
-        """Its name, and which version of it where there are several."""
+        """The name, with the version if there are several."""
         return f"{self.name} ({self.version})" if self.version else self.name
 
 
-def export_command(model: str, folder: Path) -> str:
-    """Return the command that makes a model folder with the Phi-3 cookbook sample's recipe."""
-    return f"python scripts/export_model.py --model {_quote(model)} --output {_quote(str(folder))}"
-
-
-def prebuilt_command(folder: Path) -> str:
-    """Return the command that fetches a model folder that somebody exported already."""
-    return f"python scripts/export_model.py --prebuilt --output {_quote(str(folder))}"
-
-
-def rollback_command(home: Path) -> str:
-    """Return the command that lets the version answer that did before."""
-    return f"python scripts/export_model.py --output {_quote(str(home))} --rollback"
-
-
 def read_choice(path: Path) -> Choice:
-    """Read which model folders a path stands for.
+    """Read which model folders a path leads to.
 
     Args:
-        path: a model folder, or one with versions side by side; a leading `~` is the user's home.
+        path: a model folder or one with versions; a leading `~` is the user's home.
 
     Raises:
-        ConfigurationError: the folder or its pointer is not there or cannot be read.
+        ConfigurationError: the folder is missing, or its pointer cannot be read.
     """
     with _errors_of(path):
         home = path.expanduser().resolve()
@@ -104,15 +90,14 @@ def read_choice(path: Path) -> Choice:
 
 
 def open_model_folder(path: Path) -> ModelFolder:
-    """Check a model folder and read what it says of itself.
+    """Check that a model folder is complete, and read what its files say.
 
     Args:
-        path: the folder, or one with versions side by side, of which the current one is read; a leading `~` is the
-            user's home.
+        path: a model folder, or one with versions, whose current one is opened; a leading `~` is the user's home.
 
     Raises:
-        ConfigurationError: the folder is not there, cannot be read or is not complete. The message names what is
-            missing and the one command that mends it.
+        ConfigurationError: the folder is missing, unreadable or incomplete. The message names what is missing and
+            the command that gets it.
     """
     with _errors_of(path):
         home = path.expanduser().resolve()
@@ -125,14 +110,14 @@ def open_model_folder(path: Path) -> ModelFolder:
 
 
 def verify_model_folder(folder: Path, on_progress: Callable[[str], None] = lambda _name: None) -> None:
-    """Read every file of a model folder and compare it with the manifest, if there is one: some seconds if it is large.
+    """Read every file of a model folder and compare it with the manifest, if there is one: seconds for a large model.
 
     Args:
-        folder: the model folder.
-        on_progress: called with a file's name before each piece of it that is read; what it raises ends the reading.
+        folder: a model folder, without versions.
+        on_progress: called with a file's name before each piece that is read; it may raise to stop.
 
     Raises:
-        ConfigurationError: a file was changed or cannot be read. The message names it and the way out.
+        ConfigurationError: a file has changed or cannot be read. The message names it and the way out.
     """
     with _errors_of(folder):
         manifest = _manifest(folder)
@@ -142,10 +127,10 @@ def verify_model_folder(folder: Path, on_progress: Callable[[str], None] = lambd
 
 @contextmanager
 def _errors_of(path: Path) -> Iterator[None]:
-    """Tell the operating system's errors in one line."""
+    """Turn the operating system's errors into one line."""
     try:
         yield
-    except (OSError, RuntimeError) as error:  # RuntimeError: no home for `~`, or links that run in a circle
+    except (OSError, RuntimeError) as error:  # RuntimeError: no home for `~`, or a cycle of links
         cause = getattr(error, "strerror", None) or error
         culprit = getattr(error, "filename", None) or path
         raise ConfigurationError(
@@ -156,12 +141,11 @@ def _errors_of(path: Path) -> Iterator[None]:
 def _require_folder(folder: Path) -> None:
     if not folder.exists():
         raise ConfigurationError(
-            f"there is no model folder at MODEL_DIR={folder}; fetch one that is ready with "
-            f"`{prebuilt_command(folder)}`, make your own with `{export_command(EXPORTED_MODEL, folder)}`, or try the "
-            "bot without one: make demo"
+            f"there is no model folder at MODEL_DIR={folder}; download one with `{prebuilt_command(folder)}`, export "
+            f"your own with `{export_command(EXPORTED_MODEL, folder)}`, or try the bot without one: make demo"
         )
     if not folder.is_dir():
-        raise ConfigurationError(f"MODEL_DIR={folder} is a file; name the folder that scripts/export_model.py wrote")
+        raise ConfigurationError(f"MODEL_DIR={folder} is a file; name the folder that `{EXPORT}` wrote")
 
 
 def _require_files(folder: Path) -> None:
@@ -172,7 +156,7 @@ def _require_files(folder: Path) -> None:
     if "openvino_model.xml" not in sizes and any(any(folder.glob(pattern)) for pattern in PYTORCH_PATTERNS):
         exported = folder.with_name(f"{folder.name}-openvino")
         raise ConfigurationError(
-            f"MODEL_DIR={folder} holds PyTorch weights, which must be exported first: run "
+            f"MODEL_DIR={folder} holds PyTorch weights, which must be exported first; run "
             f"`{export_command(str(folder), exported)}` and set MODEL_DIR={exported}"
         )
     raise _incomplete(folder, ", ".join(wrong))
@@ -199,32 +183,40 @@ def _manifest(folder: Path) -> Manifest | None:
 
 
 def _read(folder: Path, representation: IntermediateRepresentation) -> ModelFolder:
-    config = _load(folder / "config.json")
+    config, context_length, vocabulary_size = _read_config(folder)
     _load(folder / "tokenizer.json")
     generation_config = _load_optional(folder / "generation_config.json")
     exporter_config = _load_optional(folder / "openvino_config.json")
-    noted = _load_optional(folder / source.FILE_NAME)
-    origin = _text(noted, "source") or _exported_from(exporter_config) or _text(config, "_name_or_path")
+    recorded = _load_optional(folder / source.FILE_NAME)
+    origin = _text(recorded, "source") or _exported_from(exporter_config) or config.origin
     recipe = recipe_from_nncf(representation.weight_compression)
-    architectures = config.get("architectures")
     return ModelFolder(
         path=folder,
         version=folder.name if home_of(folder) else None,
-        name=_text(noted, "name") or _last_part(origin) or folder.name,
+        name=_text(recorded, "name") or _last_part(origin) or folder.name,
         source=origin,
-        revision=_text(noted, "revision"),
-        license=_text(noted, "license"),
-        weight_format=_text(noted, "weight_format") or recipe.weight_format,
-        recipe=_text(noted, "recipe") or recipe.line,
+        revision=_text(recorded, "revision"),
+        license=_text(recorded, "license"),
+        weight_format=_text(recorded, "weight_format") or recipe.weight_format,
+        recipe=_text(recorded, "recipe") or recipe.line,
         size_bytes=(folder / "openvino_model.bin").stat().st_size,
-        context_length=_positive(folder, config, "max_position_embeddings"),
-        vocabulary_size=_positive(folder, config, "vocab_size"),
-        eos_token_ids=_eos_token_ids(generation_config) | _eos_token_ids(config),
+        context_length=context_length,
+        vocabulary_size=vocabulary_size,
+        eos_token_ids=eos_token_ids(generation_config) | config.eos_token_ids,
         generation_defaults=GenerationDefaults.read(generation_config),
-        architecture=architectures[0] if isinstance(architectures, list) and architectures else None,
-        model_type=_text(config, "model_type"),
+        architecture=config.architectures[0] if config.architectures else None,
+        model_type=config.model_type,
         report=read_report(folder),
     )
+
+
+def _read_config(folder: Path) -> tuple[ModelConfig, int, int]:
+    try:
+        config = ModelConfig.read(folder)
+        context_length, vocabulary_size = config.require("context_length", "vocabulary_size")
+    except ValueError as error:
+        raise _incomplete(folder, str(error)) from error
+    return config, context_length, vocabulary_size
 
 
 def _load(path: Path) -> Document:
@@ -241,20 +233,8 @@ def _load_optional(path: Path) -> Document:
     return _load(path) if path.exists() else {}
 
 
-def _positive(folder: Path, config: Document, key: str) -> int:
-    value = config.get(key)
-    if not isinstance(value, int) or value < 1:
-        raise _incomplete(folder, f"config.json has no usable {key}")
-    return value
-
-
-def _eos_token_ids(document: Document) -> frozenset[int]:
-    value = document.get("eos_token_id")
-    return frozenset(item for item in (value if isinstance(value, list) else [value]) if isinstance(item, int))
-
-
 def _exported_from(exporter_config: Document) -> str | None:
-    """Return the model that optimum's exporter was given: it notes it as the tokenizer of its compression."""
+    """The model that optimum exported: its exporter records it as the tokenizer of the compression."""
     settings = exporter_config.get("quantization_config")
     return _text(settings, "tokenizer") if isinstance(settings, dict) else None
 
@@ -268,18 +248,14 @@ def _last_part(origin: str | None) -> str | None:
     return re.split(r"[/\\]", origin.rstrip("/\\"))[-1] if origin else None
 
 
-def _incomplete(folder: Path, what: str) -> ConfigurationError:
-    return _refused(folder, "is not complete", what)
+def _incomplete(folder: Path, cause: str) -> ConfigurationError:
+    return _refused(folder, "is incomplete", cause)
 
 
-def _refused(folder: Path, how: str, what: str) -> ConfigurationError:
+def _refused(folder: Path, state: str, cause: str) -> ConfigurationError:
     home = home_of(folder)
     if home is None:
-        way_out = f"make it again with `{export_command(EXPORTED_MODEL, folder)}`"
-        return ConfigurationError(f"the model folder MODEL_DIR={folder} {how}: {what}; {way_out}")
-    way_out = f"go back with `{rollback_command(home)}`, or make another with `{export_command(EXPORTED_MODEL, home)}`"
-    return ConfigurationError(f"the version {folder.name} in MODEL_DIR={home} {how}: {what}; {way_out}")
-
-
-def _quote(argument: str) -> str:
-    return f'"{argument}"' if " " in argument else argument
+        way_out = f"export it again with `{export_command(EXPORTED_MODEL, folder)}`"
+        return ConfigurationError(f"the model folder MODEL_DIR={folder} {state}: {cause}; {way_out}")
+    way_out = f"go back with `{rollback_command(home)}`, or export again with `{export_command(EXPORTED_MODEL, home)}`"
+    return ConfigurationError(f"the version {folder.name} in MODEL_DIR={home} {state}: {cause}; {way_out}")

@@ -1,4 +1,4 @@
-"""How a model's makers want tokens to be chosen: its `generation_config.json`."""
+"""A model's `generation_config.json`: the sampling that its makers recommend."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class GenerationDefaults:
-    """What holds where the person who runs the bot decides nothing else.
+    """The sampling where the operator decides nothing else.
 
-    The meaning is that of transformers' `GenerationConfig`: without `do_sample` the likeliest token is taken, whatever
-    else the file says about drawing.
+    As in transformers' `GenerationConfig`, a file without `do_sample` means the likeliest token, despite a temperature.
 
     Attributes:
         temperature: 0 takes the likeliest token.
-        top_p: draw among the likeliest tokens that together have this probability.
-        top_k: draw among this many likeliest tokens; 0 is all.
-        repetition_penalty: above 1, tokens that were used already become less likely.
-        max_new_tokens: the longest answer; None says nothing about it.
+        top_p: draw from the likeliest tokens that together reach this probability.
+        top_k: draw from this many likeliest tokens; 0 is all.
+        repetition_penalty: above 1, tokens that occurred before become less likely.
+        max_new_tokens: the longest answer; None if the file does not limit it.
     """
 
     temperature: float = 0.0
@@ -30,7 +29,7 @@ class GenerationDefaults:
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> GenerationDefaults:
-        """Read a `generation_config.json`; what is missing or out of range is as without it."""
+        """Interpret the parsed file; a missing value or one out of range means the default."""
         draws = document.get("do_sample") is True
         length = _number(document, "max_new_tokens", 0, at_least=0)
         return cls(

@@ -1,7 +1,6 @@
-"""Reads what is needed of an OpenVINO model's `openvino_model.xml`, without OpenVINO.
+"""Reads an OpenVINO model's `openvino_model.xml` without OpenVINO, in pieces: a large file costs time, not memory.
 
-The format: https://docs.openvino.ai/2026/documentation/openvino-ir-format.html. The file is read in pieces, so its
-size costs time and no memory.
+The format: https://docs.openvino.ai/2026/documentation/openvino-ir-format.html
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ _OPTION = re.compile(r'<(mode|group_size|ratio) value="([^"]*)"')
 
 @dataclass(frozen=True, slots=True)
 class IntermediateRepresentation:
-    """What the file says of itself.
+    """What the file says about itself and the weights.
 
     Attributes:
-        is_whole: whether the file reaches its own end.
-        weights_bytes: how long the weights file beside it must be at least.
-        weight_compression: the settings of NNCF's weight compression (`mode`, `group_size`, `ratio`), as they are
-            written; empty if the exporter noted none.
+        is_whole: whether it has an end, which a cut-off file lacks.
+        weights_bytes: the least size of the weights file beside it.
+        weight_compression: the settings of NNCF's weight compression (`mode`, `group_size`, `ratio`), as written;
+            empty without any.
     """
 
     is_whole: bool
@@ -35,7 +34,11 @@ class IntermediateRepresentation:
 
 
 def read_intermediate_representation(path: Path) -> IntermediateRepresentation:
-    """Read an `openvino_model.xml`; raise OSError if it cannot be read."""
+    """Read an `openvino_model.xml`.
+
+    Raises:
+        OSError: it cannot be read.
+    """
     weights_bytes = 0
     piece = last = b""
     with path.open("rb") as file:
@@ -53,6 +56,6 @@ def read_intermediate_representation(path: Path) -> IntermediateRepresentation:
 
 
 def _read_weight_compression(tail: str) -> dict[str, str]:
-    start = tail.rfind("<rt_info>")  # a layer may have one too; the model's own is the last
+    start = tail.rfind("<rt_info>")  # a layer may have one, too; the model's own comes last
     section = _WEIGHT_COMPRESSION.search(tail, start) if start >= 0 else None
     return dict(_OPTION.findall(section[1])) if section else {}

@@ -1,4 +1,4 @@
-"""What every file of an exported model must be: its size and its SHA-256, in the folder's `manifest.json`."""
+"""The `manifest.json` of an exported model: size and SHA-256 of every file, to find damage and changes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,7 @@ _PIECE_BYTES = 1 << 24
 
 
 class FileRecord(BaseModel):
-    """One file as it was when the export was done.
-
-    Attributes:
-        bytes: its size.
-        sha256: of its content, in hexadecimal digits.
-    """
+    """A file as the export left it; its SHA-256 in hexadecimal digits."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,7 +23,7 @@ class FileRecord(BaseModel):
 
 
 class Manifest(BaseModel):
-    """Every file of a model folder but the manifest itself, by name."""
+    """Every file of a model folder except the manifest, by name."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -36,7 +31,7 @@ class Manifest(BaseModel):
 
 
 def write_manifest(folder: Path) -> None:
-    """Write down every file in a folder; those whose name begins with a dot do not count."""
+    """Write the manifest of a folder. Hidden files do not count."""
     names = sorted(each.name for each in folder.iterdir() if each.is_file() and not each.name.startswith("."))
     records = {
         name: FileRecord(bytes=(folder / name).stat().st_size, sha256=_sha256(folder / name))
@@ -47,11 +42,11 @@ def write_manifest(folder: Path) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """Return a folder's manifest; None where there is none, as in a folder that was exported by hand.
+    """Return a folder's manifest; None without one, as after an export by hand.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no manifest.
+        ValueError: it is damaged.
     """
     try:
         return Manifest.model_validate_json((folder / FILE_NAME).read_bytes())
@@ -62,17 +57,17 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def wrong_sizes(folder: Path, manifest: Manifest) -> list[str]:
-    """Tell each file that is missing or has another size. It costs nothing: no file is read."""
+    """Return a line for each file that is missing or has another size, without reading any."""
     return [line for name, record in manifest.files.items() if (line := _wrong_size(folder / name, record))]
 
 
 def wrong_files(folder: Path, manifest: Manifest, on_progress: Callable[[str], None] = lambda _name: None) -> list[str]:
-    """Tell each file that is not what it was, by reading all of them: some seconds for a large model.
+    """Return a line for each file that has changed. Reads all of them, which takes seconds for a large model.
 
     Args:
         folder: the model folder.
         manifest: what its files must be.
-        on_progress: called with a file's name before each piece of it that is read; what it raises ends the reading.
+        on_progress: called with a file's name before each piece that is read; it may raise to stop.
 
     Raises:
         OSError: a file cannot be read.
@@ -82,7 +77,7 @@ def wrong_files(folder: Path, manifest: Manifest, on_progress: Callable[[str], N
         return wrong
     for name, record in manifest.files.items():
         if _sha256(folder / name, on_progress) != record.sha256:
-            wrong.append(f"{name} was changed (its SHA-256 is another)")
+            wrong.append(f"{name} has changed (its SHA-256 differs)")
     return wrong
 
 

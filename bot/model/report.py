@@ -1,4 +1,4 @@
-"""What an export found out about its own result: the `report.json` in a model folder."""
+"""The `report.json` of an exported model: what its export checked and measured."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class _Part(BaseModel):
 
 
 class Finding(_Part):
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
         what: such as `stop tokens`.
-        verdict: `good`; `mended` in the exported folder; `noted` where it is not as it should be but does not touch
-            this bot; `skipped` where it could not be judged here.
-        detail: one line for people.
+        verdict: `mended` if the export repaired it, `noted` if it is wrong without any effect on this bot, `skipped`
+            if it could not be checked.
+        detail: one line for the admin.
     """
 
     what: str
@@ -31,14 +31,14 @@ class Finding(_Part):
 
 
 class Quality(_Part):
-    """How well the exported model predicts a small built-in text, beside the model that it was made from.
+    """How well the exported model predicts a short built-in text, compared with its checkpoint.
 
     Attributes:
-        tokens: how many next tokens were predicted.
-        perplexity: of the exported model; lower is better, 1 is perfect.
-        source_perplexity: of the source; None where it was not run.
-        agreement: the part of the places, 0 to 1, where both find the same token likeliest.
-        source_precision: what the source was run in, such as `float32`.
+        tokens: how many were predicted.
+        perplexity: 1 is perfect, higher is worse.
+        source_perplexity: the checkpoint's; None if it was not run.
+        agreement: the share of tokens, 0 to 1, for which both predict the same.
+        source_precision: the checkpoint's, such as `float32`.
     """
 
     tokens: int
@@ -50,15 +50,14 @@ class Quality(_Part):
 
 
 class Speed(_Part):
-    """How fast one conversation was on the machine that exported the model, in the bot's own engine.
+    """How fast the bot's engine answered one conversation on the machine of the export.
 
     Attributes:
         engine: its name and version.
-        device_name: the processor.
-        load_seconds: to load and warm up.
-        prompt_tokens_per_second: reading a prompt.
-        answer_tokens_per_second: generating an answer.
-        peak_memory_bytes: what the engine process took at most, its cache for one short conversation included.
+        load_seconds: including the warm-up.
+        prompt_tokens_per_second: in prefill.
+        answer_tokens_per_second: in decode.
+        peak_memory_bytes: of the engine process, with a KV cache for one short conversation.
     """
 
     engine: str
@@ -70,15 +69,12 @@ class Speed(_Part):
 
 
 class ExportReport(_Part):
-    """The whole report.
+    """The whole report; None for what could not be measured.
 
     Attributes:
-        exported_at: when the export was done, with a time zone.
-        seconds: what it took, checks included.
-        findings: everything that was looked at.
-        quality: None where it could not be measured.
-        speed: None where it could not be measured.
-        packages: the versions of what made the model, by name.
+        exported_at: with a time zone.
+        seconds: how long the export took, with its checks.
+        packages: the versions of the packages that exported the model, by name.
     """
 
     exported_at: datetime
@@ -95,7 +91,7 @@ def write_report(folder: Path, report: ExportReport) -> None:
 
 
 def read_report(folder: Path) -> ExportReport | None:
-    """Return a model folder's report; None where there is none, or one of another kind."""
+    """Return a model folder's report; None without a valid one."""
     try:
         return ExportReport.model_validate_json((folder / FILE_NAME).read_bytes())
     except (FileNotFoundError, ValidationError):

@@ -1,4 +1,4 @@
-"""Where a model folder came from: the `model_source.json` that this project writes into it."""
+"""The `model_source.json` of a model folder that this project made: where the model comes from."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ FILE_NAME = "model_source.json"
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """What is known about a model's origin; None where nothing is known.
+    """A model's origin, as far as it is known.
 
     Attributes:
-        name: what people call the model, such as `Phi-3-mini-4k-instruct`.
-        source: where it was taken from: a hub id, an address or a path.
-        revision: which version of the source.
-        weight_format: how a weight is stored, such as `int4` or `Q4_1`.
-        recipe: one human line on how the weights were compressed.
-        license: the SPDX name of the model's licence.
+        name: such as `Phi-3-mini-4k-instruct`.
+        source: a hub id, a URL or a path.
+        revision: of the source.
+        weight_format: such as `int4` or `Q4_1`.
+        recipe: one line on how the weights were compressed.
+        license: the SPDX name.
     """
 
     name: str | None = None

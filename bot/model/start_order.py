@@ -1,4 +1,4 @@
-"""Which model a start takes: the current version, or where that cannot be used the latest before it that can."""
+"""Which model the bot starts with: the current version, or the latest one before it that works."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Used = TypeVar("Used")
 
 
 class StartOrder:
-    """The model folders that a start may take, the best first. Each is tried once.
+    """The model folders to try at a start, the best first, each once.
 
     Args:
-        path: what MODEL_DIR says.
+        path: MODEL_DIR.
 
     Raises:
-        ConfigurationError: the folder or its pointer is not there or cannot be read.
+        ConfigurationError: the folder is missing, or its pointer cannot be read.
 
     Attributes:
-        choice: what the pointer said.
-        refusals: why those that were tried could not be used, in this order.
+        choice: the pointer, as it was read.
+        refusals: why the folders tried so far do not work, in this order.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,13 +32,13 @@ class StartOrder:
         self._left = iter((path, *self.choice.before))
 
     def next_usable(self, use: Callable[[Path], Used]) -> Used:
-        """Return what comes of using the next folder that is not refused.
+        """Return the result of `use` for the next folder that it accepts.
 
         Args:
-            use: is called with a folder, and refuses it with a ConfigurationError.
+            use: refuses a folder with a ConfigurationError.
 
         Raises:
-            ConfigurationError: none is left. It is the first refusal, for the current version is what has to be mended.
+            ConfigurationError: no folder is left. It is the first refusal: the current version needs the repair.
         """
         for folder in self._left:
             try:

@@ -1,12 +1,12 @@
-"""Versions of a model side by side in one folder, and the pointer that says which one answers.
+"""Versions of a model in one folder, and the pointer that names the current one.
 
     phi3-instruct/int4/                  what MODEL_DIR names
         current.json                     the pointer
         versions/2026-11-28-101500-sample/   a complete model folder
         versions/2026-11-29-084210-balanced/
 
-The pointer is a small file that is replaced whole, so that whoever reads it finds the old version or the new one, on
-Windows as well, where links need rights that few people have. A folder without a pointer is a model folder itself, as
+The pointer is a file that is replaced as a whole, so a reader finds the old version or the new one. It is no link,
+because links need rights on Windows that few people have. A folder without a pointer is a model folder itself, as
 `optimum-cli export openvino` writes it.
 """
 
@@ -21,22 +21,18 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from bot.errors import ConfigurationError
+from bot.model.commands import rollback_command
 
 POINTER_NAME = "current.json"
 VERSIONS_NAME = "versions"
 
 _VERSION = re.compile(r"\w[\w.-]*")
 _BUSY_SECONDS = 2.0
-"""Windows does not let a file be replaced while somebody reads it; nobody reads the pointer for long."""
+"""Windows refuses to replace a file while it is being read; reading the pointer takes a moment only."""
 
 
 class Pointer(BaseModel):
-    """Which version answers, and which ones did before it.
-
-    Attributes:
-        current: the version's name.
-        before: the versions that `roll_back` leads to, the latest first.
-    """
+    """The names of the current version and of those before it, to which `roll_back` leads, the latest first."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,16 +50,16 @@ class Pointer(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The model folders that a path stood for when its pointer was read. Two are equal if nobody wrote it in between.
+    """The model folders that a path led to when its pointer was read. Two are equal if it was not written in between.
 
     Attributes:
-        folder: the current version's, which need not be there; without versions the path itself.
-        before: those of the versions before it that are there, the latest first.
-        written: another one each time that the pointer is written; None where there is none.
+        folder: the current version's, which may be missing; without versions, the path itself.
+        before: the existing folders of the versions before it, the latest first.
+        written: identifies one writing of the pointer; None without a pointer.
     """
 
     folder: Path
-    before: tuple[Path, ...] = field(default=(), compare=False)  # a folder that is deleted changes nothing
+    before: tuple[Path, ...] = field(default=(), compare=False)  # deleting a folder is no new choice
     written: tuple[int, int] | None = None
 
     @property
@@ -77,24 +73,24 @@ class ModelVersions:
     """The versions in a folder.
 
     Attributes:
-        home: the folder that MODEL_DIR names. It need not exist.
+        home: the folder that MODEL_DIR names; it may be missing.
     """
 
     home: Path
 
     @property
     def names(self) -> list[str]:
-        """Every version that is there, the oldest first. What an export is still working on begins with a dot."""
+        """The existing versions, the oldest first. An export's workspace is hidden and does not count."""
         folder = self.home / VERSIONS_NAME
         found = folder.iterdir() if folder.is_dir() else ()
         return sorted(each.name for each in found if each.is_dir() and _VERSION.fullmatch(each.name))
 
     @property
     def pointer(self) -> Pointer | None:
-        """What the pointer says; None where there is none.
+        """The pointer; None without one.
 
         Raises:
-            ConfigurationError: the file cannot be read, or says nothing of use.
+            ConfigurationError: it is damaged or cannot be read.
         """
         path = self.home / POINTER_NAME
         try:
@@ -104,8 +100,8 @@ class ModelVersions:
         except (OSError, ValidationError) as error:
             cause = error.strerror if isinstance(error, OSError) else "it is damaged"
             raise ConfigurationError(
-                f"{path} cannot be read ({cause}); choose a version anew: "
-                f"python scripts/export_model.py --output {self.home} --rollback VERSION (--list names them)"
+                f"{path} cannot be read ({cause}); choose a version: "
+                f"`{rollback_command(self.home, 'VERSION')}` (--list names them)"
             ) from error
 
     @property
@@ -115,61 +111,61 @@ class ModelVersions:
         Raises:
             ConfigurationError: the pointer cannot be read.
         """
-        written = self._written()  # before it is read: one that is replaced in between is seen as new the next time
+        written = self._written()  # first: a pointer that is replaced in between looks new the next time
         pointer = self.pointer
         if pointer is None:
             return Choice(self.home)
-        before = tuple(self.folder(each) for each in self._still_there(pointer.before))
+        before = tuple(self.folder(each) for each in self._existing(pointer.before))
         return Choice(self.folder(pointer.current), before, written)
 
     def folder(self, version: str) -> Path:
-        """Where a version is."""
+        """Return a version's folder, which may be missing."""
         return self.home / VERSIONS_NAME / version
 
     def switch(self, version: str, *, adopted: str | None = None) -> None:
-        """Let a version answer from now on. The one before it stays within reach of `roll_back`.
+        """Make a version the current one. `roll_back` leads back.
 
         Args:
             version: its name.
-            adopted: where there is no pointer yet, the version that what answered till now was kept as.
+            adopted: without a pointer, the version that the model so far was kept as.
 
         Raises:
-            OSError: the pointer cannot be written; it is as it was.
+            OSError: the pointer cannot be written, and is unchanged.
         """
         try:
             old = self.pointer
         except ConfigurationError:
-            old = None  # a damaged pointer is mended by a new one
+            old = None  # the new pointer repairs it
         before = (old.current, *old.before) if old is not None else (adopted,) if adopted is not None else ()
         self._write(Pointer(current=version, before=tuple(each for each in before if each != version)))
 
     @property
     def previous(self) -> str:
-        """The version that answered before the current one, of those that are still there.
+        """The latest existing version before the current one.
 
         Raises:
             ConfigurationError: there is none.
         """
         pointer = self.pointer
-        there = () if pointer is None else self._still_there(pointer.before)
-        if not there:
-            raise ConfigurationError(f"there is no version to go back to in {self.home}; --list shows what is there")
-        return there[0]
+        existing = () if pointer is None else self._existing(pointer.before)
+        if not existing:
+            raise ConfigurationError(f"there is no version to go back to in {self.home}; --list names all")
+        return existing[0]
 
     def roll_back(self) -> str:
-        """Let the previous version answer, and return its name.
+        """Make the previous version the current one, and return its name.
 
         Raises:
             ConfigurationError: there is none.
-            OSError: the pointer cannot be written; it is as it was.
+            OSError: the pointer cannot be written, and is unchanged.
         """
         previous, pointer = self.previous, self.pointer
-        assert pointer is not None  # it has just named the previous version
+        assert pointer is not None  # `previous` has just read it
         before = pointer.before[pointer.before.index(previous) + 1 :]
         self._write(Pointer(current=previous, before=before))
         return previous
 
-    def _still_there(self, versions: tuple[str, ...]) -> tuple[str, ...]:
+    def _existing(self, versions: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(each for each in versions if self.folder(each).is_dir())
 
     def _written(self) -> tuple[int, int] | None:
@@ -190,10 +186,10 @@ class ModelVersions:
 
 
 def current_model_folder(path: Path) -> Path:
-    """Return the model folder that a path stands for: its current version, or the path itself without versions.
+    """Return the model folder that a path leads to: its current version, or the path itself without versions.
 
     Raises:
-        ConfigurationError: the pointer cannot be read, or names a version that is not there.
+        ConfigurationError: the pointer cannot be read, or names a version that does not exist.
     """
     versions = ModelVersions(path)
     pointer = versions.pointer
@@ -202,26 +198,26 @@ def current_model_folder(path: Path) -> Path:
     folder = versions.folder(pointer.current)
     if not folder.is_dir():
         raise ConfigurationError(
-            f"{path / POINTER_NAME} names the version {pointer.current}, which is not there; choose another: "
-            f"python scripts/export_model.py --output {path} --rollback VERSION (--list names them)"
+            f"{path / POINTER_NAME} names the version {pointer.current}, which does not exist; choose another: "
+            f"`{rollback_command(path, 'VERSION')}` (--list names them)"
         )
     return folder
 
 
 def home_of(folder: Path) -> Path | None:
-    """Return the folder with versions side by side that a model folder belongs to; None if it is not one of them."""
+    """Return the folder of the versions of which a model folder is one; None if it is not a version."""
     home = folder.parent.parent
     belongs = folder.parent.name == VERSIONS_NAME and _VERSION.fullmatch(folder.name)
     return home if belongs and (home / POINTER_NAME).exists() else None
 
 
 def _replace(new: Path, path: Path) -> None:
-    until = time.monotonic() + _BUSY_SECONDS
+    deadline = time.monotonic() + _BUSY_SECONDS
     while True:
         try:
             new.replace(path)
             return
         except PermissionError:
-            if os.name != "nt" or time.monotonic() > until:
+            if os.name != "nt" or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)

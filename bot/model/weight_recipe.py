@@ -1,4 +1,4 @@
-"""Says how a model's weights were compressed, from what its exporter noted."""
+"""Describes how a model's weights were compressed, from the settings that its exporter recorded."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _SYMMETRY = {"sym": "symmetric", "asym": "asymmetric"}
 
 @dataclass(frozen=True, slots=True)
 class WeightRecipe:
-    """How most weights are stored, such as `int4`, and the settings that led there as one human line."""
+    """How most weights are stored, such as `int4`, and one line with the settings behind it."""
 
     weight_format: str | None = None
     line: str | None = None
 
 
 def recipe_from_nncf(settings: Mapping[str, str]) -> WeightRecipe:
-    """Return the recipe that NNCF noted in the model itself.
+    """Return the recipe that NNCF recorded in the model.
 
     Args:
-        settings: `mode` (such as `int4_sym`), `group_size` (-1: one scale for a whole row) and `ratio` (the share of
-            weights in that mode), as NNCF writes them; empty if nothing was noted.
+        settings: `mode` (such as `int4_sym`), `group_size` (-1: one scale a row) and `ratio` (the share of
+            weights in that mode), as NNCF writes them; empty if it recorded nothing.
     """
     if "mode" not in settings:
         return WeightRecipe()

@@ -1,4 +1,4 @@
-"""A model that could answer: from its folder to its engine."""
+"""A model folder together with the engine that runs it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ModelInstance:
-    """A model that could answer: what its folder says, and an engine for it that may not be loaded."""
+    """A model folder, its engine, which may not be loaded yet, and what answers are made with."""
 
     folder: ModelFolder
     engine: EngineSupervisor
@@ -31,7 +31,7 @@ class ModelInstance:
 
     @classmethod
     def prepare(cls, folder: ModelFolder, engine: EngineSupervisor, settings: Settings) -> ModelInstance:
-        """Read what prompts are written with; the engine is not loaded yet.
+        """Read the tokenizer and the chat template, without loading the engine.
 
         Raises:
             ConfigurationError: the tokenizer cannot be used, or the system prompt does not fit the model's context.
@@ -49,21 +49,21 @@ class ModelInstance:
         return ModelInstance(self.folder, engine, replace(self.model, engine=engine))
 
     def within_cache(self) -> ModelInstance:
-        """Where the loaded engine's cache is shorter than the model's context, conversations have to fit the cache."""
+        """The same model with its context capped to the loaded engine's KV cache."""
         facts, budget = self.engine.facts, self.model.budget
         if facts is None or not 0 < facts.cache_tokens < budget.context_length:
             return self
         logger.warning(
-            "Memory allows %s tokens a conversation, of the model's %s.", facts.cache_tokens, budget.context_length
+            "Context capped to the KV cache: cache_tokens=%s model_tokens=%s", facts.cache_tokens, budget.context_length
         )
         budget = replace(budget, context_length=facts.cache_tokens)
         return replace(self, model=replace(self.model, budget=budget))
 
     async def load_and_probe(self) -> None:
-        """Load it and let it answer once; end its engine if it does not.
+        """Load the engine and have it answer once. A failure closes the engine.
 
         Raises:
-            ConfigurationError: it does not.
+            ConfigurationError: the engine does not load, or does not answer.
         """
         try:
             await self.engine.start()
@@ -83,7 +83,8 @@ async def _probe(model: ServedModel) -> None:
     outcome = generation.outcome
     if outcome is None or outcome.reason not in (FinishReason.STOP, FinishReason.LENGTH):
         raise ConfigurationError(
-            f"the model does not answer a first question: {outcome and (outcome.detail or outcome.reason)}"
+            f"the model does not answer a test question: {outcome and (outcome.detail or outcome.reason)}; export it "
+            "again or choose another model"
         )
 
 
@@ -91,6 +92,6 @@ def _check_system_prompt(window: ContextWindow, system_prompt: str) -> None:
     tokens, limit = window.system_prompt_tokens(system_prompt), window.budget.system_prompt_limit
     if tokens > limit:
         raise ConfigurationError(
-            f"SYSTEM_PROMPT takes {tokens:,} tokens, more than half of the {window.budget.prompt_limit:,} that a "
-            "prompt may have with this model; shorten it, or lower MAX_NEW_TOKENS"
+            f"SYSTEM_PROMPT takes {tokens:,} tokens, more than half of the {window.budget.prompt_limit:,} that this "
+            "model's prompt may have; shorten it, or lower MAX_NEW_TOKENS"
         )

@@ -1,4 +1,4 @@
-"""The model that answers: from its folder to its engine, and how another one takes its place."""
+"""Serves one model at a time, and replaces it while the bot runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,11 +29,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RefusedVersion:
-    """A version that the pointer names and that does not answer.
+    """The version that the pointer names, when another one answers.
 
     Attributes:
-        choice: what the pointer said.
-        reason: why it could not be used, in one line.
+        choice: the pointer, as it was read.
+        reason: why the version could not be used, in one line.
     """
 
     choice: Choice
@@ -40,20 +41,15 @@ class RefusedVersion:
 
 
 class ModelService:
-    """Owns the engines and lets one model answer at a time.
-
-    Args:
-        settings: what the person who runs the bot decided.
-        conversations: what was said before.
-        metrics: counts what happens.
+    """Owns the engines, of which one answers.
 
     Raises:
         ConfigurationError: no version in the model folder can be used, or the system prompt does not fit its context.
 
     Attributes:
         answering: turns questions into answers.
-        model_dir: the folder whose model is served, as it was given: a link may lead elsewhere by the next reload.
-        refusal: why another version answers than the one that the pointer names; None while nothing was refused.
+        model_dir: the served folder, as it was given: a link may lead elsewhere at the next reload.
+        refusal: why the version that the pointer names does not answer; None if it does.
     """
 
     def __init__(self, settings: Settings, conversations: Conversations, metrics: PrometheusMetrics) -> None:
@@ -62,81 +58,80 @@ class ModelService:
         self.model_dir = settings.model_dir
         self.refusal: RefusedVersion | None = None
         self._start_order = StartOrder(self.model_dir)
-        self._present = self._start_order.next_usable(self._prepare)
-        self._farewells: dict[asyncio.Task[None], EngineSupervisor] = {}
+        self._current = self._start_order.next_usable(self._prepare)
+        self._retiring: dict[asyncio.Task[None], EngineSupervisor] = {}
         self._replacing: asyncio.Task[str] | None = None
         self._closed = threading.Event()
-        model = self._present.model
         queue = QuestionQueue(
-            # That engine has no batch: who waits inside it could not be told their place.
+            # optimum has no batch: a question that waits inside the engine would have no position.
             most_running=1 if settings.engine == "optimum" else settings.max_batch,
             most_waiting=settings.max_waiting,
             most_waiting_per_person=settings.max_waiting_per_person,
         )
-        self.answering = AnswerService(model, conversations, queue, metrics)
+        self.answering = AnswerService(self._current.model, conversations, queue, metrics)
         metrics.watch_engine(lambda: self.facts)
 
     @property
     def folder(self) -> ModelFolder:
         """The folder of the model that answers."""
-        return self._present.folder
+        return self._current.folder
 
     @property
     def facts(self) -> EngineFacts | None:
-        """What its engine says about itself; None while it is not loaded."""
-        return self._present.engine.facts
+        """What its engine reports about itself; None while it is not loaded."""
+        return self._current.engine.facts
 
     @property
     def is_replacing(self) -> bool:
-        """Whether another model is being loaded now."""
+        """Whether another model is loading."""
         return self._replacing is not None
 
+    @property
+    def can_stop(self) -> bool:
+        """Whether the model can end an answer by itself."""
+        return any(token < self.folder.vocabulary_size for token in self._current.model.builder.stop_ids)
+
     async def start(self, on_progress: Callable[[str], None]) -> None:
-        """Load the model: the current version, or the latest before it that can be used.
+        """Load the current version, or the latest one before it that works.
 
         Args:
             on_progress: called with a line for each phase.
 
         Raises:
-            ConfigurationError: the engine starts with none of them; why not with the first.
+            ConfigurationError: none works; the message is the current version's.
         """
         facts = await self._start_engine(on_progress)
-        self._let_answer(self._present.within_cache())
+        self._serve(self._current.within_cache())
         if self._start_order.refusals:
             self.refusal = RefusedVersion(self._start_order.choice, str(self._start_order.refusals[0]))
-            refused = self.refusal.choice.folder.name
-            logger.warning("%s answers, not the version %s: %s", self.folder.title, refused, self.refusal.reason)
+            version, reason = self.refusal.choice.folder.name, self.refusal.reason
+            logger.warning("Version refused: version=%s serving=%s reason=%s", version, self.folder.title, reason)
         if not self.can_stop:
-            logger.warning(
-                "The model in %s names no end token: its answers end only at their longest.", self.folder.path
-            )
-        if facts.cache_tokens:
-            size = f"{facts.cache_tokens:,} tokens, {facts.cache_bytes / 1e9:.2f} GB"
-            logger.info("%s on %s; KV cache: %s", facts.engine, facts.device_name, size)
-
-    @property
-    def can_stop(self) -> bool:
-        """Whether the model can end an answer by itself."""
-        return any(token < self.folder.vocabulary_size for token in self._present.model.builder.stop_ids)
+            logger.warning("Model without stop tokens, answers end at their longest: folder=%s", self.folder.path)
+        logger.info(
+            "Engine ready: engine=%s device=%s cache_tokens=%s cache_gigabytes=%.2f",
+            facts.engine,
+            facts.device_name,
+            facts.cache_tokens,
+            facts.cache_bytes / 1e9,
+        )
 
     async def replace(self, model_dir: Path | None = None) -> str:
-        """Let the model in a folder take over. Conversations go on; if anything fails, the present model stays.
+        """Load a folder's model and let it take over. Conversations continue; after a failure the old model stays.
 
-        Where the folder has a manifest, every file is compared with it before the engine is loaded; so it is at the
-        start.
+        A folder with a manifest is verified file by file before the engine loads it, as at the start.
 
         Args:
-            model_dir: the folder; None reads the present one's path again. Of several versions in it, the current
-                one is taken.
+            model_dir: the folder, of whose versions the current one is loaded; None reads the served path again.
 
         Returns:
             a line that says how it went.
 
         Raises:
-            ConfigurationError: the folder's model cannot be used. The present one goes on answering.
+            ConfigurationError: the model cannot be used, or another one is loading.
         """
         if self.is_replacing:
-            raise ConfigurationError("a model is being loaded already; wait until that is done")
+            raise ConfigurationError("another model is loading; wait until it answers, then try again")
         self._replacing = asyncio.create_task(self._replace(model_dir or self.model_dir))
         try:
             return await self._replacing
@@ -149,24 +144,24 @@ class ModelService:
         if self._replacing is not None:
             self._replacing.cancel()
             await asyncio.wait([self._replacing])
-        farewells = dict(self._farewells)
-        # A farewell is not cancelled: it may be ending its process already, which would then be left behind.
-        await asyncio.gather(*(engine.close() for engine in (self._present.engine, *farewells.values())))
-        await asyncio.gather(*farewells)
+        retiring = dict(self._retiring)
+        # Not cancelled: a retirement may be ending its process already, which would then be left behind.
+        await asyncio.gather(*(engine.close() for engine in (self._current.engine, *retiring.values())))
+        await asyncio.gather(*retiring)
 
     async def _start_engine(self, on_progress: Callable[[str], None]) -> EngineFacts:
         while True:
             try:
-                return await self._load_present(on_progress)
+                return await self._load_current(on_progress)
             except ConfigurationError as error:
                 self._start_order.refusals.append(error)
-                await self._present.engine.close()
-                self._let_answer(await asyncio.to_thread(self._start_order.next_usable, self._prepare))
+                await self._current.engine.close()
+                self._serve(await asyncio.to_thread(self._start_order.next_usable, self._prepare))
 
-    async def _load_present(self, on_progress: Callable[[str], None]) -> EngineFacts:
-        # While the engine loads: both read the same files from the disk.
-        verifying = asyncio.to_thread(self._verify, self._present.folder)
-        facts, _ = await asyncio.gather(self._present.engine.start(on_progress), verifying)
+    async def _load_current(self, on_progress: Callable[[str], None]) -> EngineFacts:
+        # Verified while the engine loads, so that the files are read from the disk once.
+        verifying = asyncio.to_thread(self._verify, self._current.folder)
+        facts, _ = await asyncio.gather(self._current.engine.start(on_progress), verifying)
         return facts
 
     def _verify(self, folder: ModelFolder) -> None:
@@ -174,7 +169,7 @@ class ModelService:
 
     def _require_open(self, _file: str) -> None:
         if self._closed.is_set():
-            raise ConfigurationError("the bot is being ended")
+            raise ConfigurationError("the bot is shutting down")
 
     def _prepare(self, model_dir: Path) -> ModelInstance:
         return self._instance(open_model_folder(model_dir))
@@ -190,13 +185,10 @@ class ModelService:
     def _engine_for(self, folder: ModelFolder) -> EngineSupervisor:
         return EngineSupervisor(replace(self._settings.engine_options, model_dir=folder.path), self._metrics)
 
-    def _with_new_engine(self, instance: ModelInstance) -> ModelInstance:
-        return instance.with_engine(self._engine_for(instance.folder))
-
     async def _replace(self, model_dir: Path) -> str:
         choice = await asyncio.to_thread(read_choice, model_dir)
         try:
-            line = await self._load_another(model_dir)
+            line = await self._load_and_take_over(model_dir)
         except Exception as error:
             if model_dir == self.model_dir and choice.has_versions:
                 self.refusal = RefusedVersion(choice, str(error))
@@ -204,51 +196,67 @@ class ModelService:
         self.model_dir, self.refusal = model_dir, None
         return line
 
-    async def _load_another(self, model_dir: Path) -> str:
-        # In a thread, because a large tokenizer takes a second to read, and answers stream meanwhile.
+    async def _load_and_take_over(self, model_dir: Path) -> str:
+        # In a thread: reading a large tokenizer takes a second, and answers stream meanwhile.
         instance = await asyncio.to_thread(self._prepare_verified, model_dir)
         started = time.monotonic()
         try:
             await instance.load_and_probe()
         except ModelDoesNotFitError:
-            return await self._replace_with_pause(instance)
-        self._take_over(instance)
-        return f"{instance.folder.title} answers now. It was loaded beside the old one in {_since(started)}."
+            started = time.monotonic()
+            await self._unload_and_take_over(instance)
+            how = f"Memory holds one model only, so answers paused for {_since(started)}."
+        else:
+            self._take_over(instance)
+            how = f"It was loaded beside the old one in {_since(started)}."
+        return f"{instance.folder.title} answers now. {how}"
 
-    def _take_over(self, instance: ModelInstance) -> None:
-        old = self._present
-        self._let_answer(instance.within_cache())
-        farewell = asyncio.create_task(old.engine.retire())
-        self._farewells[farewell] = old.engine
-        farewell.add_done_callback(self._farewells.pop)
-
-    def _let_answer(self, instance: ModelInstance) -> None:
-        self._present = instance
-        self.answering.adopt(instance.model)
-
-    async def _replace_with_pause(self, instance: ModelInstance) -> str:
-        """Replace the model where memory holds one only: nobody's turn begins until the new one is there."""
-        queue, old = self.answering.queue, self._present
-        logger.warning("Memory holds one model only: answers pause while another is loaded.")
-        queue.pause()
-        started = time.monotonic()
-        try:
-            await queue.wait_until_nobody_runs()
+    async def _unload_and_take_over(self, instance: ModelInstance) -> None:
+        """Replace the model where memory holds only one: unload the old one first."""
+        logger.warning(
+            "Memory holds one model only, answers pause while another loads: model=%s", instance.folder.title
+        )
+        async with self._queue_paused():
+            old = self._current
             await old.engine.close()
-            instance = self._with_new_engine(instance)  # the one that did not fit is of no more use
+            instance = self._with_new_engine(instance)  # the first try closed its engine
             try:
                 await instance.load_and_probe()
             except Exception:
-                # Where it does not start either, the next question makes it try again.
-                self._let_answer(self._with_new_engine(old))
-                await self._present.engine.start()
-                self._let_answer(self._present.within_cache())
+                await self._restore(old)
                 raise
             self._take_over(instance)
+
+    @asynccontextmanager
+    async def _queue_paused(self) -> AsyncIterator[None]:
+        """No question is running, and none starts."""
+        queue = self.answering.queue
+        queue.pause()
+        try:
+            await queue.wait_until_nobody_runs()
+            yield
         finally:
             queue.resume()
-        pause = f"Memory holds one model only, so answers paused for {_since(started)}."
-        return f"{instance.folder.title} answers now. {pause}"
+
+    async def _restore(self, old: ModelInstance) -> None:
+        # Served before it is loaded: if this load fails too, the next question makes the engine try again.
+        self._serve(self._with_new_engine(old))
+        await self._current.engine.start()
+        self._serve(self._current.within_cache())
+
+    def _with_new_engine(self, instance: ModelInstance) -> ModelInstance:
+        return instance.with_engine(self._engine_for(instance.folder))
+
+    def _take_over(self, instance: ModelInstance) -> None:
+        old = self._current
+        self._serve(instance.within_cache())
+        retirement = asyncio.create_task(old.engine.retire())
+        self._retiring[retirement] = old.engine
+        retirement.add_done_callback(self._retiring.pop)
+
+    def _serve(self, instance: ModelInstance) -> None:
+        self._current = instance
+        self.answering.adopt(instance.model)
 
 
 def _since(started: float) -> str:

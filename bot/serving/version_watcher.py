@@ -1,4 +1,4 @@
-"""Takes a new version of the model up while the bot runs, by looking at the pointer that says which one answers."""
+"""Switches a running bot to the version that the pointer names."""
 
 from __future__ import annotations
 
@@ -15,66 +15,67 @@ logger = logging.getLogger(__name__)
 
 
 class VersionWatcher:
-    """Lets the version answer that the pointer names, each time that the pointer is written.
+    """Polls the pointer and loads the version that it names; a refused one again only after the pointer is rewritten.
 
-    A folder without versions is not followed: its files are written one after another, and only who writes them knows
-    when they belong together. `/model reload` is for that.
+    A folder without versions is not followed: its files are written one by one, and only their writer knows when they
+    are complete. `/model reload` is for that.
 
     Args:
-        serving: the model that answers, and the folder that is followed.
-        seconds: from one look to the next.
+        service: whose folder is followed.
+        seconds: between two polls.
     """
 
-    def __init__(self, serving: ModelService, seconds: float = 2.0) -> None:
-        self._serving = serving
+    def __init__(self, service: ModelService, seconds: float = 2.0) -> None:
+        self._service = service
         self._seconds = seconds
-        self._outage: str | None = None  # with the pointer, as it was told
+        self._logged_error: str | None = None
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to look."""
-        self._task = asyncio.create_task(self._watch(), name="model watch")
+        """Start polling."""
+        self._task = asyncio.create_task(self._poll_forever(), name="version watcher")
 
     async def close(self) -> None:
-        """Stop looking. A version that is being loaded is given up."""
+        """Stop polling, and give up a version that is still loading."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def look(self) -> None:
-        """Look once, and let another version take over where the pointer names one that was not refused."""
-        serving = self._serving
-        model_dir = serving.model_dir
+    async def poll(self) -> None:
+        """Read the pointer once, and load its version unless that answers already or was refused."""
+        service = self._service
+        model_dir = service.model_dir
         choice = await self._read_choice(model_dir)
         if choice is None or not choice.has_versions:
             return
-        if serving.is_replacing or serving.model_dir != model_dir:
-            return  # by a command; the next look sees what came of it
-        if choice.folder == serving.folder.path:
-            serving.refusal = None
-        elif serving.refusal is None or serving.refusal.choice != choice:
-            await self._take_up(choice.folder.name)
+        if service.is_replacing or service.model_dir != model_dir:
+            return  # a command got in between; the next poll sees its result
+        if choice.folder == service.folder.path:
+            service.refusal = None
+        elif service.refusal is None or service.refusal.choice != choice:
+            await self._load(choice.folder.name)
 
-    async def _watch(self) -> None:
+    async def _poll_forever(self) -> None:
         while True:
             await asyncio.sleep(self._seconds)
-            await self.look()
+            await self.poll()
 
     async def _read_choice(self, model_dir: Path) -> Choice | None:
         try:
             choice = await asyncio.to_thread(read_choice, model_dir)
         except ConfigurationError as error:
-            if str(error) != self._outage:
-                self._outage = str(error)
-                logger.warning("%s goes on answering: %s", self._serving.folder.title, error)
+            if str(error) != self._logged_error:
+                self._logged_error = str(error)
+                logger.warning("Version pointer unusable: serving=%s reason=%s", self._service.folder.title, error)
             return None
-        self._outage = None
+        self._logged_error = None
         return choice
 
-    async def _take_up(self, version: str) -> None:
+    async def _load(self, version: str) -> None:
         try:
-            logger.info("%s", await self._serving.replace())
+            logger.info("Version loaded: %s", await self._service.replace())
         except ConfigurationError as error:
-            logger.warning("%s goes on answering, not the version %s: %s", self._serving.folder.title, version, error)
-        except Exception:  # whatever is wrong with a version, the watch must see the next one
-            logger.exception("%s goes on answering, not the version %s", self._serving.folder.title, version)
+            title = self._service.folder.title
+            logger.warning("Version refused: version=%s serving=%s reason=%s", version, title, error)
+        except Exception:  # one broken version must not end the watcher, which has to see the next one
+            logger.exception("Version failed to load: version=%s serving=%s", version, self._service.folder.title)

@@ -1,4 +1,4 @@
-"""`prompt` shows what messages become, or says in one line what is wrong with them."""
+"""`prompt` prints the prompt of a list of messages, or says in one line what is wrong with it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,21 @@ def phi3(tmp_path: Path) -> Phi3Tokenizer:
     return write_phi3_tokenizer(tmp_path)
 
 
-def shown(phi3: Phi3Tokenizer, content: bytes) -> str:
+def prompt_for(phi3: Phi3Tokenizer, content: bytes) -> str:
     file = phi3.folder / "messages.json"
     file.write_bytes(content)
     return prompt_as_json(phi3.folder, file)
 
 
-def test_the_ids_and_the_text_are_the_bots_own(phi3: Phi3Tokenizer) -> None:
-    result = json.loads(shown(phi3, b'[{"role": "user", "content": "Hello"}, {"role": "assistant", "content": ""}]'))
+def test_ids_and_text_are_what_the_bot_would_send(phi3: Phi3Tokenizer) -> None:
+    result = json.loads(
+        prompt_for(phi3, b'[{"role": "user", "content": "Hello"}, {"role": "assistant", "content": ""}]')
+    )
     prompt = phi3.builder.build([Message("user", "Hello"), Message("assistant", "")])
     assert result == {"ids": list(prompt.ids), "text": prompt.text}
 
 
-def test_of_several_versions_the_current_one_is_asked(tmp_path: Path) -> None:
+def test_the_current_version_is_used(tmp_path: Path) -> None:
     versions = ModelVersions(tmp_path / "home")
     for name, template in (("first", TEMPLATE_JUNE_2024), ("second", TEMPLATE_JUNE_2024.replace("user|>", "user|> "))):
         versions.folder(name).mkdir(parents=True)
@@ -45,7 +47,7 @@ def test_of_several_versions_the_current_one_is_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "reason"),
     [
         (b"", "is not valid JSON"),
         (b"\xff", "is not valid JSON"),
@@ -59,14 +61,14 @@ def test_of_several_versions_the_current_one_is_asked(tmp_path: Path) -> None:
         (b'[{"role": "user", "content": "\\ud800"}]', "message 1: its content is not valid Unicode"),
     ],
 )
-def test_messages_that_are_no_use_are_told_in_one_line(phi3: Phi3Tokenizer, content: bytes, says: str) -> None:
-    with pytest.raises(ConfigurationError, match=says) as caught:
-        shown(phi3, content)
+def test_unusable_messages_end_with_one_line(phi3: Phi3Tokenizer, content: bytes, reason: str) -> None:
+    with pytest.raises(ConfigurationError, match=reason) as caught:
+        prompt_for(phi3, content)
     assert "\n" not in str(caught.value)
     assert "messages.json" in str(caught.value)
 
 
-def test_a_folder_without_a_tokenizer_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_tokenizer(tmp_path: Path) -> None:
     (tmp_path / "messages.json").write_text('[{"role": "user", "content": "Hi"}]', encoding="utf-8")
     with pytest.raises(ConfigurationError, match=r"tokenizer\.json cannot be read"):
         prompt_as_json(tmp_path, tmp_path / "messages.json")

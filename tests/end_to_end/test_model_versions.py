@@ -136,7 +136,7 @@ async def test_a_version_that_was_corrupted_never_answers(
     info = await model_info(stage)
     assert f"**Version:** {version}\n" in info
     assert "**Refused version:** corrupted: " in info
-    assert "openvino_model.bin was changed (its SHA-256 is another); go back with `python scripts/" in info
+    assert "openvino_model.bin has changed (its SHA-256 differs); go back with `python -m bot export" in info
 
     assert versions.roll_back() == version
     await until(lambda: serving(stage).refusal is None)
@@ -167,7 +167,7 @@ async def test_a_pointer_that_is_damaged_is_told_and_the_next_version_taken_up(
 @pytest.mark.parametrize(
     ("built_with", "damaged_by", "reason"),
     [
-        (None, ("openvino_model.bin", cut_off), "is not complete: openvino_model.bin is cut off"),
+        (None, ("openvino_model.bin", cut_off), "is incomplete: openvino_model.bin is cut off"),
         (("openvino_model.xml", broken), None, "does not load: "),
     ],
     ids=["not complete", "the engine refuses it"],
@@ -199,7 +199,7 @@ async def test_a_restart_with_a_bad_version_goes_on_with_the_one_before(
             await stage.ask(stage.ada, channel, "And of Italy?")
             assert len(await stage.remembered(channel)) == 2
             assert "**Version:** before\n**Refused version:** bad: " in await model_info(stage)
-            [warning] = [line for line in caplog.messages if "(before) answers, not the version bad: " in line]
+            [warning] = [line for line in caplog.messages if line.startswith("Version refused: version=bad serving=")]
             assert reason in warning
 
             versions.switch("before")

@@ -11,11 +11,12 @@ import pytest
 
 from bot.errors import ConfigurationError
 from bot.export.checkpoint import Checkpoint, count_parameters, read_checkpoint
+from bot.model.config import ModelConfig
 from tests.export.exported_home import Exported
 
 
 def checkpoint(**config: Any) -> Checkpoint:
-    return Checkpoint("ada/model", config, 0, 0)
+    return Checkpoint("ada/model", ModelConfig.from_document(config), 0, 0)
 
 
 def error_line(folder: Path) -> str:
@@ -54,7 +55,7 @@ def test_folders_that_hold_something_else(exported: Exported, tmp_path: Path) ->
         (tmp_path / "model.safetensors").write_bytes(content)
         assert f"{tmp_path / 'model.safetensors'} is damaged: " in error_line(tmp_path)
     (tmp_path / "config.json").write_text("{", encoding="utf-8")
-    assert f"the config.json of {tmp_path} is not valid JSON" in error_line(tmp_path)
+    assert f"{tmp_path} is damaged: its config.json is not valid JSON" in error_line(tmp_path)
 
 
 def test_a_header_that_claims_too_much_is_not_read(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ from bot.export import checks
 from bot.export.checkpoint import Checkpoint
 from bot.export.checks import Plan, describe_plan, plan_export, require_packages, require_room
 from bot.export.recipe import PRESETS, SAMPLE, Recipe
+from bot.model.config import ModelConfig
 
 PHI3 = Checkpoint(
     "microsoft/Phi-3-mini-4k-instruct",
-    {"vocab_size": 32064, "hidden_size": 3072, "tie_word_embeddings": False},
+    ModelConfig.from_document({"vocab_size": 32064, "hidden_size": 3072, "tie_word_embeddings": False}),
     7_642_181_896,
     3_821_079_552,
 )

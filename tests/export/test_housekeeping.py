@@ -115,7 +115,7 @@ def test_a_damaged_version_is_reported_and_never_switched_to(versions: ModelVers
     damage(versions, LATER)
     good, text = verify(versions)
     assert not good
-    assert f"{LATER}: openvino_model.bin was changed (its SHA-256 is another)\n" in text
+    assert f"{LATER}: openvino_model.bin has changed (its SHA-256 differs)\n" in text
     assert f"{LATEST}: all files match the manifest\n" in text
     assert verify(versions, LATEST)[0]
     with pytest.raises(ConfigurationError, match=f"{LATER} is damaged, so the current version stays"):

@@ -1,4 +1,4 @@
-"""Model folders of the exporter's shape, without a model in them."""
+"""Folders with the files of an exported model, but no model in them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PHI3_CONFIG: dict[str, Any] = {
     "sliding_window": 2047,
     "vocab_size": 32064,
 }
-# What the same exporter writes; its compression settings are not in it.
+# As the same exporter writes it, without the compression settings.
 OPTIMUM_CONFIG = {
     "dtype": "",
     "optimum_version": "2.3.0",
@@ -67,7 +67,7 @@ def write_model(
     ratio: str = "0.6",
     padding: int = 0,
 ) -> Path:
-    """Write a folder of the exporter's shape, with 100 bytes of weights and `padding` bytes after them in the XML."""
+    """Write such a folder with 100 bytes of weights, and `padding` spaces behind the constants in the XML."""
     folder.mkdir(parents=True, exist_ok=True)
     information = RUNTIME_INFORMATION.replace("GROUP_SIZE", group_size).replace("RATIO", ratio)
     information = information.replace("MODE", mode) if mode else ""
@@ -83,8 +83,8 @@ def write_model(
     return folder
 
 
-def complaint(path: Path, use: Callable[[Path], object] = open_model_folder) -> str:
-    """The one line that opening the folder, or using it otherwise, raises."""
+def error_line(path: Path, use: Callable[[Path], object] = open_model_folder) -> str:
+    """Return the one line with which `use` refuses the path."""
     with pytest.raises(ConfigurationError) as raised:
         use(path)
     message = str(raised.value)

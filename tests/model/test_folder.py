@@ -1,3 +1,5 @@
+"""A model folder: what is read from it, and one clear line for each thing wrong with it."""
+
 from __future__ import annotations
 
 import os
@@ -8,7 +10,7 @@ import pytest
 
 from bot.model.folder import open_model_folder
 from bot.model.source import ModelSource, write_model_source
-from tests.model.exported_folder import CONSTANT, PHI3_CONFIG, complaint, write_json, write_model
+from tests.model.exported_folder import CONSTANT, PHI3_CONFIG, error_line, write_json, write_model
 
 
 @pytest.fixture
@@ -16,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
     return write_model(tmp_path / "int4")
 
 
-def test_an_export_tells_what_it_is(folder: Path) -> None:
+def test_an_export_describes_itself(folder: Path) -> None:
     model = open_model_folder(folder)
     assert model.path == folder
     assert (model.version, model.report) == (None, None)
@@ -52,13 +54,13 @@ def test_recipe(
     assert (model.weight_format, model.recipe) == (weight_format, recipe)
 
 
-# The constants' lengths and the recipe are found wherever the borders of the pieces fall that the file is read in.
+# The file is read in pieces: constants and recipe must be found on either side of a border, and across it.
 @pytest.mark.parametrize("padding", [(1 << 20) - 1200, (1 << 20) - 600, (1 << 20) - 130, 5 << 20])
 def test_a_large_model_file(tmp_path: Path, padding: int) -> None:
     folder = write_model(tmp_path / "large", padding=padding)
     assert open_model_folder(folder).weight_format == "int4"
     (folder / "openvino_model.bin").write_bytes(bytes(99))
-    assert "openvino_model.bin is cut off (99 bytes of at least 100)" in complaint(folder)
+    assert "openvino_model.bin is cut off (99 bytes of at least 100)" in error_line(folder)
 
 
 def test_a_constant_across_two_pieces_counts(folder: Path) -> None:
@@ -66,10 +68,10 @@ def test_a_constant_across_two_pieces_counts(folder: Path) -> None:
     xml = folder / "openvino_model.xml"
     start = f"<net>{' ' * ((1 << 20) - 5 - len(last) // 2)}"
     xml.write_bytes(f"{start}{last}</net>\n".encode())
-    assert "(100 bytes of at least 101)" in complaint(folder)
+    assert "(100 bytes of at least 101)" in error_line(folder)
 
 
-def test_our_own_note_comes_first(folder: Path) -> None:
+def test_model_source_json_comes_first(folder: Path) -> None:
     write_model_source(folder, ModelSource(name="Phi", source="somewhere", revision="abc", license="MIT"))
     model = open_model_folder(folder)
     assert (model.name, model.source, model.revision, model.license) == ("Phi", "somewhere", "abc", "MIT")
@@ -85,35 +87,35 @@ def test_the_name_falls_back_to_the_configuration_and_then_to_the_folder(folder:
     assert (model.name, model.source) == ("int4", None)
 
 
-def test_end_tokens_may_be_in_either_file_or_nowhere(folder: Path) -> None:
+def test_stop_tokens_may_be_in_either_file_or_nowhere(folder: Path) -> None:
     (folder / "generation_config.json").unlink()
     assert open_model_folder(folder).eos_token_ids == {32000}
     write_json(folder / "config.json", {**PHI3_CONFIG, "eos_token_id": None})
     assert open_model_folder(folder).eos_token_ids == frozenset()
 
 
-def test_no_folder(tmp_path: Path) -> None:
+def test_a_missing_folder(tmp_path: Path) -> None:
     folder = tmp_path / "with space" / "none"
-    line = complaint(folder)
+    line = error_line(folder)
     assert f"no model folder at MODEL_DIR={folder}" in line
-    assert f'`python scripts/export_model.py --prebuilt --output "{folder}"`' in line
-    assert f'`python scripts/export_model.py --model microsoft/Phi-3-mini-4k-instruct --output "{folder}"`' in line
+    assert f'`python -m bot export --prebuilt --output "{folder}"`' in line
+    assert f'`python -m bot export --model microsoft/Phi-3-mini-4k-instruct --output "{folder}"`' in line
     assert "make demo" in line
 
 
 @pytest.mark.parametrize("name", ["openvino_model.xml", "openvino_model.bin", "config.json", "tokenizer.json"])
 def test_each_missing_or_empty_file_is_named(folder: Path, name: str) -> None:
     (folder / name).write_bytes(b"")
-    line = complaint(folder)
+    line = error_line(folder)
     assert f"{name} is empty" in line
-    assert f"python scripts/export_model.py --model microsoft/Phi-3-mini-4k-instruct --output {folder}" in line
-    assert "--rollback" not in line, "there is nothing to go back to"
+    assert f"python -m bot export --model microsoft/Phi-3-mini-4k-instruct --output {folder}" in line
+    assert "--rollback" not in line, "a folder without versions has nothing to go back to"
     (folder / name).unlink()
-    assert re.search(rf"not complete: {re.escape(name)} is missing;", complaint(folder))
+    assert re.search(rf"incomplete: {re.escape(name)} is missing;", error_line(folder))
 
 
 def test_all_missing_files_are_named_at_once(tmp_path: Path) -> None:
-    line = complaint(tmp_path)
+    line = error_line(tmp_path)
     for name in ("openvino_model.xml", "openvino_model.bin", "config.json", "tokenizer.json"):
         assert f"{name} is missing" in line
 
@@ -121,19 +123,19 @@ def test_all_missing_files_are_named_at_once(tmp_path: Path) -> None:
 def test_truncated_files(folder: Path) -> None:
     weights = folder / "openvino_model.bin"
     weights.write_bytes(bytes(99))
-    assert "openvino_model.bin is cut off" in complaint(folder)
+    assert "openvino_model.bin is cut off" in error_line(folder)
     weights.write_bytes(bytes(100))
     xml = folder / "openvino_model.xml"
     xml.write_bytes(xml.read_bytes()[:-8])
-    assert "openvino_model.xml is cut off" in complaint(folder)
+    assert "openvino_model.xml is cut off" in error_line(folder)
 
 
 @pytest.mark.parametrize("weights", ["model-00001-of-00002.safetensors", "pytorch_model.bin"])
 def test_pytorch_weights_must_be_exported_first(tmp_path: Path, weights: str) -> None:
     (tmp_path / weights).write_bytes(b"x")
-    line = complaint(tmp_path)
+    line = error_line(tmp_path)
     assert "PyTorch weights, which must be exported first" in line
-    assert f"`python scripts/export_model.py --model {tmp_path} --output {tmp_path}-openvino`" in line
+    assert f"`python -m bot export --model {tmp_path} --output {tmp_path}-openvino`" in line
     assert f"MODEL_DIR={tmp_path}-openvino" in line
 
 
@@ -144,17 +146,17 @@ def test_pytorch_weights_must_be_exported_first(tmp_path: Path, weights: str) ->
 @pytest.mark.parametrize("content", [b'{"a": ', b"\xff\xfe\x00", b"[1]"])
 def test_each_invalid_json_file_is_named(folder: Path, name: str, content: bytes) -> None:
     (folder / name).write_bytes(content)
-    assert f"{name} is not" in complaint(folder)
+    assert f"{name} is not" in error_line(folder)
 
 
 @pytest.mark.parametrize("key", ["max_position_embeddings", "vocab_size"])
 @pytest.mark.parametrize("value", [None, 0, "4096"])
-def test_a_configuration_without_its_numbers(folder: Path, key: str, value: object) -> None:
+def test_a_number_that_config_json_must_have(folder: Path, key: str, value: object) -> None:
     write_json(folder / "config.json", {**PHI3_CONFIG, key: value})
-    assert f"config.json has no usable {key}" in complaint(folder)
+    assert f"config.json has no usable {key}" in error_line(folder)
 
 
-def test_odd_values_in_optional_places_are_not_believed(folder: Path) -> None:
+def test_optional_values_of_another_type_are_ignored(folder: Path) -> None:
     write_json(folder / "config.json", {**PHI3_CONFIG, "architectures": "x", "model_type": 3, "_name_or_path": []})
     write_json(folder / "openvino_config.json", {"quantization_config": ["x"]})
     write_json(folder / "generation_config.json", {"eos_token_id": [7, "8", None]})
@@ -164,10 +166,10 @@ def test_odd_values_in_optional_places_are_not_believed(folder: Path) -> None:
 
 
 def test_a_file_instead_of_a_folder(folder: Path) -> None:
-    assert "openvino_model.xml is a file; name the folder" in complaint(folder / "openvino_model.xml")
+    assert "openvino_model.xml is a file; name the folder" in error_line(folder / "openvino_model.xml")
 
 
-def test_the_home_folder_may_be_written_as_a_tilde(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_is_the_home_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(folder.parent))
     monkeypatch.setenv("USERPROFILE", str(folder.parent))
     assert open_model_folder(Path("~") / folder.name).path == folder
@@ -182,14 +184,14 @@ def test_links_are_followed(folder: Path, tmp_path: Path) -> None:
     assert open_model_folder(link).path == folder
 
 
-def test_a_path_that_the_system_refuses(tmp_path: Path) -> None:
-    assert "cannot be read" in complaint(tmp_path / ("x" * 5000))
+def test_a_path_that_the_system_rejects(tmp_path: Path) -> None:
+    assert "cannot be read" in error_line(tmp_path / ("x" * 5000))
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="permissions do not bind this user")
 def test_a_folder_without_permission(folder: Path) -> None:
     folder.chmod(0)
     try:
-        assert "check MODEL_DIR and the permissions" in complaint(folder)
+        assert "check MODEL_DIR and the permissions" in error_line(folder)
     finally:
         folder.chmod(0o700)

@@ -1,4 +1,4 @@
-"""What a model's `generation_config.json` decides, and what the person who runs the bot decides instead."""
+"""What a model's `generation_config.json` decides, and what the settings override."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ def longest(document: dict[str, Any], **settings: object) -> int:
     return load_settings(env_file=None, **settings).max_new_tokens_for(GenerationDefaults.read(document))
 
 
-def test_a_file_that_says_nothing_means_the_likeliest_token() -> None:
+def test_an_empty_file_means_the_likeliest_token() -> None:
     assert sampling({}) == Sampling()
     assert longest({}) == 1024
 
 
-def test_what_the_makers_want_is_done() -> None:
+def test_the_makers_values_apply() -> None:
     assert sampling(DRAWS) == Sampling(temperature=0.6, top_p=0.9, top_k=40, repetition_penalty=1.1)
     assert longest({"max_new_tokens": 300}) == 300
 
 
 @pytest.mark.parametrize("do_sample", [False, None, "yes", 1])
-def test_without_do_sample_nothing_is_drawn(do_sample: object) -> None:
+def test_without_do_sample_the_likeliest_token_is_taken(do_sample: object) -> None:
     assert sampling({**DRAWS, "do_sample": do_sample}).temperature == 0
 
 
-def test_drawing_without_a_temperature_is_at_1() -> None:
+def test_do_sample_alone_means_temperature_1() -> None:
     assert sampling({"do_sample": True}).temperature == 1
 
 
@@ -55,23 +55,23 @@ def test_drawing_without_a_temperature_is_at_1() -> None:
         ({"seed": 7}, Sampling(0.6, 0.9, 40, 1.1, seed=7)),
     ],
 )
-def test_a_setting_wins_and_leaves_the_others(settings: dict[str, float], chosen: Sampling) -> None:
+def test_a_setting_overrides_its_value_only(settings: dict[str, float], chosen: Sampling) -> None:
     assert sampling(DRAWS, **settings) == chosen
 
 
-def test_the_set_longest_answer_wins() -> None:
+def test_max_new_tokens_overrides_the_file() -> None:
     assert longest({"max_new_tokens": 300}, max_new_tokens=20) == 20
     assert longest({"max_new_tokens": 300}, max_new_tokens=2000) == 2000
 
 
 @pytest.mark.parametrize("value", ["0.5", None, True, -1, float("nan"), float("inf"), [1]])
-def test_a_value_of_no_use_is_as_none_at_all(value: object) -> None:
+def test_an_unusable_value_is_ignored(value: object) -> None:
     names = ("temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens")
     document = {"do_sample": True, **dict.fromkeys(names, value)}
     assert GenerationDefaults.read(document) == GenerationDefaults.read({"do_sample": True})
 
 
-def test_a_folder_tells_its_own(tmp_path: Path) -> None:
+def test_a_model_folder_has_its_defaults(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "model")
     assert open_model_folder(folder).generation_defaults == GenerationDefaults()
     (folder / "generation_config.json").write_text(json.dumps(DRAWS), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A manifest finds every file that is not what it was."""
+"""A manifest finds every file that has changed."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def test_it_names_every_file_with_its_size_and_its_sha256(folder: Path) -> None:
     assert wrong_sizes(folder, manifest) == wrong_files(folder, manifest) == []
 
 
-def test_writing_it_again_finds_the_same_and_not_itself(folder: Path) -> None:
+def test_a_manifest_does_not_list_itself(folder: Path) -> None:
     before = (folder / "manifest.json").read_bytes()
     write_manifest(folder)
     assert (folder / "manifest.json").read_bytes() == before
 
 
-def test_a_file_that_is_missing_or_has_another_size_is_told_without_reading_any(folder: Path) -> None:
+def test_a_missing_file_or_another_size_is_found_without_reading(folder: Path) -> None:
     manifest = manifest_of(folder)
     (folder / "config.json").unlink()
     (folder / "openvino_model.bin").write_bytes(WEIGHTS[:1000])
@@ -57,36 +57,36 @@ def test_a_file_that_is_missing_or_has_another_size_is_told_without_reading_any(
     assert read == []
 
 
-def test_a_folder_in_the_place_of_a_file_counts_as_missing(folder: Path) -> None:
+def test_a_folder_instead_of_a_file_counts_as_missing(folder: Path) -> None:
     (folder / "empty.txt").unlink()
     (folder / "empty.txt").mkdir()
     assert wrong_files(folder, manifest_of(folder)) == ["empty.txt is missing"]
 
 
-@pytest.mark.parametrize("place", [0, 300_000, len(WEIGHTS) - 1])
-def test_one_byte_that_was_changed_is_found_by_reading(folder: Path, place: int) -> None:
+@pytest.mark.parametrize("position", [0, 300_000, len(WEIGHTS) - 1])
+def test_one_changed_byte_is_found_by_reading(folder: Path, position: int) -> None:
     manifest = manifest_of(folder)
     changed = bytearray(WEIGHTS)
-    changed[place] ^= 1
+    changed[position] ^= 1
     (folder / "openvino_model.bin").write_bytes(changed)
     read: list[str] = []
     assert wrong_sizes(folder, manifest) == []
-    assert wrong_files(folder, manifest, read.append) == ["openvino_model.bin was changed (its SHA-256 is another)"]
-    assert read == ["config.json", "openvino_model.bin"], "nothing of empty.txt has to be read"
+    assert wrong_files(folder, manifest, read.append) == ["openvino_model.bin has changed (its SHA-256 differs)"]
+    assert read == ["config.json", "openvino_model.bin"], "empty.txt has nothing to read"
 
 
-def test_reading_ends_where_it_is_not_wanted_any_more(folder: Path) -> None:
-    class EndedError(Exception):
+def test_the_progress_callback_can_stop_the_reading(folder: Path) -> None:
+    class StoppedError(Exception):
         pass
 
-    def end(name: str) -> None:
-        raise EndedError(name)
+    def stop(name: str) -> None:
+        raise StoppedError(name)
 
-    with pytest.raises(EndedError, match=r"config\.json"):
-        wrong_files(folder, manifest_of(folder), end)
+    with pytest.raises(StoppedError, match=r"config\.json"):
+        wrong_files(folder, manifest_of(folder), stop)
 
 
-def test_every_file_that_was_changed_is_told(folder: Path) -> None:
+def test_every_changed_file_is_named(folder: Path) -> None:
     (folder / "config.json").write_bytes(b"[]")
     (folder / "openvino_model.bin").write_bytes(WEIGHTS[::-1])
     assert [line.split()[0] for line in wrong_files(folder, manifest_of(folder))] == [
@@ -95,17 +95,17 @@ def test_every_file_that_was_changed_is_told(folder: Path) -> None:
     ]
 
 
-def test_files_that_it_does_not_name_are_nobodys_business(folder: Path) -> None:
+def test_other_files_are_ignored(folder: Path) -> None:
     (folder / "notes.txt").write_bytes(b"mine")
     assert wrong_files(folder, manifest_of(folder)) == []
 
 
-def test_a_folder_that_was_exported_by_hand_has_none(tmp_path: Path) -> None:
+def test_a_folder_exported_by_hand_has_none(tmp_path: Path) -> None:
     assert read_manifest(tmp_path) is None
 
 
 @pytest.mark.parametrize("content", [b"", b'{"files": {', b"\xff", b"[]", b'{"files": {"a": {"bytes": "many"}}}'])
-def test_a_manifest_that_is_damaged_is_told(folder: Path, content: bytes) -> None:
+def test_a_damaged_manifest_is_an_error(folder: Path, content: bytes) -> None:
     (folder / "manifest.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"^manifest\.json is damaged$"):
         read_manifest(folder)

@@ -1,4 +1,4 @@
-"""The report of an export is kept in the model folder."""
+"""The export's report in the model folder."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ WHOLE = ExportReport(
 
 
 @pytest.mark.parametrize("report", [WHOLE, ExportReport(exported_at=WHOLE.exported_at, seconds=1)])
-def test_what_is_written_is_read(tmp_path: Path, report: ExportReport) -> None:
+def test_a_written_report_is_read(tmp_path: Path, report: ExportReport) -> None:
     write_report(tmp_path, report)
     assert read_report(tmp_path) == report
 
 
-def test_what_could_not_be_measured_is_none(tmp_path: Path) -> None:
+def test_unmeasured_parts_are_none(tmp_path: Path) -> None:
     write_report(tmp_path, ExportReport(exported_at=WHOLE.exported_at, seconds=1))
     read = read_report(tmp_path)
     assert read is not None
     assert (read.quality, read.speed, read.findings) == (None, None, ())
 
 
-def test_a_folder_that_was_exported_by_hand_has_none(tmp_path: Path) -> None:
+def test_a_folder_exported_by_hand_has_none(tmp_path: Path) -> None:
     assert read_report(tmp_path) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff\xfe", b"[1]", b'{"exported_at": "yesterday", "seconds": 1}'])
-def test_one_of_another_kind_does_not_count(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_report_is_ignored(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "report.json").write_bytes(content)
     assert read_report(tmp_path) is None
 
 
-def test_a_verdict_is_one_of_three() -> None:
+def test_an_unknown_verdict_is_refused() -> None:
     with pytest.raises(ValidationError):
         Finding.model_validate({"what": "stop tokens", "verdict": "splendid", "detail": ""})

@@ -1,4 +1,4 @@
-"""The real SmolLM2 folder: its facts, its token ids and its answer."""
+"""The real SmolLM2 folder: what it says, its token ids and its answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from bot.model.folder import open_model_folder
-from tests.small_model import small_model_dir  # noqa: F401
 
 # Made with OpenVINO GenAI's own tokenizer for the same GGUF file: Tokenizer(…).encode(text, add_special_tokens=False)
 VECTORS = Path(__file__).with_name("smollm2_vectors.json")
@@ -36,7 +35,7 @@ print(json.dumps(handle.read_all()[0].generated_ids))
 """
 
 
-def test_facts(small_model_dir: Path) -> None:  # noqa: F811
+def test_the_folder_describes_the_model(small_model_dir: Path) -> None:
     folder = open_model_folder(small_model_dir)
     assert folder.path == small_model_dir
     assert folder.name == "SmolLM2-135M-Instruct"
@@ -51,7 +50,7 @@ def test_facts(small_model_dir: Path) -> None:  # noqa: F811
     assert (folder.architecture, folder.model_type) == ("LlamaForCausalLM", "llama")
 
 
-def test_token_ids_are_those_of_openvino_genai(small_model_dir: Path) -> None:  # noqa: F811
+def test_token_ids_are_those_of_openvino_genai(small_model_dir: Path) -> None:
     tokenizer = Tokenizer.from_file(str(small_model_dir / "tokenizer.json"))
     vectors = json.loads(VECTORS.read_text(encoding="utf-8"))
     wrong = [vector["text"] for vector in vectors if tokenizer.encode(vector["text"]).ids != vector["ids"]]
@@ -61,18 +60,18 @@ def test_token_ids_are_those_of_openvino_genai(small_model_dir: Path) -> None:  
         assert tokenizer.decode(vector["ids"], skip_special_tokens=False) == vector["text"]
 
 
-def test_the_template_s_prompt_begins_with_the_known_ids(small_model_dir: Path) -> None:  # noqa: F811
+def test_the_template_s_prompt_begins_with_the_known_ids(small_model_dir: Path) -> None:
     tokenizer = Tokenizer.from_file(str(small_model_dir / "tokenizer.json"))
     beginning = "1 9690 198 2683 359 253 5356 5646 11173 3365 3511 308 34519 28 7018 411 407 19712 8182 2"
     assert tokenizer.encode(PROMPT).ids[:20] == [int(token_id) for token_id in beginning.split()]
 
 
-def test_openvino_genai_answers_from_the_folder(small_model_dir: Path) -> None:  # noqa: F811
+def test_openvino_genai_answers_from_the_folder(small_model_dir: Path) -> None:
     tokenizer = Tokenizer.from_file(str(small_model_dir / "tokenizer.json"))
     ids = json.dumps(tokenizer.encode(PROMPT).ids)
     finished = subprocess.run(
         [sys.executable, "-c", GENERATE, str(small_model_dir), ids], capture_output=True, text=True, check=True
     )
     answer = json.loads(finished.stdout.splitlines()[-1])
-    # How it goes on differs from processor to processor.
+    # The rest differs between processors.
     assert tokenizer.decode(answer).startswith("The capital of France is Paris")

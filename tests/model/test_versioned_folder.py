@@ -1,4 +1,4 @@
-"""Model folders with versions side by side and with manifests: which one is opened, and what is told of a bad one."""
+"""Model folders with versions and manifests: which version is opened, and why a bad one is refused."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bot.model.manifest import write_manifest
 from bot.model.report import ExportReport, write_report
 from bot.model.start_order import StartOrder
 from bot.model.versions import ModelVersions
-from tests.model.exported_folder import complaint, write_model
+from tests.model.exported_folder import error_line, write_model
 
 REPORT = ExportReport(exported_at=datetime(2026, 11, 28, tzinfo=UTC), seconds=1)
 
 
 @pytest.fixture
 def versions(tmp_path: Path) -> ModelVersions:
-    """Two good versions with manifests; the second answers."""
+    """Two good versions with manifests; the second is current."""
     versions = ModelVersions(tmp_path / "int4")
     for name in ("first", "second"):
         write_manifest(write_model(versions.folder(name)))
@@ -64,49 +64,49 @@ def test_the_report_of_the_export_is_read(versions: ModelVersions) -> None:
         ("openvino_config.json", "openvino_config.json has 189 bytes, not 190"),
     ],
 )
-def test_a_version_that_is_not_complete_says_how_to_go_back(versions: ModelVersions, name: str, what: str) -> None:
+def test_the_error_of_an_incomplete_version_says_how_to_go_back(versions: ModelVersions, name: str, what: str) -> None:
     cut_off(versions.folder("second") / name)
     home = versions.home
-    assert complaint(home) == (
-        f"the version second in MODEL_DIR={home} is not complete: {what}; "
-        f"go back with `python scripts/export_model.py --output {home} --rollback`, or make another with "
-        f"`python scripts/export_model.py --model microsoft/Phi-3-mini-4k-instruct --output {home}`"
+    assert error_line(home) == (
+        f"the version second in MODEL_DIR={home} is incomplete: {what}; "
+        f"go back with `python -m bot export --output {home} --rollback`, or export again with "
+        f"`python -m bot export --model microsoft/Phi-3-mini-4k-instruct --output {home}`"
     )
 
 
-def test_a_file_that_only_the_manifest_knows_must_be_there(versions: ModelVersions) -> None:
+def test_a_file_of_the_manifest_must_exist(versions: ModelVersions) -> None:
     (versions.folder("second") / "generation_config.json").unlink()
-    assert "is not complete: generation_config.json is missing; go back with" in complaint(versions.home)
+    assert "is incomplete: generation_config.json is missing; go back with" in error_line(versions.home)
 
 
-def test_a_manifest_that_is_damaged_is_told(versions: ModelVersions) -> None:
+def test_a_damaged_manifest_is_named(versions: ModelVersions) -> None:
     cut_off(versions.folder("second") / "openvino_config.json")
     (versions.folder("second") / "manifest.json").write_bytes(b"{")
-    assert "second in" in complaint(versions.home)
-    assert "is not complete: manifest.json is damaged; go back" in complaint(versions.home)
-    assert "manifest.json is damaged" in complaint(versions.folder("second"), verify_model_folder)
+    assert "second in" in error_line(versions.home)
+    assert "is incomplete: manifest.json is damaged; go back" in error_line(versions.home)
+    assert "manifest.json is damaged" in error_line(versions.folder("second"), verify_model_folder)
 
 
-def test_a_folder_with_a_manifest_but_without_versions_is_made_again(tmp_path: Path) -> None:
+def test_a_damaged_folder_without_versions_is_exported_again(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "copied")
     write_manifest(folder)
     cut_off(folder / "openvino_config.json")
-    again = f"again with `python scripts/export_model.py --model microsoft/Phi-3-mini-4k-instruct --output {folder}`"
-    line = complaint(folder)
-    assert line.startswith(f"the model folder MODEL_DIR={folder} is not complete: openvino_config.json has ")
+    again = f"again with `python -m bot export --model microsoft/Phi-3-mini-4k-instruct --output {folder}`"
+    line = error_line(folder)
+    assert line.startswith(f"the model folder MODEL_DIR={folder} is incomplete: openvino_config.json has ")
     assert line.endswith(again)
-    assert complaint(folder, verify_model_folder).endswith(again)
+    assert error_line(folder, verify_model_folder).endswith(again)
 
 
-def test_a_byte_that_was_changed_is_found_only_where_every_file_is_read(versions: ModelVersions) -> None:
+def test_only_verifying_finds_a_changed_byte(versions: ModelVersions) -> None:
     verify_model_folder(versions.folder("second"))
     flip_a_bit(versions.folder("second") / "openvino_model.bin")
     assert open_model_folder(versions.home).version == "second"
-    line = complaint(versions.folder("second"), verify_model_folder)
+    line = error_line(versions.folder("second"), verify_model_folder)
     assert line.startswith(
         f"the version second in MODEL_DIR={versions.home} is damaged: "
-        "openvino_model.bin was changed (its SHA-256 is another); "
-        f"go back with `python scripts/export_model.py --output {versions.home} --rollback`"
+        "openvino_model.bin has changed (its SHA-256 differs); "
+        f"go back with `python -m bot export --output {versions.home} --rollback`"
     )
 
 
@@ -116,32 +116,30 @@ def test_a_folder_without_a_manifest_is_not_verified(tmp_path: Path) -> None:
     verify_model_folder(folder)
 
 
-def test_a_pointer_that_is_damaged_or_leads_nowhere_is_told(versions: ModelVersions) -> None:
+def test_a_pointer_that_is_damaged_or_leads_nowhere(versions: ModelVersions) -> None:
     versions.switch("lost")
-    assert "names the version lost, which is not there" in complaint(versions.home)
+    assert "names the version lost, which does not exist" in error_line(versions.home)
     (versions.home / "current.json").write_text("{", encoding="utf-8")
     for use in (open_model_folder, read_choice, StartOrder):
-        assert "current.json cannot be read (it is damaged)" in complaint(versions.home, use)
+        assert "current.json cannot be read (it is damaged)" in error_line(versions.home, use)
 
 
-def test_a_choice_is_read_wherever_the_home_folder_may_be(
-    versions: ModelVersions, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reading_a_choice_expands_the_home_folder(versions: ModelVersions, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(versions.home.parent))
     monkeypatch.setenv("USERPROFILE", str(versions.home.parent))
     assert read_choice(Path("~") / "int4") == versions.choice
-    assert "there is no model folder at MODEL_DIR=" in complaint(versions.home / "none", read_choice)
-    assert "is a file; name the folder" in complaint(versions.home / "current.json", read_choice)
-    assert "cannot be read" in complaint(versions.home / ("x" * 5000), read_choice)
+    assert "there is no model folder at MODEL_DIR=" in error_line(versions.home / "none", read_choice)
+    assert "is a file; name the folder" in error_line(versions.home / "current.json", read_choice)
+    assert "cannot be read" in error_line(versions.home / ("x" * 5000), read_choice)
 
 
-def test_a_start_takes_the_current_version(versions: ModelVersions) -> None:
+def test_a_start_prefers_the_current_version(versions: ModelVersions) -> None:
     order = StartOrder(versions.home)
     assert order.next_usable(open_model_folder).version == "second"
     assert order.refusals == []
 
 
-def test_where_that_cannot_be_used_the_latest_before_it_that_can(versions: ModelVersions) -> None:
+def test_a_start_falls_back_to_the_latest_version_that_works(versions: ModelVersions) -> None:
     for name in ("third", "fourth", "lost"):
         versions.switch(name)
     write_model(versions.folder("third"))
@@ -156,17 +154,17 @@ def test_where_that_cannot_be_used_the_latest_before_it_that_can(versions: Model
     assert order.next_usable(open_model_folder).version == "second"
 
 
-def test_where_none_can_be_used_it_is_told_why_not_the_current_one(versions: ModelVersions) -> None:
+def test_if_no_version_works_the_error_is_the_current_ones(versions: ModelVersions) -> None:
     cut_off(versions.folder("first") / "openvino_model.xml")
     cut_off(versions.folder("second") / "openvino_model.bin")
 
     def start(home: Path) -> ModelFolder:
         return StartOrder(home).next_usable(open_model_folder)
 
-    assert complaint(versions.home, start) == complaint(versions.home)
+    assert error_line(versions.home, start) == error_line(versions.home)
 
 
-def test_an_engine_may_refuse_a_version_as_well(versions: ModelVersions) -> None:
+def test_an_engine_may_refuse_a_version_too(versions: ModelVersions) -> None:
     order = StartOrder(versions.home)
     assert order.next_usable(open_model_folder).version == "second"
     refusal = ConfigurationError("the engine does not load it")
@@ -177,8 +175,8 @@ def test_an_engine_may_refuse_a_version_as_well(versions: ModelVersions) -> None
     assert raised.value is refusal
 
 
-def test_a_folder_without_versions_has_no_other(tmp_path: Path) -> None:
+def test_a_folder_without_versions_has_no_fallback(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "plain")
     order = StartOrder(folder)
     assert order.next_usable(open_model_folder).path == folder
-    assert complaint(tmp_path / "none", StartOrder).startswith("there is no model folder at MODEL_DIR=")
+    assert error_line(tmp_path / "none", StartOrder).startswith("there is no model folder at MODEL_DIR=")

@@ -1,4 +1,4 @@
-"""Versions side by side, and the pointer that says which one answers."""
+"""Versions of a model, and the pointer that names the current one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.model.versions import Choice, ModelVersions, Pointer, current_model_fol
 
 @pytest.fixture
 def versions(tmp_path: Path) -> ModelVersions:
-    """Three versions; none is chosen yet."""
+    """Three versions, and no pointer."""
     for name in ("1-sample", "2-balanced", "3-small"):
         (tmp_path / "versions" / name).mkdir(parents=True)
     return ModelVersions(tmp_path)
@@ -27,13 +27,13 @@ def pointer_file(versions: ModelVersions) -> Path:
     return versions.home / "current.json"
 
 
-def complaint(raised: pytest.ExceptionInfo[ConfigurationError]) -> str:
+def error_line(raised: pytest.ExceptionInfo[ConfigurationError]) -> str:
     """The one line of an error."""
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
 
-def test_the_names_are_those_of_finished_folders_the_oldest_first(versions: ModelVersions) -> None:
+def test_names_are_those_of_finished_versions_the_oldest_first(versions: ModelVersions) -> None:
     folder = versions.home / "versions"
     (folder / ".0-being-exported").mkdir()
     (folder / "0-a-file").touch()
@@ -41,14 +41,14 @@ def test_the_names_are_those_of_finished_folders_the_oldest_first(versions: Mode
     assert ModelVersions(versions.home / "nowhere").names == []
 
 
-def test_without_a_pointer_a_path_stands_for_itself(versions: ModelVersions) -> None:
+def test_without_a_pointer_a_path_leads_to_itself(versions: ModelVersions) -> None:
     assert versions.pointer is None
     assert current_model_folder(versions.home) == versions.home
     assert versions.choice == Choice(versions.home)
     assert not versions.choice.has_versions
 
 
-def test_a_switch_keeps_the_versions_before_within_reach(versions: ModelVersions) -> None:
+def test_a_switch_remembers_the_versions_before(versions: ModelVersions) -> None:
     versions.switch("1-sample")
     assert versions.pointer == Pointer(current="1-sample")
     versions.switch("2-balanced")
@@ -61,14 +61,14 @@ def test_a_switch_keeps_the_versions_before_within_reach(versions: ModelVersions
     assert versions.pointer == Pointer(current="1-sample", before=("3-small", "2-balanced"))
 
 
-def test_what_answered_before_there_was_a_pointer_is_kept_within_reach(versions: ModelVersions) -> None:
+def test_the_first_switch_remembers_the_adopted_model(versions: ModelVersions) -> None:
     versions.switch("2-balanced", adopted="1-sample")
     assert versions.pointer == Pointer(current="2-balanced", before=("1-sample",))
     versions.switch("3-small", adopted="4-never")
     assert versions.pointer == Pointer(current="3-small", before=("2-balanced", "1-sample"))
 
 
-def test_rolling_back_leads_to_the_latest_before_that_is_there(versions: ModelVersions) -> None:
+def test_rolling_back_leads_to_the_latest_existing_version(versions: ModelVersions) -> None:
     for name in versions.names:
         versions.switch(name)
     assert versions.previous == "2-balanced"
@@ -79,7 +79,7 @@ def test_rolling_back_leads_to_the_latest_before_that_is_there(versions: ModelVe
     assert versions.pointer == Pointer(current="1-sample")
     with pytest.raises(ConfigurationError) as raised:
         versions.roll_back()
-    assert "there is no version to go back to" in complaint(raised)
+    assert "there is no version to go back to" in error_line(raised)
     assert versions.pointer == Pointer(current="1-sample")
 
 
@@ -108,14 +108,12 @@ def test_without_a_pointer_there_is_nothing_to_go_back_to(versions: ModelVersion
         b'{"current": "1-sample", "before": ["2-balanced/.."]}',
     ],
 )
-def test_a_pointer_that_says_nothing_of_use_is_told_and_mended_by_the_next_switch(
-    versions: ModelVersions, content: bytes
-) -> None:
+def test_a_damaged_pointer_is_refused_and_repaired_by_the_next_switch(versions: ModelVersions, content: bytes) -> None:
     pointer_file(versions).write_bytes(content)
     with pytest.raises(ConfigurationError) as raised:
         current_model_folder(versions.home)
-    assert f"{pointer_file(versions)} cannot be read (it is damaged)" in complaint(raised)
-    assert f"python scripts/export_model.py --output {versions.home} --rollback VERSION" in complaint(raised)
+    assert f"{pointer_file(versions)} cannot be read (it is damaged)" in error_line(raised)
+    assert f"python -m bot export --output {versions.home} --rollback VERSION" in error_line(raised)
     for read in (lambda: versions.pointer, lambda: versions.choice, versions.roll_back):
         with pytest.raises(ConfigurationError, match="it is damaged"):
             read()
@@ -123,23 +121,23 @@ def test_a_pointer_that_says_nothing_of_use_is_told_and_mended_by_the_next_switc
     assert versions.pointer == Pointer(current="2-balanced")
 
 
-def test_a_pointer_that_the_system_does_not_let_be_read_is_told(versions: ModelVersions) -> None:
+def test_an_unreadable_pointer_is_refused(versions: ModelVersions) -> None:
     pointer_file(versions).mkdir()
     with pytest.raises(ConfigurationError) as raised:
         current_model_folder(versions.home)
-    assert "current.json cannot be read (" in complaint(raised)
-    assert "damaged" not in complaint(raised)
+    assert "current.json cannot be read (" in error_line(raised)
+    assert "damaged" not in error_line(raised)
 
 
-def test_a_current_version_that_is_not_there_is_named(versions: ModelVersions) -> None:
+def test_a_missing_current_version_is_named(versions: ModelVersions) -> None:
     versions.switch("4-lost")
     with pytest.raises(ConfigurationError) as raised:
         current_model_folder(versions.home)
-    assert "names the version 4-lost, which is not there" in complaint(raised)
-    assert "--rollback VERSION" in complaint(raised)
+    assert "names the version 4-lost, which does not exist" in error_line(raised)
+    assert "--rollback VERSION" in error_line(raised)
 
 
-def test_a_choice_holds_the_current_version_and_those_before_it_that_are_there(versions: ModelVersions) -> None:
+def test_a_choice_holds_the_current_version_and_the_existing_ones_before(versions: ModelVersions) -> None:
     for name in ("1-sample", "2-balanced", "3-small", "4-lost"):
         versions.switch(name)
     versions.folder("2-balanced").rmdir()
@@ -149,7 +147,7 @@ def test_a_choice_holds_the_current_version_and_those_before_it_that_are_there(v
     assert choice.has_versions
 
 
-def test_choices_are_equal_until_somebody_writes_the_pointer(versions: ModelVersions) -> None:
+def test_choices_are_equal_until_the_pointer_is_written(versions: ModelVersions) -> None:
     versions.switch("1-sample")
     versions.switch("2-balanced")
     first = versions.choice
@@ -162,7 +160,7 @@ def test_choices_are_equal_until_somebody_writes_the_pointer(versions: ModelVers
 
 
 def test_a_version_knows_its_home_and_other_folders_have_none(versions: ModelVersions, tmp_path: Path) -> None:
-    assert home_of(versions.folder("1-sample")) is None, "nobody has chosen a version there"
+    assert home_of(versions.folder("1-sample")) is None, "there is no pointer yet"
     versions.switch("1-sample")
     assert home_of(versions.folder("1-sample")) == versions.home
     assert home_of(versions.folder(".0-being-exported")) is None
@@ -171,7 +169,7 @@ def test_a_version_knows_its_home_and_other_folders_have_none(versions: ModelVer
     assert home_of(Path("/")) is None
 
 
-def test_whoever_reads_while_others_switch_sees_a_whole_pointer_at_any_time(versions: ModelVersions) -> None:
+def test_a_reader_always_sees_a_whole_pointer(versions: ModelVersions) -> None:
     versions.switch("1-sample")
     seen: set[str] = set()
     torn: list[str] = []
@@ -193,9 +191,9 @@ def test_whoever_reads_while_others_switch_sees_a_whole_pointer_at_any_time(vers
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        for turn in range(300):
-            versions.switch(versions.names[turn % 3])
-            if turn % 5 == 4:
+        for number in range(300):
+            versions.switch(versions.names[number % 3])
+            if number % 5 == 4:
                 versions.roll_back()
     finally:
         done.set()
@@ -205,7 +203,7 @@ def test_whoever_reads_while_others_switch_sees_a_whole_pointer_at_any_time(vers
     assert [each.name for each in versions.home.iterdir() if each.is_file()] == ["current.json"]
 
 
-def test_a_switch_that_the_system_refuses_leaves_the_pointer_as_it_was(versions: ModelVersions) -> None:
+def test_a_failed_switch_leaves_the_pointer_unchanged(versions: ModelVersions) -> None:
     versions.switch("1-sample")
     (versions.home / ".current.json.new").mkdir()
     with pytest.raises(OSError, match=r"\.current\.json\.new"):
@@ -214,22 +212,22 @@ def test_a_switch_that_the_system_refuses_leaves_the_pointer_as_it_was(versions:
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, times: int, system: str) -> list[Path]:
-    """Refuse to replace a file as Windows does while somebody reads it; return a list that grows with each refusal."""
+    """Refuse to replace files, as Windows does while one is being read; return a list that grows with each refusal."""
     refused: list[Path] = []
-    really = Path.replace
+    original = Path.replace
 
     def replace(self: Path, target: Path) -> Path:
         if len(refused) < times:
             refused.append(target)
             raise PermissionError(13, "in use", str(target))
-        return really(self, target)
+        return original(self, target)
 
     monkeypatch.setattr(Path, "replace", replace)
     monkeypatch.setattr(module, "os", SimpleNamespace(name=system, fsync=os.fsync))
     return refused
 
 
-def test_windows_is_asked_again_while_somebody_reads_the_pointer(
+def test_a_switch_waits_while_windows_reads_the_pointer(
     versions: ModelVersions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = refuse(monkeypatch, times=3, system="nt")
@@ -239,9 +237,7 @@ def test_windows_is_asked_again_while_somebody_reads_the_pointer(
 
 
 @pytest.mark.parametrize("system", ["nt", "posix"])
-def test_a_permission_that_is_missing_for_good_is_told(
-    versions: ModelVersions, monkeypatch: pytest.MonkeyPatch, system: str
-) -> None:
+def test_a_lasting_refusal_is_raised(versions: ModelVersions, monkeypatch: pytest.MonkeyPatch, system: str) -> None:
     versions.switch("1-sample")
     monkeypatch.setattr(module, "_BUSY_SECONDS", 0.05)
     refused = refuse(monkeypatch, times=1_000_000, system=system)

@@ -1,30 +1,22 @@
-"""A model that is served without Discord, in real engine processes, and what tests see of it."""
+"""A served model without Discord, in real engine processes, and what tests read from it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
-import pytest
-import pytest_asyncio
 
 from bot.conversation.turn import ConversationKey
 from bot.engine.interface import FinishReason
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.serving.service import ModelService
 from bot.settings import load_settings
-from tests.conversation.memory import Memory, ask, open_memory, person
+from tests.conversation.memory import Memory, ask, person
 
 ENDLESS = "Repeat the word hello a thousand times."
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def memory(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Memory]:
-    async with open_memory(tmp_path_factory.mktemp("memory")) as memory:
-        yield memory
 
 
 def make_serving(memory: Memory, model_dir: Path, **settings: object) -> ModelService:
@@ -33,7 +25,7 @@ def make_serving(memory: Memory, model_dir: Path, **settings: object) -> ModelSe
 
 
 def broken(graph: bytes) -> bytes:
-    """A model that OpenVINO cannot read, although the file is whole."""
+    """A whole graph that OpenVINO cannot load."""
     return graph.replace(b'type="MatMul"', b'type="NoSuchOperation"', 1)
 
 
@@ -43,10 +35,10 @@ def process_id(serving: ModelService) -> int:
 
 
 def engines(parent: int | None = None) -> set[int]:
-    """The engine processes that a process has; None is this one."""
+    """The engine processes of a process; None is this one."""
     found = set()
     for process in psutil.Process(parent).children():
-        with suppress(psutil.NoSuchProcess):  # it has just ended
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
             if "spawn_main" in " ".join(process.cmdline()):
                 found.add(process.pid)
     return found
@@ -54,12 +46,12 @@ def engines(parent: int | None = None) -> set[int]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(120):
-        while not condition():  # noqa: ASYNC110 - nobody is told
+        while not condition():  # noqa: ASYNC110 - processes and the model service have no event for this
             await asyncio.sleep(0.01)
 
 
 async def answered(serving: ModelService, name: str = "Ada") -> FinishReason:
-    """Ask something whose answer is longer than allowed, in a conversation of one's own; return how it ended."""
+    """Ask for a long answer in the person's own conversation, and return how it ended."""
     answer = serving.answering.ask(ask(ENDLESS, name, key=ConversationKey(person(name))))
     async for _ in answer.texts():
         pass

@@ -1,4 +1,4 @@
-"""One model takes another's place, or does not and changes nothing: with real models in real engine processes."""
+"""Another model takes over, or fails and changes nothing: in real engine processes."""
 
 from __future__ import annotations
 
@@ -27,34 +27,32 @@ from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.serving.service import ModelService
 from tests.conversation.memory import Memory, person
-from tests.serving.served import answered, broken, engines, make_serving, memory, process_id, until
-from tests.small_model import small_model_dir
-
-__all__ = ["memory", "small_model_dir"]
+from tests.serving.served import answered, broken, engines, make_serving, process_id, until
+from tests.serving.tiny_model import CONTEXT_LENGTH
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-OUTSIDE = "PROCESSES_OUTSIDE_OF_THE_CONTAINER"
+OTHER_PROCESSES = "PROCESSES_OUTSIDE_OF_THE_CONTAINER"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def serving(memory: Memory, small_model_dir: Path) -> AsyncIterator[ModelService]:
-    """A model that answers, with a cache for less than its context."""
-    serving = make_serving(memory, small_model_dir, kv_cache_gigabytes=0.05)
+async def serving(memory: Memory, chat_model_dir: Path) -> AsyncIterator[ModelService]:
+    """A served model whose KV cache is shorter than its context."""
+    serving = make_serving(memory, chat_model_dir, kv_cache_gigabytes=0.05)
     await serving.start(lambda _: None)
     yield serving
     await serving.close()
 
 
 @pytest.fixture(scope="module")
-def copy(small_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another folder with the same model."""
-    return Path(shutil.copytree(small_model_dir, tmp_path_factory.mktemp("models") / "copy")).resolve()
+def copy(chat_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another folder with the same model, which tests may change for a while."""
+    return Path(shutil.copytree(chat_model_dir, tmp_path_factory.mktemp("models") / "copy")).resolve()
 
 
 @contextmanager
 def changed(path: Path, change: Callable[[bytes], bytes]) -> Iterator[None]:
-    """Change a file for as long as the block lasts."""
+    """Change a file while the block runs."""
     content = path.read_bytes()
     path.write_bytes(change(content))
     try:
@@ -64,19 +62,19 @@ def changed(path: Path, change: Callable[[bytes], bytes]) -> Iterator[None]:
 
 
 def without(*names: str) -> Callable[[bytes], bytes]:
-    """Leave these out of a JSON object."""
+    """Drop keys from a JSON object."""
     return lambda content: json.dumps({k: v for k, v in json.loads(content).items() if k not in names}).encode()
 
 
 async def turns_of_ada(serving: ModelService) -> int:
-    """How many turns Ada's next question would continue."""
+    """The length of the branch that Ada's next question continues."""
     return len((await serving.answering.conversations.peek(ConversationKey(person("Ada")))).branch)
 
 
-async def test_conversations_fit_a_cache_that_is_shorter_than_the_context(serving: ModelService) -> None:
+async def test_a_short_cache_caps_the_context(serving: ModelService) -> None:
     assert serving.facts is not None
-    assert serving.folder.context_length == 8192
-    assert serving.answering.model.budget.context_length == serving.facts.cache_tokens < 8192
+    assert serving.folder.context_length == CONTEXT_LENGTH
+    assert serving.answering.model.budget.context_length == serving.facts.cache_tokens < CONTEXT_LENGTH
 
 
 @pytest.mark.parametrize(
@@ -95,7 +93,7 @@ async def test_conversations_fit_a_cache_that_is_shorter_than_the_context(servin
         pytest.param(
             "config.json",
             lambda config: re.sub(rb'"vocab_size": \d+', b'"vocab_size": 100', config),
-            r"the model does not answer a first question: token id \d+ is outside the vocabulary of 100",
+            r"the model does not answer a test question: token id \d+ is outside the vocabulary of 100",
             id="does not answer",
         ),
     ],
@@ -103,27 +101,27 @@ async def test_conversations_fit_a_cache_that_is_shorter_than_the_context(servin
 async def test_a_model_that_cannot_answer_changes_nothing(
     serving: ModelService, copy: Path, file: str, change: Callable[[bytes], bytes], reason: str
 ) -> None:
-    before, processes = process_id(serving), engines()
+    before = process_id(serving), serving.folder.path, engines()
     with changed(copy / file, change), pytest.raises(ConfigurationError, match=reason) as caught:
         await serving.replace(copy)
     assert "\n" not in str(caught.value)
-    assert (process_id(serving), serving.folder.path, engines()) == (before, serving.folder.path, processes)
+    assert (process_id(serving), serving.folder.path, engines()) == before
     assert await answered(serving) is FinishReason.LENGTH
 
 
-async def test_a_folder_that_is_not_there_changes_nothing(serving: ModelService, tmp_path: Path) -> None:
+async def test_a_missing_folder_changes_nothing(serving: ModelService, tmp_path: Path) -> None:
     before = process_id(serving)
     with pytest.raises(ConfigurationError, match="there is no model folder"):
         await serving.replace(tmp_path / "nowhere")
     assert process_id(serving) == before
 
 
-async def test_another_folder_takes_over_and_its_link_is_followed_anew_each_time(
-    serving: ModelService, small_model_dir: Path, copy: Path, tmp_path: Path
+async def test_another_folder_takes_over_and_each_reload_follows_its_link(
+    serving: ModelService, chat_model_dir: Path, copy: Path, tmp_path: Path
 ) -> None:
     link = tmp_path / "current"
     try:
-        link.symlink_to(small_model_dir, target_is_directory=True)
+        link.symlink_to(chat_model_dir, target_is_directory=True)
     except OSError:
         pytest.skip("this system does not let this user make links")
     await answered(serving)
@@ -132,13 +130,13 @@ async def test_another_folder_takes_over_and_its_link_is_followed_anew_each_time
     first = process_id(serving)
     replacing = asyncio.create_task(serving.replace(link))
     await asyncio.sleep(0)
-    with pytest.raises(ConfigurationError, match="a model is being loaded already"):
+    with pytest.raises(ConfigurationError, match="another model is loading"):
         await serving.replace()
-    assert (await replacing).startswith("SmolLM2-135M-Instruct answers now. It was loaded beside the old one in ")
+    assert (await replacing).startswith("tiny-chat answers now. It was loaded beside the old one in ")
 
     second = process_id(serving)
     assert second != first
-    assert serving.folder.path == small_model_dir
+    assert serving.folder.path == chat_model_dir
     assert serving.facts is not None
     assert serving.answering.model.budget.context_length == serving.facts.cache_tokens
     await until(lambda: engines().isdisjoint({first}))
@@ -153,21 +151,22 @@ async def test_another_folder_takes_over_and_its_link_is_followed_anew_each_time
     assert await turns_of_ada(serving) == turns > 0
     assert await answered(serving) is FinishReason.LENGTH
     assert await turns_of_ada(serving) == turns + 1
+    await until(lambda: engines().isdisjoint({second}))
 
 
-async def test_close_ends_a_model_that_is_being_loaded(memory: Memory, small_model_dir: Path) -> None:
+async def test_close_ends_a_loading_model(memory: Memory, chat_model_dir: Path) -> None:
     before = engines()
-    serving = make_serving(memory, small_model_dir)
+    serving = make_serving(memory, chat_model_dir)
     replacing = asyncio.create_task(serving.replace())
-    await until(lambda: engines() > before)
+    await until(lambda: bool(engines() - before))
     await serving.close()
-    assert engines() == before
+    assert engines() <= before
     with pytest.raises(asyncio.CancelledError):
         await replacing
 
 
-async def test_a_model_without_end_tokens_is_told(memory: Memory, copy: Path) -> None:
-    plain = (
+async def test_a_model_without_stop_tokens_cannot_stop(memory: Memory, copy: Path) -> None:
+    template = (
         "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}> {% endif %}"
     )
     with (
@@ -175,7 +174,7 @@ async def test_a_model_without_end_tokens_is_told(memory: Memory, copy: Path) ->
         changed(copy / "generation_config.json", without("eos_token_id")),
         changed(
             copy / "tokenizer_config.json",
-            lambda content: json.dumps({**json.loads(content), "chat_template": plain}).encode(),
+            lambda content: json.dumps({**json.loads(content), "chat_template": template}).encode(),
         ),
     ):
         endless = make_serving(memory, copy)
@@ -186,14 +185,14 @@ async def test_a_model_without_end_tokens_is_told(memory: Memory, copy: Path) ->
     assert make_serving(memory, copy).can_stop
 
 
-async def test_a_system_prompt_that_leaves_no_room_is_refused(memory: Memory, small_model_dir: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"SYSTEM_PROMPT takes 5,0.* tokens, more than half of the 8,184"):
-        make_serving(memory, small_model_dir, system_prompt="word " * 5000)
+async def test_a_system_prompt_that_leaves_no_room_is_refused(memory: Memory, chat_model_dir: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"SYSTEM_PROMPT takes [\d,]+ tokens, more than half of the 8,184"):
+        make_serving(memory, chat_model_dir, system_prompt="word " * 5000)
 
 
-def run_in_a_small_container(connection: Connection, options: EngineOptions) -> None:
-    """Be an engine process in a control group whose memory another one takes up as soon as its cache is full."""
-    outside = {os.getpid(), *map(int, os.environ[OUTSIDE].split())}
+def run_in_small_container(connection: Connection, options: EngineOptions) -> None:
+    """Run an engine in a fake control group, which one loaded engine fills."""
+    outside = {os.getpid(), *map(int, os.environ[OTHER_PROCESSES].split())}
     others = engines(os.getppid()) - outside
     files = {
         "proc/self/cgroup": "0::/bot\n",
@@ -211,26 +210,27 @@ def run_in_a_small_container(connection: Connection, options: EngineOptions) -> 
 
 
 async def replace_under_load(serving: ModelService, folder: Path) -> str:
-    """Replace the model while three people ask question after question, each of which must be answered."""
+    """Replace the model while three members keep asking; each question must be answered."""
     replacing = asyncio.create_task(serving.replace(folder))
 
-    async def keep_asking(person: str) -> None:
-        reasons = [await answered(serving, person)]
+    async def keep_asking(member: str) -> None:
+        reasons = [await answered(serving, member)]
         while not replacing.done():
-            reasons.append(await answered(serving, person))
+            await asyncio.sleep(0.1)  # leaves the processors to the loading engine
+            reasons.append(await answered(serving, member))
         assert set(reasons) == {FinishReason.LENGTH}
 
     await asyncio.gather(*map(keep_asking, ("Ada", "Grace", "Linus")))
     return await replacing
 
 
-async def test_where_memory_holds_one_model_answers_pause_and_nobody_is_lost(
-    memory: Memory, small_model_dir: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+async def test_without_memory_for_two_models_answers_pause_and_none_is_lost(
+    memory: Memory, chat_model_dir: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_process, "run", run_in_a_small_container)
+    monkeypatch.setattr(worker_process, "run", run_in_small_container)
     others = engines()
-    monkeypatch.setenv(OUTSIDE, " ".join(map(str, others)))
-    serving = make_serving(memory, small_model_dir, kv_cache_gigabytes=0.05, max_batch=1)
+    monkeypatch.setenv(OTHER_PROCESSES, " ".join(map(str, others)))
+    serving = make_serving(memory, chat_model_dir, kv_cache_gigabytes=0.05, max_batch=1)
     await serving.start(lambda _: None)
     first = process_id(serving)
 
@@ -238,15 +238,13 @@ async def test_where_memory_holds_one_model_answers_pause_and_nobody_is_lost(
         await replace_under_load(serving, copy)
 
     again = process_id(serving)
-    assert again != first, "the old one had to leave, and came back"
-    assert serving.folder.path == small_model_dir
+    assert again != first, "the old model was unloaded and loaded again"
+    assert serving.folder.path == chat_model_dir
     turns = await turns_of_ada(serving)
 
     line = await replace_under_load(serving, copy)
 
-    assert re.fullmatch(
-        r"SmolLM2-135M-Instruct answers now\. Memory holds one model only, so answers paused for \d+ s\.", line
-    )
+    assert re.fullmatch(r"tiny-chat answers now\. Memory holds one model only, so answers paused for \d+ s\.", line)
     assert serving.folder.path == copy
     assert engines() - others == {process_id(serving)}
     assert await turns_of_ada(serving) > turns

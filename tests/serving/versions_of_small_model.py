@@ -1,4 +1,4 @@
-"""Versions of the small model side by side, as the exporter leaves them."""
+"""Versions of a model in one folder, as the exporter leaves them."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def add_version(
     built_with: tuple[str, Change] | None = None,
     damaged_by: tuple[str, Change] | None = None,
 ) -> None:
-    """Add a version; it does not answer yet.
+    """Add a copy of a model as a version, without making it current.
 
     Args:
         versions: where to.
-        name: what it is called.
+        name: of the version.
         model: the model's folder.
-        report: what the exporter found out.
-        built_with: a file, and how it differs from the model's. The manifest tells it as it is.
-        damaged_by: a file, and what happened to it after the manifest was written.
+        report: the export's.
+        built_with: a file and a change to it before the manifest is written.
+        damaged_by: a file and a change to it afterwards.
     """
     folder = versions.folder(name)
     shutil.copytree(model, folder, copy_function=_link)
@@ -45,21 +45,21 @@ def add_version(
 
 
 def change_file(path: Path, change: Change) -> None:
-    """Put another file in the place of one that may be the model's own."""
+    """Replace a file, which may be a link to the model's own."""
     content = change(path.read_bytes())
     path.unlink()
     path.write_bytes(content)
 
 
 def with_another_bit(content: bytes) -> bytes:
-    """As many bytes, one of which was changed."""
+    """Flip one bit."""
     changed = bytearray(content)
     changed[len(changed) // 2] ^= 1
     return bytes(changed)
 
 
 def cut_off(content: bytes) -> bytes:
-    """As after a copy that did not end."""
+    """As an interrupted copy leaves it."""
     return content[:1000]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.engine.interface import FinishReason, GenerationRequest, Outcome, Sampling
 from bot.errors import ConfigurationError
+from bot.model.config import ModelConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,8 @@ class ModelLimits:
                 "'optimum-cli export openvino' wrote"
             )
         try:
-            config = json.loads((model_dir / "config.json").read_text(encoding="utf-8"))
-            return cls(context=int(config["max_position_embeddings"]), vocabulary=int(config["vocab_size"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            return cls(*ModelConfig.read(model_dir).require("context_length", "vocabulary_size"))
+        except (OSError, ValueError) as error:
             raise ConfigurationError(
                 f"{model_dir / 'config.json'} does not give max_position_embeddings and vocab_size "
                 f"({error!r}); export the model again"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, floor
@@ -12,6 +11,7 @@ from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
 from bot.engine.worker.memory_limit import UsableMemory
 from bot.engine.worker.precision import CACHE_BITS, cache_precisions
 from bot.errors import ConfigurationError, ModelDoesNotFitError
+from bot.model.config import ModelConfig
 
 WEIGHTS_FACTOR = 1.05
 """Memory for the weights per byte of their file: OpenVINO repacks them for the processor.
@@ -56,14 +56,8 @@ class CacheShape:
         """
         path = model_dir / "config.json"
         try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-            heads = int(config["num_attention_heads"])
-            return cls(
-                layers=int(config["num_hidden_layers"]),
-                key_value_heads=int(config.get("num_key_value_heads") or heads),
-                head_size=int(config.get("head_dim") or int(config["hidden_size"]) // heads),
-            )
-        except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:
+            return cls(*ModelConfig.read(model_dir).require("layers", "key_value_heads", "head_size"))
+        except (OSError, ValueError) as error:
             raise ConfigurationError(
                 f"{path} does not give num_hidden_layers, num_attention_heads and hidden_size ({error!r}); "
                 "export the model again"

@@ -122,7 +122,7 @@ async def test_a_refused_version_shows_the_reason_and_what_to_do(
     assert rows["Version"] == "first"
     assert rows["Refused version"].startswith("second: the version second in ")
     assert "openvino_model.bin is cut off" in rows["Refused version"]
-    assert f"`python scripts/export_model.py --output {versions.home} --rollback`" in rows["Refused version"]
+    assert f"`python -m bot export --output {versions.home} --rollback`" in rows["Refused version"]
 
 
 async def test_it_fits_a_message_with_any_model_files(memory: Memory, versions: ModelVersions, model_dir: Path) -> None:

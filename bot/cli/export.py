@@ -1,0 +1,76 @@
+"""`export`: make a model that the bot can run, measure it, and have the running bot switch to it.
+
+Without arguments it follows the Phi-3 cookbook's sample: Phi-3-mini in four bits, in ./model/phi3-instruct/int4.
+
+The trial's engine process imports the main file again (multiprocessing's spawn), and `scripts/export_model.py` is such
+a file; so the export's parts are imported when it runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bot.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import argparse
+
+STOPPED_EXIT_CODE = 130
+
+
+def export(arguments: Sequence[str], program: str) -> int:
+    """Do what the command line asks for, and return the exit code.
+
+    Args:
+        arguments: without the program's name.
+        program: how the usage line calls it.
+
+    Returns:
+        0 for success, 1 if a version differs from its manifest, 2 for a mistake that the admin must correct, 130 if
+        it was stopped.
+    """
+    from bot.export.options import read_options
+
+    # The bot's own warnings are findings of the report.
+    logging.getLogger("bot").setLevel(logging.ERROR)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options = read_options(arguments, program)
+    try:
+        return _run(options)
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ConfigurationError.EXIT_CODE
+    except OSError as error:
+        cause = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print(f"error: {cause}; check the path and its permissions", file=sys.stderr)
+        return ConfigurationError.EXIT_CODE
+    except KeyboardInterrupt:
+        print("\nstopped; nothing unfinished is used, and the next run removes what is left", file=sys.stderr)
+        return STOPPED_EXIT_CODE
+
+
+def _run(options: argparse.Namespace) -> int:
+    from bot.export import housekeeping
+    from bot.export.options import order_of
+    from bot.export.pipeline import make_version
+    from bot.export.progress import ProgressLine
+
+    progress = ProgressLine()
+    try:
+        if options.list:
+            housekeeping.list_versions(options.output, print)
+        elif options.rollback is not None:
+            housekeeping.roll_back(options.output, options.rollback or None, progress)
+        elif options.verify is not None:
+            return 0 if housekeeping.verify_versions(options.output, options.verify or None, progress) else 1
+        elif options.prune is not None:
+            housekeeping.prune_versions(options.output, options.prune, print)
+        else:
+            make_version(order_of(options), progress)
+    finally:
+        progress.end()
+    return 0

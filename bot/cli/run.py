@@ -1,0 +1,28 @@
+"""`run`: the bot on Discord."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.application import Application
+from bot.cli.log import configure_log
+from bot.cli.progress import Progress
+from bot.settings import Settings, load_settings
+
+
+def run() -> int:
+    """Run the bot until it is stopped, and return the exit code.
+
+    Raises:
+        ConfigurationError: a setting is wrong, or Discord, the engine or the system refused one.
+        ConnectionError: Discord is out of reach at the start.
+    """
+    settings = load_settings()
+    configure_log(settings.log_level)
+    asyncio.run(_run(settings))
+    return 0
+
+
+async def _run(settings: Settings) -> None:
+    async with Progress().ticking() as progress:
+        await Application(settings, progress).run()

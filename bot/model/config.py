@@ -1,0 +1,130 @@
+"""A model's `config.json`, as transformers writes it: the one place that reads it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+FILE_NAME = "config.json"
+
+_KEYS = {
+    "context_length": "max_position_embeddings",
+    "vocabulary_size": "vocab_size",
+    "layers": "num_hidden_layers",
+    "key_value_heads": "num_key_value_heads or num_attention_heads",
+    "head_size": "head_dim or hidden_size",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """What the file says. None, or nothing, where it does not say it or says something unusable.
+
+    Attributes:
+        context_length: how many tokens a prompt and its answer may have together. A sliding window does not
+            shorten it.
+        vocabulary_size: rows of the embedding; token ids are below it.
+        hidden_size: width of the residual stream.
+        layers: number of decoder layers.
+        key_value_heads: heads with keys and values of their own in each layer.
+        head_size: numbers in a key, and in a value.
+        eos_token_ids: the stop tokens; `generation_config.json` may name more.
+        architectures: the model's classes in transformers, such as `Phi3ForCausalLM`.
+        model_type: the model's family in transformers, such as `phi3`.
+        origin: where the file's writer loaded the model from: a hub id or a path.
+        dtype: the weights' number format, such as `bfloat16`.
+        ties_embeddings: whether the last layer shares the embedding's weights.
+        has_own_code: whether the repository brings Python code for the model.
+    """
+
+    context_length: int | None
+    vocabulary_size: int | None
+    hidden_size: int | None
+    layers: int | None
+    key_value_heads: int | None
+    head_size: int | None
+    eos_token_ids: frozenset[int]
+    architectures: tuple[str, ...]
+    model_type: str | None
+    origin: str | None
+    dtype: str | None
+    ties_embeddings: bool
+    has_own_code: bool
+
+    @classmethod
+    def read(cls, folder: Path) -> ModelConfig:
+        """Read a model folder's file.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is not a JSON object.
+        """
+        return cls.parse((folder / FILE_NAME).read_bytes())
+
+    @classmethod
+    def parse(cls, content: bytes) -> ModelConfig:
+        """Parse the file's content.
+
+        Raises:
+            ValueError: it is not a JSON object.
+        """
+        try:
+            document = json.loads(content.decode("utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{FILE_NAME} is not valid JSON ({error})") from error
+        if not isinstance(document, dict):
+            raise ValueError(f"{FILE_NAME} is not a JSON object")
+        return cls.from_document(document)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> ModelConfig:
+        """Interpret the parsed file."""
+        heads, hidden_size = (_positive(document, key) for key in ("num_attention_heads", "hidden_size"))
+        architectures = document.get("architectures")
+        return cls(
+            context_length=_positive(document, "max_position_embeddings"),
+            vocabulary_size=_positive(document, "vocab_size"),
+            hidden_size=hidden_size,
+            layers=_positive(document, "num_hidden_layers"),
+            key_value_heads=_positive(document, "num_key_value_heads") or heads,
+            head_size=_positive(document, "head_dim") or (hidden_size // heads if hidden_size and heads else None),
+            eos_token_ids=eos_token_ids(document),
+            architectures=tuple(map(str, architectures)) if isinstance(architectures, list) else (),
+            model_type=_text(document, "model_type"),
+            origin=_text(document, "_name_or_path"),
+            dtype=_text(document, "dtype") or _text(document, "torch_dtype"),
+            ties_embeddings=bool(document.get("tie_word_embeddings")),
+            has_own_code=bool(document.get("auto_map")),
+        )
+
+    def require(
+        self, *names: Literal["context_length", "vocabulary_size", "layers", "key_value_heads", "head_size"]
+    ) -> tuple[int, ...]:
+        """Return these numbers, in this order.
+
+        Raises:
+            ValueError: the file lacks one; the message names its key.
+        """
+        numbers = {name: getattr(self, name) for name in names}
+        if missing := [_KEYS[name] for name, number in numbers.items() if number is None]:
+            raise ValueError(f"{FILE_NAME} has no usable {missing[0]}")
+        return tuple(numbers.values())
+
+
+def eos_token_ids(document: Mapping[str, Any]) -> frozenset[int]:
+    """Return the stop tokens that a `config.json` or a `generation_config.json` names."""
+    value = document.get("eos_token_id")
+    return frozenset(item for item in (value if isinstance(value, list) else [value]) if isinstance(item, int))
+
+
+def _positive(document: Mapping[str, Any], key: str) -> int | None:
+    value = document.get(key)
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def _text(document: Mapping[str, Any], key: str) -> str | None:
+    value = document.get(key)
+    return value if isinstance(value, str) and value else None

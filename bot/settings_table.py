@@ -1,0 +1,266 @@
+"""The table of settings: name, default, meaning and allowed values, by section.
+
+`docs/settings.md` and `.env.example` are generated from it: `python scripts/write_settings_pages.py`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_DEFAULT_SYSTEM_PROMPT = (
+    "You are Phi, a helpful assistant in a Discord chat. Answer in Markdown, briefly and to the point. "
+    "A message may begin with the name of the person who wrote it, in brackets."
+)
+
+
+def _setting(default: Any, meaning: str, *, allowed: str, **limits: Any) -> Any:
+    """A field with its meaning for the pages, and its allowed values for the pages and error lines."""
+    return Field(default, description=meaning, json_schema_extra={"allowed": allowed}, **limits)
+
+
+class Section(BaseSettings):
+    """Settings that the pages show together under a title."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, env_file_encoding="utf-8")
+    title: ClassVar[str]
+
+
+class DiscordSettings(Section):
+    title = "Discord"
+
+    discord_token: SecretStr | None = _setting(
+        None,
+        "The bot's token, from the developer portal (Bot, Reset Token). Required.",
+        allowed="three parts separated by dots",
+    )
+    message_content_intent: bool = _setting(
+        False,
+        "Ask for the privileged message-content intent, so that the bot can also read the message that a mention "
+        "replies to. Enable the intent in the developer portal first.",
+        allowed="true or false",
+    )
+    admin_ids: Annotated[frozenset[int], NoDecode] = _setting(
+        frozenset(),
+        "Who may use `/model reload` besides the application's owner.",
+        allowed="Discord user ids, separated by commas",
+    )
+    max_reply_messages: int = _setting(
+        3, "The most messages that one answer may take; the rest is attached as a file.", allowed="1 to 10", ge=1, le=10
+    )
+
+    @field_validator("admin_ids", mode="before")
+    @classmethod
+    def _read_ids(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        if not all(part.isdecimal() for part in parts):
+            raise ValueError("not numbers")
+        return parts
+
+
+class ModelSettings(Section):
+    title = "Model and engine"
+
+    model_dir: Path = _setting(
+        Path("./model/phi3-instruct/int4"),
+        "The model folder, as `python -m bot export` or `optimum-cli export openvino` writes it.",
+        allowed="a folder's path",
+    )
+    engine: Literal["auto", "paged", "genai", "optimum"] = _setting(
+        "auto",
+        "The backend: `paged` (CPU) and `genai` (other devices) answer many questions at once; `optimum`, the Phi-3 "
+        "cookbook sample's way, answers one at a time. `auto` chooses by the device.",
+        allowed="auto, paged, genai or optimum",
+    )
+    device: str = _setting(
+        "CPU", "The OpenVINO device.", allowed="an OpenVINO device such as CPU, GPU, GPU.0 or AUTO", min_length=1
+    )
+    device_properties: Annotated[dict[str, str], NoDecode] = _setting(
+        {},
+        "OpenVINO properties for the device, on top of the engine's own.",
+        allowed="NAME=VALUE, separated by commas",
+    )
+    kv_cache_gigabytes: float | None = _setting(
+        None,
+        "Memory for the KV cache, in GB; a full Phi-3 context takes 0.9 GB. If unset: what the batch can use, as far "
+        "as memory allows.",
+        allowed="0.05 to 1024",
+        ge=0.05,
+        le=1024,
+    )
+    engine_hang_seconds: float = _setting(
+        10.0,
+        "Restart an engine process that has work but neither reports nor computes for this long.",
+        allowed="2 to 3600",
+        ge=2,
+        le=3600,
+    )
+    trust_remote_code: bool = _setting(
+        False,
+        "Run Python code from the model folder (`optimum` only); Phi-3 needs none.",
+        allowed="true or false",
+    )
+
+    @field_validator("device_properties", mode="before")
+    @classmethod
+    def _read_properties(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+        if any(not separator or not name.strip() for name, separator, _ in pairs):
+            raise ValueError("not NAME=VALUE")
+        return {name.strip(): setting.strip() for name, _, setting in pairs}
+
+
+class AnswerSettings(Section):
+    title = "Answers"
+
+    system_prompt: str = _setting(
+        _DEFAULT_SYSTEM_PROMPT, "The system prompt of every conversation without a persona.", allowed="any text"
+    )
+    max_new_tokens: int | None = _setting(
+        None,
+        "The longest answer, in tokens. If unset: as the model's generation_config.json says, otherwise 1024.",
+        allowed="1 to 100000",
+        ge=1,
+        le=100_000,
+    )
+    max_prompt_tokens: int | None = _setting(
+        None,
+        "The longest prompt, in tokens: system prompt, history and question. If unset: what the context leaves.",
+        allowed="64 to 1000000",
+        ge=64,
+        le=1_000_000,
+    )
+    answer_time_limit_seconds: float = _setting(
+        600.0,
+        "How long one answer may take once it has started, in seconds.",
+        allowed="1 to 86400",
+        ge=1,
+        le=86_400,
+    )
+    temperature: float | None = _setting(
+        None,
+        "0 always takes the likeliest token, as the sample does; higher values vary more. If this or one of the next "
+        "three is unset, the model's generation_config.json decides.",
+        allowed="0 to 2",
+        ge=0,
+        le=2,
+    )
+    top_p: float | None = _setting(
+        None,
+        "With a temperature: draw from the likeliest tokens that together reach this probability.",
+        allowed="above 0, to 1",
+        gt=0,
+        le=1,
+    )
+    top_k: int | None = _setting(
+        None, "With a temperature: draw from this many likeliest tokens; 0 is all.", allowed="0 to 1000", ge=0, le=1000
+    )
+    repetition_penalty: float | None = _setting(
+        None, "Above 1, tokens that occurred before become less likely.", allowed="0.5 to 2", ge=0.5, le=2
+    )
+    seed: int = _setting(
+        0, "With a temperature: the seed of the random draw.", allowed="0 to 4294967295", ge=0, le=2**32 - 1
+    )
+
+
+class LoadSettings(Section):
+    title = "Many people at once"
+
+    max_batch: int = _setting(
+        16, "The most answers generated together (not `optimum`).", allowed="1 to 256", ge=1, le=256
+    )
+    max_waiting: int = _setting(
+        64, "The most questions in the queue; the bot turns further ones away.", allowed="1 to 256", ge=1, le=256
+    )
+    max_waiting_per_person: int = _setting(
+        5, "The most questions of one member in the queue.", allowed="1 to 256", ge=1, le=256
+    )
+    longest_pause_seconds: float = _setting(
+        1.5,
+        "How long streaming answers may pause while the bot reads somebody else's long prompt (`paged` only).",
+        allowed="0.1 to 60",
+        ge=0.1,
+        le=60,
+    )
+    drain_seconds: float = _setting(
+        20.0,
+        "How long running answers may continue after SIGTERM.",
+        allowed="0 to 3600",
+        ge=0,
+        le=3600,
+    )
+
+
+class MemorySettings(Section):
+    title = "Memory"
+
+    memory: Literal["channel", "user"] = _setting(
+        "channel",
+        "Who shares a conversation: everybody in a channel (`channel`), or each member has one per channel (`user`).",
+        allowed="channel or user",
+    )
+    database_url: SecretStr | None = _setting(
+        None,
+        "The database for conversations. If unset: the file conversations.sqlite3 in `DATA_DIR`.",
+        allowed="sqlite:///file or postgresql://user:password@host/database",
+    )
+    retention_days: float | None = _setting(
+        None,
+        "Delete turns that are older than this. If unset: keep them until somebody deletes them.",
+        allowed="0.01 to 36500",
+        ge=0.01,
+        le=36_500,
+    )
+    missed_hours: float = _setting(
+        6.0,
+        "After a start, answer the questions that arrived while the bot was away, if they are no older than this.",
+        allowed="0 to 336",
+        ge=0,
+        le=336,
+    )
+    max_text_file_kilobytes: int = _setting(
+        256, "How much of a question's text files the bot reads, in kB.", allowed="0 to 8192", ge=0, le=8192
+    )
+
+
+class MonitoringSettings(Section):
+    title = "Monitoring"
+
+    metrics_port: int | None = _setting(
+        None,
+        "Serve Prometheus metrics at /metrics, and /healthz, on this port. If unset: serve neither.",
+        allowed="1 to 65535",
+        ge=1,
+        le=65_535,
+    )
+    metrics_host: str = _setting(
+        "127.0.0.1", "The address to serve metrics on.", allowed="a host name or an address", min_length=1
+    )
+
+
+class SystemSettings(Section):
+    title = "Files and log"
+
+    data_dir: Path = _setting(Path("./data"), "The folder for what the bot stores.", allowed="a folder's path")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
+        "INFO", "The least severe level that reaches the log.", allowed="DEBUG, INFO, WARNING or ERROR"
+    )
+
+
+SECTIONS: tuple[type[Section], ...] = (
+    DiscordSettings,
+    ModelSettings,
+    AnswerSettings,
+    LoadSettings,
+    MemorySettings,
+    MonitoringSettings,
+    SystemSettings,
+)
+"""In the order of the pages."""
