@@ -78,11 +78,17 @@ async def test_a_waiting_question_is_asked_as_it_was_edited(make: Make) -> None:
 async def test_a_running_answer_continues_and_memory_has_the_edited_question(make: Make) -> None:
     answering = make(max_new_tokens=20)
     question = ask(COUNT)
-    unchanged = answering.ask(ask(COUNT, key=channel("another")))
-    await run(unchanged)
     answer = answering.ask(question)
-    await run_and_do(answer, lambda: answering.conversations.edit(question.id, "Count, please.", []))
-    assert answer.text == unchanged.text, "the answer continues"
+    before = []
+
+    async def edit() -> None:
+        before.append(answer.text)
+        await answering.conversations.edit(question.id, "Count, please.", [])
+
+    await run_and_do(answer, edit)
+    assert answer.outcome == Outcome(FinishReason.LENGTH)
+    assert answer.text.startswith(before[0])
+    assert len(answer.text) > len(before[0]), "the answer continues"
     for each in (answering, make()):
         text = await prompt_text(each)
         assert f"user\nCount, please.<|im_end|>\n<|im_start|>assistant\n{answer.text}" in text
