@@ -149,9 +149,7 @@ class ModelVersions:
         pointer = self.pointer
         existing = () if pointer is None else self._existing(pointer.before)
         if not existing:
-            raise ConfigurationError(
-                f"there is no version to go back to in {self.home}; --list names all"
-            )
+            raise ConfigurationError(f"there is no version to go back to in {self.home}; --list names all")
         return existing[0]
 
     def roll_back(self) -> str:
