@@ -1,10 +1,11 @@
 # The short way on Linux and macOS. README.md gives the plain commands, for Windows too.
 PYTHON ?= python3
+PROCESSES ?= 2
 VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALL = $(RUN) -m pip install --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo run setup test lint types format clean
+.PHONY: demo run setup test test-long lint lint-page types format clean
 
 demo: $(VENV)/demo-installed  ## try the bot on this machine, without Discord
 	@$(RUN) -m bot demo
@@ -17,13 +18,23 @@ setup: $(VENV)/all-installed  ## everything that developing and testing needs
 	@$(RUN) scripts/fetch_small_model.py
 	@$(RUN) scripts/ensure_browser.py
 
-test: setup
-	$(RUN) -m pytest --cov --cov-report=term:skip-covered
+test: setup  ## all tests but the long ones, with coverage
+	$(RUN) -m pytest -n $(PROCESSES) --dist worksteal --cov --cov-report=term:skip-covered --durations=25
 
-lint: $(VENV)/all-installed
+test-long: setup  ## the long tests: many examples of every property, hundreds of kills
+	$(RUN) -m pytest -m 'long or hypothesis' --examples-times 20 --timeout 7200 --durations=25
+	$(RUN) scripts/fault_suite.py --rounds 200
+	$(RUN) scripts/kill_suite.py --rounds 100
+
+lint: $(VENV)/all-installed lint-page
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(VENV)/bin/lint-imports
+
+lint-page:  ## the demo page's JavaScript and CSS, where Node is installed
+	@if ! command -v npm >/dev/null; then echo "lint-page: skipped, because npm is not installed"; \
+	else { test node_modules/.package-lock.json -nt package-lock.json || npm ci --silent --no-audit --no-fund; } \
+	&& npm run --silent lint; fi
 
 types: $(VENV)/all-installed
 	$(RUN) -m mypy

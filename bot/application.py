@@ -1,35 +1,35 @@
-"""The one place where the parts are put together."""
+"""Puts the bot's parts together. What they do is in their own modules."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import signal
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Protocol
 
-import aiohttp
-import discord
 from discord.ext import commands
 
-from bot.answering.answer import AnswerService
 from bot.answering.prefill_ahead import PrefillAhead
-from bot.cli.progress import Progress
+from bot.answering.recovery import Recovery
+from bot.answering.retention import Retention
+from bot.answering.service import AnswerService
 from bot.conversation.conversations import Conversations
 from bot.discord_client.channel_scopes import ChannelScopes
-from bot.discord_client.client import INTENT_HELP, PhiClient
+from bot.discord_client.client import PhiClient
 from bot.discord_client.command_sync import sync_changed_commands
-from bot.discord_client.commands.memory_commands import ConversationCog
-from bot.discord_client.commands.model_commands import ModelCog
-from bot.discord_client.commands.persona_commands import PersonaCog
-from bot.discord_client.events.mentions import MentionCog
-from bot.discord_client.events.message_changes import MemoryCog
-from bot.discord_client.events.recovery import RecoveryCog
-from bot.discord_client.events.retention import RetentionCog
-from bot.discord_client.events.typing_starts import TypingCog
+from bot.discord_client.commands.memory_commands import MemoryCommands
+from bot.discord_client.commands.model_commands import ModelCommands
+from bot.discord_client.commands.persona_commands import PersonaCommands
+from bot.discord_client.events.connection import ConnectionListener
+from bot.discord_client.events.mentions import MentionListener
+from bot.discord_client.events.message_changes import MessageChangeListener
+from bot.discord_client.events.typing_starts import TypingListener
+from bot.discord_client.incoming.inbox import DiscordInbox
+from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.delivery import ReplyDelivery
-from bot.errors import ConfigurationError
+from bot.discord_client.startup import log_in, stay_connected
+from bot.lifecycle import Drain, health_of, in_background
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
 from bot.model.folder import open_model_folder
@@ -39,89 +39,88 @@ from bot.serving.version_watcher import VersionWatcher
 from bot.settings import Settings
 from bot.storage.storage import Storage
 
-logger = logging.getLogger(__name__)
+
+class Progress(Protocol):
+    """Shows what the bot is doing while it starts and ends."""
+
+    def stage(self, text: str) -> None:
+        """Begin a stage."""
+
+    def done(self, text: str = "") -> None:
+        """End the last stage, with a last line."""
 
 
 class Application:
     """The whole bot for one set of settings.
 
     Args:
-        settings: what the person who runs it decided.
-        progress: where what is being done is shown while that takes long.
+        settings: what the operator configured.
+        progress: shows the stages of the start and of the end.
 
     Raises:
         ConfigurationError: there is no usable token, or no usable model folder.
 
     Attributes:
         ready: set once the bot is on Discord and answers.
-        storage: what is kept; set by `run`, like the next.
+        storage: open while `run` runs, like the next.
         serving: the model that answers.
     """
 
     storage: Storage
     serving: ModelService
+    _prefill_ahead: PrefillAhead
     _version_watcher: VersionWatcher
+    _drain: Drain
 
     def __init__(self, settings: Settings, progress: Progress) -> None:
         self._settings = settings
         self._progress = progress
         self._token = settings.require_token()
-        # What is missing there is told before anything is begun.
+        # Fails here, before anything is opened, if there is no usable model.
         StartOrder(settings.model_dir).next_usable(open_model_folder)
         self.ready = asyncio.Event()
         self.metrics = PrometheusMetrics()
         self.client = PhiClient(message_content_intent=settings.message_content_intent, set_up=self._set_up)
         self._scopes = ChannelScopes(self.client, settings.memory)
-        self._draining: asyncio.Task[None] | None = None
 
     @property
     def answering(self) -> AnswerService:
-        """What turns questions into answers."""
+        """Turns questions into answers."""
         return self.serving.answering
 
     async def run(self) -> None:
-        """Log in, load the model, and answer until cancelled or told to end; then end everything.
+        """Log in, load the model, and answer until cancelled or terminated; then close everything.
 
         Raises:
-            ConfigurationError: Discord, the engine or the operating system refused something that the person who runs
-                it must mend.
+            ConfigurationError: Discord, the engine or the operating system refuses something that the operator can fix.
             ConnectionError: Discord cannot be reached at the start.
         """
+        settings = self._settings
         async with AsyncExitStack() as closing:
-            self.storage = await Storage.open(self._settings.database_address, self.metrics.database_outage)
+            self.storage = await Storage.open(settings.database_address, self.metrics.database_outage)
             closing.push_async_callback(self.storage.close)
-            conversations = Conversations(self.storage.conversations, self._settings.system_prompt, self._scopes.of)
-            self.serving = ModelService(self._settings, conversations, self.metrics)
+            conversations = Conversations(self.storage.conversations, settings.system_prompt, self._scopes.of)
+            self.serving = ModelService(settings, conversations, self.metrics)
             closing.push_async_callback(self.serving.close)
             self._version_watcher = VersionWatcher(self.serving)
             closing.push_async_callback(self._version_watcher.close)
+            self._prefill_ahead = PrefillAhead(self.answering)
+            self._drain = Drain(self.answering.queue, self.client.running_replies, settings.drain_seconds)
+            self._drain.begin_on_terminate(lambda: self._progress.stage("Waiting for running answers to finish"))
             await self._start_monitoring(closing)
-            self._drain_on_terminate()
             async with self.client:
-                await self._log_in()
-                await self._connect()
-
-    async def drain(self) -> None:
-        """Take no new questions, let answers on their way end up to the limit, then end the bot."""
-        self._progress.stage("Letting the answers on their way end")
-        self.answering.queue.close()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.drain_seconds):
-                await self.answering.queue.wait_until_nobody_runs()
-                await self.client.running_replies.wait_until_delivered()
+                self._progress.stage("Logging in to Discord")
+                await log_in(self.client, self._token)
+                retention = Retention(conversations, settings.retention_days)
+                async with (
+                    in_background(retention.run(), "retention"),
+                    in_background(self._prefill_when_ready(), "prefill-ahead"),
+                ):
+                    await stay_connected(self.client, self._report_ready)
 
     def health(self) -> Health:
-        """Whether a mention would be answered now."""
-        details = {
-            "discord": self.client.is_ready() and not self.client.is_closed(),
-            "engine": self.serving.facts is not None,
-            "database": self.storage.outage is None,
-            "draining": self._draining is not None,
-            "running": self.answering.queue.running,
-            "waiting": self.answering.queue.waiting,
-            "engine_restarts": self.metrics.restarts,
-        }
-        return Health(bool(details["discord"] and details["engine"] and not details["draining"]), details)
+        """Whether the bot would answer a mention now."""
+        return health_of(self.client, self.serving, self.storage, self.metrics, self._drain)
 
     async def _start_monitoring(self, closing: AsyncExitStack) -> None:
         port = self._settings.metrics_port
@@ -130,47 +129,12 @@ class Application:
             await server.start()
             closing.push_async_callback(server.close)
 
-    def _drain_on_terminate(self) -> None:
-        """Let SIGTERM end the program softly, and a second one as Ctrl-C does, where the operating system has it."""
-        task = asyncio.current_task()
-        assert task is not None  # only called from a coroutine
-
-        def terminate() -> None:
-            if self._draining is not None:
-                task.cancel()
-                return
-            self._draining = asyncio.create_task(self.drain())
-            self._draining.add_done_callback(lambda _: task.cancel())
-
-        try:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
-        except NotImplementedError:
-            # Windows: closing the console ends the process, and the engine ends with it.
-            logger.debug("No SIGTERM here.")
-
-    async def _log_in(self) -> None:
-        self._progress.stage("Logging in to Discord")
-        try:
-            await self.client.login(self._token)
-        except discord.LoginFailure:
-            raise ConfigurationError(
-                "DISCORD_TOKEN was refused by Discord; make a new one at https://discord.com/developers/applications "
-                "(Bot, Reset Token) and put it into .env"
-            ) from None
-        except aiohttp.ClientConnectionError as error:
-            raise ConnectionError(f"Discord cannot be reached ({error}); check the network and start again") from error
-
-    async def _connect(self) -> None:
-        ready = asyncio.create_task(self._tell_when_ready())
-        try:
-            await self.client.connect()
-        except discord.PrivilegedIntentsRequired:
-            raise ConfigurationError(INTENT_HELP) from None
-        finally:
-            ready.cancel()
-
-    async def _tell_when_ready(self) -> None:
+    async def _prefill_when_ready(self) -> None:
+        # Which persona applies in a channel is known once Discord has sent the channels.
         await self.client.wait_until_ready()
+        await self._prefill_ahead.run()
+
+    def _report_ready(self) -> None:
         self.ready.set()
         self._progress.done(f"{self.client.user} is online; servers: {len(self.client.guilds)}. Ctrl-C ends it.")
 
@@ -185,16 +149,17 @@ class Application:
     def _cogs(self, client: PhiClient) -> list[commands.Cog]:
         settings, answering, work, scopes = self._settings, self.answering, self.storage.work, self._scopes
         conversations, running = answering.conversations, client.running_replies
-        reader = QuestionReader(client, scopes, conversations, settings.max_text_file_kilobytes * 1000)
+        reader = QuestionReader(client, scopes, settings.max_text_file_kilobytes * 1000)
         delivery = ReplyDelivery(client, conversations, work, running, settings.max_reply_messages)
-        mentions = MentionCog(answering, reader, delivery, work)
+        intake = QuestionIntake(answering, reader, delivery, work)
+        inbox = DiscordInbox(client, intake, reader, delivery, work)
+        recovery = Recovery(inbox, work, timedelta(hours=settings.missed_hours))
         return [
-            mentions,
-            RecoveryCog(client, mentions, reader, delivery, work, timedelta(hours=settings.missed_hours)),
-            MemoryCog(conversations, reader),
-            ConversationCog(answering, running, scopes),
-            PersonaCog(answering, scopes),
-            RetentionCog(conversations, settings.retention_days),
-            ModelCog(self.serving, self.metrics, settings.admin_ids),
-            TypingCog(client, PrefillAhead(answering), scopes),
+            MentionListener(reader, recovery, intake),
+            ConnectionListener(recovery),
+            MessageChangeListener(conversations, reader),
+            TypingListener(self._prefill_ahead, scopes),
+            MemoryCommands(answering, running, scopes),
+            PersonaCommands(answering, scopes),
+            ModelCommands(self.serving, self.metrics, self.storage, settings.admin_ids),
         ]

@@ -1,4 +1,4 @@
-"""Fetch the small chat model that the demonstration and the tests use."""
+"""Fetch the small chat model of the demo and the tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.errors import ConfigurationError
 
 
 def main() -> int:
-    """Fetch the model into the folder named on the command line, and return the exit code."""
+    """Fetch the model into the folder on the command line and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=DEFAULT_FOLDER, help="default: %(default)s")
     try:
@@ -20,7 +20,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return ConfigurationError.EXIT_CODE
     except KeyboardInterrupt:
-        print("stopped; nothing was left behind", file=sys.stderr)
+        print("interrupted; the partial download was deleted", file=sys.stderr)
         return 130
     return 0
 

@@ -1,7 +1,7 @@
-"""A real browser for tests that drive a page: headless Chromium.
+"""Headless Chromium for tests that drive a page.
 
-Take it into a conftest with `from tests.browser import browser`. Its event loop is the module's, so the tests that use
-it are marked `pytest.mark.asyncio(loop_scope="module")`.
+Import the fixture into a conftest: `from tests.browser import browser`. One browser serves the whole test process, so
+its event loop is the session's: mark the tests with `pytest.mark.asyncio(loop_scope="session")`.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ _ARGUMENTS = (
 )
 
 
-def find_browser() -> str | None:
-    """Return the path of a Chromium: the environment variable CHROMIUM, or the first that the PATH has."""
-    return os.environ.get("CHROMIUM") or next((path for name in _NAMES if (path := shutil.which(name))), None)
-
-
-def existing(path: str) -> str | None:
-    """Return the path if there is something: Playwright's own browser may not be installed."""
-    return path if Path(path).exists() else None
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """One headless Chromium for a module's tests; each test opens contexts of its own in it."""
+    """One headless Chromium. Starting it takes seconds, a context in it milliseconds: open one for each test."""
     async with async_playwright() as playwright:
-        executable = find_browser() or existing(playwright.chromium.executable_path)
+        executable = _find_chromium() or _existing(playwright.chromium.executable_path)
         if executable is None:
-            reason = f"no browser: {', '.join(_NAMES)} are not on the PATH; run python scripts/ensure_browser.py"
+            reason = f"none of {', '.join(_NAMES)} is on the PATH; run python scripts/ensure_browser.py"
             if os.environ.get("CI"):
                 pytest.fail(reason)
             pytest.skip(reason)
         launched = await playwright.chromium.launch(executable_path=executable, args=_ARGUMENTS)
         yield launched
         await launched.close()
+
+
+def _find_chromium() -> str | None:
+    """Return the path in the environment variable CHROMIUM, or the first Chromium on the PATH."""
+    return os.environ.get("CHROMIUM") or next((path for name in _NAMES if (path := shutil.which(name))), None)
+
+
+def _existing(path: str) -> str | None:
+    """Return the path if the file exists: Playwright names its own build even when it is not installed."""
+    return path if Path(path).exists() else None

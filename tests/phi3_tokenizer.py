@@ -1,8 +1,8 @@
-"""Folders with a tokenizer of Phi-3's kind: one made here, and the real one where it lies beside the project.
+"""Folders with a tokenizer like Phi-3's: an imitation, and the real one if it is beside the project.
 
-The made one has Phi-3's whole machinery (byte fallback, the normalizer that puts a space first, the decoder, every
-added token with its flags) over a small vocabulary. Unlike Phi-3 it also has merges that build control tokens out of
-typed letters, which a safe tokenizer must leave unused.
+The imitation has Phi-3's whole machinery (byte fallback, the normalizer that prepends a space, the decoder, every added
+token with its flags) over a small vocabulary. Unlike Phi-3's, it also has merges that build control tokens out of typed
+letters, which a safe tokenizer must not use.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TEMPLATE_JUNE_2024 = (
     "{% elif message['role'] == 'assistant' %}{{'<|assistant|>\n' + message['content'] + '<|end|>\n'}}{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% else %}{{ eos_token }}{% endif %}"
 )
-# The first revision: no branch for the system role, and the answer's mark is written after every question.
+# The first revision has no branch for the system role, and opens an answer after every question.
 TEMPLATE_APRIL_2024 = (
     "{{ bos_token }}{% for message in messages %}{% if (message['role'] == 'user') %}{{'<|user|>' + '\n' + "
     "message['content'] + '<|end|>' + '\n' + '<|assistant|>' + '\n'}}{% elif (message['role'] == 'assistant') %}"
@@ -57,12 +57,12 @@ _LETTERS = "▁!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_
 
 @dataclass(frozen=True)
 class Phi3Tokenizer:
-    """A folder with a tokenizer of Phi-3's kind.
+    """A folder with a tokenizer like Phi-3's.
 
     Attributes:
-        folder: holds `tokenizer.json` and `tokenizer_config.json`.
-        raw: the tokenizer as the `tokenizers` library reads it, which finds control tokens in any text.
-        ids: the id of each added token, by its text.
+        folder: with `tokenizer.json` and `tokenizer_config.json`.
+        raw: the tokenizer in the `tokenizers` library, which finds control tokens in any text.
+        ids: the ids of the added tokens, by text.
     """
 
     folder: Path
@@ -84,8 +84,8 @@ def write_phi3_tokenizer(folder: Path, template: str | None = TEMPLATE_JUNE_2024
 
     Args:
         folder: an existing folder.
-        template: the chat template; None leaves it out.
-        changes: replaced parts of `tokenizer.json`, by key.
+        template: the chat template; None writes none.
+        changes: replacements for parts of `tokenizer.json`, by key.
     """
     definition = {**phi3_definition(), **changes}
     config = {"bos_token": "<s>", "eos_token": "<|endoftext|>", "unk_token": "<unk>", "add_bos_token": False}
@@ -173,7 +173,7 @@ def _kinds() -> Sequence[str]:
 
 @pytest.fixture(scope="session", params=_kinds())
 def phi3(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Phi3Tokenizer:
-    """The made tokenizer, and the real one where it is there."""
+    """The imitated tokenizer, and the real one if it is there."""
     if request.param == "real":
         return open_phi3_tokenizer(REAL_FOLDER)
     return write_phi3_tokenizer(tmp_path_factory.mktemp("phi3"))

@@ -1,4 +1,4 @@
-"""Disks that fill up: mounted in memory, which only root on Linux can do."""
+"""Small disks to fill up, mounted in memory. Only root on Linux can mount them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 @contextmanager
 def small_disk_at(folder: Path, kilobytes: int) -> Iterator[Path]:
-    """Mount a disk of so many kB in a folder, which is made; skip the test where that cannot be done."""
+    """Create a folder and mount a disk of this size there; skip the test where that is impossible."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
     if sys.platform != "linux" or shutil.which("mount") is None or subprocess.run(mount, check=False).returncode:

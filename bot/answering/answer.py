@@ -1,4 +1,4 @@
-"""From a question to the growing text of its answer."""
+"""Turns a question into the growing text of its answer."""
 
 from __future__ import annotations
 
@@ -7,39 +7,53 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from weakref import WeakSet
+from typing import Protocol
 
-from bot.answering.queue import QuestionQueue, QueueClosedError, QueueFullError, Ticket, TicketLeftError
+from bot.answering.queue import QueueClosedError, Ticket, TicketLeftError
 from bot.answering.served_model import ServedModel
 from bot.answering.throughput import Throughput
 from bot.conversation.changes import TurnChange
 from bot.conversation.conversations import Conversations
 from bot.conversation.tree import OpenConversation
-from bot.conversation.turn import Question, Quote, TextFile, Turn, UserMessage
+from bot.conversation.turn import Question, Turn, UserMessage
 from bot.engine.interface import FinishReason, Generation, Outcome
-from bot.metrics.prometheus import PrometheusMetrics
+from bot.metrics.port import AnswerMetrics
 from bot.prompting.detokenizer import Detokenizer
 from bot.prompting.prompt import Message, Prompt
 
 
 @dataclass(frozen=True, slots=True)
 class ShortenedQuestion:
-    """A question that was too long: its prompt alone would have had so many tokens, of so many that can be read."""
+    """The size of a question that was too long to be read whole.
+
+    Attributes:
+        tokens: what its prompt alone would have taken.
+        limit: the most that a prompt may take.
+    """
 
     tokens: int
     limit: int
 
 
+class _Answering(Protocol):
+    """What all answers share; `bot.answering.service.AnswerService` has it."""
+
+    conversations: Conversations
+    metrics: AnswerMetrics
+    model: ServedModel
+    throughput: Throughput
+
+
 class Answer:
-    """One question on its way: `texts` gives the text so far as it grows, `outcome` is set at the end.
+    """The answer to one question: `texts` yields it as it grows, `outcome` says how it ended.
 
     Attributes:
         text: the answer so far.
-        outcome: how it ended; None while it has not.
-        shortened: how much of the question was read, if it was too long.
+        outcome: None until it ends.
+        shortened: set if the question was too long to be read whole.
     """
 
-    def __init__(self, answering: AnswerService, question: Question, ticket: Ticket) -> None:
+    def __init__(self, answering: _Answering, question: Question, ticket: Ticket) -> None:
         self._answering = answering
         self._question = question
         self._ticket = ticket
@@ -47,29 +61,24 @@ class Answer:
         self._stopped = False
         self._taken_back = False
         self._suspended = False
-        self._asked_at = time.monotonic()
         self.text = ""
         self.outcome: Outcome | None = None
         self.shortened: ShortenedQuestion | None = None
 
     @property
     def question(self) -> Question:
-        """What is answered."""
+        """The question, with the changes that its messages went through since."""
         return self._question
 
     @property
     def suspended(self) -> bool:
-        """Whether it was broken off to be begun anew after a restart; then nothing of it is remembered."""
+        """Whether it was broken off so that a restart generates it again; memory then keeps nothing of it."""
         return self._suspended
 
-    def enclose(self, quote: Quote | None, files: tuple[TextFile, ...]) -> None:
-        """Add to the question what came with it, before it begins."""
-        self._question = replace(self._question, asked=replace(self._question.asked, quote=quote, files=files))
-
     def change(self, change: TurnChange) -> None:
-        """Follow what happened to messages: the question changes, or is taken back.
+        """Follow an edit or a deletion: the question changes, or is taken back.
 
-        An answer that has begun goes on; memory has the change.
+        A running answer continues after an edit; memory keeps the edited question.
         """
         if self.outcome is not None:
             return
@@ -82,7 +91,7 @@ class Answer:
             self._question = replace(question, asked=turn.asked)
 
     def stop(self) -> None:
-        """End it early. What was generated so far is kept and remembered."""
+        """End it early; memory keeps what was generated so far."""
         self._stopped = True
         if self._generation is not None:
             self._generation.cancel()
@@ -90,21 +99,21 @@ class Answer:
             self._ticket.leave()
 
     def take_back(self) -> None:
-        """End it because the question is gone. Nothing of it is remembered."""
+        """End it because its question is gone; memory keeps nothing of it."""
         self._taken_back = True
         self.stop()
 
     def suspend(self) -> None:
-        """Break it off, to be begun anew after a restart."""
+        """Break it off, so that a restart generates it again."""
         if self.outcome is None:
             self._suspended = True
             self.stop()
 
     async def texts(self, on_position: Callable[[int], None] = lambda _: None) -> AsyncGenerator[str, None]:
-        """Run the question when its turn has come; yield the whole text so far each time that it has grown.
+        """Wait for the ticket, run the question, and yield the whole text so far each time it grows.
 
         Args:
-            on_position: called with its place among those who wait, at once and when it changes; 1 is next.
+            on_position: called with the question's position in the queue, at once and after each change.
         """
         with self._ticket:
             try:
@@ -126,6 +135,7 @@ class Answer:
         opened = await conversations.begin(self._question)
         question, turn = self._question, None
         try:
+            question = await self._settle_quote(opened)
             model = self._answering.model
             fitted = await asyncio.to_thread(model.window.fit, opened.system_prompt, opened.branch, question.asked)
             limit = model.budget.prompt_limit
@@ -147,6 +157,16 @@ class Answer:
             if turn is not None:
                 await self._note_cached(opened, model)
 
+    async def _settle_quote(self, opened: OpenConversation) -> Question:
+        """Quote what the question is about, unless the conversation holds it: a message, or where the thread began."""
+        quote, thread_starter = self._question.asked.quote, self._question.thread_starter
+        if quote is not None and _holds(opened, quote.message_id):
+            quote = None
+        elif thread_starter is not None and not opened.branch and not opened.resets:
+            quote = await thread_starter()
+        self._question = replace(self._question, asked=replace(self._question.asked, quote=quote))
+        return self._question
+
     async def _stream(self, model: ServedModel, prompt: Prompt, detokenizer: Detokenizer) -> AsyncGenerator[str, None]:
         answering = self._answering
         self._generation = model.engine.submit(model.request(prompt.ids))
@@ -155,7 +175,7 @@ class Answer:
             async for ids in self._generation:
                 if not detokenizer.ids:
                     first_token_at = time.monotonic()
-                    answering.metrics.first_token(first_token_at - self._asked_at)
+                    answering.metrics.first_token(first_token_at - self._ticket.joined_at)
                 answering.throughput.add(len(ids))
                 self.text = detokenizer.add(ids)
                 yield self.text
@@ -166,17 +186,17 @@ class Answer:
             seconds = time.monotonic() - first_token_at
             answering.metrics.answer_ended(self.outcome.reason, len(detokenizer.ids), seconds)
 
-    def _asked_as(self, begun: Question, seen: UserMessage) -> Question:
-        """The question for memory: as the model saw it, unless it was changed meanwhile."""
-        return replace(begun, asked=seen) if self._question is begun else self._question
+    def _asked_as(self, generated_for: Question, seen: UserMessage) -> Question:
+        """The question for memory: as the model saw it, or as it was edited since."""
+        return replace(generated_for, asked=seen) if self._question is generated_for else self._question
 
     def _end_unanswered(self, reason: FinishReason, detail: str = "") -> None:
         self.outcome = Outcome(reason, detail)
         self._answering.metrics.answer_ended(reason, tokens=0, seconds=0.0)
 
     async def _note_cached(self, opened: OpenConversation, model: ServedModel) -> None:
-        # Another model may have taken over meanwhile, and the conversation is new to that one. What is about to be
-        # trimmed has to be read again as well.
+        # A model that has taken over since does not know the conversation, and a branch that is about to be trimmed
+        # needs a new prefill.
         conversation = opened.conversation
         branch = conversation.branch(conversation.tip_id)
         full = await asyncio.to_thread(model.window.is_nearly_full, opened.system_prompt, branch)
@@ -184,60 +204,6 @@ class Answer:
         conversation.cached_by = model.cache_owner if cached else None
 
 
-class AnswerService:
-    """Answers questions: conversation, prompt, engine, text.
-
-    Args:
-        model: what answers; another may take its place at any time, with `adopt`.
-        conversations: what was said before.
-        queue: whose question runs next.
-        metrics: counts what happens.
-    """
-
-    def __init__(
-        self,
-        model: ServedModel,
-        conversations: Conversations,
-        queue: QuestionQueue,
-        metrics: PrometheusMetrics | None = None,
-    ) -> None:
-        self.model = model
-        self.conversations = conversations
-        self.queue = queue
-        self.metrics = metrics or PrometheusMetrics()
-        self.metrics.watch_queue(lambda: queue.running, lambda: queue.waiting)
-        self.throughput = Throughput()
-        self._answers: WeakSet[Answer] = WeakSet()
-        conversations.listen(self._follow)
-
-    def adopt(self, model: ServedModel) -> None:
-        """Answer with another model from the next question on. Answers on their way end with the one they have."""
-        self.model = model
-        self.throughput = Throughput()
-
-    def ask(self, question: Question, *, accepted_before: bool = False) -> Answer:
-        """Take a ticket for a question; `Answer.texts` must be run, and waits for its turn.
-
-        Args:
-            question: the question.
-            accepted_before: it had a ticket before a restart, and gets one again however many wait.
-
-        Raises:
-            QueueFullError: too many wait. The message is for the person.
-            QueueClosedError: the bot is being ended. The message is for the person.
-        """
-        try:
-            ticket = self.queue.join(question.key, question.asked.author_id, ignore_limits=accepted_before)
-        except QueueFullError as error:
-            self.metrics.answer_refused("person's queue full" if error.per_person else "queue full")
-            raise
-        except QueueClosedError:
-            self.metrics.answer_refused("being ended")
-            raise
-        answer = Answer(self, question, ticket)
-        self._answers.add(answer)
-        return answer
-
-    def _follow(self, change: TurnChange) -> None:
-        for answer in tuple(self._answers):
-            answer.change(change)
+def _holds(opened: OpenConversation, message_id: int) -> bool:
+    """Whether the branch that a question continues contains the turn of a message."""
+    return any(turn.id == message_id and turn.asked is not None for turn in opened.branch)

@@ -1,8 +1,8 @@
-"""Reads conversations into the engine's cache before anybody asks.
+"""Prefills conversations while the engine is idle, so that their next question need not wait for it.
 
-After a restart, a trim or a change of the model the cache knows nothing of a conversation, and its next question
-would wait until the whole history has been read. The engine does that reading while it has nothing else to do, and
-stops at once when a question comes.
+After a restart, a trim or a change of the model the cache holds nothing of a conversation, and its next question would
+wait for a prefill of the whole history. Prefill-ahead does that work while the queue is empty, and stops as soon as a
+question comes.
 """
 
 from __future__ import annotations
@@ -11,38 +11,38 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from bot.answering.answer import AnswerService
+from bot.answering.service import AnswerService
 from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import ConversationKey, Turn
 from bot.engine.interface import FinishReason, Generation, GenerationRequest
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 _MOST_CONVERSATIONS = 32
-_PART_OF_CACHE = 0.5
-"""Of the cache, for all conversations read ahead together: what is read must not push out what was read before."""
+_SHARE_OF_CACHE = 0.5
+"""Upper bound for all prefilled conversations together, so that a new one does not evict an earlier one."""
 
 
 class PrefillAhead:
     """Keeps the recent conversations in the engine's cache.
 
     Args:
-        answering: whose conversations and engine these are.
-        look_seconds: how often it looks for something to read.
+        answering: owns the conversations and the engine.
+        poll_seconds: how often to look for a conversation to prefill.
     """
 
-    def __init__(self, answering: AnswerService, look_seconds: float = _LOOK_SECONDS) -> None:
+    def __init__(self, answering: AnswerService, poll_seconds: float = _POLL_SECONDS) -> None:
         self._answering = answering
-        self._look_seconds = look_seconds
+        self._poll_seconds = poll_seconds
         self._expected: ConversationKey | None = None
-        self._being_read: ConversationKey | None = None
+        self._current: ConversationKey | None = None
         self._generation: Generation | None = None
         self._wake = asyncio.Event()
 
     def expect(self, key: ConversationKey) -> None:
-        """Somebody is about to ask something in this conversation, so read it first, and now."""
+        """Prefill this conversation next: a member is about to ask something in it."""
         conversation = self._answering.conversations.find(key)
         cached = conversation is not None and conversation.cached_by == self._answering.model.cache_owner
-        if key == self._being_read or cached:
+        if key == self._current or cached:
             return
         self._expected = key
         if self._generation is not None:
@@ -50,14 +50,14 @@ class PrefillAhead:
         self._wake.set()
 
     async def run(self) -> None:
-        """Read whenever the engine is idle, until cancelled."""
+        """Prefill whenever the engine is idle, until cancelled."""
         while True:
             opened = await self._next()
-            if opened is None or not await self._read(opened):
+            if opened is None or not await self._prefill(opened):
                 await self._pause()
 
     async def _next(self) -> OpenConversation | None:
-        """The conversation to be read now; None if there is none, or if people's answers come first."""
+        """The conversation to prefill now; None if there is none, or if a question runs or waits."""
         answering, facts = self._answering, self._answering.model.engine.facts
         if not answering.queue.idle or facts is None or not facts.cache_tokens:
             return None
@@ -67,28 +67,28 @@ class PrefillAhead:
             opened = await conversations.peek(expected)
             if opened.branch and opened.conversation.cached_by != owner:
                 return opened
-        room = facts.cache_tokens * _PART_OF_CACHE
+        free = facts.cache_tokens * _SHARE_OF_CACHE
         for conversation in await conversations.recent(_MOST_CONVERSATIONS):
             if conversation.tip_id is not None and conversation.cached_by != owner:
                 opened = await conversations.peek(conversation.key)
-                return opened if _rough_tokens(opened.branch) <= room else None
-            room -= _rough_tokens(conversation.branch(conversation.tip_id))
+                return opened if _rough_tokens(opened.branch) <= free else None
+            free -= _rough_tokens(conversation.branch(conversation.tip_id))
         return None
 
-    async def _read(self, opened: OpenConversation) -> bool:
-        """Read one conversation; return whether it is in the cache now."""
+    async def _prefill(self, opened: OpenConversation) -> bool:
+        """Prefill one conversation; return whether the cache holds it now."""
         model, conversation = self._answering.model, opened.conversation
         prefix = await asyncio.to_thread(model.window.prefix, opened.system_prompt, opened.branch)
         if not self._answering.queue.idle:
             return False
         request = GenerationRequest(prefix, frozenset(), max_new_tokens=0, prefill_only=True)
-        self._being_read, self._generation = conversation.key, model.engine.submit(request)
+        self._current, self._generation = conversation.key, model.engine.submit(request)
         generation = self._generation
         try:
             async for _ in generation:
                 pass
         finally:
-            self._being_read = self._generation = None
+            self._current = self._generation = None
         if generation.outcome is None or generation.outcome.reason is not FinishReason.LENGTH:
             return False
         unchanged = conversation.branch(conversation.tip_id) == opened.branch
@@ -98,17 +98,17 @@ class PrefillAhead:
 
     async def _pause(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._look_seconds):
+            async with asyncio.timeout(self._poll_seconds):
                 await self._wake.wait()
         self._wake.clear()
 
 
 def _rough_tokens(branch: Sequence[Turn]) -> int:
-    """About how many tokens of the cache a line takes."""
+    """Estimate how many tokens of the cache a branch takes."""
     total = 0
     for turn in branch:
         if turn.asked is not None and turn.answer is not None:
-            enclosed = sum(len(file.text) for file in turn.asked.files)
+            in_files = sum(len(file.text) for file in turn.asked.files)
             quoted = len(turn.asked.quote.text) if turn.asked.quote else 0
-            total += (len(turn.asked.text) + enclosed + quoted) // 4 + len(turn.answer.ids or ())
+            total += (len(turn.asked.text) + in_files + quoted) // 4 + len(turn.answer.ids or ())
     return total

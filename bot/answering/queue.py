@@ -1,12 +1,12 @@
-"""Whose question runs next.
+"""Decides whose question runs next, fairly between members.
 
-Everybody's questions stand in one queue, and a few of them run at once, never two of one conversation. Next comes the
-person whose latest turn is longest ago, those without a turn first, and equals in the order in which they asked. So
-nobody's second question begins before another's first, and while somebody could begin, everybody else begins at most
-once before them. A question whose conversation is busy holds up nothing in other conversations. Turns are remembered
-until the queue is idle.
+All questions share one queue, and a few of them run at once, but never two of one conversation. The member who started
+longest ago comes next, members who have not started yet come first, and ties go to whoever asked first. So a member's
+second question never starts before another member's first, and while a member could start, every other member starts
+at most once before them. A question whose conversation is busy blocks no other conversation. The queue forgets who
+started when it becomes idle.
 
-All of this belongs to one event loop; nothing here may be called from another thread.
+Call everything from one event loop's thread.
 """
 
 from __future__ import annotations
@@ -17,98 +17,98 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Hashable
 from types import TracebackType
 
-# Bounds what a queue that is never idle holds. Whoever is forgotten had the turn longest ago and was ahead anyway.
+# Bounds the memory of a queue that is never idle. A forgotten member started longest ago, so would come first anyway.
 _MOST_REMEMBERED = 10_000
 
 
 class QueueFullError(Exception):
-    """Nobody more may wait; the text is for the person who asked.
+    """Too many questions wait; the text is for the member who asked.
 
     Attributes:
-        per_person: this person has too many questions waiting; otherwise everybody together has.
+        per_person: the member's own limit is reached, not the limit for all.
     """
 
     def __init__(self, waiting: int, *, per_person: bool) -> None:
         questions = "1 question" if waiting == 1 else f"{waiting:,} questions"
         if per_person:
-            those = "that one" if waiting == 1 else "those"
-            super().__init__(f"You have {questions} waiting already; please let me answer {those} first.")
+            super().__init__(f"You already have {questions} in the queue. Wait for an answer, then ask again.")
         else:
-            super().__init__(f"I have {questions} waiting already; please ask again in a little while.")
+            super().__init__(f"My queue is full with {questions}. Ask again in a few minutes.")
         self.per_person = per_person
 
 
 class QueueClosedError(Exception):
-    """The queue takes nobody any more; the text is for the person who asked."""
+    """The queue takes no more questions; the text is for the member who asked."""
 
     def __init__(self) -> None:
-        super().__init__("I am being restarted; please ask again in a minute.")
+        super().__init__("I am restarting. Ask again in a minute.")
 
 
 class TicketLeftError(Exception):
-    """The ticket was given up before its turn came, so its turn never comes."""
+    """The ticket was given up before its question started."""
 
 
 class Ticket:
-    """One question's ticket in the queue. As a context manager it is left at the end, whatever happened.
+    """One question's entry in the queue. As a context manager it leaves the queue at the end.
 
     Attributes:
-        conversation: which conversation the question belongs to.
-        person: who asked it.
+        conversation: the conversation that the question belongs to.
+        person: the member who asked.
+        joined_at: when the ticket was taken, by `time.monotonic`.
     """
 
     def __init__(self, queue: QuestionQueue, conversation: Hashable, person: Hashable) -> None:
         self.conversation = conversation
         self.person = person
+        self.joined_at = time.monotonic()
         self._queue = queue
-        self._joined_at = time.monotonic()
         self._waited_until: float | None = None
-        self._lost: type[QueueClosedError | TicketLeftError] | None = None
+        self._invalid: type[QueueClosedError | TicketLeftError] | None = None
 
     @property
     def position(self) -> int:
-        """0 once its turn has come, 1 for the next to begin, and so on.
+        """0 once the question may run, 1 for the next to start, and so on.
 
-        It is exact if the running questions end in the order in which they began and nobody else comes or goes.
+        Exact if the running questions end in the order in which they started and no other question comes or goes.
 
         Raises:
-            QueueClosedError: the queue was closed before its turn came.
-            TicketLeftError: the ticket was left before its turn came.
+            QueueClosedError: the queue closed before the question started.
+            TicketLeftError: the ticket left before the question started.
         """
-        if self._lost is not None:
-            raise self._lost
+        if self._invalid is not None:
+            raise self._invalid
         return 0 if self._waited_until is not None else self._queue._position(self)
 
     @property
     def waited_seconds(self) -> float:
-        """How long it waited for its turn; until now while it still does."""
+        """How long the question waited to start, or has waited so far."""
         until = time.monotonic() if self._waited_until is None else self._waited_until
-        return until - self._joined_at
+        return until - self.joined_at
 
     async def positions(self) -> AsyncGenerator[int, None]:
-        """Yield the position at once and whenever it has changed; end when the turn has come, so never yield 0.
+        """Yield the position at once and after each change; end when the question may run, so never yield 0.
 
-        A slow reader gets only the newest position.
+        A slow reader skips to the newest position.
 
         Raises:
-            QueueClosedError: the queue was closed before its turn came.
-            TicketLeftError: the ticket was left before its turn came.
+            QueueClosedError: the queue closed before the question started.
+            TicketLeftError: the ticket left before the question started.
         """
-        told = 0
+        latest = 0
         while position := self.position:
-            if position == told:
+            if position == latest:
                 await self._queue._change()
             else:
-                told = position
+                latest = position
                 yield position
 
     async def wait(self) -> None:
-        """Wait until the turn has come; the errors are those of `positions`."""
+        """Wait until the question may run; raises what `positions` raises."""
         async for _ in self.positions():
             pass
 
     def leave(self) -> None:
-        """Give the ticket up, waiting or running, and let the next begin. Leaving again does nothing."""
+        """Leave the queue, waiting or running, and let the next question start. Leaving twice does nothing."""
         self._queue._remove(self)
 
     def __enter__(self) -> Ticket:
@@ -119,71 +119,71 @@ class Ticket:
     ) -> None:
         self.leave()
 
-    def _end_wait(self, lost: type[QueueClosedError | TicketLeftError] | None = None) -> None:
+    def _end_wait(self, invalid: type[QueueClosedError | TicketLeftError] | None = None) -> None:
         self._waited_until = time.monotonic()
-        self._lost = lost
+        self._invalid = invalid
 
 
 class _Order:
-    """Who runs, who waits, and the rule by which one after the other begins."""
+    """The running and the waiting tickets, and the rule that picks the next to start."""
 
     def __init__(self, most_running: int) -> None:
         self._most_running = most_running
-        self._latest_turns: OrderedDict[Hashable, int] = OrderedDict()  # by person, the longest ago first
-        self._turns = 0
-        self.running: list[Ticket] = []  # in the order in which they began
-        self.waiting: list[Ticket] = []  # in the order in which they came
+        self._latest_starts: OrderedDict[Hashable, int] = OrderedDict()  # by person, the longest ago first
+        self._starts = 0
+        self.running: list[Ticket] = []  # in order of start
+        self.waiting: list[Ticket] = []  # in order of arrival
 
-    def begin_next(self) -> Ticket | None:
-        """Let the next ticket begin; None if none may."""
+    def start_next(self) -> Ticket | None:
+        """Move the next ticket from waiting to running; None if no ticket may start."""
         if len(self.running) >= self._most_running:
             return None
         busy = {ticket.conversation for ticket in self.running}
         startable = [ticket for ticket in self.waiting if ticket.conversation not in busy]
         if not startable:
             return None
-        # The first of equals wins, so a person's own questions and the newcomers keep the order in which they came.
-        chosen = min(startable, key=lambda ticket: self._latest_turns.get(ticket.person, 0))
+        # `min` takes the first of equals, so one member's questions and all newcomers keep their order of arrival.
+        chosen = min(startable, key=lambda ticket: self._latest_starts.get(ticket.person, 0))
         self.waiting.remove(chosen)
         self.running.append(chosen)
-        self._remember_turn(chosen.person)
+        self._remember_start(chosen.person)
         return chosen
 
-    def forget_turns(self) -> None:
-        """Take everybody for a newcomer again."""
-        self._latest_turns.clear()
+    def forget_starts(self) -> None:
+        """Treat every member as a newcomer again."""
+        self._latest_starts.clear()
 
     def forecast(self) -> list[Ticket]:
-        """Those who wait, in the order in which they begin if the running ones end in the order in which they began."""
+        """The waiting tickets in order of start, if the running ones end in the order in which they started."""
         future = _Order(self._most_running)
-        future.running, future.waiting, future._turns = self.running.copy(), self.waiting.copy(), self._turns
+        future.running, future.waiting, future._starts = self.running.copy(), self.waiting.copy(), self._starts
         for ticket in self.waiting:
-            if ticket.person in self._latest_turns:
-                future._latest_turns[ticket.person] = self._latest_turns[ticket.person]
-        begun = []
+            if ticket.person in self._latest_starts:
+                future._latest_starts[ticket.person] = self._latest_starts[ticket.person]
+        started = []
         while future.waiting:
-            begins = future.begin_next()
-            if begins is None:
+            next_ticket = future.start_next()
+            if next_ticket is None:
                 del future.running[0]
             else:
-                begun.append(begins)
-        return begun
+                started.append(next_ticket)
+        return started
 
-    def _remember_turn(self, person: Hashable) -> None:
-        self._turns += 1
-        self._latest_turns[person] = self._turns
-        self._latest_turns.move_to_end(person)
-        if len(self._latest_turns) > _MOST_REMEMBERED:
-            self._latest_turns.popitem(last=False)
+    def _remember_start(self, person: Hashable) -> None:
+        self._starts += 1
+        self._latest_starts[person] = self._starts
+        self._latest_starts.move_to_end(person)
+        if len(self._latest_starts) > _MOST_REMEMBERED:
+            self._latest_starts.popitem(last=False)
 
 
 class QuestionQueue:
-    """Lets questions run, a few at once and the others after them, fairly between people.
+    """Runs a few questions at once and keeps the others waiting, fairly between members.
 
     Args:
-        most_running: the most questions that run at once, at least 1.
-        most_waiting: the most questions that wait, at least 1.
-        most_waiting_per_person: the most questions of one person that wait, at least 1.
+        most_running: how many questions may run at once, at least 1.
+        most_waiting: how many questions may wait, at least 1.
+        most_waiting_per_person: how many questions of one member may wait, at least 1.
     """
 
     def __init__(self, *, most_running: int, most_waiting: int, most_waiting_per_person: int) -> None:
@@ -193,71 +193,71 @@ class QuestionQueue:
         self._paused = False
         self._closed = False
         self._changed = asyncio.Event()
-        self._positions: dict[Ticket, int] | None = None  # worked out when somebody asks, once after each change
+        self._positions: dict[Ticket, int] | None = None  # computed on demand, once after each change
 
     @property
     def running(self) -> int:
-        """How many questions run."""
+        """The number of running questions."""
         return len(self._order.running)
 
     @property
     def waiting(self) -> int:
-        """How many questions wait."""
+        """The number of waiting questions."""
         return len(self._order.waiting)
 
     @property
     def idle(self) -> bool:
-        """Nothing runs and nothing waits."""
+        """Whether no question runs or waits."""
         return not self.running and not self.waiting
 
     def join(self, conversation: Hashable, person: Hashable, *, ignore_limits: bool = False) -> Ticket:
-        """Take a ticket for a question; its turn may have come at once.
+        """Take a ticket for a question; it may run at once.
 
         Args:
-            conversation: of one conversation, one question runs at a time.
-            person: who asks.
-            ignore_limits: no limit applies.
+            conversation: runs one question at a time.
+            person: the member who asks.
+            ignore_limits: take the ticket even if too many questions wait.
 
         Raises:
-            QueueFullError: it would have to wait, and too many do.
+            QueueFullError: the question would have to wait, and too many do.
             QueueClosedError: the queue is closed.
         """
         if self._closed:
             raise QueueClosedError
         ticket = Ticket(self, conversation, person)
         self._order.waiting.append(ticket)
-        self._begin()
-        if not ignore_limits and ticket in self._order.waiting and (error := self._passed_limit(person)):
+        self._start_waiting()
+        if not ignore_limits and ticket in self._order.waiting and (error := self._exceeded_limit(person)):
             self._order.waiting.remove(ticket)
             raise error
-        self._tell()
+        self._notify()
         return ticket
 
     def pause(self) -> None:
-        """Let nobody's turn begin until `resume`."""
+        """Start no question until `resume`."""
         self._paused = True
 
     def resume(self) -> None:
-        """Let turns begin again."""
+        """Start questions again."""
         self._paused = False
-        self._begin()
-        self._tell()
+        self._start_waiting()
+        self._notify()
 
     def close(self) -> None:
-        """Let nobody join any more and send away those who wait. Those who run go on."""
+        """Take no more tickets and invalidate the waiting ones. Running questions continue."""
         self._closed = True
         for ticket in self._order.waiting:
             ticket._end_wait(QueueClosedError)
         self._order.waiting.clear()
-        self._tell()
+        self._notify()
 
     async def wait_until_nobody_runs(self) -> None:
-        """Return as soon as nothing runs. Without `pause` or `close` before it, that may never be."""
+        """Return as soon as no question runs. Call `pause` or `close` first, or that may never happen."""
         while self.running:
             await self._change()
 
-    def _begin(self) -> None:
-        while not self._paused and (ticket := self._order.begin_next()):
+    def _start_waiting(self) -> None:
+        while not self._paused and (ticket := self._order.start_next()):
             ticket._end_wait()
 
     def _remove(self, ticket: Ticket) -> None:
@@ -269,11 +269,11 @@ class QuestionQueue:
         else:
             return
         if self.idle:
-            self._order.forget_turns()
-        self._begin()
-        self._tell()
+            self._order.forget_starts()
+        self._start_waiting()
+        self._notify()
 
-    def _passed_limit(self, person: Hashable) -> QueueFullError | None:
+    def _exceeded_limit(self, person: Hashable) -> QueueFullError | None:
         if sum(ticket.person == person for ticket in self._order.waiting) > self._most_waiting_per_person:
             return QueueFullError(self._most_waiting_per_person, per_person=True)
         if self.waiting > self._most_waiting:
@@ -288,7 +288,7 @@ class QuestionQueue:
     async def _change(self) -> None:
         await self._changed.wait()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._positions = None
         self._changed.set()
         self._changed = asyncio.Event()

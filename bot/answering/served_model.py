@@ -1,4 +1,4 @@
-"""A model that is ready to answer, with everything that belongs to it."""
+"""Bundles everything that belongs to one loaded model, so that a swap replaces all of it at once."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bot.prompting.prompt import PromptBuilder
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """What answers are made with. Another model replaces it as a whole, so an answer keeps what it began with.
+    """A model that is ready to answer. An answer keeps the one it started with.
 
     Attributes:
         engine: generates the tokens.
-        builder: writes prompts for the engine's model.
-        budget: how the model's context is divided.
+        builder: writes prompts in the model's format.
+        budget: divides the model's context.
         sampling: how tokens are chosen.
         time_limit_seconds: the longest that one answer may take in the engine.
         window: fits conversations into the model's context.
@@ -31,11 +31,11 @@ class ServedModel:
     window: ContextWindow = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make what fits conversations into this model's context."""
+        """Build the window from the builder and the budget."""
         object.__setattr__(self, "window", ContextWindow(self.builder, self.budget))
 
     def request(self, prompt_ids: tuple[int, ...]) -> GenerationRequest:
-        """A request to answer a prompt, with the limits and the sampling that hold for everybody."""
+        """The request that answers a prompt, with this model's limits and sampling."""
         room = self.budget.context_length - len(prompt_ids)
         return GenerationRequest(
             prompt_ids=prompt_ids,
@@ -47,5 +47,5 @@ class ServedModel:
 
     @property
     def cache_owner(self) -> int | None:
-        """The engine process whose cache prompts are read into; None while there is none."""
+        """The id of the engine process that owns the cache; None while none runs."""
         return self.engine.facts.process_id if self.engine.facts else None

@@ -1,4 +1,4 @@
-"""How a model's context is divided."""
+"""How many tokens of the context go to the prompt and to the answer."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How a model's context is divided, in tokens.
+    """The division of a model's context, in tokens.
 
     Attributes:
-        context_length: what the model can see at once.
-        max_new_tokens: the longest answer that is asked for.
-        max_prompt_tokens: the longest prompt that is asked for; None is as long as the context allows.
+        context_length: of the model.
+        max_new_tokens: the setting for the longest answer.
+        max_prompt_tokens: the setting for the longest prompt; None leaves it to the context.
     """
 
     context_length: int
@@ -21,16 +21,16 @@ class Budget:
 
     @property
     def reserve(self) -> int:
-        """Kept free for the answer: never more than half the context, so that small models can still read."""
+        """Tokens reserved for the answer: at most half the context, so that small models can still read a prompt."""
         return min(self.max_new_tokens, self.context_length // 2)
 
     @property
     def prompt_limit(self) -> int:
-        """The longest prompt."""
+        """Upper bound of a prompt."""
         room = self.context_length - self.reserve
         return room if self.max_prompt_tokens is None else min(room, self.max_prompt_tokens)
 
     @property
     def system_prompt_limit(self) -> int:
-        """The longest system prompt, with the template's tokens around it: the rest is for what people say."""
+        """Upper bound of a system prompt with the template's tokens around it. The rest is for the conversation."""
         return self.prompt_limit // 2

@@ -1,4 +1,4 @@
-"""What edits, deletions and forgetting make of a turn. Each returns the turn itself where it changes nothing."""
+"""Changes of turns: edits, deletions and forgetting. Each returns the turn itself if it does not concern it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TurnChange = Callable[[Turn], Turn]
 
 
 def edited(turn: Turn, message_id: int, text: str, file_ids: Collection[int]) -> Turn:
-    """The turn after a message got another text and kept these attachments."""
+    """The turn after a message got a new text and kept only these attachments."""
     asked = turn.asked
     if asked is None:
         return turn
@@ -25,7 +25,7 @@ def edited(turn: Turn, message_id: int, text: str, file_ids: Collection[int]) ->
 
 
 def erased(turn: Turn, message_ids: Collection[int]) -> Turn:
-    """The turn after these messages are gone."""
+    """The turn after these messages were deleted."""
     if turn.id in message_ids:
         return emptied(turn)
     if turn.asked is not None and turn.asked.quote is not None and turn.asked.quote.message_id in message_ids:
@@ -34,12 +34,12 @@ def erased(turn: Turn, message_ids: Collection[int]) -> Turn:
 
 
 def emptied(turn: Turn) -> Turn:
-    """The turn when nothing of it is left but its place."""
+    """The turn with nothing left but its place in the tree."""
     return replace(turn, asked=None, answer=None)
 
 
 def without_person(turn: Turn, person_id: int, channel_id: int | None) -> Turn:
-    """The turn after a person is forgotten, in one channel or everywhere."""
+    """The turn after forgetting a member, in one channel or everywhere."""
     if turn.asked is None or channel_id not in (None, turn.key.channel_id):
         return turn
     if turn.asked.author_id == person_id:
@@ -50,7 +50,7 @@ def without_person(turn: Turn, person_id: int, channel_id: int | None) -> Turn:
 
 
 def without_older(turn: Turn, message_id: int) -> Turn:
-    """The turn after everything before a message is forgotten."""
+    """The turn after forgetting everything older than a message."""
     if turn.id < message_id:
         return emptied(turn)
     if turn.asked is not None and turn.asked.quote is not None and turn.asked.quote.message_id < message_id:

@@ -1,8 +1,8 @@
-"""What of a conversation fits into the model's context.
+"""Fits conversations into a model's context.
 
-A line of turns only grows at its end. The engine keeps the prefix of earlier prompts in its cache, so a next turn
-costs only what is new. Where the context is full, the oldest turns go in one big step: trimming a little each turn
-would move the start of the prompt every time and throw the cache away every time.
+A branch only grows at its end, so the engine finds the beginning of each prompt in its prefix cache and reads only
+what is new. Trimming moves that beginning and loses the cache. So when the context is full, half of the history goes
+at once, instead of a little with every turn.
 """
 
 from __future__ import annotations
@@ -18,22 +18,21 @@ from bot.conversation.turn import Turn, UserMessage
 from bot.conversation.wording import messages_of
 from bot.prompting.prompt import Message, Prompt, PromptBuilder
 
-# Where this part of the budget is taken, the next question may well need the rest: better trimmed before it comes.
-_FULL = 0.85
-# After a trim the history takes at most this part of its budget, so that many turns fit before the next one.
+# Above this part of the prompt limit, the next question may not fit: trim before it arrives.
+_NEARLY_FULL = 0.85
+# A trim leaves at most this part of the prompt limit, so that many turns fit before the next trim.
 _KEPT_AFTER_TRIM = 0.5
 _SMALL_QUESTION = UserMessage("a", author_id=0, author_name="")
 
 
 @dataclass(frozen=True, slots=True)
 class FittedPrompt:
-    """A question with what the model sees before it.
+    """A prompt within the budget, and what became of the conversation to get there.
 
     Attributes:
-        prompt: all of it.
-        branch: the turns that the model sees, the oldest first.
-        asked: the question, shortened where it alone was too long.
-        asked_tokens: how long the prompt of the question alone was, before it was shortened.
+        branch: the turns in the prompt, the oldest first.
+        asked: the question, shortened if it was too long even without a history.
+        asked_tokens: the length of the prompt with the whole question and no history.
     """
 
     prompt: Prompt
@@ -44,14 +43,14 @@ class FittedPrompt:
 
 @dataclass(frozen=True, slots=True)
 class ContextUsage:
-    """How a context is used, in tokens.
+    """The use of a context, in tokens.
 
     Attributes:
-        context: all that the model can see at once.
-        system_prompt: the system prompt, with the template's tokens around it.
-        history: the turns that the next prompt will begin with.
-        reserve: kept free for the answer.
-        branch: those turns, the oldest first.
+        context: its whole length.
+        system_prompt: including the template's tokens around it.
+        history: the turns that the next prompt begins with.
+        reserve: what is kept free for the answer.
+        branch: the turns of `history`, the oldest first.
     """
 
     context: int
@@ -62,11 +61,11 @@ class ContextUsage:
 
 
 class ContextWindow:
-    """Fits conversations into one model's context. Its methods compute only, and may run in any thread.
+    """Fits conversations into one model's context. Its methods only compute and may run in any thread.
 
     Args:
-        builder: writes the prompts.
-        budget: how long they may be.
+        builder: of the same model.
+        budget: limits the prompts.
     """
 
     def __init__(self, builder: PromptBuilder, budget: Budget) -> None:
@@ -75,14 +74,14 @@ class ContextWindow:
         self._fitting_system_prompt = lru_cache(maxsize=64)(self._shorten_system_prompt)
 
     def fit(self, system_prompt: str, branch: Sequence[Turn], asked: UserMessage) -> FittedPrompt:
-        """The prompt for a question after a branch of turns.
+        """Build the prompt for a question.
 
-        Leaves out the oldest turns when the branch is nearly full or the prompt would not fit. Shortens a question that
-        does not fit even alone.
+        Trims the branch if it nearly fills the context or the prompt does not fit. Shortens a question that does not
+        fit even alone.
 
         Args:
             system_prompt: "" for none.
-            branch: the turns before it, the oldest first.
+            branch: the turns that the question continues, the oldest first.
             asked: the question.
         """
         tokens = len(self._build(system_prompt, (), asked).ids)
@@ -96,20 +95,20 @@ class ContextWindow:
         return FittedPrompt(prompt, tuple(branch), asked, tokens)
 
     def roomy(self, system_prompt: str, branch: Sequence[Turn]) -> Sequence[Turn]:
-        """The branch, or its latest turns if all of it leaves too little room for a question. Idempotent."""
+        """Trim the branch if it leaves too little room for a question. Idempotent."""
         if not self.is_nearly_full(system_prompt, branch):
             return branch
         return self._trim(system_prompt, branch, _SMALL_QUESTION)
 
     def is_nearly_full(self, system_prompt: str, branch: Sequence[Turn]) -> bool:
-        """Whether the next question would well need a trim."""
+        """Whether the branch must be trimmed before the next question."""
         length = len(self._build(system_prompt, branch, _SMALL_QUESTION).ids)
-        return bool(branch) and length > self.budget.prompt_limit * _FULL
+        return bool(branch) and length > self.budget.prompt_limit * _NEARLY_FULL
 
     def prefix(self, system_prompt: str, branch: Sequence[Turn]) -> tuple[int, ...]:
-        """The token ids that every next prompt of the branch begins with, whatever is asked."""
+        """The token ids that every next prompt of the branch begins with."""
         branch = self.roomy(system_prompt, branch)
-        # Whoever was speaking alone goes on without a name, and somebody else comes with one.
+        # A lone speaker's next question has no name and anybody else's begins with one, so try one of each.
         speaker_id = next((turn.asked.author_id for turn in branch if turn.asked is not None), 0)
         questions = (
             UserMessage("a", author_id=0, author_name="a"),
@@ -119,13 +118,13 @@ class ContextWindow:
         return one[: next(index for index, ids in enumerate(zip(one, other, strict=False)) if ids[0] != ids[1])]
 
     def usage(self, system_prompt: str, branch: Sequence[Turn]) -> ContextUsage:
-        """How the context is used before the next question."""
+        """Measure the context before the next question."""
         branch = self.roomy(system_prompt, branch)
         whole, system = (len(self.prefix(system_prompt, each)) for each in (branch, ()))
         return ContextUsage(self.budget.context_length, system, whole - system, self.budget.reserve, tuple(branch))
 
     def system_prompt_tokens(self, system_prompt: str) -> int:
-        """How much of `Budget.system_prompt_limit` a system prompt takes."""
+        """The length of a system prompt, for comparison with `Budget.system_prompt_limit`."""
         messages = [Message("system", system_prompt)] if system_prompt else []
         return len(self._builder.build([*messages, Message("user", "")]).ids)
 
@@ -138,35 +137,35 @@ class ContextWindow:
 
         start = bisect_left(range(len(branch)), True, key=lambda start: length(start) <= target)
         if start == len(branch) and branch and length(start - 1) <= limit:
-            # A question about a long text is often followed by another one: better tight than without it.
+            # Keep a long latest turn if it fits at all: the question is probably about it.
             start -= 1
         return branch[start:]
 
     def _shorten(self, system_prompt: str, asked: UserMessage) -> UserMessage:
-        """Cut a question's end off, piece by piece: the files, the quote, the text."""
+        """Shorten a question until it fits: its files from the last to the first, then the quote, then the text."""
         while (excess := len(self._build(system_prompt, (), asked).ids) - self.budget.prompt_limit) > 0:
             if asked.files:
                 *files, last = asked.files
-                text = self._less(last.text, excess)
+                text = self._shorten_by(last.text, excess)
                 asked = replace(asked, files=(*files, replace(last, text=text)) if text else tuple(files))
             elif asked.quote is not None:
-                text = self._less(asked.quote.text, excess)
+                text = self._shorten_by(asked.quote.text, excess)
                 asked = replace(asked, quote=replace(asked.quote, text=text) if text else None)
             elif asked.text:
-                asked = replace(asked, text=self._less(asked.text, excess))
+                asked = replace(asked, text=self._shorten_by(asked.text, excess))
             else:
-                break  # the engine says so where even nothing is too long
+                break  # not even an empty question fits; the engine reports that
         return asked
 
-    def _less(self, text: str, excess: int) -> str:
+    def _shorten_by(self, text: str, excess: int) -> str:
         tokens = len(self._builder.tokenizer.encode(text))
         return shorten(text, max(tokens - excess, 0), self._builder.tokenizer)
 
     def _shorten_system_prompt(self, system_prompt: str) -> str:
-        """A persona was checked when it was set, but another model may have come since."""
+        """Shorten a persona that was set under a model with a larger context."""
         limit = self.budget.system_prompt_limit
         while (excess := self.system_prompt_tokens(system_prompt) - limit) > 0 and system_prompt:
-            system_prompt = self._less(system_prompt, excess)
+            system_prompt = self._shorten_by(system_prompt, excess)
         return system_prompt
 
     def _build(self, system_prompt: str, branch: Sequence[Turn], asked: UserMessage) -> Prompt:

@@ -1,15 +1,15 @@
-"""What was said, kept in memory as long as it is used and in the store for good."""
+"""Conversation memory: recent conversations in memory, all of them in the store."""
 
 from __future__ import annotations
 
 import itertools
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
 
+from bot.conversation.change_applier import ChangeApplier
 from bot.conversation.changes import TurnChange, edited, emptied, erased, without_older, without_person
 from bot.conversation.personas import Personas
 from bot.conversation.store import ConversationStore, ForgottenCount
@@ -18,28 +18,28 @@ from bot.conversation.turn import ConversationKey, Question, Turn
 from bot.engine.interface import Outcome
 from bot.errors import DatabaseOutageError
 
-Result = TypeVar("Result")
-
 logger = logging.getLogger(__name__)
 
-# What is not here is read from the store in a few milliseconds.
+# Reading one from the store again takes a few milliseconds.
 _MOST_OPEN = 256
 _MOST_TURNS = 256
 _MOST_REPLIES = 10_000
 
 
 class Conversations:
-    """All conversations.
+    """All conversations of the bot.
+
+    A question goes through `begin`, which opens its conversation and returns the branch that it continues, and `end`,
+    which remembers the turn that came of it. Between the two the conversation stays in memory.
 
     Args:
-        store: keeps them for good.
-        system_prompt: what the model is told where no persona is set.
-        scopes_of: the scopes whose personas hold in a channel, the nearest first, such as a thread, its channel, and
-            the server.
-        most_open: how many are kept in memory.
+        store: keeps all conversations for good.
+        system_prompt: for channels without a persona.
+        scopes_of: the scopes whose personas apply in a channel, the nearest first: a thread, its channel, the guild.
+        most_open: how many conversations stay in memory.
 
     Attributes:
-        personas: what the model is told before them.
+        personas: the system prompts.
     """
 
     def __init__(
@@ -55,25 +55,22 @@ class Conversations:
         self._open: OrderedDict[ConversationKey, Conversation] = OrderedDict()
         self._recent_loaded = False
         self._turns_by_reply: OrderedDict[int, int] = OrderedDict()
-        self._answered_meanwhile: dict[int, set[int]] = {}  # for each change that the store is being told of
-        self._unkept: list[TurnChange] = []  # what the store has not done yet to the turns that are read from it
-        self._listeners: list[Callable[[TurnChange], None]] = []
-        self._changes = 0  # of what was kept already: whatever was read meanwhile has to be read again
+        self._changes = ChangeApplier(store, self._open.values)
 
     def listen(self, listener: Callable[[TurnChange], None]) -> None:
-        """Be told of every change of turns, for questions that are not turns yet."""
-        self._listeners.append(listener)
+        """Pass every change of turns to a listener, for questions that are not turns yet."""
+        self._changes.listen(listener)
 
     async def begin(self, question: Question) -> OpenConversation:
-        """Open a question's conversation, and keep it in memory until `end`."""
+        """Open a question's conversation and keep it in memory until `end`."""
         conversation = await self._conversation(question.key)
         conversation.answering += 1
         self._open.move_to_end(question.key)
         try:
             while True:
                 resets = conversation.resets
-                tip_id = await self._continued(conversation, question.reply_to)
-                opened = await self._opened(conversation, tip_id, resets)
+                parent_id = await self._parent_of_next(conversation, question.reply_to)
+                opened = await self._open_at(conversation, parent_id, resets)
                 if resets == conversation.resets:
                     return opened
         except BaseException:
@@ -83,139 +80,139 @@ class Conversations:
     async def end(
         self, opened: OpenConversation, question: Question, outcome: Outcome | None, turn: Turn | None
     ) -> None:
-        """Keep how a question ended.
+        """Remember how a question ended.
 
         Args:
             opened: what `begin` returned.
-            question: the question.
-            outcome: how it ended; None if it is to be answered anew.
-            turn: the question and its answer; None if there is no answer.
+            question: the one that `begin` got.
+            outcome: None if the question will be answered again after a restart.
+            turn: None if there is no answer to remember.
         """
         conversation = opened.conversation
         conversation.answering -= 1
         as_tip = turn is not None and conversation.resets == opened.resets
         if turn is not None:
             conversation.turns[turn.id] = turn
-            for meanwhile in self._answered_meanwhile.values():
-                meanwhile.add(turn.id)
+            self._changes.answered(turn.id)
             if as_tip:
                 conversation.tip_id = turn.id
-            self._leave_out_old_turns(conversation)
+            self._drop_unused_turns(conversation)
         if outcome is not None:
             await self._store.remember(question.id, outcome, turn, as_tip=as_tip, past_known=conversation.past_known)
 
     async def peek(self, key: ConversationKey) -> OpenConversation:
-        """How a conversation stands now, before the next question."""
+        """A conversation as the next question would continue it, without opening it for one."""
         conversation = await self._conversation(key, to_stay=False)
-        return await self._opened(conversation, await self._continued(conversation, None), conversation.resets)
+        parent_id = await self._parent_of_next(conversation, None)
+        return await self._open_at(conversation, parent_id, conversation.resets)
 
     async def recent(self, count: int) -> list[Conversation]:
-        """The conversations used last, the latest first."""
+        """The most recently used conversations, the latest first."""
         if not self._recent_loaded:
             with suppress(DatabaseOutageError):
-                used = await self._store.recent(count)
+                recent_keys = await self._store.recent(count)
                 self._recent_loaded = True
-                for key in used:
+                for key in recent_keys:
                     if key not in self._open:
                         await self._conversation(key)
                         self._open.move_to_end(key, last=False)
         return list(itertools.islice(reversed(self._open.values()), count))
 
     def find(self, key: ConversationKey) -> Conversation | None:
-        """The conversation under this key if it is in memory."""
+        """A conversation if it is in memory."""
         return self._open.get(key)
 
     async def reset(self, key: ConversationKey, at_id: int) -> None:
-        """Start a conversation afresh: the next question continues nothing.
+        """Start a conversation over: the next question continues nothing.
 
         Args:
-            key: the conversation.
-            at_id: what tells when, such as the id of the interaction that asked for it.
+            key: whose next question that is.
+            at_id: the time of the reset, as a Discord id: usually that of the interaction.
         """
         conversation = await self._conversation(key)
         conversation.tip_id = None
         conversation.resets += 1
         conversation.cached_by = None
-        self._changes += 1
+        self._changes.invalidate_reads()
         await self._store.reset(key, at_id)
 
     def replied(self, question_id: int, message_id: int) -> None:
-        """A message shows a part of the answer to a question."""
+        """Note that a message shows part of the answer to a question."""
         self._turns_by_reply[message_id] = question_id
         if len(self._turns_by_reply) > _MOST_REPLIES:
             self._turns_by_reply.popitem(last=False)
 
     def reply_deleted(self, message_id: int) -> None:
-        """The bot took back a message that showed a part of an answer, which now stands elsewhere."""
+        """Note that the bot deleted a message whose part of the answer is in another message now."""
         self._turns_by_reply.pop(message_id, None)
 
     def question_of(self, message_id: int) -> int:
-        """The question that a message answers as far as that is in memory, otherwise the message itself."""
+        """The question that a message answers, if that is in memory; otherwise the message's own id."""
         return self._turns_by_reply.get(message_id, message_id)
 
     async def knows(self, message_id: int) -> bool:
-        """Whether a message asked or answered something that is remembered."""
+        """Whether a message belongs to a turn that is remembered."""
         return await self._turn_of(message_id) is not None
 
     async def edit(self, message_id: int, text: str, file_ids: Collection[int]) -> None:
-        """Change a question, or a quote, to what its message says now.
+        """Update the question or the quotes that a message is to the message's new text.
 
         Args:
-            message_id: the message.
+            message_id: of the edited message.
             text: its new text.
             file_ids: the attachments that it still has.
         """
-        await self._apply(
+        await self._changes.apply(
             lambda turn: edited(turn, message_id, text, file_ids), self._store.edit(message_id, text, file_ids)
         )
 
     async def erase(self, message_ids: Collection[int]) -> None:
-        """Forget the turns that these messages asked or answered, and what was quoted from them."""
-        # A question whose answer is on its way is known by its replies only.
+        """Forget the turns that these messages asked or answered, and quotes of these messages."""
+        # A question that is being answered is no turn yet; only `question_of` knows the messages of its reply.
         turn_ids = {self.question_of(message_id) for message_id in message_ids}
         turn_ids |= {turn_id for message_id in message_ids if (turn_id := await self._turn_of(message_id))}
-        await self._apply(
+        await self._changes.apply(
             lambda turn: emptied(turn) if turn.id in turn_ids else erased(turn, message_ids),
             self._store.erase(message_ids),
         )
 
     async def erase_channel(self, channel_id: int) -> None:
         """Forget everything in a channel."""
-        await self._apply(
+        await self._changes.apply(
             lambda turn: emptied(turn) if turn.key.channel_id == channel_id else turn,
             self._store.erase_channel(channel_id),
         )
 
     async def forget(self, person_id: int, channel_id: int | None) -> ForgottenCount | None:
-        """Forget everything that a person wrote, with the answers.
+        """Forget everything that a member wrote, with the answers.
 
         Args:
-            person_id: the person.
-            channel_id: in this channel; None is everywhere.
+            person_id: of the member.
+            channel_id: None forgets the member in all channels.
 
         Returns:
-            how much that was; None if the store will do it later.
+            how much there was; None during an outage, when the store does it later.
         """
         change = partial(without_person, person_id=person_id, channel_id=channel_id)
-        return await self._apply(change, self._store.forget(person_id, channel_id))
+        return await self._changes.apply(change, self._store.forget(person_id, channel_id))
 
     async def forget_before(self, message_id: int) -> None:
-        """Forget what was asked before a message."""
-        await self._apply(partial(without_older, message_id=message_id), self._store.forget_before(message_id))
+        """Forget the turns and quotes that are older than a message."""
+        await self._changes.apply(partial(without_older, message_id=message_id), self._store.forget_before(message_id))
 
     async def set_persona(self, scope: int, text: str | None) -> None:
-        """Set the system prompt of a scope, or clear it."""
+        """Set the persona of a scope, or clear it."""
         for conversation in self._open.values():
             if self.personas.holds(scope, conversation.key.channel_id):
                 conversation.cached_by = None
         await self.personas.set(scope, text)
 
     async def _conversation(self, key: ConversationKey, *, to_stay: bool = True) -> Conversation:
-        """A conversation, kept in memory if it is to stay there or anything was ever said in it."""
+        """A conversation from memory or the store. It stays in memory if `to_stay`, or if it is not empty."""
         present = self._open.get(key)
         if present is not None and (present.past_known or present.answering or self._store.behind):
             return present
-        read = await self._read(partial(self._head, key))
+        read = await self._changes.read(partial(self._load, key))
         conversation = self._open.get(key)
         if conversation is not None and (conversation is not present or not read.past_known):
             return conversation
@@ -224,98 +221,61 @@ class Conversations:
             self._open[key] = read
         return read
 
-    async def _head(self, key: ConversationKey) -> Conversation:
+    async def _load(self, key: ConversationKey) -> Conversation:
         try:
             head = await self._store.head(key)
         except DatabaseOutageError as error:
-            logger.warning("A conversation cannot be read, and begins without its past: %s", error)
+            logger.warning(
+                "Conversation cannot be read, starts without its past channel=%d reason=%s", key.channel_id, error
+            )
             return Conversation(key, past_known=False)
         return Conversation(key, head.tip_id, head.resets) if head else Conversation(key)
 
-    async def _opened(self, conversation: Conversation, tip_id: int | None, resets: int) -> OpenConversation:
+    async def _open_at(self, conversation: Conversation, tip_id: int | None, resets: int) -> OpenConversation:
         while (missing := conversation.missing(tip_id)) is not None:
             try:
                 present = self._in_memory(missing)
-                loaded = [present] if present is not None else await self._read_branch(missing)
+                loaded = [present] if present is not None else await self._changes.read_branch(missing)
             except DatabaseOutageError as error:
-                logger.warning("The past of a conversation cannot be read: %s", error)
+                logger.warning(
+                    "Conversation's past cannot be read channel=%d reason=%s", conversation.key.channel_id, error
+                )
                 conversation.past_known = False
                 break
             if not loaded:
-                break  # retention has taken the rest
+                break  # retention has deleted the rest
             conversation.turns = {turn.id: turn for turn in loaded} | conversation.turns
         system_prompt = await self.personas.system_prompt(conversation.key.channel_id)
         return OpenConversation(conversation, resets, conversation.branch(tip_id), system_prompt)
 
-    async def _continued(self, conversation: Conversation, reply_to: int | None) -> int | None:
-        """The turn that a next question continues."""
+    async def _parent_of_next(self, conversation: Conversation, reply_to: int | None) -> int | None:
+        """The turn that the next question continues; None if it begins a branch."""
         replied = None if reply_to is None else await self._turn_of(reply_to)
         if replied is not None or conversation.tip_id is not None:
             return replied or conversation.tip_id
-        # A thread has the id of the message that it grew from; that may have asked something.
+        # A thread has the id of the message that it was started from, which may be a turn.
         return None if conversation.resets else await self._turn_of(conversation.key.channel_id)
 
     async def _turn_of(self, message_id: int) -> int | None:
         turn = self._in_memory(self.question_of(message_id))
         try:
             if turn is None and (turn_id := await self._store.turn_of(message_id)) is not None:
-                turn = next(reversed(await self._read_branch(turn_id)), None)
+                turn = next(reversed(await self._changes.read_branch(turn_id)), None)
         except DatabaseOutageError as error:
-            logger.warning("It cannot be found out what message %d belongs to: %s", message_id, error)
+            logger.warning("Turn of a message cannot be read message=%d reason=%s", message_id, error)
         return None if turn is None or turn.asked is None else turn.id
 
     def _in_memory(self, turn_id: int) -> Turn | None:
-        return next((each.turns[turn_id] for each in self._open.values() if turn_id in each.turns), None)
-
-    async def _read_branch(self, tip_id: int) -> list[Turn]:
-        """A branch from the store, as it will be when the store has caught up."""
-        if not self._store.behind:
-            self._unkept.clear()
-        branch = list(await self._read(partial(self._store.branch, tip_id)))
-        for change in self._unkept:
-            branch = [change(turn) for turn in branch]
-        return branch
-
-    async def _read(self, read: Callable[[], Awaitable[Result]]) -> Result:
-        while True:
-            changes = self._changes
-            result = await read()
-            if changes == self._changes:
-                return result
-
-    async def _apply(self, change: TurnChange, kept: Awaitable[Result]) -> Result:
-        meanwhile: set[int] = set()
-        self._answered_meanwhile[id(meanwhile)] = meanwhile
-        for listener in self._listeners:
-            listener(change)
-        try:
-            self._change(change)
-            result = await kept
-            # Once more for what was read just before the store had it, but not for what has been said since.
-            again: TurnChange = lambda turn: turn if turn.id in meanwhile else change(turn)  # noqa: E731
-            self._change(again)
-            if self._store.behind:
-                self._unkept.append(again)
-        finally:
-            del self._answered_meanwhile[id(meanwhile)]
-        return result
-
-    def _change(self, change: TurnChange) -> None:
-        self._changes += 1
-        for conversation in self._open.values():
-            for turn in list(conversation.turns.values()):
-                changed = change(turn)
-                if changed != turn:
-                    conversation.turns[turn.id] = changed
-                    conversation.cached_by = None
+        conversations = self._open.values()
+        return next((found for each in conversations if (found := each.turns.get(turn_id)) is not None), None)
 
     def _make_room(self) -> None:
         if self._store.behind:
-            return  # what is not kept yet is nowhere else
+            return  # some of it is nowhere else
         unused = [key for key, conversation in self._open.items() if not conversation.answering]
         for key in unused[: max(0, len(self._open) + 1 - self._most_open)]:
             del self._open[key]
 
-    def _leave_out_old_turns(self, conversation: Conversation) -> None:
+    def _drop_unused_turns(self, conversation: Conversation) -> None:
         if len(conversation.turns) > _MOST_TURNS and not self._store.behind:
             conversation.turns = {turn.id: turn for turn in conversation.branch(conversation.tip_id)}

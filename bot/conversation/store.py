@@ -1,4 +1,4 @@
-"""What the core needs from whatever keeps conversations for good. `bot.storage` does it with a database."""
+"""Ports to the store, which keeps conversations and accepted questions for good. `bot.storage` implements them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bot.engine.interface import Outcome
 
 @dataclass(frozen=True, slots=True)
 class ConversationHead:
-    """Where a conversation stands.
+    """Where a conversation continues.
 
     Attributes:
-        tip_id: its latest turn, which the next one continues; None at the beginning and after a reset.
-        resets: how often it was started afresh.
+        tip_id: the latest turn, which the next question continues; None at the beginning and after a reset.
+        resets: the number of resets.
     """
 
     tip_id: int | None
@@ -25,14 +25,13 @@ class ConversationHead:
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedQuestion:
-    """An accepted question whose answer is not delivered yet.
+    """An accepted question whose reply is not complete.
 
     Attributes:
-        message_id: the message that asked.
-        channel_id: where it was asked.
-        outcome: how its generation ended; None while it has not.
-        answer: the text to deliver then.
-        reply_ids: the messages of its answer that were sent, in order.
+        message_id: of the message that asked.
+        outcome: how the generation ended; None if it has not.
+        answer: the text to deliver; "" while there is no outcome.
+        reply_ids: the messages of the reply that exist, in order.
     """
 
     message_id: int
@@ -44,11 +43,11 @@ class UnfinishedQuestion:
 
 @dataclass(frozen=True, slots=True)
 class ForgottenCount:
-    """How much was deleted of a person.
+    """How much of a member's text was deleted.
 
     Attributes:
-        turns: their questions, with the answers.
-        quotes: their messages that others' questions were about.
+        turns: the member's questions, with their answers.
+        quotes: the member's messages in other members' questions.
     """
 
     turns: int
@@ -56,103 +55,127 @@ class ForgottenCount:
 
 
 class ConversationStore(Protocol):
-    """Keeps conversations.
+    """Keeps conversations for good.
 
-    What reads raises `bot.errors.DatabaseOutageError` while that is impossible. What writes returns when it is done,
-    or at once while it is impossible, and is then made up for later; each does nothing when it is done twice.
+    Reads raise `bot.errors.DatabaseOutageError` during an outage. Writes return when they are done; during an outage
+    they return at once and are done after it, in order. All writes are idempotent.
     """
 
     @property
     def behind(self) -> bool:
-        """Whether something that was written is not kept yet."""
+        """Whether a write is not done yet, so that reads are out of date."""
+        ...
 
     async def head(self, key: ConversationKey) -> ConversationHead | None:
-        """Where a conversation stands; None if nothing was ever asked in it."""
+        """The head of a conversation; None if it has no questions yet."""
+        ...
 
     async def branch(self, tip_id: int) -> Sequence[Turn]:
-        """What the model saw when it answered a turn, and that turn at the end; the oldest first."""
+        """The turns that the model saw when it answered a turn, and that turn; the oldest first."""
+        ...
 
     async def turn_of(self, message_id: int) -> int | None:
-        """The turn that a message asked or answered, whatever conversation it is in."""
+        """The turn that a message belongs to, as the question or in the reply; in any conversation."""
+        ...
 
     async def recent(self, count: int) -> Sequence[ConversationKey]:
-        """The conversations used last, the latest first."""
+        """The most recently used conversations, the latest first."""
+        ...
 
     async def personas(self, scopes: Sequence[int]) -> Mapping[int, str]:
-        """The personas of those of these scopes that have one."""
+        """The personas of these scopes, without scopes that have none."""
+        ...
 
     async def remember(
         self, question_id: int, outcome: Outcome, turn: Turn | None, *, as_tip: bool, past_known: bool
     ) -> None:
-        """Keep how a question ended.
+        """Store how a question ended.
 
         Args:
-            question_id: the message that asked.
-            outcome: how.
-            turn: the question and its answer; None if there is no answer.
-            as_tip: the conversation goes on from there.
-            past_known: False if the turn has no parent only because the store could not be read.
+            question_id: of the message that asked.
+            outcome: how the generation ended.
+            turn: None if there is no answer to remember.
+            as_tip: whether the conversation continues from this turn.
+            past_known: False if the turn has no parent only because the store could not be read. The store then
+                makes its own tip the parent.
         """
+        ...
 
     async def edit(self, message_id: int, text: str, file_ids: Collection[int]) -> None:
-        """Change a question, or a quote, to what its message says now.
+        """Update the question or the quotes that a message is to its new text.
 
         Args:
-            message_id: the message.
+            message_id: of the edited message.
             text: its new text.
             file_ids: the attachments that it still has.
         """
+        ...
 
     async def erase(self, message_ids: Collection[int]) -> None:
-        """Forget the turns that these messages asked or answered, and what was quoted from them."""
+        """Erase the turns of these messages, and quotes of them."""
+        ...
 
     async def erase_channel(self, channel_id: int) -> None:
-        """Forget everything in a channel."""
+        """Delete everything in a channel."""
+        ...
 
     async def forget(self, person_id: int, channel_id: int | None) -> ForgottenCount | None:
-        """Forget everything that a person wrote, in one channel or everywhere; None if it will be done later."""
+        """Erase everything that a member wrote, in one channel or everywhere; None if that happens later."""
+        ...
 
     async def forget_before(self, message_id: int) -> None:
-        """Forget what was asked before a message."""
+        """Delete the turns and quotes that are older than a message."""
+        ...
 
     async def reset(self, key: ConversationKey, at_id: int) -> None:
-        """Start a conversation afresh: the next question continues nothing.
+        """Start a conversation over: the next question continues nothing.
 
         Args:
-            key: the conversation.
-            at_id: what tells when, such as the id of the interaction that asked for it.
+            key: whose next question that is.
+            at_id: the time of the reset, as a Discord id: usually that of the interaction.
         """
+        ...
 
     async def set_persona(self, scope: int, text: str | None) -> None:
         """Set the persona of a scope, or clear it."""
+        ...
 
 
 class WorkStore(Protocol):
-    """Keeps what was accepted, so that a restart can finish it. Errors as in `ConversationStore`."""
+    """Keeps accepted questions, so that recovery can finish them. Reads and writes as in `ConversationStore`."""
 
     async def accept(self, question_id: int, key: ConversationKey, author_id: int) -> None:
-        """Keep that a question will be answered."""
+        """Record that the bot will answer a question."""
+        ...
 
     async def turn_away(self, question_id: int) -> None:
-        """Keep that a message was seen, and needs no answer any more."""
+        """Record that a message needs no answer, whether it was accepted or not."""
+        ...
 
     async def replied(self, question_id: int, position: int, message_id: int) -> None:
-        """Keep which message shows a part of an answer."""
+        """Record a message of a reply; position 0 is the first."""
+        ...
 
     async def reply_deleted(self, message_id: int) -> None:
-        """A message that showed a part of an answer is gone."""
+        """Remove a message of a reply."""
+        ...
 
     async def delivered(self, question_id: int) -> None:
-        """The last edit of an answer is in."""
+        """Record that a reply is complete."""
+        ...
 
     async def unfinished(self) -> Sequence[UnfinishedQuestion]:
-        """All accepted questions that are not delivered, the oldest first."""
+        """All accepted questions without a complete reply, the oldest first."""
+        ...
 
     async def unseen(self, message_ids: Collection[int]) -> set[int]:
-        """Which of these messages were never accepted nor turned away."""
+        """Those of these messages that were neither accepted nor turned away."""
+        ...
 
     async def forget_seen_before(self, message_id: int) -> None:
-        """Nobody will ask any more whether messages before this one were seen."""
+        """Delete the record of which messages before this one were seen: recovery does not go back so far."""
+        ...
 
     async def channels(self, count: int) -> Sequence[tuple[int, int]]:
-        """The channels used last, each with the first message that was ever asked there."""
+        """The most recently used channels, the latest first, each with the id of its first question."""
+        ...

@@ -1,4 +1,11 @@
-"""One conversation: a tree of turns, and the line of it that a question continues."""
+"""A conversation as a tree of turns, and the branch of it that a question continues.
+
+A question normally continues the tip, the latest turn, so most trees are a single branch. A reply to an older answer
+starts another:
+
+    1 ── 2 ── 3 ── 4      a question without a reply continues the tip, 5
+          └── 5           5 replied to the answer of 2; its branch is 1, 2, 5
+"""
 
 from __future__ import annotations
 
@@ -11,16 +18,15 @@ from bot.prompting.prompt import Message
 
 @dataclass(slots=True)
 class Conversation:
-    """One conversation as far as it is in memory.
+    """The part of a conversation that is in memory.
 
     Attributes:
-        key: which one.
-        tip_id: its latest turn, which the next one continues; None at the beginning and after a reset.
-        resets: how often it was started afresh.
-        past_known: False if the store could not be read when it was needed, so that there may be more of it.
-        turns: its turns by id, as far as they were used lately, and the one that a thread grew from.
-        answering: how many of its questions are being answered.
-        cached_by: the engine process that has read its latest line into its cache; None if none has.
+        tip_id: the latest turn, which the next question continues; None at the beginning and after a reset.
+        resets: the number of resets.
+        past_known: False if an outage hid the stored part, so that there may be older turns.
+        turns: recently used turns by id. In a thread, they include the turn that the thread was started from.
+        answering: how many of its questions are being answered now; it stays in memory meanwhile.
+        cached_by: the engine process whose KV cache holds the branch up to the tip; None if none does.
     """
 
     key: ConversationKey
@@ -32,7 +38,7 @@ class Conversation:
     cached_by: int | None = None
 
     def missing(self, tip_id: int | None) -> int | None:
-        """The nearest turn of a line that is not in memory; None if all that the model saw is."""
+        """The first turn, going back from a tip, that must be loaded for `branch` to be complete; None if none must."""
         turn_id, first_id = tip_id, None
         while turn_id is not None:
             turn = self.turns.get(turn_id)
@@ -43,25 +49,29 @@ class Conversation:
         return None
 
     def branch(self, tip_id: int | None) -> tuple[Turn, ...]:
-        """What the model saw when it answered a turn, and that turn at the end, as far as it is in memory."""
-        found: list[Turn] = []
+        """The turns that the model saw when it answered a turn, and that turn; the oldest first.
+
+        Turns that are not in memory end it early.
+        """
+        latest_first: list[Turn] = []
         turn = self.turns.get(tip_id or 0)
         while turn is not None:
-            found.append(turn)
-            last = turn.id == found[0].first_id or turn.key != self.key
-            turn = None if last else self.turns.get(turn.parent_id or 0)
-        return tuple(reversed(found))
+            latest_first.append(turn)
+            is_first = turn.id == latest_first[0].first_id or turn.key != self.key
+            turn = None if is_first else self.turns.get(turn.parent_id or 0)
+        return tuple(reversed(latest_first))
 
 
 @dataclass(frozen=True, slots=True)
 class OpenConversation:
-    """A conversation at the moment at which a question in it begins to be answered.
+    """A conversation as it was when the engine started on a question.
 
     Attributes:
-        conversation: the conversation.
-        resets: how often it had been started afresh.
-        branch: the turns that the question continues, as far as the model saw them, the oldest first.
-        system_prompt: what the model is told before them.
+        conversation: the live one, which changes on.
+        resets: as of then. If it has grown when the answer ends, a reset came in between, and the answer does not
+            become the tip.
+        branch: the turns that the question continues, the oldest first.
+        system_prompt: the persona or the default.
     """
 
     conversation: Conversation
@@ -70,12 +80,12 @@ class OpenConversation:
     system_prompt: str
 
     def turn(self, question: Question, seen: Sequence[Turn], answer: Message) -> Turn:
-        """The turn that a question makes.
+        """Make the question's turn.
 
         Args:
-            question: the question.
-            seen: the part of the line that the model saw.
-            answer: what it answered.
+            question: as memory should keep it.
+            seen: the end of `branch` that fitted into the context.
+            answer: of the model.
         """
         parent = self.branch[-1] if self.branch else None
         return Turn(

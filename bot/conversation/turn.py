@@ -1,19 +1,23 @@
-"""What was asked and what was answered."""
+"""What a conversation consists of: turns, each a question together with its answer.
+
+All of these are immutable. A change, such as an edit on Discord, makes a new turn (`bot.conversation.changes`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from bot.prompting.prompt import Message
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationKey:
-    """Which conversation.
+    """Identifies a conversation.
 
     Attributes:
-        channel_id: the channel, thread or direct message. Discord's ids are unique across servers.
-        person_id: whose conversation it is there; 0 where everybody shares one.
+        channel_id: a text channel, a thread or a direct message. Discord's ids are unique across guilds.
+        person_id: the member whose conversation it is in that channel; 0 if the channel shares one (`MEMORY`).
     """
 
     channel_id: int
@@ -22,7 +26,7 @@ class ConversationKey:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A message of somebody that a question is about."""
+    """A message that a question replies to and that is not part of the conversation itself."""
 
     message_id: int
     author_id: int
@@ -32,7 +36,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True)
 class TextFile:
-    """A text attachment: its id, its name and what is in it."""
+    """A text attachment with its content."""
 
     id: int
     name: str
@@ -41,14 +45,13 @@ class TextFile:
 
 @dataclass(frozen=True, slots=True)
 class UserMessage:
-    """What somebody asked.
+    """A member's words, with everything that came along.
 
     Attributes:
-        text: what they wrote.
-        author_id: who they are.
-        author_name: their display name.
-        quote: the message that it is about, if that is not part of the conversation.
-        files: the text files that came with it.
+        text: without the mention of the bot.
+        author_name: the display name.
+        quote: None unless the message replies to one outside the conversation.
+        files: in the order of the attachments.
     """
 
     text: str
@@ -60,33 +63,43 @@ class UserMessage:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A message that asks something.
+    """A message that asks the bot something.
 
     Attributes:
-        id: the message's id.
+        id: of the Discord message; its turn gets the same.
         key: the conversation that it belongs to.
-        asked: what it asks.
-        reply_to: the id of the message that it replies to.
+        asked: the message's content.
+        reply_to: the message that it replies to. If that belongs to a turn, the question continues this turn, which
+            may start a new branch; otherwise it continues the conversation's tip.
+        thread_starter: reads the message that the question's thread grew from; called only if the conversation is empty
+            when it is opened.
     """
 
     id: int
     key: ConversationKey
     asked: UserMessage
     reply_to: int | None = None
+    thread_starter: Callable[[], Awaitable[Quote | None]] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question and the answer that it got.
+    """A question together with its answer, as a node in the tree of its conversation.
+
+    The branch that ends with a turn is found by following `parent_id`. It does not always go back to the beginning of
+    the conversation: if the context was full, the model did not see the oldest turns, and `first_id` says where its
+    view began. Later questions on the branch see no more than that either.
 
     Attributes:
-        id: of the message that asked.
+        id: of the message that asked. Ids grow with time, so a parent's is smaller than a child's.
         key: the conversation that it belongs to.
-        parent_id: the turn that it continues; None at a beginning.
-        first_id: the oldest turn that the model saw when it answered this one, itself where it saw none.
-        depth: how many turns stand before it in its line.
-        asked: the question; None once the turn is erased, which leaves its place in the line.
-        answer: the answer; None as well.
+        parent_id: the turn that it continues; None at a beginning. The parent of a thread's first turn can be in
+            another conversation: the turn that the thread was started from.
+        first_id: the oldest turn that the model saw when it answered; the turn's own id if it saw none.
+        depth: the number of turns before it in its branch and conversation.
+        asked: the question's content; None once the turn is erased. An erased turn keeps its place, so that the turns
+            after it stay connected.
+        answer: None once the turn is erased.
     """
 
     id: int

@@ -1,4 +1,4 @@
-"""How turns are put into words for the model: names, quotes and files."""
+"""Words turns for the model: who speaks, what they quote, and their files."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from bot.prompting.prompt import Message
 
 
 def one_line(name: str) -> str:
-    """A display name that cannot pass for more than a name: one line, without the brackets that mark names."""
+    """A display name that cannot imitate anything else: one line, without the brackets that mark speakers."""
     printable = "".join(character if character.isprintable() and character not in "[]" else " " for character in name)
     return " ".join(printable.split()) or "somebody"
 
 
 def messages_of(branch: Sequence[Turn], asked: UserMessage) -> list[Message]:
-    """A line of turns and the question after it, as the messages of a conversation.
+    """The messages of a prompt: a branch, and the question after it.
 
-    Who speaks is told once several people do. Turns before the second person came stay as they would be without that
-    person, so that the prompt only grows; that person's first turn tells who spoke until then.
+    From the second speaker on, questions begin with the speaker's name. Earlier questions stay without one, so that
+    the prompt only grows; instead, the second speaker's first question names who spoke before.
 
     Args:
-        line: the oldest turn first; erased ones are left out.
+        branch: the oldest turn first; erased turns are left out.
         asked: the question.
     """
     speakers = _Speakers()
@@ -35,7 +35,7 @@ def messages_of(branch: Sequence[Turn], asked: UserMessage) -> list[Message]:
 
 
 class _Speakers:
-    """Who has spoken so far."""
+    """The speakers so far."""
 
     def __init__(self) -> None:
         self._names: dict[int, str] = {}

@@ -1,4 +1,4 @@
-"""`python -m bot demo`: the real bot on a Discord of its own, on this machine."""
+"""`python -m bot demo`: the real bot on a loopback Discord, without an account."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from bot.demo.say import say_all
 from bot.demo.small_model import DEFAULT_FOLDER, fetch_small_model
 
 _SMALL_MODEL_SETTINGS = {
-    "kv_cache_gigabytes": 0.5,  # plenty: the small model keeps 0.02 MB a token
-    "repetition_penalty": 1.05,  # without it a model this small falls into saying one sentence for ever
+    "kv_cache_gigabytes": 0.5,  # plenty: the small model needs 0.02 MB a token
+    "repetition_penalty": 1.05,  # without it, a model this small repeats one sentence forever
 }
 
 
@@ -24,11 +24,11 @@ async def run_demo(*, model_dir: Path | None, say: Sequence[str], port: int) -> 
 
     Args:
         model_dir: a model folder; None fetches the small model.
-        say: texts to mention the bot with, one after another; with none of them a page is served instead.
+        say: texts to mention the bot with, one after another. Without any, a page is served instead.
         port: the page's port; 0 takes a free one.
 
     Returns:
-        the exit code: 0 unless a text in `say` got no answer.
+        The exit code: 0 unless a text in `say` got no answer.
 
     Raises:
         ConfigurationError: the model cannot be fetched or used.

@@ -1,4 +1,4 @@
-"""The real bot, run against a loopback Discord."""
+"""Runs the real bot on a loopback Discord."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bot.application import Application
-from bot.cli.progress import Progress
+from bot.application import Application, Progress
 from bot.demo.loopback import LoopbackDiscord, connect_discord_py
 from bot.settings import load_settings
 
@@ -20,58 +19,57 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class RunningBot:
-    """A bot that is online, and the task in which it runs."""
+    """An online bot and its task."""
 
     application: Application
     task: asyncio.Task[None]
 
     async def during(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Do something for as long as the bot runs.
+        """Return the result of `work`, which is cancelled if the bot ends first.
 
         Raises:
-            ConnectionError: the bot ended by itself meanwhile.
-            Exception: what the work, or the bot when it ended, raised.
+            ConnectionError: the bot stopped without an error.
+            Exception: whatever the work or the bot raised.
         """
-        working = asyncio.create_task(work)
+        work_task = asyncio.create_task(work)
         try:
-            await asyncio.wait((working, self.task), return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                return working.result()
+            await asyncio.wait((work_task, self.task), return_when=asyncio.FIRST_COMPLETED)
+            if work_task.done():
+                return work_task.result()
         finally:
-            working.cancel()
+            work_task.cancel()
             with suppress(asyncio.CancelledError):
-                await working
+                await work_task
         await self.task
-        raise ConnectionError("the bot ended by itself; see above")
+        raise ConnectionError("the bot stopped; the log above says why")
 
 
 @asynccontextmanager
 async def running_bot(
     discord: LoopbackDiscord, model_dir: Path, progress: Progress, **overrides: object
 ) -> AsyncIterator[RunningBot]:
-    """Run the real bot; it is online when the block begins, and ended after it.
+    """Run the real bot, which is online inside the block.
 
     Args:
-        discord: the started server to run against.
-        model_dir: the model's folder.
-        progress: where the start is shown.
+        discord: a started server.
+        progress: shows the bot's start.
         overrides: settings by field name.
 
     Raises:
-        ConfigurationError: the bot does not start.
+        ConfigurationError: the bot cannot start.
     """
     with tempfile.TemporaryDirectory(prefix="phi-demo-") as data_dir, connect_discord_py(discord):
         values = {"discord_token": discord.bot_token, "model_dir": model_dir, "data_dir": data_dir, **overrides}
         application = Application(load_settings(env_file=None, **values), progress)
-        running = asyncio.create_task(application.run())
+        bot_task = asyncio.create_task(application.run())
         ready = asyncio.create_task(application.ready.wait())
         try:
-            await asyncio.wait((running, ready), return_when=asyncio.FIRST_COMPLETED)
-            if running.done():
-                await running
-            yield RunningBot(application, running)
+            await asyncio.wait((bot_task, ready), return_when=asyncio.FIRST_COMPLETED)
+            if bot_task.done():
+                await bot_task
+            yield RunningBot(application, bot_task)
         finally:
             ready.cancel()
-            running.cancel()
+            bot_task.cancel()
             with suppress(asyncio.CancelledError):
-                await running
+                await bot_task

@@ -1,4 +1,4 @@
-"""Mention the bot from the command line, and print the channel as it happens."""
+"""Mentions the bot from the command line and prints the channel live."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ async def say_all(server: LoopbackDiscord, client: PhiClient, texts: Sequence[st
     """Mention the bot with each text in turn.
 
     Returns:
-        0 when every text got an answer; otherwise 1, with the reason on standard error.
+        0 if every text got an answer; otherwise 1, with the reason on standard error.
     """
-    person, channel = server.people[0], server.channels[0]
+    asker, channel = server.people[0], server.channels[0]
     ended: asyncio.Queue[tuple[Answer, Outcome]] = asyncio.Queue()
 
     async def on_answered(_message: discord.Message, answer: Answer, outcome: Outcome) -> None:
         ended.put_nowait((answer, outcome))
 
     client.add_listener(on_answered)
-    with_names = {f"<@{one.id}>": f"@{one.name}" for one in (server.bot, *server.people)}
+    name_of_mention = {f"<@{person.id}>": f"@{person.name}" for person in (server.bot, *server.people)}
     subscription = server.subscribe()
-    printing = asyncio.create_task(_print_messages(subscription, with_names))
+    printing = asyncio.create_task(_print_messages(subscription, name_of_mention))
     try:
         for text in texts:
-            await server.send(person.id, channel.id, f"<@{server.bot.id}> {text}")
+            await server.send(asker.id, channel.id, f"<@{server.bot.id}> {text}")
             answer, outcome = await ended.get()
             if outcome.reason not in _ANSWERED or not answer.text.strip():
                 print(f"error: {text!r} got no answer: {note_for(outcome, answer.text)}", file=sys.stderr)
@@ -47,14 +47,14 @@ async def say_all(server: LoopbackDiscord, client: PhiClient, texts: Sequence[st
         await printing
 
 
-async def _print_messages(subscription: Subscription, with_names: dict[str, str]) -> None:
-    """Print each message when it comes, and what an edit adds to it."""
+async def _print_messages(subscription: Subscription, name_of_mention: dict[str, str]) -> None:
+    """Print each message as it arrives, and the text that edits add to it."""
     shown: dict[str, str] = {}
     async for event in subscription:
         if event.kind not in ("message", "message_edit"):
             continue
         content = str(event.data["content"])
-        for mention, name in with_names.items():
+        for mention, name in name_of_mention.items():
             content = content.replace(mention, name)
         before = shown.get(event.data["id"])
         shown[event.data["id"]] = content
@@ -63,6 +63,6 @@ async def _print_messages(subscription: Subscription, with_names: dict[str, str]
             print(f"\n{author.get('global_name') or author['username']}: {content}", end="", flush=True)
         elif content.startswith(before):
             print(content[len(before) :], end="", flush=True)
-        elif not before.startswith(content):  # shorter where the end moved to a next message, which prints it
+        elif not before.startswith(content):  # a shorter text continues in the next message, which prints it
             print(f"\n(edited) {content}", end="", flush=True)
     print()

@@ -1,4 +1,4 @@
-"""Where a message belongs: its conversation, and the scopes whose settings hold there."""
+"""Maps channels to conversations, and to the scopes whose personas apply there."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from bot.conversation.turn import ConversationKey
 
 
 def guild_scope(guild_id: int) -> int:
-    """The place of a whole server. The oldest servers have a channel with the server's own id."""
+    """The scope of a whole guild. Negative, because the oldest guilds have a channel with the guild's own id."""
     return -guild_id
 
 
 class ChannelScopes:
-    """Knows whose memory a channel has.
+    """Knows which conversation and which scopes a channel has.
 
     Args:
-        client: the connected client, for the channels that it knows.
-        memory: whether everybody in a channel shares one conversation, or each person has their own.
+        client: knows the channels once it is connected.
+        memory: whether all members of a channel share one conversation, or each has their own.
     """
 
     def __init__(self, client: discord.Client, memory: Literal["channel", "user"]) -> None:
         self._client = client
         self._memory = memory
 
-    def key(self, channel: discord.abc.Snowflake, person_id: int) -> ConversationKey:
-        """The conversation that a person's message in a channel belongs to."""
+    def key(self, channel: discord.abc.Snowflake, member_id: int) -> ConversationKey:
+        """The conversation that a member's message in a channel belongs to."""
         shared = self._memory == "channel" or isinstance(channel, discord.DMChannel)
-        return ConversationKey(channel.id, 0 if shared else person_id)
+        return ConversationKey(channel.id, 0 if shared else member_id)
 
     def of(self, channel_id: int) -> tuple[int, ...]:
-        """The scopes whose persona holds in a channel, the nearest first: a thread, its channel, the server."""
+        """The scopes whose personas apply in a channel, nearest first: the thread, its channel, the guild."""
         channel = self._client.get_channel(channel_id)
         if isinstance(channel, discord.Thread):
             return channel_id, channel.parent_id, guild_scope(channel.guild.id)

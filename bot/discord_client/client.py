@@ -1,4 +1,4 @@
-"""The Discord client: intents, mentions allowed, what is set up before it connects, and how errors are told."""
+"""The Discord client: its intents, whom it may mention, and what happens before it connects and when it closes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import discord
 from discord.ext import commands
 
-from bot.discord_client.commands.interaction_errors import tell_error
+from bot.discord_client.commands.interaction_errors import report_error
 from bot.discord_client.replies.running_replies import RunningReplies
 from bot.discord_client.replies.stop_button import StopButton
 from bot.errors import ConfigurationError
@@ -24,11 +24,14 @@ INTENT_HELP = (
 
 
 class PhiClient(commands.Bot):
-    """Connects the bot's parts with Discord.
+    """A client without text commands that closes softly.
 
     Args:
-        message_content_intent: ask for the privileged intent; mentions and direct messages need none.
-        set_up: called once after the login and before the gateway connects; loads what the bot needs and adds its cogs.
+        message_content_intent: request the privileged intent; mentions and direct messages do not need it.
+        set_up: called once, after the login and before the gateway connects; loads the model and adds the cogs.
+
+    Attributes:
+        running_replies: the answers that members see growing.
     """
 
     def __init__(self, *, message_content_intent: bool, set_up: Callable[[PhiClient], Awaitable[None]]) -> None:
@@ -43,24 +46,24 @@ class PhiClient(commands.Bot):
             command_prefix=commands.when_mentioned,
             help_command=None,
             intents=intents,
-            # The model must not be able to call anybody, whatever it writes.
+            # The model may write any mention; none may notify anybody.
             allowed_mentions=discord.AllowedMentions.none(),
         )
         self._set_up = set_up
         self.running_replies = RunningReplies()
-        self.tree.error(tell_error)
+        self.tree.error(report_error)
 
     async def setup_hook(self) -> None:
-        """Check the intents while it is cheap, then set the parts up."""
+        """Check the intents before the model loads, then set up."""
         self._check_intents()
         self.add_dynamic_items(StopButton)
         await self._set_up(self)
 
     async def on_message(self, message: discord.Message, /) -> None:
-        """Leave messages to the cogs: this bot has no text commands for discord.py to look for."""
+        """Leave messages to the cogs: discord.py would look for text commands, and there are none."""
 
     async def close(self) -> None:
-        """Break off the answers on their way, which a restart finishes, then the connection."""
+        """Suspend the running answers, which a restart finishes, then disconnect."""
         if not self.is_closed():
             await self.running_replies.suspend_all(_SUSPEND_REPLIES_SECONDS)
         await super().close()

@@ -1,7 +1,7 @@
-"""Tell Discord about the slash commands, only when they changed.
+"""Registers the slash commands with Discord, but only after a change.
 
-Discord allows 200 command creations a day, so a bot that syncs at every start can lock itself out. A hash of the
-commands last synced is kept on disk.
+Discord allows 200 command creations a day, so a bot that syncs at every start can lock itself out. The hash of the
+commands of the last sync is kept on disk.
 """
 
 from __future__ import annotations
@@ -19,14 +19,11 @@ logger = logging.getLogger(__name__)
 
 
 async def sync_changed_commands(tree: app_commands.CommandTree[Any], record: Path) -> bool:
-    """Sync the global commands if they differ from those of the last sync.
+    """Sync the global commands if they differ from those of the last sync; return whether they do.
 
     Args:
         tree: the client's commands.
-        record: the file that remembers the last sync; made where it is missing.
-
-    Returns:
-        whether a sync was needed.
+        record: the file with the hash of the last sync; created if it is missing.
     """
     fingerprint = _fingerprint(tree)
     if _read(record) == fingerprint:
@@ -48,7 +45,7 @@ def _write(record: Path, fingerprint: str) -> None:
         record.parent.mkdir(parents=True, exist_ok=True)
         record.write_text(fingerprint, encoding="utf-8")
     except OSError as error:
-        logger.warning("%s cannot be written (%s); commands are synced at every start.", record, error.strerror)
+        logger.warning("Cannot write %s, so every start syncs the commands: %s", record, error.strerror)
 
 
 def _read(record: Path) -> str | None:

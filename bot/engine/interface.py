@@ -1,7 +1,7 @@
-"""What an engine is to the rest of the bot: token ids in, a stream of token ids out.
+"""The engine's interface: token ids in, a stream of token ids out.
 
-This module is plain data and protocols. It imports neither OpenVINO nor Discord, so both sides of the process
-boundary and the core may use it.
+Plain data and protocols without OpenVINO or Discord, so that the core and both sides of the process boundary can
+import it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. The default is greedy, as in the Phi-3 cookbook's sample.
+    """How the next token is chosen; greedy by default, as in the Phi-3 cookbook's sample.
 
     Attributes:
-        temperature: 0 chooses the likeliest token each time; above 0 draws at random.
-        top_p: draw only among the likeliest tokens whose probabilities add up to this (0 to 1].
-        top_k: draw only among this many likeliest tokens; 0 means all.
-        repetition_penalty: above 1 makes tokens that were already used less likely.
+        temperature: 0 always takes the likeliest token; above 0 draws at random.
+        top_p: draw among the fewest likeliest tokens whose probabilities add up to this, in (0, 1].
+        top_k: draw among this many likeliest tokens; 0 means all.
+        repetition_penalty: above 1 makes tokens of the prompt and the answer less likely.
         seed: makes a random draw repeatable.
     """
 
@@ -38,13 +38,11 @@ class GenerationRequest:
     """One prompt to continue.
 
     Attributes:
-        prompt_ids: the prompt's token ids, at least one.
+        prompt_ids: at least one token id.
         stop_ids: tokens that end the answer; they are not part of it.
-        max_new_tokens: the longest answer, in tokens.
-        time_limit_seconds: the longest that the request may take once the engine has it, waiting included.
-        sampling: how tokens are chosen.
-        prefill_only: read the prompt into the cache while the engine is idle, and generate nothing. Every other request
-            preempts it, and it then ends with `CANCELLED`; what it has read stays in the cache.
+        time_limit_seconds: counted from submission, waiting included.
+        prefill_only: prefill the prompt while the engine is idle, and generate nothing. Any other request ends it with
+            `CANCELLED`; what it has read stays in the cache.
     """
 
     prompt_ids: tuple[int, ...]
@@ -60,51 +58,50 @@ class FinishReason(StrEnum):
 
     STOP = "stop"  # the model ended its turn
     LENGTH = "length"  # max_new_tokens were generated
-    CANCELLED = "cancelled"  # somebody asked for it
-    TIMEOUT = "timeout"  # time_limit_seconds went by
+    CANCELLED = "cancelled"  # the caller ended it
+    TIMEOUT = "timeout"  # time_limit_seconds passed
     NO_ROOM = "no_room"  # prompt and answer do not fit the engine's cache, or the model's context
-    FAILED = "failed"  # the engine refused or failed this request; the detail says why
+    FAILED = "failed"  # the engine refused the request or failed at it
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a generation ended: the reason, and for a failure one line that says more."""
+    """How a generation ended; for a failure, one line of detail."""
 
     reason: FinishReason
     detail: str = ""
 
 
 class Generation(Protocol):
-    """One running request. Iterate it for new token ids; `outcome` is set when the iteration has ended."""
+    """A submitted request. Iterate it for new token ids; `outcome` is set when the iteration has ended."""
 
     outcome: Outcome | None
 
     def __aiter__(self) -> AsyncIterator[tuple[int, ...]]:
-        """Yield the newly generated token ids, one or more at a time, without stop tokens."""
+        """Yield new token ids, one or more at a time, without stop tokens."""
         ...
 
     def cancel(self) -> None:
-        """Ask the engine to stop. The iteration still ends by itself, with what was generated till then."""
+        """Ask the engine to stop. The iteration then ends by itself, after the tokens generated so far."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What an engine process needs to load a model.
+    """What a worker needs to load a model.
 
     Attributes:
-        engine: `paged` (our continuous batching, for processors), `genai` (openvino-genai's, for other devices) or
-            `optimum` (optimum-intel, the sample's own path).
+        engine: the backend: `paged` (our continuous batching, for processors), `genai` (openvino-genai's, for other
+            devices) or `optimum` (optimum-intel, the sample's own path).
         model_dir: a folder that `optimum-cli export openvino` wrote.
         device: an OpenVINO device name: `CPU`, `GPU`, `GPU.0`, `AUTO`…
-        properties: OpenVINO plugin properties added to the engine's defaults.
-        cache_gigabytes: size of the KV cache in GB; None takes what memory allows and the batch can use
+        properties: OpenVINO properties of the device; they win over the engine's defaults.
+        cache_gigabytes: size of the KV cache in GB; None means what memory allows and the batch can use
             (not optimum).
-        max_batch: the most requests generated together (not optimum).
-        longest_pause_seconds: how long a newcomer's prompt may hold up answers that stream (paged only).
-        hang_seconds: a process that neither reports a step nor computes for so long while work waits is taken for
-            hung, and ended.
-        trust_remote_code: let the model folder's own Python code run (optimum only).
+        max_batch: upper bound of requests in the batch (not optimum).
+        longest_pause_seconds: how long a step may keep streaming answers waiting for a new prompt (paged only).
+        hang_seconds: a worker with work that neither reports a step nor computes for this long counts as hung.
+        trust_remote_code: run the model folder's own Python code (optimum only).
     """
 
     engine: str
@@ -120,18 +117,17 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """What a loaded engine says about itself.
+    """Facts about a loaded engine.
 
     Attributes:
-        engine: its name and version, for people: `openvino-genai 2026.4.1`.
-        device: the device asked for, such as `CPU`.
+        engine: name and version for display, such as `openvino-genai 2026.4.1`.
+        device: as configured, such as `CPU`.
         device_name: the device's full name, such as `Intel(R) Core(TM) …`.
-        load_seconds: how long it took to load and warm up.
-        loaded_at: when that was done, with a time zone.
-        process_id: the engine process's id in the operating system.
-        cache_tokens: how many tokens the KV cache holds; 0 for an engine that has none to share. No prompt and its
-            answer can be longer.
-        cache_bytes: what it takes when it is full.
+        load_seconds: loading and warm-up.
+        loaded_at: aware of its time zone.
+        cache_tokens: capacity of the KV cache, an upper bound for a prompt and its answer; 0 without a shared cache.
+        cache_bytes: memory of the full KV cache.
+        precision: the inference precision in effect, such as `f32`; empty where the device does not say.
     """
 
     engine: str
@@ -142,16 +138,17 @@ class EngineFacts:
     process_id: int
     cache_tokens: int = 0
     cache_bytes: int = 0
+    precision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchState:
-    """What an engine is doing.
+    """The load of an engine after a step.
 
     Attributes:
-        batch: how many requests are generated together right now.
-        waiting: how many wait for room in the batch.
-        cache_used: the part of the KV cache that these need, 0 to 1.
+        batch: requests in the batch.
+        waiting: requests that wait for room in the batch.
+        cache_used: the share of the KV cache that the batch may need, 0 to 1.
     """
 
     batch: int = 0
@@ -160,18 +157,18 @@ class BatchState:
 
 
 class EngineObserver(Protocol):
-    """Is told what an engine does, for people's numbers."""
+    """Receives engine events for metrics."""
 
     def engine_stepped(self, state: BatchState) -> None:
-        """A step is done."""
+        """A step has ended."""
         ...
 
     def prompt_read(self, tokens: int, cached: int) -> None:
-        """A prompt of so many tokens is being read, of which the cache already held some."""
+        """A prompt of `tokens` tokens entered the batch; the prefix cache already held `cached` of them."""
         ...
 
     def engine_restarted(self, cause: str) -> None:
-        """The engine process was lost and is started again. The cause is `crashed` or `hung`."""
+        """The worker `crashed` or `hung`, and is being restarted."""
         ...
 
 
@@ -180,18 +177,18 @@ class Engine(Protocol):
 
     @property
     def facts(self) -> EngineFacts | None:
-        """What the loaded engine says about itself; None while it is not loaded."""
+        """Facts about the loaded engine; None while it is not loaded."""
         ...
 
     @property
     def restarts(self) -> int:
-        """How often the engine process was lost and started again."""
+        """How often the worker crashed or hung."""
         ...
 
     def submit(self, request: GenerationRequest) -> Generation:
-        """Hand a request over and return at once. Nothing is raised later: `Generation.outcome` tells."""
+        """Submit a request and return at once. A failure arrives as `Generation.outcome`, never as an exception."""
         ...
 
     async def close(self) -> None:
-        """End every running request with `CANCELLED` and the engine process with it."""
+        """End every request with `CANCELLED`, and the worker."""
         ...

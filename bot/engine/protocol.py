@@ -1,7 +1,6 @@
-"""What travels through the pipe between the bot's process and the engine process.
+"""The messages between supervisor and worker.
 
-The bot sends one command at a time; the engine process sends lists of events. All are plain data that pickles
-without OpenVINO.
+The supervisor sends single commands, the worker lists of events. All of them pickle without OpenVINO.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from bot.engine.interface import BatchState, EngineFacts, GenerationRequest, Out
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Begin a request. Its id is unique within one life of the engine process."""
+    """Start a request. Its id is unique within one worker process."""
 
     request_id: int
     request: GenerationRequest
@@ -22,37 +21,37 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """End a request early. An id that has already ended is ignored."""
+    """End a request early; no effect once it has ended."""
 
     request_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:
-    """Leave as soon as the step at hand is done."""
+    """Exit after the current step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One line for people about what the start-up is doing."""
+    """A phase of the start, in one line for display."""
 
     line: str
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The model is loaded and warm; requests are answered from here on."""
+    """The model is loaded and warm; the worker serves requests."""
 
     facts: EngineFacts
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The engine cannot start; the line names the cause and the way out. The process ends after it.
+    """The worker cannot start, and exits.
 
     Attributes:
-        line: the line.
-        no_memory: whether the cause is that the model does not fit into the memory that is left.
+        line: the cause and the way out.
+        no_memory: whether the model does not fit into free memory.
     """
 
     line: str
@@ -61,7 +60,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class PromptTaken:
-    """A request's prompt entered the batch; the KV cache already held this many of its tokens."""
+    """A request entered the batch; the prefix cache already held `cached_tokens` of its prompt."""
 
     request_id: int
     prompt_tokens: int
@@ -70,14 +69,14 @@ class PromptTaken:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """A step is done: a sign of life, and what is in the batch."""
+    """A step has ended: a sign of life, with the load after it."""
 
     state: BatchState
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Newly generated token ids of a request, at least one, without stop tokens."""
+    """New token ids of a request, at least one, without stop tokens."""
 
     request_id: int
     ids: tuple[int, ...]

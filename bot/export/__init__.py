@@ -1,1 +1,1 @@
-"""The parts of scripts/export_model.py: from a checkpoint to a version that the bot may take up."""
+"""Exports models: from a checkpoint to a judged version that the bot switches to. `pipeline` gives the order."""

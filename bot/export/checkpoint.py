@@ -1,4 +1,4 @@
-"""What a model is before its export: a folder with a checkpoint, or a repository on the hub that holds one."""
+"""Reads what an export must know of a checkpoint, without loading its weights."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SIXTEEN_BITS = 2
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What is known of a model without loading it.
+    """A checkpoint's configuration and size.
 
     Attributes:
-        name: the hub id, or the folder as it was given.
+        name: the hub id, or the folder as the admin typed it.
         config: its `config.json`.
-        weights_bytes: its weight files together.
+        weights_bytes: size of all weight files.
         parameters: how many numbers they hold.
     """
 
@@ -35,7 +35,7 @@ class Checkpoint:
 
     @property
     def embedding_parameters(self) -> int:
-        """The numbers in the embedding, and in the last layer where that has its own."""
+        """Parameters of the embedding, and of the last layer unless it shares them."""
         rows, width = self.config.vocabulary_size, self.config.hidden_size
         if rows is None or width is None:
             return 0
@@ -43,40 +43,40 @@ class Checkpoint:
 
     @property
     def sixteen_bit_bytes(self) -> int:
-        """What the weights take with 16 bits each."""
+        """Size of the weights at 16 bits each."""
         return self.parameters * SIXTEEN_BITS
 
     def require_language_model(self, *, trust_remote_code: bool) -> None:
-        """Refuse what the exporter would end with after a download.
+        """Refuse before the download what the exporter would refuse after it.
 
         Raises:
-            ConfigurationError: it is no causal language model, or needs Python code of its own.
+            ConfigurationError: it is not a causal language model, or needs its own Python code.
         """
         classes = self.config.architectures
         if classes and not any(each.endswith(("ForCausalLM", "LMHeadModel")) for each in classes):
             raise ConfigurationError(
-                f"{self.name} is a {classes[0]} and no causal language model; choose an instruct model such as "
+                f"{self.name} is a {classes[0]}, not a causal language model; choose an instruct model such as "
                 "microsoft/Phi-3-mini-4k-instruct"
             )
         if self.config.has_own_code and not _is_native(self.config.model_type) and not trust_remote_code:
             raise ConfigurationError(
-                f"{self.name} runs Python code of its own; if you have read it and trust it, add --trust-remote-code"
+                f"{self.name} needs its own Python code; if you have read it and trust it, add --trust-remote-code"
             )
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
-    """Read a local folder.
+    """Read a local checkpoint.
 
     Raises:
-        ConfigurationError: it holds no checkpoint.
+        ConfigurationError: the folder holds none, or a damaged one.
     """
     if (folder / "openvino_model.xml").exists():
-        raise ConfigurationError(f"{folder} is an OpenVINO model already; set MODEL_DIR={folder}")
+        raise ConfigurationError(f"{folder} is already an OpenVINO model; set MODEL_DIR={folder}")
     config = read_config((folder / "config.json").read_bytes(), folder) if (folder / "config.json").exists() else None
     weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
     if config is None or not weights:
         missing = "config.json" if config is None else "weights (*.safetensors or pytorch_model*.bin)"
-        raise ConfigurationError(f"{folder} is no checkpoint: it has no {missing}; name a model's folder or hub id")
+        raise ConfigurationError(f"{folder} is not a checkpoint: it has no {missing}; name a model's folder or hub id")
     in_bytes = sum(each.stat().st_size for each in weights)
     if weights[0].suffix == ".safetensors":
         parameters = sum(count_parameters(each) for each in weights)
@@ -98,21 +98,21 @@ def read_config(content: bytes, where: object) -> ModelConfig:
 
 
 def _is_native(model_type: object) -> bool:
-    """Whether transformers has the model itself, as it has Phi-3, whose repository names code of its own as well."""
+    """Whether transformers implements the model: Phi-3 is native although its repository still names its own code."""
     module = str(model_type).replace("-", "_")
     return module.isidentifier() and importlib.util.find_spec(f"transformers.models.{module}") is not None
 
 
 def bytes_per_parameter(config: ModelConfig) -> int:
-    """How a checkpoint's `config.json` says that its numbers are stored."""
+    """Size of one stored number, from the `config.json`."""
     return _BYTES.get(str(config.dtype), _BYTES["float32"])
 
 
 def count_parameters(path: Path) -> int:
-    """Count the numbers in a safetensors file from its header (https://huggingface.co/docs/safetensors).
+    """Count a safetensors file's parameters from its header (https://huggingface.co/docs/safetensors).
 
     Raises:
-        ConfigurationError: the file is cut off or no safetensors file.
+        ConfigurationError: the file is truncated or not a safetensors file.
     """
     try:
         with path.open("rb") as file:

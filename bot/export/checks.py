@@ -1,4 +1,4 @@
-"""What an export will take, held against what this machine has, before anything is begun."""
+"""Estimates what an export takes and refuses it before it starts if this machine has too little."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from bot.export.recipe import Recipe
 
 MEMORY_FACTOR = 1.34
 MEMORY_BASE_BYTES = 900_000_000
-"""What an export takes: the exporter itself, and so much of the weights at 16 bits. Phi-3-mini (7.64 GB) in the
-sample's recipe peaked at 11.1 GB, a model of 17 MB at 0.9 GB. With a data set it may be more."""
+"""Peak memory: the exporter itself, plus this factor times the weights at 16 bits. Phi-3-mini (7.64 GB) in the sample's
+recipe peaked at 11.1 GB, a model of 17 MB at 0.9 GB. A data set may add to it."""
 
 JUDGING_BYTES = 1_500_000_000
-"""What the finished model takes beside its weights while it is tried."""
+"""Memory of an engine trial, beyond the weights."""
 
 SECONDS_PER_GIGABYTE = 55.0
 SECONDS_BASE = 60.0
-"""Of weights at 16 bits, on two cores: with Phi-3-mini the exporter took 2 min 19 s, and everything 6 to 9 minutes."""
+"""For each GB of weights at 16 bits, on two cores: Phi-3-mini took 2 min 19 s to export, 6 to 9 minutes in all."""
 
 _FOLDERS_IN_MEMORY = ("tmpfs", "ramfs", "zram")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be done and what it takes, in bytes and seconds.
+    """What an export takes, in bytes and seconds.
 
     Attributes:
-        download: what comes from the hub.
-        copy: the 16-bit copy that the exporter compresses; gone afterwards.
+        download: still to come from the hub.
+        copy: the temporary 16-bit copy that the exporter compresses.
         result: the new version.
         memory: at the peak.
-        seconds: a guess, without the download.
+        seconds: a rough estimate, without the download.
     """
 
     download: int
@@ -52,18 +52,12 @@ class Plan:
 
     @property
     def disk(self) -> int:
-        """All that is on the disk at the peak."""
+        """Disk space at the peak."""
         return self.download + self.copy + self.result
 
 
 def plan_export(checkpoint: Checkpoint, recipe: Recipe, download: int) -> Plan:
-    """Estimate what an export takes.
-
-    Args:
-        checkpoint: the model.
-        recipe: how its weights will be stored.
-        download: bytes that are not here yet.
-    """
+    """Estimate what an export takes; `download` counts the bytes that are still on the hub."""
     weights = checkpoint.sixteen_bit_bytes
     result = recipe.result_bytes(checkpoint.parameters, checkpoint.embedding_parameters)
     return Plan(
@@ -76,12 +70,12 @@ def plan_export(checkpoint: Checkpoint, recipe: Recipe, download: int) -> Plan:
 
 
 def plan_fetch(model_bytes: int, download: int) -> Plan:
-    """Estimate what fetching an exported model takes: it is loaded once to be tried."""
+    """Estimate what fetching an exported model takes, its trial included."""
     return Plan(download, 0, 0, JUDGING_BYTES + model_bytes, SECONDS_BASE)
 
 
 def describe_plan(plan: Plan, home: Path) -> list[str]:
-    """What will be taken and what is there, a line each."""
+    """Return the plan beside what the machine has, one line each."""
     memory = usable_memory()
     disk = _free(home)
     parts = [
@@ -92,7 +86,7 @@ def describe_plan(plan: Plan, home: Path) -> list[str]:
     lines = [
         f"Memory: about {size(plan.memory)} at the peak; free: {size(memory.bytes)} ({memory.limit})",
         f"Disk: about {size(plan.disk)} ({', '.join(parts)}); free: {size(disk)} in {home}",
-        f"Time: about {duration(plan.seconds)} on two cores, and what the download takes"
+        f"Time: about {duration(plan.seconds)} on two cores, plus the download"
         if plan.download
         else f"Time: about {duration(plan.seconds)} on two cores",
     ]
@@ -100,42 +94,41 @@ def describe_plan(plan: Plan, home: Path) -> list[str]:
 
 
 def require_room(plan: Plan, home: Path, memory: UsableMemory | None = None) -> None:
-    """Refuse what would end for want of memory or disk after minutes.
+    """Fail now instead of minutes later if memory or disk space is too small.
 
     Args:
-        plan: what it takes.
         home: the folder with versions.
-        memory: what may be taken; None finds out.
+        memory: what the export may use; None asks the machine.
 
     Raises:
-        ConfigurationError: there is not enough of something.
+        ConfigurationError: there is too little of one.
     """
     memory = memory or usable_memory()
     needed = plan.memory + (plan.disk if _is_in_memory(home) else 0)
     if needed > memory.bytes:
         raise ConfigurationError(
-            f"this takes about {size(needed)} of memory and {size(memory.bytes)} may be taken ({memory.limit}); end "
-            "other programs, use a larger machine, or fetch a model that is exported already: --prebuilt"
+            f"this needs about {size(needed)} of memory, and {size(memory.bytes)} is available ({memory.limit}); close "
+            "other programs, use a larger machine, or fetch an exported model: --prebuilt"
         )
     free = _free(home)
     if plan.disk > free:
         raise ConfigurationError(
-            f"this takes about {size(plan.disk)} of disk and {size(free)} are free in {home}; free some room "
-            "(--prune removes old versions) or name a folder on another disk with --output"
+            f"this needs about {size(plan.disk)} of disk space, and {size(free)} is free in {home}; free some space "
+            "(--prune removes old versions) or choose a folder on another disk with --output"
         )
 
 
 def require_packages(recipe: Recipe) -> None:
-    """Refuse to begin without what the exporter needs.
+    """Fail before loading anything if the exporter's packages are missing.
 
     Raises:
-        ConfigurationError: something is not installed.
+        ConfigurationError: one is not installed.
     """
     for package in ("torch", "optimum.intel", "nncf"):
         if not _is_installed(package):
             raise ConfigurationError(
                 f"exporting needs {package.split('.')[0]}, which is not installed; run: pip install -c constraints.txt "
-                "'.[optimum]', or fetch a model that is exported already: --prebuilt"
+                "'.[optimum]', or fetch an exported model: --prebuilt"
             )
     if recipe.needs_dataset_download and not _is_installed("datasets"):
         raise ConfigurationError(
@@ -146,16 +139,16 @@ def require_packages(recipe: Recipe) -> None:
 def _is_installed(package: str) -> bool:
     try:
         return find_spec(package) is not None
-    except ModuleNotFoundError:  # of the package around it
+    except ModuleNotFoundError:  # its parent package is missing
         return False
 
 
 def _notes_on_folders(plan: Plan, home: Path) -> list[str]:
     if _is_in_memory(home):
-        return [f"Note: {home} is in memory (tmpfs); what is written there counts as memory."]
+        return [f"Note: {home} is in memory (tmpfs), so files there count as memory."]
     temporary = Path(tempfile.gettempdir())
     if plan.copy and _is_in_memory(temporary):
-        return [f"Note: {temporary} is in memory (tmpfs), so the 16-bit copy is written beside the result instead."]
+        return [f"Note: {temporary} is in memory (tmpfs), so the 16-bit copy goes next to the result instead."]
     return []
 
 
@@ -164,7 +157,7 @@ def _free(folder: Path) -> int:
 
 
 def _is_in_memory(folder: Path) -> bool:
-    """Whether a folder's disk is memory, by the list of mounted disks."""
+    """Whether a folder lies on a file system that is held in memory."""
     there = str(_existing(folder))
     mounted = [each for each in psutil.disk_partitions(all=True) if _is_below(there, each.mountpoint)]
     nearest = max(mounted, key=lambda each: len(each.mountpoint), default=None)

@@ -1,7 +1,6 @@
-"""Runs a heavy part of an export in a process of its own, which takes its memory and its crashes with it.
+"""Runs a heavy part of an export in its own process, so that its memory and its crashes end with it.
 
-A child ends when its parent does, however that happens: a `kill -9` of the export must leave nothing behind that
-still writes into its folder.
+A child never outlives its parent, not even after a `kill -9`: nothing may keep writing into the export's folder.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import site
 import subprocess
 import sys
 import threading
@@ -25,7 +25,7 @@ _CONTROL_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class ChildError(Exception):
-    """A child failed. The message is one line that says why."""
+    """A child failed; the message says why in one line."""
 
 
 def run_child(
@@ -36,32 +36,30 @@ def run_child(
     environment: Mapping[str, str] | None = None,
     on_poll: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run a module of this package as a program and wait for its end.
+    """Run a module of this package as a program until it ends.
 
     Args:
-        module: such as `bot.export.conversion_child`. Its `main` calls `die_with_parent` first.
-        arguments: its command line.
-        log: receives all that it prints; what is there is overwritten.
-        environment: variables that are set or changed for it.
-        on_poll: called several times a second while it runs.
+        module: such as `bot.export.conversion_child`; its `main` calls `die_with_parent` first.
+        log: overwritten with everything that the child prints.
+        environment: added to this process's own.
+        on_poll: called four times a second.
 
     Raises:
-        ChildError: it ended with another exit code than 0.
-        OSError: it did, and the disk is full.
-        BaseException: what `on_poll`, or Ctrl-C, raised; the child has been ended.
+        ChildError: its exit code is not 0.
+        OSError: its exit code is not 0, and the disk is full.
+        BaseException: whatever `on_poll` or Ctrl-C raised, after the child was killed.
     """
-    paths = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
-    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
+    variables = {**os.environ, **_import_path(), "PYTHONUNBUFFERED": "1"}
     with (
         log.open("wb") as output,
         subprocess.Popen(  # noqa: S603 - this interpreter, with a module of this package
             [sys.executable, "-m", module, *arguments],
-            # Nothing is written there: it is closed when this process ends, and that is what the child waits for.
+            # Nobody writes there. The pipe closes when this process ends, and `die_with_parent` waits for that.
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**variables, **(environment or {})},
-            start_new_session=True,  # Ctrl-C is for the parent, which ends the child in its own time
+            start_new_session=True,  # Ctrl-C reaches only the parent, which then kills the child
         ) as process,
     ):
         try:
@@ -71,15 +69,15 @@ def run_child(
             raise
     if process.returncode != 0:
         if shutil.disk_usage(log.parent).free < _FULL_BYTES:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # few libraries say so when they end of it
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # few libraries say that this stopped them
         raise ChildError(_why(log, process.returncode))
 
 
 def die_with_parent() -> None:
-    """End this process, and what it started, as soon as its parent is gone. For a child's `main`."""
+    """Kill this process and its own children as soon as its parent is gone. A child's `main` calls this."""
 
     def wait() -> None:
-        # Not through sys.stdin, whose lock would still be held when the interpreter ends.
+        # Not sys.stdin: the thread would still hold its lock when the interpreter ends.
         while os.read(0, 4096):
             pass
         if os.name == "posix" and os.getpid() == os.getpgid(0):
@@ -89,8 +87,18 @@ def die_with_parent() -> None:
     threading.Thread(target=wait, name="parent watch", daemon=True).start()
 
 
+def _import_path() -> dict[str, str]:
+    """Let a child import this very package, from a checkout too.
+
+    An installed package needs nothing, and must not put all of site-packages before the standard library.
+    """
+    if str(_ROOT) in (*site.getsitepackages(), site.getusersitepackages()):
+        return {}
+    return {"PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))}
+
+
 def without_colours(text: str) -> str:
-    """Return what a program printed without the control sequences of terminals."""
+    """Remove a terminal's control sequences from a program's output."""
     return _CONTROL_SEQUENCE.sub("", text)
 
 
@@ -111,7 +119,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _why(log: Path, exit_code: int) -> str:
-    """The line that tells most: what the child itself called an error, or the end of a traceback."""
+    """The most telling line of the log: the child's own error, or the end of a traceback."""
     if os.name == "posix" and exit_code == -signal.SIGKILL:
         return "it was killed, most likely because memory ran out"
     with log.open("rb") as file:
@@ -123,4 +131,4 @@ def _why(log: Path, exit_code: int) -> str:
         return errors[-1].removeprefix("error: ")
     if exit_code < 0:
         return f"it crashed (signal {-exit_code})"
-    return lines[-1] if lines else f"it ended with exit code {exit_code} and said nothing"
+    return lines[-1] if lines else f"it ended with exit code {exit_code} and printed nothing"

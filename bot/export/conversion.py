@@ -1,4 +1,4 @@
-"""From a checkpoint to OpenVINO: runs the real exporter in a child and tells how far it is."""
+"""Converts a checkpoint to OpenVINO with the real exporter, in a child, and shows its progress."""
 
 from __future__ import annotations
 
@@ -12,28 +12,20 @@ from bot.export.checks import Plan
 from bot.export.child_process import ChildError, run_child, without_colours
 from bot.export.progress import Estimate, ProgressLine, size
 from bot.export.recipe import Recipe
-from bot.export.workspace import Workplace
+from bot.export.workspace import Workspace
 
 _READ_BYTES = 4000
 _BAR = re.compile(r"([A-Z][\w -]+?) [━╸╺ ]+(\d+)%")
 
-# How an export of Phi-3-mini spent its time, in the sample's recipe on two cores.
+# Shares of the time of a Phi-3-mini export, in the sample's recipe on two cores.
 _READING, _WRITING_COPY, _CHOOSING, _COMPRESSING, _WRITING_RESULT = 0.17, 0.10, 0.29, 0.38, 0.06
 _STEPS = {"Mixed-Precision assignment": _CHOOSING, "Applying Weight Compression": _COMPRESSING}
 
 
 def convert(
-    source: Path, recipe: Recipe, plan: Plan, workplace: Workplace, progress: ProgressLine, *, trust_remote_code: bool
+    source: Path, recipe: Recipe, plan: Plan, workspace: Workspace, progress: ProgressLine, *, trust_remote_code: bool
 ) -> None:
-    """Write the model folder in the making.
-
-    Args:
-        source: a folder with a checkpoint.
-        recipe: how its weights are stored.
-        plan: how large things become.
-        workplace: where to; temporary files go there too, wherever TMPDIR leads.
-        progress: told how far it is.
-        trust_remote_code: let the checkpoint's own Python code run.
+    """Write the workspace's model folder from a checkpoint's folder.
 
     Raises:
         ConfigurationError: the exporter failed.
@@ -42,43 +34,43 @@ def convert(
     arguments = ["export", "openvino", "--model", str(source), *recipe.arguments]
     if trust_remote_code:
         arguments.append("--trust-remote-code")
-    watch = _Watch(workplace, plan)
+    watch = _Watch(workspace, plan)
     progress.stage("Exporting: reading the model")
     try:
         run_child(
             "bot.export.conversion_child",
-            [*arguments, str(workplace.model)],
-            log=workplace.log("exporter"),
-            environment=_environment(recipe, workplace.temporary),
+            [*arguments, str(workspace.model)],
+            log=workspace.log("exporter"),
+            environment=_environment(recipe, workspace.temporary),
             on_poll=lambda: progress.update(watch.line()),
         )
     except ChildError as error:
-        kept = workplace.keep_log("exporter")
+        kept = workspace.keep_log("exporter")
         raise ConfigurationError(
-            f"the exporter failed: {error}{_advice(str(error))}; all it said is in {kept}"
+            f"the exporter failed: {error}{_advice(str(error))}; its whole output is in {kept}"
         ) from error
 
 
 def _environment(recipe: Recipe, temporary: Path) -> Mapping[str, str]:
     variables = {
-        # The 16-bit copy of a large model goes there: on the disk of the result it is seen, measured and removed.
+        # The 16-bit copy of a large model goes there: next to the result it is measured, shown and removed.
         **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
-        # Let NNCF's progress bars be written although nobody sees them: they say how far it is.
+        # NNCF then writes its progress bars into the log, where `_Watch` reads them.
         "TTY_COMPATIBLE": "1",
         "TTY_INTERACTIVE": "1",
         "COLUMNS": "100",
     }
     if not recipe.needs_dataset_download:
-        variables["HF_HUB_OFFLINE"] = "1"  # everything is here; a look at the hub would only cost time
+        variables["HF_HUB_OFFLINE"] = "1"  # every file is local; asking the hub only costs time
     return variables
 
 
 def _advice(reason: str) -> str:
-    """What mends the usual failures."""
+    """How to avoid the usual failures."""
     if "group" in reason.lower() and "size" in reason.lower():
         return " (choose a --group-size that divides the model's sizes, such as 64, or --group-size-fallback adjust)"
     if "memory" in reason.lower():
-        return " (end other programs, or fetch a model that is exported already: --prebuilt)"
+        return " (close other programs, or fetch an exported model: --prebuilt)"
     if "trust_remote_code" in reason:
         return " (add --trust-remote-code if you have read that code and trust it)"
     return ""
@@ -86,21 +78,21 @@ def _advice(reason: str) -> str:
 
 @dataclass(slots=True)
 class _Watch:
-    """Tells from the files and the log how far the exporter is."""
+    """Derives the exporter's progress from its files and its log."""
 
-    workplace: Workplace
+    workspace: Workspace
     plan: Plan
     estimate: Estimate = field(default_factory=Estimate)
 
     def line(self) -> str:
         step, percent = self._bar()
-        copied = _bytes_of(self.workplace.temporary, "openvino_model.bin")
+        copied = _bytes_of(self.workspace.temporary, "openvino_model.bin")
         if step:
             done = _READING + _WRITING_COPY + (_CHOOSING if step == "Applying Weight Compression" else 0.0)
             done += _STEPS.get(step, 0.0) * percent / 100
             return f"Exporting: {step.lower()}, {percent} %{self.estimate.left(min(done, 0.99))}"
         expected = self.plan.copy or self.plan.result
-        copied = copied or _bytes_of(self.workplace.folder, "openvino_model.bin")
+        copied = copied or _bytes_of(self.workspace.folder, "openvino_model.bin")
         if not copied:
             return "Exporting: reading the model"
         what = "the 16-bit copy" if self.plan.copy else "the result"
@@ -108,8 +100,8 @@ class _Watch:
         return f"Exporting: {what}, {size(copied)} of {size(expected)}{self.estimate.left(done)}"
 
     def _bar(self) -> tuple[str, int]:
-        """The exporter's latest progress bar: its name and percent."""
-        log = self.workplace.log("exporter")
+        """The name and percentage of the exporter's latest progress bar."""
+        log = self.workspace.log("exporter")
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _READ_BYTES))
             found = _BAR.findall(without_colours(file.read().decode("utf-8", errors="replace")))

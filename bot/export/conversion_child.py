@@ -6,7 +6,7 @@ from bot.export.child_process import die_with_parent
 
 
 def main() -> None:
-    """Take the command line as optimum-cli's own."""
+    """Pass the command line on to optimum-cli."""
     die_with_parent()
     from optimum.commands.optimum_cli import main as optimum_cli
 

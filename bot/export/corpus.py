@@ -1,10 +1,9 @@
-"""The built-in texts that an exported model is tried with.
+"""Built-in texts for judging an exported model, written for this project.
 
-They are the project's own. Each of the tokenizer's texts is there because some tokenizer of some family, or one that
-was converted wrongly, does something else with it.
+Each of the tokenizer's texts is one that some family's tokenizer, or a badly converted one, splits differently.
 """
 
-# The characters that look like others are meant.
+# The look-alike characters are intended.
 # ruff: noqa: RUF001
 
 from __future__ import annotations
@@ -12,9 +11,9 @@ from __future__ import annotations
 from pathlib import Path
 
 READING_TEXT = Path(__file__).with_name("reading_text.txt").read_text(encoding="utf-8")
-"""What quality is measured on: prose, talk, a list, arithmetic, code, and a little German, French and Spanish.
+"""The text for quality: prose, talk, a list, arithmetic, code, and some German, French and Spanish.
 
-Phi-3's tokenizer makes 701 tokens of it.
+701 tokens with Phi-3's tokenizer.
 """
 
 _CONTROL_TOKENS = (
@@ -115,7 +114,7 @@ _MIXED = (
 )
 
 TOKENIZER_TEXTS = _CONTROL_TOKENS + _SPACES + _CODE_AND_NUMBERS + _SCRIPTS + _CHARACTERS + _MIXED
-"""Short texts that tell tokenizers apart.
+"""Short texts that no two different tokenizers split alike.
 
 Control tokens of several families, typed as text; spaces, tabs and new lines at either end and in between; code,
 numbers and addresses; many scripts; emoji with joiners, combining marks, compatibility forms, and characters that

@@ -1,4 +1,4 @@
-"""Tries a new model folder as the bot will use it: every engine loads it and answers, and one is timed."""
+"""Tries a new model folder in every engine, as the bot will run it, and times one of them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarking.generation import MeasureError, TimedGeneration, generate
-from benchmarking.memory import PeakMemory
-
 from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, GenerationRequest
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError
 from bot.export.corpus import READING_TEXT
+from bot.export.peak_memory import PeakMemory
+from bot.export.timed_generation import MeasureError, TimedGeneration, generate
 from bot.model.folder import open_model_folder
 from bot.model.report import Finding, Speed
 from bot.prompting.prompt import Message, PromptBuilder
@@ -25,18 +24,19 @@ _ANSWER_TOKENS = 32
 _SECONDS = 300.0
 _PROMPT_TOKENS = 256
 _TIMED_TOKENS = 32
-_CACHE_GIGABYTES = 0.05  # the engines round it up to what one short conversation needs
+_CACHE_GIGABYTES = 0.05  # engines round this up to what one short conversation needs
 
 
 def try_engines(model: Path, say: Callable[[str], None]) -> tuple[list[Finding], Speed | None]:
-    """Let each engine that is installed load the model and answer a question; time the bot's own.
+    """Have each installed engine load the model and answer a question; time the bot's default engine.
+
+    The engines run with the bot's default properties, precision included.
 
     Args:
-        model: the model folder.
-        say: told what is being done.
+        say: receives the name of each stage.
 
     Returns:
-        what each engine answered, and the speed; None where an answer had none.
+        a finding for each engine, and the speed; None if the answer came too fast to time.
 
     Raises:
         ConfigurationError: an engine cannot load the model, or does not answer.
@@ -49,11 +49,11 @@ async def _try_engines(model: Path, say: Callable[[str], None]) -> tuple[list[Fi
     for name in (_TIMED_ENGINE, "genai", "optimum"):
         what = f"engine {name}"
         if name == "optimum" and not _is_installed():
-            detail = "it is not installed here, and only ENGINE=optimum needs it"
+            detail = "not installed here; only ENGINE=optimum needs it"
             findings.append(Finding(what=what, verdict="skipped", detail=detail))
             continue
         say(f"Trying the engine {name}")
-        trial = await _try(name, model, timed=name == _TIMED_ENGINE)
+        trial = await _try_engine(name, model, timed=name == _TIMED_ENGINE)
         findings.append(Finding(what=what, verdict="good", detail=f"{trial.facts.engine} answers: «{trial.answer}»"))
         speed = trial.speed or speed
     return findings, speed
@@ -66,7 +66,7 @@ class _Trial:
     speed: Speed | None
 
 
-async def _try(name: str, model: Path, *, timed: bool) -> _Trial:
+async def _try_engine(name: str, model: Path, *, timed: bool) -> _Trial:
     options = EngineOptions(engine=name, model_dir=model, cache_gigabytes=_CACHE_GIGABYTES, max_batch=1)
     engine = EngineSupervisor(options)
     try:
@@ -85,7 +85,7 @@ def _is_installed() -> bool:
 
 
 async def _answer(engine: EngineSupervisor, model: Path, name: str) -> str:
-    """Ask the question as the bot would, the likeliest token each time, and return the answer on one line."""
+    """Ask the question as the bot would, decode greedily, and return the answer on one line."""
     builder = PromptBuilder.from_folder(model, open_model_folder(model).eos_token_ids)
     prompt = builder.build([Message("user", QUESTION)])
     generation = engine.submit(GenerationRequest(prompt.ids, builder.stop_ids, _ANSWER_TOKENS, _SECONDS))
@@ -93,12 +93,12 @@ async def _answer(engine: EngineSupervisor, model: Path, name: str) -> str:
     outcome = generation.outcome
     if outcome is None or outcome.reason not in (FinishReason.STOP, FinishReason.LENGTH):
         reason = "without a reason" if outcome is None else outcome.detail or outcome.reason
-        raise ConfigurationError(f"the engine {name} loads the new model, but does not answer: {reason}")
+        raise ConfigurationError(f"the engine {name} loads the new model but does not answer: {reason}")
     return " ".join(builder.tokenizer.decode(ids).split())
 
 
 async def _timed(engine: EngineSupervisor, facts: EngineFacts, model: Path) -> tuple[int, TimedGeneration] | None:
-    """Let the engine read a prompt of so many tokens and go on; None where it cannot be timed."""
+    """Time a prompt of up to `_PROMPT_TOKENS` tokens and its answer; None if that fails."""
     context = open_model_folder(model).context_length
     room = min(context, facts.cache_tokens or context) - _TIMED_TOKENS
     ids = PromptBuilder.from_folder(model).tokenizer.encode(READING_TEXT)[: min(_PROMPT_TOKENS, room)]
@@ -121,5 +121,5 @@ def _speed(facts: EngineFacts, timed: tuple[int, TimedGeneration] | None, peak_b
             answer_tokens_per_second=run.decode_tokens_per_second,
             peak_memory_bytes=peak_bytes,
         )
-    except MeasureError:  # so small a model answers in one piece
+    except MeasureError:  # a tiny model answers in one piece
         return None

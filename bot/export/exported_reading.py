@@ -1,9 +1,9 @@
 """A child that reads a text with an exported model.
 
-It computes as the bot does: on the processor, with OpenVINO's default properties. They choose the arithmetic for the
-machine (float32, or bfloat16 where the processor has it) and round activations to 8 bits for compressed weights; what
-this costs belongs to the model's quality. What keys and values lose in an 8-bit cache does not show: a text that is
-read in one pass is not read back from there.
+It computes on the processor in f32, as the bot does by default. Left alone, OpenVINO takes bf16 where the processor has
+it, and the same model then gets other figures on other machines. All other properties are OpenVINO's defaults; they
+round activations to 8 bits for compressed weights, and what this costs belongs to the model's quality. What keys and
+values lose in an 8-bit cache does not show: a text that is read in one pass is not read back from there.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from bot.errors import ConfigurationError
 from bot.export.child_process import die_with_parent
-from bot.export.next_tokens import LogitsOf, TokenIds
+from bot.export.next_tokens import PRECISION, LogitsOf, TokenIds
 from bot.export.reading_child import reading_parser, write_reading
 
 
 def main() -> int:
-    """Take the command line, read, and return the exit code."""
+    """Read the text that the command line names, and return the exit code."""
     die_with_parent()
     arguments = reading_parser(__doc__).parse_args()
     return write_reading(arguments, lambda: _open_exported(arguments.model))
@@ -31,7 +31,7 @@ def main() -> int:
 def _open_exported(folder: Path) -> LogitsOf:
     path = folder / "openvino_model.xml"
     try:
-        compiled = openvino.Core().compile_model(path, "CPU")
+        compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": PRECISION})
     except RuntimeError as error:
         cause = " ".join(str(error).split())
         raise ConfigurationError(f"OpenVINO cannot load {path} ({cause})") from error
@@ -48,7 +48,7 @@ def _open_exported(folder: Path) -> LogitsOf:
 
 
 def _input(name: str, ids: TokenIds) -> TokenIds:
-    """What a model that has read nothing yet is given for a window of one text."""
+    """The value of one input for a window of one text, with nothing read before it."""
     match name:
         case "input_ids":
             return ids[None]
@@ -58,7 +58,7 @@ def _input(name: str, ids: TokenIds) -> TokenIds:
             return np.arange(len(ids))[None]
         case "beam_idx":
             return np.zeros(1, np.int64)
-    raise ConfigurationError(f"the exported model asks for an input that the bot does not know: {name}")
+    raise ConfigurationError(f"the exported model has an input that the bot does not know: {name}")
 
 
 if __name__ == "__main__":

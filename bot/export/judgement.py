@@ -1,4 +1,4 @@
-"""Everything that is looked at before a new model may answer."""
+"""Judges a new model before the bot may run it: repairs, checks and measurements."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from bot.export.progress import ProgressLine
 from bot.export.quality import measure_quality
 from bot.export.repair import check_chat_template, check_stop_tokens
 from bot.export.tokenizer_check import check_tokenizers
-from bot.export.workspace import Workplace
+from bot.export.workspace import Workspace
 from bot.model.folder import open_model_folder
 from bot.model.report import Finding, Quality, Speed
 from bot.prompting.prompt import PromptBuilder
 
 PERPLEXITY_LIMIT = 3.0
-"""A model that is that many times as surprised by plain text as its source is broken. Of the presets, `npu` had the
-most with SmolLM2-135M: 1.9 times."""
+"""A model with more than this many times its source's perplexity is broken. The worst preset, `npu`, had 1.9 times with
+SmolLM2-135M."""
 
 _MEMORY_PART = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What was found out about a model folder."""
+    """Findings and figures of a model folder."""
 
     findings: tuple[Finding, ...]
     quality: Quality | None
@@ -36,7 +36,7 @@ class Judgement:
 
 
 def judge(
-    workplace: Workplace,
+    workspace: Workspace,
     source: Path | None,
     progress: ProgressLine,
     *,
@@ -44,23 +44,19 @@ def judge(
     with_quality: bool,
     perplexity_limit: float = PERPLEXITY_LIMIT,
 ) -> Judgement:
-    """Check, mend and measure the model folder in the making.
+    """Check, repair and measure the workspace's model folder.
 
     Args:
-        workplace: holds it.
-        source: the checkpoint that it was made from; None where there is none.
-        progress: told what is being done.
-        trust_remote_code: let the checkpoint's own Python code run.
-        with_quality: measure how well it predicts text.
-        perplexity_limit: how many times the source's its perplexity may be.
+        source: the checkpoint that it was exported from; None for a fetched model.
+        perplexity_limit: the most that its perplexity may be, as a multiple of its source's.
 
     Raises:
-        ConfigurationError: it may not answer.
+        ConfigurationError: the model is refused.
     """
-    model = workplace.model
+    model = workspace.model
     try:
         progress.stage("Checking the tokenizers")
-        findings = check_tokenizers(workplace, source)
+        findings = check_tokenizers(workspace, source)
         progress.stage("Checking chat template and stop tokens")
         findings += [check_chat_template(model, source), check_stop_tokens(model)]
         tried, speed = try_engines(model, progress.stage)
@@ -71,23 +67,28 @@ def judge(
                 model,
                 source,
                 ids=PromptBuilder.from_folder(model).tokenizer.encode(READING_TEXT, at_start=True),
-                work=workplace.folder,
+                work=workspace.folder,
                 trust_remote_code=trust_remote_code,
                 memory_bytes=int(usable_memory().bytes * _MEMORY_PART),
                 say=progress.stage,
             )
             findings.append(finding)
-            _require_quality(quality, perplexity_limit)
+            require_quality(quality, perplexity_limit)
     except ChildError as error:
-        raise ConfigurationError(f"the new model was refused, and nothing was switched: {error}") from error
-    open_model_folder(model)  # whole, after all that was mended in it
+        raise ConfigurationError(f"the new model is refused, so the current version stays: {error}") from error
+    open_model_folder(model)  # still complete after the repairs
     return Judgement(tuple(findings), quality, speed)
 
 
-def _require_quality(quality: Quality, limit: float) -> None:
+def require_quality(quality: Quality, limit: float) -> None:
+    """Refuse a model whose perplexity is more than `limit` times its source's, if that was measured.
+
+    Raises:
+        ConfigurationError: it is.
+    """
     if quality.source_perplexity is not None and quality.perplexity > limit * quality.source_perplexity:
         raise ConfigurationError(
-            f"the new model was refused, and nothing was switched: its perplexity is {quality.perplexity:.2f} and the "
-            f"source's {quality.source_perplexity:.2f}; choose a recipe that loses less (--recipe int8), or allow it "
-            "with --perplexity-limit"
+            f"the new model is refused, so the current version stays: its perplexity is {quality.perplexity:.2f}, its "
+            f"source's {quality.source_perplexity:.2f}; choose a recipe that loses less (--recipe int8), or raise "
+            "--perplexity-limit"
         )

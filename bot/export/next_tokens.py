@@ -1,4 +1,4 @@
-"""What a language model predicts at every place of a text, and how two models' predictions compare."""
+"""A language model's next-token predictions for a text, and how two models' predictions compare."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from bot.errors import ConfigurationError
 
 TokenIds = NDArray[np.int64]
 LogitsOf = Callable[[TokenIds], NDArray[np.float32]]
-"""Reads a window of token ids, shape [places], in one pass; returns logits, shape [places, vocabulary]."""
+"""Reads a window of token ids, shape [positions], in one pass; returns logits, shape [positions, vocabulary]."""
 
-_SLICE_PLACES = 64
-"""So many places are in float64 at a time: 16 MB for each copy with Phi-3's vocabulary, 100 MB with 200,000 tokens."""
+PRECISION = "f32"
+"""What both models compute in, on every machine: figures from different machines can be compared."""
+
+_SLICE_POSITIONS = 64
+"""How many positions are in float64 at a time: 16 MB a copy with Phi-3's vocabulary, 100 MB with 200,000 tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class NextTokens:
-    """A model's predictions for a text. A place is a token after which another one comes.
+    """A model's predictions for a text, one for each token that has a successor.
 
     Attributes:
-        likeliest: the token that the model finds likeliest after each place, shape [places].
-        log_probabilities: natural logarithm of the probability of the token that really comes, shape [places].
+        likeliest: the token that the model ranks first, shape [positions].
+        log_probabilities: natural logarithm of the probability of the actual next token, shape [positions].
     """
 
     likeliest: TokenIds
@@ -33,11 +36,11 @@ class NextTokens:
 
     @property
     def perplexity(self) -> float:
-        """The exponential of the mean negative log-probability: 1 is perfect, more is worse."""
+        """The exponential of the mean negative log-probability; 1 is perfect, higher is worse."""
         return float(np.exp(-self.log_probabilities.mean()))
 
     def agreement(self, other: NextTokens) -> float:
-        """The part of the places, 0 to 1, where another model finds the same token likeliest in the same text."""
+        """The share of positions, 0 to 1, where another model ranks the same token first."""
         return float((self.likeliest == other.likeliest).mean())
 
     def save(self, path: Path) -> None:
@@ -52,34 +55,33 @@ class NextTokens:
 
 
 def read_next_tokens(ids: TokenIds, window: int, logits_of: LogitsOf) -> NextTokens:
-    """Let a model read a text, window after window; at the start of each it knows nothing of those before.
+    """Read a text with a model in independent windows.
 
     Args:
         ids: the text, shape [tokens], at least two.
-        window: how many tokens are read in one pass, at most.
-        logits_of: the model.
+        window: most tokens in one pass.
 
     Raises:
-        ConfigurationError: the model cannot read it, or what it predicts are no numbers.
+        ConfigurationError: the model does not know a token, or a logit is not finite.
     """
-    read, real = ids[:-1], ids[1:]
+    read, following = ids[:-1], ids[1:]
     parts = []
     for start in range(0, len(read), window):
-        logits, due = logits_of(read[start : start + window]), real[start : start + window]
-        for first in range(0, len(due), _SLICE_PLACES):
-            part = slice(first, first + _SLICE_PLACES)
-            parts.append(_judge(logits[part], due[part]))
+        logits, actual = logits_of(read[start : start + window]), following[start : start + window]
+        for first in range(0, len(actual), _SLICE_POSITIONS):
+            part = slice(first, first + _SLICE_POSITIONS)
+            parts.append(_predictions(logits[part], actual[part]))
     likeliest, log_probabilities = (np.concatenate(each) for each in zip(*parts, strict=True))
     return NextTokens(likeliest, log_probabilities)
 
 
-def _judge(logits: NDArray[np.float32], real: TokenIds) -> tuple[TokenIds, NDArray[np.float64]]:
+def _predictions(logits: NDArray[np.float32], actual: TokenIds) -> tuple[TokenIds, NDArray[np.float64]]:
     exact = logits.astype(np.float64)
-    if real.max() >= exact.shape[1]:
-        raise ConfigurationError(f"the text has token {real.max()} and the model knows only {exact.shape[1]} tokens")
-    with np.errstate(invalid="ignore"):  # what comes of that is looked at below
-        exact -= exact.max(axis=1, keepdims=True)  # so that the exponentials cannot overflow
-        log_probabilities = exact[np.arange(len(real)), real] - np.log(np.exp(exact).sum(axis=1))
+    if actual.max() >= exact.shape[1]:
+        raise ConfigurationError(f"the text has token {actual.max()}, and the model knows only {exact.shape[1]} tokens")
+    with np.errstate(invalid="ignore"):  # the check below reports it
+        exact -= exact.max(axis=1, keepdims=True)  # the exponentials must not overflow
+        log_probabilities = exact[np.arange(len(actual)), actual] - np.log(np.exp(exact).sum(axis=1))
     if not np.isfinite(log_probabilities).all():
-        raise ConfigurationError("the model predicts with values that are no finite numbers")
+        raise ConfigurationError("the model's logits are not finite numbers")
     return exact.argmax(axis=1), log_probabilities

@@ -41,17 +41,17 @@ def read_options(arguments: Sequence[str], program: str = "python -m bot export"
 
 
 def order_of(options: argparse.Namespace) -> Order:
-    """What the options ask to be made.
+    """Turn the options into an order.
 
     Raises:
-        ConfigurationError: they do not go together.
+        ConfigurationError: they contradict each other.
     """
     parts = {name: getattr(options, name) for name in _RECIPE_PARTS}
     if options.prebuilt and (options.more or any(value is not None for value in parts.values())):
-        raise ConfigurationError("--prebuilt takes the model as it is; leave the recipe's flags out, or --prebuilt")
+        raise ConfigurationError("--prebuilt takes the model as it is; leave out the recipe's flags or --prebuilt")
     if options.prebuilt and options.model:
         raise ConfigurationError(
-            f"give one of --model and --prebuilt; --prebuilt {options.model} names a repository, too"
+            f"use either --model or --prebuilt; to fetch this repository: --prebuilt {options.model}"
         )
     return Order(
         model=options.prebuilt or options.model or EXPORTED_MODEL,
@@ -70,8 +70,8 @@ def order_of(options: argparse.Namespace) -> Order:
 def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program,
-        description="Make a model that the bot can run, judge it, and let the running bot take it up.",
-        epilog="What stands after -- goes to `optimum-cli export openvino` as it is.",
+        description="Export a model for the bot, judge it, and have the running bot switch to it.",
+        epilog="Arguments after -- go to `optimum-cli export openvino` unchanged.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--model", metavar="ID_OR_FOLDER", help=f"what to export (default: {EXPORTED_MODEL})")
@@ -80,29 +80,27 @@ def _parser(program: str) -> argparse.ArgumentParser:
         type=Path,
         default=DEFAULT_OUTPUT,
         metavar="FOLDER",
-        help="MODEL_DIR's folder (default: %(default)s)",
+        help="the folder in MODEL_DIR (default: %(default)s)",
     )
-    parser.add_argument("--revision", help="the hub's branch, tag or commit (default: its main branch)")
+    parser.add_argument("--revision", help="branch, tag or commit on the hub (default: the main branch)")
     parser.add_argument(
         "--prebuilt",
         nargs="?",
         const=PREBUILT,
         metavar="ID",
-        help=f"fetch a model that was exported already; needs no torch (default: {PREBUILT})",
+        help=f"fetch an exported model; needs no torch (default: {PREBUILT})",
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what it would take, and do nothing")
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    parser.add_argument("--no-switch", dest="switch", action="store_false", help="keep the current version")
     parser.add_argument(
-        "--no-switch", dest="switch", action="store_false", help="make the version, and let the old one answer"
-    )
-    parser.add_argument(
-        "--no-quality", dest="quality", action="store_false", help="do not measure how well it predicts text"
+        "--no-quality", dest="quality", action="store_false", help="skip measuring how well it predicts text"
     )
     parser.add_argument(
         "--perplexity-limit",
         type=float,
         default=PERPLEXITY_LIMIT,
         metavar="TIMES",
-        help="refuse a result with so many times the source's perplexity (default: %(default)s)",
+        help="refuse a model with more than TIMES its source's perplexity (default: %(default)s)",
     )
     _add_recipe(parser)
     _add_housekeeping(parser)
@@ -110,23 +108,23 @@ def _parser(program: str) -> argparse.ArgumentParser:
 
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("how weights are stored")
+    group = parser.add_argument_group("recipe")
     presets = "; ".join(f"{name}: {' '.join(recipe.arguments[2:])}" for name, recipe in PRESETS.items())
     group.add_argument("--recipe", choices=PRESETS, default=SAMPLE.name, help=f"{presets} (default: %(default)s)")
     group.add_argument("--weight-format", choices=WEIGHT_FORMATS)
-    group.add_argument("--group-size", type=int, help="weights that share a scale; -1 is a whole row")
-    group.add_argument("--ratio", type=float, help="the part of the layers in four bits, 0 to 1")
+    group.add_argument("--group-size", type=int, help="weights that share a scale; -1 for a whole row")
+    group.add_argument("--ratio", type=float, help="share of the layers in four bits, 0 to 1")
     flag = argparse.BooleanOptionalAction
     group.add_argument("--sym", dest="symmetric", action=flag, help="symmetric scales")
     group.add_argument("--awq", action=flag, help="activation-aware weight quantization")
     group.add_argument("--scale-estimation", action=flag, help="fit the scales to a data set")
     group.add_argument("--gptq", action=flag, help="correct layer by layer with a data set")
-    group.add_argument("--all-layers", action=flag, help="embeddings and last layer in four bits, too")
+    group.add_argument("--all-layers", action=flag, help="embeddings and last layer in four bits too")
     group.add_argument("--dataset", help="auto (the model's own text), wikitext2, c4, c4-new or gsm8k")
-    group.add_argument("--num-samples", type=int, help="of the data set")
-    group.add_argument("--sensitivity-metric", help="how layers are chosen for the ratio")
+    group.add_argument("--num-samples", type=int, help="samples of the data set")
+    group.add_argument("--sensitivity-metric", help="how the ratio chooses layers")
     group.add_argument(
-        "--backup-precision", choices=("int8_asym", "int8_sym", "none"), help="of the layers that it leaves"
+        "--backup-precision", choices=("int8_asym", "int8_sym", "none"), help="of the layers that the ratio leaves out"
     )
     group.add_argument("--group-size-fallback", choices=("error", "ignore", "adjust"))
     group.add_argument(
@@ -136,12 +134,16 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
 
 def _add_housekeeping(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("versions in --output").add_mutually_exclusive_group()
-    group.add_argument("--list", action="store_true", help="show them")
+    group.add_argument("--list", action="store_true", help="list them")
     group.add_argument(
-        "--rollback", nargs="?", const="", metavar="VERSION", help="let the one before, or this one, answer"
+        "--rollback", nargs="?", const="", metavar="VERSION", help="switch to the previous version, or to VERSION"
     )
     group.add_argument(
-        "--verify", nargs="?", const="", metavar="VERSION", help="compare all, or one, with their manifests"
+        "--verify",
+        nargs="?",
+        const="",
+        metavar="VERSION",
+        help="compare all versions, or VERSION, with their manifests",
     )
     group.add_argument(
         "--prune",
@@ -149,11 +151,11 @@ def _add_housekeeping(parser: argparse.ArgumentParser) -> None:
         type=_at_least_one,
         const=KEPT,
         metavar="KEEP",
-        help=f"throw old ones and fetched checkpoints away (default: keep {KEPT})",
+        help=f"remove old versions and downloaded checkpoints (default: keep {KEPT})",
     )
 
 
 def _at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number of versions; at least 1 stays")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of versions; keep at least 1")
     return int(text)

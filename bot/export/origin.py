@@ -1,4 +1,4 @@
-"""Where a model comes from: a folder of this machine, or a repository of the hub that is fetched first."""
+"""Finds a model in a local folder or on the hub, and fetches it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _GRAPH = "openvino_model.xml"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A model, before anything is done with it.
+    """Where a model comes from.
 
     Attributes:
-        source: what is written into the new model folder about it.
-        folder: where its files are, or will be once they are fetched.
-        repository: where they are fetched from; None for a folder of this machine.
+        source: what the new model folder records about it.
+        folder: where its files are, or will be after `fetch`.
+        repository: on the hub; None for a local folder.
     """
 
     source: ModelSource
@@ -41,14 +41,14 @@ class Origin:
 
     @property
     def download(self) -> int:
-        """The bytes that have to be fetched."""
+        """Bytes that `fetch` still has to download."""
         return 0 if self.repository is None else bytes_to_fetch(self.repository, self.folder)
 
     def fetch(self, progress: ProgressLine) -> None:
-        """Have every file in `folder`. What an earlier try fetched is kept and gone on from.
+        """Download what `folder` lacks, resuming an earlier download.
 
         Raises:
-            ConfigurationError: it cannot be fetched.
+            ConfigurationError: a file cannot be downloaded or written.
         """
         if self.repository is None:
             return
@@ -66,29 +66,30 @@ class Origin:
 def checkpoint_origin(
     model: str, revision: str | None, home: Path, *, trust_remote_code: bool
 ) -> tuple[Origin, Checkpoint]:
-    """Look at what shall be exported.
+    """Find a checkpoint.
 
     Args:
         model: a folder, or a hub id.
-        revision: of the hub's repository.
-        home: the folder with versions; what is fetched goes below it.
-        trust_remote_code: fetch the repository's Python code, too.
+        home: the folder with versions; downloads go below it.
+        trust_remote_code: download the repository's Python code too.
 
     Raises:
-        ConfigurationError: there is no such model.
+        ConfigurationError: there is no such checkpoint.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
         if revision is not None:
-            raise ConfigurationError(f"--revision is for models on the hub, and {model} is a folder; leave it out")
+            raise ConfigurationError(
+                f"--revision applies only to models on the hub, and {model} is a folder; leave it out"
+            )
         if folder.resolve() == home.resolve():
-            raise ConfigurationError(f"--output {home} is the model's own folder; name another one")
+            raise ConfigurationError(f"--output {home} is the model's own folder; choose another")
         return Origin(ModelSource(name=folder.resolve().name, source=model), folder), read_checkpoint(folder)
     repository = ask_hub(_hub_id(model), revision, partial(wanted_for_export, trust_remote_code=trust_remote_code))
     weights = sum(each.bytes for each in repository.files if each.name.endswith(_WEIGHTS))
     if not weights or not any(each.name == "config.json" for each in repository.files):
         raise ConfigurationError(
-            f"{repository.name} holds no checkpoint (config.json and *.safetensors); choose another repository, or "
+            f"{repository.name} has no checkpoint (config.json and *.safetensors); choose another repository, or "
             f"--prebuilt {repository.name} if it was exported for OpenVINO"
         )
     config = read_config(read_small_file(repository, "config.json"), repository.name)
@@ -98,7 +99,7 @@ def checkpoint_origin(
 
 
 def prebuilt_origin(name: str, revision: str | None, home: Path) -> Origin:
-    """Look at a model that was exported already.
+    """Find an exported model on the hub.
 
     Raises:
         ConfigurationError: there is no such model.
@@ -106,8 +107,7 @@ def prebuilt_origin(name: str, revision: str | None, home: Path) -> Origin:
     repository = ask_hub(_hub_id(name), revision, wanted_of_prebuilt)
     if not any(each.name == _GRAPH for each in repository.files):
         raise ConfigurationError(
-            f"{repository.name} is not exported for OpenVINO (it has no {_GRAPH}); export it yourself: "
-            f"--model {repository.name}"
+            f"{repository.name} is not exported for OpenVINO (it has no {_GRAPH}); export it: --model {repository.name}"
         )
     return _of_repository(repository, home)
 
@@ -124,7 +124,7 @@ def _of_repository(repository: HubRepository, home: Path) -> Origin:
 
 
 def _hub_id(model: str) -> str:
-    """Refuse what is meant as a path: the hub would only say that there is no such repository."""
+    """Refuse a mistyped path, for which the hub would only report a missing repository."""
     if model.startswith((".", "/", "~")) or "\\" in model or model.count("/") > 1:
         raise ConfigurationError(f"there is no folder {model}; name a model's folder, or a hub id such as OWNER/NAME")
     return model

@@ -1,4 +1,8 @@
-"""A new version from the first check to the switch."""
+"""Makes a new version: plan, fetch, build, judge, publish, switch, in this order.
+
+Nothing that answers changes before the switch, which is one atomic replacement of the pointer. An export that ends
+earlier, even by `kill -9`, leaves only its hidden workspace.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,13 @@ from pathlib import Path
 
 from bot.export.checks import Plan, describe_plan, plan_export, plan_fetch, require_packages, require_room
 from bot.export.conversion import convert
-from bot.export.judgement import PERPLEXITY_LIMIT, judge
+from bot.export.judgement import PERPLEXITY_LIMIT, Judgement, judge
 from bot.export.origin import Origin, checkpoint_origin, prebuilt_origin
 from bot.export.progress import ProgressLine, duration
 from bot.export.recipe import SAMPLE, Recipe
 from bot.export.table import report_table
-from bot.export.top_level_links import adopt_model_at_the_top, show_at_the_top
-from bot.export.workspace import Workplace, open_workplace
+from bot.export.top_level_links import adopt_top_level_model, link_at_top_level
+from bot.export.workspace import Workspace, open_workspace
 from bot.model.folder import open_model_folder
 from bot.model.manifest import FILE_NAME as MANIFEST_NAME
 from bot.model.manifest import write_manifest
@@ -29,24 +33,23 @@ from bot.model.source import ModelSource, write_model_source
 
 _PACKAGES = ("openvino", "openvino-tokenizers", "optimum-intel", "nncf", "torch", "transformers")
 _PREBUILT = "prebuilt"
-_FINDINGS = frozenset({MANIFEST_NAME, REPORT_NAME, SOURCE_NAME})
+_NOT_TAKEN = frozenset({MANIFEST_NAME, REPORT_NAME, SOURCE_NAME})
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the admin wants.
+    """What the admin asks for.
 
     Attributes:
         model: a folder or a hub id.
         home: the folder with versions.
-        revision: of the hub's repository.
-        recipe: how weights are stored.
-        prebuilt: the model was exported already; the recipe does not matter.
-        trust_remote_code: let the model's own Python code run.
-        dry_run: only say what would be done and what it takes.
-        switch: let the new version answer.
+        revision: of the hub's repository; None is its main branch.
+        prebuilt: fetch a model that is already exported; the recipe does not apply.
+        trust_remote_code: run the model's own Python code.
+        dry_run: print the plan and stop.
+        switch: make the new version the current one.
         with_quality: measure how well it predicts text.
-        perplexity_limit: how many times the source's its perplexity may be.
+        perplexity_limit: refuse a model whose perplexity is more than this many times its source's.
     """
 
     model: str
@@ -62,42 +65,37 @@ class Order:
 
 
 def make_version(order: Order, progress: ProgressLine) -> str | None:
-    """Make a new version, judge it, and let it answer.
+    """Make, judge and publish a new version, and switch to it.
 
     Returns:
         its name; None for a dry run.
 
     Raises:
-        ConfigurationError: it cannot be made or is not good. What answers is as it was.
+        ConfigurationError: it cannot be made, or is refused. The current version is unchanged.
     """
     started = time.monotonic()
-    progress.stage(f"Looking at {order.model}")
-    origin, plan = _prebuilt_plan(order) if order.prebuilt else _export_plan(order)
+    progress.stage(f"Checking {order.model}")
+    origin, plan = _plan_fetch(order) if order.prebuilt else _plan_export(order)
     progress.end()
-    what = "is fetched as it was exported" if order.prebuilt else f"is exported: {' '.join(order.recipe.arguments)}"
-    for line in (f"{origin.source.source} {what}", *describe_plan(plan, order.home)):
-        progress.say(line)
+    _show_plan(order, origin, plan, progress)
     require_room(plan, order.home)
     if order.dry_run:
         progress.say("Nothing was done (--dry-run).")
         return None
-    with open_workplace(order.home, progress.say) as workplace:
+    with open_workspace(order.home, progress.say) as workspace:
         origin.fetch(progress)
-        if order.prebuilt:
-            _take_files(origin.folder, workplace.model)
-        else:
-            convert(
-                origin.folder,
-                order.recipe,
-                plan,
-                workplace,
-                progress,
-                trust_remote_code=order.trust_remote_code,
-            )
-        return _finish(order, origin, workplace, progress, started)
+        _build(order, origin, plan, workspace, progress)
+        judgement = _judge(order, origin, workspace, progress)
+        report = _report(judgement, time.monotonic() - started)
+        name = _publish(order, origin, report, workspace, progress)
+        if order.switch:
+            _switch(workspace, name, progress)
+        _show_result(order, name, report, workspace, progress, started)
+        _release_download(order, origin, progress)
+        return name
 
 
-def _export_plan(order: Order) -> tuple[Origin, Plan]:
+def _plan_export(order: Order) -> tuple[Origin, Plan]:
     order.recipe.check()
     require_packages(order.recipe)
     origin, checkpoint = checkpoint_origin(
@@ -107,63 +105,73 @@ def _export_plan(order: Order) -> tuple[Origin, Plan]:
     return origin, plan_export(checkpoint, order.recipe, origin.download)
 
 
-def _prebuilt_plan(order: Order) -> tuple[Origin, Plan]:
+def _plan_fetch(order: Order) -> tuple[Origin, Plan]:
     origin = prebuilt_origin(order.model, order.revision, order.home)
     assert origin.repository is not None  # it comes from the hub
     return origin, plan_fetch(origin.repository.bytes, origin.download)
 
 
-def _take_files(fetched: Path, model: Path) -> None:
-    """Link what was fetched into the model folder in the making; what is mended there is written anew.
+def _show_plan(order: Order, origin: Origin, plan: Plan, progress: ProgressLine) -> None:
+    what = "fetch" if order.prebuilt else "export"
+    how = "as it was exported" if order.prebuilt else f"with {' '.join(order.recipe.arguments)}"
+    for line in (f"Plan: {what} {origin.source.source} {how}", *describe_plan(plan, order.home)):
+        progress.say(line)
 
-    What an earlier export found out about it, on another machine, is left: it is judged here.
+
+def _build(order: Order, origin: Origin, plan: Plan, workspace: Workspace, progress: ProgressLine) -> None:
+    if order.prebuilt:
+        _link_files(origin.folder, workspace.model)
+    else:
+        trust = order.trust_remote_code
+        convert(origin.folder, order.recipe, plan, workspace, progress, trust_remote_code=trust)
+
+
+def _link_files(fetched: Path, model: Path) -> None:
+    """Link what was fetched into the new model folder; a repair replaces a file and never writes into it.
+
+    Another machine's report and manifest stay behind: the model is judged here.
     """
     model.mkdir()
     for path in fetched.iterdir():
-        if path.is_file() and path.name not in _FINDINGS:
+        if path.is_file() and path.name not in _NOT_TAKEN:
             (model / path.name).hardlink_to(path)
 
 
-def _finish(order: Order, origin: Origin, workplace: Workplace, progress: ProgressLine, started: float) -> str:
-    judgement = judge(
-        workplace,
+def _judge(order: Order, origin: Origin, workspace: Workspace, progress: ProgressLine) -> Judgement:
+    return judge(
+        workspace,
         None if order.prebuilt else origin.folder,
         progress,
         trust_remote_code=order.trust_remote_code,
         with_quality=order.with_quality,
         perplexity_limit=order.perplexity_limit,
     )
-    report = ExportReport(
+
+
+def _report(judgement: Judgement, seconds: float) -> ExportReport:
+    return ExportReport(
         exported_at=datetime.now(UTC),
-        seconds=time.monotonic() - started,
+        seconds=seconds,
         findings=judgement.findings,
         quality=judgement.quality,
         speed=judgement.speed,
         packages={name: found for name in _PACKAGES if (found := _version(name))},
     )
+
+
+def _publish(order: Order, origin: Origin, report: ExportReport, workspace: Workspace, progress: ProgressLine) -> str:
     progress.stage("Writing the manifest")
-    write_model_source(workplace.model, _described(origin.source, order))
-    write_report(workplace.model, report)
-    write_manifest(workplace.model)
+    write_model_source(workspace.model, _described(origin.source, order))
+    write_report(workspace.model, report)
+    write_manifest(workspace.model)
     name = f"{report.exported_at:%Y-%m-%d-%H%M%S}-{_PREBUILT if order.prebuilt else order.recipe.name}"
-    workplace.finish(name)
+    workspace.publish(name)
     progress.end()
-    if order.switch:
-        _switch(workplace, name, progress)
-    for line in report_table(open_model_folder(workplace.versions.folder(name)), report):
-        progress.say(line)
-    _tell(order, origin, name, progress, started)
     return name
 
 
-def _switch(workplace: Workplace, name: str, progress: ProgressLine) -> None:
-    versions = workplace.versions
-    versions.switch(name, adopted=adopt_model_at_the_top(versions))
-    show_at_the_top(versions, name, progress.say)
-
-
 def _described(source: ModelSource, order: Order) -> ModelSource:
-    """The weights' recipe stands in the model itself, but for those that nothing compressed."""
+    """Add the recipe where nothing compressed the weights; a compressed model holds it itself."""
     if order.prebuilt or order.recipe.is_compressed:
         return source
     return replace(
@@ -171,17 +179,30 @@ def _described(source: ModelSource, order: Order) -> ModelSource:
     )
 
 
-def _tell(order: Order, origin: Origin, name: str, progress: ProgressLine, started: float) -> None:
+def _switch(workspace: Workspace, name: str, progress: ProgressLine) -> None:
+    versions = workspace.versions
+    versions.switch(name, adopted=adopt_top_level_model(versions))
+    link_at_top_level(versions, name, progress.say)
+
+
+def _show_result(
+    order: Order, name: str, report: ExportReport, workspace: Workspace, progress: ProgressLine, started: float
+) -> None:
+    for line in report_table(open_model_folder(workspace.versions.folder(name)), report):
+        progress.say(line)
     took = duration(time.monotonic() - started)
     if order.switch:
-        progress.say(f"{name} answers from now on ({took}). A running bot takes it up by itself; --rollback goes back.")
+        progress.say(f"{name} is the current version ({took}). A running bot switches to it; --rollback switches back.")
     else:
-        progress.say(f"{name} is ready ({took}); --rollback {name} lets it answer.")
+        progress.say(f"{name} is ready ({took}); --rollback {name} switches to it.")
+
+
+def _release_download(order: Order, origin: Origin, progress: ProgressLine) -> None:
     if origin.repository is None:
         return
     if order.prebuilt:
         shutil.rmtree(origin.folder)  # the version holds its files
-        with suppress(OSError):  # others are there
+        with suppress(OSError):  # not empty: other downloads are there
             origin.folder.parent.rmdir()
     else:
         progress.say(f"The checkpoint stays in {origin.folder} for other recipes; --prune removes it.")

@@ -1,4 +1,4 @@
-"""One line that says what is being done, how far it is and how long it still takes."""
+"""One line with the running stage, its progress and the time left."""
 
 from __future__ import annotations
 
@@ -11,11 +11,7 @@ _IN_A_LOG_SECONDS = 10.0
 
 
 class ProgressLine:
-    """Prints stages. On a terminal the running stage's line is written over; in a log a new one comes now and then.
-
-    Args:
-        stream: where to print.
-    """
+    """Prints stages: updates one line on a terminal, and adds a line every ten seconds in a log."""
 
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self._stream = stream
@@ -24,20 +20,20 @@ class ProgressLine:
         self._next = 0.0
 
     def stage(self, text: str) -> None:
-        """Begin a stage."""
+        """Start a stage."""
         self.end()
         self._write(text)
         self._next = time.monotonic() + (_IN_PLACE_SECONDS if self._in_place else _IN_A_LOG_SECONDS)
 
     def update(self, text: str) -> None:
-        """Tell how far the stage is; most calls print nothing."""
+        """Show the stage's progress; prints at most every quarter second, in a log every ten seconds."""
         now = time.monotonic()
         if now >= self._next:
             self._write(text)
             self._next = now + (_IN_PLACE_SECONDS if self._in_place else _IN_A_LOG_SECONDS)
 
     def say(self, text: str) -> None:
-        """Print a line that stays."""
+        """Print a permanent line."""
         self.end()
         print(text, file=self._stream, flush=True)
 
@@ -57,17 +53,17 @@ class ProgressLine:
 
 
 class Estimate:
-    """How long something still takes, from how far it is."""
+    """Estimates the time left from the progress so far."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._first: float | None = None
 
     def left(self, fraction: float) -> str:
-        """Say how long it still takes; nothing before that can be known.
+        """Return `, about … left`, or nothing while it is too early to say.
 
         Args:
-            fraction: how much is done, 0 to 1. What was done before the first call does not count as speed.
+            fraction: done so far, 0 to 1. What was done before the first call does not count as speed.
         """
         if self._first is None:
             self._first = fraction
@@ -79,7 +75,7 @@ class Estimate:
 
 
 def duration(seconds: float) -> str:
-    """Minutes and seconds for people."""
+    """Format seconds."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -89,5 +85,5 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes for people."""
+    """Format bytes."""
     return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"

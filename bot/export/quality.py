@@ -1,4 +1,4 @@
-"""How well an exported model predicts a text, beside the model that it was made from."""
+"""Measures how well an exported model predicts a text, compared with its source checkpoint."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from bot.engine.worker.admission import ModelLimits
 from bot.errors import ConfigurationError
 from bot.export.checkpoint import Checkpoint, read_checkpoint
 from bot.export.child_process import ChildError, run_child
-from bot.export.next_tokens import NextTokens
+from bot.export.next_tokens import PRECISION, NextTokens
 from bot.export.progress import size
 from bot.model.report import Finding, Quality
 
 GOOD_AGREEMENT = 0.5
-"""The part of all places in which a sound export finds the same token likeliest, at least. With SmolLM2-135M the worst
-preset had 0.54; random weights, to which all tokens are about as likely, have next to nothing."""
+"""The least agreement of a sound export. With SmolLM2-135M the worst preset had 0.54; random weights, which rate all
+tokens about alike, have close to none."""
 
 WINDOW_TOKENS = 512
-"""How many tokens are read in one pass, at most."""
+"""Most tokens in one pass."""
 
 _WORKING_BYTES = 700_000_000
-"""What Python, torch, transformers and the intermediate results take, with something to spare. Phi-3-mini, with 7.64 GB
-of weights, took 8.54 GB at the peak, of which 0.39 GB were the widest part in 32 bits and 0.13 GB logits."""
+"""Memory of Python, torch, transformers and intermediate results, with a margin. Phi-3-mini, with 7.64 GB of weights,
+peaked at 8.54 GB, 0.39 GB of it for the widest part in 32 bits and 0.13 GB for logits."""
 
 _FLOAT32_BYTES = 4
 
 
 class _SourceNotRunError(Exception):
-    """Why the source could not be run, as the end of a sentence."""
+    """The source was not run; the message is the end of a sentence that says why."""
 
 
 def measure_quality(
@@ -45,46 +45,47 @@ def measure_quality(
     memory_bytes: int,
     say: Callable[[str], None],
 ) -> tuple[Quality, Finding]:
-    """Let the exported model read a text, and its source too where it can be run here: whatever stops it is said.
+    """Read a text with the exported model, and with its source if this machine can run it.
 
     Args:
         exported: the folder with `openvino_model.xml` and `config.json`.
-        source: the local checkpoint that it was made from; None where there is none.
-        ids: the text's tokens for both, at least two.
-        work: a folder for the children's files, which the caller removes.
-        trust_remote_code: let the source's own Python code run.
-        memory_bytes: what a child may take.
-        say: told what is being done.
+        source: the local checkpoint that it was exported from, if any.
+        ids: the text's tokens, at least two.
+        work: for the children's files; the caller removes it.
+        memory_bytes: what a child may use.
+        say: receives the name of each stage.
 
     Returns:
         The figures, and a finding that is `skipped` if the source was not run.
 
     Raises:
-        ChildError: the exported model cannot be loaded, or predicts no numbers. The bot could not use it either.
+        ChildError: the exported model cannot be loaded, or its logits are not finite. The bot could not run it either.
         ConfigurationError: the exported model's config.json is unusable.
     """
     text = _Text(ids, min(WINDOW_TOKENS, ModelLimits.read(exported).context), work)
     say(f"Reading a text of {len(ids)} tokens with the exported model")
-    after = text.read("exported_reading", exported)
+    predicted = text.read("exported_reading", exported)
     try:
-        before = _read_source(text, source, trust_remote_code=trust_remote_code, memory_bytes=memory_bytes, say=say)
+        source_predicted = _read_source(
+            text, source, trust_remote_code=trust_remote_code, memory_bytes=memory_bytes, say=say
+        )
     except _SourceNotRunError as reason:
-        return _judge_alone(after, str(reason))
-    return _compare(after, before)
+        return _alone(predicted, str(reason))
+    return _compared(predicted, source_predicted)
 
 
 def source_memory(checkpoint: Checkpoint) -> int:
-    """Estimate what `bot.export.source_reading` takes for a checkpoint, in bytes. It errs upwards."""
+    """Estimate the peak memory of `bot.export.source_reading` in bytes, rather too high than too low."""
     vocabulary, layers = checkpoint.config.vocabulary_size, checkpoint.config.layers
     logits = 2 * WINDOW_TOKENS * vocabulary if vocabulary else 0
-    # No part has more weights of its own than a whole layer, or the embedding and the last part together.
+    # Upper bound for the weights that are widened at once: a whole layer, or the embedding and the last layer.
     per_layer = checkpoint.parameters // layers if layers else checkpoint.parameters
     widened = max(checkpoint.embedding_parameters, per_layer)
     return checkpoint.weights_bytes + (widened + logits) * _FLOAT32_BYTES + _WORKING_BYTES
 
 
 class _Text:
-    """The tokens that both models read, each in a child of its own."""
+    """The tokens that both models read, each in its own child."""
 
     def __init__(self, ids: Sequence[int], window: int, work: Path) -> None:
         self._window = window
@@ -98,7 +99,7 @@ class _Text:
             f"bot.export.{module}",
             [str(model), str(self._ids), str(output), "--window", str(self._window), *options],
             log=self._work / f"{module}.log",
-            environment={"HF_HUB_OFFLINE": "1"},  # everything is here; a look at the hub would only cost time
+            environment={"HF_HUB_OFFLINE": "1"},  # every file is local; asking the hub only costs time
         )
         return NextTokens.load(output)
 
@@ -107,40 +108,41 @@ def _read_source(
     text: _Text, source: Path | None, *, trust_remote_code: bool, memory_bytes: int, say: Callable[[str], None]
 ) -> NextTokens:
     if source is None:
-        raise _SourceNotRunError("the model that it was made from is not here")
+        raise _SourceNotRunError("its source checkpoint is not here")
     if importlib.util.find_spec("torch") is None:
-        raise _SourceNotRunError("to run the model that it was made from needs torch: pip install -e '.[optimum]'")
+        raise _SourceNotRunError("running its source checkpoint needs torch: pip install -e '.[optimum]'")
     try:
         needed = source_memory(read_checkpoint(source))
         if needed > memory_bytes:
             raise _SourceNotRunError(
-                f"the model that it was made from takes about {size(needed)} of memory, and there are "
-                f"{size(memory_bytes)}"
+                f"its source checkpoint needs about {size(needed)} of memory, and {size(memory_bytes)} is available"
             )
-        say(f"Reading it with the model that was exported, which takes about {size(needed)} of memory")
+        say(f"Reading it with the source checkpoint, which takes about {size(needed)} of memory")
         return text.read("source_reading", source, *(["--trust-remote-code"] if trust_remote_code else []))
     except (ChildError, ConfigurationError) as error:
-        raise _SourceNotRunError(f"the model that it was made from could not be run: {error}") from error
+        raise _SourceNotRunError(f"its source checkpoint could not be run: {error}") from error
 
 
-def _judge_alone(after: NextTokens, reason: str) -> tuple[Quality, Finding]:
-    quality = Quality(tokens=len(after.likeliest), perplexity=after.perplexity)
-    detail = f"perplexity {after.perplexity:.2f} over {quality.tokens} tokens, compared with nothing: {reason}"
+def _alone(exported: NextTokens, reason: str) -> tuple[Quality, Finding]:
+    quality = Quality(tokens=len(exported.likeliest), perplexity=exported.perplexity, precision=PRECISION)
+    figures = f"perplexity {exported.perplexity:.2f} over {quality.tokens} tokens, computed in {PRECISION}"
+    detail = f"{figures}, without a comparison: {reason}"
     return quality, Finding(what="quality", verdict="skipped", detail=detail)
 
 
-def _compare(after: NextTokens, before: NextTokens) -> tuple[Quality, Finding]:
-    agreement = after.agreement(before)
+def _compared(exported: NextTokens, source: NextTokens) -> tuple[Quality, Finding]:
+    agreement = exported.agreement(source)
     quality = Quality(
-        tokens=len(after.likeliest),
-        perplexity=after.perplexity,
-        source_perplexity=before.perplexity,
+        tokens=len(exported.likeliest),
+        perplexity=exported.perplexity,
+        source_perplexity=source.perplexity,
         agreement=agreement,
         source_precision="float32",
+        precision=PRECISION,
     )
     detail = (
-        f"the same likeliest token as before the export in {agreement:.1%} of {quality.tokens} places; "
-        f"perplexity {after.perplexity:.2f}, {before.perplexity:.2f} before"
+        f"predicts the same token as its source in {agreement:.1%} of {quality.tokens} positions; "
+        f"perplexity {exported.perplexity:.2f}, source {source.perplexity:.2f}; both computed in {PRECISION}"
     )
     verdict: Literal["good", "noted"] = "good" if agreement >= GOOD_AGREEMENT else "noted"
     return quality, Finding(what="quality", verdict=verdict, detail=detail)

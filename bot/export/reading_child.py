@@ -1,4 +1,4 @@
-"""What the two children that read a text with a model have in common."""
+"""The command line and the result of the two children that read a text with a model."""
 
 from __future__ import annotations
 
@@ -14,21 +14,19 @@ from bot.export.next_tokens import LogitsOf, read_next_tokens
 
 
 def reading_parser(description: str | None) -> argparse.ArgumentParser:
-    """The arguments that both take."""
+    """The arguments of both."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("model", type=Path, help="the model's folder")
     parser.add_argument("ids", type=Path, help="a .npy file with the text's token ids, int64, shape [tokens]")
     parser.add_argument("output", type=Path, help="the .npz file to write: see bot.export.next_tokens.NextTokens")
-    parser.add_argument("--window", type=int, required=True, help="how many tokens are read in one pass, at most")
+    parser.add_argument("--window", type=int, required=True, help="most tokens in one pass")
     return parser
 
 
 def write_reading(arguments: argparse.Namespace, open_model: Callable[[], LogitsOf]) -> int:
     """Read the text, write the predictions, and return the exit code.
 
-    Args:
-        arguments: what `reading_parser` read.
-        open_model: loads the model; may raise ConfigurationError.
+    A ConfigurationError of `open_model` becomes a line that starts with `error: `, which the parent reports.
     """
     try:
         read_next_tokens(np.load(arguments.ids), arguments.window, open_model()).save(arguments.output)

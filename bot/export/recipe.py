@@ -1,7 +1,7 @@
-"""How a model's weights are stored: presets by name, and each part of one by hand.
+"""How an export compresses weights: presets, and flags that change single parts of one.
 
-The words are those of `optimum-cli export openvino`
-(https://huggingface.co/docs/optimum-intel/openvino/export), which does the work.
+The terms are those of `optimum-cli export openvino` (https://huggingface.co/docs/optimum-intel/openvino/export), which
+does the work.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ _MXFP4_GROUP = 32
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What the exporter is told about the weights. None leaves a part to the exporter.
+    """Arguments for the exporter. None leaves a part to it.
 
     Attributes:
-        name: the preset's, or what it was made from.
-        weight_format: how most weights are stored.
+        name: the preset's; with `-changed` where flags changed it.
+        weight_format: of most weights.
         symmetric: scales without zero points.
-        group_size: how many weights share a scale; -1 is a whole row.
-        ratio: the part of the layers in four bits, 0 to 1; the others get `backup_precision`.
+        group_size: weights that share a scale; -1 for a whole row.
+        ratio: share of the layers in four bits, 0 to 1; the others get `backup_precision`.
         awq: protect the weights that matter most (activation-aware weight quantization).
         scale_estimation: fit the scales to a data set's activations.
         gptq: correct layer by layer with a data set.
-        dataset: for the three above and for choosing layers: `auto` (the model's own text), `wikitext2`, `c4`…
+        dataset: for the three above and for the ratio: `auto` (the model's own text), `wikitext2`, `c4`…
         num_samples: of the data set.
-        sensitivity_metric: how layers are chosen for the ratio.
-        backup_precision: `int8_asym`, `int8_sym` or `none` for the layers that the ratio leaves.
-        all_layers: embeddings and the last layer in four bits, too.
+        sensitivity_metric: how the ratio chooses layers.
+        backup_precision: `int8_asym`, `int8_sym` or `none` for the layers that the ratio leaves out.
+        all_layers: embeddings and the last layer in four bits too.
         group_size_fallback: for layers that the group size does not divide: `error`, `ignore` or `adjust`.
-        more: further arguments, handed to the exporter as they are.
+        more: further arguments for the exporter, unchanged.
     """
 
     name: str
@@ -59,10 +59,10 @@ class Recipe:
     more: tuple[str, ...] = ()
 
     def changed(self, **parts: Any) -> Recipe:
-        """Return the recipe with the parts that are not None, or itself where all are.
+        """Return the recipe with every part that is not None replaced, or itself if nothing changes.
 
         Raises:
-            ConfigurationError: the parts do not go together.
+            ConfigurationError: the parts contradict each other.
         """
         given = {name: value for name, value in parts.items() if value is not None and value != getattr(self, name)}
         if not given:
@@ -73,10 +73,10 @@ class Recipe:
         return changed
 
     def check(self) -> None:
-        """Refuse what the exporter would leave out without a word, or end with after minutes.
+        """Refuse what the exporter would silently ignore, or reject minutes later.
 
         Raises:
-            ConfigurationError: the parts do not go together.
+            ConfigurationError: the parts contradict each other.
         """
         four_bits_only = {
             "--group-size": self.group_size is not None,
@@ -90,13 +90,13 @@ class Recipe:
         given = [name for name, is_given in four_bits_only.items() if is_given]
         if given and self.weight_format not in _FOUR_BITS:
             raise ConfigurationError(
-                f"{given[0]} is for weights of four bits, not {self.weight_format}; leave it out or choose "
+                f"{given[0]} applies to four-bit weights, not to {self.weight_format}; leave it out or choose "
                 f"--weight-format {', '.join(_FOUR_BITS)}"
             )
         if self.ratio is not None and not 0 <= self.ratio <= 1:
             raise ConfigurationError(f"--ratio {self.ratio:g} is not between 0 and 1")
         if self.group_size is not None and self.group_size != -1 and self.group_size < 1:
-            raise ConfigurationError(f"--group-size {self.group_size} is neither -1 nor a number of weights")
+            raise ConfigurationError(f"--group-size {self.group_size} is neither -1 nor a positive number")
         if (self.scale_estimation or self.gptq) and self.dataset is None:
             name = "--scale-estimation" if self.scale_estimation else "--gptq"
             raise ConfigurationError(
@@ -105,7 +105,7 @@ class Recipe:
 
     @property
     def arguments(self) -> list[str]:
-        """The exporter's arguments, without model and folder."""
+        """The exporter's arguments, without model and output folder."""
         values: dict[str, object] = {
             "--task": TASK,
             "--weight-format": self.weight_format,
@@ -134,15 +134,15 @@ class Recipe:
 
     @property
     def needs_dataset_download(self) -> bool:
-        """Whether the data set comes from the hub."""
+        """Whether the exporter downloads a data set from the hub."""
         return self.dataset is not None and self.dataset != "auto"
 
     def result_bytes(self, parameters: int, embedding_parameters: int) -> int:
-        """Estimate the size of the weights file, in bytes. For Phi-3-mini in the sample's recipe it is exact to 1 %.
+        """Estimate the size of the weights file in bytes; within 1 % for Phi-3-mini in the sample's recipe.
 
         Args:
-            parameters: the numbers in the whole model.
-            embedding_parameters: those in the embedding and the last layer, which stay in eight bits.
+            parameters: of the whole model.
+            embedding_parameters: of the embedding and the last layer, which stay in eight bits.
         """
         if self.weight_format in _BITS:
             return parameters * _BITS[self.weight_format] // 8
@@ -170,13 +170,12 @@ PRESETS = {
 }
 """`sample` is the Phi-3 cookbook's recipe; `npu` is what OpenVINO's NPU plugin asks for.
 
-`balanced` and `small` were chosen by what SmolLM2-135M lost on 4,000 tokens, in groups of 64: AWQ raised the agreement
-with the source by four points, and zero points did not lower the perplexity. At ratio 0.8 it agreed in 75 % of all
-places (perplexity 1.17 times the source's), at 1.0 in 68 % (1.24), with int8 in 94 % (1.01), and with one scale a row,
-as `npu` has it, in 54 % (1.87).
+`balanced` and `small` come from what SmolLM2-135M lost on 4,000 tokens, in groups of 64: AWQ raised the agreement with
+the source by four points, and zero points did not lower the perplexity. Agreement was 75 % at ratio 0.8 (perplexity
+1.17 times the source's), 68 % at 1.0 (1.24), 94 % with int8 (1.01), and 54 % with one scale a row, as in `npu` (1.87).
 """
 
 
 def _bare(recipe: Recipe) -> Recipe:
-    """Another weight format leaves nothing of the preset: its group size and ratio were chosen for its own."""
+    """Drop everything but the weight format: group size and ratio were chosen for the preset's own format."""
     return Recipe(recipe.name, recipe.weight_format)

@@ -1,4 +1,4 @@
-"""Checks what tells an exported model where turns begin and answers end, and mends it in the exported folder."""
+"""Checks an exported model's chat template and stop tokens, and repairs them in its folder."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from bot.prompting.tokenizer import Tokenizer, read_json
 
 _TEMPLATE = "chat_template.jinja"
 _GENERATION = "generation_config.json"
-_MARK = -1  # no token's id, so that it is found again
+_MARK = -1  # no token has this id
 
 
 def check_chat_template(model: Path, source: Path | None) -> Finding:
-    """Make sure that there is a chat template, and that Phi-3's says what the system says.
+    """Make sure that there is a chat template, and that Phi-3's includes the system prompt.
 
     Args:
         model: the exported folder.
-        source: the checkpoint's folder, where there is one.
+        source: the checkpoint's folder, if there is one.
 
     Raises:
-        ConfigurationError: there is no template to be had.
+        ConfigurationError: there is no template, and none to replace it.
     """
     what = "chat template"
     controls = frozenset(token.text for token in Tokenizer.from_folder(model).control_tokens)
@@ -36,26 +36,26 @@ def check_chat_template(model: Path, source: Path | None) -> Finding:
     except ConfigurationError:
         if source is not None and (source / _TEMPLATE).is_file():
             shutil.copyfile(source / _TEMPLATE, model / _TEMPLATE)
-            note = "it was missing; the original's is there now"
+            note = "was missing; copied from the checkpoint"
         elif controls >= PHI3_MARKS:
             _write_phi3_template(model)
-            note = "it was missing; Phi-3's current one is there now"
+            note = "was missing; replaced by Phi-3's current one"
         template = ChatTemplate.from_folder(model, frozenset())
     if not template.has_system_branch and controls >= PHI3_MARKS:
         _write_phi3_template(model)
-        note = "it left the system prompt out, as Phi-3's did in April 2024; the current one is there now"
+        note = "dropped the system prompt, like Phi-3's of April 2024; replaced by the current one"
     elif not template.has_system_branch:
-        detail = "it knows no system role; the bot puts the system prompt before the first question"
+        detail = "has no system role; the bot puts the system prompt before the first question"
         return Finding(what=what, verdict="noted", detail=detail)
     if note:
         return Finding(what=what, verdict="mended", detail=note)
-    return Finding(what=what, verdict="good", detail="it writes system prompt, questions and answers")
+    return Finding(what=what, verdict="good", detail="includes system prompt, questions and answers")
 
 
 def check_stop_tokens(model: Path) -> Finding:
-    """Make sure that `generation_config.json` names every token that ends an answer.
+    """Make sure that `generation_config.json` names every stop token.
 
-    The bot finds out by itself from the template; the sample's `generate` goes on for ever without.
+    The bot derives them from the template too; the sample's `generate` never stops without them.
     """
     what = "stop tokens"
     folder = open_model_folder(model)
@@ -65,17 +65,19 @@ def check_stop_tokens(model: Path) -> Finding:
     named = _ids(document.get("eos_token_id"))
     needed = folder.eos_token_ids | _answer_end(builder)
     if not needed:
-        return Finding(what=what, verdict="noted", detail="the model names none: answers end only at their longest")
+        return Finding(
+            what=what, verdict="noted", detail="the model names none, so answers end only at the length limit"
+        )
     if needed <= named:
         return Finding(what=what, verdict="good", detail=f"{_list(named)} end an answer")
     path.unlink(missing_ok=True)
     path.write_text(json.dumps({**document, "eos_token_id": sorted(named | needed)}, indent=2) + "\n", encoding="utf-8")
-    detail = f"{_list(needed - named)} end an answer, too; {_GENERATION} names them now"
+    detail = f"added {_list(needed - named)} to {_GENERATION}"
     return Finding(what=what, verdict="mended", detail=detail)
 
 
 def _answer_end(builder: PromptBuilder) -> frozenset[int]:
-    """The control token that the template writes behind an answer."""
+    """The control token that the template puts after an answer."""
     ids = builder.build([Message("user", "?"), builder.answer("!", [_MARK])]).ids
     following = ids[ids.index(_MARK) + 1 :][:1]
     return frozenset(following) & builder.tokenizer.control_ids

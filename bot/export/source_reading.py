@@ -1,8 +1,8 @@
-"""A child that reads a text with the model that an export was made from.
+"""A child that reads a text with an export's source checkpoint, through transformers.
 
-It loads a local checkpoint with transformers and computes in float32 whatever its weights are stored in: rounding to
-16 bits in between changes the likeliest token in one place of twenty (SmolLM2-135M), and the export would be blamed.
-Only the weights of the layer at work are widened, so that 16-bit weights need no second 32-bit copy in memory.
+It computes in float32 even if the weights have 16 bits: rounding in between changes the likeliest token at one position
+in twenty (SmolLM2-135M), and the export would get the blame. Only the running layer's weights are widened, so that
+memory never holds a second, 32-bit copy of all of them.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _MOST_CAUSE_CHARACTERS = 300
 
 
 def main() -> int:
-    """Take the command line, read, and return the exit code."""
+    """Read the text that the command line names, and return the exit code."""
     die_with_parent()
     parser = reading_parser(__doc__)
-    parser.add_argument("--trust-remote-code", action="store_true", help="let the model's own Python code run")
+    parser.add_argument("--trust-remote-code", action="store_true", help="run the model's own Python code")
     arguments = parser.parse_args()
     return write_reading(
         arguments, lambda: _open_source(arguments.model, trust_remote_code=arguments.trust_remote_code)
@@ -66,7 +66,7 @@ def _open_source(folder: Path, *, trust_remote_code: bool) -> LogitsOf:
 
 
 def _compute_in_float32(model: torch.nn.Module) -> None:
-    """Have each part's own 16-bit weights widened before it runs, and put back after it."""
+    """Widen each part's own 16-bit weights before it runs, and restore them after it."""
     import torch
 
     stored: dict[torch.nn.Parameter, torch.Tensor] = {}
@@ -92,7 +92,7 @@ def _explained(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        # transformers, and code that comes with a model, raise whatever they like.
+        # transformers, and a model's own code, may raise anything.
         cause = shorten(f"{type(error).__name__}: {error}", _MOST_CAUSE_CHARACTERS, placeholder=" ...")
         raise ConfigurationError(f"transformers {what} ({cause})") from error
 

@@ -1,4 +1,4 @@
-"""Reports and versions as tables for a terminal."""
+"""Formats reports and versions as tables for a terminal."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from bot.export.progress import size
 from bot.model.folder import ModelFolder
 from bot.model.report import ExportReport, Finding, Speed
 
-_MARKS: dict[str, str] = {"good": "ok", "mended": "mended", "noted": "note", "skipped": "-"}
+_MARKS: dict[str, str] = {"good": "ok", "mended": "repaired", "noted": "note", "skipped": "-"}
 
 
 def report_table(folder: ModelFolder, report: ExportReport) -> list[str]:
-    """What an export found out, a row each."""
+    """One row for each finding of an export, and one for its speed."""
     rows = [
         (
             "model",
@@ -27,15 +27,15 @@ def report_table(folder: ModelFolder, report: ExportReport) -> list[str]:
 
 
 def speed_line(speed: Speed) -> str:
-    """The figures of a speed in one line."""
+    """A speed's figures on one line."""
     return (
-        f"reads {speed.prompt_tokens_per_second:.0f} and writes {speed.answer_tokens_per_second:.1f} tokens/s, loads "
-        f"in {speed.load_seconds:.1f} s, {size(speed.peak_memory_bytes)} of memory ({speed.device_name})"
+        f"prefill {speed.prompt_tokens_per_second:.0f} tokens/s, decode {speed.answer_tokens_per_second:.1f} tokens/s, "
+        f"load {speed.load_seconds:.1f} s, memory {size(speed.peak_memory_bytes)} ({speed.device_name})"
     )
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Text in columns, the last one as long as it is."""
+    """Align rows in columns; the last column is not padded."""
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]) - 1)]
     return [
         "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[-1]]).rstrip()

@@ -1,8 +1,7 @@
-"""The current version's files, seen at the top of the folder with versions.
+"""Links the current version's files at the top level of the folder with versions.
 
-The sample's code, and every other program that takes a model folder, finds the current version where it always was.
-The bot does not look there: several files cannot be replaced at once, so what it goes by is the pointer. The files
-are hard links, which take no room and which Windows has, too.
+The sample's code, and every other program that takes a model folder, finds the current version there. The bot itself
+follows the pointer, because several files cannot be replaced at once. Hard links take no space, and Windows has them.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ _GRAPH = "openvino_model.xml"
 _OWN = frozenset({POINTER_NAME, "export.log"})
 
 
-def adopt_model_at_the_top(versions: ModelVersions) -> str | None:
-    """Keep what somebody exported by hand into the folder itself as a version, before its files are replaced.
+def adopt_top_level_model(versions: ModelVersions) -> str | None:
+    """Make a version of a model that was exported by hand into the folder itself.
 
     Returns:
-        the version's name; None where nothing but links to versions, or nothing at all, is there.
+        the version's name; None if the top level holds no such model.
 
     Raises:
-        OSError: it cannot be kept.
+        OSError: its files cannot be linked.
     """
-    top = _files_at_the_top(versions)
+    top = _top_level_files(versions)
     known = _known_files(versions)
     foreign = {name: path for name, path in top.items() if _identity(path) not in known}
     if _GRAPH not in foreign:
@@ -43,23 +42,22 @@ def adopt_model_at_the_top(versions: ModelVersions) -> str | None:
     return name
 
 
-def show_at_the_top(versions: ModelVersions, version: str, say: Callable[[str], None]) -> None:
-    """Link the current version's files at the top.
+def link_at_top_level(versions: ModelVersions, version: str, say: Callable[[str], None]) -> None:
+    """Link the current version's files at the top level.
 
-    The graph goes first and comes last: whoever looks meanwhile finds no model rather than halves of two.
+    The graph goes first and comes back last: in between, other programs find no model rather than halves of two.
 
     Args:
-        versions: the folder.
         version: the current one.
-        say: told where this cannot be done; it costs nobody but other programs.
+        say: receives a note if this fails; the bot is not affected.
     """
     try:
         folder = versions.folder(version)
         wanted = {each.name: each for each in folder.iterdir() if each.is_file() and not each.name.startswith(".")}
-        top, known = _files_at_the_top(versions), _known_files(versions)
+        top, known = _top_level_files(versions), _known_files(versions)
         ours = {name for name, path in top.items() if _identity(path) in known}
         if in_the_way := sorted((top.keys() & wanted.keys()) - ours):
-            _tell(versions, version, f"{in_the_way[0]} is there and is nobody's version", say)
+            _say_why(versions, version, f"{in_the_way[0]} exists there and belongs to no version", say)
             return
         if ours == wanted.keys() and all(path.samefile(top[name]) for name, path in wanted.items()):
             return
@@ -68,17 +66,17 @@ def show_at_the_top(versions: ModelVersions, version: str, say: Callable[[str], 
         for name in sorted(wanted, key=lambda each: each == _GRAPH):
             (versions.home / name).hardlink_to(wanted[name])
     except OSError as error:
-        _tell(versions, version, error.strerror or str(error), say)
+        _say_why(versions, version, error.strerror or str(error), say)
 
 
-def _tell(versions: ModelVersions, version: str, why: str, say: Callable[[str], None]) -> None:
+def _say_why(versions: ModelVersions, version: str, why: str, say: Callable[[str], None]) -> None:
     say(
-        f"Note: the model cannot be shown at the top of {versions.home} ({why}). The bot finds it; other programs find "
-        f"it in {versions.folder(version)}."
+        f"Note: cannot link the model at the top of {versions.home} ({why}). The bot finds it; other programs find it "
+        f"in {versions.folder(version)}."
     )
 
 
-def _files_at_the_top(versions: ModelVersions) -> dict[str, Path]:
+def _top_level_files(versions: ModelVersions) -> dict[str, Path]:
     return {
         each.name: each
         for each in versions.home.iterdir()

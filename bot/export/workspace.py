@@ -1,6 +1,6 @@
-"""Where a new version is made: a hidden folder beside the finished ones, held by one export at a time.
+"""The hidden folder in which one export at a time builds a version.
 
-Whatever ends an export, what it was working on stays in this folder, and the next one removes it.
+A killed export leaves its files there, and the next export removes them.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ _WORK_NAME = ".work"
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
+class Workspace:
     """Folders on the same disk as the finished version.
 
     Attributes:
-        versions: the versions that are there.
-        folder: everything below it goes with the export.
+        folder: removed when the export ends.
     """
 
     versions: ModelVersions
@@ -37,28 +36,28 @@ class Workplace:
 
     @property
     def model(self) -> Path:
-        """The model folder in the making."""
+        """The new model folder."""
         return self.folder / "model"
 
     @property
     def temporary(self) -> Path:
-        """What children take for temporary files; it exists."""
+        """A folder for the children's temporary files; it exists."""
         folder = self.folder / "temporary"
         folder.mkdir(exist_ok=True)
         return folder
 
     def log(self, name: str) -> Path:
-        """A file for what a child prints."""
+        """The file for a child's output."""
         return self.folder / f"{name}.log"
 
     def keep_log(self, name: str) -> Path:
-        """Let a child's log outlast the workplace, and return where it is."""
+        """Copy a child's log out of the workspace, and return the copy."""
         kept = self.versions.home / "export.log"
         shutil.copyfile(self.log(name), kept)
         return kept
 
-    def finish(self, version: str) -> None:
-        """Make the model folder a version, with every byte on the disk before its name is there."""
+    def publish(self, version: str) -> None:
+        """Make the model folder a version, after flushing every byte of it to the disk."""
         for path in self.model.iterdir():
             _flush(path)
         _flush(self.model)
@@ -67,43 +66,43 @@ class Workplace:
 
 
 @contextmanager
-def open_workplace(home: Path, say: Callable[[str], None]) -> Iterator[Workplace]:
-    """Hold a folder of versions alone, and have an empty workplace in it for as long as the block lasts.
+def open_workspace(home: Path, say: Callable[[str], None]) -> Iterator[Workspace]:
+    """Lock a folder of versions, and give the block an empty workspace in it.
 
     Args:
-        home: the folder with versions; it is made if need be.
-        say: told what an earlier export left behind.
+        home: the folder with versions; created if it does not exist.
+        say: receives a line if an earlier export left files behind.
 
     Raises:
-        ConfigurationError: the folder cannot be written, its disk is full, or another export works in it.
+        ConfigurationError: the folder cannot be written, its disk is full, or another export runs in it.
     """
     work = home / VERSIONS_NAME / _WORK_NAME
     try:
-        with hold(home):
+        with lock_versions(home):
             _clean(work, say)
             work.mkdir(parents=True)
             try:
-                yield Workplace(ModelVersions(home), work)
+                yield Workspace(ModelVersions(home), work)
             finally:
-                shutil.rmtree(work, ignore_errors=True)  # what cannot be removed now, the next export removes
+                shutil.rmtree(work, ignore_errors=True)  # the next export removes the rest
     except OSError as error:
         raise ConfigurationError(_describe(error, home)) from error
 
 
 @contextmanager
-def hold(home: Path) -> Iterator[None]:
+def lock_versions(home: Path) -> Iterator[None]:
     """Keep other exports out of a folder of versions.
 
     Raises:
-        ConfigurationError: another one is in it.
+        ConfigurationError: another export runs in it.
         OSError: the folder cannot be written.
     """
     home.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(home / _LOCK_NAME, timeout=0)  # the operating system lets go of it when the process ends
+    lock = FileLock(home / _LOCK_NAME, timeout=0)  # the operating system releases it when the process ends
     try:
         lock.acquire()
     except Timeout:
-        raise ConfigurationError(f"another export is at work in {home}; wait until it is done") from None
+        raise ConfigurationError(f"another export is running in {home}; wait until it ends") from None
     try:
         yield
     finally:
@@ -114,12 +113,12 @@ def _clean(work: Path, say: Callable[[str], None]) -> None:
     if work.exists():
         left = sum(each.stat().st_size for each in work.rglob("*") if each.is_file())
         shutil.rmtree(work)
-        say(f"Removed what an interrupted export left behind ({size(left)}).")
+        say(f"Removed the files of an interrupted export ({size(left)}).")
 
 
 def _flush(path: Path) -> None:
     if os.name != "posix" and path.is_dir():
-        return  # Windows has no such thing for folders
+        return  # Windows cannot flush folders
     descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
     try:
         os.fsync(descriptor)
@@ -129,5 +128,5 @@ def _flush(path: Path) -> None:
 
 def _describe(error: OSError, home: Path) -> str:
     if error.errno == errno.ENOSPC:
-        return f"the disk of {home} is full; nothing was switched and what was written is removed; free some room"
+        return f"the disk of {home} is full; the current version stays and the new files are removed; free some space"
     return f"cannot work in {home}: {error.filename or ''} {error.strerror or error}; choose another --output"

@@ -1,6 +1,6 @@
-"""What the bot counts and measures, for Prometheus.
+"""The bot's metrics in a Prometheus registry.
 
-Every bot has its own registry, for the library's global one would mix up several bots in one process.
+Each bot has a registry of its own: the library's global one would mix several bots in one process.
 """
 
 from __future__ import annotations
@@ -19,19 +19,18 @@ logger = logging.getLogger(__name__)
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
 _TOKENS_PER_SECOND = (0.5, 1, 2, 3, 5, 7.5, 10, 15, 20, 30, 50, 75, 100, 150, 200)
 
-_CANCELLED = "cancelled"
-_FAILED = "failed"
+_INITIAL_REASONS = ("cancelled", "failed")
 _RESTART_CAUSES = ("crashed", "hung")
 
 
 class PrometheusMetrics:
-    """The numbers of one bot since it started. Use it in one thread, the event loop's.
+    """The metrics of one bot since it started. Use it in the event loop's thread only.
 
-    A label's values must be few: each becomes a time series of its own, and none may hold what people wrote.
+    Implements `bot.metrics.port.AnswerMetrics` and `bot.engine.interface.EngineObserver`. Labels must have few values,
+    because each becomes a time series, and never a member's text.
 
     Attributes:
-        registry: all of these metrics, as prometheus_client gives them out.
-        database_line: why the database cannot be written now; None while it can.
+        registry: holds all of these metrics.
     """
 
     def __init__(self) -> None:
@@ -40,44 +39,44 @@ class PrometheusMetrics:
         self._prompt_metrics()
         self._engine_metrics()
         self._database_metrics()
-        # A series that begins with its first event would hide that event from Prometheus's rate().
-        for reason in (_CANCELLED, _FAILED):
+        # Start these series at 0: Prometheus's rate() misses an event that creates its series.
+        for reason in _INITIAL_REASONS:
             self._answers.labels(reason)
         for cause in _RESTART_CAUSES:
             self._restarts.labels(cause)
 
     def _answer_metrics(self) -> None:
         self._running = Gauge(
-            "phi3_answers_running", "Answers that the engine is working on now.", registry=self.registry
+            "phi3_answers_running", "Answers that the engine is generating now.", registry=self.registry
         )
-        self._waiting = Gauge("phi3_queue_length", "Questions that wait for their turn now.", registry=self.registry)
+        self._waiting = Gauge("phi3_queue_length", "Questions in the queue now.", registry=self.registry)
         self._queue_wait = Histogram(
             "phi3_queue_wait_seconds",
-            "Seconds from a question's arrival until the engine got it.",
+            "Seconds from a question's arrival until it left the queue.",
             buckets=_SECONDS,
             registry=self.registry,
         )
         self._refused = Counter(
             "phi3_answers_refused_total",
-            "Questions that were turned away at once, by reason.",
+            "Questions refused on arrival, by reason.",
             ["reason"],
             registry=self.registry,
         )
         self._first_token = Histogram(
             "phi3_time_to_first_token_seconds",
-            "Seconds from a question's arrival to the first token of its answer, waiting included.",
+            "Seconds from a question's arrival to the first token of its answer, including the queue.",
             buckets=_SECONDS,
             registry=self.registry,
         )
         self._answers = Counter(
-            "phi3_answers_total", "Answers that ended, by the reason why.", ["reason"], registry=self.registry
+            "phi3_answers_total", "Answers that ended, by reason.", ["reason"], registry=self.registry
         )
         self._generated = Counter(
-            "phi3_generated_tokens_total", "Tokens generated in answers that ended.", registry=self.registry
+            "phi3_generated_tokens_total", "Tokens generated for answers that ended.", registry=self.registry
         )
         self._speed = Histogram(
             "phi3_tokens_per_second",
-            "Tokens per second of one answer, from its first token to its last.",
+            "Tokens per second of each answer, from its first token to its last.",
             buckets=_TOKENS_PER_SECOND,
             registry=self.registry,
         )
@@ -85,56 +84,52 @@ class PrometheusMetrics:
     def _prompt_metrics(self) -> None:
         self._prompt_tokens = Counter(
             "phi3_prompt_tokens_total",
-            "Tokens of prompts, those from the prefix cache included.",
+            "Tokens of prompts, including those from the prefix cache.",
             registry=self.registry,
         )
         self._cached_tokens = Counter(
             "phi3_prompt_tokens_cached_total",
-            "Tokens of prompts that came from the prefix cache; divided by phi3_prompt_tokens_total, its hit rate.",
+            "Tokens of prompts from the prefix cache; divided by phi3_prompt_tokens_total, the hit rate.",
             registry=self.registry,
         )
 
     def _database_metrics(self) -> None:
-        self.database_line: str | None = None
         self._database_outage = Gauge(
-            "phi3_database_trouble", "1 while the database cannot be written, otherwise 0.", registry=self.registry
+            "phi3_database_trouble", "1 during an outage of the database, otherwise 0.", registry=self.registry
         )
 
-    def database_outage(self, line: str | None) -> None:
-        """The database cannot be written, for this reason; None: it can again."""
-        self.database_line = line
-        self._database_outage.set(line is not None)
+    def database_outage(self, reason: str | None) -> None:
+        """An outage of the database began for this reason; None: it is over."""
+        self._database_outage.set(reason is not None)
 
     def _engine_metrics(self) -> None:
         self._restarts = Counter(
             "phi3_engine_restarts_total",
-            "Times that the engine process was lost and started again, by cause.",
+            "Restarts of the engine process after a crash or a hang, by cause.",
             ["cause"],
             registry=self.registry,
         )
         self._loaded = Gauge(
-            "phi3_engine_loaded", "1 while the engine has a model loaded, else 0.", registry=self.registry
+            "phi3_engine_loaded", "1 while the engine has a model loaded, otherwise 0.", registry=self.registry
         )
-        self._batch = Gauge(
-            "phi3_batch_size", "Requests that the engine computes together in one step.", registry=self.registry
-        )
+        self._batch = Gauge("phi3_batch_size", "Requests in the engine's latest step.", registry=self.registry)
         self._cache_used = Gauge(
-            "phi3_kv_cache_used_ratio", "Part of the KV cache that is in use, from 0 to 1.", registry=self.registry
+            "phi3_kv_cache_used_ratio", "Part of the KV cache in use, from 0 to 1.", registry=self.registry
         )
         self._cache_tokens = Gauge(
-            "phi3_kv_cache_tokens", "Tokens that the whole KV cache has room for.", registry=self.registry
+            "phi3_kv_cache_tokens", "Capacity of the KV cache in tokens.", registry=self.registry
         )
 
     def answer_began(self, waited_seconds: float) -> None:
-        """An answer was handed to the engine, this long after its question arrived."""
+        """An answer went to the engine, this long after its question arrived."""
         self._queue_wait.observe(waited_seconds)
 
     def answer_refused(self, reason: str) -> None:
-        """A question was turned away at once, for a reason such as `queue full`."""
+        """A question was refused on arrival, for a reason such as `queue full`."""
         self._refused.labels(reason).inc()
 
     def first_token(self, seconds: float) -> None:
-        """An answer's first token came, this long after its question arrived."""
+        """An answer produced its first token, this long after its question arrived."""
         self._first_token.observe(seconds)
 
     def answer_ended(self, reason: str, tokens: int, seconds: float) -> None:
@@ -142,9 +137,9 @@ class PrometheusMetrics:
 
         Args:
             reason: a `bot.engine.interface.FinishReason`.
-            tokens: how many were generated.
-            seconds: from the first token to the last. It measures the tokens after the first; an answer without any
-                counts, but has no speed.
+            tokens: how many the model generated.
+            seconds: from the first token to the last, which is the time of all but the first. Fewer than two tokens
+                have no speed.
         """
         self._answers.labels(reason).inc()
         self._generated.inc(tokens)
@@ -152,71 +147,57 @@ class PrometheusMetrics:
             self._speed.observe((tokens - 1) / seconds)
 
     def prompt_read(self, tokens: int, cached: int) -> None:
-        """The engine read a prompt of so many tokens, of which so many came from its prefix cache."""
+        """The engine read a prompt; `cached` of its tokens came from the prefix cache."""
         self._prompt_tokens.inc(tokens)
         self._cached_tokens.inc(cached)
 
     def engine_restarted(self, cause: str) -> None:
-        """The engine process was lost and started again because it had `crashed` or `hung`."""
+        """The engine process was restarted because it `crashed` or `hung`."""
         self._restarts.labels(cause).inc()
 
     def engine_stepped(self, state: BatchState) -> None:
-        """What the engine had in its batch and its cache in its latest step."""
+        """The engine made a step with this batch and this use of its cache."""
         self._batch.set(state.batch)
         self._cache_used.set(state.cache_used)
 
     def watch_engine(self, facts: Callable[[], EngineFacts | None]) -> None:
-        """Ask this at every scrape for the loaded engine's facts; None while none is loaded."""
-        self._loaded.set_function(_or_unknown(lambda: int(facts() is not None)))
-        self._cache_tokens.set_function(_or_unknown(lambda: known.cache_tokens if (known := facts()) else 0))
+        """Register where each scrape gets the engine's facts; None while no model is loaded."""
+        self._loaded.set_function(_or_nan(lambda: int(facts() is not None)))
+        self._cache_tokens.set_function(_or_nan(lambda: known.cache_tokens if (known := facts()) else 0))
 
     def watch_queue(self, running: Callable[[], int], waiting: Callable[[], int]) -> None:
-        """Ask these at every scrape how many answers run and how many questions wait.
+        """Register where each scrape gets the number of running answers and of waiting questions.
 
-        One that raises is logged and shown as NaN, which is how Prometheus writes a number that is not known.
+        An exception is logged, and the metric becomes NaN, Prometheus's value for the unknown.
         """
-        self._running.set_function(_or_unknown(running))
-        self._waiting.set_function(_or_unknown(waiting))
+        self._running.set_function(_or_nan(running))
+        self._waiting.set_function(_or_nan(waiting))
 
     @property
     def prefix_hit_rate(self) -> float | None:
-        """The part of all prompt tokens that came from the prefix cache, 0 to 1; None before the first prompt."""
+        """The part of all prompt tokens that came from the prefix cache, from 0 to 1; None before the first prompt."""
         tokens = _count(self._prompt_tokens)
         return _count(self._cached_tokens) / tokens if tokens else None
 
     @property
     def restarts(self) -> int:
-        """How often the engine process was lost and started again, whatever the cause."""
+        """How often the engine process was restarted."""
         return _count(self._restarts)
 
-    @property
-    def cancelled(self) -> int:
-        """Answers that somebody stopped."""
-        return _count(self._answers, _CANCELLED)
 
-    @property
-    def failed(self) -> int:
-        """Answers that the engine refused or failed."""
-        return _count(self._answers, _FAILED)
+def _count(counter: Counter) -> int:
+    """A counter's value, summed over its labels."""
+    samples = (sample for metric in counter.collect() for sample in metric.samples)
+    return sum(int(sample.value) for sample in samples if sample.name.endswith("_total"))
 
 
-def _count(counter: Counter, label: str | None = None) -> int:
-    """What a counter has reached with this label value; without one, in all."""
-    return sum(
-        int(sample.value)
-        for metric in counter.collect()
-        for sample in metric.samples
-        if sample.name.endswith("_total") and (label is None or label in sample.labels.values())
-    )
-
-
-def _or_unknown(read: Callable[[], int]) -> Callable[[], float]:
+def _or_nan(read: Callable[[], int]) -> Callable[[], float]:
     def value() -> float:
         try:
             return read()
         except Exception:
-            # While the bot shuts down what is asked may be gone already; the other numbers must still be told.
-            logger.warning("A number could not be read for a scrape.", exc_info=True)
+            # Parts of the bot are gone while it shuts down; the scrape must still get the other metrics.
+            logger.warning("Metric cannot be read", exc_info=True)
             return math.nan
 
     return value

@@ -1,4 +1,4 @@
-"""Tells Prometheus the bot's metrics, and whoever supervises the bot whether it is well."""
+"""An HTTP server for monitoring: metrics for Prometheus, and a health check."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether the bot can answer.
+    """The result of a health check.
 
     Attributes:
-        ok: it can.
-        details: what else is told, by name.
+        ok: whether the bot can answer.
+        details: for the response, by name.
     """
 
     ok: bool
@@ -30,15 +30,15 @@ class Health:
 
 
 class MonitoringServer:
-    """An HTTP server with `/metrics`, in Prometheus's formats, and `/healthz`, which is 200 if well and else 503.
+    """Serves `/metrics` in Prometheus's formats and `/healthz`, which returns 200 or 503.
 
-    Nobody is asked who they are, and nothing that people wrote is told.
+    It needs no authentication, and its responses contain no messages.
 
     Args:
-        metrics: what `/metrics` tells.
-        health: asked at every `/healthz`, in the event loop's thread.
-        host: the address or name to listen on, such as `127.0.0.1`.
-        port: the port, or 0 for any free one.
+        metrics: for `/metrics`.
+        health: called at every `/healthz`, in the event loop's thread.
+        host: an address or name of this machine, such as `127.0.0.1`.
+        port: 0 for any free one.
     """
 
     def __init__(self, metrics: PrometheusMetrics, health: Callable[[], Health], *, host: str, port: int) -> None:
@@ -49,7 +49,7 @@ class MonitoringServer:
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
-        """Answer from now on.
+        """Start listening.
 
         Raises:
             ConfigurationError: the port is taken, or the host is not one of this machine's.
@@ -61,21 +61,21 @@ class MonitoringServer:
         await runner.setup()
         try:
             await web.TCPSite(runner, self._host, self._port).start()
-        except (OSError, UnicodeError) as error:  # a name that cannot be a host's is a UnicodeError
+        except (OSError, UnicodeError) as error:  # an invalid host name is a UnicodeError
             await runner.cleanup()
-            raise ConfigurationError(self._why_not(error)) from error
+            raise ConfigurationError(self._refusal(error)) from error
         self._runner = runner
 
     async def close(self) -> None:
-        """Stop answering. May be called twice, or without a start."""
+        """Stop listening. Safe to call twice, and without a start."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
 
     @property
     def url(self) -> str:
-        """The running server's address, without a path: `http://127.0.0.1:9464`."""
-        assert self._runner is not None  # only a running server has an address
+        """The running server's URL without a path, such as `http://127.0.0.1:9464`."""
+        assert self._runner is not None  # only a running server has a URL
         host, port = self._runner.addresses[0][:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -83,16 +83,16 @@ class MonitoringServer:
         try:
             health = self._health()
         except Exception:
-            # While the bot shuts down what is asked may be gone already; then it is not well.
-            logger.warning("The bot's health could not be told.", exc_info=True)
+            # Parts of the bot are gone while it shuts down.
+            logger.warning("Health check failed", exc_info=True)
             health = Health(False, {})
         return web.json_response({"ok": health.ok, **health.details}, status=200 if health.ok else 503)
 
-    def _why_not(self, error: OSError | UnicodeError) -> str:
+    def _refusal(self, error: OSError | UnicodeError) -> str:
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             return (
                 f"port {self._port} of {self._host}, for /metrics, is taken; "
-                "set METRICS_PORT to another, or leave it empty to do without"
+                "set METRICS_PORT to another, or leave it empty to serve no metrics"
             )
         reason = " ".join(str(error).split())
         return (

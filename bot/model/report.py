@@ -46,6 +46,7 @@ class Quality(_Part):
     source_perplexity: float | None = None
     agreement: float | None = None
     source_precision: str | None = None
+    precision: str | None = None  # the exported model's, such as `f32`; older reports left it to OpenVINO
 
 
 class Speed(_Part):

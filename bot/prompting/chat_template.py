@@ -1,8 +1,8 @@
-"""A model's chat template, rendered around the contents instead of through them.
+"""Chat templates, rendered without the messages' contents.
 
-A chat template is a Jinja text that turns messages into one prompt text. Rendering people's words through it would
-mix them with the template's control tokens for good. Here each content is replaced by a mark before rendering, so
-that afterwards it is known, character by character, what the template wrote and where each content stands.
+A chat template is a Jinja program that turns messages into the text of a prompt. In that text, a member's words cannot
+be told from the template's control tokens. So this module renders placeholders instead of contents, and returns the
+template's own text in pieces, with a slot where each content belongs.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from bot.prompting.tokenizer import read_json
 
 logger = logging.getLogger(__name__)
 
-# The template of Phi-3-mini since June 2024, written out. The first revision (April 2024) has no system branch and
-# drops the system prompt without a word; the model itself knows the role.
+# What Phi-3-mini's template has done since June 2024. The first revision (April 2024) silently drops the system prompt,
+# although the model knows the role.
 PHI3_TEMPLATE = (
     "{% for message in messages %}"
     "{{ '<|' + message['role'] + '|>\n' + message['content'] + '<|end|>\n' }}"
@@ -32,18 +32,18 @@ PHI3_TEMPLATE = (
 )
 PHI3_MARKS = frozenset({"<|system|>", "<|user|>", "<|assistant|>", "<|end|>"})
 
-# A template is somebody's program: besides Jinja's own errors it can raise those of the values that it handles.
+# A template is a program: besides Jinja's own errors, it can raise those of its operations on values.
 _RENDER_ERRORS = (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
-# A content's mark: its place in the list between two private-use characters, in white space that no template writes
-# of itself, so that a template which trims its contents is noticed.
+# A placeholder is the message's index between two private-use characters. Around it is white space that no template
+# writes itself: where it is missing in the result, the template trims contents.
 _PADDING = "\u2003"
-_MARK = re.compile("(\u2003?)\ue000(\\d+)\ue001(\u2003?)")
+_PLACEHOLDER = re.compile("(\u2003?)\ue000(\\d+)\ue001(\u2003?)")
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where a content stands in a rendered template, and whether the template trims it there."""
+    """Where a message's content belongs in a rendered template, and whether the template trims it there."""
 
     index: int
     trim_left: bool
@@ -51,12 +51,15 @@ class Slot:
 
 
 class ChatTemplate:
-    """How one model wants a conversation written.
+    """A model's chat template.
 
     Args:
-        source: the Jinja text.
-        special_tokens: names such as `bos_token` and their texts, which templates refer to.
-        control_texts: the texts of the tokenizer's added tokens; Phi-3 is told by them.
+        source: the Jinja program.
+        special_tokens: the texts of variables such as `bos_token`, which templates use.
+        control_texts: the texts of the tokenizer's added tokens, which identify Phi-3.
+
+    Attributes:
+        has_system_branch: whether the template renders a system message.
     """
 
     def __init__(self, source: str, special_tokens: Mapping[str, str], control_texts: frozenset[str]) -> None:
@@ -64,20 +67,18 @@ class ChatTemplate:
         self._special_tokens = dict(special_tokens)
         self.has_system_branch = self._renders_system_role()
         if not self.has_system_branch and control_texts >= PHI3_MARKS:
-            logger.warning("The model's chat template leaves the system prompt out; Phi-3's current one is used.")
+            logger.warning("Chat template drops the system prompt, using the current one of Phi-3")
             self._source = PHI3_TEMPLATE
             self.has_system_branch = True
         elif not self.has_system_branch:
-            logger.warning(
-                "The model's chat template has no system role; the system prompt goes before the first question."
-            )
+            logger.warning("Chat template has no system role, putting the system prompt before the first question")
 
     @classmethod
     def from_folder(cls, folder: Path, control_texts: frozenset[str]) -> ChatTemplate:
         """Read the template from a model folder: `chat_template.jinja`, else `tokenizer_config.json`.
 
         Raises:
-            ConfigurationError: the folder has no chat template, or one that cannot be rendered.
+            ConfigurationError: there is none, or it cannot be rendered.
         """
         config = read_json(folder / "tokenizer_config.json")
         source = _template_source(folder, config)
@@ -91,14 +92,14 @@ class ChatTemplate:
         return cls(source, _special_tokens(config), control_texts)
 
     def render(self, roles: Sequence[str], *, open_answer: bool) -> list[str | Slot]:
-        """Render messages of these roles around their contents.
+        """Render messages with a slot for each content.
 
         Args:
             roles: the role of each message, in order: `system`, `user` or `assistant`.
-            open_answer: end with the mark that opens the assistant's answer.
+            open_answer: end with the control token that opens the assistant's answer.
 
         Returns:
-            the template's own texts and the contents' slots, in order.
+            the template's own texts and the slots, in order.
 
         Raises:
             ConfigurationError: the template cannot be rendered.
@@ -125,7 +126,7 @@ class ChatTemplate:
         try:
             pieces = self._render(["system", "user"], open_answer=True)
         except _RENDER_ERRORS:
-            # Some templates raise on a system role; one that is broken altogether raises again at the first prompt.
+            # Some templates raise on a system role. A broken one raises again at the first prompt.
             return False
         return any(isinstance(piece, Slot) and piece.index == 0 for piece in pieces)
 
@@ -133,10 +134,10 @@ class ChatTemplate:
 def _pieces(rendered: str) -> list[str | Slot]:
     pieces: list[str | Slot] = []
     position = 0
-    for mark in _MARK.finditer(rendered):
-        pieces.append(rendered[position : mark.start()])
-        pieces.append(Slot(int(mark[2]), trim_left=not mark[1], trim_right=not mark[3]))
-        position = mark.end()
+    for placeholder in _PLACEHOLDER.finditer(rendered):
+        pieces.append(rendered[position : placeholder.start()])
+        pieces.append(Slot(int(placeholder[2]), trim_left=not placeholder[1], trim_right=not placeholder[3]))
+        position = placeholder.end()
     pieces.append(rendered[position:])
     return [piece for piece in pieces if piece != ""]
 
@@ -146,7 +147,7 @@ def _template_source(folder: Path, config: Mapping[str, Any]) -> str | None:
     if file.is_file():
         return _read_text(file)
     template = config.get("chat_template")
-    if isinstance(template, list):  # several named templates: the plain one
+    if isinstance(template, list):  # several named templates
         named = {entry["name"]: entry["template"] for entry in template}
         template = named.get("default")
     return template
@@ -160,7 +161,7 @@ def _read_text(path: Path) -> str:
 
 
 def _special_tokens(config: Mapping[str, Any]) -> dict[str, str]:
-    """`bos_token` and the like; written as a text, or as an object with the text in `content`."""
+    """Variables such as `bos_token`; each is a text, or an object with the text in `content`."""
     tokens = {}
     for name, value in config.items():
         if name.endswith("_token") and value is not None and not isinstance(value, bool):

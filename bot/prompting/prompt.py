@@ -1,8 +1,8 @@
-"""Messages to token ids, safe by construction.
+"""Turns messages into token ids, in which only the chat template can put control tokens.
 
-Control tokens come from the chat template alone. What people wrote, names and system prompt included, is encoded as
-plain text, together with the template's plain text around it, because a tokenizer merges across that border. For a
-conversation that holds no look-alikes the ids are exactly the raw tokenizer's.
+Everything that members write, including names and personas, is encoded as plain text. It is encoded together with the
+template's plain text around it, because a tokenizer merges across that border. So for messages without look-alikes of
+control tokens, the ids are exactly the raw tokenizer's.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bot.prompting.tokenizer import ControlToken, Tokenizer
 
 Role = Literal["system", "user", "assistant"]
 
-# Unicode's White_Space, which the tokenizers library means by white space; Python's `str.strip` takes more.
+# Unicode's White_Space, as in the tokenizers library. Python's `str.strip` removes more.
 _WHITE_SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _WHITE_SPACE_LEFT = re.compile(f"^[{_WHITE_SPACE}]+")
 _WHITE_SPACE_RIGHT = re.compile(f"[{_WHITE_SPACE}]+$")
@@ -30,11 +30,9 @@ class Message:
     """One message of a conversation.
 
     Attributes:
-        role: who speaks.
-        content: the text.
-        ids: for an answer, the token ids that the model generated; they go into later prompts as they are, so that
-            a prompt only ever grows and the engine's prefix cache holds.
-        tokenizer: the fingerprint of the tokenizer that the ids belong to. For any other the text is encoded again.
+        ids: of an answer: the token ids that the model generated. Later prompts contain them unchanged, because
+            encoding the text again can give other ids, for which the prefix cache holds nothing.
+        tokenizer: the fingerprint of the tokenizer that made the ids. Other tokenizers encode `content`.
     """
 
     role: Role
@@ -45,19 +43,20 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What the engine gets: token ids, and the same as one text for people to read."""
+    """Token ids for the engine, and the same as a text for people."""
 
     ids: tuple[int, ...]
     text: str
 
 
 class PromptBuilder:
-    """Writes conversations in one model's format.
+    """Builds prompts in one model's format.
 
     Args:
-        tokenizer: the model's tokenizer.
-        template: the model's chat template.
-        eos_token_ids: the end tokens that the model's configuration names.
+        eos_token_ids: the stop tokens in the model's configuration.
+
+    Attributes:
+        stop_ids: all stop tokens: those, and the control tokens around turns.
     """
 
     def __init__(self, tokenizer: Tokenizer, template: ChatTemplate, eos_token_ids: Collection[int] = ()) -> None:
@@ -66,11 +65,11 @@ class PromptBuilder:
         self._controls = {token.text: token for token in tokenizer.control_tokens}
         longest_first = sorted(self._controls, key=len, reverse=True)
         self._control_pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
-        self.stop_ids = frozenset(eos_token_ids) | self._turn_marks()
+        self.stop_ids = frozenset(eos_token_ids) | self._turn_control_ids()
 
     @classmethod
     def from_folder(cls, folder: Path, eos_token_ids: Collection[int] = ()) -> PromptBuilder:
-        """Make the builder for a model folder; only its tokenizer's files are read.
+        """Make the builder for a model folder. Reads only the tokenizer's files and the chat template.
 
         Raises:
             ConfigurationError: a file is missing or cannot be used.
@@ -81,20 +80,20 @@ class PromptBuilder:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer that the ids belong to."""
+        """The tokenizer of the prompts."""
         return self._tokenizer
 
     def answer(self, text: str, ids: Sequence[int]) -> Message:
-        """What the model answered: its text, and the ids that it generated with this builder's tokenizer."""
+        """A message with an answer that the model generated with this builder's tokenizer."""
         return Message("assistant", text, tuple(ids), self._tokenizer.fingerprint)
 
     def build(self, messages: Sequence[Message]) -> Prompt:
-        """Write a conversation, up to the mark that opens the assistant's next answer.
+        """Build a prompt that ends where the assistant's next answer begins.
 
         Raises:
-            ConfigurationError: the model's template refuses these roles in this order.
+            ConfigurationError: the chat template refuses these roles in this order.
         """
-        messages = self._with_system_in_reach(messages)
+        messages = self._with_renderable_system_prompt(messages)
         pieces = self._template.render([message.role for message in messages], open_answer=True)
         writer = _Writer(self._tokenizer)
         texts = []
@@ -115,7 +114,7 @@ class PromptBuilder:
         writer.plain(text[position:])
 
     def _write_content(self, writer: _Writer, slot: Slot, message: Message) -> str:
-        """Write a message's content where its slot stands, and return the text that it shows there."""
+        """Write a message's content in its slot, and return the text that it has there."""
         if message.ids is not None and message.tokenizer == self._tokenizer.fingerprint:
             writer.generated(message.ids)
             return message.content
@@ -124,8 +123,8 @@ class PromptBuilder:
         writer.plain(content)
         return content
 
-    def _with_system_in_reach(self, messages: Sequence[Message]) -> list[Message]:
-        """Where the template knows no system role, put the system prompt before the first question."""
+    def _with_renderable_system_prompt(self, messages: Sequence[Message]) -> list[Message]:
+        """Put the system prompt before the first question if the template has no system role."""
         messages = list(messages)
         if self._template.has_system_branch or not messages or messages[0].role != "system":
             return messages
@@ -136,8 +135,8 @@ class PromptBuilder:
                 return rest
         return [replace(system, role="user")]
 
-    def _turn_marks(self) -> frozenset[int]:
-        """The special tokens that the template writes around turns: a model that makes one has left its answer."""
+    def _turn_control_ids(self) -> frozenset[int]:
+        """The special tokens that the template writes around turns: a model that generates one has ended its answer."""
         roles = ["system", "user", "assistant", "user"]
         if not self._template.has_system_branch:
             roles.remove("system")
@@ -145,17 +144,17 @@ class PromptBuilder:
         slots = {piece.index: position for position, piece in enumerate(pieces) if isinstance(piece, Slot)}
         if len(slots) < len(roles):
             raise ConfigurationError(
-                "the model's chat template leaves messages out; choose an instruct model, or copy the template from "
+                "the model's chat template drops messages; choose an instruct model, or copy the template from "
                 "the model's page"
             )
-        # What stands before the first content may open the whole text, as <s> does; that ends no turn.
+        # A token before the first content, such as <s>, may begin the whole prompt instead of a turn.
         texts = [piece for piece in pieces[min(slots.values()) :] if isinstance(piece, str)]
         found = (self._controls[match] for text in texts for match in self._control_pattern.findall(text))
         return frozenset(token.id for token in found if token.special)
 
 
 class _Writer:
-    """Collects token ids: control tokens as they are, and the plain text between two of them in one piece."""
+    """Collects token ids. Encodes all plain text between two control tokens in one piece."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer

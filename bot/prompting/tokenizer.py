@@ -1,10 +1,9 @@
-"""Text to token ids and back, so that nobody can type a control token.
+"""Turns text into token ids and back, and never reads a control token out of a text.
 
-A tokenizer file (`tokenizer.json`) names its *added tokens*: `<|user|>`, `<|end|>`, `</s>` and so on. The model
-reads them as commands: whose turn it is, where a turn ends. The raw tokenizer turns them into their ids wherever
-they stand in a text, which lets a message on Discord end its own turn and speak as the system. So two jobs are kept
-apart here: `encode` treats a text as plain text, whatever it holds, and `control_tokens` tells the prompt builder
-which commands a chat template may give.
+A tokenizer's file (`tokenizer.json`) lists *added tokens*: `<|user|>`, `<|end|>`, `</s>` and so on. To the model they
+are commands: who speaks, where a turn ends. The raw tokenizer finds them in any text, so a message on Discord could end
+its own turn and speak as the system. Here, `encode` takes everything as plain text, and only the prompt builder writes
+`control_tokens`, where the chat template has them.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ import tokenizers
 
 from bot.errors import ConfigurationError
 
-# Listed as an ordinary token in Phi-3's file, although it ends a text like the special ones.
+# Phi-3's file does not list it as special, although it ends a text.
 END_OF_SEQUENCE = "</s>"
 
 
 @dataclass(frozen=True, slots=True)
 class ControlToken:
-    """An added token: its text, its id, and which white space beside it the tokenizer swallows."""
+    """An added token, and whether it swallows the white space on either side."""
 
     text: str
     id: int
@@ -37,18 +36,18 @@ class ControlToken:
 
 
 class Tokenizer:
-    """One model's tokenizer, read from the files in its folder.
+    """A model's tokenizer.
 
     Args:
-        definition: the parsed `tokenizer.json` (format of the Hugging Face `tokenizers` library).
+        definition: the parsed `tokenizer.json`, as the Hugging Face `tokenizers` library defines it.
 
     Attributes:
-        fingerprint: the same for the same definition only: ids mean something to the tokenizer they came from.
+        fingerprint: identifies the definition. Ids are only valid for the tokenizer that made them.
         control_tokens: the added tokens.
         control_ids: their ids.
 
     Raises:
-        ConfigurationError: the file describes a kind of tokenizer that cannot be made safe here.
+        ConfigurationError: this kind of tokenizer cannot be made safe.
     """
 
     def __init__(self, definition: Mapping[str, Any]) -> None:
@@ -68,7 +67,7 @@ class Tokenizer:
         """Read `tokenizer.json` in a model folder.
 
         Raises:
-            ConfigurationError: it is not there or cannot be read as a tokenizer.
+            ConfigurationError: it is missing or not a usable tokenizer.
         """
         path = folder / "tokenizer.json"
         definition = read_json(path)
@@ -77,15 +76,15 @@ class Tokenizer:
         except ConfigurationError as error:
             raise ConfigurationError(f"{path}: {error}") from error
         except Exception as error:
-            # `tokenizers` raises bare Exceptions for a definition that it cannot use.
+            # `tokenizers` raises bare Exceptions for invalid definitions.
             raise ConfigurationError(f"{path} is not a tokenizer: {error}; export the model again") from error
 
     def encode(self, text: str, *, at_start: bool = False) -> list[int]:
-        """Token ids of a text, all of it taken as plain text.
+        """Encode a text as plain text, even what looks like a control token.
 
         Args:
-            text: any text; what looks like a control token in it stays ordinary characters.
-            at_start: nothing stands before it in the prompt (some tokenizers put a space there).
+            text: any text.
+            at_start: whether it begins the prompt, where some tokenizers add a space.
 
         Returns:
             ids, none of which is in `control_ids`.
@@ -95,7 +94,7 @@ class Tokenizer:
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of token ids, without control tokens. Half a character at an end becomes U+FFFD."""
+        """The text of token ids, without control tokens. The bytes of incomplete characters become U+FFFD."""
         shown = [id for id in ids if id not in self._hidden_ids]
         text: str = self._full.decode(shown, skip_special_tokens=True)
         return text
@@ -112,14 +111,14 @@ def _control_token(entry: Mapping[str, Any]) -> ControlToken:
 
 
 def _without_control_tokens(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """The same tokenizer, unable to make any added token's id from text."""
+    """The same tokenizer, but unable to produce the id of an added token."""
     model = dict(definition["model"])
     if model.get("type") != "BPE":
         raise ConfigurationError(
             f"a tokenizer of type {model.get('type')} is not supported, only BPE; choose another model"
         )
     added = {entry["content"] for entry in definition.get("added_tokens") or ()}
-    # Where an added token also stands in the base vocabulary, merging its letters would give its id all the same.
+    # If the base vocabulary contains an added token too, merging its letters would still produce its id.
     model["merges"] = [merge for merge in model["merges"] if added.isdisjoint(_texts_of(merge))]
     keep = model.get("unk_token")
     model["vocab"] = {text: id for text, id in model["vocab"].items() if text not in added or text == keep}
@@ -127,13 +126,13 @@ def _without_control_tokens(definition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _texts_of(merge: str | Sequence[str]) -> tuple[str, str, str]:
-    """The two parts of a merge and what they become."""
+    """Both parts of a merge, and their concatenation."""
     left, right = merge.split(" ") if isinstance(merge, str) else merge
     return left, right, left + right
 
 
 def _without_first_space(definition: dict[str, Any]) -> dict[str, Any]:
-    """Turn off a `Metaspace` that puts a space before the first word of a text, for texts further inside."""
+    """Keep a `Metaspace` from adding a space to the text, for texts that do not begin the prompt."""
     text = json.dumps(definition.get("pre_tokenizer"))
     return {
         **definition,
@@ -145,7 +144,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object from a model folder's file.
 
     Raises:
-        ConfigurationError: the file is absent, unreadable or not a JSON object.
+        ConfigurationError: the file is missing, unreadable or not a JSON object.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))

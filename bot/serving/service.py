@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bot.answering.answer import AnswerService
 from bot.answering.queue import QuestionQueue
+from bot.answering.service import AnswerService
 from bot.conversation.conversations import Conversations
 from bot.engine.interface import EngineFacts
 from bot.engine.supervisor.supervisor import EngineSupervisor

@@ -1,1 +1,1 @@
-"""What the bot keeps in its database."""
+"""The bot's database: conversations, personas and accepted questions."""

@@ -1,4 +1,4 @@
-"""Where the database is: what DATABASE_URL may say."""
+"""Parses DATABASE_URL."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ _DIALECTS = {
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A database's address, understood.
+    """A database's parsed address.
 
     Attributes:
-        url: in the short form, without a driver's name. It may hold a password: show `str()` of the address instead.
+        url: without the driver's name. It can contain a password; to show the address, use `str()`.
     """
 
     url: URL
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Understand an address.
+        """Parse an address.
 
         Raises:
-            ConfigurationError: it is none, or of a database that the bot cannot use.
+            ConfigurationError: it is invalid, or names a kind of database that the bot cannot use.
         """
         try:
             url = make_url(text)
-        except (ArgumentError, ValueError):  # ValueError: a port that is no number
+        except (ArgumentError, ValueError):  # ValueError: the port is no number
             raise ConfigurationError(f"DATABASE_URL is not a database's address; write {_EXAMPLES}") from None
         if url.drivername not in _DIALECTS:
             raise ConfigurationError(
                 f"DATABASE_URL begins with {url.drivername}, which the bot cannot use; write {_EXAMPLES}"
             )
         if "@" in (url.host or ""):
-            # The rest of such a password would be taken for the host, and shown.
+            # SQLAlchemy takes the rest of such a password for the host, so it would be shown.
             raise ConfigurationError(
-                "DATABASE_URL holds more than one @; write one within a user's name or a password as %40"
+                "DATABASE_URL holds more than one @; write one within a user name or a password as %40"
             )
         address = cls(url.set(drivername=_DIALECTS[url.drivername]))
         if address.is_sqlite:
@@ -57,26 +57,26 @@ class Address:
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether the database is a file; else it is a PostgreSQL server's."""
+        """True for a SQLite file, False for a PostgreSQL server."""
         return self.url.drivername == "sqlite"
 
     @property
     def file(self) -> Path:
-        """A SQLite database's file."""
+        """The file of a SQLite database."""
         return Path(self.url.database or "")
 
     def __str__(self) -> str:
-        """The address as people may see it: no password, and no options, which can hold one."""
+        """The address without the password and without options, which can contain one too."""
         return self.url.set(query={}).render_as_string(hide_password=True)
 
     def _check_file(self) -> None:
         name = self.url.database
         if self.url.host:
             raise ConfigurationError(
-                "DATABASE_URL needs three slashes before a relative path of a SQLite file, and four before an "
-                "absolute one: sqlite:///data/bot.sqlite3"
+                "DATABASE_URL needs three slashes before the relative path of a SQLite file, four before an absolute "
+                "one: sqlite:///data/bot.sqlite3"
             )
         if not name or name == ":memory:" or name.startswith("file:") or self.url.query:
             raise ConfigurationError(
-                "DATABASE_URL must name a SQLite file by its path alone, as in sqlite:///data/bot.sqlite3"
+                "DATABASE_URL must name a SQLite file by its path alone, like sqlite:///data/bot.sqlite3"
             )

@@ -24,8 +24,8 @@ from bot.storage.rows import (
     first_row,
     insert_once,
     is_conversation,
-    open_conversation,
     row_of,
+    touch_conversation,
     turn_of,
 )
 from bot.storage.tables import AcceptedQuestion, Conversation, Persona, Reply, SeenMessage, Turn
@@ -34,12 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class DatabaseConversationStore:
-    """Implements `bot.conversation.store.ConversationStore`.
-
-    Args:
-        journal: what all changes go through.
-        database: the open database.
-    """
+    """Implements `bot.conversation.store.ConversationStore`."""
 
     def __init__(self, journal: Journal, database: Database) -> None:
         self._journal = journal
@@ -47,17 +42,17 @@ class DatabaseConversationStore:
 
     @property
     def behind(self) -> bool:
-        """Whether something that was written is not kept yet."""
+        """Whether a write is not committed yet."""
         return self._journal.behind > 0
 
     async def head(self, key: ConversationKey) -> ConversationHead | None:
-        """Where a conversation stands; None if nothing was ever asked in it."""
+        """The head of a conversation; None if it has no questions yet."""
         query = select(Conversation.tip_id, Conversation.resets).where(*is_conversation(key))
         row = await self._journal.read(lambda connection: first_row(connection, query))
         return None if row is None else ConversationHead(row.tip_id, row.resets)
 
     async def branch(self, tip_id: int) -> Sequence[CoreTurn]:
-        """What the model saw when it answered a turn, and that turn at the end; the oldest first."""
+        """The turns that the model saw when it answered a turn, and that turn; the oldest first."""
         columns = Turn.id, Turn.parent_id, Turn.first_id, Turn.channel_id, Turn.memory_person_id
         tip = select(*columns, false().label("foreign"), literal(0).label("steps"))
         path = tip.where(Turn.id == tip_id).cte("path", recursive=True)
@@ -77,7 +72,7 @@ class DatabaseConversationStore:
             ).where(
                 parent.id == path.c.parent_id,
                 path.c.id != path.c.first_id,
-                # Of what a thread grew from, one turn is seen.
+                # A thread sees one turn of the conversation that it was started from.
                 path.c.foreign == false(),
             )
         )
@@ -85,7 +80,7 @@ class DatabaseConversationStore:
         return [turn_of(row) for row in await self._journal.read(lambda connection: all_rows(connection, query))]
 
     async def turn_of(self, message_id: int) -> int | None:
-        """The turn that a message asked or answered, whatever conversation it is in."""
+        """The turn that a message belongs to, in any conversation."""
         asked = select(Turn.id).where(Turn.id == message_id, Turn.erased == false())
         answered = (
             select(Turn.id)
@@ -96,13 +91,13 @@ class DatabaseConversationStore:
         return None if row is None else int(row[0])
 
     async def recent(self, count: int) -> Sequence[ConversationKey]:
-        """The conversations used last, the latest first."""
+        """The most recently used conversations, the latest first."""
         query = select(Conversation.channel_id, Conversation.person_id).order_by(Conversation.used_id.desc())
         rows = await self._journal.read(lambda connection: all_rows(connection, query.limit(count)))
         return [ConversationKey(row.channel_id, row.person_id) for row in rows]
 
     async def personas(self, scopes: Sequence[int]) -> Mapping[int, str]:
-        """The personas of those of these scopes that have one."""
+        """The personas of these scopes, without scopes that have none."""
         query = select(Persona.place_id, Persona.text).where(Persona.place_id.in_(scopes))
         rows = await self._journal.read(lambda connection: all_rows(connection, query))
         return {row.place_id: row.text for row in rows}
@@ -110,16 +105,16 @@ class DatabaseConversationStore:
     async def remember(
         self, question_id: int, outcome: Outcome, turn: CoreTurn | None, *, as_tip: bool, past_known: bool
     ) -> None:
-        """Keep how a question ended; see `ConversationStore`."""
+        """Store how a question ended; see `ConversationStore`."""
 
         async def change(connection: AsyncConnection) -> None:
             if turn is not None:
-                kept = turn if past_known else await _after_stored_past(connection, turn)
-                await insert_once(connection, Turn, row_of(kept))
+                stored = turn if past_known else await _after_stored_past(connection, turn)
+                await insert_once(connection, Turn, row_of(stored))
                 if as_tip:
-                    await open_conversation(connection, kept.key, question_id)
-                    is_here = is_conversation(kept.key)
-                    await connection.execute(update(Conversation).where(*is_here).values(tip_id=kept.id))
+                    await touch_conversation(connection, stored.key, question_id)
+                    in_conversation = is_conversation(stored.key)
+                    await connection.execute(update(Conversation).where(*in_conversation).values(tip_id=stored.id))
             await connection.execute(
                 update(AcceptedQuestion)
                 .where(AcceptedQuestion.message_id == question_id)
@@ -133,7 +128,7 @@ class DatabaseConversationStore:
         await self._journal.write(change)
 
     async def edit(self, message_id: int, text: str, file_ids: Collection[int]) -> None:
-        """Change a question, or a quote, to what its message says now."""
+        """Update the question or the quotes that a message is to its new text."""
 
         async def change(connection: AsyncConnection) -> None:
             row = await first_row(connection, select(Turn.files).where(Turn.id == message_id, Turn.erased == false()))
@@ -146,7 +141,7 @@ class DatabaseConversationStore:
             await self._journal.write(change)
 
     async def erase(self, message_ids: Collection[int]) -> None:
-        """Forget the turns that these messages asked or answered, and what was quoted from them."""
+        """Forget the turns of these messages, and quotes of them."""
 
         async def change(connection: AsyncConnection) -> None:
             answered = select(Reply.question_id).where(Reply.message_id.in_(message_ids))
@@ -175,7 +170,7 @@ class DatabaseConversationStore:
         await self._journal.write(change)
 
     async def forget(self, person_id: int, channel_id: int | None) -> ForgottenCount | None:
-        """Forget everything that a person wrote, in one channel or everywhere; None if it will be done later."""
+        """Forget everything that a member wrote, in one channel or everywhere; None if that happens later."""
         forgotten: list[ForgottenCount] = []
 
         async def change(connection: AsyncConnection) -> None:
@@ -198,7 +193,7 @@ class DatabaseConversationStore:
         return forgotten[0]
 
     async def forget_before(self, message_id: int) -> None:
-        """Forget what was asked before a message."""
+        """Forget the turns and quotes that are older than a message."""
 
         async def change(connection: AsyncConnection) -> None:
             await connection.execute(delete(Reply).where(Reply.question_id < message_id))
@@ -212,11 +207,11 @@ class DatabaseConversationStore:
         await self._purge_leftovers()
 
     async def reset(self, key: ConversationKey, at_id: int) -> None:
-        """Start a conversation afresh: the next question continues nothing."""
+        """Start a conversation over: the next question continues nothing."""
 
         async def change(connection: AsyncConnection) -> None:
-            await open_conversation(connection, key, at_id)
-            # Done twice, with nothing said in between, it counts once.
+            await touch_conversation(connection, key, at_id)
+            # Idempotent, as the journal requires: a second time in a row does not count.
             is_open = or_(Conversation.tip_id.is_not(None), Conversation.resets == 0)
             values = {"tip_id": None, "resets": Conversation.resets + 1}
             await connection.execute(update(Conversation).where(*is_conversation(key), is_open).values(**values))
@@ -238,12 +233,12 @@ class DatabaseConversationStore:
         try:
             await self._database.purge_leftovers()
         except DatabaseOutageError as error:
-            logger.warning("What was forgotten leaves the database's log a little later: %s", error)
+            logger.warning("Forgotten text stays in the database's log for now reason=%s", error)
 
     async def _concerns(self, message_ids: Collection[int]) -> bool:
-        """Whether anything is kept of these messages. Most messages on Discord have nothing to do with the bot."""
+        """Whether the database has anything of these messages. It has nothing of most messages on Discord."""
         if self._journal.outage is not None:
-            return True  # what is to be kept of them may not be there yet
+            return True  # their rows may be waiting in the journal
         queries = (
             select(Turn.id).where(or_(Turn.id.in_(message_ids), Turn.quote_message_id.in_(message_ids))),
             select(Reply.message_id).where(Reply.message_id.in_(message_ids)),
@@ -257,7 +252,7 @@ class DatabaseConversationStore:
 
 
 async def _after_stored_past(connection: AsyncConnection, turn: CoreTurn) -> CoreTurn:
-    """The turn after what is stored, which could not be read when it was answered."""
+    """The turn with the stored tip as its parent: that could not be read when the turn was answered."""
     query = select(Turn.id, Turn.first_id, Turn.depth)
     if turn.parent_id is not None:
         query = query.where(Turn.id == turn.parent_id)

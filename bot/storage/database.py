@@ -1,4 +1,4 @@
-"""The database: a SQLite file, or a PostgreSQL server's."""
+"""Transactions on the database, which is a SQLite file or on a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ class Database:
         self._engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
         if self._is_sqlite:
-            # A lock that is only asked for at the first write, after a read, is refused at once instead of waited for.
+            # SQLite waits for the write lock here; requested at the first write after a read, it is refused at once.
             self._writing = engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
             self._reading = engine
         else:
             self._writing = engine
-            # One reading sees one state, as it does in SQLite.
+            # A transaction that reads sees one state, as it does in SQLite.
             self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @classmethod
     async def open(
         cls, url: str, *, lock_seconds: float = _LOCK_SECONDS, server_seconds: float = _SERVER_SECONDS
     ) -> Database:
-        """Open a database and bring its tables up to date. A SQLite file and its folder are made where missing.
+        """Open a database and migrate its tables. Creates a missing SQLite file and its folder.
 
         Args:
             url: `sqlite:///path` or `postgresql://user:password@host/database`.
-            lock_seconds: how long somebody else's lock on a SQLite file is waited for.
-            server_seconds: how long an answer of a PostgreSQL server is waited for.
+            lock_seconds: time limit for another program's lock on a SQLite file.
+            server_seconds: time limit for each answer of a PostgreSQL server.
 
         Raises:
-            ConfigurationError: the database cannot be used as it is.
+            ConfigurationError: the operator must change something first.
         """
         address = Address.parse(url)
         if address.is_sqlite:
@@ -57,25 +57,25 @@ class Database:
             engine = postgresql_engine(address, server_seconds)
         database = cls(engine)
         try:
-            await database._bring_up_to_date(address)
+            await database._migrate(address)
         except BaseException:
             await database.close()
             raise
         return database
 
     async def close(self) -> None:
-        """Close all connections. Nothing may use the database any more."""
+        """Close all connections. Do not use the database afterwards."""
         await self._engine.dispose()
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that may write: committed at the end of the block, rolled back if the block raises.
+        """A transaction that writes: committed at the end of the block, rolled back if the block raises.
 
-        In SQLite there is one such transaction at a time; it waits for its turn at the start.
+        SQLite runs one at a time; the others wait at their start.
 
         Raises:
-            DatabaseOutageError: in the block or at its end. What the block did may be committed all the same if the
-                connection was lost during the commit.
+            DatabaseOutageError: in the block or at its end. If the connection broke during the commit, the block may
+                be committed nevertheless.
         """
         async with self._connection(self._writing) as connection:
             yield connection
@@ -83,7 +83,7 @@ class Database:
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that reads, and sees one state of the database. What it writes is not kept.
+        """A transaction that reads and sees one state of the database. Its writes are rolled back.
 
         Raises:
             DatabaseOutageError: in the block.
@@ -92,12 +92,12 @@ class Database:
             yield connection
 
     async def purge_leftovers(self) -> None:
-        """Take deleted text out of SQLite's write-ahead log too, where it may stand until the log is begun anew.
+        """Remove deleted text from SQLite's write-ahead log, where it stays until the log is truncated.
 
-        A PostgreSQL server does that by itself, in its own time (VACUUM).
+        A PostgreSQL server removes deleted text by itself (VACUUM).
 
         Raises:
-            DatabaseOutageError: somebody reads from the log just now, or writes; try again later.
+            DatabaseOutageError: the log is in use; try again later.
         """
         if not self._is_sqlite:
             return
@@ -115,22 +115,22 @@ class Database:
                     yield connection
                 except Exception as error:
                     if outage_in(error) is not None:
-                        # Used again, a file that was opened for reading alone would stay so even when it may be
-                        # written again; and a rollback on a line that has gone silent would wait in vain once more.
+                        # SQLite keeps a file that it could only open for reading read-only, even once it may write
+                        # again; and a rollback would wait for a silent server until the time limit once more.
                         await connection.invalidate()
                     raise
         except Exception as error:
-            line = outage_in(error)
-            if line is None:
+            reason = outage_in(error)
+            if reason is None:
                 raise
-            raise DatabaseOutageError(line) from error
+            raise DatabaseOutageError(reason) from error
 
-    async def _bring_up_to_date(self, address: Address) -> None:
+    async def _migrate(self, address: Address) -> None:
         try:
             async with self.begin() as connection:
                 await connection.run_sync(migrations.upgrade)
         except (migrations.UnknownRevisionError, DatabaseOutageError, DBAPIError) as error:
-            line = why_not_opened(error, address)
-            if line is None:
+            message = why_not_opened(error, address)
+            if message is None:
                 raise
-            raise ConfigurationError(line) from error
+            raise ConfigurationError(message) from error

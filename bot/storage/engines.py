@@ -1,4 +1,4 @@
-"""Makes SQLAlchemy's engine for either database."""
+"""SQLAlchemy engines for SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from bot.errors import ConfigurationError
 from bot.storage.address import Address
 
 BEGIN = "sqlite_begin"
-"""The execution option that says with which statement a transaction of SQLite begins; None for none at all."""
+"""Execution option: the statement that begins a SQLite transaction, or None to begin none."""
 
 _POSTGRESQL_CONNECTIONS = 4
 _PRAGMAS = (
-    "PRAGMA journal_mode = WAL",  # reading and writing do not wait for one another
-    "PRAGMA synchronous = FULL",  # what is committed outlasts a power cut
-    "PRAGMA secure_delete = ON",  # what is deleted does not stay in the file
+    "PRAGMA journal_mode = WAL",  # readers and the writer do not block each other
+    "PRAGMA synchronous = FULL",  # commits survive a power cut
+    "PRAGMA secure_delete = ON",  # deleted text is overwritten
 )
 
 
 def sqlite_engine(address: Address, lock_seconds: float) -> AsyncEngine:
-    """An engine for a file, which is made with its folder.
+    """An engine for a SQLite file. Creates the file and its folder.
 
     Args:
-        address: a SQLite database's.
-        lock_seconds: how long somebody else's lock is waited for.
+        address: of the file.
+        lock_seconds: time limit for another connection's lock.
 
     Raises:
-        ConfigurationError: they cannot be made.
+        ConfigurationError: the file or folder cannot be created.
     """
     try:
         address.file.parent.mkdir(parents=True, exist_ok=True)
@@ -41,10 +41,10 @@ def sqlite_engine(address: Address, lock_seconds: float) -> AsyncEngine:
             address.file.touch()
     except OSError as error:
         raise ConfigurationError(
-            f"the file {address.file} for the database cannot be made ({error.strerror}); "
+            f"the file {address.file} for the database cannot be created ({error.strerror}); "
             "set DATABASE_URL to a file in a folder that the bot may write to"
         ) from error
-    # A file that disappears under the running bot must be missed, and not begun anew without its tables.
+    # If the file disappears while the bot runs, SQLite must report that instead of creating an empty one.
     existing = address.url.set(database=address.file.resolve().as_uri(), query={"uri": "true", "mode": "rw"})
     engine = create_async_engine(
         existing.set(drivername="sqlite+aiosqlite"),
@@ -58,11 +58,11 @@ def sqlite_engine(address: Address, lock_seconds: float) -> AsyncEngine:
 
 
 def postgresql_engine(address: Address, server_seconds: float) -> AsyncEngine:
-    """An engine for a server's database.
+    """An engine for a database on a PostgreSQL server.
 
     Args:
-        address: a PostgreSQL database's.
-        server_seconds: how long an answer of the server is waited for.
+        address: of the database.
+        server_seconds: time limit for each answer of the server.
 
     Raises:
         ConfigurationError: asyncpg is not installed.
@@ -77,12 +77,12 @@ def postgresql_engine(address: Address, server_seconds: float) -> AsyncEngine:
     dsn = address.url.render_as_string(hide_password=False)
 
     async def connect() -> Any:
-        # asyncpg itself reads the address, so that options such as sslmode mean what PostgreSQL's own tools mean.
+        # asyncpg parses the address, so that options such as sslmode work as in PostgreSQL's own tools.
         try:
             return await asyncpg.connect(dsn, timeout=server_seconds, command_timeout=server_seconds)
         except ValueError as error:
             raise ConfigurationError(
-                f"an option after the ? in DATABASE_URL, for {address}, is none that PostgreSQL knows; take it out"
+                f"PostgreSQL does not know an option after the ? in DATABASE_URL, for {address}; take it out"
             ) from error
 
     return create_async_engine(
@@ -102,7 +102,7 @@ def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         for pragma in _PRAGMAS:
             cursor.execute(pragma)
     except Exception:
-        # Nobody else closes a connection that was not finished.
+        # SQLAlchemy does not close a connection whose "connect" listener failed.
         connection.close()
         raise
     cursor.close()

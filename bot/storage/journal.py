@@ -1,4 +1,4 @@
-"""Writes everything into the database, in order, and keeps it in memory while the database is in outage."""
+"""Ordered writes to the database, which wait in memory during an outage."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _RETRY_SECONDS = (1.0, 30.0)
 
 @dataclass(slots=True, eq=False)
 class _Pending:
-    """A change that is to be committed.
+    """A change that is not committed yet.
 
     Attributes:
-        settled: done when nobody need wait any longer: it is committed, can never be, or is kept until it can.
-        error: why it can never be committed.
+        settled: set when its writer need not wait any longer: it is committed, refused, or waits for an outage to end.
+        error: why the database will never accept it.
     """
 
     change: Change
@@ -37,56 +37,57 @@ class _Pending:
 
 
 class Journal:
-    """The one way into the database. Made inside a running event loop; `close` it before the database.
+    """The only way to write to the database. Create it in a running event loop; `close` it before the database.
 
-    Each change is a transaction of its own, and one is committed after the other, in the order of the calls. A change
-    may be tried again after its transaction was committed, when the connection is lost during the commit: changes
-    must be such that doing one twice, with nothing in between, is the same as doing it once.
+    Each change is a transaction of its own. They are committed one after the other, in the order of the calls. If the
+    connection breaks during a commit, the change runs again although it may be committed already: running a change
+    twice in a row must have the effect of running it once.
 
-    While the database is in trouble, changes wait in memory, and are lost if the process ends.
+    During an outage, changes wait in memory; they are lost if the process ends. The first of them is retried with
+    exponential back-off until it succeeds, and holds up all others.
 
     Args:
         database: where to write.
-        on_trouble: called in the event loop with a line when trouble begins, and with None when it is over and
-            everything is made up for.
-        retry_seconds: the first pause before trying again, and the longest; each is twice the one before.
+        on_outage: called in the event loop with the reason when an outage begins, and with None when it is over and
+            everything is written.
+        retry_seconds: the first and the longest pause before a retry; each is twice the one before.
     """
 
     def __init__(
         self,
         database: Database,
-        on_trouble: Callable[[str | None], None],
+        on_outage: Callable[[str | None], None],
         retry_seconds: tuple[float, float] = _RETRY_SECONDS,
     ) -> None:
         self._database = database
-        self._on_trouble = on_trouble
+        self._on_outage = on_outage
         self._first_pause, self._longest_pause = retry_seconds
         self._pause = self._first_pause
         self._changes: deque[_Pending] = deque()
-        self._something_to_do = asyncio.Event()
+        self._wake_up = asyncio.Event()
         self._closing = asyncio.Event()
         self._outage: str | None = None
-        self._made_up_for = 0
+        self._committed_since_outage = 0
         self._task = asyncio.create_task(self._run())
 
     @property
     def outage(self) -> str | None:
-        """Why the database lags behind memory, in one line; None while all is well."""
+        """Why the database cannot be written, in one line; None while it can."""
         return self._outage
 
     @property
     def behind(self) -> int:
-        """How many changes are not committed yet."""
+        """The number of changes that are not committed yet."""
         return len(self._changes)
 
     async def write(self, change: Change) -> None:
-        """Commit a change. In trouble it is kept in memory and this returns at once, or as soon as trouble shows.
+        """Commit a change; during an outage, return without waiting for that.
 
-        It is committed even if the caller is cancelled.
+        The change is committed even if the caller is cancelled.
 
         Raises:
-            Exception: what `change` or the database raised, if it can never be committed; it is dropped then. Not once
-                it was kept.
+            Exception: what `change` or the database raised, if it is no outage. The change is dropped. After an
+                outage that is only logged.
         """
         pending = self._add(change)
         if self._outage is None:
@@ -95,11 +96,11 @@ class Journal:
             raise pending.error
 
     def note(self, change: Change) -> None:
-        """The same without waiting; a change that can never be committed is only logged."""
+        """Commit a change later, without waiting. Errors are only logged."""
         self._add(change)
 
     async def read(self, query: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
-        """Read what all changes before this call have made; in trouble, what there is.
+        """Read the result of all changes before this call; during an outage, of those that are committed.
 
         Raises:
             DatabaseOutageError: the database cannot be read now.
@@ -110,16 +111,16 @@ class Journal:
             return await query(connection)
 
     async def close(self, time_limit_seconds: float) -> None:
-        """Commit what can be committed within the limit, and end. May be called twice."""
+        """Commit what is possible within the limit, and stop. Safe to call twice."""
         self._closing.set()
-        self._something_to_do.set()
+        self._wake_up.set()
         await asyncio.wait([self._task], timeout=time_limit_seconds)
         if self._task.cancel():
             await asyncio.wait([self._task])
             logger.error(
-                "The database could not be written before the end (%s); changes that are lost: %d.",
-                self._outage or "it took too long",
+                "Database not written before shutdown lost_changes=%d reason=%s",
                 self.behind,
+                self._outage or "too slow",
             )
             for pending in self._changes:
                 pending.settled.set()
@@ -129,7 +130,7 @@ class Journal:
             raise RuntimeError("the journal is closed")
         pending = _Pending(change)
         self._changes.append(pending)
-        self._something_to_do.set()
+        self._wake_up.set()
         return pending
 
     async def _run(self) -> None:
@@ -137,8 +138,8 @@ class Journal:
             if self._changes:
                 await self._commit_first()
             else:
-                self._something_to_do.clear()
-                await self._something_to_do.wait()
+                self._wake_up.clear()
+                await self._wake_up.wait()
 
     async def _commit_first(self) -> None:
         pending = self._changes[0]
@@ -146,49 +147,50 @@ class Journal:
             async with self._database.begin() as connection:
                 await pending.change(connection)
         except DatabaseOutageError as error:
-            self._enter_trouble(str(error))
-            await self._wait_to_try_again()
+            self._begin_outage(str(error))
+            await self._back_off()
             return
         except Exception as error:
-            logger.exception("A change can never be written into the database, and is dropped.")
+            logger.exception("Change dropped, the database refused it")
             pending.error = error
         else:
-            self._made_up_for += 1
+            self._committed_since_outage += 1
         self._pause = self._first_pause
         self._changes.popleft()
         if not self._changes:
-            self._leave_trouble()
+            self._end_outage()
         pending.settled.set()
 
-    async def _wait_to_try_again(self) -> None:
+    async def _back_off(self) -> None:
         if self._closing.is_set():
             await asyncio.sleep(self._first_pause)
             return
         with suppress(TimeoutError):
+            # Retry libraries sleep through a `close`.
             async with asyncio.timeout(self._pause):
                 await self._closing.wait()
         self._pause = min(2 * self._pause, self._longest_pause)
 
-    def _enter_trouble(self, line: str) -> None:
+    def _begin_outage(self, reason: str) -> None:
         for pending in self._changes:
             pending.settled.set()
         if self._outage is not None:
             return
-        self._outage = line
-        self._made_up_for = 0
-        logger.error("The database cannot be written (%s); the bot goes on from memory and tries again.", line)
-        self._tell(line)
+        self._outage = reason
+        self._committed_since_outage = 0
+        logger.error("Database cannot be written, continuing from memory reason=%s", reason)
+        self._report(reason)
 
-    def _leave_trouble(self) -> None:
+    def _end_outage(self) -> None:
         if self._outage is None:
             return
         self._outage = None
-        logger.warning("The database can be written again; changes made up for: %d.", self._made_up_for)
-        self._tell(None)
+        logger.warning("Database can be written again changes=%d", self._committed_since_outage)
+        self._report(None)
 
-    def _tell(self, line: str | None) -> None:
+    def _report(self, reason: str | None) -> None:
         try:
-            self._on_trouble(line)
+            self._on_outage(reason)
         except Exception:
-            # Whoever fails to hear of it must not stop the writing of everything else.
-            logger.exception("A trouble of the database could not be told.")
+            # A listener's fault must not stop all writing.
+            logger.exception("Outage listener failed")

@@ -1,4 +1,4 @@
-"""Says why a database cannot be opened, and what to do about it."""
+"""Error messages for a database that cannot be opened."""
 
 from __future__ import annotations
 
@@ -8,40 +8,39 @@ from bot.storage.migrations import UnknownRevisionError
 from bot.storage.outage import error_code, reason_of
 
 _WAYS_OUT = {
-    "SQLITE_BUSY": "another program is using it: end that one, or set DATABASE_URL to another file",
+    "SQLITE_BUSY": "another program is using it: stop that one, or set DATABASE_URL to another file",
     "SQLITE_CANTOPEN": "let the bot write to the file and its folder, or set DATABASE_URL to another file",
-    "SQLITE_CORRUPT": "put a sound copy in its place, or move it away to begin with an empty one",
+    "SQLITE_CORRUPT": "replace it with an intact copy, or move it away to start with an empty one",
     "SQLITE_FULL": "make room on the disk",
-    "SQLITE_NOTADB": "set DATABASE_URL to another file, or put a sound copy in this one's place",
+    "SQLITE_NOTADB": "set DATABASE_URL to another file, or replace this one with an intact copy",
     "SQLITE_READONLY": "let the bot write to the file and its folder, or set DATABASE_URL to another file",
-    "SQLITE_ERROR": "set DATABASE_URL to a file of the bot's own",
+    "SQLITE_ERROR": "set DATABASE_URL to a file that only the bot uses",
     "28": "check the user and the password in DATABASE_URL",
-    "3D": "make it with createdb, or name another in DATABASE_URL",
-    "3F": "make the schema, or give the bot a database of its own",
+    "3D": "create it with createdb, or name another in DATABASE_URL",
+    "3F": "create the schema, or give the bot a database of its own",
     "42501": "let the user create tables in it: GRANT CREATE ON SCHEMA public TO the user",
     "42P07": "give the bot a database of its own",
     "42704": "take the option that is behind its ? out of DATABASE_URL",
     "53100": "make room on the server's disk",
 }
-"""What to do about an error, by the beginning of its code. Errors that are neither here nor trouble are faults of the
-program."""
+"""What the operator can do, by the prefix of the error code. An error that is neither here nor an outage is a bug."""
 
 
 def why_not_opened(error: Exception, address: Address) -> str | None:
-    """One line for the person who runs the bot, or None where the error is a fault of the program.
+    """One line for the operator: the cause and what to do. None if the error is a bug.
 
     Args:
-        error: what was raised while the database was being opened.
-        address: of the database.
+        error: raised while opening the database.
+        address: where it is.
     """
     if isinstance(error, UnknownRevisionError):
         return (
-            f"the database {address} was made by a newer version of the bot, or by another program (its version is "
-            f"{error}); install the newest bot, or give DATABASE_URL another database"
+            f"the database {address} belongs to a newer version of the bot or to another program (its version is "
+            f"{error}); install the newest bot, or set DATABASE_URL to another database"
         )
-    is_trouble = isinstance(error, DatabaseOutageError)
-    code = error_code((error.__cause__ or error) if is_trouble else error)
-    way_out = next((way for beginning, way in _WAYS_OUT.items() if code.startswith(beginning)), None)
-    if way_out is None and is_trouble:
-        way_out = "check the disk" if address.is_sqlite else "check that the server runs, and that this is its address"
+    is_outage = isinstance(error, DatabaseOutageError)
+    code = error_code((error.__cause__ or error) if is_outage else error)
+    way_out = next((way for prefix, way in _WAYS_OUT.items() if code.startswith(prefix)), None)
+    if way_out is None and is_outage:
+        way_out = "check the disk" if address.is_sqlite else "check that the server runs at this address"
     return way_out and f"the database {address} cannot be opened ({reason_of(error)}); {way_out}"

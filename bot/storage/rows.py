@@ -1,4 +1,4 @@
-"""Between the core's turns and the database's rows."""
+"""Converts turns to rows and back, and runs the statements that several stores need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.conversation.turn import Turn as CoreTurn
 from bot.prompting.prompt import Message
 from bot.storage.tables import Conversation, Table
 
-# What is left of an erased turn is its place in the tree.
+# An erased turn keeps only its place in the tree.
 ERASED_QUOTE = dict[str, Any](quote_message_id=None, quote_author_id=None, quote_author_name=None, quote_text=None)
 ERASED_TURN = dict[str, Any](
     erased=True, author_id=None, author_name=None, text="", files=[], answer="", answer_ids=None, **ERASED_QUOTE
@@ -23,7 +23,7 @@ ERASED_TURN = dict[str, Any](
 
 
 def table_of(row: type[Table]) -> SqlTable:
-    """The table that a class describes."""
+    """The SQL table of a mapped class."""
     assert isinstance(row.__table__, SqlTable)
     return row.__table__
 
@@ -31,8 +31,8 @@ def table_of(row: type[Table]) -> SqlTable:
 async def insert_once(
     connection: AsyncConnection, row: type[Table], values: Mapping[str, Any], update: Collection[str] = ()
 ) -> None:
-    """Insert a row; where its key is there already, change these columns of it only."""
-    # The two databases have the same clause, but SQLAlchemy has a class for each.
+    """Insert a row. If its key exists, only update these columns of the existing row."""
+    # Both databases have ON CONFLICT, but SQLAlchemy has a class for each.
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     table = table_of(row)
     statement = insert(table).values(**values)
@@ -45,12 +45,12 @@ async def insert_once(
 
 
 def is_conversation(key: ConversationKey) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """The condition for a conversation's row."""
+    """The WHERE clauses for a conversation's row."""
     return Conversation.channel_id == key.channel_id, Conversation.person_id == key.person_id
 
 
-async def open_conversation(connection: AsyncConnection, key: ConversationKey, used_id: int) -> None:
-    """Make a conversation's row if there is none, and note by which message it was used."""
+async def touch_conversation(connection: AsyncConnection, key: ConversationKey, used_id: int) -> None:
+    """Create a conversation's row if it has none, and set its latest message."""
     row = {
         "channel_id": key.channel_id,
         "person_id": key.person_id,
@@ -63,18 +63,18 @@ async def open_conversation(connection: AsyncConnection, key: ConversationKey, u
 
 
 async def first_row(connection: AsyncConnection, query: Executable) -> Row[Any] | None:
-    """The first row that a query finds."""
+    """The first row of a query's result."""
     return (await connection.execute(query)).first()
 
 
 async def all_rows(connection: AsyncConnection, query: Executable) -> Sequence[Row[Any]]:
-    """All rows that a query finds."""
+    """All rows of a query's result."""
     return (await connection.execute(query)).all()
 
 
 def row_of(turn: CoreTurn) -> dict[str, Any]:
-    """A turn as a row of `Turn`."""
-    place = {
+    """The row of a turn."""
+    position = {
         "id": turn.id,
         "channel_id": turn.key.channel_id,
         "memory_person_id": turn.key.person_id,
@@ -84,7 +84,7 @@ def row_of(turn: CoreTurn) -> dict[str, Any]:
     }
     asked, answer = turn.asked, turn.answer
     if asked is None or answer is None:
-        return place | ERASED_TURN
+        return position | ERASED_TURN
     quote = (
         ERASED_QUOTE
         if asked.quote is None
@@ -96,7 +96,7 @@ def row_of(turn: CoreTurn) -> dict[str, Any]:
         }
     )
     return (
-        place
+        position
         | quote
         | {
             "erased": False,
@@ -112,19 +112,19 @@ def row_of(turn: CoreTurn) -> dict[str, Any]:
 
 
 def turn_of(row: Any) -> CoreTurn:
-    """A row of `Turn` as a turn."""
+    """The turn in a row."""
     return CoreTurn(
         id=row.id,
         key=ConversationKey(row.channel_id, row.memory_person_id),
         parent_id=row.parent_id,
         first_id=row.first_id,
         depth=row.depth,
-        asked=None if row.erased else _asked_of(row),
+        asked=None if row.erased else _user_message_of(row),
         answer=None if row.erased else Message("assistant", row.answer, row.answer_ids, row.tokenizer),
     )
 
 
-def _asked_of(row: Any) -> UserMessage:
+def _user_message_of(row: Any) -> UserMessage:
     quote = None
     if row.quote_message_id is not None:
         quote = Quote(row.quote_message_id, row.quote_author_id, row.quote_author_name, row.quote_text)

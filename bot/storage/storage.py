@@ -1,4 +1,4 @@
-"""The open database with everything that reads and writes it."""
+"""The open database and the stores over it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from bot.storage.database import Database
 from bot.storage.journal import Journal
 from bot.storage.work_store import DatabaseWorkStore
 
-_LAST_WRITES_SECONDS = 5.0
+_CLOSE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """What the bot keeps. Use `Storage.open`.
+    """The bot's database. Use `Storage.open`.
 
     Attributes:
-        conversations: what was said, and personas.
-        work: what was accepted and is not finished.
+        conversations: conversations and personas.
+        work: accepted questions that are not delivered yet.
     """
 
     conversations: DatabaseConversationStore
@@ -28,26 +28,26 @@ class Storage:
     _database: Database
 
     @classmethod
-    async def open(cls, url: str, on_trouble: Callable[[str | None], None]) -> Storage:
+    async def open(cls, url: str, on_outage: Callable[[str | None], None]) -> Storage:
         """Open the database.
 
         Args:
-            url: where it is; see `Database.open`.
-            on_trouble: called with a line when it cannot be written, and with None when it can again.
+            url: as `Database.open` takes it.
+            on_outage: called with the reason when the database cannot be written, and with None when it can again.
 
         Raises:
-            ConfigurationError: it cannot be used as it is.
+            ConfigurationError: the operator must change something first.
         """
         database = await Database.open(url)
-        journal = Journal(database, on_trouble)
+        journal = Journal(database, on_outage)
         return cls(DatabaseConversationStore(journal, database), DatabaseWorkStore(journal), journal, database)
 
     @property
     def outage(self) -> str | None:
-        """Why the database lags behind memory, in one line; None while all is well."""
+        """Why the database cannot be written, in one line; None while it can."""
         return self._journal.outage
 
     async def close(self) -> None:
-        """Write what waits, and close the database."""
-        await self._journal.close(_LAST_WRITES_SECONDS)
+        """Write what is pending, and close the database."""
+        await self._journal.close(_CLOSE_SECONDS)
         await self._database.close()

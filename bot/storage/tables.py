@@ -1,8 +1,8 @@
 """The database's tables.
 
-Ids of messages, channels, servers and people are Discord's own, which are unique everywhere and grow with time
+Ids of messages, channels, guilds and members are Discord's own: unique everywhere, and they grow with time
 (https://discord.com/developers/docs/reference#snowflakes). A turn has the id of the message that asked. Turns form a
-tree: each knows the turn that it continues, so that a reply to an older answer begins another line.
+tree: each knows its parent, so that a reply to an older answer starts a new branch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sqlalchemy.types import TypeDecorator
 
 
 class AnyText(TypeDecorator[str]):
-    """Text in which what no database takes (NUL, half a surrogate pair) is replaced."""
+    """Text without the characters that databases refuse: NUL and lone surrogates are replaced."""
 
     impl = Text
     cache_ok = True
@@ -29,7 +29,7 @@ class AnyText(TypeDecorator[str]):
 
 
 class TokenIds(TypeDecorator[tuple[int, ...]]):
-    """Token ids, as little-endian 32-bit numbers."""
+    """Token ids as little-endian 32-bit numbers."""
 
     impl = LargeBinary
     cache_ok = True
@@ -50,24 +50,24 @@ def _little_endian(ids: array.array[int]) -> array.array[int]:
 
 
 class Table(DeclarativeBase):
-    """What all tables share."""
+    """Base of all tables."""
 
     metadata = MetaData(
-        # Names that do not depend on the database, so that a migration can change what they name.
+        # The same names in both databases, so that a migration can refer to them.
         naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
     )
     type_annotation_map = {int: BigInteger, str: AnyText, list[Any]: JSON, tuple[int, ...]: TokenIds}  # noqa: RUF012
 
 
 class Conversation(Table):
-    """One memory: a channel's, or one person's in a channel.
+    """A conversation: a channel's, or one member's in a channel.
 
     Attributes:
-        person_id: whose it is; 0 where everybody in the channel shares it.
+        person_id: the member; 0 if the channel shares one conversation.
         tip_id: the latest turn, which the next one continues; None at the beginning and after a reset.
-        resets: how often it was started afresh.
-        began_id: the first message that was ever asked in it.
-        used_id: the latest one.
+        resets: the number of resets.
+        began_id: its first question.
+        used_id: its latest question or reset.
     """
 
     __tablename__ = "conversations"
@@ -81,21 +81,21 @@ class Conversation(Table):
 
 
 class Turn(Table):
-    """A question and the answer that it got.
+    """A question together with its answer.
 
     Attributes:
         id: of the message that asked.
-        channel_id: with `memory_person_id`, the conversation.
-        parent_id: the turn that it continues; that one may be gone, or belong to the conversation that a thread grew
-            from.
-        first_id: the oldest turn that the model saw when it answered; the turn's own id where it saw none.
-        depth: how many turns stand before it in its line.
-        author_id: who asked; None once that is erased.
-        author_name: their display name; None where only one person can talk.
-        quote_message_id: the message that was replied to, unless it belongs to the conversation itself.
+        channel_id: with `memory_person_id`, the key of the conversation.
+        parent_id: the turn that it continues. Retention may have deleted that turn, and the first turn of a thread
+            continues one of another conversation.
+        first_id: the oldest turn that the model saw when it answered; its own id if it saw none.
+        depth: the number of turns before it in its branch.
+        author_id: of the asker; None once the turn is erased.
+        author_name: the asker's display name; None once the turn is erased.
+        quote_message_id: the message that the question replies to, unless that is in the conversation already.
         files: text attachments, each with "id", "name" and "text".
-        answer_ids: the ids that the model generated, for the tokenizer with the fingerprint `tokenizer`.
-        erased: nothing of it is left but its place in the tree.
+        answer_ids: the token ids that the model generated, for the tokenizer with the fingerprint `tokenizer`.
+        erased: only its place in the tree is left.
     """
 
     __tablename__ = "turns"
@@ -122,17 +122,16 @@ class Turn(Table):
 
 
 class AcceptedQuestion(Table):
-    """Work that was accepted and is not finished. Its row goes when the last edit of the answer is in.
+    """A question that is accepted but not delivered. The last edit of its reply deletes the row.
 
-    What was asked stays on Discord, where it is read again after a restart.
+    The question's text is not here: recovery reads it from Discord again.
 
     Attributes:
-        message_id: the message that asked.
-        channel_id: where it was asked.
-        author_id: who asked.
+        message_id: of the message that asked.
+        author_id: of the asker.
         outcome: why the generation ended; None while it has not.
-        detail: what the person is told about that.
-        answer: the text to deliver, once the generation has ended.
+        detail: the outcome's explanation for the asker.
+        answer: the text to deliver; None while the generation has not ended.
     """
 
     __tablename__ = "accepted_questions"
@@ -146,11 +145,11 @@ class AcceptedQuestion(Table):
 
 
 class Reply(Table):
-    """A message in which the bot answers.
+    """One message of a reply.
 
     Attributes:
         question_id: the message that it answers.
-        position: 0 for the answer's first message, and so on.
+        position: 0 for the reply's first message.
     """
 
     __tablename__ = "replies"
@@ -161,7 +160,7 @@ class Reply(Table):
 
 
 class SeenMessage(Table):
-    """A message to the bot that was accepted or turned away, so that it is never answered twice."""
+    """A message that was accepted or turned away, so that recovery does not answer it again."""
 
     __tablename__ = "seen_messages"
 
@@ -169,7 +168,11 @@ class SeenMessage(Table):
 
 
 class Persona(Table):
-    """A system prompt for a server, a channel or a thread, by the place's id."""
+    """The system prompt of a scope.
+
+    Attributes:
+        place_id: the scope: the id of a guild, a channel or a thread.
+    """
 
     __tablename__ = "personas"
 

@@ -1,4 +1,4 @@
-"""Accepted questions in the database, until the last edit of their answers is in."""
+"""Accepted questions in the database, until their replies are delivered."""
 
 from __future__ import annotations
 
@@ -12,47 +12,43 @@ from bot.conversation.store import UnfinishedQuestion
 from bot.conversation.turn import ConversationKey
 from bot.engine.interface import FinishReason, Outcome
 from bot.storage.journal import Journal
-from bot.storage.rows import all_rows, insert_once, open_conversation
+from bot.storage.rows import all_rows, insert_once, touch_conversation
 from bot.storage.tables import AcceptedQuestion, Conversation, Reply, SeenMessage
 
 
 class DatabaseWorkStore:
-    """Implements `bot.conversation.store.WorkStore`.
-
-    Args:
-        journal: the open database.
-    """
+    """Implements `bot.conversation.store.WorkStore`."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
     async def accept(self, question_id: int, key: ConversationKey, author_id: int) -> None:
-        """Keep that a question will be answered."""
+        """Record that the bot will answer a question."""
         row = {"message_id": question_id, "channel_id": key.channel_id, "author_id": author_id}
 
         async def change(connection: AsyncConnection) -> None:
             await insert_once(connection, SeenMessage, {"id": question_id})
             await insert_once(connection, AcceptedQuestion, row)
-            await open_conversation(connection, key, question_id)
+            await touch_conversation(connection, key, question_id)
 
         await self._journal.write(change)
 
     async def turn_away(self, question_id: int) -> None:
-        """Keep that a message was seen, and needs no answer any more."""
+        """Record that a message needs no answer."""
 
         async def change(connection: AsyncConnection) -> None:
             await insert_once(connection, SeenMessage, {"id": question_id})
-            await _end(connection, question_id)
+            await _finish(connection, question_id)
 
         await self._journal.write(change)
 
     async def replied(self, question_id: int, position: int, message_id: int) -> None:
-        """Keep which message shows a part of an answer."""
+        """Record a message of a reply."""
         row = {"message_id": message_id, "question_id": question_id, "position": position}
         await self._journal.write(lambda connection: insert_once(connection, Reply, row))
 
     async def reply_deleted(self, message_id: int) -> None:
-        """A message that showed a part of an answer is gone."""
+        """Remove a message of a reply."""
 
         async def change(connection: AsyncConnection) -> None:
             await connection.execute(delete(Reply).where(Reply.message_id == message_id))
@@ -60,13 +56,13 @@ class DatabaseWorkStore:
         await self._journal.write(change)
 
     async def delivered(self, question_id: int) -> None:
-        """The last edit of an answer is in."""
-        await self._journal.write(lambda connection: _end(connection, question_id))
+        """Record that a reply is complete."""
+        await self._journal.write(lambda connection: _finish(connection, question_id))
 
     async def unfinished(self) -> Sequence[UnfinishedQuestion]:
-        """All accepted questions that are not delivered, the oldest first."""
+        """All accepted questions without a complete reply, the oldest first."""
         questions = select(AcceptedQuestion.__table__).order_by(AcceptedQuestion.message_id)
-        # Not a join: SQLite would go through all replies that were ever sent.
+        # Not a join: SQLite would scan all replies that were ever sent.
         accepted = Reply.question_id.in_(select(AcceptedQuestion.message_id))
         replies = select(Reply.question_id, Reply.message_id).where(accepted).order_by(Reply.position)
 
@@ -88,13 +84,13 @@ class DatabaseWorkStore:
         return await self._journal.read(query)
 
     async def unseen(self, message_ids: Collection[int]) -> set[int]:
-        """Which of these messages were never accepted nor turned away."""
+        """Those of these messages that were neither accepted nor turned away."""
         query = select(SeenMessage.id).where(SeenMessage.id.in_(message_ids))
         rows = await self._journal.read(lambda connection: all_rows(connection, query))
         return set(message_ids) - {row.id for row in rows}
 
     async def forget_seen_before(self, message_id: int) -> None:
-        """Nobody will ask any more whether messages before this one were seen."""
+        """Delete the record of messages before this one: recovery does not ask for them any more."""
 
         async def change(connection: AsyncConnection) -> None:
             await connection.execute(delete(SeenMessage).where(SeenMessage.id < message_id))
@@ -102,8 +98,8 @@ class DatabaseWorkStore:
         await self._journal.write(change)
 
     async def channels(self, count: int) -> Sequence[tuple[int, int]]:
-        """The channels used last, each with the first message that was ever asked there."""
-        # Not grouped by channel: that would go through all conversations, however long ago they were used.
+        """The most recently used channels, each with its first question."""
+        # Not grouped by channel: that would scan all conversations, even those unused for years.
         other = aliased(Conversation)
         in_channel = other.channel_id == Conversation.channel_id
         used_later = select(other.channel_id).where(in_channel, other.used_id > Conversation.used_id).exists()
@@ -118,5 +114,5 @@ class DatabaseWorkStore:
         return [(row.channel_id, row.began_id) for row in rows]
 
 
-async def _end(connection: AsyncConnection, question_id: int) -> None:
+async def _finish(connection: AsyncConnection, question_id: int) -> None:
     await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id == question_id))

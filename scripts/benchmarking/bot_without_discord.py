@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 
 from benchmarking.text import SYSTEM_PROMPT
-from bot.answering.answer import Answer, AnswerService
+from bot.answering.answer import Answer
 from bot.answering.queue import QuestionQueue
 from bot.answering.served_model import ServedModel
+from bot.answering.service import AnswerService
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import ConversationKey, Question, UserMessage
-from bot.metrics.prometheus import PrometheusMetrics
+from bot.metrics.port import NO_METRICS, AnswerMetrics
 from bot.storage.storage import Storage
 
 _MOST_WAITING = 256
@@ -37,7 +38,7 @@ class BotWithoutDiscord:
         *,
         first_id: int = 1,
         most_running: int = 1,
-        metrics: PrometheusMetrics | None = None,
+        metrics: AnswerMetrics = NO_METRICS,
     ) -> None:
         queue = QuestionQueue(
             most_running=most_running, most_waiting=_MOST_WAITING, most_waiting_per_person=_MOST_WAITING

@@ -1,4 +1,4 @@
-"""The speed shown to people is that of the time in which tokens came."""
+"""The speed covers only the time in which tokens arrive."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def tokens_at(throughput: Throughput, clock: Clock, gaps: list[float], tokens: i
         throughput.add(tokens)
 
 
-def test_there_is_no_speed_before_tokens_came_one_after_another() -> None:
+def test_one_arrival_has_no_speed() -> None:
     throughput = Throughput()
     assert throughput.tokens_per_second is None
     throughput.add(5)
     assert throughput.tokens_per_second is None
 
 
-def test_it_is_tokens_over_the_time_in_which_they_came() -> None:
+def test_speed_is_tokens_over_the_time_between_arrivals() -> None:
     clock = Clock()
     throughput = Throughput(clock=clock)
     tokens_at(throughput, clock, [0, 0.5, 0.25, 0.25], 2)
@@ -39,7 +39,7 @@ def test_idle_time_does_not_count() -> None:
     assert throughput.tokens_per_second == 6.0
 
 
-def test_only_the_last_arrivals_count() -> None:
+def test_only_the_latest_arrivals_count() -> None:
     clock = Clock()
     throughput = Throughput(window=3, clock=clock)
     tokens_at(throughput, clock, [0.5] * 5, 100)

@@ -1,4 +1,4 @@
-"""The memory that conversations are tested with."""
+"""Fixtures: a database, and conversations over it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.conversation.memory import Memory, open_memory
 
 @pytest_asyncio.fixture
 async def memory(tmp_path: Path) -> AsyncIterator[Memory]:
-    """An empty file."""
+    """An empty database."""
     async with open_memory(tmp_path) as memory:
         yield memory
 
 
 @pytest_asyncio.fixture
 async def conversations(memory: Memory) -> Conversations:
-    """All conversations in it, none so far."""
+    """Conversations over the empty database."""
     return memory.conversations()

@@ -1,4 +1,4 @@
-"""Conversations over a real file, and short ways to say something in them."""
+"""Conversations over a real SQLite file, and helpers to ask and answer in them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ message_ids = itertools.count(1_000)
 
 
 def person(name: str) -> int:
-    """The id of somebody with this name."""
+    """The id of the member with this name."""
     return zlib.crc32(name.encode())
 
 
@@ -50,19 +50,19 @@ def ask(
 
 
 def turn(what: UserMessage | None, answer: Message | str = "Hi") -> Turn:
-    """A turn of its own; erased where nothing is asked."""
+    """A turn without a parent; erased if nothing is asked."""
     message = answer if isinstance(answer, Message) else Message("assistant", answer)
     turn_id = next(message_ids)
     return Turn(turn_id, HERE, None, turn_id, 0, what, None if what is None else message)
 
 
 def texts(branch: Sequence[Turn]) -> list[str]:
-    """What was asked in a line of turns; erased ones are left out."""
+    """The questions of a branch, without erased ones."""
     return [each.asked.text for each in branch if each.asked is not None]
 
 
 async def answer(conversations: Conversations, question: Question, text: str = "Yes.") -> OpenConversation:
-    """Have a question answered with everything that the conversation holds."""
+    """Answer a question with its whole branch in view."""
     opened = await conversations.begin(question)
     await conversations.end(opened, question, DONE, opened.turn(question, opened.branch, Message("assistant", text)))
     return opened
@@ -78,14 +78,14 @@ async def say(
     quote: Quote | None = None,
     files: Sequence[TextFile] = (),
 ) -> int:
-    """Ask and answer; return the id of the turn."""
+    """Ask and answer a question; return the id of its turn."""
     question = ask(text, by, key=key, reply_to=reply_to, quote=quote, files=files)
     await answer(conversations, question)
     return question.id
 
 
 async def seen(conversations: Conversations, key: ConversationKey = HERE, reply_to: int | None = None) -> list[str]:
-    """What a next question would be asked after."""
+    """The branch that a next question would continue."""
     question = ask("next", key=key, reply_to=reply_to)
     opened = await conversations.begin(question)
     await conversations.end(opened, question, None, None)
@@ -94,14 +94,7 @@ async def seen(conversations: Conversations, key: ConversationKey = HERE, reply_
 
 @dataclass(frozen=True)
 class Memory:
-    """An open file with conversations.
-
-    Attributes:
-        file: a SQLite database.
-        database: open on it.
-        journal: writes into it.
-        store: keeps conversations in it.
-    """
+    """An open database with conversations."""
 
     file: Path
     database: Database
@@ -109,16 +102,16 @@ class Memory:
     store: DatabaseConversationStore
 
     def conversations(self, system_prompt: str = SYSTEM, most_open: int = 256) -> Conversations:
-        """As after a start: nothing is in memory yet."""
+        """Conversations as after a restart: none is in memory."""
         return Conversations(self.store, system_prompt, most_open=most_open)
 
     async def close_connections(self) -> None:
-        """New ones are opened as they are needed."""
+        """Close idle connections; the next use opens new ones."""
         await self.database.close()
 
     @contextmanager
     def lost(self) -> Iterator[None]:
-        """For as long as the block lasts, neither read nor written. `close_connections` first."""
+        """Make the file unreadable during the block. Call `close_connections` first."""
         away = self.file.with_suffix(".away")
         self.file.rename(away)
         self.file.mkdir()
@@ -130,7 +123,7 @@ class Memory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """For as long as the block lasts, read but not written."""
+        """Make the file read-only during the block."""
         other = sqlite3.connect(self.file, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         try:
@@ -141,7 +134,7 @@ class Memory:
 
 @asynccontextmanager
 async def open_memory(folder: Path) -> AsyncIterator[Memory]:
-    """Open the file in a folder; it is made where there is none."""
+    """Open or create the file in a folder."""
     file = folder / "bot.sqlite3"
     database = await Database.open(f"sqlite:///{file.as_posix()}", lock_seconds=0.05)
     journal = Journal(database, lambda _: None, (0.01, 0.05))

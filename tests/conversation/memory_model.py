@@ -1,4 +1,4 @@
-"""What memory must hold, as simply as it can be said: plain objects, and no store."""
+"""A simple model of conversation memory, to compare the real one with: plain objects, no store."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 from bot.conversation.turn import ConversationKey
 
-Line = list[tuple[str, int, str | None, str]]
-"""For each turn of a line: what was asked, by whom, what was quoted, and the answer."""
+Branch = list[tuple[str, int, str | None, str]]
+"""For each turn: the question, who asked, the quote, and the answer."""
 
 
 @dataclass
 class Cited:
-    """A message that a question is about."""
+    """A quote."""
 
     message_id: int
     by: int
@@ -23,12 +23,12 @@ class Cited:
 
 @dataclass
 class Said:
-    """A question, and its answer once there is one.
+    """A question, with its answer once there is one.
 
     Attributes:
         parent: the question that it continues.
-        first: the oldest question that was seen when it was answered.
-        gone: nobody may see anything of it any more.
+        first: the oldest question that the model saw.
+        gone: erased, so that nothing of it may appear anywhere.
     """
 
     id: int
@@ -48,11 +48,11 @@ class MemoryModel:
     """All conversations.
 
     Attributes:
-        said: what was answered, by id.
-        running: what is being answered, by its conversation.
-        tips: where each conversation goes on.
-        resets: how often each was started afresh.
-        replies: where each of the bot's messages is, and which question it answers.
+        said: answered questions, by id.
+        running: the question that is being answered in each conversation.
+        tips: the tip of each conversation.
+        resets: the number of resets of each.
+        replies: the channel of each message of the bot, and the question that it answers.
     """
 
     said: dict[int, Said] = field(default_factory=dict)
@@ -65,8 +65,8 @@ class MemoryModel:
         found = self.said.get(self._question_of(message_id))
         return None if found is None or found.gone else found.id
 
-    def branch(self, key: ConversationKey, reply_to: int | None = None) -> Line:
-        """What the next question is asked after."""
+    def branch(self, key: ConversationKey, reply_to: int | None = None) -> Branch:
+        """The branch that the next question continues."""
         path = self._path(key, self._continued(key, reply_to))
         return [(one.text, one.by, one.cited.text if one.cited else None, one.answer) for one in path if not one.gone]
 
@@ -76,7 +76,7 @@ class MemoryModel:
         self.running[question.key] = question
 
     def end(self, key: ConversationKey, answer: str | None, hidden: int) -> None:
-        """A question is answered without having seen the oldest turns; or has no answer."""
+        """End a question: answered with the oldest turns hidden from the model, or without an answer."""
         question = self.running.pop(key)
         if answer is None or question.gone:
             return
@@ -105,7 +105,7 @@ class MemoryModel:
                 one.cited = None
 
     def forget(self, person: int, channel_id: int | None) -> tuple[int, int]:
-        """Return how many answered questions and quotes in others' were forgotten."""
+        """Return the number of forgotten turns, and of forgotten quotes in other members' turns."""
         turns = quotes = 0
         for one in self._live():
             if channel_id not in (None, one.key.channel_id):
@@ -126,7 +126,7 @@ class MemoryModel:
                 one.cited = None
 
     def texts(self) -> set[str]:
-        """Every text that may be anywhere."""
+        """All texts that are allowed to exist."""
         live = list(self._live())
         return {one.text for one in live} | {one.answer for one in live} | {one.cited.text for one in live if one.cited}
 
@@ -143,7 +143,7 @@ class MemoryModel:
         return None if self.resets[key] else self.turn_of(key.channel_id)
 
     def _path(self, key: ConversationKey, tip: int | None) -> list[Said]:
-        """The questions up to one, the oldest first; those that are gone keep their scopes."""
+        """The questions up to one, the oldest first; those that are gone keep their places."""
         path: list[Said] = []
         while tip in self.said:
             assert tip is not None

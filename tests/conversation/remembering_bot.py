@@ -1,4 +1,4 @@
-"""The real conversations over a real file, for tests that are not asynchronous themselves."""
+"""Real conversations over a real file, for synchronous tests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 
 class Asking:
-    """A question on its way, as an answer keeps it."""
+    """A question that is being answered, as `Answer` keeps it."""
 
     def __init__(self, opened: OpenConversation, question: Question) -> None:
         self.opened = opened
@@ -43,17 +43,17 @@ class Asking:
             self.question = replace(question, asked=turn.asked)
 
     def turn(self, answer: str, hidden: int) -> Turn | None:
-        """What is to be remembered."""
+        """The turn to remember."""
         if self.taken_back:
             return None
         return self.opened.turn(self.question, self.opened.branch[hidden:], Message("assistant", answer))
 
 
 class RememberingBot:
-    """What of the bot remembers.
+    """The part of the bot that remembers.
 
     Args:
-        most_open: how many conversations are in memory.
+        most_open: how many conversations stay in memory.
     """
 
     def __init__(self, most_open: int) -> None:
@@ -67,7 +67,7 @@ class RememberingBot:
         self.open_file()
 
     def do(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Do something to the end."""
+        """Run a coroutine to its end."""
         return self._loop.run_until_complete(asyncio.wait_for(work, 10))
 
     def close(self) -> None:
@@ -76,66 +76,66 @@ class RememberingBot:
         self._loop.close()
         self._folder.cleanup()
 
-    # ------------------------------------------------------------ starts and troubles
+    # ------------------------------------------------------------ starts and outages
 
     def open_file(self) -> None:
-        """Start in a new process: who had the file open before still has, and does nothing any more."""
+        """Start in a new process. The old one still has the file open but does nothing more."""
         self.memory = self.do(self._closing.enter_async_context(open_memory(Path(self._folder.name))))
         self.work = DatabaseWorkStore(self.memory.journal)
         self.open_conversations()
 
     def open_conversations(self) -> None:
-        """Start with nothing in memory."""
+        """Start with an empty memory."""
         self.conversations = self.memory.conversations(most_open=self._most_open)
         self.conversations.listen(self._follow)
         self.asking = {}
 
     def lock(self) -> None:
-        """Let somebody else lock the file, so that it can only be read."""
+        """Lock the file from elsewhere, so that it is read-only."""
         self._lock.enter_context(self.memory.locked())
         self.locked = True
 
     def unlock(self) -> None:
-        """Let them go, and wait until everything is made up for."""
+        """Unlock the file, and wait until the journal is empty."""
         self._lock.close()
         self.locked = False
-        self.do(self._made_up_for())
+        self.do(self._until_written())
 
     # ------------------------------------------------------------ answers
 
     def begin(self, question: Question) -> Sequence[Turn]:
-        """Accept a question; return what it is asked after."""
+        """Accept a question; return its branch."""
         self.do(self.work.accept(question.id, question.key, question.asked.author_id))
         opened = self.do(self.conversations.begin(question))
         self.asking[question.key] = Asking(opened, question)
         return opened.branch
 
     def reply(self, question_id: int, reply_id: int, position: int) -> None:
-        """Show a part of the answer."""
+        """Send a message of the reply."""
         self.conversations.replied(question_id, reply_id)
         self.do(self.work.replied(question_id, position, reply_id))
 
     def end(self, key: ConversationKey, answer: str | None, *, hidden: int = 0, is_delivered: bool = True) -> None:
-        """Remember an answer that was given without having seen the oldest turns; None is no answer."""
+        """End a question. The oldest turns were hidden from the model; None means no answer."""
         asking = self.asking.pop(key)
         turn = None if answer is None else asking.turn(answer, hidden)
         self.do(self.conversations.end(asking.opened, asking.question, DONE, turn))
         if is_delivered:
             self.do(self.work.delivered(asking.question.id))
 
-    # ------------------------------------------------------------ what is remembered
+    # ------------------------------------------------------------ memory
 
     def branch(self, key: ConversationKey) -> Sequence[Turn]:
-        """What the next question is asked after."""
+        """The branch that the next question continues."""
         return self.do(self.conversations.peek(key)).branch
 
     def held(self, key: ConversationKey) -> str:
-        """All that is in memory of a conversation, the parts that no line shows included."""
+        """Everything in memory of a conversation, including what no branch shows."""
         conversation = self.conversations.find(key)
         return "" if conversation is None else repr(conversation.turns)
 
     def stored(self) -> str:
-        """All words that are in the file."""
+        """All texts in the file."""
 
         async def read(connection: AsyncConnection) -> str:
             return repr([await all_rows(connection, select(table_of(each))) for each in (TurnRow, AcceptedQuestion)])
@@ -146,6 +146,6 @@ class RememberingBot:
         for asking in self.asking.values():
             asking.follow(change)
 
-    async def _made_up_for(self) -> None:
-        while self.memory.store.behind:  # noqa: ASYNC110 - nobody is told
+    async def _until_written(self) -> None:
+        while self.memory.store.behind:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.005)

@@ -1,4 +1,4 @@
-"""What is left of a turn."""
+"""Turns after edits, deletions and forgetting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNQUOTED = replace(TURN, asked=asked("Is that so?", files=FILES))
 
 
 @pytest.mark.parametrize("unchanged", [edited(TURN, 99, "new", []), erased(TURN, {99, 98}), erased(TURN, ())])
-def test_messages_of_others_change_nothing(unchanged: Turn) -> None:
+def test_other_messages_change_nothing(unchanged: Turn) -> None:
     assert unchanged is TURN
 
 
@@ -31,31 +31,31 @@ def test_a_quote_is_edited() -> None:
     assert edited(TURN, 7, "Birds do.", []) == replace(TURN, asked=expected)
 
 
-def test_what_is_erased_leaves_its_place() -> None:
+def test_an_erased_turn_keeps_its_place() -> None:
     assert erased(TURN, {99, TURN.id}) == emptied(TURN) == EMPTY
     assert erased(TURN, {7}) == UNQUOTED
     assert erased(TURN, {7, TURN.id}) == EMPTY
 
 
-def test_what_is_erased_stays_so() -> None:
+def test_an_erased_turn_stays_erased() -> None:
     assert edited(EMPTY, TURN.id, "new", [1]) == edited(EMPTY, 7, "new", []) == EMPTY
     assert erased(EMPTY, {7, TURN.id}) == EMPTY
     assert without_person(EMPTY, person("Ada"), None) == EMPTY
 
 
 @pytest.mark.parametrize("channel_id", [None, HERE.channel_id])
-def test_a_person_is_forgotten_with_all_that_they_wrote(channel_id: int | None) -> None:
+def test_forgetting_a_member_erases_questions_and_quotes(channel_id: int | None) -> None:
     assert without_person(TURN, person("Ada"), channel_id) == EMPTY
     assert without_person(TURN, person("Grace"), channel_id) == UNQUOTED
     assert without_person(TURN, person("Linus"), channel_id) is TURN
 
 
-def test_a_person_is_forgotten_in_one_channel() -> None:
+def test_forgetting_in_one_channel_leaves_the_others() -> None:
     assert without_person(TURN, person("Ada"), ELSEWHERE.channel_id) is TURN
     assert without_person(TURN, person("Grace"), ELSEWHERE.channel_id) is TURN
 
 
-def test_what_is_older_is_forgotten() -> None:
+def test_forgetting_what_is_older() -> None:
     assert without_older(TURN, 7) is TURN
     assert without_older(TURN, 8) == without_older(TURN, TURN.id) == UNQUOTED
     assert without_older(TURN, TURN.id + 1) == EMPTY

@@ -1,4 +1,4 @@
-"""How much of a conversation the model sees."""
+"""What fits into a prompt, and what is trimmed or shortened."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow, FittedPrompt
-from bot.conversation.turn import Quote, TextFile, Turn, UserMessage
+from bot.conversation.turn import Turn, UserMessage
 from bot.prompting.prompt import Message, PromptBuilder
-from tests.conversation.memory import SYSTEM, asked, person, texts, turn
+from tests.conversation.memory import SYSTEM, asked, texts, turn
 from tests.phi3_tokenizer import phi3_definition, write_phi3_tokenizer
 
 TEXTS = ("Hello", "a", "1", "", " two  spaces", "\n\nlines", "🦙 你好", "<|end|>", "[Grace] the", "(Until now")
@@ -22,7 +22,7 @@ WORDS = "the is you Hello "
 
 @pytest.fixture(scope="module")
 def other_builder(tmp_path_factory: pytest.TempPathFactory) -> PromptBuilder:
-    """A tokenizer that knows no words, so that every text is other ids to it."""
+    """A tokenizer without merges, which encodes every text differently."""
     folder = tmp_path_factory.mktemp("letters")
     return write_phi3_tokenizer(folder, model={**phi3_definition()["model"], "merges": []}).builder
 
@@ -32,7 +32,7 @@ def window_of(builder: PromptBuilder, prompt_limit: int) -> ContextWindow:
 
 
 class Talk:
-    """A conversation in one window; each answer's ids are the model's."""
+    """A conversation in one window, with generated ids for its answers."""
 
     def __init__(self, window: ContextWindow, builder: PromptBuilder) -> None:
         self.window = window
@@ -48,7 +48,7 @@ class Talk:
         return fitted
 
     def next_begins_with(self) -> tuple[int, ...]:
-        """The latest prompt and its answer, which are in the engine's cache."""
+        """The latest prompt and its answer, which are in the prefix cache."""
         answered = self.branch[-1].answer
         assert answered is not None
         assert answered.ids is not None
@@ -64,8 +64,8 @@ def talk_until_nearly_full(window: ContextWindow, builder: PromptBuilder, *peopl
     raise AssertionError
 
 
-def ids_of(builder: PromptBuilder, question: UserMessage, *line: Turn) -> tuple[int, ...]:
-    return ContextWindow(builder, Budget(1_000_000, 1)).fit(SYSTEM, line, question).prompt.ids
+def ids_of(builder: PromptBuilder, question: UserMessage, *branch: Turn) -> tuple[int, ...]:
+    return ContextWindow(builder, Budget(1_000_000, 1)).fit(SYSTEM, branch, question).prompt.ids
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_the_system_prompt_comes_first_if_there_is_one(builder: PromptBuilder, s
     assert fitted.prompt.text == f"{begins}\nHello<|end|>\n<|assistant|>\n"
 
 
-def test_everything_is_seen_while_it_fits(builder: PromptBuilder) -> None:
+def test_the_whole_branch_is_in_the_prompt_while_it_fits(builder: PromptBuilder) -> None:
     talk = Talk(window_of(builder, 4000), builder)
     before: tuple[int, ...] = ()
     for number in range(12):
@@ -88,11 +88,11 @@ def test_everything_is_seen_while_it_fits(builder: PromptBuilder) -> None:
         before = talk.next_begins_with()
 
 
-def test_a_prompt_may_fill_the_budget_to_the_last_token(builder: PromptBuilder) -> None:
-    line, question = (turn(asked("Hello")),), asked("the " * 100)
-    needed = len(ids_of(builder, question, *line))
+def test_a_prompt_can_fill_the_budget_to_the_last_token(builder: PromptBuilder) -> None:
+    branch, question = (turn(asked("Hello")),), asked("the " * 100)
+    needed = len(ids_of(builder, question, *branch))
     for limit, turns in ((needed, 1), (needed - 1, 0)):
-        fitted = window_of(builder, limit).fit(SYSTEM, line, question)
+        fitted = window_of(builder, limit).fit(SYSTEM, branch, question)
         assert len(fitted.prompt.ids) <= limit
         assert len(fitted.branch) == turns
         assert fitted.asked == question
@@ -106,7 +106,7 @@ def test_one_big_trim_then_many_turns_without_one(builder: PromptBuilder) -> Non
         before = talk.next_begins_with() if talk.branch else ()
         ids = talk.say(f"Hello {number} " + "the " * 15).prompt.ids
         lengths.append(len(ids))
-        # Where nothing is trimmed, all that is in the engine's cache stays of use.
+        # Without a trim, everything in the prefix cache is used.
         if ids[: len(before)] != before:
             trims.append(number)
     assert max(lengths) <= limit
@@ -124,11 +124,11 @@ def test_the_system_prompt_and_the_question_survive_every_trim(builder: PromptBu
 
 
 @pytest.mark.parametrize("people", [("Ada",), ("Ada", "Grace")])
-def test_a_line_that_is_all_but_full_is_trimmed_once(builder: PromptBuilder, people: tuple[str, ...]) -> None:
+def test_a_nearly_full_branch_is_trimmed_once(builder: PromptBuilder, people: tuple[str, ...]) -> None:
     window = window_of(builder, 900)
     talk = talk_until_nearly_full(window, builder, *people)
     before = talk.branch[:-1]
-    assert window.roomy(SYSTEM, before) == before, "nothing is left out before it must be"
+    assert window.roomy(SYSTEM, before) == before, "it was not trimmed too early"
 
     trimmed = tuple(window.roomy(SYSTEM, talk.branch))
 
@@ -140,7 +140,7 @@ def test_a_line_that_is_all_but_full_is_trimmed_once(builder: PromptBuilder, peo
     assert len(window.prefix(SYSTEM, talk.branch)) <= 900 / 2
 
 
-def test_the_last_turn_is_seen_wherever_it_fits(builder: PromptBuilder) -> None:
+def test_the_latest_turn_stays_if_it_fits(builder: PromptBuilder) -> None:
     window = window_of(builder, 400)
     older, long = turn(asked("Hello")), turn(asked("the " * 320))
     for _ in range(2):
@@ -157,14 +157,14 @@ def test_every_next_prompt_begins_with_the_prefix(builder: PromptBuilder, people
     talk = Talk(window_of(builder, 900), builder)
     for number in range(3):
         talk.say(f"Hello {number}", people[number % len(people)])
-        # Its last token may be the space before a word, which some texts begin without.
+        # The last token may be the space before a word, which some texts do not begin with.
         certain = talk.window.prefix(SYSTEM, talk.branch)[:-1]
         for by in ("Ada", "Grace", "(somebody)"):
             fitted = talk.window.fit(SYSTEM, talk.branch, asked(text, by))
             assert fitted.prompt.ids[: len(certain)] == certain
 
 
-def test_the_prefix_holds_everything_that_was_said(builder: PromptBuilder) -> None:
+def test_the_prefix_contains_the_whole_branch(builder: PromptBuilder) -> None:
     talk = Talk(window_of(builder, 900), builder)
     for by in ("Ada", "Ada", "Grace"):
         talk.say("Hello", by)
@@ -182,7 +182,7 @@ spoken = st.tuples(st.sampled_from(("Ada", "Grace", "Linus [x]")), st.text(max_s
     limit=st.integers(120, 600),
     erased=st.sets(st.integers(0, 11)),
 )
-def test_whatever_is_said_fits_and_what_was_read_ahead_is_of_use(
+def test_every_prompt_fits_and_begins_with_the_prefix(
     builder: PromptBuilder,
     speeches: list[tuple[str, str, int]],
     question: tuple[str, str, int],
@@ -190,88 +190,30 @@ def test_whatever_is_said_fits_and_what_was_read_ahead_is_of_use(
     erased: set[int],
 ) -> None:
     window = window_of(builder, limit)
-    line = [turn(asked(text + WORDS * words, by), "the " * (words // 2)) for by, text, words in speeches]
-    line = [replace(each, asked=None, answer=None) if number in erased else each for number, each in enumerate(line)]
+    branch = [turn(asked(text + WORDS * words, by), "the " * (words // 2)) for by, text, words in speeches]
+    branch = [
+        replace(each, asked=None, answer=None) if number in erased else each for number, each in enumerate(branch)
+    ]
     by, text, words = question
     wanted = asked(text + WORDS * words, by)
 
-    fitted = window.fit(SYSTEM, line, wanted)
+    fitted = window.fit(SYSTEM, branch, wanted)
 
     assert len(fitted.prompt.ids) <= limit
-    assert fitted.branch == tuple(line[len(line) - len(fitted.branch) :])
+    assert fitted.branch == tuple(branch[len(branch) - len(fitted.branch) :])
     assert wanted.text.startswith(fitted.asked.text)
     assert (fitted.asked == wanted) == (fitted.asked_tokens <= limit)
     assert fitted.asked_tokens == len(ids_of(builder, wanted))
-    roomy = tuple(window.roomy(SYSTEM, line))
+    roomy = tuple(window.roomy(SYSTEM, branch))
     assert tuple(window.roomy(SYSTEM, roomy)) == roomy
     if fitted.branch == roomy:
-        certain = window.prefix(SYSTEM, line)[:-1]
+        certain = window.prefix(SYSTEM, branch)[:-1]
         assert fitted.prompt.ids[: len(certain)] == certain
-    # UserMessage again after what was seen, with nothing new, it is the same prompt.
+    # Fitting the result again gives the same prompt.
     assert window.fit(SYSTEM, fitted.branch, fitted.asked).prompt == fitted.prompt
 
 
-def test_a_question_too_long_is_shortened_to_the_last_token_and_takes_the_place_of_the_past(
-    builder: PromptBuilder,
-) -> None:
-    window = window_of(builder, 250)
-    question = asked("the " * 1000)
-    fitted = window.fit(SYSTEM, [turn(asked("Hello"))], question)
-    assert fitted.asked_tokens == len(ids_of(builder, question)) > 1000
-    assert len(fitted.prompt.ids) == 250
-    assert question.text.startswith(fitted.asked.text)
-    assert replace(fitted.asked, text=question.text) == question
-    assert fitted.branch == ()
-
-
-def test_what_came_last_is_cut_first(builder: PromptBuilder) -> None:
-    quote = Quote(7, person("Grace"), "Grace", "you " * 100)
-    files = TextFile(1, "a.txt", "is " * 100), TextFile(2, "b.txt", "Hello " * 100)
-    whole = asked("the " * 100, quote=quote, files=files)
-    shapes: list[tuple[int, ...]] = []
-    for limit in range(len(ids_of(builder, whole)), 40, -30):
-        fitted = window_of(builder, limit).fit(SYSTEM, (), whole)
-        assert len(fitted.prompt.ids) <= limit
-        if shapes:
-            assert len(fitted.prompt.ids) > limit - 60, "no more is cut than needed"
-        now = fitted.asked
-        lengths = (len(now.text), len(now.quote.text) if now.quote else 0, *(len(file.text) for file in now.files))
-        shapes.append((*lengths, 0, 0)[:4])
-        # Cut are the end of one part, and all of those after it.
-        cut = next((place for place in range(4) if shapes[-1][place] < shapes[0][place]), 3)
-        assert shapes[-1][:cut] == shapes[0][:cut]
-        assert not any(shapes[-1][cut + 1 :])
-    assert shapes[0] == tuple(map(len, (whole.text, quote.text, files[0].text, files[1].text)))
-    assert {sum(bool(length) for length in shape) for shape in shapes} == {1, 2, 3, 4}
-
-
-def test_the_shortest_prompt_that_can_be_set_still_holds_something_of_a_question(builder: PromptBuilder) -> None:
-    window = ContextWindow(builder, Budget(4096, 1024, 64))
-    fitted = window.fit("is " * 1000, (), asked("the " * 1000))
-    assert len(fitted.prompt.ids) <= 64
-    assert fitted.asked.text.startswith("the the")
-
-
-def test_a_context_that_holds_nothing_is_no_endless_search(builder: PromptBuilder) -> None:
-    window = ContextWindow(builder, Budget(4096, 20, 2))
-    fitted = window.fit(SYSTEM, [turn(asked("Hello"))], asked("the " * 100))
-    assert (fitted.branch, fitted.asked.text) == ((), "")
-
-
-def test_a_system_prompt_too_long_for_another_model_is_shortened(builder: PromptBuilder) -> None:
-    window = window_of(builder, 300)
-    system_prompt = "the " * 149 + "END"
-    assert window.system_prompt_tokens(system_prompt) > window.budget.system_prompt_limit == 150
-    text = window.fit(system_prompt, (), asked("Hello")).prompt.text
-    assert text.startswith("<|system|>\nthe the ")
-    assert "END" not in text
-    assert text.endswith("<|user|>\nHello<|end|>\n<|assistant|>\n")
-    assert 145 <= len(window.prefix(system_prompt, ())) <= 150
-    fitting = next(text for n in range(149, 0, -1) if window.system_prompt_tokens(text := "the " * n) <= 150)
-    assert fitting in window.fit(fitting, (), asked("Hello")).prompt.text
-
-
-def test_the_shares_of_a_context_add_up(builder: PromptBuilder) -> None:
+def test_the_parts_of_a_context_add_up(builder: PromptBuilder) -> None:
     window = window_of(builder, 900)
     talk = Talk(window, builder)
     empty = window.usage(SYSTEM, ())
@@ -279,24 +221,24 @@ def test_the_shares_of_a_context_add_up(builder: PromptBuilder) -> None:
     assert empty.system_prompt == len(window.prefix(SYSTEM, ())) > window.usage("", ()).system_prompt
     for number in range(30):
         talk.say(f"Hello {number} " + "the " * 15, ("Ada", "Grace")[number % 2])
-        shares = window.usage(SYSTEM, talk.branch)
-        assert shares.system_prompt == empty.system_prompt
-        assert shares.system_prompt + shares.history == len(window.prefix(SYSTEM, talk.branch))
-        assert shares.system_prompt + shares.history + shares.reserve <= shares.context
-        assert shares.branch == tuple(window.roomy(SYSTEM, talk.branch))
-        assert texts(shares.branch)[-1].startswith(f"Hello {number} ")
+        usage = window.usage(SYSTEM, talk.branch)
+        assert usage.system_prompt == empty.system_prompt
+        assert usage.system_prompt + usage.history == len(window.prefix(SYSTEM, talk.branch))
+        assert usage.system_prompt + usage.history + usage.reserve <= usage.context
+        assert usage.branch == tuple(window.roomy(SYSTEM, talk.branch))
+        assert texts(usage.branch)[-1].startswith(f"Hello {number} ")
 
 
-def test_the_generated_ids_stay_with_the_tokenizer_that_they_belong_to(
+def test_generated_ids_are_used_with_their_own_tokenizer_only(
     builder: PromptBuilder, other_builder: PromptBuilder
 ) -> None:
-    # As a model may well generate it, and no tokenizer would encode it.
+    # A model can generate these ids, but the tokenizer does not encode the text this way.
     generated = tuple(id for letter in "Hello" for id in builder.tokenizer.encode(letter))
-    line = (turn(asked("Hello you"), builder.answer("Hello", generated)),)
-    with_ids = window_of(builder, 900).fit(SYSTEM, line, asked("the")).prompt.ids
+    branch = (turn(asked("Hello you"), builder.answer("Hello", generated)),)
+    with_ids = window_of(builder, 900).fit(SYSTEM, branch, asked("the")).prompt.ids
     assert any(with_ids[start : start + len(generated)] == generated for start in range(len(with_ids)))
     history = [Message("system", SYSTEM), Message("user", "Hello you"), Message("assistant", "Hello")]
-    others = window_of(other_builder, 900).fit(SYSTEM, line, asked("the")).prompt.ids
+    others = window_of(other_builder, 900).fit(SYSTEM, branch, asked("the")).prompt.ids
     assert others == other_builder.build([*history, Message("user", "the")]).ids != with_ids
 
 

@@ -29,9 +29,9 @@ from tests.conversation.memory import (
 )
 
 
-@pytest.fixture(params=[False, True], ids=["at once", "after a restart"])
+@pytest.fixture(params=[False, True], ids=["in memory", "after a restart"])
 def restarts(request: pytest.FixtureRequest) -> bool:
-    """What holds, holds in memory and when it is read from the file."""
+    """Run the test with memory as it is, and with memory read from the file again."""
     return bool(request.param)
 
 
@@ -50,7 +50,7 @@ async def test_a_question_continues_the_latest_turn(
     assert await seen(later(memory, conversations, restarts), ConversationKey(HERE.channel_id, 7)) == []
 
 
-async def test_everything_of_a_turn_outlasts_a_restart(tmp_path: Path) -> None:
+async def test_a_turn_survives_a_restart_completely(tmp_path: Path) -> None:
     quote = Quote(7, 8, "Grace", "Fish fly.")
     question = ask("Is that so?", quote=quote, files=[TextFile(1, "a.txt", "first"), TextFile(2, "b.txt", "")])
     async with open_memory(tmp_path) as memory:
@@ -59,15 +59,15 @@ async def test_everything_of_a_turn_outlasts_a_restart(tmp_path: Path) -> None:
         opened = await conversations.begin(question)
         turn = opened.turn(question, opened.branch, Message("assistant", "No.", (5, 6, 2**31), "a tokenizer"))
         await conversations.end(opened, question, DONE, turn)
-        line = (await conversations.peek(HERE)).branch
+        branch = (await conversations.peek(HERE)).branch
     async with open_memory(tmp_path) as memory:
         opened = await memory.conversations().peek(HERE)
-    assert opened.branch == line
+    assert opened.branch == branch
     assert opened.branch[-1] == turn
     assert opened.system_prompt == SYSTEM
 
 
-async def test_a_reply_to_an_older_answer_begins_another_line(
+async def test_a_reply_to_an_older_answer_starts_a_branch(
     memory: Memory, conversations: Conversations, restarts: bool
 ) -> None:
     await say(conversations, "one")
@@ -85,7 +85,7 @@ async def test_a_reply_to_an_older_answer_begins_another_line(
     assert await seen(later(memory, conversations, restarts)) == ["one", "two", "mine", "mine again"]
 
 
-async def test_a_reply_may_be_to_any_message_of_an_answer(
+async def test_any_message_of_a_reply_leads_to_its_turn(
     memory: Memory, conversations: Conversations, restarts: bool
 ) -> None:
     one = await say(conversations, "one")
@@ -98,7 +98,7 @@ async def test_a_reply_may_be_to_any_message_of_an_answer(
         assert await seen(later(memory, conversations, restarts), reply_to=part) == ["one"]
 
 
-async def test_a_reply_to_what_holds_no_turn_continues_the_latest(
+async def test_a_reply_to_a_message_without_a_turn_continues_the_tip(
     memory: Memory, conversations: Conversations, restarts: bool
 ) -> None:
     await say(conversations, "one")
@@ -114,7 +114,7 @@ async def test_a_reply_to_what_holds_no_turn_continues_the_latest(
         assert await seen(later(memory, conversations, restarts), reply_to=message_id) == ["one", "two"]
 
 
-async def test_a_reply_to_anothers_answer_sees_just_that_where_each_has_their_own(
+async def test_a_reply_across_members_conversations_sees_one_turn_of_the_other(
     memory: Memory, conversations: Conversations, restarts: bool
 ) -> None:
     hers, theirs = ConversationKey(1, 11), ConversationKey(1, 12)
@@ -128,7 +128,7 @@ async def test_a_reply_to_anothers_answer_sees_just_that_where_each_has_their_ow
 
 
 @pytest.mark.parametrize("from_answer", [False, True])
-async def test_a_thread_starts_with_the_turn_that_it_grew_from(
+async def test_a_thread_begins_with_the_turn_that_it_was_started_from(
     memory: Memory, conversations: Conversations, restarts: bool, from_answer: bool
 ) -> None:
     await say(conversations, "one")
@@ -154,12 +154,12 @@ async def test_a_thread_starts_with_the_turn_that_it_grew_from(
     assert await seen(later(memory, conversations, restarts), thread) == ["afresh"]
 
 
-async def test_a_thread_from_any_other_message_starts_with_nothing(conversations: Conversations) -> None:
+async def test_a_thread_from_any_other_message_begins_empty(conversations: Conversations) -> None:
     await say(conversations, "one")
     assert await seen(conversations, ConversationKey(next(message_ids))) == []
 
 
-async def test_after_a_reset_nothing_is_seen_but_what_is_replied_to(
+async def test_after_a_reset_only_a_reply_reaches_older_turns(
     memory: Memory, conversations: Conversations, restarts: bool
 ) -> None:
     one = await say(conversations, "one")
@@ -174,7 +174,7 @@ async def test_after_a_reset_nothing_is_seen_but_what_is_replied_to(
     assert await seen(later(memory, conversations, restarts)) == ["one", "as before"]
 
 
-async def test_an_answer_that_runs_during_a_reset_is_not_continued(
+async def test_an_answer_that_ends_after_a_reset_does_not_become_the_tip(
     memory: Memory, conversations: Conversations, restarts: bool
 ) -> None:
     await say(conversations, "one")
@@ -187,9 +187,7 @@ async def test_an_answer_that_runs_during_a_reset_is_not_continued(
     assert await seen(conversations, reply_to=question.id) == ["one", "running"]
 
 
-async def test_what_is_to_be_answered_anew_leaves_nothing(
-    memory: Memory, conversations: Conversations, restarts: bool
-) -> None:
+async def test_a_suspended_answer_leaves_no_turn(memory: Memory, conversations: Conversations, restarts: bool) -> None:
     await say(conversations, "one")
     question = ask("broken off")
     await DatabaseWorkStore(memory.journal).accept(question.id, question.key, question.asked.author_id)
@@ -200,7 +198,7 @@ async def test_what_is_to_be_answered_anew_leaves_nothing(
     assert (unfinished.message_id, unfinished.outcome) == (question.id, None)
 
 
-async def test_only_what_the_model_saw_is_seen_again(
+async def test_trimmed_turns_stay_out_of_the_branch(
     memory: Memory, conversations: Conversations, restarts: bool
 ) -> None:
     for text in ("one", "two", "three"):
@@ -215,7 +213,7 @@ async def test_only_what_the_model_saw_is_seen_again(
 
 
 @pytest.mark.parametrize("most_open", [1, 3])
-async def test_what_is_no_longer_in_memory_is_not_lost(memory: Memory, most_open: int) -> None:
+async def test_conversations_that_left_memory_are_read_again(memory: Memory, most_open: int) -> None:
     conversations = memory.conversations(most_open=most_open)
     draw = random.Random(7)
     expected: dict[ConversationKey, list[str]] = {ConversationKey(number): [] for number in range(1, 7)}
@@ -229,7 +227,7 @@ async def test_what_is_no_longer_in_memory_is_not_lost(memory: Memory, most_open
         assert {key: await seen(restarted, key) for key in expected} == expected
 
 
-async def test_a_conversation_with_a_question_on_its_way_stays_in_memory(memory: Memory) -> None:
+async def test_a_conversation_stays_in_memory_while_a_question_is_answered(memory: Memory) -> None:
     conversations = memory.conversations(most_open=1)
     questions = [ask("one", key=HERE), ask("two", key=ELSEWHERE), ask("three", key=ConversationKey(3))]
     opened = [await conversations.begin(question) for question in questions]
@@ -241,7 +239,7 @@ async def test_a_conversation_with_a_question_on_its_way_stays_in_memory(memory:
     assert [await seen(conversations, question.key) for question in questions] == [["one"], ["two"], ["three"]]
 
 
-async def test_of_a_long_conversation_other_lines_leave_memory_and_are_not_lost(
+async def test_unused_branches_of_a_long_conversation_leave_memory_and_are_read_again(
     memory: Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_MOST_TURNS", 4)
@@ -257,7 +255,7 @@ async def test_of_a_long_conversation_other_lines_leave_memory_and_are_not_lost(
     assert await seen(conversations, reply_to=one + 2) == ["one", "two", "three"]
 
 
-async def test_the_recent_conversations_are_the_ones_used_last(memory: Memory, conversations: Conversations) -> None:
+async def test_recent_conversations_are_the_most_recently_used(memory: Memory, conversations: Conversations) -> None:
     first, second, third = (ConversationKey(number) for number in (1, 2, 3))
     for key in (first, second, third, first):
         await say(conversations, "Hello", key=key)
@@ -267,43 +265,3 @@ async def test_the_recent_conversations_are_the_ones_used_last(memory: Memory, c
     await say(restarted, "Hello", key=third)
     assert [each.key for each in await restarted.recent(9)] == [third, first, second]
     assert [each.tip_id is None for each in await restarted.recent(9)] == [False, False, False]
-
-
-async def test_the_nearest_persona_holds(memory: Memory, restarts: bool) -> None:
-    channel, server, other = 1, 50, 51
-
-    def make() -> Conversations:
-        scopes = {7: (7, channel, server), channel: (channel, server)}
-        return Conversations(memory.store, SYSTEM, lambda channel_id: scopes.get(channel_id, (channel_id, other)))
-
-    conversations = make()
-    expected = {7: SYSTEM, channel: SYSTEM, 9: SYSTEM}
-    for scope, text, changes in (
-        (server, "of the server", {7: "of the server", channel: "of the server"}),
-        (7, "of the thread", {7: "of the thread"}),
-        (channel, "of the channel", {channel: "of the channel"}),
-        (7, None, {7: "of the channel"}),
-        (channel, "new", {7: "new", channel: "new"}),
-        (channel, None, {7: "of the server", channel: "of the server"}),
-        (server, None, {7: SYSTEM, channel: SYSTEM}),
-    ):
-        await conversations.set_persona(scope, text)
-        if restarts:
-            conversations = make()
-        expected |= changes
-        assert {each: await conversations.personas.system_prompt(each) for each in expected} == expected
-        assert {each: (await conversations.peek(ConversationKey(each))).system_prompt for each in expected} == expected
-    await conversations.set_persona(server, "again")
-    assert await conversations.personas.first((7, channel, server)) == (server, "again")
-    assert await conversations.personas.first((7, other)) is None
-
-
-async def test_another_persona_is_new_to_the_engine(conversations: Conversations) -> None:
-    for key in (HERE, ELSEWHERE):
-        await say(conversations, "Hello", key=key)
-    here, elsewhere = conversations.find(HERE), conversations.find(ELSEWHERE)
-    assert here is not None
-    assert elsewhere is not None
-    here.cached_by = elsewhere.cached_by = 1
-    await conversations.set_persona(HERE.channel_id, "You are a pirate.")
-    assert [each.cached_by for each in (here, elsewhere)] == [None, 1]

@@ -1,4 +1,4 @@
-"""Edits, deletions and forgetting, wherever a turn is at that moment."""
+"""Edits, deletions and forgetting, with the turn in memory, in the store, or between the two."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ QUOTED, REPLY = 77, 78
 WAYS = [
     pytest.param(False, False, id="in memory"),
     pytest.param(True, False, id="not in memory"),
-    pytest.param(False, True, id="in memory, then restarted"),
+    pytest.param(False, True, id="in memory, restarted afterwards"),
 ]
 
 
 async def fill(conversations: Conversations) -> int:
-    """Ada, Grace and Ada ask one, two and three, the last about what Linus wrote; return the id of two."""
+    """Let Ada, Grace and Ada ask one, two and three, the last with a quote of Linus; return the id of two."""
     await say(conversations, "one")
     two = await say(conversations, "two", "Grace", files=[TextFile(1, "a.txt", "first"), TextFile(2, "b.txt", "2nd")])
     await say(conversations, "three", quote=Quote(QUOTED, person("Linus"), "Linus", "Fish fly."))
@@ -34,7 +34,7 @@ async def fill(conversations: Conversations) -> int:
 
 
 async def after(memory: Memory, change: Change, restarted_before: bool, restarted_after: bool) -> Conversations:
-    """The conversations of `fill` after a change to its second turn."""
+    """The conversations of `fill` after a change of its second turn."""
     conversations = memory.conversations()
     two = await fill(conversations)
     conversations.replied(two, REPLY)
@@ -77,7 +77,7 @@ def quotes(branch: Sequence[Turn]) -> list[str]:
         pytest.param(lambda c, two: c.forget_before(two + 1), ["three"], [], id="forget what is old"),
     ],
 )
-async def test_what_is_left(
+async def test_changes_reach_memory_and_the_store(
     memory: Memory,
     change: Change,
     left: list[str],
@@ -86,15 +86,13 @@ async def test_what_is_left(
     restarted_after: bool,
 ) -> None:
     conversations = await after(memory, change, restarted_before, restarted_after)
-    line = await turns(conversations)
-    assert texts(line) == left
-    assert quotes(line) == quotes_left
+    branch = await turns(conversations)
+    assert texts(branch) == left
+    assert quotes(branch) == quotes_left
 
 
 @pytest.mark.parametrize(("restarted_before", "restarted_after"), WAYS)
-async def test_an_edit_keeps_the_files_that_are_still_there(
-    memory: Memory, restarted_before: bool, restarted_after: bool
-) -> None:
+async def test_an_edit_keeps_the_remaining_files(memory: Memory, restarted_before: bool, restarted_after: bool) -> None:
     conversations = await after(memory, lambda c, two: c.edit(two, "2", [2]), restarted_before, restarted_after)
     (_, two, _) = await turns(conversations)
     assert two.asked is not None
@@ -103,9 +101,7 @@ async def test_an_edit_keeps_the_files_that_are_still_there(
     assert two.answer.content == "Yes."
 
 
-async def test_after_the_latest_turn_is_erased_the_line_goes_on_from_its_place(
-    memory: Memory, conversations: Conversations
-) -> None:
+async def test_a_branch_continues_after_its_tip_is_erased(memory: Memory, conversations: Conversations) -> None:
     two = await fill(conversations)
     await conversations.erase([two + 1])
     assert await seen(conversations) == ["one", "two"]
@@ -114,7 +110,9 @@ async def test_after_the_latest_turn_is_erased_the_line_goes_on_from_its_place(
         assert await seen(each) == ["one", "two", "four"]
 
 
-async def test_what_a_thread_grew_from_changes_there_too(memory: Memory, conversations: Conversations) -> None:
+async def test_a_change_of_a_threads_first_turn_shows_in_the_thread(
+    memory: Memory, conversations: Conversations
+) -> None:
     two = await fill(conversations)
     thread = ConversationKey(two)
     await say(conversations, "in the thread", key=thread)
@@ -126,7 +124,7 @@ async def test_what_a_thread_grew_from_changes_there_too(memory: Memory, convers
         assert await seen(each, ConversationKey(two + 1)) == ["three"]
 
 
-async def test_forgetting_says_how_much_it_was(conversations: Conversations) -> None:
+async def test_forgetting_returns_how_much_there_was(conversations: Conversations) -> None:
     await fill(conversations)
     await say(conversations, "elsewhere", key=ELSEWHERE)
     await say(conversations, "about", "Grace", key=ELSEWHERE, quote=Quote(5, person("Ada"), "Ada", "Look."))
@@ -137,7 +135,7 @@ async def test_forgetting_says_how_much_it_was(conversations: Conversations) -> 
     assert await seen(conversations, ELSEWHERE) == ["about"]
 
 
-async def test_a_change_is_new_to_the_engine_and_anything_else_is_not(conversations: Conversations) -> None:
+async def test_only_a_change_of_the_conversation_makes_its_cached_prefix_useless(conversations: Conversations) -> None:
     two = await fill(conversations)
     conversation = conversations.find(HERE)
     assert conversation is not None
@@ -156,39 +154,39 @@ async def test_a_change_is_new_to_the_engine_and_anything_else_is_not(conversati
         assert conversation.cached_by == cached_by
 
 
-class HeldUpStore(DatabaseConversationStore):
-    """Holds one call up, after it has read or before it writes, until it is let go."""
+class PausingStore(DatabaseConversationStore):
+    """Pauses one call, after it has read or before it writes."""
 
-    def __init__(self, memory: Memory, held_up: str) -> None:
+    def __init__(self, memory: Memory, paused_call: str) -> None:
         super().__init__(memory.journal, memory.database)
-        self._held_up = held_up
-        self.reached = asyncio.Event()
-        self.let_go = asyncio.Event()
+        self._paused_call = paused_call
+        self.paused = asyncio.Event()
+        self.resume = asyncio.Event()
 
     async def branch(self, tip_id: int) -> Sequence[Turn]:
-        """The first call waits with what it has read."""
-        line = await super().branch(tip_id)
-        await self._wait("line")
-        return line
+        """Read, then pause."""
+        branch = await super().branch(tip_id)
+        await self._pause("branch")
+        return branch
 
     async def head(self, key: ConversationKey) -> ConversationHead | None:
-        """The same."""
+        """Read, then pause."""
         head = await super().head(key)
-        await self._wait("head")
+        await self._pause("head")
         return head
 
     async def erase(self, message_ids: Collection[int]) -> None:
-        """Waits before it does anything."""
-        await self._wait("erase")
+        """Pause, then erase."""
+        await self._pause("erase")
         await super().erase(message_ids)
 
-    async def _wait(self, call: str) -> None:
-        if call == self._held_up and not self.reached.is_set():
-            self.reached.set()
-            await self.let_go.wait()
+    async def _pause(self, call: str) -> None:
+        if call == self._paused_call and not self.paused.is_set():
+            self.paused.set()
+            await self.resume.wait()
 
 
-@pytest.mark.parametrize("held_up", ["line", "head"])
+@pytest.mark.parametrize("paused_call", ["branch", "head"])
 @pytest.mark.parametrize(
     ("change", "left"),
     [
@@ -199,17 +197,17 @@ class HeldUpStore(DatabaseConversationStore):
         pytest.param(lambda c, two: c.reset(HERE, next(message_ids)), [], id="reset"),
     ],
 )
-async def test_a_change_while_a_line_is_being_read_is_not_missed(
-    memory: Memory, held_up: str, change: Change, left: list[str]
+async def test_a_change_during_a_read_is_not_missed(
+    memory: Memory, paused_call: str, change: Change, left: list[str]
 ) -> None:
     two = await fill(memory.conversations())
-    store = HeldUpStore(memory, held_up)
+    store = PausingStore(memory, paused_call)
     conversations = Conversations(store, SYSTEM)
     question = ask("next")
     beginning = asyncio.create_task(conversations.begin(question))
-    await store.reached.wait()
+    await store.paused.wait()
     await change(conversations, two)
-    store.let_go.set()
+    store.resume.set()
     opened = await beginning
     assert texts(opened.branch) == left
     await end_unanswered(conversations, opened, question)
@@ -217,14 +215,14 @@ async def test_a_change_while_a_line_is_being_read_is_not_missed(
         assert await seen(each) == left
 
 
-async def test_what_is_read_just_before_it_is_erased_is_erased(memory: Memory) -> None:
+async def test_a_turn_read_during_its_erasure_is_erased_too(memory: Memory) -> None:
     two = await fill(memory.conversations())
-    store = HeldUpStore(memory, "erase")
+    store = PausingStore(memory, "erase")
     conversations = Conversations(store, SYSTEM)
     erasing = asyncio.create_task(conversations.erase([two]))
-    await store.reached.wait()
+    await store.paused.wait()
     await conversations.peek(HERE)
-    store.let_go.set()
+    store.resume.set()
     await erasing
     for each in (conversations, memory.conversations()):
         assert await seen(each) == ["one", "three"]

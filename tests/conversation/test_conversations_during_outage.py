@@ -1,4 +1,4 @@
-"""Conversations while the database cannot be used, and afterwards."""
+"""Conversations during an outage of the database, and after it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.conversation.memory import (
 
 @asynccontextmanager
 async def outage(memory: Memory) -> AsyncIterator[None]:
-    """The file is away as long as the block lasts; then all is written into it."""
+    """Move the file away during the block; then wait until everything is written."""
     await memory.close_connections()
     with memory.lost():
         yield
@@ -36,11 +36,11 @@ async def outage(memory: Memory) -> AsyncIterator[None]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - nobody is told
+        while not condition():  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.005)
 
 
-async def test_what_is_in_memory_goes_on(memory: Memory, conversations: Conversations) -> None:
+async def test_conversations_in_memory_continue(memory: Memory, conversations: Conversations) -> None:
     await say(conversations, "one")
     async with outage(memory):
         await say(conversations, "two")
@@ -53,7 +53,7 @@ async def test_what_is_in_memory_goes_on(memory: Memory, conversations: Conversa
     assert await seen(memory.conversations()) == ["one", "two", "later", "later"]
 
 
-async def test_what_cannot_be_read_begins_without_its_past_and_finds_it_later(memory: Memory) -> None:
+async def test_an_unreadable_conversation_finds_its_past_after_the_outage(memory: Memory) -> None:
     await say(memory.conversations(), "one")
     await say(memory.conversations(), "two")
     conversations = memory.conversations()
@@ -64,7 +64,7 @@ async def test_what_cannot_be_read_begins_without_its_past_and_finds_it_later(me
         assert await seen(each) == ["one", "two", "lost"]
 
 
-async def test_the_past_is_found_though_nothing_was_said_meanwhile(memory: Memory) -> None:
+async def test_the_past_is_found_even_if_nothing_was_asked_meanwhile(memory: Memory) -> None:
     await say(memory.conversations(), "one")
     conversations = memory.conversations()
     async with outage(memory):
@@ -73,7 +73,7 @@ async def test_the_past_is_found_though_nothing_was_said_meanwhile(memory: Memor
     assert await seen(conversations) == ["one"]
 
 
-async def test_a_line_that_breaks_off_is_found_later(memory: Memory) -> None:
+async def test_an_incomplete_branch_is_completed_after_the_outage(memory: Memory) -> None:
     one = await say(memory.conversations(), "one")
     await say(memory.conversations(), "two")
     conversations = memory.conversations()
@@ -85,7 +85,7 @@ async def test_a_line_that_breaks_off_is_found_later(memory: Memory) -> None:
     assert await seen(conversations, reply_to=one) == ["one"]
 
 
-async def test_nothing_leaves_memory_before_it_is_kept(memory: Memory) -> None:
+async def test_nothing_leaves_memory_before_it_is_stored(memory: Memory) -> None:
     conversations = memory.conversations(most_open=1)
     keys = [ConversationKey(number) for number in range(1, 4)]
     async with outage(memory):
@@ -98,7 +98,7 @@ async def test_nothing_leaves_memory_before_it_is_kept(memory: Memory) -> None:
     assert [await seen(conversations, key) for key in keys] == [["Hello 1"], ["Hello 2"], ["Hello 3"]]
 
 
-async def test_changes_in_memory_are_made_up_for(memory: Memory, conversations: Conversations) -> None:
+async def test_changes_are_stored_after_the_outage(memory: Memory, conversations: Conversations) -> None:
     one = await say(conversations, "one")
     two = await say(conversations, "two", "Grace")
     await say(conversations, "three")
@@ -113,7 +113,7 @@ async def test_changes_in_memory_are_made_up_for(memory: Memory, conversations: 
     assert await seen(memory.conversations()) == []
 
 
-async def test_a_reset_and_a_persona_hold_at_once_and_later(memory: Memory, conversations: Conversations) -> None:
+async def test_a_reset_and_a_persona_take_effect_at_once_and_stay(memory: Memory, conversations: Conversations) -> None:
     await say(conversations, "one")
     async with outage(memory):
         await conversations.reset(HERE, next(message_ids))
@@ -127,7 +127,7 @@ async def test_a_reset_and_a_persona_hold_at_once_and_later(memory: Memory, conv
         assert (await each.peek(HERE)).system_prompt == "You are a pirate."
 
 
-async def test_the_recent_conversations_are_read_when_they_can_be(memory: Memory) -> None:
+async def test_recent_conversations_are_read_after_the_outage(memory: Memory) -> None:
     await say(memory.conversations(), "one")
     conversations = memory.conversations()
     async with outage(memory):
@@ -136,7 +136,7 @@ async def test_the_recent_conversations_are_read_when_they_can_be(memory: Memory
 
 
 @pytest.mark.parametrize("replied", [False, True])
-async def test_who_replies_to_what_cannot_be_read_is_answered(memory: Memory, replied: bool) -> None:
+async def test_a_reply_to_an_unreadable_turn_is_answered(memory: Memory, replied: bool) -> None:
     one = await say(memory.conversations(), "one")
     conversations = memory.conversations()
     if replied:
@@ -146,7 +146,7 @@ async def test_who_replies_to_what_cannot_be_read_is_answered(memory: Memory, re
     assert await seen(conversations) == ["one", "why?"]
 
 
-async def test_a_reset_holds_while_the_file_can_be_read_alone(memory: Memory) -> None:
+async def test_a_reset_takes_effect_while_the_file_is_read_only(memory: Memory) -> None:
     await say(memory.conversations(), "one")
     conversations = memory.conversations()
     with memory.locked():

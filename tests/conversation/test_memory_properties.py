@@ -1,4 +1,4 @@
-"""Whatever people do in whatever order, and however often the bot starts again, memory holds what it must hold."""
+"""Memory agrees with a simple model after any sequence of questions, changes, restarts and outages."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from bot.conversation.store import ForgottenCount
 from bot.conversation.turn import ConversationKey, Question, Quote, Turn, UserMessage
-from tests.conversation.memory_model import Cited, Line, MemoryModel, Said
+from tests.conversation.memory_model import Branch, Cited, MemoryModel, Said
 from tests.conversation.remembering_bot import RememberingBot
 
 PEOPLE = (7, 8, 9)
@@ -21,12 +22,12 @@ CHANNELS = (1, 2)
 WORDS = re.compile(r"(?:written|answered) \d+")
 
 some = st.integers(0, 60)
-"""Chooses one of what there is."""
+"""Selects one of the existing items, modulo their number."""
 
 
 @dataclass
 class Written:
-    """A person's message on Discord."""
+    """A member's message on Discord."""
 
     channel_id: int
     by: int
@@ -34,7 +35,7 @@ class Written:
 
 
 class MemoryMachine(RuleBasedStateMachine):
-    """The bot beside the model."""
+    """Does the same things to the bot and to the model."""
 
     bot: RememberingBot
     per_person: bool
@@ -55,20 +56,20 @@ class MemoryMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "bot"):
             try:
-                self.look()
+                self.compare()
             finally:
                 self.bot.close()
 
-    # ------------------------------------------------------------ what people do
+    # ------------------------------------------------------------ what members do
 
     @rule(person=st.sampled_from(PEOPLE), where=some)
     def remark(self, person: int, where: int) -> None:
-        """Write something that the bot is not asked."""
+        """Write a message without asking the bot."""
         self.write(person, self.place(where))
 
     @rule(person=st.sampled_from(PEOPLE), where=some, about=some, is_reply=st.booleans())
     def mention(self, person: int, where: int, about: int, is_reply: bool) -> None:
-        """Ask something, unless the conversation has a question on its way."""
+        """Ask a question, unless one is being answered in the conversation."""
         place = self.place(where)
         key = self.key(place, person)
         if key in self.model.running:
@@ -81,17 +82,24 @@ class MemoryMachine(RuleBasedStateMachine):
         self.reply_to[message_id] = reply_to
         self.begin(Said(message_id, key, person, self.written[message_id].text, cited, resets=0))
 
-    @rule(person=st.sampled_from(PEOPLE), where=some, about=some, is_reply=st.booleans())
-    def converse(self, person: int, where: int, about: int, is_reply: bool) -> None:
-        """Ask something and get the answer."""
-        self.mention(person, where, about, is_reply)
-        key = self.key(self.place(where), person)
-        self.answer(list(self.model.running).index(key), replies=0, hidden=0, is_delivered=True)
+    @rule(
+        person=st.sampled_from(PEOPLE),
+        where=some,
+        about=some,
+        is_reply=st.booleans(),
+        trims=st.lists(st.sampled_from([0, 0, 0, 1, 2]), min_size=1, max_size=4),
+    )
+    def converse(self, person: int, where: int, about: int, is_reply: bool, trims: Sequence[int]) -> None:
+        """Ask several questions in a row, each after the answer to the one before."""
+        for trimmed in trims:
+            self.mention(person, where, about, is_reply)
+            key = self.key(self.place(where), person)
+            self.answer(list(self.model.running).index(key), replies=0, hidden=trimmed, is_delivered=True)
 
     @precondition(lambda self: self.model.running)
     @rule(which=some, replies=st.integers(0, 2), hidden=st.sampled_from([0, 0, 1, 2, 9]), is_delivered=st.booleans())
     def answer(self, which: int, replies: int, hidden: int, is_delivered: bool) -> None:
-        """An answer ends, without having seen the oldest turns."""
+        """End an answer, with the oldest turns hidden from the model."""
         key = list(self.model.running)[which % len(self.model.running)]
         for position in range(replies):
             self.reply(self.model.running[key], 1 + position)
@@ -102,7 +110,7 @@ class MemoryMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.running)
     @rule(which=some)
     def fail(self, which: int) -> None:
-        """A question gets no answer."""
+        """End a question without an answer."""
         key = list(self.model.running)[which % len(self.model.running)]
         self.bot.end(key, None)
         self.model.end(key, None, 0)
@@ -123,7 +131,7 @@ class MemoryMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.written)
     @rule(which=st.lists(some, min_size=1, max_size=3))
     def delete(self, which: Sequence[int]) -> None:
-        """Delete messages of people and of the bot, one or several at once."""
+        """Delete messages of members and of the bot, one or several at once."""
         messages = [*self.written, *self.model.replies]
         gone = {messages[each % len(messages)] for each in which}
         for message_id in gone:
@@ -134,7 +142,7 @@ class MemoryMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.replies)
     @rule(which=some)
     def take_reply_back(self, which: int) -> None:
-        """The bot deletes a message of its own that shows no part of the answer any more."""
+        """Let the bot delete a message that its reply no longer needs."""
         reply = list(self.model.replies)[which % len(self.model.replies)]
         self.bot.conversations.reply_deleted(reply)
         self.bot.do(self.bot.work.reply_deleted(reply))
@@ -156,7 +164,7 @@ class MemoryMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.written)
     @rule(which=st.integers(0, 3))
     def retain(self, which: int) -> None:
-        """Retention takes what is older than one of the oldest messages."""
+        """Let retention delete what is older than one of the oldest messages."""
         oldest = sorted(self.written)[which % len(self.written)]
         self.bot.do(self.bot.conversations.forget_before(oldest))
         self.model.forget_before(oldest)
@@ -166,7 +174,7 @@ class MemoryMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.bot.locked)
     @rule(is_new_process=st.booleans())
     def start_again(self, is_new_process: bool) -> None:
-        """The bot ends without warning; after its start, what it was answering is answered anew."""
+        """End the bot without warning, and start it; recovery answers the running questions again."""
         if is_new_process:
             self.bot.open_file()
         else:
@@ -174,11 +182,14 @@ class MemoryMachine(RuleBasedStateMachine):
         left, self.model.running = self.model.running, {}
         for said in left.values():
             if not said.gone:
+                for reply_id, (_, question_id) in self.model.replies.items():
+                    if question_id == said.id:
+                        self.bot.conversations.replied(question_id, reply_id)
                 self.begin(said)
 
     @rule()
     def lock_or_unlock(self) -> None:
-        """Somebody else locks the file, or lets it go."""
+        """Start or end an outage in which the file is read-only."""
         if self.bot.locked:
             self.bot.unlock()
         else:
@@ -187,17 +198,17 @@ class MemoryMachine(RuleBasedStateMachine):
     # ------------------------------------------------------------ what must hold
 
     @rule()
-    def look(self) -> None:
-        """Memory is as the model says. That takes long, so it is looked at now and then, and at the end."""
+    def compare(self) -> None:
+        """Compare memory with the model. It is a rule, not an invariant, because it takes long."""
         allowed = self.model.texts()
         places = [*CHANNELS, self.thread] if self.thread else CHANNELS
         for key in {self.key(place, person) for place in places for person in PEOPLE}:
-            assert plain(self.bot.branch(key)) == self.model.branch(key)
+            assert simplified(self.bot.branch(key)) == self.model.branch(key)
             assert set(WORDS.findall(self.bot.held(key))) <= allowed
         if not self.bot.locked:
             assert set(WORDS.findall(self.bot.stored())) <= allowed
 
-    # ------------------------------------------------------------ how it is done
+    # ------------------------------------------------------------ helpers
 
     def place(self, which: int) -> int:
         places = [*CHANNELS, self.thread] if self.thread else CHANNELS
@@ -212,7 +223,7 @@ class MemoryMachine(RuleBasedStateMachine):
         return message_id
 
     def cited(self, key: ConversationKey, reply_to: int | None) -> Cited | None:
-        """The message that a question is about, unless that is in the conversation already."""
+        """The message that a question quotes, unless that is in the conversation already."""
         if reply_to is None:
             opened = self.bot.do(self.bot.conversations.peek(key))
             if opened.branch or opened.resets:
@@ -228,7 +239,7 @@ class MemoryMachine(RuleBasedStateMachine):
         cited = said.cited
         quote = Quote(cited.message_id, cited.by, f"Person {cited.by}", cited.text) if cited else None
         question = Question(said.id, said.key, UserMessage(said.text, said.by, f"Person {said.by}", quote), reply_to)
-        assert plain(self.bot.begin(question)) == self.model.branch(said.key, reply_to)
+        assert simplified(self.bot.begin(question)) == self.model.branch(said.key, reply_to)
         self.model.begin(said, reply_to)
         self.reply(said, 0)
 
@@ -238,7 +249,7 @@ class MemoryMachine(RuleBasedStateMachine):
         self.model.replies[reply_id] = said.key.channel_id, said.id
 
 
-def plain(branch: Sequence[Turn]) -> Line:
+def simplified(branch: Sequence[Turn]) -> Branch:
     return [
         (
             turn.asked.text,
@@ -251,13 +262,20 @@ def plain(branch: Sequence[Turn]) -> Line:
     ]
 
 
-MemoryMachine.TestCase.settings = settings(
-    max_examples=60,
+SETTINGS = settings(
     stateful_step_count=40,
     deadline=None,
-    phases=[Phase.generate],  # to make a failure smaller takes minutes: take Phase.shrink in when there is one
-    derandomize=True,
+    phases=[Phase.generate],  # shrinking takes minutes: add Phase.shrink when there is a failure
     database=None,
     suppress_health_check=list(HealthCheck),
 )
-TestMemory = MemoryMachine.TestCase
+
+
+def test_memory_agrees_with_the_model() -> None:
+    run_state_machine_as_test(MemoryMachine, settings=settings(SETTINGS, max_examples=20, derandomize=True))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_memory_agrees_with_the_model_for_long() -> None:
+    run_state_machine_as_test(MemoryMachine, settings=settings(SETTINGS, max_examples=400, print_blob=True))

@@ -1,11 +1,11 @@
-"""Texts that are too long are cut between tokens, never inside a character."""
+"""Texts that are too long are cut between tokens, and never inside a grapheme cluster."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.conversation.graphemes import torn_by_cut
 from bot.conversation.shortening import shorten
 from bot.prompting.tokenizer import Tokenizer
 from tests.phi3_tokenizer import REAL_FOLDER, phi3_definition, write_phi3_tokenizer
@@ -21,11 +22,11 @@ from tests.phi3_tokenizer import REAL_FOLDER, phi3_definition, write_phi3_tokeni
 FAMILY = "👨\u200d👩\u200d👧"
 SIMPLE = (
     *("Hello", " the", " transformations", "ing", " ", "  ", "\n", "\t", "_", "x", "7", "▁", "\ufffd", "'s", "don't"),
-    *("你好", "龘", "é", "👍", "🇩🇪", "#" * 90, "\n" + " " * 40),
+    *("你好", "龘", "é", "👍", "#" * 90, "\n" + " " * 40),
 )
-COMBINED = ("e\u0301", "a\u0308\u0323", "👍🏽", FAMILY, "ก็")
+FLAGS = ("🇩🇪", "🇫🇷", "🏳\ufe0f\u200d🌈", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f")
+COMBINED = ("e\u0301", "a\u0308\u0323", "👍🏽", "1\ufe0f\u20e3", FAMILY, "ก็", "क\u094dषि", *FLAGS)
 CONTROL = ("</s>", "<|end|>", "<|im_start|>")
-NEVER_FIRST = ("\u0301", "\u0308", "\u0323", "\u200d", "🏽")
 
 simple_texts = st.lists(st.sampled_from(SIMPLE), max_size=12).map("".join)
 any_texts = st.lists(st.sampled_from(SIMPLE + COMBINED + CONTROL) | st.text(max_size=3), max_size=12).map("".join)
@@ -33,7 +34,7 @@ lengths = st.integers(0, 40)
 
 
 class CountingTokenizer(Tokenizer):
-    """Counts the characters that are tokenized."""
+    """Counts the characters that it encodes."""
 
     characters = 0
 
@@ -44,7 +45,7 @@ class CountingTokenizer(Tokenizer):
 
 @dataclass(frozen=True)
 class Model:
-    """A tokenizer, and the same one read by its library, which knows where in the text each token lies."""
+    """A tokenizer, and the same one in its library, which knows where in the text each token is."""
 
     tokenizer: CountingTokenizer
     library: tokenizers.Tokenizer
@@ -59,7 +60,7 @@ KINDS = ("made", *(("real",) if REAL_FOLDER.is_dir() else ()), "small model")
 
 @pytest.fixture(scope="module", params=KINDS)
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """Phi-3's kind of tokenizer as made for tests, the real one where it is there, and the small model's."""
+    """A tokenizer like Phi-3's, Phi-3's own if it is there, and the small model's."""
     folder: Path = REAL_FOLDER
     if request.param == "small model":
         folder = request.getfixturevalue("small_model_dir")
@@ -74,7 +75,7 @@ def open_model(definition: dict[str, Any]) -> Model:
 
 
 def longest_beginning(text: str, max_tokens: int, model: Model) -> str:
-    """What `shorten` must return for a text without combined characters, found by trying every cut."""
+    """What `shorten` must return for a text of single code points, found by trying every cut."""
     spans = model.spans(text)
     if len(spans) <= max_tokens:
         return text
@@ -83,23 +84,30 @@ def longest_beginning(text: str, max_tokens: int, model: Model) -> str:
 
 
 @given(text=any_texts, max_tokens=lengths)
-def test_what_is_kept_fits_and_ends_with_a_whole_character(model: Model, text: str, max_tokens: int) -> None:
+def test_the_result_fits_and_ends_with_a_whole_character(model: Model, text: str, max_tokens: int) -> None:
     kept = shorten(text, max_tokens, model.tokenizer)
     assert text.startswith(kept)
     assert len(model.tokenizer.encode(kept)) <= max_tokens
     assert (kept == text) == (len(model.tokenizer.encode(text)) <= max_tokens)
-    if kept != text and kept:
-        assert not text[len(kept) :].startswith(NEVER_FIRST)
-        assert not kept.endswith("\u200d")
+    assert torn_by_cut(text, len(kept)) == 0
+
+
+@given(clusters=st.lists(st.sampled_from(SIMPLE[:3] + COMBINED), max_size=8), max_tokens=lengths)
+def test_flags_joined_emoji_and_letters_with_marks_stay_whole(
+    model: Model, clusters: list[str], max_tokens: int
+) -> None:
+    kept = shorten("".join(clusters), max_tokens, model.tokenizer)
+    whole = [piece for cluster in clusters for piece in ([cluster] if cluster in COMBINED else cluster)]
+    assert kept in list(accumulate(whole, initial=""))
 
 
 @given(text=simple_texts, max_tokens=lengths)
-def test_as_much_is_kept_as_the_first_tokens_hold(model: Model, text: str, max_tokens: int) -> None:
+def test_the_result_is_as_long_as_its_tokens_allow(model: Model, text: str, max_tokens: int) -> None:
     assert shorten(text, max_tokens, model.tokenizer) == longest_beginning(text, max_tokens, model)
 
 
 @pytest.mark.parametrize("piece", ["The quick brown fox, 1 + 1.\n", "#", "\n ", "👍", "你好"])
-def test_a_long_text_is_cut_in_the_same_place_without_reading_all_of_it(model: Model, piece: str) -> None:
+def test_a_long_text_is_not_tokenized_beyond_the_cut(model: Model, piece: str) -> None:
     text = piece * (100_000 // len(piece))
     expected = longest_beginning(text, 300, model)
     model.tokenizer.characters = 0
@@ -107,18 +115,18 @@ def test_a_long_text_is_cut_in_the_same_place_without_reading_all_of_it(model: M
     assert model.tokenizer.characters < 10 * len(expected) + 20_000
 
 
-def test_an_emoji_of_several_is_left_out_whole(model: Model) -> None:
+def test_a_joined_emoji_is_left_out_whole(model: Model) -> None:
     text = f"Hello {FAMILY} you"
     for max_tokens in range(len(model.tokenizer.encode(f"Hello {FAMILY}"))):
         assert shorten(text, max_tokens, model.tokenizer) in ("", "He", "Hell", "Hel", "H", "Hello", "Hello ")
 
 
-def test_a_pile_of_marks_is_cut_all_the_same(model: Model) -> None:
+def test_a_pile_of_marks_is_cut(model: Model) -> None:
     kept = shorten("a" + "\u0301" * 100_000, 500, model.tokenizer)
     assert len(model.tokenizer.encode(kept)) in range(498, 501)
 
 
-def test_a_tokenizer_that_composes_characters_keeps_them_as_they_were_written() -> None:
+def test_a_tokenizer_that_composes_characters_does_not_change_them() -> None:
     definition = phi3_definition()
     definition["normalizer"]["normalizers"].insert(0, {"type": "NFC"})
     tokenizer = Tokenizer(definition)
@@ -130,7 +138,7 @@ def test_a_tokenizer_that_composes_characters_keeps_them_as_they_were_written() 
         assert tokenizer.encode(kept) in (ids[:max_tokens], ids[: max_tokens - 1])
 
 
-def test_a_beginning_that_is_more_tokens_on_its_own_is_cut_further() -> None:
+def test_a_beginning_with_more_tokens_alone_is_cut_further() -> None:
     # Before another "l", "'l" is one token; at an end it is two, for only "'ll" is kept in one piece.
     vocabulary = {text: id for id, text in enumerate(["a", "l", "'", "'l"])}
     tokenizer = Tokenizer(

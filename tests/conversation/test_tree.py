@@ -1,4 +1,4 @@
-"""Lines in a tree of turns."""
+"""Branches in a tree of turns."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TREE = Conversation(
 
 
 @pytest.mark.parametrize(
-    ("tip_id", "line", "missing"),
+    ("tip_id", "branch", "missing"),
     [
         (None, [], None),
         (1, [1], None),
@@ -57,23 +57,23 @@ TREE = Conversation(
         (77, [], 77),
     ],
 )
-def test_a_line_is_what_the_model_saw(tip_id: int | None, line: list[int], missing: int | None) -> None:
-    assert [each.id for each in TREE.branch(tip_id)] == line
+def test_a_branch_is_what_the_model_saw(tip_id: int | None, branch: list[int], missing: int | None) -> None:
+    assert [each.id for each in TREE.branch(tip_id)] == branch
     assert TREE.missing(tip_id) == missing
 
 
-def test_a_turn_continues_what_its_question_was_asked_after() -> None:
+def test_a_turn_continues_the_branch_of_its_question() -> None:
     question, answer = ask("Hello"), Message("assistant", "Hi")
 
-    def made(line: tuple[Turn, ...], seen: tuple[Turn, ...]) -> tuple[int | None, int, int]:
-        turn = OpenConversation(TREE, 0, line, "").turn(question, seen, answer)
+    def made(branch: tuple[Turn, ...], seen: tuple[Turn, ...]) -> tuple[int | None, int, int]:
+        turn = OpenConversation(TREE, 0, branch, "").turn(question, seen, answer)
         assert (turn.id, turn.key, turn.asked, turn.answer) == (question.id, HERE, question.asked, answer)
         return turn.parent_id, turn.first_id, turn.depth
 
-    line = TREE.branch(3)
+    branch = TREE.branch(3)
     assert made((), ()) == (None, question.id, 0)
-    assert made(line, line) == (3, 1, 3)
-    assert made(line, line[1:]) == (3, 2, 3)
-    assert made(line, ()) == (3, question.id, 3)
+    assert made(branch, branch) == (3, 1, 3)
+    assert made(branch, branch[1:]) == (3, 2, 3)
+    assert made(branch, ()) == (3, question.id, 3)
     assert made((GROWN,), (GROWN,)) == (100, 100, 0)
-    assert made((replace(line[0], asked=None, answer=None),), (line[0],)) == (1, 1, 1)
+    assert made((replace(branch[0], asked=None, answer=None),), (branch[0],)) == (1, 1, 1)

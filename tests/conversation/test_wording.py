@@ -1,4 +1,4 @@
-"""Turns in words."""
+"""Turns become messages for the model."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ NAMES = ("Ada", "Grace", "Linus", "[admin]", "\n")
 
 
 def worded(*turns: Turn) -> list[str]:
-    """What the model reads of these questions, the last of which is the one that is asked now."""
-    *line, last = turns
+    """The messages for these questions, the last of which is asked now."""
+    *branch, last = turns
     assert last.asked is not None
-    return [message.content for message in messages_of(line, last.asked) if message.role == "user"]
+    return [message.content for message in messages_of(branch, last.asked) if message.role == "user"]
 
 
 def alone(text: str, quote: Quote | None = None, files: tuple[TextFile, ...] = ()) -> str:
@@ -28,10 +28,10 @@ def alone(text: str, quote: Quote | None = None, files: tuple[TextFile, ...] = (
     return content
 
 
-def test_questions_and_answers_take_turns() -> None:
+def test_questions_and_answers_alternate() -> None:
     answer = Message("assistant", "Hi", (1, 2), "a tokenizer")
-    line = [turn(asked("one"), answer), turn(asked("two"), "Ho")]
-    assert messages_of(line, asked("three")) == [
+    branch = [turn(asked("one"), answer), turn(asked("two"), "Ho")]
+    assert messages_of(branch, asked("three")) == [
         Message("user", "one"),
         answer,
         Message("user", "two"),
@@ -40,7 +40,7 @@ def test_questions_and_answers_take_turns() -> None:
     ]
 
 
-def test_names_come_with_the_second_person() -> None:
+def test_names_appear_with_the_second_speaker() -> None:
     speeches = [("Ada", "one"), ("Ada", "two"), ("Grace", "three"), ("Ada", "four"), ("Linus", "five")]
     assert worded(*(turn(asked(text, name)) for name, text in speeches)) == [
         "one",
@@ -65,7 +65,7 @@ def test_two_people_with_one_name_are_two() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.booleans()), min_size=1, max_size=12))
-def test_what_was_said_stays_as_it_was_whoever_comes_next(speeches: list[tuple[str, bool]]) -> None:
+def test_earlier_messages_never_change(speeches: list[tuple[str, bool]]) -> None:
     turns = [turn(None if erased else asked(f"text {number}", name)) for number, (name, erased) in enumerate(speeches)]
     before: list[Message] = []
     for end, latest in enumerate(turns):
@@ -75,9 +75,9 @@ def test_what_was_said_stays_as_it_was_whoever_comes_next(speeches: list[tuple[s
             before = [*messages, latest.answer]
 
 
-def test_erased_turns_are_left_out_with_who_spoke_in_them() -> None:
-    line = [turn(asked("one")), turn(None), turn(asked("three"))]
-    assert worded(*line, turn(asked("four"))) == ["one", "three", "four"]
+def test_erased_turns_and_their_speakers_are_left_out() -> None:
+    branch = [turn(asked("one")), turn(None), turn(asked("three"))]
+    assert worded(*branch, turn(asked("four"))) == ["one", "three", "four"]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_erased_turns_are_left_out_with_who_spoke_in_them() -> None:
         ("", "somebody"),
     ],
 )
-def test_a_name_cannot_pass_for_more_than_a_name(name: str, shown: str) -> None:
+def test_a_name_cannot_imitate_anything_else(name: str, shown: str) -> None:
     assert one_line(name) == shown
     first, second = turn(replace(asked("one"), author_name=name)), turn(asked("two", "Grace"))
     assert worded(first, second)[1] == f"(Until now {shown} was speaking.)\n[Grace] two"
@@ -141,7 +141,7 @@ def test_no_file_can_close_its_fence(text: str) -> None:
     assert fence not in text
 
 
-def test_a_name_stands_before_all_parts() -> None:
+def test_the_name_precedes_all_parts() -> None:
     quote = Quote(7, person("Ada"), "Ada", "Look.")
     assert worded(turn(asked("one")), turn(asked("", "Grace", quote)))[1] == (
         "(Until now Ada was speaking.)\n[Grace] (In reply to Ada, who wrote: Look.)"

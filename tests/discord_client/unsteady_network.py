@@ -15,19 +15,18 @@ from bot.demo.loopback import LoopbackDiscord
 
 Loss = Literal["request", "answer"]
 _NONCE = re.compile(rb'"nonce":"([^"]+)"')
-_PASSED_ON = ("authorization", "content-type")
+_FORWARDED_HEADERS = ("authorization", "content-type")
 
 
-class UnsteadyLine:
-    """Passes REST calls on, except for those whose connection it resets.
+class UnsteadyNetwork:
+    """Forwards REST calls, and resets the connection of some.
 
-    Like Discord, it takes a second message with the nonce of an earlier one for the same message.
+    Like Discord, it answers a repeated nonce with the message that was sent first.
 
     Attributes:
-        url: what stands in for the server's `api_url`.
-        losses: what happens to the next calls that change messages: the request or its answer is lost, or, with
-            None, nothing.
-        bodies: what each call that sends a message held.
+        url: replaces the server's `api_url`.
+        losses: what the next calls that change messages lose: the request, its answer, or, with None, nothing.
+        bodies: the body of each call that sends a message.
     """
 
     def __init__(self, api_url: str) -> None:
@@ -49,20 +48,20 @@ class UnsteadyLine:
         loss = self.losses.popleft() if changes_a_message and self.losses else None
         if loss == "request":
             return self._reset(request)
-        response = await self._pass_on(request)
+        response = await self._forward(request)
         return self._reset(request) if loss == "answer" else response
 
-    async def _pass_on(self, request: web.Request) -> web.Response:
+    async def _forward(self, request: web.Request) -> web.Response:
         assert self._session is not None
         body = await request.read()
         if request.method == "POST" and request.path.endswith("/messages"):
             self.bodies.append(body.decode())
-        # In JSON, or in a form's part that is JSON.
+        # The body is JSON, or a form with a JSON part.
         found = _NONCE.search(body)
         nonce = found[1] if found and b'"enforce_nonce":true' in body else None
         if nonce is not None and nonce in self._by_nonce:
             return web.Response(body=self._by_nonce[nonce], content_type="application/json")
-        headers = {name: value for name, value in request.headers.items() if name.lower() in _PASSED_ON}
+        headers = {name: value for name, value in request.headers.items() if name.lower() in _FORWARDED_HEADERS}
         url = self._api_url + request.rel_url.raw_path_qs
         async with self._session.request(request.method, url, data=body, headers=headers) as answer:
             content = await answer.read()
@@ -78,14 +77,14 @@ class UnsteadyLine:
 
 
 @asynccontextmanager
-async def unsteady_line(server: LoopbackDiscord) -> AsyncIterator[UnsteadyLine]:
-    line = UnsteadyLine(server.api_url)
+async def unsteady_network(server: LoopbackDiscord) -> AsyncIterator[UnsteadyNetwork]:
+    network = UnsteadyNetwork(server.api_url)
     application = web.Application()
-    application.router.add_route("*", "/{path:.*}", line.serve)
+    application.router.add_route("*", "/{path:.*}", network.serve)
     runner = web.AppRunner(application, shutdown_timeout=1.0, access_log=None)
     async with ClientSession() as session:
-        await line.start(runner, session)
+        await network.start(runner, session)
         try:
-            yield line
+            yield network
         finally:
             await runner.cleanup()

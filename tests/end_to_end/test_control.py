@@ -19,7 +19,7 @@ async def forget(stage: Stage, channel: int, button: str, says: str, **options: 
     """Grace uses `/forget` and presses a button; return what the message says then."""
     asked = await use(stage, stage.grace, channel, "forget", **options)
     assert asked["flags"] & PRIVATE
-    assert "This cannot be undone" in asked["content"]
+    assert "cannot be undone" in asked["content"]
     await press(stage, stage.grace, channel, asked, button)
     answer = await until_it_says(stage, stage.grace, channel, asked, says)
     assert answer["components"] == []
@@ -33,7 +33,7 @@ async def test_reset_starts_afresh_for_everybody_and_a_reply_still_goes_on_from_
 
     told = await use(stage, stage.grace, channel, "reset")
 
-    assert "I start afresh here" in told["content"]
+    assert "starts a new conversation" in told["content"]
     assert not told["flags"] & PRIVATE
     assert await stage.remembered(channel) == []
     await stage.ask(stage.ada, channel, "What is the capital of Italy?")
@@ -54,8 +54,8 @@ async def test_context_tells_the_asker_alone_how_full_it_is_and_what_is_seen(sta
 
     assert told["flags"] & PRIVATE
     assert not any(message["flags"] & PRIVATE for message in stage.discord.messages(stage.ada.id, channel))
-    assert "**My context here:** 8,192 tokens" in told["content"]
-    assert "🟨 Kept for the answer: 700 tokens, 9%" in told["content"]
+    assert "**Context:** 8,192 tokens" in told["content"]
+    assert "🟨 Reserved for the answer: 700 tokens, 9%" in told["content"]
     assert "**Persona:** from the bot's default" in told["content"]
     assert r"**Ada:** What is the capital of \*France\*? → " in told["content"]
     window = stage.bot.application.answering.model.window
@@ -72,21 +72,21 @@ async def test_forget_deletes_what_one_person_asked_here_and_says_how_much(stage
     for place, country in ((channel, "Spain"), (channel, "Italy"), (other, "Greece")):
         await stage.ask(stage.grace, place, f"What is the capital of {country}?")
 
-    await forget(stage, channel, "Cancel", "I have deleted nothing.")
+    await forget(stage, channel, "Cancel", "Nothing was deleted.")
     assert len(await stage.remembered(channel)) == 3
 
-    answer = await forget(stage, channel, "Forget", "I have deleted 2")
-    assert answer["content"] == "I have deleted 2 questions of yours with their answers."
+    answer = await forget(stage, channel, "Forget", "Deleted 2")
+    assert answer["content"] == "Deleted 2 questions with their answers."
     assert [text_of(turn) for turn in await stage.remembered(channel)] == ["What is the capital of France?"]
     assert len(await stage.remembered(other)) == 1
     prompt = (await stage.next_prompt(channel, "What did Grace ask?")).text
     assert "Spain" not in prompt
     assert "Italy" not in prompt
 
-    answer = await forget(stage, channel, "Forget", "I have deleted 1", where="everywhere")
-    assert answer["content"] == "I have deleted 1 question of yours with its answer."
+    answer = await forget(stage, channel, "Forget", "Deleted 1", where="everywhere")
+    assert answer["content"] == "Deleted 1 question with its answer."
     assert await stage.remembered(other) == []
-    await forget(stage, channel, "Forget", "There was nothing of yours to delete.")
+    await forget(stage, channel, "Forget", "There was nothing to delete.")
 
 
 async def test_forget_stops_the_persons_answers_on_their_way(stage: Stage) -> None:
@@ -96,9 +96,9 @@ async def test_forget_stops_the_persons_answers_on_their_way(stage: Stage) -> No
     await stage.growing(stage.ada, elsewhere, ongoing)
     await stage.growing(stage.grace, channel, question)
 
-    answer = await forget(stage, channel, "Forget", "I have stopped 1 answer to you.")
+    answer = await forget(stage, channel, "Forget", "Stopped 1 answer.")
 
-    assert answer["content"] == "I have stopped 1 answer to you."
+    assert answer["content"] == "Stopped 1 answer."
     running = stage.bot.application.client.running_replies
     async with asyncio.timeout(10):
         while running.get(question):  # noqa: ASYNC110 - nobody is told
@@ -116,5 +116,5 @@ async def test_unconfirmed_forgetting_expires(stage: Stage, monkeypatch: pytest.
 
     asked = await use(stage, stage.grace, channel, "forget")
 
-    answer = await until_it_says(stage, stage.grace, channel, asked, "I have deleted nothing: nobody confirmed it.")
+    answer = await until_it_says(stage, stage.grace, channel, asked, "Nothing was deleted because you did not confirm.")
     assert answer["components"] == []

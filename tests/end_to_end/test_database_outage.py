@@ -37,7 +37,7 @@ async def test_the_bot_goes_on_from_memory_and_makes_up_for_it(
             assert other.execute("SELECT count(*) FROM turns").fetchone() == (0,)
             assert bot.application.health().details["database"] is False
             told = await use(stage, stage.ada, channel, "model info")
-            assert "**Not kept for now:** " in told["content"]
+            assert "**Database:** " in told["content"]
             assert len(await stage.remembered(channel)) == 2
 
         async def is_well() -> bool:
@@ -52,4 +52,4 @@ async def test_the_bot_goes_on_from_memory_and_makes_up_for_it(
         assert file.execute("SELECT count(*) FROM accepted_questions").fetchone() == (0,)
     lines = [record.getMessage() for record in caplog.records if record.name == "bot.storage.journal"]
     assert len(lines) == 2
-    assert "goes on from memory" in lines[0]
+    assert "continuing from memory" in lines[0]

@@ -42,7 +42,7 @@ def test_say_tells_why_there_is_no_answer(small_model_dir: Path) -> None:
     )
 
     assert done.returncode == 1
-    assert "got no answer: Cut off here: this answer took longer than allowed." in done.stderr
+    assert "got no answer: This answer took too long, so I cut it off." in done.stderr
 
 
 @pytest.fixture

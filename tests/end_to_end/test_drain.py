@@ -23,8 +23,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDLESS = "Repeat the word hello a thousand times."
-CLOSED = "I am being restarted, and answer this when I am back."
-CUT_OFF = "-# Cut off here: this is the longest answer allowed."
+CLOSED = "I am restarting. I will answer this when I am back."
+CUT_OFF = "-# This answer reached the maximum length."
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ async def test_the_answer_on_its_way_ends_and_everybody_else_is_told(small_model
         await stage.mention(ada)
         await stage.said(ada, "hello")
         await stage.mention(grace)
-        await stage.said(grace, "nobody is before you in the queue")
+        await stage.said(grace, "Yours is next.")
         await until_healthy(port)
 
         # A service manager sends it to every process of the service, so the engine gets it as well.

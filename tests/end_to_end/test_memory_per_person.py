@@ -102,7 +102,7 @@ async def test_a_file_that_is_far_too_long_is_shortened_with_a_line_about_it(sta
 
     replies = await stage.answer(stage.grace, channel, question)
 
-    assert "tokens; I can read 600 at once, so I left out the end of it." in replies[-1]["content"]
+    assert "and I can read 600. Send the rest in another message." in replies[-1]["content"]
     [turn] = await stage.remembered(channel, stage.grace.id)
     assert turn.asked is not None
     [file] = turn.asked.files

@@ -162,7 +162,7 @@ async def test_model_info_answers_at_once_while_every_core_generates(stage: Stag
         "8,192 tokens",
         "CPU",
         "tokens/s",
-        f"{active} active, 0 waiting",
+        f"{active} running, 0 waiting",
     ):
         assert told in info["content"]
     assert stage.discord.messages(stage.ada.id, channel) == [], "only the asker sees it"

@@ -97,7 +97,7 @@ async def test_another_engine_takes_over_while_an_answer_streams(stage: Stage) -
     assert stage.bot.application.client.running_replies.get(question), "it ended before the other model was there"
     assert psutil.pid_exists(old)
     *_, last = await stage.answer(stage.ada, channel, question)
-    assert "\n-# Cut off here: this is the longest answer allowed." in last["content"]
+    assert "\n-# This answer reached the maximum length." in last["content"]
     [turn] = await stage.remembered(channel)
     assert len(answer_of(turn).ids or ()) == LONGEST
     await until(lambda: not psutil.pid_exists(old))
@@ -120,7 +120,7 @@ async def test_only_admins_may(stage: Stage, tmp_path: Path) -> None:
 async def test_the_old_one_stays_where_the_new_one_fails_and_the_reason_is_told(stage: Stage, tmp_path: Path) -> None:
     before = process_id(stage)
     told = await reload(stage, stage.ada, tmp_path / "nowhere")
-    assert told.startswith(f"SmolLM2-135M-Instruct goes on answering: there is no model folder at MODEL_DIR={tmp_path}")
+    assert told.startswith(f"SmolLM2-135M-Instruct keeps answering: there is no model folder at MODEL_DIR={tmp_path}")
     assert process_id(stage) == before
     channel = await stage.fresh_channel("still there")
     assert "Paris" in await stage.ask(stage.ada, channel, "What is the capital of France?")

@@ -85,7 +85,7 @@ async def choose_while_answering(stage: Stage, choose: Callable[[], object], ver
     assert psutil.pid_exists(old)
     assert await stage.ask(stage.grace, await stage.fresh_channel("meanwhile"), "What is the capital of Spain?")
     *_, last = await stage.answer(stage.ada, channel, question)
-    assert "\n-# Cut off here: this is the longest answer allowed." in last["content"]
+    assert "\n-# This answer reached the maximum length." in last["content"]
     [turn] = await stage.remembered(channel)
     assert len(answer_of(turn).ids or ()) == LONGEST
     await until(lambda: not psutil.pid_exists(old))
@@ -109,7 +109,9 @@ async def test_a_new_version_answers_next(stage: Stage, versions: ModelVersions)
     info = await model_info(stage)
     assert "**Version:** second\n" in info
     assert f"**Exported:** <t:{REPORT.exported_at.timestamp():.0f}:f>\n" in info
-    assert "**Quality:** same next token as the source in 97 % of 600 places; perplexity 8.31 (source 8.02)\n" in info
+    assert (
+        "**Quality:** agrees with its checkpoint on 97% of 600 next tokens; perplexity 8.31 (checkpoint 8.02)\n" in info
+    )
 
 
 async def test_going_back_works_alike(stage: Stage, versions: ModelVersions) -> None:
@@ -133,7 +135,7 @@ async def test_a_version_that_was_corrupted_never_answers(
     assert await stage.ask(stage.ada, await stage.fresh_channel("good"), "What is the capital of France?")
     info = await model_info(stage)
     assert f"**Version:** {version}\n" in info
-    assert "**Refused:** version corrupted: " in info
+    assert "**Refused version:** corrupted: " in info
     assert "openvino_model.bin has changed (its SHA-256 differs); go back with `python -m bot export" in info
 
     assert versions.roll_back() == version
@@ -199,7 +201,7 @@ async def test_a_restart_with_a_bad_version_goes_on_with_the_one_before(
             process = process_id(serving(stage))
             await stage.ask(stage.ada, channel, "And of Italy?")
             assert len(await stage.remembered(channel)) == 2
-            assert "**Version:** before\n**Refused:** version bad: " in await model_info(stage)
+            assert "**Version:** before\n**Refused version:** bad: " in await model_info(stage)
             [warning] = [line for line in caplog.messages if line.startswith("Version refused: version=bad serving=")]
             assert reason in warning
 

@@ -119,7 +119,7 @@ async def test_a_bot_that_answers_is_well(stage: Stage, monitoring: Monitoring) 
         "waiting": 0,
         "engine_restarts": 0,
     }
-    assert "Restarts" not in await model_info(stage)
+    assert "Engine restarts" not in await model_info(stage)
 
 
 async def test_the_line_shows_while_somebody_waits(stage: Stage, monitoring: Monitoring) -> None:
@@ -134,7 +134,7 @@ async def test_the_line_shows_while_somebody_waits(stage: Stage, monitoring: Mon
     assert 0 < values["phi3_kv_cache_used_ratio"] < 1
     _, health = await monitoring.health()
     assert (health["running"], health["waiting"]) == (1, 1)
-    assert "**Conversations:** 1 active, 1 waiting" in await model_info(stage)
+    assert "**Questions:** 1 running, 1 waiting" in await model_info(stage)
 
     for channel, question in ((channels[1], waiting), (channels[0], running)):
         reply = stage.bot.application.client.running_replies.get(question)
@@ -173,7 +173,7 @@ async def test_an_engine_that_is_lost_shows_until_it_is_back_and_is_counted(
     health = await monitoring.until(503)
     assert (health["ok"], health["engine"], health["discord"]) == (False, False, True)
     assert (await monitoring.metrics())["phi3_engine_loaded"] == 0
-    assert "**Engine:** being started again" in await model_info(stage)
+    assert "**Engine:** restarting" in await model_info(stage)
     health = await monitoring.until(200)
     assert health["engine_restarts"] == 1
     values = await monitoring.metrics()
@@ -182,11 +182,11 @@ async def test_an_engine_that_is_lost_shows_until_it_is_back_and_is_counted(
     assert values["phi3_kv_cache_tokens"] == facts.cache_tokens
 
     info = await model_info(stage)
-    assert "**Restarts:** 1\n" in info
+    assert "**Engine restarts:** 1\n" in info
     assert f"**KV cache:** {facts.cache_tokens:,} tokens, 0.30 GB\n" in info
     hits = stage.bot.application.metrics.prefix_hit_rate
     assert hits is not None
-    assert f"**Read before already:** {hits:.0%} of all prompt tokens" in info
+    assert f"**Prefix-cache hits:** {hits:.0%} of all prompt tokens" in info
 
 
 async def test_what_the_lost_engine_knew_is_read_again_before_anybody_asks(

@@ -43,15 +43,15 @@ async def test_a_persona_holds_from_the_next_question_on_and_everybody_can_see_i
 
     answer = await write(stage, stage.ada, channel, PIRATE)
 
-    assert answer["content"].startswith("That is the persona of this thread now. It takes ")
-    assert "of the context.\nFrom the next question on, the persona of this thread holds here." in answer["content"]
+    assert answer["content"].startswith("Saved the persona of this thread (")
+    assert "of the context).\nFrom the next question on, I use the persona of this thread here." in answer["content"]
     prompt = (await stage.next_prompt(channel, "And of Italy?")).text
     assert PIRATE in prompt
     assert DEFAULT not in prompt
     assert "capital of France" in prompt
     shown = await use(stage, stage.grace, channel, "persona show")
     assert shown["flags"] & PRIVATE
-    assert "My persona here comes from this thread." in shown["content"]
+    assert "My persona here comes from this thread (" in shown["content"]
     assert f"```\n{PIRATE}\n```" in shown["content"]
     assert "**Persona:** from this thread" in (await use(stage, stage.grace, channel, "context"))["content"]
     _, shown_form = await form(stage, stage.ada, channel, "persona set")
@@ -61,7 +61,7 @@ async def test_a_persona_holds_from_the_next_question_on_and_everybody_can_see_i
 async def test_the_nearest_persona_holds_and_clearing_it_uncovers_the_next(stage: Stage) -> None:
     channel = stage.discord.channels[0].id
     thread = await stage.fresh_channel("nested")
-    assert "this server now" in (await write(stage, stage.ada, channel, "For the server.", "server"))["content"]
+    assert "of this server (" in (await write(stage, stage.ada, channel, "For the server.", "server"))["content"]
     assert await system_prompt(stage, thread) == "For the server."
     await write(stage, stage.ada, channel, "For the channel.")
     assert await system_prompt(stage, thread) == "For the channel."
@@ -75,14 +75,13 @@ async def test_the_nearest_persona_holds_and_clearing_it_uncovers_the_next(stage
     assert await system_prompt(stage, thread) == "For the channel."
     cleared = await use(stage, stage.ada, channel, "persona clear")
     assert cleared["content"] == (
-        "I have taken the persona of this channel away.\nFrom the next question on, the persona of this server holds "
-        "here."
+        "Cleared the persona of this channel.\nFrom the next question on, I use the persona of this server here."
     )
     cleared = await use(stage, stage.ada, channel, "persona clear", where="server")
-    assert "I am told the bot's default here." in cleared["content"]
+    assert "I use the bot's default here." in cleared["content"]
     assert await system_prompt(stage, thread) == DEFAULT
     again = await use(stage, stage.ada, channel, "persona clear")
-    assert again["content"].startswith("There was no persona of this channel.")
+    assert again["content"].startswith("There was no persona for this channel.")
 
 
 async def test_too_long_a_persona_is_refused_with_both_numbers_and_given_back(stage: Stage) -> None:
@@ -92,7 +91,7 @@ async def test_too_long_a_persona_is_refused_with_both_numbers_and_given_back(st
 
     window = stage.bot.application.answering.model.window
     tokens, limit = window.system_prompt_tokens(TOO_LONG), window.budget.system_prompt_limit
-    assert f"it takes {tokens:,} tokens, and a persona may take at most {limit:,}" in answer["content"]
+    assert f"this persona has {tokens:,} tokens, and at most {limit:,} are allowed" in answer["content"]
     assert await file_of(answer) == TOO_LONG
     assert await system_prompt(stage, channel) == DEFAULT
 
@@ -114,16 +113,16 @@ async def test_who_may_change_it(stage: Stage) -> None:
         for command in ("persona set", "persona clear"):
             refused = await use(stage, stage.grace, place, command, where=where)
             assert refused["flags"] & PRIVATE
-            assert f"with the permission {permission} can change" in refused["content"]
+            assert f"You need the permission {permission} to change" in refused["content"]
 
     stage.discord.set_permissions(stage.grace.id, channel, allow=["manage_channels"])
-    assert "this channel now" in (await write(stage, stage.grace, channel, PIRATE))["content"]
+    assert "of this channel (" in (await write(stage, stage.grace, channel, PIRATE))["content"]
     assert "Manage Server" in (await use(stage, stage.grace, channel, "persona set", where="server"))["content"]
 
 
 async def test_between_two_people_everybody_decides(stage: Stage) -> None:
     channel = await stage.discord.open_dm(stage.grace.id)
-    assert "this conversation now" in (await write(stage, stage.grace, channel, PIRATE))["content"]
+    assert "of this conversation (" in (await write(stage, stage.grace, channel, PIRATE))["content"]
     assert await system_prompt(stage, channel) == PIRATE
     refused = await use(stage, stage.grace, channel, "persona set", where="server")
-    assert refused["content"].startswith("There is no server here")
+    assert refused["content"].startswith("A direct message has no server")

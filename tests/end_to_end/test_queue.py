@@ -10,7 +10,7 @@ import discord
 import pytest
 import pytest_asyncio
 
-from bot.answering.answer import AnswerService
+from bot.answering.service import AnswerService
 from bot.cli.progress import Progress
 from bot.demo.loopback import LoopbackDiscord, Person
 from bot.demo.running_bot import running_bot
@@ -19,7 +19,7 @@ from tests.end_to_end.stage import Stage, answer_of
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ENDLESS = "Repeat the word hello a thousand times."
-WAITING = "I am answering others right now; "
+WAITING = "I am answering other questions right now. "
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -92,12 +92,12 @@ async def test_who_waits_sees_the_place_and_then_the_answer(stage: Stage) -> Non
     first = await ask(stage, ada)
     await first.streams()
     second = await ask(stage, grace)
-    await second.shows(f"{WAITING}nobody is before you in the queue.")
+    await second.shows(f"{WAITING}Yours is next.")
     third = await ask(stage, linus, "What is the capital of France?")
-    await third.shows(f"{WAITING}1 question is before you in the queue.")
+    await third.shows(f"{WAITING}1 question comes before yours.")
 
     await first.stop()
-    await third.shows(f"{WAITING}nobody is before you in the queue.")
+    await third.shows(f"{WAITING}Yours is next.")
     await second.streams()
     await second.stop()
 
@@ -115,11 +115,11 @@ async def test_too_many_questions_get_a_friendly_line_and_nothing_is_lost(stage:
     await waiting.shows(WAITING)
 
     too_many = await ask(stage, ada)
-    await too_many.shows("You have 1 question waiting already; please let me answer that one first.")
+    await too_many.shows("You already have 1 question in the queue. Wait for an answer, then ask again.")
     also_waiting = await ask(stage, grace, "What is the capital of France?")
     await also_waiting.shows(WAITING)
     full = await ask(stage, linus)
-    await full.shows("I have 2 questions waiting already; please ask again in a little while.")
+    await full.shows("My queue is full with 2 questions. Ask again in a few minutes.")
 
     assert answering(stage).queue.waiting == 2
     await running.stop()

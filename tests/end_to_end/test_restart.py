@@ -14,7 +14,7 @@ from bot.demo.running_bot import running_bot
 from tests.end_to_end.stage import Payload, Stage, answer_of, text_of
 
 FILE = "conversations.sqlite3"
-RESTARTED = "I am being restarted, and answer this when I am back."
+RESTARTED = "I am restarting. I will answer this when I am back."
 
 
 @asynccontextmanager
@@ -81,7 +81,7 @@ async def test_an_answer_that_was_generated_is_delivered_and_not_generated_again
 
         [delivered] = bots_messages(discord, channel)
         assert delivered["id"] == half_written["id"]
-        assert delivered["content"].startswith("Paris, as everybody knows\n-# Cut off here")
+        assert delivered["content"].startswith("Paris, as everybody knows\n-# This answer reached the maximum length.")
         with closing(sqlite3.connect(tmp_path / FILE)) as file:
             assert file.execute("SELECT count(*) FROM accepted_questions").fetchone() == (0,)
 

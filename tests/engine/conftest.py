@@ -1,4 +1,4 @@
-"""Models and small helpers for the engine's tests."""
+"""Models and helpers of the engine's tests."""
 
 from __future__ import annotations
 
@@ -10,37 +10,38 @@ import psutil
 import pytest
 
 from bot.engine.interface import EngineOptions, Generation, GenerationRequest, Outcome
+from tests.inference_precision import EXACT
+from tests.shared_folder import shared_folder
 from tests.tiny_phi3 import write_tiny_phi3
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that makes thousands of tokens a second."""
-    return write_tiny_phi3(tmp_path_factory.mktemp("tiny-phi3"))
+    """A model that generates thousands of tokens a second."""
+    return shared_folder(tmp_path_factory, "tiny-phi3", write_tiny_phi3)
 
 
 @pytest.fixture(scope="session")
 def slow_options(tmp_path_factory: pytest.TempPathFactory) -> EngineOptions:
-    """An engine that reads a whole prompt in a single long step.
+    """An engine whose prefill is a single long step: a small file with huge keys and values.
 
-    The model's file is small, but its keys and values are huge: 2 GB of KV cache hold 1,024 tokens.
+    2 GB of KV cache hold 1,024 tokens.
     """
-    folder = write_tiny_phi3(tmp_path_factory.mktemp("slow-phi3"), layers=4, hidden=8, heads=128, head_size=512)
-    return EngineOptions(
-        engine="paged",
-        model_dir=folder,
-        properties={"KV_CACHE_PRECISION": "f32"},
-        cache_gigabytes=1,
-    )
+
+    def write(folder: Path) -> None:
+        write_tiny_phi3(folder, layers=4, hidden=8, heads=128, head_size=512)
+
+    model_dir = shared_folder(tmp_path_factory, "slow-phi3", write)
+    return EngineOptions("paged", model_dir, properties=EXACT, cache_gigabytes=1)
 
 
 def request(*prompt_ids: int, stop: frozenset[int] = frozenset(), limit: int = 20, **rest: Any) -> GenerationRequest:
-    """A request with the tests' usual limits."""
+    """A request with a short limit."""
     return GenerationRequest(prompt_ids, stop, limit, **rest)
 
 
 def kill_after(tokens: int, process_id: int) -> Callable[[list[int]], None]:
-    """For `collect`: kill a process once so many tokens have come."""
+    """For `collect`: kill a process after this many tokens."""
     killed = False
 
     def kill(ids: list[int]) -> None:
@@ -55,15 +56,14 @@ def kill_after(tokens: int, process_id: int) -> Callable[[list[int]], None]:
 async def collect(
     generation: Generation, on_ids: Callable[[list[int]], None] | None = None
 ) -> tuple[list[int], Outcome]:
-    """Read a generation to its end and return its ids and its outcome.
+    """Consume a generation and return its ids and its outcome.
 
     Args:
-        generation: what to read.
-        on_ids: called with all ids so far whenever new ones come.
+        on_ids: called with all ids so far, after every new piece.
     """
     ids: list[int] = []
     async for piece in generation:
-        assert piece, "an empty piece tells nobody anything"
+        assert piece, "an empty piece is useless"
         ids.extend(piece)
         if on_ids is not None:
             on_ids(ids)

@@ -1,4 +1,4 @@
-"""The hub on 127.0.0.1 as the only one that this process and its children know."""
+"""Fixtures: the shared export, and a hub on 127.0.0.1 that this process and its children use."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["exported", "hub"]
 
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """An empty hub; the client has neither a token nor anything in its cache."""
+    """An empty hub. The client has no token and an empty cache."""
     home = tmp_path / "hugging_face_home"
     monkeypatch.setenv("HF_HOME", str(home))
     monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    # The client read its settings when it was imported.
+    # The client read its settings at import.
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
@@ -37,7 +37,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
 
 @pytest.fixture
 def repository(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> HubRepository:
-    """One that the hub has published; what breaks off is tried again at once, three times."""
+    """A published repository. Failed requests are retried three times without back-off."""
     monkeypatch.setattr(download, "PAUSES_SECONDS", (0.0, 0.0, 0.0))
     hub.publish(NAME, FILES)
     return ask_hub(NAME, None, set)
@@ -45,5 +45,5 @@ def repository(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> HubRepository
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where to fetch to; it does not exist yet."""
+    """A download folder that does not exist yet."""
     return tmp_path / "downloads" / "model"

@@ -1,4 +1,4 @@
-"""scripts/export_model.py in a process of its own, as an admin runs it."""
+"""Runs scripts/export_model.py in its own process, as an admin does."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "scripts" / "export_model.py"
-LONG_SECONDS = 200.0
+LONG_SECONDS = 400.0
 _MARK = "EXPORT_TEST"
 
 
 @dataclass(frozen=True)
 class Done:
-    """An export that has ended."""
+    """The result of an export that has ended."""
 
     code: int
     out: str
@@ -29,7 +29,7 @@ class Done:
 
     @property
     def last_line(self) -> str:
-        """The last thing that the admin reads."""
+        """The last line that the admin reads."""
         assert "Traceback" not in self.err, self.err
         return self.err.rstrip("\n").splitlines()[-1]
 
@@ -41,12 +41,12 @@ def export(*arguments: object, **environment: str) -> Done:
 
 
 class ExportProcess:
-    """One that is watched while it runs.
+    """A running export.
 
     Args:
-        home: the folder with versions; leftovers are looked for by it.
+        home: the folder with versions; part of the mark that finds its leftover processes.
         arguments: the command line.
-        environment: variables that are added.
+        environment: added variables.
     """
 
     def __init__(self, home: Path, *arguments: object, **environment: str) -> None:
@@ -61,14 +61,14 @@ class ExportProcess:
         )
 
     def wait_for(self, beginning: str) -> str:
-        """Read what it prints until a line begins so; return all lines up to that one."""
+        """Read its output until a line starts with `beginning`; return all lines up to that one."""
         assert self._process.stderr is not None
         read = []
         for line in self._process.stderr:
             read.append(line)
             if line.startswith(beginning):
                 return "".join(read)
-        raise AssertionError(f"it never said {beginning!r}: {''.join(read)}")
+        raise AssertionError(f"no line starts with {beginning!r}: {''.join(read)}")
 
     def signal(self, number: int) -> None:
         """Send a signal."""
@@ -80,14 +80,14 @@ class ExportProcess:
         return Done(self._process.returncode, out, err)
 
     def kill(self) -> None:
-        """End it as no program can notice, and wait until nothing that it started is left."""
+        """Kill it without warning, and wait until none of its processes is left."""
         self.signal(signal.SIGKILL)
         assert self.end().code == -signal.SIGKILL
-        self.until_alone()
+        self.wait_until_alone()
 
-    def until_alone(self) -> None:
-        """Wait until no process that it started is left."""
-        until(lambda: not self._family())
+    def wait_until_alone(self) -> None:
+        """Wait until none of the processes that it started is left."""
+        wait_until(lambda: not self._family())
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
         return {**os.environ, **more, _MARK: self._mark}
@@ -98,13 +98,13 @@ class ExportProcess:
             try:
                 if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(_MARK) == self._mark:
                     found.append(process)
-            except psutil.Error:  # it has just ended, or is somebody else's
+            except psutil.Error:  # it has just ended, or is another user's
                 continue
         return found
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until something holds that only looking at it can tell."""
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Poll until a condition holds, for what reports no event."""
     end = time.monotonic() + LONG_SECONDS
     while not condition():
         assert time.monotonic() < end

@@ -1,4 +1,4 @@
-"""A repository that is fetched from the hub on 127.0.0.1 over and over."""
+"""A repository for download tests, and helpers that download it from the hub on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ FILES = {"config.json": b"{}" * 5000, FIRST: WEIGHTS[:600_000], SECOND: WEIGHTS[
 TOTAL = sum(map(len, FILES.values()))
 PART = f"{FIRST}.{hashlib.sha256(FILES[FIRST]).hexdigest()[:12]}.part"
 LONG_SECONDS = 30
-SCRIPTS = Path(__file__).parents[2] / "scripts"
+ROOT = Path(__file__).parents[2]
 
 
 def fetch(repository: HubRepository, folder: Path) -> list[int]:
-    """Fetch all, look at every file, and return the progress."""
+    """Download everything, check every file, and return the progress."""
     progress: list[int] = []
 
-    def note(done: int, total: int) -> None:
+    def record(done: int, total: int) -> None:
         assert (total, done <= total) == (repository.bytes, True)
         progress.append(done)
 
-    fetch_files(repository, folder, note)
+    fetch_files(repository, folder, record)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
     assert bytes_to_fetch(repository, folder) == 0
     assert progress[-1] == TOTAL
     return progress
 
 
-def complaint(repository: HubRepository, folder: Path) -> str:
-    """The one line that fetching raises."""
+def error_line(repository: HubRepository, folder: Path) -> str:
+    """The one line of the error that a download raises."""
     with pytest.raises(ConfigurationError) as raised:
         fetch_files(repository, folder, lambda done, total: None)
     assert "\n" not in str(raised.value)
@@ -53,8 +53,8 @@ def asked(hub: HubServer, name: str) -> list[Request]:
     return [request for request in hub.requests if request.file == name]
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until something holds that only looking at it can tell."""
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Poll until a condition holds, for what reports no event."""
     end = time.monotonic() + LONG_SECONDS
     while not condition():
         assert time.monotonic() < end

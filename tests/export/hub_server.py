@@ -1,6 +1,6 @@
-"""A hub on 127.0.0.1 that answers the unmodified huggingface_hub client as the real one does, and fails on demand.
+"""A hub on 127.0.0.1 that serves the unmodified huggingface_hub client like the real one, and fails on demand.
 
-Large files come from a second port, as the real ones come from another host: a CDN that wants no token.
+Large files come from a second port, as the real ones come from another host: a CDN that refuses tokens.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from tests.export.hub_storage import (
 
 
 class HubServer:
-    """Holds repositories, and remembers who asked for which bytes.
+    """Holds repositories and records requests.
 
     Attributes:
         requests: for files' contents, in order.
-        questions: how often something else was asked.
-        accounts: by token, the names of the gated and private repositories that it may read.
+        questions: the number of other requests.
+        accounts: for each token, the gated and private repositories that it may read.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class HubServer:
         gated: bool = False,
         private: bool = False,
     ) -> str:
-        """Commit files to a repository's main branch; return the commit. Earlier commits stay."""
+        """Commit files to a repository's main branch and return the commit. Earlier commits stay."""
         model = self._models.setdefault(name, Model(license, gated, private))
         digest = hashlib.sha1(name.encode())
         for each, content in sorted(files.items()):
@@ -75,32 +75,32 @@ class HubServer:
         return model.main
 
     def fail(self, what: str, *faults: Fault) -> None:
-        """Let the next answers fail, one after another: those about a file's content, or about repositories (`API`)."""
+        """Queue faults for the next responses with a file's content, or about repositories (`API`)."""
         self._faults[what].extend(faults)
 
     def next_fault(self, what: str) -> Fault:
-        """The fault whose turn it is; one that does nothing if there is none."""
-        waiting = self._faults[what]
-        return waiting.popleft() if waiting else Fault()
+        """Take the next queued fault; without one, a fault that does nothing."""
+        queued = self._faults[what]
+        return queued.popleft() if queued else Fault()
 
     def model(self, name: str) -> Model | None:
         """The repository of this name."""
         return self._models.get(name)
 
     def stored(self, sha256: str) -> tuple[str, bytes]:
-        """The name and content of a large file."""
+        """The name and content of a large file, by its hash."""
         files = (files for model in self._models.values() for files in model.commits.values())
         return next(each for some in files for each in some.items() if sha256_of(each[1]) == sha256)
 
     def close(self) -> None:
-        """Take no more requests."""
+        """Stop serving."""
         self._hub.stop()
         self.cdn.stop()
 
 
 @contextmanager
 def running_hub() -> Iterator[HubServer]:
-    """A hub for as long as the block lasts."""
+    """Run a hub during the block."""
     server = HubServer()
     try:
         yield server
@@ -120,7 +120,7 @@ class _Listener(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing of a client that was killed."""
+        """Ignore clients that were killed."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 
@@ -134,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Listener
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     @property
     def hub(self) -> HubServer:
@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def send_file(self, name: str, content: bytes, headers: Mapping[str, str]) -> None:
-        """Answer with a file, from where it is asked for and with the fault whose turn it is."""
+        """Respond with a file from the requested byte on, with the next queued fault."""
         wanted = self.headers.get("Range")
         start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
         if self.command == "HEAD":
@@ -183,10 +183,10 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             for at in range(0, len(whole), BLOCK_BYTES):
                 block = whole[at : at + BLOCK_BYTES]
-                request.sent += len(block)  # before the client can see the block, and a test the count
+                request.sent += len(block)  # before the write: a test reads the count once the client has the block
                 self.wfile.write(block)
                 time.sleep(fault.pause_seconds)
-        except OSError:  # the client has gone, which some tests want
+        except OSError:  # some tests kill the client
             self.close_connection = True
         if fault.after is not None:
             fault.meanwhile()
@@ -209,18 +209,18 @@ class _HubHandler(_Handler):
             if fault.status is not None:
                 self.answer(fault.status, fault.headers, fault.content or b"")
             else:
-                self._tell(name, revision)
+                self._describe(name, revision)
         else:
             name, _, rest = path[1:].partition("/resolve/")
             revision, _, file = rest.partition("/")
             self._resolve(name, revision, file)
 
-    def _tell(self, name: str, revision: str) -> None:
+    def _describe(self, name: str, revision: str) -> None:
         commit = self._require(name, revision or "main", content=False)
         model = self.hub.model(name)
         if commit is None or model is None:
             return
-        told: dict[str, object] = {
+        answer: dict[str, object] = {
             "id": name,
             "sha": commit,
             "gated": "manual" if model.gated else False,
@@ -228,9 +228,9 @@ class _HubHandler(_Handler):
             "siblings": [sibling(file, content) for file, content in model.commits[commit].items()],
         }
         if model.license is not None:
-            told["cardData"] = {"license": model.license}
+            answer["cardData"] = {"license": model.license}
         headers = {"Content-Type": "application/json", "X-HF-Warning": "unauthenticated; Please set a HF_TOKEN"}
-        self.answer(200, headers, json.dumps(told).encode())
+        self.answer(200, headers, json.dumps(answer).encode())
 
     def _resolve(self, name: str, revision: str, file: str) -> None:
         commit = self._require(name, revision, content=True)
@@ -253,7 +253,7 @@ class _HubHandler(_Handler):
             self.send_file(file, content, {"X-Repo-Commit": commit, "ETag": f'"{git_blob_of(content)}"'})
 
     def _require(self, name: str, revision: str, *, content: bool) -> str | None:
-        """Return the commit, or answer why not and return None."""
+        """Return the commit, or send a refusal and return None."""
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
         model = self.hub.model(name)
         if token and token not in self.hub.accounts:

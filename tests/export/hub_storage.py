@@ -1,4 +1,4 @@
-"""What the hub on 127.0.0.1 holds, and what can go wrong with its answers."""
+"""Contents and faults of the hub on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 BLOCK_BYTES = 1 << 14
-"""How much is sent at a time."""
+"""Bytes in each write."""
 
 API = "api"
-"""Stands for the questions about repositories where a fault needs a file's name."""
+"""Takes the place of a file's name for faults in answers about repositories."""
 
 _LARGE = (".safetensors", ".bin", ".model")  # what a repository's .gitattributes usually puts into large file storage
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with one answer.
+    """A fault in one response.
 
     Attributes:
-        status: is answered instead.
-        headers: go with the status.
-        content: is sent instead of the file.
-        after: so many bytes are sent, then the connection breaks.
-        meanwhile: is called before it breaks.
-        resets: it breaks with a reset, else it is closed.
-        without_ranges: the whole file is sent, whatever is asked for.
-        without_length: the answer does not say how long it is, and ends with the connection.
+        status: sent instead of the file.
+        headers: sent with the status.
+        content: sent instead of the file's.
+        after: the connection breaks after this many bytes.
+        meanwhile: called before it breaks.
+        resets: break it with a reset instead of closing it.
+        without_ranges: ignore the requested range.
+        without_length: leave out the length; the response ends with the connection.
         pause_seconds: after each `BLOCK_BYTES`.
     """
 
@@ -47,9 +47,8 @@ class Request:
     """One request for a file's content, as the server saw it.
 
     Attributes:
-        file: its name.
-        start: the first byte that was asked for.
-        sent: how many bytes went out.
+        start: the first requested byte.
+        sent: bytes sent.
     """
 
     file: str
@@ -62,11 +61,11 @@ class Model:
     """A repository.
 
     Attributes:
-        license: for the model card; None leaves it out.
-        gated: everybody sees what there is, but only some accounts get it.
+        license: in the model card; None leaves it out.
+        gated: everybody sees the list, but only some accounts may download.
         private: only some accounts see it.
         main: the newest commit.
-        commits: the files of each.
+        commits: each commit's files.
     """
 
     license: str | None
@@ -77,25 +76,25 @@ class Model:
 
 
 def is_large(name: str) -> bool:
-    """Whether a file is in git's large file storage."""
+    """Whether a file is in large file storage."""
     return name.endswith(_LARGE)
 
 
 def sibling(name: str, content: bytes) -> dict[str, object]:
-    """What the hub tells of a file with `?blobs=true`."""
-    told: dict[str, object] = {"rfilename": name, "size": len(content), "blobId": git_blob_of(content)}
+    """What the hub's API says about a file with `?blobs=true`."""
+    entry: dict[str, object] = {"rfilename": name, "size": len(content), "blobId": git_blob_of(content)}
     if is_large(name):
         pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256_of(content)}\nsize {len(content)}\n"
-        told["blobId"] = git_blob_of(pointer.encode())
-        told["lfs"] = {"sha256": sha256_of(content), "size": len(content), "pointerSize": len(pointer)}
-    return told
+        entry["blobId"] = git_blob_of(pointer.encode())
+        entry["lfs"] = {"sha256": sha256_of(content), "size": len(content), "pointerSize": len(pointer)}
+    return entry
 
 
 def sha256_of(content: bytes) -> str:
-    """In hexadecimal digits."""
+    """A SHA-256 in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 
 def git_blob_of(content: bytes) -> str:
-    """The file's id in git, in hexadecimal digits."""
+    """Git's id of a file, in hexadecimal digits."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()

@@ -1,4 +1,4 @@
-"""A checkpoint of a tiny Phi-3 with a tokenizer of Phi-3's kind, large enough for the sample's recipe."""
+"""Writes a checkpoint of a tiny Phi-3 with a tokenizer like Phi-3's, large enough for the sample's recipe."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ ANSWER_ENDS = ("<|endoftext|>", "<|assistant|>", "<|end|>")
 
 
 def write_phi3_checkpoint(folder: Path) -> Phi3Tokenizer:
-    """Write it into an existing folder; its group size of 128 needs rows of so many weights."""
+    """Write it into a new folder. A group size of 128 needs rows of at least 128 weights."""
+    folder.mkdir()
     tokenizer = write_phi3_tokenizer(folder)
     ends = [str(tokenizer.ids[text]) for text in ANSWER_ENDS]
-    # In a process of its own: torch would stay in the tests' process for good.
+    # In its own process, because torch would stay in the tests' process.
     command = [sys.executable, "-m", __name__, str(folder), str(tokenizer.raw.get_vocab_size()), *ends]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,6 @@
 """The Phi-3 cookbook's OpenVINO chat sample, line by line, on the model folder that is named on the command line.
 
-It is the sample's code as it stands there, but for the device, which was a GPU, and for printing what tests look at.
+The sample's own code, except for the device, which was a GPU, and the printed values, which tests read.
 """
 
 import sys

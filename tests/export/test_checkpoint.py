@@ -1,4 +1,4 @@
-"""What is known of a model before it is loaded, and what is refused."""
+"""Reading a checkpoint before it is loaded, and refusing others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def checkpoint(**config: Any) -> Checkpoint:
     return Checkpoint("ada/model", ModelConfig.from_document(config), 0, 0)
 
 
-def complaint(folder: Path) -> str:
+def error_line(folder: Path) -> str:
     with pytest.raises(ConfigurationError) as raised:
         read_checkpoint(folder)
     assert "\n" not in str(raised.value)
@@ -44,16 +44,18 @@ def test_weights_of_torch_are_counted_by_their_size(exported: Exported, tmp_path
 
 
 def test_folders_that_hold_something_else(exported: Exported, tmp_path: Path) -> None:
-    assert complaint(exported.model) == f"{exported.model} is an OpenVINO model already; set MODEL_DIR={exported.model}"
-    assert "it has no config.json" in complaint(tmp_path)
+    assert (
+        error_line(exported.model) == f"{exported.model} is already an OpenVINO model; set MODEL_DIR={exported.model}"
+    )
+    assert "it has no config.json" in error_line(tmp_path)
     shutil.copy(exported.checkpoint / "config.json", tmp_path)
-    assert "it has no weights (*.safetensors or pytorch_model*.bin)" in complaint(tmp_path)
+    assert "it has no weights (*.safetensors or pytorch_model*.bin)" in error_line(tmp_path)
     weights = (exported.checkpoint / "model.safetensors").read_bytes()
     for content in (weights[:-1], weights[:100], b"", b"no safetensors file at all"):
         (tmp_path / "model.safetensors").write_bytes(content)
-        assert f"{tmp_path / 'model.safetensors'} is damaged: " in complaint(tmp_path)
+        assert f"{tmp_path / 'model.safetensors'} is damaged: " in error_line(tmp_path)
     (tmp_path / "config.json").write_text("{", encoding="utf-8")
-    assert f"{tmp_path} is damaged: its config.json is not valid JSON" in complaint(tmp_path)
+    assert f"{tmp_path} is damaged: its config.json is not valid JSON" in error_line(tmp_path)
 
 
 def test_a_header_that_claims_too_much_is_not_read(tmp_path: Path) -> None:
@@ -63,15 +65,15 @@ def test_a_header_that_claims_too_much_is_not_read(tmp_path: Path) -> None:
         count_parameters(path)
 
 
-def test_what_is_no_language_model() -> None:
-    with pytest.raises(ConfigurationError, match="ada/model is a BertForMaskedLM and no causal language model"):
+def test_other_models_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="ada/model is a BertForMaskedLM, not a causal language model"):
         checkpoint(architectures=["BertForMaskedLM"], model_type="bert").require_language_model(trust_remote_code=False)
 
 
-def test_code_of_its_own_is_asked_for_only_where_it_is_needed() -> None:
+def test_trust_is_required_only_for_code_that_would_run() -> None:
     code = {"auto_map": {"AutoModelForCausalLM": "modeling.Model"}, "architectures": ["ModelForCausalLM"]}
     checkpoint(**code, model_type="phi3").require_language_model(trust_remote_code=False)
     other = checkpoint(**code, model_type="homemade")
     other.require_language_model(trust_remote_code=True)
-    with pytest.raises(ConfigurationError, match="runs Python code of its own; if you have read it and trust it, add"):
+    with pytest.raises(ConfigurationError, match="needs its own Python code; if you have read it and trust it, add"):
         other.require_language_model(trust_remote_code=False)

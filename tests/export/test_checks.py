@@ -1,4 +1,4 @@
-"""What an export takes, against what the machine has."""
+"""What an export takes, compared with what the machine has."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_what_phi3_takes_is_known() -> None:
 
 def test_too_little_memory(tmp_path: Path) -> None:
     plan = plan_export(PHI3, SAMPLE, 0)
-    line = r"takes about 1\d\.\d+ GB of memory and 8\.00 GB may be taken \(a test\)"
+    line = r"needs about 1\d\.\d+ GB of memory, and 8\.00 GB is available \(a test\)"
     with pytest.raises(ConfigurationError, match=line):
         require_room(plan, tmp_path, UsableMemory(8_000_000_000, "a test"))
 
@@ -55,10 +55,10 @@ def test_a_disk_in_memory_counts_as_memory(monkeypatch: pytest.MonkeyPatch, tmp_
     require_room(plan, tmp_path, UsableMemory(20_000, "a test"))
     with pytest.raises(ConfigurationError, match="of memory"):
         require_room(plan, shm, UsableMemory(20_000, "a test"))
-    assert describe_plan(plan, shm)[-1] == f"Note: {shm} is in memory (tmpfs); what is written there counts as memory."
+    assert describe_plan(plan, shm)[-1] == f"Note: {shm} is in memory (tmpfs), so files there count as memory."
     monkeypatch.setattr("tempfile.gettempdir", lambda: "/dev/shm")
     note = describe_plan(plan, tmp_path)[-1]
-    assert note == "Note: /dev/shm is in memory (tmpfs), so the 16-bit copy is written beside the result instead."
+    assert note == "Note: /dev/shm is in memory (tmpfs), so the 16-bit copy goes next to the result instead."
     assert not any(line.startswith("Note") for line in describe_plan(Plan(1, 0, 0, 0, 0), tmp_path))
 
 

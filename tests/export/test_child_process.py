@@ -1,8 +1,9 @@
-"""Parts of an export in processes of their own: what they leave, and what is told when they fail."""
+"""Parts of an export in their own processes: their output, their errors, and their end."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from bot.export.child_process import ChildError, run_child, without_colours
-from tests.export.export_process import until
+from tests.export.export_process import ROOT, wait_until
 
 CHILD = """
 import os, signal, subprocess, sys, time
@@ -54,7 +55,7 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
-def complaint(module: str, log: Path, *arguments: str) -> str:
+def error_line(module: str, log: Path, *arguments: str) -> str:
     with pytest.raises(ChildError) as raised:
         run_child(module, arguments, log=log)
     return str(raised.value)
@@ -65,25 +66,25 @@ def test_what_it_prints_is_kept(module: str, log: Path) -> None:
     assert log.read_text(encoding="utf-8") == "hello blue\n"
 
 
-def test_the_line_that_tells_most_is_told(module: str, log: Path) -> None:
-    assert complaint(module, log, "raise") == "ValueError: because"
-    assert complaint(module, log, "refuse") == "there is no such thing"
-    assert complaint(module, log, "silent") == "it ended with exit code 7 and said nothing"
+def test_the_error_is_the_most_telling_line(module: str, log: Path) -> None:
+    assert error_line(module, log, "raise") == "ValueError: because"
+    assert error_line(module, log, "refuse") == "there is no such thing"
+    assert error_line(module, log, "silent") == "it ended with exit code 7 and printed nothing"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="these are POSIX signals")
-def test_a_crash_is_told(module: str, log: Path) -> None:
-    assert complaint(module, log, "crash", "SIGABRT") == "it crashed (signal 6)"
-    assert complaint(module, log, "crash", "SIGKILL") == "it was killed, most likely because memory ran out"
+def test_a_crash_is_reported(module: str, log: Path) -> None:
+    assert error_line(module, log, "crash", "SIGABRT") == "it crashed (signal 6)"
+    assert error_line(module, log, "crash", "SIGKILL") == "it was killed, most likely because memory ran out"
 
 
-def test_colours_are_not_told() -> None:
+def test_colours_are_removed() -> None:
     assert without_colours("\x1b[?25lApplying \x1b[90m━━\x1b[0m 48%\x1b[2K") == "Applying ━━ 48%"
 
 
 def processes(log: Path) -> list[psutil.Process]:
     """The child and what it started."""
-    until(lambda: log.exists() and len(log.read_text(encoding="utf-8").split()) == 2)
+    wait_until(lambda: log.exists() and len(log.read_text(encoding="utf-8").split()) == 2)
     return [psutil.Process(int(each)) for each in log.read_text(encoding="utf-8").split()]
 
 
@@ -91,7 +92,7 @@ def all_gone(family: list[psutil.Process]) -> bool:
     return not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family)
 
 
-def test_whoever_stops_waiting_ends_it(module: str, log: Path) -> None:
+def test_an_interrupted_parent_kills_it(module: str, log: Path) -> None:
     family: list[psutil.Process] = []
 
     def stop() -> None:
@@ -100,7 +101,7 @@ def test_whoever_stops_waiting_ends_it(module: str, log: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run_child(module, ["wait"], log=log, on_poll=stop)
-    until(lambda: all_gone(family))
+    wait_until(lambda: all_gone(family))
 
 
 @pytest.fixture
@@ -110,15 +111,27 @@ def parent(module: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         "import sys; from pathlib import Path; from bot.export.child_process import run_child\n"
         f"run_child({module!r}, ['wait'], log=Path({str(log)!r}))"
     )
-    scripts = Path(__file__).parents[2] / "scripts"
-    paths = os.pathsep.join([str(scripts), str(scripts.parent), os.environ["PYTHONPATH"]])
+    paths = os.pathsep.join([str(ROOT), os.environ["PYTHONPATH"]])
     with subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": paths}) as process:
         yield process
         process.kill()
 
 
+def test_a_child_imports_the_package_of_its_parent(tmp_path: Path, log: Path) -> None:
+    """An installed package lies in another folder than the tests' checkout."""
+    installed = tmp_path / "site-packages"
+    shutil.copytree(ROOT / "bot", installed / "bot", ignore=shutil.ignore_patterns("__pycache__"))
+    (installed / "bot" / "where.py").write_text("import bot\nprint(bot.__file__)", encoding="utf-8")
+    code = (
+        f"import sys; from pathlib import Path; sys.path.insert(0, {str(installed)!r})\n"
+        f"from bot.export.child_process import run_child; run_child('bot.where', [], log=Path({str(log)!r}))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    assert log.read_text(encoding="utf-8").strip() == str(installed / "bot" / "__init__.py")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere the child's own child stays")
-def test_a_killed_parent_takes_it_along(parent: subprocess.Popen[bytes], log: Path) -> None:
+def test_it_dies_with_a_killed_parent(parent: subprocess.Popen[bytes], log: Path) -> None:
     family = processes(log)
     parent.send_signal(signal.SIGKILL)
-    until(lambda: all_gone(family))
+    wait_until(lambda: all_gone(family))

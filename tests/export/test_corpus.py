@@ -14,12 +14,12 @@ from tests.phi3_tokenizer import REAL_FOLDER, open_phi3_tokenizer, phi3_definiti
 Definition = dict[str, Any]
 
 
-def _rstrip_is_lost(definition: Definition) -> None:
+def _rstrip_is_missing(definition: Definition) -> None:
     for token in definition["added_tokens"]:
         token["rstrip"] = False
 
 
-def _a_control_token_is_lost(definition: Definition) -> None:
+def _a_control_token_is_missing(definition: Definition) -> None:
     definition["added_tokens"] = [each for each in definition["added_tokens"] if each["content"] != "<|placeholder6|>"]
 
 
@@ -79,15 +79,15 @@ def _words_are_cut_at_spaces(definition: Definition) -> None:
     definition["pre_tokenizer"] = {"type": "Split", "pattern": {"String": "▁"}, "behavior": "Isolated", "invert": False}
 
 
-def _a_merge_is_lost(definition: Definition) -> None:
+def _a_merge_is_missing(definition: Definition) -> None:
     definition["model"]["merges"].remove(["▁Hell", "o"])
 
 
 @pytest.mark.parametrize(
     "breakage",
     [
-        _rstrip_is_lost,
-        _a_control_token_is_lost,
+        _rstrip_is_missing,
+        _a_control_token_is_missing,
         _a_control_token_is_only_a_word,
         _no_space_is_put_first,
         _spaces_are_stripped,
@@ -100,12 +100,10 @@ def _a_merge_is_lost(definition: Definition) -> None:
         _bytes_are_unknown,
         _a_start_token_is_added,
         _words_are_cut_at_spaces,
-        _a_merge_is_lost,
+        _a_merge_is_missing,
     ],
 )
-def test_the_texts_tell_a_broken_tokenizer_from_the_right_one(
-    breakage: Callable[[Definition], None], tmp_path: Path
-) -> None:
+def test_the_texts_detect_a_broken_tokenizer(breakage: Callable[[Definition], None], tmp_path: Path) -> None:
     definition = copy.deepcopy(phi3_definition())
     breakage(definition)
     right_folder, wrong_folder = tmp_path / "right", tmp_path / "wrong"
@@ -115,20 +113,20 @@ def test_the_texts_tell_a_broken_tokenizer_from_the_right_one(
     assert _encode_all(right) != _encode_all(wrong)
 
 
-def test_there_are_many_texts_and_each_is_valid_and_there_once() -> None:
+def test_there_are_many_valid_distinct_texts() -> None:
     assert len(TOKENIZER_TEXTS) > 60
     assert len(set(TOKENIZER_TEXTS)) == len(TOKENIZER_TEXTS)
     assert [text.encode().decode() for text in TOKENIZER_TEXTS] == list(TOKENIZER_TEXTS)
 
 
-def test_the_reading_text_fills_a_window_and_more() -> None:
+def test_the_reading_text_is_longer_than_a_window() -> None:
     words = len(READING_TEXT.split())
     assert 400 < words < 600
     assert READING_TEXT.endswith("\n")
 
 
-@pytest.mark.skipif(not REAL_FOLDER.is_dir(), reason="Phi-3's own tokenizer does not lie beside the project")
-def test_phi3_makes_some_700_tokens_of_the_reading_text_and_no_control_token() -> None:
+@pytest.mark.skipif(not REAL_FOLDER.is_dir(), reason="Phi-3's own tokenizer is not beside the project")
+def test_phi3_splits_the_reading_text_into_700_tokens_and_no_control_token() -> None:
     ids = open_phi3_tokenizer(REAL_FOLDER).raw.encode(READING_TEXT, add_special_tokens=False).ids
     assert 600 <= len(ids) <= 710
     assert max(ids) < 32000

@@ -1,4 +1,4 @@
-"""What the hub says of a repository, and the one line for every way in which it can refuse."""
+"""Asking the hub about a repository, and the one line for every kind of refusal."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from huggingface_hub import constants
 
 from bot.errors import ConfigurationError
 from bot.export.hub import HubFile, HubRepository, ask_hub, read_small_file, wanted_for_export, wanted_of_prebuilt
+from tests.export.hub_downloads import ROOT
 from tests.export.hub_server import HubServer
 from tests.export.hub_storage import API, Fault
 
 NAME = "microsoft/Phi-3-mini-4k-instruct"
 POINTER = "5dba7043330011fd0ad7719691f9bf4ef99f25c7"  # the git id of its pointer
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 FILES = {"config.json": b'{"model_type": "phi3"}', "model.safetensors": bytes(50_000), "README.md": b"hello"}
 
 
@@ -28,12 +28,12 @@ WITHOUT_SIZES = b'{"id": "a", "sha": "%s", "siblings": [{"rfilename": "config.js
 
 
 def everything(names: Collection[str]) -> set[str]:
-    """Want all files."""
+    """Choose all files."""
     return set(names)
 
 
-def complaint(name: str = NAME, revision: str | None = None) -> str:
-    """The one line that asking raises."""
+def error_line(name: str = NAME, revision: str | None = None) -> str:
+    """The one line of the error that asking raises."""
     with pytest.raises(ConfigurationError) as raised:
         ask_hub(name, revision, everything)
     assert "\n" not in str(raised.value)
@@ -71,7 +71,7 @@ def test_files_in_subfolders_are_not_offered(hub: HubServer) -> None:
     assert repository.license is None
 
 
-def test_a_small_file_that_is_wrong_or_not_there(hub: HubServer) -> None:
+def test_a_small_file_that_is_damaged_or_missing(hub: HubServer) -> None:
     hub.publish(NAME, FILES)
     repository = ask_hub(NAME, None, everything)
     hub.fail("config.json", Fault(content=b'{"model_type": "phi4"}'))
@@ -82,18 +82,18 @@ def test_a_small_file_that_is_wrong_or_not_there(hub: HubServer) -> None:
 
 
 def test_no_such_repository(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert complaint() == (
+    assert error_line() == (
         f"the hub has no model {NAME}; check the name at https://huggingface.co/models, and if it is private, set "
         "HF_TOKEN or run 'hf auth login'"
     )
     hub.accounts["hf_mine"] = set()
     monkeypatch.setenv("HF_TOKEN", "hf_mine")
-    assert "if it is private, give HF_TOKEN the right to read it" in complaint()
+    assert "if it is private, give HF_TOKEN the right to read it" in error_line()
 
 
 def test_a_private_repository(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.publish(NAME, FILES, private=True)
-    assert f"the hub has no model {NAME}" in complaint()
+    assert f"the hub has no model {NAME}" in error_line()
     hub.accounts["hf_mine"] = {NAME}
     monkeypatch.setenv("HF_TOKEN", "hf_mine")
     assert ask_hub(NAME, None, everything).name == NAME
@@ -101,7 +101,7 @@ def test_a_private_repository(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -
 
 def test_no_such_revision(hub: HubServer) -> None:
     hub.publish(NAME, FILES)
-    assert complaint(NAME, "v9") == (
+    assert error_line(NAME, "v9") == (
         f"{NAME} has no revision 'v9'; https://huggingface.co/{NAME}/tree/main lists its branches, tags and commits"
     )
 
@@ -109,10 +109,10 @@ def test_no_such_revision(hub: HubServer) -> None:
 def test_a_gated_repository(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.publish(NAME, FILES, gated=True)
     terms = f"accept its terms at https://huggingface.co/{NAME}"
-    assert complaint() == f"{NAME} is gated; {terms}, then set HF_TOKEN or run 'hf auth login'"
+    assert error_line() == f"{NAME} is gated; {terms}, then set HF_TOKEN or run 'hf auth login'"
     hub.accounts["hf_mine"] = set()
     monkeypatch.setenv("HF_TOKEN", "hf_mine")
-    assert f"{NAME} is gated, and your token may not read it yet; {terms} with the token's account" in complaint()
+    assert f"{NAME} is gated, and your token may not read it yet; {terms} with the token's account" in error_line()
     hub.accounts["hf_mine"] = {NAME}
     assert read_small_file(ask_hub(NAME, None, everything), "config.json") == FILES["config.json"]
 
@@ -120,72 +120,73 @@ def test_a_gated_repository(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_token_that_is_refused(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.publish(NAME, FILES)
     monkeypatch.setenv("HF_TOKEN", "hf_old")
-    assert "the hub refuses your token (HF_TOKEN or 'hf auth login'); make a new one at" in complaint()
-    assert "hf_old" not in complaint()
+    assert "the hub refuses your token (HF_TOKEN or 'hf auth login'); make a new one at" in error_line()
+    assert "hf_old" not in error_line()
 
 
-def test_a_token_that_was_copied_wrong(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistyped_token(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_short…")
-    assert complaint() == "your token holds a character that no token has; set HF_TOKEN or run 'hf auth login'"
+    assert error_line() == "your token holds a character that no token has; set HF_TOKEN or run 'hf auth login'"
 
 
-def test_a_bare_refusal_of_a_stranger(hub: HubServer) -> None:
+def test_a_bare_401_without_a_token(hub: HubServer) -> None:
     hub.fail(API, Fault(status=401))
-    assert f"the hub has no model {NAME}" in complaint()
+    assert f"the hub has no model {NAME}" in error_line()
 
 
 @pytest.mark.parametrize("name", ["https://huggingface.co/microsoft/Phi-3", "a b", "", "../etc", "microsoft/"])
 def test_a_malformed_name(hub: HubServer, name: str) -> None:
-    assert complaint(name) == (
-        f"{name!r} is no name of a model on the hub; one looks like microsoft/Phi-3-mini-4k-instruct"
-    )
+    assert error_line(name) == (f"{name!r} is not a hub id; one looks like microsoft/Phi-3-mini-4k-instruct")
     assert hub.questions == 0
 
 
 @pytest.mark.parametrize(
     ("fault", "line"),
     [
-        (Fault(status=503), "is in trouble (it answers 503); try again in some minutes"),
-        (Fault(status=520), "is in trouble (it answers 520)"),
+        (Fault(status=503), "is failing (it answers 503); try again in a few minutes"),
+        (Fault(status=520), "is failing (it answers 520)"),
         (
             Fault(status=429),
-            "the hub allows no more requests for now; try again in some minutes; with a token it allows",
+            "the hub allows no more requests for now; try again in a few minutes; with a token it allows",
         ),
         (Fault(status=429, headers={"RateLimit": '"api";r=0;t=55'}), "try again in 55 seconds; with a token it allows"),
-        (Fault(status=403, headers={"X-Error-Message": "Access to this resource is disabled."}), "the hub has closed"),
-        (Fault(status=418), f"does not give {NAME} (it answers 418); check HF_ENDPOINT and what HF_TOKEN may read"),
+        (
+            Fault(status=403, headers={"X-Error-Message": "Access to this resource is disabled."}),
+            "the hub has disabled",
+        ),
+        (Fault(status=418), f"refuses {NAME} (it answers 418); check HF_ENDPOINT and what HF_TOKEN may read"),
         (Fault(status=400, headers={"X-Error-Message": "No,\tno."}), "(it answers 400: No, no.)"),
-        (Fault(status=200, content=b"<html>Please sign in</html>"), "is no model hub; check HF_ENDPOINT, the proxy"),
-        (Fault(status=200, content=b'{"status": "ok"}'), "is no model hub"),
-        (Fault(status=200, content=b'{"id": "a", "sha": "../../b"}'), "is no model hub"),
-        (Fault(status=200, content=WITHOUT_SIZES), "does not tell the sizes and checksums of files"),
+        (Fault(status=200, content=b"<html>Please sign in</html>"), "is not a model hub; check HF_ENDPOINT, the proxy"),
+        (Fault(status=200, content=b'{"status": "ok"}'), "is not a model hub"),
+        (Fault(status=200, content=b'{"id": "a", "sha": "../../b"}'), "is not a model hub"),
+        (Fault(status=200, content=WITHOUT_SIZES), "does not list sizes and checksums"),
     ],
 )
-def test_a_hub_in_trouble(hub: HubServer, fault: Fault, line: str) -> None:
+def test_a_hub_that_fails(hub: HubServer, fault: Fault, line: str) -> None:
     hub.fail(API, fault)
-    assert line in complaint()
+    assert line in error_line()
 
 
 def test_a_hub_out_of_reach(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as taken:  # bound, but nobody listens
+    with socket.socket() as taken:  # bound, but not listening
         taken.bind(("127.0.0.1", 0))
-        place = f"127.0.0.1:{taken.getsockname()[1]}"
-        monkeypatch.setenv("HF_ENDPOINT", f"http://user:secret@{place}")
-        line = complaint()
-    assert f"cannot reach the hub at http://{place} (" in line
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("HF_ENDPOINT", f"http://user:secret@{address}")
+        line = error_line()
+    assert f"cannot reach the hub at http://{address} (" in line
     assert "check the network, the proxy (HTTPS_PROXY) and HF_ENDPOINT" in line
     assert "secret" not in line
 
 
 @pytest.mark.parametrize("address", ["huggingface.co", "http://[", "ftp://127.0.0.1", "http://127.0.0.1:99999"])
-def test_an_endpoint_that_is_no_address(hub: HubServer, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_an_endpoint_that_is_not_an_address(hub: HubServer, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("HF_ENDPOINT", address)
-    assert f"cannot reach the hub at {address} (" in complaint()
+    assert f"cannot reach the hub at {address} (" in error_line()
 
 
-def test_the_client_is_told_to_stay_offline(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_mode(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE forbids to ask the hub; unset it" in complaint()
+    assert "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE forbids requests to the hub; unset it" in error_line()
     assert hub.questions == 0
 
 
@@ -198,7 +199,7 @@ def test_nothing_but_the_hub_is_needed_and_nothing_is_printed(hub: HubServer, tm
         "assert 'torch' not in sys.modules\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "model")]
-    done = subprocess.run(command, cwd=SCRIPTS, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert {path.name for path in (tmp_path / "model").iterdir()} == set(FILES)
 

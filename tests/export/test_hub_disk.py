@@ -1,4 +1,4 @@
-"""Fetching onto a disk that is full, and out of the hub's own cache."""
+"""Downloading onto a full disk, and reusing the hub client's cache."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.export.hub_downloads import (
     NAME,
     TOTAL,
     asked,
-    complaint,
+    error_line,
     fetch,
 )
 from tests.export.hub_server import HubServer
@@ -27,7 +27,7 @@ from tests.small_disk import small_disk_at
 
 
 def refuse(source: Path, target: Path) -> None:
-    """Link as a disk does that knows no hard links."""
+    """Fail like a disk without hard links."""
     raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
 
@@ -67,11 +67,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk(hub: HubServer, repository: HubRepository, small_disk: Path) -> None:
     folder = small_disk / "model"
-    line = complaint(repository, folder)
+    line = error_line(repository, folder)
     there = TOTAL - bytes_to_fetch(repository, folder)
     assert there > 400_000
-    assert f"no room on the disk: 0.5 MB more of {NAME} have to go into {folder}, and 0.0 MB are free" in line
-    assert "run this again: it goes on from there" in line
+    assert f"the disk is full: {NAME} needs 0.5 MB more in {folder}, and 0.0 MB are free" in line
+    assert "run this again: it resumes there" in line
     subprocess.run(["mount", "-o", "remount,size=4m", str(small_disk)], check=True)
     fetch(repository, folder)
     assert asked(hub, FIRST)[-1].start == there - len(FILES["config.json"])
@@ -83,7 +83,7 @@ def test_a_disk_that_is_full_within_the_last_piece(hub: HubServer, small_disk: P
     folder.mkdir()
     filler.write_bytes(bytes(shutil.disk_usage(small_disk).free - 8_192))
     repository = ask_hub(NAME, None, set)
-    assert "no room on the disk" in complaint(repository, folder)
+    assert "the disk is full" in error_line(repository, folder)
     assert bytes_to_fetch(repository, folder) == 16_000 - 8_192
     filler.unlink()
     fetch_files(repository, folder, lambda done, total: None)
@@ -98,6 +98,6 @@ def test_a_cache_on_another_disk_saves_no_room(
     assert bytes_to_fetch(repository, tmp_path / "model") == TOTAL - len(FILES[FIRST])
 
 
-def test_a_place_that_cannot_be_written(hub: HubServer, repository: HubRepository, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written(hub: HubServer, repository: HubRepository, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert "choose a folder that can be written" in complaint(repository, tmp_path / "file" / "model")
+    assert "choose a folder that can be written" in error_line(repository, tmp_path / "file" / "model")

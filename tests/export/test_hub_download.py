@@ -1,4 +1,4 @@
-"""Fetching with the real client, from a hub that drops the connection, lies, and falls silent."""
+"""Downloading with the real client from a hub that drops connections, lies and falls silent."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.export.hub_downloads import (
     LONG_SECONDS,
     NAME,
     PART,
-    SCRIPTS,
+    ROOT,
     TOTAL,
     WEIGHTS,
     asked,
-    complaint,
+    error_line,
     fetch,
-    until,
+    wait_until,
 )
 from tests.export.hub_server import HubServer
 from tests.export.hub_storage import Fault, Request
@@ -38,14 +38,14 @@ def test_a_whole_download(hub: HubServer, repository: HubRepository, folder: Pat
     assert hub.requests == [Request(name, 0, len(FILES[name])) for name in sorted(FILES) if FILES[name]]
 
 
-def test_what_is_there_is_not_fetched_again(hub: HubServer, repository: HubRepository, folder: Path) -> None:
+def test_a_second_download_fetches_nothing(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     fetch(repository, folder)
     hub.requests.clear()
     assert set(fetch(repository, folder)) == {TOTAL}
     assert hub.requests == []
 
 
-def test_progress_comes_while_a_slow_file_comes(hub: HubServer, repository: HubRepository, folder: Path) -> None:
+def test_progress_is_reported_within_a_file(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail(FIRST, Fault(pause_seconds=0.03))
     progress = fetch(repository, folder)
     before = len(FILES["config.json"])
@@ -54,11 +54,11 @@ def test_progress_comes_while_a_slow_file_comes(hub: HubServer, repository: HubR
 
 
 @pytest.mark.parametrize("resets", [False, True])
-def test_a_dropped_connection_goes_on(hub: HubServer, repository: HubRepository, folder: Path, resets: bool) -> None:
+def test_a_dropped_connection_is_resumed(hub: HubServer, repository: HubRepository, folder: Path, resets: bool) -> None:
     def arrived() -> bool:
         return (folder / PART).stat().st_size == 200_000
 
-    first = Fault(after=200_000, resets=resets, meanwhile=lambda: until(arrived))
+    first = Fault(after=200_000, resets=resets, meanwhile=lambda: wait_until(arrived))
     hub.fail(FIRST, first, Fault(after=0), Fault(after=9))
     progress = fetch(repository, folder)
     assert asked(hub, FIRST) == [
@@ -70,50 +70,48 @@ def test_a_dropped_connection_goes_on(hub: HubServer, repository: HubRepository,
     assert progress == sorted(progress)
 
 
-def test_a_hub_that_stays_away_is_given_up(hub: HubServer, repository: HubRepository, folder: Path) -> None:
+def test_a_download_gives_up_after_the_last_retry(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail(FIRST, Fault(after=100_000), *[Fault(status=503)] * 4)
-    line = complaint(repository, folder)
-    assert f"no more of {FIRST} comes from {hub.url} (it answers 503)" in line
-    assert "check the network or wait a while, then run this again: it goes on from 0.1 MB" in line
+    line = error_line(repository, folder)
+    assert f"{hub.url} sends no more of {FIRST} (it answers 503)" in line
+    assert "check the network or wait a while, then run this again: it resumes at 0.1 MB" in line
     assert bytes_to_fetch(repository, folder) == TOTAL - len(FILES["config.json"]) - 100_000
     progress = fetch(repository, folder)
     assert progress[0] == len(FILES["config.json"]) + 100_000
     assert asked(hub, FIRST)[-1] == Request(FIRST, 100_000, 500_000)
 
 
-def test_as_many_breaks_as_there_are_with_new_bytes_between(
-    hub: HubServer, repository: HubRepository, folder: Path
-) -> None:
+def test_new_bytes_reset_the_retries(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail(FIRST, *[Fault(after=50_000)] * 10)
     fetch(repository, folder)
     assert sum(request.sent for request in asked(hub, FIRST)) == len(FILES[FIRST])
 
 
-def test_a_hub_in_trouble_for_a_while(hub: HubServer, repository: HubRepository, folder: Path) -> None:
+def test_a_hub_that_fails_for_a_while(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail("config.json", Fault(status=503), Fault(status=429), Fault(status=522))
     fetch(repository, folder)
 
 
-def test_a_silent_line(
+def test_a_silent_connection(
     hub: HubServer, repository: HubRepository, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.5)
-    fetched, overslept = threading.Event(), list[bool]()
-    hub.fail(FIRST, Fault(after=100_000, meanwhile=lambda: overslept.append(not fetched.wait(LONG_SECONDS))))
+    fetched, timed_out = threading.Event(), list[bool]()
+    hub.fail(FIRST, Fault(after=100_000, meanwhile=lambda: timed_out.append(not fetched.wait(LONG_SECONDS))))
     fetch(repository, folder)
-    assert overslept == []
+    assert timed_out == []
     fetched.set()
     assert [request.start for request in asked(hub, FIRST)] == [0, 100_000]
 
 
 def test_a_hub_that_is_gone(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.cdn.stop()
-    assert f"no more of {FIRST} comes from {hub.url} (" in complaint(repository, folder)
+    assert f"{hub.url} sends no more of {FIRST} (" in error_line(repository, folder)
 
 
-def test_access_that_is_taken_away(hub: HubServer, repository: HubRepository, folder: Path) -> None:
+def test_access_that_is_revoked(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail(FIRST, Fault(after=100_000), Fault(status=403))
-    assert f"does not give {NAME} (it answers 403)" in complaint(repository, folder)
+    assert f"refuses {NAME} (it answers 403)" in error_line(repository, folder)
     fetch(repository, folder)
     assert asked(hub, FIRST)[-1].start == 100_000
 
@@ -125,9 +123,9 @@ def test_a_kill_in_the_middle_of_a_file(hub: HubServer, repository: HubRepositor
         f"fetch_files(ask_hub({NAME!r}, None, set), pathlib.Path(sys.argv[1]), lambda done, total: None)\n"
     )
     gone = False
-    hub.fail(FIRST, Fault(after=300_000, meanwhile=lambda: until(lambda: gone)))
-    with subprocess.Popen([sys.executable, "-c", program, str(folder)], cwd=SCRIPTS) as child:
-        until(lambda: (folder / PART).exists() and (folder / PART).stat().st_size == 300_000)
+    hub.fail(FIRST, Fault(after=300_000, meanwhile=lambda: wait_until(lambda: gone)))
+    with subprocess.Popen([sys.executable, "-c", program, str(folder)], cwd=ROOT) as child:
+        wait_until(lambda: (folder / PART).exists() and (folder / PART).stat().st_size == 300_000)
         child.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
     gone = True
     assert bytes_to_fetch(repository, folder) == TOTAL - len(FILES["config.json"]) - 300_000
@@ -137,7 +135,7 @@ def test_a_kill_in_the_middle_of_a_file(hub: HubServer, repository: HubRepositor
 
 
 @pytest.mark.parametrize("name", ["config.json", FIRST])
-def test_wrong_content_is_fetched_once_more(hub: HubServer, repository: HubRepository, folder: Path, name: str) -> None:
+def test_wrong_content_is_fetched_again(hub: HubServer, repository: HubRepository, folder: Path, name: str) -> None:
     hub.fail(name, Fault(content=b"x" * len(FILES[name])))
     fetch(repository, folder)
     assert [request.start for request in asked(hub, name)] == [0, 0]
@@ -145,20 +143,20 @@ def test_wrong_content_is_fetched_once_more(hub: HubServer, repository: HubRepos
 
 def test_wrong_content_twice(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail(FIRST, *[Fault(content=b"x" * 600_000)] * 2)
-    assert complaint(repository, folder) == (
-        f"{FIRST} of {NAME} does not come as the hub promises it (wrong size or checksum); try again later, and "
-        "without the proxy or mirror (HTTPS_PROXY, HF_ENDPOINT) if you use one"
+    assert error_line(repository, folder) == (
+        f"{FIRST} of {NAME} arrives damaged (wrong size or checksum); try again later, and without the proxy or "
+        "mirror (HTTPS_PROXY, HF_ENDPOINT) if you use one"
     )
     assert sorted(path.name for path in folder.iterdir()) == ["config.json", "empty.json"]
 
 
 @pytest.mark.parametrize("without_ranges", [True, False])
-def test_another_page_costs_no_bytes(
+def test_another_page_costs_no_downloaded_bytes(
     hub: HubServer, repository: HubRepository, folder: Path, without_ranges: bool
 ) -> None:
     page = Fault(content=b"<html>Please sign in</html>", without_ranges=without_ranges)
     hub.fail(FIRST, page, Fault(after=200_000), *[page] * 4)
-    assert f"no more of {FIRST} comes from {hub.url} (" in complaint(repository, folder)
+    assert f"{hub.url} sends no more of {FIRST} (" in error_line(repository, folder)
     fetch(repository, folder)
     assert [request.start for request in asked(hub, FIRST)] == [0, 0, *[200_000] * 5]
 
@@ -172,7 +170,7 @@ def test_a_file_that_is_longer_than_promised(hub: HubServer, repository: HubRepo
 
 def test_a_file_that_is_shorter_than_promised(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail(FIRST, *[Fault(content=FILES[FIRST][:500_000], without_length=True)] * 5)
-    assert f"no more of {FIRST} comes from {hub.url} (it answers 416)" in complaint(repository, folder)
+    assert f"{hub.url} sends no more of {FIRST} (it answers 416)" in error_line(repository, folder)
     fetch(repository, folder)
     assert asked(hub, FIRST)[-1] == Request(FIRST, 500_000, 100_000)
 
@@ -187,30 +185,30 @@ def test_a_part_that_was_damaged(
     assert [request.start for request in asked(hub, FIRST)] == starts
 
 
-def test_a_small_file_goes_on_too(hub: HubServer, repository: HubRepository, folder: Path) -> None:
+def test_a_small_file_is_resumed_too(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail("config.json", Fault(after=4_000))
     fetch(repository, folder)
     assert asked(hub, "config.json") == [Request("config.json", 0, 4_000), Request("config.json", 4_000, 6_000)]
 
 
-def test_a_server_that_knows_no_ranges(hub: HubServer, repository: HubRepository, folder: Path) -> None:
+def test_a_server_without_ranges(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.fail(FIRST, Fault(after=200_000), Fault(without_ranges=True))
     fetch(repository, folder)
     assert asked(hub, FIRST)[-1] == Request(FIRST, 200_000, 600_000)
 
 
-def test_files_and_parts_of_another_commit_are_not_kept(
+def test_files_and_parts_of_another_commit_are_replaced(
     hub: HubServer, repository: HubRepository, folder: Path
 ) -> None:
     other = {**FILES, FIRST: WEIGHTS[1:600_001], "config.json": b"[]" * 5000}
     hub.publish(NAME, other)
     hub.fail(FIRST, Fault(after=100_000), *[Fault(status=404)])
-    complaint(ask_hub(NAME, None, set), folder)
+    error_line(ask_hub(NAME, None, set), folder)
     assert [path.name for path in folder.glob("*.part")] != [PART]
     fetch(repository, folder)
     assert asked(hub, FIRST)[-1].start == 0
 
 
-def test_a_hub_that_changes_has_no_influence(hub: HubServer, repository: HubRepository, folder: Path) -> None:
+def test_a_new_commit_does_not_change_a_download(hub: HubServer, repository: HubRepository, folder: Path) -> None:
     hub.publish(NAME, {**FILES, FIRST: WEIGHTS[1:600_001], "config.json": b"[]" * 5000})
     fetch(repository, folder)

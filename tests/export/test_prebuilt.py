@@ -1,4 +1,4 @@
-"""A model that somebody exported already, fetched from a hub on this machine by the script as an admin runs it."""
+"""An exported model, fetched from a hub on this machine as an admin does it."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ def sent(hub: HubServer, name: str) -> int:
     return sum(request.sent for request in asked(hub, name))
 
 
-def test_it_is_fetched_judged_and_answers(hub: HubServer, published: str, exported: Exported, tmp_path: Path) -> None:
+def test_it_is_fetched_judged_and_current(hub: HubServer, published: str, exported: Exported, tmp_path: Path) -> None:
     home = tmp_path / "int4"
     hub.fail(WEIGHTS, Fault(after=100_000, resets=True))
     done = export("--prebuilt", "--output", home)
     assert done.code == 0, done.err
-    assert re.search(rf"^{NAME} is fetched as it was exported$", done.err, re.MULTILINE)
+    assert re.search(rf"^Plan: fetch {NAME} as it was exported$", done.err, re.MULTILINE)
     assert re.search(r"^Disk: about .* MB \(.* MB download\)", done.err, re.MULTILINE)
     assert re.search(r"^Fetching OpenVINO/.*: .* MB to go$", done.err, re.MULTILINE)
     size = (exported.model / WEIGHTS).stat().st_size
-    assert len(asked(hub, WEIGHTS)) == 2, "the rest was asked for after the connection broke"
+    assert len(asked(hub, WEIGHTS)) == 2, "the broken connection is resumed"
     assert asked(hub, WEIGHTS)[1].start > 0
     assert sent(hub, WEIGHTS) <= size + 100_000
     model = open_model_folder(home)
@@ -69,40 +69,40 @@ def test_a_kill_in_the_download_costs_no_byte(
     hub.fail(WEIGHTS, Fault(pause_seconds=0.2))
     process = ExportProcess(home, "--prebuilt", NAME, "--output", home)
     process.wait_for("Fetching")
-    until_sent(hub, 100_000)
+    wait_until_sent(hub, 100_000)
     process.kill()
     assert ModelVersions(home).pointer is None
-    done = export("--prebuilt", NAME, "--output", home, "--no-quality")
-    assert done.code == 0, done.err
+    resumed = ExportProcess(home, "--prebuilt", NAME, "--output", home)
+    resumed.wait_for("Checking the tokenizers")
+    resumed.kill()
     second = asked(hub, WEIGHTS)[-1]
     size = (exported.model / WEIGHTS).stat().st_size
     assert second == Request(WEIGHTS, second.start, size - second.start)
     assert second.start > 50_000
-    assert open_model_folder(home).version is not None
 
 
-def until_sent(hub: HubServer, count: int) -> None:
+def wait_until_sent(hub: HubServer, count: int) -> None:
     end = time.monotonic() + 60
     while sent(hub, WEIGHTS) < count:
         assert time.monotonic() < end
         time.sleep(0.01)
 
 
-def test_a_repository_that_is_not_exported_is_told(hub: HubServer, exported: Exported, tmp_path: Path) -> None:
+def test_a_repository_that_is_not_exported_is_refused(hub: HubServer, exported: Exported, tmp_path: Path) -> None:
     files = {each.name: each.read_bytes() for each in exported.checkpoint.iterdir()}
     hub.publish("microsoft/Phi-3-mini-4k-instruct", files)
     done = export("--prebuilt", "microsoft/Phi-3-mini-4k-instruct", "--output", tmp_path / "home")
     assert done.code == 2
-    assert "is not exported for OpenVINO (it has no openvino_model.xml); export it yourself: --model" in done.last_line
+    assert "is not exported for OpenVINO (it has no openvino_model.xml); export it: --model" in done.last_line
     done = export("--output", tmp_path / "home", "--dry-run")
     assert done.code == 0, done.err
     assert "0.9 MB download" in done.err
 
 
-def test_an_exported_repository_is_no_checkpoint(hub: HubServer, published: str, tmp_path: Path) -> None:
+def test_an_exported_repository_is_not_a_checkpoint(hub: HubServer, published: str, tmp_path: Path) -> None:
     done = export("--model", NAME, "--output", tmp_path / "home")
     assert done.code == 2
-    assert f"{NAME} holds no checkpoint" in done.last_line
+    assert f"{NAME} has no checkpoint" in done.last_line
     assert f"--prebuilt {NAME} if it was exported for OpenVINO" in done.last_line
 
 
@@ -117,27 +117,39 @@ def test_a_model_that_does_not_answer_is_refused(hub: HubServer, exported: Expor
     assert (versions.pointer, versions.names) == (before, [exported.version])
 
 
-def test_a_checkpoint_of_the_hub_is_exported_at_its_revision(
+def test_a_checkpoint_of_the_hub_becomes_a_version_that_is_not_current(
     hub: HubServer, exported: Exported, tmp_path: Path
 ) -> None:
     files = {each.name: each.read_bytes() for each in exported.checkpoint.iterdir()}
     commit = hub.publish("ada/tiny-phi", files)
     hub.publish("ada/tiny-phi", {**files, "README.md": b"newer"})
-    home = tmp_path / "home"
-    done = export("--model", "ada/tiny-phi", "--revision", commit, "--output", home, "--no-quality")
+    versions = exported.copy(tmp_path / "home")
+    home, before = versions.home, versions.pointer
+    source = ("--model", "ada/tiny-phi", "--revision", commit, "--output", home)
+    done = export(*source, "--recipe", "fp16", "--no-switch", "--no-quality", TMPDIR=str(tmp_path))
     assert done.code == 0, done.err
-    model = open_model_folder(home)
-    assert (model.name, model.source, model.revision) == ("tiny-phi", "ada/tiny-phi", commit)
+    _, new = versions.names
     [kept] = (home / "sources").iterdir()
-    assert f"The checkpoint stays in {kept} for other recipes; --prune removes it." in done.err
+    ready, checkpoint_stays = done.err.splitlines()[-2:]
+    assert ready.startswith(f"{new} is ready (")
+    assert checkpoint_stays == f"The checkpoint stays in {kept} for other recipes; --prune removes it."
     assert json.loads((kept / "config.json").read_text(encoding="utf-8"))["model_type"] == "phi3"
+    model = open_model_folder(versions.folder(new))
+    assert (model.name, model.source, model.revision) == ("tiny-phi", "ada/tiny-phi", commit)
+    assert (model.weight_format, model.recipe) == ("fp16", "fp16, uncompressed")
+    assert model.report is not None
+    assert model.report.quality is None
+    assert versions.pointer == before
+    assert export("--output", home, "--rollback", new).code == 0
+    assert open_model_folder(home).version == new
+    assert ModelVersions(home).previous == exported.version
     hub.requests.clear()
-    assert export("--model", "ada/tiny-phi", "--revision", commit, "--output", home, "--dry-run").code == 0
+    assert export(*source, "--dry-run").code == 0
     assert asked(hub, "model.safetensors") == []
 
 
 def offer(folder: Path, *, answer: str) -> str:
-    """Run the offer on a terminal, type an answer if it asks, and return the screen."""
+    """Run the offer on a terminal, answer its question, and return the screen."""
     ours, theirs = pty.openpty()
     unset = {name.upper() for name in Settings.model_fields}
     environment = {name: value for name, value in os.environ.items() if name.upper() not in unset}
@@ -166,11 +178,19 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-def test_make_run_offers_it_where_there_is_no_model(hub: HubServer, published: str, tmp_path: Path) -> None:
+def test_make_run_offers_a_model_if_there_is_none(hub: HubServer, published: str, tmp_path: Path) -> None:
     assert "Fetch it now? [Y/n]" in offer(tmp_path, answer="n\n")
     assert not (tmp_path / "model").exists()
+    hub.fail(WEIGHTS, Fault(status=403))
+    assert "error: the hub at" in offer(tmp_path, answer="\n"), "it tries to fetch the model"
+    (tmp_path / "model" / "phi3-instruct" / "int4").mkdir(parents=True, exist_ok=True)
+    assert offer(tmp_path, answer="") == "", "there is one now"
+
+
+@pytest.mark.long
+def test_make_run_fetches_the_model_that_it_offers(hub: HubServer, published: str, tmp_path: Path) -> None:
     screen = offer(tmp_path, answer="\n")
-    assert "answers from now on" in screen
+    assert "is the current version" in screen
     assert re.search(r"Fetching OpenVINO/.*MB to go\r\n", screen) or "\rFetching OpenVINO/" in screen
     assert open_model_folder(tmp_path / "model" / "phi3-instruct" / "int4").source == NAME
     assert offer(tmp_path, answer="") == "", "there is one now"

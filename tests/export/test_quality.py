@@ -20,35 +20,48 @@ from bot.export.child_process import ChildError, run_child
 from bot.export.next_tokens import NextTokens, read_next_tokens
 from bot.export.quality import measure_quality, source_memory
 from bot.model.report import Finding, Quality
+from tests.export.export_process import ROOT
 from tests.export.tiny_checkpoints import VOCABULARY, TinyCheckpoints, write_tiny_checkpoints
 from tests.export.unusual_models import changed_source, grown_source, source_with_code, write_table_model
+from tests.shared_folder import shared_folder
 
 IDS = np.random.default_rng(0).integers(0, VOCABULARY, 700)
 PLENTY = 10**12
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 Measure = Callable[..., tuple[Quality, Finding]]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of measuring, and what the source predicted."""
+    """The result of measuring, and the source's predictions."""
 
     quality: Quality
     finding: Finding
-    before: NextTokens
+    source: NextTokens
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> TinyCheckpoints:
-    return write_tiny_checkpoints(tmp_path_factory.mktemp("tiny"), IDS)
+    return TinyCheckpoints(
+        shared_folder(tmp_path_factory, "tiny_checkpoints", lambda folder: write_tiny_checkpoints(folder, IDS))
+    )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def measured(tiny: TinyCheckpoints, tmp_path_factory: pytest.TempPathFactory) -> Measured:
-    """The export that is not compressed beside its source."""
-    work = tmp_path_factory.mktemp("measured")
-    quality, finding = _measure(tiny.export(tiny.source, "float32"), tiny.source, work)
-    return Measured(quality, finding, NextTokens.load(work / "source_reading.npz"))
+    """The uncompressed export beside its source."""
+
+    def fill(folder: Path) -> None:
+        folder.mkdir()
+        quality, finding = _measure(tiny.export(tiny.source, "float32"), tiny.source, folder)
+        (folder / "quality.json").write_text(quality.model_dump_json(), encoding="utf-8")
+        (folder / "finding.json").write_text(finding.model_dump_json(), encoding="utf-8")
+
+    folder = shared_folder(tmp_path_factory, "measured", fill)
+    return Measured(
+        Quality.model_validate_json((folder / "quality.json").read_bytes()),
+        Finding.model_validate_json((folder / "finding.json").read_bytes()),
+        NextTokens.load(folder / "source_reading.npz"),
+    )
 
 
 @pytest.fixture
@@ -69,14 +82,14 @@ def _read(module: str, model: Path, work: Path, *, window: int = 512) -> NextTok
 
 
 def _log_probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the tokens that really come, by another formula than the one under test."""
+    """Of the actual next tokens, by another formula than the one under test."""
     real: NDArray[np.float64] = np.take_along_axis(logits, IDS[1:, None], axis=1)[:, 0]
     log_probabilities: NDArray[np.float64] = real - np.logaddexp.reduce(logits, axis=1)
     return log_probabilities
 
 
 class TestTheMeasure:
-    def test_an_export_that_is_not_compressed_predicts_what_its_source_predicts(
+    def test_an_uncompressed_export_predicts_the_same_as_its_source(
         self, tiny: TinyCheckpoints, measured: Measured
     ) -> None:
         quality, finding = measured.quality, measured.finding
@@ -86,23 +99,22 @@ class TestTheMeasure:
         assert quality.agreement > 0.99
         assert quality.source_perplexity == pytest.approx(expected, rel=1e-4)
         assert quality.perplexity == pytest.approx(expected, rel=1e-3)
-        assert quality.source_precision == "float32"
+        assert (quality.source_precision, quality.precision) == ("float32", "f32")
         assert (finding.what, finding.verdict) == ("quality", "good")
-        assert f"{quality.agreement:.1%} of 699 places" in finding.detail
+        assert f"{quality.agreement:.1%} of 699 positions" in finding.detail
+        assert finding.detail.endswith("; both computed in f32")
 
-    def test_fewer_bits_agree_in_fewer_places(self, tiny: TinyCheckpoints, measured: Measured, tmp_path: Path) -> None:
+    def test_fewer_bits_agree_less(self, tiny: TinyCheckpoints, measured: Measured, tmp_path: Path) -> None:
         int8 = _read("exported_reading", tiny.export(tiny.source, "int8"), tmp_path)
         int4 = _read("exported_reading", tiny.export(tiny.source, "int4"), tmp_path)
-        assert 0.1 < int4.agreement(measured.before) < int8.agreement(measured.before) - 0.2
-        assert int8.agreement(measured.before) < 1
+        assert 0.1 < int4.agreement(measured.source) < int8.agreement(measured.source) - 0.2
+        assert int8.agreement(measured.source) < 1
 
-    def test_another_model_agrees_in_hardly_any_place(
-        self, tiny: TinyCheckpoints, measured: Measured, tmp_path: Path
-    ) -> None:
+    def test_another_model_hardly_agrees(self, tiny: TinyCheckpoints, measured: Measured, tmp_path: Path) -> None:
         other = _read("exported_reading", tiny.export(tiny.other, "float32"), tmp_path)
-        assert other.agreement(measured.before) < 0.05
+        assert other.agreement(measured.source) < 0.05
 
-    def test_an_export_that_agrees_in_few_places_is_noted(self, tiny: TinyCheckpoints, measure: Measure) -> None:
+    def test_an_export_that_agrees_little_is_noted(self, tiny: TinyCheckpoints, measure: Measure) -> None:
         quality, finding = measure(tiny.export(tiny.other, "float32"), tiny.source, ids=IDS[:40].tolist())
         assert quality.agreement is not None
         assert quality.agreement < 0.1
@@ -127,8 +139,8 @@ class TestReading:
         self, tiny: TinyCheckpoints, measured: Measured
     ) -> None:
         logits = tiny.logits(tiny.source)
-        assert measured.before.likeliest.tolist() == logits.argmax(axis=1).tolist()
-        assert measured.before.log_probabilities == pytest.approx(_log_probabilities(logits), abs=1e-4)
+        assert measured.source.likeliest.tolist() == logits.argmax(axis=1).tolist()
+        assert measured.source.log_probabilities == pytest.approx(_log_probabilities(logits), abs=1e-4)
 
     def test_a_model_without_positions_and_without_state(self, tmp_path: Path) -> None:
         table = np.random.default_rng(1).normal(size=(VOCABULARY, VOCABULARY)).astype(np.float32)
@@ -149,12 +161,12 @@ class TestReading:
         assert read.perplexity == 1
 
     @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-    def test_logits_that_are_no_numbers_are_refused(self, value: float) -> None:
-        with pytest.raises(ConfigurationError, match="no finite numbers"):
+    def test_logits_that_are_not_finite_are_refused(self, value: float) -> None:
+        with pytest.raises(ConfigurationError, match="logits are not finite numbers"):
             read_next_tokens(np.array([0, 1]), 512, lambda ids: np.array([[0, value]], np.float32))
 
     def test_a_text_with_tokens_that_the_model_does_not_know_is_refused(self) -> None:
-        with pytest.raises(ConfigurationError, match="has token 5 and the model knows only 2"):
+        with pytest.raises(ConfigurationError, match="has token 5, and the model knows only 2"):
             read_next_tokens(np.array([0, 5]), 512, lambda ids: np.zeros((1, 2), np.float32))
 
 
@@ -169,9 +181,9 @@ def test_a_source_takes_no_more_memory_than_estimated(tiny: TinyCheckpoints, tmp
     )
     output = tmp_path / "read.npz"
     arguments = [str(source), str(tmp_path / "ids.npy"), str(output), "--window", "512"]
-    # In between stands a process that has no other children, whose peaks would count too.
+    # A process in between has no other children, whose peaks would count too.
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, cwd=SCRIPTS
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True, cwd=ROOT
     )
     checkpoint = read_checkpoint(source)
     shutil.rmtree(source)
@@ -184,14 +196,15 @@ class TestASourceThatIsNotRun:
         quality, finding = measure(tiny.export(tiny.source, "float32"), None)
         assert quality.perplexity > 1
         assert (quality.source_perplexity, quality.agreement, quality.source_precision) == (None, None, None)
+        assert quality.precision == "f32"
         assert finding.verdict == "skipped"
-        assert finding.detail.endswith("the model that it was made from is not here")
+        assert finding.detail.endswith("its source checkpoint is not here")
 
     def test_it_does_not_fit_into_memory(self, tiny: TinyCheckpoints, measure: Measure, tmp_path: Path) -> None:
         needed = source_memory(read_checkpoint(tiny.source))
         _, finding = measure(tiny.export(tiny.source, "float32"), tiny.source, memory_bytes=needed - 1)
         assert finding.verdict == "skipped"
-        assert "takes about 0.70 GB of memory, and there are 0.70 GB" in finding.detail
+        assert "needs about 0.70 GB of memory, and 0.70 GB is available" in finding.detail
         assert not (tmp_path / "source_reading.log").exists()
 
     def test_torch_is_not_installed(
@@ -205,9 +218,7 @@ class TestASourceThatIsNotRun:
         assert finding.verdict == "skipped"
         assert "needs torch: pip install -e '.[optimum]'" in finding.detail
 
-    def test_it_needs_code_of_its_own_and_nobody_said_that_this_is_trusted(
-        self, tiny: TinyCheckpoints, measure: Measure, tmp_path: Path
-    ) -> None:
+    def test_it_needs_its_own_code_without_trust(self, tiny: TinyCheckpoints, measure: Measure, tmp_path: Path) -> None:
         source = source_with_code(tiny, tmp_path)
         _, finding = measure(tiny.export(tiny.source, "float32"), source)
         assert finding.verdict == "skipped"
@@ -222,7 +233,7 @@ class TestASourceThatIsNotRun:
         assert finding.verdict == "skipped"
         assert "its files lack weights, such as model.layers.2." in finding.detail
 
-    def test_its_file_is_cut_off(self, tiny: TinyCheckpoints, measure: Measure, tmp_path: Path) -> None:
+    def test_its_file_is_truncated(self, tiny: TinyCheckpoints, measure: Measure, tmp_path: Path) -> None:
         source = changed_source(tiny, tmp_path)
         weights = source / "model.safetensors"
         weights.write_bytes(weights.read_bytes()[:-1])
@@ -231,7 +242,7 @@ class TestASourceThatIsNotRun:
         assert "model.safetensors is damaged" in finding.detail
 
 
-def test_a_source_with_code_of_its_own_is_run_if_that_is_trusted(
+def test_a_trusted_source_runs_its_own_code(
     tiny: TinyCheckpoints, measure: Measure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hugging_face_home"))  # the code is copied there

@@ -1,4 +1,4 @@
-"""Recipes: what the exporter is told, what is refused before it starts, and how large things will be."""
+"""Recipes: the exporter's arguments, refused combinations, and sizes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def recipe(*arguments: str) -> Recipe:
     return order_of(read_options(arguments)).recipe
 
 
-def test_without_flags_it_is_the_samples_own() -> None:
+def test_the_default_is_the_samples_recipe() -> None:
     order = order_of(read_options([]))
     assert order.model == "microsoft/Phi-3-mini-4k-instruct"
     assert order.home.as_posix() == "model/phi3-instruct/int4"
@@ -64,14 +64,14 @@ def test_another_weight_format_leaves_the_presets_groups() -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--weight-format", "fp16", "--awq"], "--awq is for weights of four bits, not fp16"),
-        (["--recipe", "int8", "--ratio", "0.5"], "--ratio is for weights of four bits, not int8"),
+        (["--weight-format", "fp16", "--awq"], "--awq applies to four-bit weights, not to fp16"),
+        (["--recipe", "int8", "--ratio", "0.5"], "--ratio applies to four-bit weights, not to int8"),
         (["--gptq"], "--gptq needs a data set; add --dataset auto"),
         (["--ratio", "1.5"], "--ratio 1.5 is not between 0 and 1"),
-        (["--group-size", "0"], "--group-size 0 is neither -1 nor a number of weights"),
+        (["--group-size", "0"], "--group-size 0 is neither -1 nor a positive number"),
     ],
 )
-def test_what_the_exporter_would_not_tell(arguments: list[str], line: str) -> None:
+def test_contradictory_parts_are_refused(arguments: list[str], line: str) -> None:
     with pytest.raises(ConfigurationError, match=line):
         recipe(*arguments)
 

@@ -1,4 +1,4 @@
-"""What tells a model where turns begin and answers end, broken on purpose and mended in the exported folder."""
+"""Chat template, stop tokens and tokenizers, broken on purpose and repaired in the exported folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from bot.errors import ConfigurationError
 from bot.export.repair import check_chat_template, check_stop_tokens
 from bot.export.tokenizer_check import check_tokenizers
-from bot.export.workspace import open_workplace
+from bot.export.workspace import open_workspace
 from bot.model.report import Finding
 from bot.prompting.chat_template import PHI3_TEMPLATE
 from bot.prompting.prompt import Message, PromptBuilder
@@ -48,12 +48,12 @@ def ends(model: Path) -> list[int]:
     return ids
 
 
-def test_stop_tokens_that_the_makers_forgot(model: Path, exported: Exported, change: Callable[..., None]) -> None:
+def test_missing_stop_tokens_are_added(model: Path, exported: Exported, change: Callable[..., None]) -> None:
     ids = exported.tokenizer.ids
     change("generation_config.json", eos_token_id=[ids["<|endoftext|>"]])
     finding = check_stop_tokens(model)
     assert (finding.verdict, finding.what) == ("mended", "stop tokens")
-    assert finding.detail == f"{ids['<|end|>']} end an answer, too; generation_config.json names them now"
+    assert finding.detail == f"added {ids['<|end|>']} to generation_config.json"
     assert ends(model) == sorted([ids["<|endoftext|>"], ids["<|end|>"]])
     assert check_stop_tokens(model).verdict == "good"
 
@@ -72,7 +72,7 @@ def test_a_model_without_any_end(model: Path, change: Callable[..., None]) -> No
     )
     finding = check_stop_tokens(model)
     assert finding == Finding(
-        what="stop tokens", verdict="noted", detail="the model names none: answers end only at their longest"
+        what="stop tokens", verdict="noted", detail="the model names none, so answers end only at the length limit"
     )
 
 
@@ -81,7 +81,7 @@ def test_the_template_of_april_2024(model: Path) -> None:
     (model / "chat_template.jinja").write_text(TEMPLATE_APRIL_2024, encoding="utf-8")
     finding = check_chat_template(model, None)
     assert finding.verdict == "mended"
-    assert "it left the system prompt out" in finding.detail
+    assert "dropped the system prompt" in finding.detail
     assert (model / "chat_template.jinja").read_text(encoding="utf-8") == PHI3_TEMPLATE
     assert prompt(model) == good
 
@@ -91,13 +91,13 @@ def test_a_missing_template(model: Path, exported: Exported) -> None:
     template = model / "chat_template.jinja"
     content = template.read_text(encoding="utf-8")
     template.unlink()
-    assert check_chat_template(model, None).detail == "it was missing; Phi-3's current one is there now"
+    assert check_chat_template(model, None).detail == "was missing; replaced by Phi-3's current one"
     assert prompt(model) == good
     template.unlink()
     source = model.parent / "source"
     source.mkdir()
     (source / "chat_template.jinja").write_text(content, encoding="utf-8")
-    assert check_chat_template(model, source).detail == "it was missing; the original's is there now"
+    assert check_chat_template(model, source).detail == "was missing; copied from the checkpoint"
     assert template.read_text(encoding="utf-8") == content
     assert check_chat_template(model, exported.checkpoint).verdict == "good"
 
@@ -124,11 +124,11 @@ def check(
 ) -> tuple[Path, dict[str, Finding]]:
     """Check a copy of the exported model, broken; return what is there afterwards, and the findings."""
     kept = home.parent / "kept"
-    with open_workplace(home, pytest.fail) as workplace:
-        shutil.copytree(exported.model, workplace.model)
-        breaks(workplace.model)
-        findings = {each.what: each for each in check_tokenizers(workplace, source)}
-        shutil.copytree(workplace.model, kept)
+    with open_workspace(home, pytest.fail) as workspace:
+        shutil.copytree(exported.model, workspace.model)
+        breaks(workspace.model)
+        findings = {each.what: each for each in check_tokenizers(workspace, source)}
+        shutil.copytree(workspace.model, kept)
     return kept, findings
 
 
@@ -144,8 +144,8 @@ def test_another_tokenizer_is_replaced_by_the_original(exported: Exported, tmp_p
     assert findings["transformers' tokenizer"].verdict == "good"
 
 
-def test_transformers_reads_the_file_as_it_is_after_mending(exported: Exported, tmp_path: Path) -> None:
-    """transformers 5 builds a llama's LlamaTokenizer anew, with other ids than a file of Phi-3's kind gives."""
+def test_transformers_reads_the_file_unchanged_after_a_repair(exported: Exported, tmp_path: Path) -> None:
+    """transformers 5 rebuilds LlamaTokenizer for a llama, with other ids than a file like Phi-3's gives."""
 
     def breaks(model: Path) -> None:
         config = json.loads((model / "config.json").read_text(encoding="utf-8"))
@@ -158,23 +158,23 @@ def test_transformers_reads_the_file_as_it_is_after_mending(exported: Exported, 
     kept, findings = check(exported, tmp_path / "home", exported.checkpoint, breaks)
     finding = findings["transformers' tokenizer"]
     assert finding.verdict == "mended", finding
-    assert "its class is PreTrainedTokenizerFast now" in finding.detail
+    assert "now uses PreTrainedTokenizerFast" in finding.detail
     config = json.loads((kept / "tokenizer_config.json").read_text(encoding="utf-8"))
     assert (config["tokenizer_class"], config["eos_token"]) == ("PreTrainedTokenizerFast", "<|endoftext|>")
 
 
 @pytest.mark.skipif(not REAL_FOLDER.is_dir(), reason="Phi-3's own tokenizer is not beside the project")
-def test_phi3s_own_tokenizer_is_read_rightly_after_mending(tmp_path: Path) -> None:
-    """As its makers publish it, transformers 5 reads other ids than llama.cpp and the model's training had."""
-    with open_workplace(tmp_path / "home", pytest.fail) as workplace:
-        workplace.model.mkdir()
+def test_phi3s_own_tokenizer_is_read_correctly_after_a_repair(tmp_path: Path) -> None:
+    """As published, transformers 5 reads other ids than llama.cpp and the model's training."""
+    with open_workspace(tmp_path / "home", pytest.fail) as workspace:
+        workspace.model.mkdir()
         for name in ("tokenizer.json", "tokenizer_config.json"):
-            shutil.copyfile(REAL_FOLDER / name, workplace.model / name)
-        findings = {each.what: each for each in check_tokenizers(workplace, REAL_FOLDER)}
-        config = json.loads((workplace.model / "tokenizer_config.json").read_text(encoding="utf-8"))
+            shutil.copyfile(REAL_FOLDER / name, workspace.model / name)
+        findings = {each.what: each for each in check_tokenizers(workspace, REAL_FOLDER)}
+        config = json.loads((workspace.model / "tokenizer_config.json").read_text(encoding="utf-8"))
     assert findings["tokenizer.json"].verdict == "good"
     assert findings["transformers' tokenizer"].verdict == "mended"
-    assert re.match(r"it gave other ids for \d+ of \d+ texts", findings["transformers' tokenizer"].detail)
+    assert re.match(r"gave other ids for \d+ of \d+ texts", findings["transformers' tokenizer"].detail)
     assert config["tokenizer_class"] == "PreTrainedTokenizerFast"
     assert "chat_template" in config
 
@@ -187,7 +187,7 @@ def test_a_converted_tokenizer_that_is_missing_is_made(exported: Exported, tmp_p
 
     kept, findings = check(exported, tmp_path / "home", None, breaks)
     assert findings["tokenizer.json"].verdict == "skipped"
-    # It reads `<0x41>` in a text as a byte, whoever converts it.
+    # Every conversion reads `<0x41>` in a text as a byte.
     assert "such as '<0x41><0x0A>'" in findings["openvino_tokenizer.xml"].detail
     assert {each.name for each in kept.glob("openvino_*tokenizer.*")} == {
         each.name for each in exported.model.glob("openvino_*tokenizer.*")
@@ -195,5 +195,5 @@ def test_a_converted_tokenizer_that_is_missing_is_made(exported: Exported, tmp_p
 
 
 def test_no_tokenizer_is_a_refusal(exported: Exported, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"the model's tokenizer\.json cannot be used"):
+    with pytest.raises(ConfigurationError, match=r"the model's tokenizer\.json is missing or damaged"):
         check(exported, tmp_path / "home", None, lambda model: (model / "tokenizer.json").unlink())

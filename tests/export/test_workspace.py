@@ -1,4 +1,4 @@
-"""The folder in which a version is made: alone, on the same disk, and gone afterwards."""
+"""The folder in which a version is built: locked, on the same disk, and removed afterwards. And progress."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import pytest
 
 from bot.errors import ConfigurationError
 from bot.export.progress import Estimate, ProgressLine, duration, size
-from bot.export.workspace import hold, open_workplace
+from bot.export.workspace import lock_versions, open_workspace
 from bot.model.versions import ModelVersions
 
 
 def test_a_finished_model_becomes_a_version_and_nothing_else_stays(tmp_path: Path) -> None:
     home = tmp_path / "new" / "home"
-    with open_workplace(home, pytest.fail) as workplace:
-        workplace.model.mkdir()
-        (workplace.model / "config.json").write_text("{}", encoding="utf-8")
-        (workplace.temporary / "large").write_bytes(bytes(1000))
+    with open_workspace(home, pytest.fail) as workspace:
+        workspace.model.mkdir()
+        (workspace.model / "config.json").write_text("{}", encoding="utf-8")
+        (workspace.temporary / "large").write_bytes(bytes(1000))
         assert ModelVersions(home).names == []
-        workplace.finish("first")
+        workspace.publish("first")
     assert ModelVersions(home).names == ["first"]
     assert [each.name for each in (home / "versions").iterdir()] == ["first"]
     assert [each.name for each in (home / "versions" / "first").iterdir()] == ["config.json"]
@@ -28,10 +28,10 @@ def test_a_finished_model_becomes_a_version_and_nothing_else_stays(tmp_path: Pat
 
 def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
     def fail() -> None:
-        with open_workplace(tmp_path, pytest.fail) as workplace:
-            workplace.model.mkdir()
-            workplace.log("exporter").write_text("the reason", encoding="utf-8")
-            assert workplace.keep_log("exporter") == tmp_path / "export.log"
+        with open_workspace(tmp_path, pytest.fail) as workspace:
+            workspace.model.mkdir()
+            workspace.log("exporter").write_text("the reason", encoding="utf-8")
+            assert workspace.keep_log("exporter") == tmp_path / "export.log"
             raise ConfigurationError("it fails")
 
     with pytest.raises(ConfigurationError, match="it fails"):
@@ -40,30 +40,30 @@ def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "export.log").read_text(encoding="utf-8") == "the reason"
 
 
-def test_what_was_left_is_removed_and_told(tmp_path: Path) -> None:
+def test_leftovers_are_removed_and_reported(tmp_path: Path) -> None:
     left = tmp_path / "versions" / ".work" / "model"
     left.mkdir(parents=True)
     (left / "openvino_model.bin").write_bytes(bytes(2_000_000))
-    told: list[str] = []
-    with open_workplace(tmp_path, told.append) as workplace:
-        assert list(workplace.folder.iterdir()) == []
-    assert told == ["Removed what an interrupted export left behind (2.0 MB)."]
+    lines: list[str] = []
+    with open_workspace(tmp_path, lines.append) as workspace:
+        assert list(workspace.folder.iterdir()) == []
+    assert lines == ["Removed the files of an interrupted export (2.0 MB)."]
 
 
 def refuse(home: Path, line: str) -> None:
-    workplace = open_workplace(home, pytest.fail)
+    workspace = open_workspace(home, pytest.fail)
     with pytest.raises(ConfigurationError, match=line):
-        workplace.__enter__()
+        workspace.__enter__()
 
 
 def test_only_one_at_a_time(tmp_path: Path) -> None:
-    with hold(tmp_path):
-        refuse(tmp_path, "another export is at work in")
-    with open_workplace(tmp_path, pytest.fail):
+    with lock_versions(tmp_path):
+        refuse(tmp_path, "another export is running in")
+    with open_workspace(tmp_path, pytest.fail):
         pass
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     refuse(tmp_path / "file" / "home", r"cannot work in .*file.home: .*; choose another --output")
 
@@ -73,7 +73,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_progress_is_written_over_on_a_terminal() -> None:
+def test_progress_updates_one_line_on_a_terminal() -> None:
     screen = Terminal()
     line = ProgressLine(screen)
     line.stage("Fetching a long name")
@@ -92,7 +92,7 @@ def test_progress_in_a_log_is_a_line_now_and_then() -> None:
     assert log.getvalue() == "Fetching\n"
 
 
-def test_what_is_left_is_told_once_it_can_be_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_left_is_shown_once_it_can_be_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr("bot.export.progress.time.monotonic", lambda: now[0])
     estimate = Estimate()
@@ -103,7 +103,7 @@ def test_what_is_left_is_told_once_it_can_be_known(monkeypatch: pytest.MonkeyPat
     assert estimate.left(0.76) == ", about 1 min 23 s left"
 
 
-def test_numbers_for_people() -> None:
+def test_formatting() -> None:
     times = {0.4: "0 s", 59.4: "59 s", 60: "1 min 0 s", 3599: "59 min 59 s", 3661: "1 h 1 min"}
     assert {each: duration(each) for each in times} == times
     sizes = {0: "0.0 MB", 1_234_567: "1.2 MB", 99_900_000: "99.9 MB", 2_772_549_977: "2.77 GB"}

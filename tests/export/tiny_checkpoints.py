@@ -1,6 +1,6 @@
-"""Makes checkpoints of tiny Phi-3 models, their exports and what torch says to a text, in a process of its own.
+"""Makes checkpoints of tiny Phi-3 models, their exports, and torch's logits for a text.
 
-In a process of its own, because torch and the exporter would stay in the tests' process for good.
+A process of its own does this, because torch and the exporter would stay in the tests' process.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 VOCABULARY = 500
 EXPORTS = ("float32", "int8", "int4")
-"""The exports of the source, by how weights are stored; the last in groups, as in the sample's recipe."""
+"""The source's exports by weight format; int4 in groups, as in the sample's recipe."""
 
 _CONTEXT = 600
 _SHORT_CONTEXT = 100
@@ -25,11 +25,7 @@ _SHORT_CONTEXT = 100
 
 @dataclass(frozen=True)
 class TinyCheckpoints:
-    """What the process wrote below a folder.
-
-    Attributes:
-        folder: holds it all.
-    """
+    """The folders that the process wrote."""
 
     folder: Path
 
@@ -40,23 +36,24 @@ class TinyCheckpoints:
 
     @property
     def other(self) -> Path:
-        """Another one, with other weights, that takes 100 tokens. Its export is `float32`."""
+        """Another one with other weights and a context of 100 tokens. Its only export is `float32`."""
         return self.folder / "other"
 
     @staticmethod
     def export(checkpoint: Path, name: str) -> Path:
-        """The folder with a checkpoint's export; for the names see `EXPORTS`."""
+        """The folder of a checkpoint's export; `EXPORTS` has the names."""
         return checkpoint.with_name(f"{checkpoint.name}-{name}")
 
     @staticmethod
     def logits(checkpoint: Path) -> NDArray[np.float64]:
-        """What torch computes in float32 for the text but its last token, shape [places, vocabulary]."""
+        """Torch's float32 logits for the text without its last token, shape [positions, vocabulary]."""
         logits: NDArray[np.float64] = np.load(checkpoint / "logits.npy")
         return logits
 
 
 def write_tiny_checkpoints(folder: Path, ids: NDArray[np.int64]) -> TinyCheckpoints:
-    """Write it all into an existing folder; `ids` are the text."""
+    """Write everything into a new folder; `ids` are the text."""
+    folder.mkdir()
     np.save(folder / "ids.npy", ids)
     done = subprocess.run([sys.executable, __file__, str(folder)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -110,7 +107,7 @@ def _export(checkpoint: Path, folder: Path) -> None:
 
 
 def _compress(exported: Path, folder: Path, mode: str, **recipe: Any) -> None:
-    """Do what the exporter does for a recipe, without exporting once more."""
+    """Compress as the exporter does, without a second export."""
     import nncf  # type: ignore[import-untyped]
     import openvino
 

@@ -1,4 +1,4 @@
-"""Models that are not as they should be, or of a kind that no checkpoint at hand is."""
+"""Makes damaged models, and kinds of models that the tiny checkpoints are not."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def grown_source(tiny: TinyCheckpoints, folder: Path) -> Path:
 
 
 def source_with_code(tiny: TinyCheckpoints, folder: Path) -> Path:
-    """Copy the source and let it be of a type that transformers does not know, with code that leaves a mark."""
+    """Copy the source as a type that transformers does not know, with its own code that leaves a mark."""
     names = {"AutoConfig": "tiny_code.TinyConfig", "AutoModelForCausalLM": "tiny_code.TinyModel"}
     source = changed_source(tiny, folder, model_type="unheard_of", auto_map=names)
     lines = [
@@ -61,7 +61,7 @@ def source_with_code(tiny: TinyCheckpoints, folder: Path) -> Path:
 
 
 def write_table_model(folder: Path, table: NDArray[np.float32], second_input: str) -> None:
-    """Write a model that looks its logits up in a table, by the last token."""
+    """Write a model that looks up its logits in a table by the last token."""
     import openvino
     from openvino import opset13
 

@@ -1,4 +1,4 @@
-"""What the bot counts is what Prometheus is told."""
+"""The metrics as Prometheus reads them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bot.engine.interface import BatchState, EngineFacts, FinishReason
 from bot.metrics.prometheus import PrometheusMetrics
 
 
-def told(metrics: PrometheusMetrics, name: str, **labels: str) -> float | None:
-    """A sample as Prometheus reads it; None where there is none."""
+def value_of(metrics: PrometheusMetrics, name: str, **labels: str) -> float | None:
+    """A sample as Prometheus reads it; None if there is none."""
     for family in text_string_to_metric_families(generate_latest(metrics.registry).decode()):
         for sample in family.samples:
             if sample.name == name and sample.labels == labels:
@@ -22,51 +22,49 @@ def told(metrics: PrometheusMetrics, name: str, **labels: str) -> float | None:
     return None
 
 
-def test_waits_and_first_tokens_are_told_in_seconds() -> None:
+def test_waits_and_first_tokens_are_in_seconds() -> None:
     metrics = PrometheusMetrics()
     metrics.answer_began(0.0)
     metrics.answer_began(45.0)
     metrics.first_token(0.75)
-    assert told(metrics, "phi3_queue_wait_seconds_sum") == 45.0
-    assert told(metrics, "phi3_queue_wait_seconds_bucket", le="0.05") == 1
-    assert told(metrics, "phi3_queue_wait_seconds_bucket", le="60.0") == 2
-    assert told(metrics, "phi3_time_to_first_token_seconds_sum") == 0.75
-    assert told(metrics, "phi3_time_to_first_token_seconds_bucket", le="0.5") == 0
-    assert told(metrics, "phi3_time_to_first_token_seconds_bucket", le="1.0") == 1
+    assert value_of(metrics, "phi3_queue_wait_seconds_sum") == 45.0
+    assert value_of(metrics, "phi3_queue_wait_seconds_bucket", le="0.05") == 1
+    assert value_of(metrics, "phi3_queue_wait_seconds_bucket", le="60.0") == 2
+    assert value_of(metrics, "phi3_time_to_first_token_seconds_sum") == 0.75
+    assert value_of(metrics, "phi3_time_to_first_token_seconds_bucket", le="0.5") == 0
+    assert value_of(metrics, "phi3_time_to_first_token_seconds_bucket", le="1.0") == 1
 
 
-def test_answers_are_counted_by_why_they_ended() -> None:
+def test_answers_are_counted_by_reason() -> None:
     metrics = PrometheusMetrics()
     for reason in [*FinishReason, FinishReason.CANCELLED, FinishReason.CANCELLED]:
         metrics.answer_ended(reason, tokens=10, seconds=1.0)
     for reason in FinishReason:
-        assert told(metrics, "phi3_answers_total", reason=reason.value) == (3 if reason == "cancelled" else 1)
-    assert told(metrics, "phi3_generated_tokens_total") == 10 * (len(FinishReason) + 2)
-    assert metrics.cancelled == 3
-    assert metrics.failed == 1
+        assert value_of(metrics, "phi3_answers_total", reason=reason.value) == (3 if reason == "cancelled" else 1)
+    assert value_of(metrics, "phi3_generated_tokens_total") == 10 * (len(FinishReason) + 2)
 
 
-def test_the_first_cancelled_failed_and_restarted_can_be_seen_to_rise_from_nothing() -> None:
+def test_series_for_failures_and_restarts_start_at_zero() -> None:
     metrics = PrometheusMetrics()
-    assert told(metrics, "phi3_answers_total", reason=FinishReason.CANCELLED) == 0
-    assert told(metrics, "phi3_answers_total", reason=FinishReason.FAILED) == 0
-    assert told(metrics, "phi3_engine_restarts_total", cause="hung") == 0
-    assert (metrics.cancelled, metrics.failed, metrics.restarts) == (0, 0, 0)
+    assert value_of(metrics, "phi3_answers_total", reason=FinishReason.CANCELLED) == 0
+    assert value_of(metrics, "phi3_answers_total", reason=FinishReason.FAILED) == 0
+    assert value_of(metrics, "phi3_engine_restarts_total", cause="hung") == 0
+    assert metrics.restarts == 0
 
 
-def test_speed_is_that_of_the_tokens_after_the_first() -> None:
+def test_speed_counts_the_tokens_after_the_first() -> None:
     metrics = PrometheusMetrics()
     metrics.answer_ended("stop", tokens=9, seconds=2.0)
-    assert told(metrics, "phi3_tokens_per_second_sum") == 4.0
+    assert value_of(metrics, "phi3_tokens_per_second_sum") == 4.0
 
 
 @pytest.mark.parametrize(("tokens", "seconds"), [(0, 0.0), (0, 3.0), (1, 3.0), (5, 0.0)])
 def test_an_answer_without_a_speed_is_only_counted(tokens: int, seconds: float) -> None:
     metrics = PrometheusMetrics()
     metrics.answer_ended("stop", tokens, seconds)
-    assert told(metrics, "phi3_tokens_per_second_count") == 0
-    assert told(metrics, "phi3_answers_total", reason="stop") == 1
-    assert told(metrics, "phi3_generated_tokens_total") == tokens
+    assert value_of(metrics, "phi3_tokens_per_second_count") == 0
+    assert value_of(metrics, "phi3_answers_total", reason="stop") == 1
+    assert value_of(metrics, "phi3_generated_tokens_total") == tokens
 
 
 def test_refusals_are_counted_by_reason() -> None:
@@ -74,62 +72,62 @@ def test_refusals_are_counted_by_reason() -> None:
     metrics.answer_refused("queue full")
     metrics.answer_refused("queue full")
     metrics.answer_refused("person's queue full")
-    assert told(metrics, "phi3_answers_refused_total", reason="queue full") == 2
-    assert told(metrics, "phi3_answers_refused_total", reason="person's queue full") == 1
+    assert value_of(metrics, "phi3_answers_refused_total", reason="queue full") == 2
+    assert value_of(metrics, "phi3_answers_refused_total", reason="person's queue full") == 1
 
 
-def test_the_hit_rate_is_over_all_prompt_tokens() -> None:
+def test_the_hit_rate_covers_all_prompt_tokens() -> None:
     metrics = PrometheusMetrics()
     assert metrics.prefix_hit_rate is None
     metrics.prompt_read(tokens=300, cached=0)
     assert metrics.prefix_hit_rate == 0.0
     metrics.prompt_read(tokens=100, cached=96)
     assert metrics.prefix_hit_rate == pytest.approx(0.24)
-    assert told(metrics, "phi3_prompt_tokens_total") == 400
-    assert told(metrics, "phi3_prompt_tokens_cached_total") == 96
+    assert value_of(metrics, "phi3_prompt_tokens_total") == 400
+    assert value_of(metrics, "phi3_prompt_tokens_cached_total") == 96
 
 
-def test_restarts_are_counted_by_cause_and_in_all() -> None:
+def test_restarts_are_counted_by_cause_and_in_total() -> None:
     metrics = PrometheusMetrics()
     for cause in ["crashed", "hung", "hung", "crashed"]:
         metrics.engine_restarted(cause)
-    assert told(metrics, "phi3_engine_restarts_total", cause="hung") == 2
+    assert value_of(metrics, "phi3_engine_restarts_total", cause="hung") == 2
     assert metrics.restarts == 4
 
 
-def test_the_engines_state_is_the_last_one_told() -> None:
+def test_the_engines_state_is_the_latest_reported() -> None:
     metrics = PrometheusMetrics()
     facts: EngineFacts | None = EngineFacts("paged", "CPU", "a processor", 1.0, datetime.now(UTC), 7, 20_480)
     metrics.watch_engine(lambda: facts)
     metrics.engine_stepped(BatchState(batch=5, cache_used=0.25))
-    assert told(metrics, "phi3_engine_loaded") == 1
-    assert told(metrics, "phi3_batch_size") == 5
-    assert told(metrics, "phi3_kv_cache_used_ratio") == 0.25
-    assert told(metrics, "phi3_kv_cache_tokens") == 20_480
+    assert value_of(metrics, "phi3_engine_loaded") == 1
+    assert value_of(metrics, "phi3_batch_size") == 5
+    assert value_of(metrics, "phi3_kv_cache_used_ratio") == 0.25
+    assert value_of(metrics, "phi3_kv_cache_tokens") == 20_480
     metrics.engine_stepped(BatchState())
     facts = None
-    assert told(metrics, "phi3_engine_loaded") == 0
-    assert told(metrics, "phi3_kv_cache_tokens") == 0
-    assert told(metrics, "phi3_batch_size") == 0
+    assert value_of(metrics, "phi3_engine_loaded") == 0
+    assert value_of(metrics, "phi3_kv_cache_tokens") == 0
+    assert value_of(metrics, "phi3_batch_size") == 0
 
 
-def test_a_line_that_cannot_be_read_leaves_the_other_numbers_readable(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreadable_metric_leaves_the_others_readable(caplog: pytest.LogCaptureFixture) -> None:
     metrics = PrometheusMetrics()
 
     def gone() -> int:
-        raise RuntimeError("the line is closed")
+        raise RuntimeError("the queue is closed")
 
     metrics.watch_queue(running=lambda: 3, waiting=gone)
     metrics.first_token(1.0)
-    waiting = told(metrics, "phi3_queue_length")
+    waiting = value_of(metrics, "phi3_queue_length")
     assert waiting is not None
     assert math.isnan(waiting)
-    assert told(metrics, "phi3_answers_running") == 3
-    assert told(metrics, "phi3_time_to_first_token_seconds_count") == 1
-    assert "the line is closed" in caplog.text
+    assert value_of(metrics, "phi3_answers_running") == 3
+    assert value_of(metrics, "phi3_time_to_first_token_seconds_count") == 1
+    assert "the queue is closed" in caplog.text
 
 
-def test_every_number_says_what_it_is() -> None:
+def test_every_metric_has_a_help_text() -> None:
     families = list(text_string_to_metric_families(generate_latest(PrometheusMetrics().registry).decode()))
     assert families
     assert all(family.documentation.endswith(".") and family.name.startswith("phi3_") for family in families)

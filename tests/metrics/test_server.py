@@ -1,4 +1,4 @@
-"""The server over a real socket, read as Prometheus and a supervisor read it."""
+"""The monitoring server over a real socket."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
 
-WELL = Health(True, {})
+HEALTHY = Health(True, {})
 Serve = Callable[..., Awaitable[MonitoringServer]]
 
 
 @pytest_asyncio.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Starts servers on loopback, and closes them after the test."""
+    """Starts servers on loopback and closes them after the test."""
     servers: list[MonitoringServer] = []
 
     async def start(
-        metrics: PrometheusMetrics | None = None, health: Callable[[], Health] = lambda: WELL, host: str = "127.0.0.1"
+        metrics: PrometheusMetrics | None = None,
+        health: Callable[[], Health] = lambda: HEALTHY,
+        host: str = "127.0.0.1",
     ) -> MonitoringServer:
         server = MonitoringServer(metrics or PrometheusMetrics(), health, host=host, port=0)
         servers.append(server)
@@ -44,7 +46,7 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def scrape(client: aiohttp.ClientSession, server: MonitoringServer) -> dict[str, float]:
-    """The values by name; those with labels are left out."""
+    """The values of the metrics without labels, by name."""
     async with client.get(f"{server.url}/metrics") as response:
         assert response.status == 200
         assert response.content_type == "text/plain"
@@ -52,7 +54,7 @@ async def scrape(client: aiohttp.ClientSession, server: MonitoringServer) -> dic
     return {sample.name: sample.value for family in parse_text(text) for sample in family.samples if not sample.labels}
 
 
-async def test_a_scrape_tells_the_numbers(serve: Serve, client: aiohttp.ClientSession) -> None:
+async def test_a_scrape_returns_the_metrics(serve: Serve, client: aiohttp.ClientSession) -> None:
     metrics = PrometheusMetrics()
     metrics.prompt_read(tokens=64, cached=32)
     values = await scrape(client, await serve(metrics))
@@ -60,7 +62,7 @@ async def test_a_scrape_tells_the_numbers(serve: Serve, client: aiohttp.ClientSe
     assert values["phi3_prompt_tokens_cached_total"] == 32
 
 
-async def test_a_scrape_reads_the_line_as_it_is_then(serve: Serve, client: aiohttp.ClientSession) -> None:
+async def test_each_scrape_reads_the_queue(serve: Serve, client: aiohttp.ClientSession) -> None:
     metrics = PrometheusMetrics()
     running, waiting = ["first"], ["second", "third"]
     metrics.watch_queue(running=lambda: len(running), waiting=lambda: len(waiting))
@@ -84,7 +86,7 @@ async def test_prometheus_gets_openmetrics_when_it_asks(serve: Serve, client: ai
     assert [sample.value for sample in samples if sample.name == "phi3_generated_tokens_total"] == [7]
 
 
-async def test_two_bots_in_one_process_tell_their_own_numbers(serve: Serve, client: aiohttp.ClientSession) -> None:
+async def test_two_bots_in_one_process_have_separate_metrics(serve: Serve, client: aiohttp.ClientSession) -> None:
     one, other = PrometheusMetrics(), PrometheusMetrics()
     one_server, other_server = await serve(one), await serve(other)
     one.prompt_read(tokens=5, cached=0)
@@ -94,7 +96,7 @@ async def test_two_bots_in_one_process_tell_their_own_numbers(serve: Serve, clie
     assert (await scrape(client, other_server))["phi3_prompt_tokens_total"] == 8
 
 
-async def test_health_is_what_the_bot_says_now(serve: Serve, client: aiohttp.ClientSession) -> None:
+async def test_health_is_checked_at_each_request(serve: Serve, client: aiohttp.ClientSession) -> None:
     health = Health(True, {"engine": "loaded", "restarts": 0, "hit_rate": None})
     server = await serve(health=lambda: health)
     async with client.get(f"{server.url}/healthz") as response:
@@ -106,7 +108,7 @@ async def test_health_is_what_the_bot_says_now(serve: Serve, client: aiohttp.Cli
         assert await response.json() == {"ok": False, "engine": "being started again", "restarts": 1}
 
 
-async def test_a_bot_that_cannot_be_asked_is_not_well(
+async def test_a_failing_health_check_means_unhealthy(
     serve: Serve, client: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     def gone() -> Health:
@@ -123,7 +125,7 @@ async def test_a_bot_that_cannot_be_asked_is_not_well(
     ("method", "path", "status"),
     [("GET", "/", 404), ("GET", "/metrics/", 404), ("POST", "/metrics", 405), ("DELETE", "/healthz", 405)],
 )
-async def test_nothing_else_is_answered(
+async def test_other_paths_and_methods_are_refused(
     serve: Serve, client: aiohttp.ClientSession, method: str, path: str, status: int
 ) -> None:
     server = await serve()
@@ -139,22 +141,22 @@ async def test_requests_are_not_logged(
     assert caplog.records == []
 
 
-async def test_a_taken_port_is_told_in_one_line(serve: Serve) -> None:
+async def test_a_taken_port_is_an_error_of_one_line(serve: Serve) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        server = MonitoringServer(PrometheusMetrics(), lambda: WELL, host="127.0.0.1", port=port)
+        server = MonitoringServer(PrometheusMetrics(), lambda: HEALTHY, host="127.0.0.1", port=port)
         with pytest.raises(
             ConfigurationError, match=rf"^port {port} of 127\.0\.0\.1.* is taken; .*METRICS_PORT"
         ) as caught:
             await server.start()
         assert "\n" not in str(caught.value)
-    await server.start()  # the failed start left nothing behind
+    await server.start()  # the failed start left nothing open
     await server.close()
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "two..dots"])
-async def test_a_host_that_is_not_this_machine_is_told_in_one_line(host: str) -> None:
-    server = MonitoringServer(PrometheusMetrics(), lambda: WELL, host=host, port=0)
+async def test_a_host_that_is_not_this_machine_is_an_error_of_one_line(host: str) -> None:
+    server = MonitoringServer(PrometheusMetrics(), lambda: HEALTHY, host=host, port=0)
     with pytest.raises(ConfigurationError, match="METRICS_HOST") as caught:
         await server.start()
     assert host in str(caught.value)
@@ -162,7 +164,7 @@ async def test_a_host_that_is_not_this_machine_is_told_in_one_line(host: str) ->
     await server.close()
 
 
-async def test_after_closing_nobody_answers_and_the_port_is_free(serve: Serve, client: aiohttp.ClientSession) -> None:
+async def test_closing_frees_the_port(serve: Serve, client: aiohttp.ClientSession) -> None:
     server = await serve()
     url = server.url
     await scrape(client, server)
@@ -170,14 +172,14 @@ async def test_after_closing_nobody_answers_and_the_port_is_free(serve: Serve, c
     await server.close()
     with pytest.raises(aiohttp.ClientConnectionError):
         await client.get(f"{url}/metrics")
-    again = MonitoringServer(PrometheusMetrics(), lambda: WELL, host="127.0.0.1", port=int(url.rpartition(":")[2]))
+    again = MonitoringServer(PrometheusMetrics(), lambda: HEALTHY, host="127.0.0.1", port=int(url.rpartition(":")[2]))
     await again.start()
     assert again.url == url
     await again.close()
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
-async def test_an_ipv6_address_is_told_as_one(serve: Serve, client: aiohttp.ClientSession) -> None:
+async def test_the_url_of_an_ipv6_address(serve: Serve, client: aiohttp.ClientSession) -> None:
     server = await serve(host="::1")
     assert server.url.startswith("http://[::1]:")
     await scrape(client, server)

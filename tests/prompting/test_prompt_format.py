@@ -1,4 +1,4 @@
-"""Prompts are the model's own format, id for id."""
+"""Prompts have exactly the ids of the model's own format."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def conversation(contents: list[str], system: str | None) -> list[Message]:
 
 
 def written(messages: list[Message]) -> str:
-    """Phi-3's format, written down independently of the template."""
+    """Phi-3's format, independent of the template."""
     turns = [f"<|{message.role}|>\n{message.content}<|end|>\n" for message in messages]
     return "".join(turns) + "<|assistant|>\n"
 
@@ -51,7 +51,7 @@ def test_a_conversation_has_phi3s_ids(phi3: Phi3Tokenizer, builder: PromptBuilde
 @given(
     contents=st.lists(CONTENTS, min_size=1, max_size=5).filter(lambda c: len(c) % 2 == 1), system=st.none() | CONTENTS
 )
-def test_ids_are_the_raw_tokenizers_where_nothing_looks_like_a_control_token(
+def test_without_look_alikes_the_ids_are_the_raw_tokenizers(
     phi3: Phi3Tokenizer, builder: PromptBuilder, contents: list[str], system: str | None
 ) -> None:
     messages = conversation(contents, system)
@@ -60,11 +60,11 @@ def test_ids_are_the_raw_tokenizers_where_nothing_looks_like_a_control_token(
     assert list(prompt.ids) == phi3.raw.encode(written(messages), add_special_tokens=False).ids
 
 
-def test_the_stop_ids_end_every_way_out_of_an_answer(phi3: Phi3Tokenizer, builder: PromptBuilder) -> None:
+def test_every_control_token_that_ends_an_answer_stops_it(phi3: Phi3Tokenizer, builder: PromptBuilder) -> None:
     assert builder.stop_ids >= {phi3.ids[text] for text in ("<|endoftext|>", "<|assistant|>", "<|end|>", "<|user|>")}
 
 
-def test_what_may_stand_in_an_answer_does_not_stop_it(phi3: Phi3Tokenizer, builder: PromptBuilder) -> None:
+def test_ordinary_text_does_not_stop_an_answer(phi3: Phi3Tokenizer, builder: PromptBuilder) -> None:
     assert builder.stop_ids.isdisjoint(phi3.raw.encode(CODE, add_special_tokens=False).ids)
     assert phi3.ids["<s>"] not in builder.stop_ids
 
@@ -85,7 +85,7 @@ class TestTheRealTokenizer:
             assert builder.tokenizer.encode(vector["text"], at_start=True) == vector["ids"], vector["text"]
 
 
-# ChatML: SmolLM2's tokenizer works on bytes, and its template adds a system prompt of its own.
+# ChatML. SmolLM2's tokenizer works on bytes, and its template adds a default system prompt.
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_a_conversation_has_chatmls_ids(chatml: PromptBuilder) -> None:
 
 def test_the_templates_own_system_prompt_is_kept(chatml: PromptBuilder) -> None:
     prompt = chatml.build([Message("user", "What is the capital of France?")])
-    # OpenVINO's own tokenizer, read from the same model's GGUF file, gives these.
+    # From OpenVINO's tokenizer for the same model's GGUF file.
     known = (1, 9690, 198, 2683, 359, 253, 5356, 5646, 11173, 3365, 3511, 308, 34519, 28, 7018, 411, 407, 19712)
     assert prompt.ids[: len(known)] == known
 

@@ -1,4 +1,4 @@
-"""A next prompt begins with the ids of the one before and its answer, so that the engine's prefix cache holds."""
+"""Each prompt begins with the previous prompt and its answer, so that the prefix cache holds them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SYSTEM = Message("system", "Be brief.\n")
 QUESTIONS = ("Hello", " \n", "", "<|end|>\n<|assistant|>", "```py\nx = 1\n```\n", "🦙 你好 ")
 
 
-def grown(builder: PromptBuilder, answers: list[tuple[int, ...]], system: bool) -> None:
-    """Build prompt after prompt with these generated answers and check each against the one before."""
+def check_growth(builder: PromptBuilder, answers: list[tuple[int, ...]], system: bool) -> None:
+    """Build a prompt for each of these generated answers, and compare each with the one before."""
     history = [SYSTEM] if system else []
     seen: tuple[int, ...] = ()
     for turn, ids in enumerate(answers):
@@ -28,22 +28,20 @@ def grown(builder: PromptBuilder, answers: list[tuple[int, ...]], system: bool) 
 
 
 @pytest.mark.parametrize("system", [True, False])
-def test_prompts_only_grow_whatever_the_model_generates(
-    phi3: Phi3Tokenizer, builder: PromptBuilder, system: bool
-) -> None:
+def test_prompts_only_grow_after_any_generated_ids(phi3: Phi3Tokenizer, builder: PromptBuilder, system: bool) -> None:
     draw = random.Random(5)
     size = phi3.raw.get_vocab_size()
     for _ in range(40):
-        # Byte tokens that are no text, control tokens, and ids that mean nothing at all are among them.
+        # Include bytes that are no text, control tokens, and unused ids.
         pool = [*range(size), *list(phi3.ids.values()) * 20, *range(3, 259)]
-        grown(builder, [tuple(draw.choices(pool, k=draw.randint(1, 12))) for _ in range(5)], system)
+        check_growth(builder, [tuple(draw.choices(pool, k=draw.randint(1, 12))) for _ in range(5)], system)
 
 
-def test_a_prompt_grows_with_an_answer_that_a_person_would_write_in_other_tokens(builder: PromptBuilder) -> None:
+def test_prompts_keep_generated_ids_that_encoding_would_not_give(builder: PromptBuilder) -> None:
     whole = tuple(builder.tokenizer.encode("Hello", at_start=True))
     letters = tuple(id for letter in "Hello" for id in builder.tokenizer.encode(letter, at_start=True))
     assert whole != letters
-    grown(builder, [letters, whole], True)
+    check_growth(builder, [letters, whole], True)
 
 
 @pytest.mark.parametrize(
@@ -65,4 +63,4 @@ def test_a_prompt_grows_with_an_answer_that_a_person_would_write_in_other_tokens
 def test_prompts_grow_with_other_templates(template: str) -> None:
     controls = frozenset({"<|nothing|>"})
     builder = PromptBuilder(Tokenizer(phi3_definition()), ChatTemplate(template, {"bos_token": "<s>"}, controls))
-    grown(builder, [(270, 271, 272), (3, 259), (290,), (2, 2)], True)
+    check_growth(builder, [(270, 271, 272), (3, 259), (290,), (2, 2)], True)

@@ -1,4 +1,4 @@
-"""Tokenizer files that cannot be used are told in one line."""
+"""Tokenizer files, usable and unusable."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.phi3_tokenizer import Phi3Tokenizer, phi3_definition
         (json.dumps({**phi3_definition(), "model": {"type": "WordPiece"}}).encode(), "WordPiece is not supported"),
     ],
 )
-def test_a_file_that_is_no_use_is_told_in_one_line(tmp_path: Path, content: bytes | None, says: str) -> None:
+def test_an_unusable_file_is_an_error_of_one_line(tmp_path: Path, content: bytes | None, says: str) -> None:
     if content is not None:
         (tmp_path / "tokenizer.json").write_bytes(content)
     with pytest.raises(ConfigurationError, match=says) as caught:
@@ -34,14 +34,14 @@ def test_a_file_that_is_no_use_is_told_in_one_line(tmp_path: Path, content: byte
     assert "\n" not in str(caught.value)
 
 
-def test_decoding_leaves_out_control_tokens(phi3: Phi3Tokenizer, builder: PromptBuilder) -> None:
+def test_decoding_skips_control_tokens(phi3: Phi3Tokenizer, builder: PromptBuilder) -> None:
     tokenizer = builder.tokenizer
     hello = tokenizer.encode("Hello you", at_start=True)
     for text in ("<s>", "</s>", "<|end|>", "<|user|>", "<|endoftext|>"):
         assert tokenizer.decode([phi3.ids[text], *hello, phi3.ids[text]]) == "Hello you"
 
 
-def test_merges_written_in_the_older_way_are_made_safe_too() -> None:
+def test_merges_in_the_older_format_are_safe_too() -> None:
     definition = phi3_definition()
     definition["model"]["merges"] = [" ".join(merge) for merge in definition["model"]["merges"]]
     tokenizer = Tokenizer(definition)

@@ -21,7 +21,7 @@ import pytest_asyncio
 from bot.conversation.turn import ConversationKey
 from bot.discord_client.commands.model_info import describe_model
 from bot.engine.interface import EngineOptions, FinishReason
-from bot.engine.supervisor import child_process as child
+from bot.engine.supervisor import worker_process
 from bot.engine.worker import main, memory_limit
 from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
@@ -179,7 +179,9 @@ async def test_a_model_without_stop_tokens_cannot_stop(memory: Memory, copy: Pat
     ):
         endless = make_serving(memory, copy)
     assert not endless.can_stop
-    assert "**End tokens:** none: answers end only at their longest" in describe_model(endless, PrometheusMetrics())
+    assert "**Stop tokens:** none: every answer runs to the maximum length" in describe_model(
+        endless, PrometheusMetrics(), None
+    )
     assert make_serving(memory, copy).can_stop
 
 
@@ -225,7 +227,7 @@ async def replace_under_load(serving: ModelService, folder: Path) -> str:
 async def test_without_memory_for_two_models_answers_pause_and_none_is_lost(
     memory: Memory, chat_model_dir: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child, "run", run_in_small_container)
+    monkeypatch.setattr(worker_process, "run", run_in_small_container)
     others = engines()
     monkeypatch.setenv(OTHER_PROCESSES, " ".join(map(str, others)))
     serving = make_serving(memory, chat_model_dir, kv_cache_gigabytes=0.05, max_batch=1)

@@ -1,4 +1,4 @@
-"""A fresh database for each test: a SQLite file, and a PostgreSQL database where a server is at hand."""
+"""A fresh database for each test: a SQLite file, and a PostgreSQL database if TEST_POSTGRESQL_URL is set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.small_disk import small_disk_at
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    """A file that does not exist yet, in a folder that does not exist yet."""
+    """A file in a folder; neither exists yet."""
     return f"sqlite:///{(tmp_path / 'data' / 'bot.sqlite3').as_posix()}"
 
 
@@ -48,7 +48,7 @@ async def postgresql_url() -> AsyncIterator[str]:
 
 @pytest.fixture
 def as_administrator() -> Callable[[str], Awaitable[None]]:
-    """Runs a statement on the server itself."""
+    """Run a statement as the server's administrator."""
 
     async def run(statement: str) -> None:
         connection = await asyncpg.connect(os.environ["TEST_POSTGRESQL_URL"])
@@ -60,7 +60,7 @@ def as_administrator() -> Callable[[str], Awaitable[None]]:
 
 @pytest_asyncio.fixture(params=["sqlite", "postgresql"])
 async def database_url(request: pytest.FixtureRequest, sqlite_url: str) -> AsyncIterator[str]:
-    """Each test runs on both kinds of database."""
+    """Run the test once with each kind of database."""
     if request.param == "sqlite":
         yield sqlite_url
         return
@@ -86,5 +86,5 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 async def until(condition: Callable[[], object], seconds: float = 10) -> None:
     """Wait until a condition holds."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - the condition is anything that can be seen from outside
+        while not condition():  # noqa: ASYNC110 - conditions have no events
             await asyncio.sleep(0.005)

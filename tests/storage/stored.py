@@ -1,4 +1,4 @@
-"""The stores over a fresh database, short ways to put something into them, and all that is in them."""
+"""Stores over a fresh database, and helpers that fill and read them."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 @asynccontextmanager
 async def open_storage(url: str) -> AsyncIterator[Storage]:
-    """The stores of a database, in no trouble from the beginning to the end."""
-    told: list[str | None] = []
-    storage = await Storage.open(url, told.append)
+    """Open a storage, and check that it had no outage."""
+    outages: list[str | None] = []
+    storage = await Storage.open(url, outages.append)
     try:
         yield storage
     finally:
         await storage.close()
-    assert told == []
+    assert outages == []
 
 
 @pytest_asyncio.fixture
@@ -57,7 +57,7 @@ def turn(
     files: Sequence[TextFile] = (),
     answer: Message | None = None,
 ) -> Turn:
-    """A turn that continues another one, and was answered with all that that one saw."""
+    """A turn after another one, answered with the same branch in view."""
     asked = UserMessage(text or f"Question {turn_id}", by, f"Person {by}", quote, tuple(files))
     return Turn(
         id=turn_id,
@@ -71,7 +71,7 @@ def turn(
 
 
 def question(turn: Turn) -> Question:
-    """What a turn answers."""
+    """The question of a turn."""
     assert turn.asked is not None
     return Question(turn.id, turn.key, turn.asked)
 
@@ -87,7 +87,7 @@ async def accept(storage: Storage, *turns: Turn) -> None:
 
 
 async def keep(storage: Storage, *turns: Turn) -> None:
-    """Have questions accepted and answered, each in one message whose id is 1,000 more, but not delivered."""
+    """Accept and answer questions without delivering them; the reply's id is the question's plus 1,000."""
     await accept(storage, *turns)
     for each in turns:
         await storage.conversations.remember(each.id, DONE, each, as_tip=True, past_known=True)

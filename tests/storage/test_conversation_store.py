@@ -42,7 +42,7 @@ async def test_a_turn_comes_back_as_it_was(storage: Storage) -> None:
     assert await storage.conversations.branch(20) == [kept, bare]
 
 
-async def test_odd_text_is_made_safe_and_kept(storage: Storage) -> None:
+async def test_characters_that_no_database_takes_are_replaced(storage: Storage) -> None:
     files = (TextFile(5, "a.txt", "half a llama: \U0001f999"),)
     odd = turn(10, ODD, quote=replace(quote(3, ODD), author_name=ODD), files=files, answer=Message("assistant", ODD))
     assert odd.asked is not None
@@ -65,7 +65,7 @@ async def test_odd_text_is_made_safe_and_kept(storage: Storage) -> None:
     assert found.asked.text == "now " + SAFE
 
 
-async def test_the_largest_ids_are_kept(storage: Storage) -> None:
+async def test_the_largest_ids_fit(storage: Storage) -> None:
     top = 2**63 - 1
     key = ConversationKey(top - 1, top - 2)
     kept = turn(top - 1003, by=top - 4, key=key, quote=quote(top - 5, by=top - 6))
@@ -80,7 +80,7 @@ async def test_the_largest_ids_are_kept(storage: Storage) -> None:
     assert await storage.conversations.forget(top - 4, None) == ForgottenCount(1, 0)
 
 
-async def test_a_line_ends_with_what_the_model_saw(storage: Storage) -> None:
+async def test_a_branch_begins_where_the_model_began_to_see(storage: Storage) -> None:
     one = turn(10)
     two = turn(20, after=one)
     three = turn(30, after=two, first_id=20)
@@ -88,17 +88,17 @@ async def test_a_line_ends_with_what_the_model_saw(storage: Storage) -> None:
     five = turn(50, after=four, first_id=50)
     branch = turn(60, after=two)
     await keep(storage, one, two, three, four, five, branch)
-    line = storage.conversations.branch
-    assert await line(10) == [one]
-    assert await line(20) == [one, two]
-    assert await line(30) == await line(30) == [two, three]
-    assert await line(40) == [two, three, four]
-    assert await line(50) == [five]
-    assert await line(60) == [one, two, branch]
-    assert await line(70) == []
+    branch_to = storage.conversations.branch
+    assert await branch_to(10) == [one]
+    assert await branch_to(20) == [one, two]
+    assert await branch_to(30) == await branch_to(30) == [two, three]
+    assert await branch_to(40) == [two, three, four]
+    assert await branch_to(50) == [five]
+    assert await branch_to(60) == [one, two, branch]
+    assert await branch_to(70) == []
 
 
-async def test_a_thread_sees_one_turn_of_what_it_grew_from(storage: Storage) -> None:
+async def test_a_thread_sees_one_turn_of_the_channel_that_it_started_in(storage: Storage) -> None:
     one = turn(11)
     starter = turn(12, after=one)
     first = turn(20, after=starter, key=THREAD, first_id=12)
@@ -113,7 +113,7 @@ async def test_a_thread_sees_one_turn_of_what_it_grew_from(storage: Storage) -> 
     assert await storage.conversations.branch(50) == [second, person]
 
 
-async def test_a_conversation_stands_where_it_was_left(storage: Storage) -> None:
+async def test_the_head_follows_answers_and_resets(storage: Storage) -> None:
     one = turn(10)
     store = storage.conversations
     assert await store.head(HERE) is None
@@ -135,7 +135,7 @@ async def test_a_conversation_stands_where_it_was_left(storage: Storage) -> None
     assert await store.head(HERE) == ConversationHead(None, 2)
 
 
-async def test_a_turn_whose_past_could_not_be_read_comes_after_the_stored_one(storage: Storage) -> None:
+async def test_a_turn_with_unknown_past_continues_the_stored_tip(storage: Storage) -> None:
     one, two = turn(10), turn(20, after=turn(10))
     await keep(storage, one, two)
     store = storage.conversations
@@ -161,7 +161,7 @@ async def test_a_message_leads_to_its_turn(storage: Storage) -> None:
         assert await storage.conversations.turn_of(message_id) is None
 
 
-async def test_the_conversations_used_last(storage: Storage) -> None:
+async def test_the_most_recently_used_conversations(storage: Storage) -> None:
     keys = [ConversationKey(5), ConversationKey(3, ADA), ConversationKey(4)]
     for message_id, key in zip((10, 20, 30), keys, strict=True):
         await accept(storage, turn(message_id, key=key))
@@ -198,7 +198,7 @@ async def test_an_edit_changes_questions_and_quotes(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize(("gone", "reply", "quoted"), [(20, False, True), (1020, True, False)], ids=["asked", "answer"])
-async def test_what_is_erased_leaves_its_place(storage: Storage, gone: int, reply: bool, quoted: bool) -> None:
+async def test_an_erased_turn_keeps_its_place(storage: Storage, gone: int, reply: bool, quoted: bool) -> None:
     one = turn(10)
     two = turn(20, "Secret", after=one, quote=quote(3, "Secret"), files=[TextFile(5, "Secret", "Secret")])
     three = turn(30, after=two, quote=quote(20))
@@ -217,7 +217,7 @@ async def test_an_erased_quote_leaves_the_question(storage: Storage) -> None:
         assert await storage.conversations.branch(turn_id) == [turn(turn_id, quote=kept)]
 
 
-async def test_a_channel_that_is_gone_takes_everything_along(storage: Storage, database_url: str) -> None:
+async def test_erasing_a_channel_deletes_everything_in_it(storage: Storage, database_url: str) -> None:
     await keep(storage, turn(10), turn(20, key=ConversationKey(1, ADA)), turn(30, key=ELSEWHERE))
     await storage.conversations.set_persona(1, "Here")
     await storage.conversations.set_persona(2, "Elsewhere")
@@ -227,7 +227,7 @@ async def test_a_channel_that_is_gone_takes_everything_along(storage: Storage, d
     assert {name: len(found) for name, found in rows.items()} == dict.fromkeys(rows, 1) | {"seen_messages": 3}
 
 
-async def test_forgetting_somebody_here(storage: Storage) -> None:
+async def test_forgetting_a_member_in_one_channel(storage: Storage) -> None:
     one = turn(10)
     two = turn(20, after=one, by=GRACE, quote=quote(3, by=ADA))
     three = turn(30, key=ELSEWHERE, quote=quote(4, by=ADA))
@@ -240,7 +240,7 @@ async def test_forgetting_somebody_here(storage: Storage) -> None:
     assert await storage.conversations.forget(ADA, 1) == ForgottenCount(0, 0)
 
 
-async def test_forgetting_somebody_everywhere(storage: Storage) -> None:
+async def test_forgetting_a_member_everywhere(storage: Storage) -> None:
     await keep(storage, turn(10), turn(20, key=ELSEWHERE, by=GRACE), turn(30, key=ELSEWHERE), turn(40, by=GRACE))
     await accept(storage, turn(50), turn(60, by=GRACE))
     assert await storage.conversations.forget(ADA, None) == ForgottenCount(turns=2, quotes=0)
@@ -249,7 +249,7 @@ async def test_forgetting_somebody_everywhere(storage: Storage) -> None:
     assert await storage.conversations.branch(20) == [turn(20, key=ELSEWHERE, by=GRACE)]
 
 
-async def test_what_is_too_old_is_gone(storage: Storage) -> None:
+async def test_forgetting_what_is_too_old(storage: Storage) -> None:
     one, two = turn(10), turn(20, after=turn(10))
     three = turn(30, after=two, quote=quote(10))
     await keep(storage, one, two, three, turn(11, key=ELSEWHERE))

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.storage.database import Database
 from bot.storage.journal import Change
 from tests.storage.conftest import until
-from tests.storage.diary import Diary, lock, open_diary, see, seen
+from tests.storage.recording_journal import RecordingJournal, lock, open_journal, see, seen
 
 
 async def test_changes_are_committed_in_the_order_of_the_calls(database_url: str) -> None:
@@ -26,7 +26,7 @@ async def test_changes_are_committed_in_the_order_of_the_calls(database_url: str
 
         return change
 
-    async with open_diary(database_url) as journal:
+    async with open_journal(database_url) as journal:
         journal.note(numbered(0))
         first = asyncio.create_task(journal.write(numbered(1)))
         await asyncio.sleep(0)
@@ -36,34 +36,34 @@ async def test_changes_are_committed_in_the_order_of_the_calls(database_url: str
         assert journal.behind == 0
         assert order == [0, 1, 2, 3]
         assert await journal.read(seen) == [0, 1, 2, 3]
-        assert journal.told == []
+        assert journal.reported == []
 
 
-async def test_a_reading_sees_what_was_noted_before_it(database_url: str) -> None:
-    async with open_diary(database_url) as journal:
+async def test_a_read_sees_every_change_noted_before_it(database_url: str) -> None:
+    async with open_journal(database_url) as journal:
         for number in range(20):
             journal.note(see(number))
         assert await journal.read(seen) == list(range(20))
 
 
 @pytest.mark.parametrize("wrong", [see(1), see(2**70)], ids=["twice", "too large"])
-async def test_a_change_that_can_never_be_is_raised_and_dropped(
+async def test_a_refused_change_is_raised_and_dropped(
     database_url: str, wrong: Change, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with open_diary(database_url) as journal:
+    async with open_journal(database_url) as journal:
         await journal.write(see(1))
         with pytest.raises(Exception, match=r"(?i)unique|integer|int64"):
             await journal.write(wrong)
         journal.note(wrong)
         await journal.write(see(3))
         assert await journal.read(seen) == [1, 3]
-        assert journal.told == []
-    dropped = [record for record in caplog.records if record.exc_info and "is dropped" in record.getMessage()]
+        assert journal.reported == []
+    dropped = [record for record in caplog.records if record.exc_info and "Change dropped" in record.getMessage()]
     assert len(dropped) == 2
 
 
-async def test_a_change_is_committed_though_its_writer_is_cancelled(sqlite_url: str) -> None:
-    async with open_diary(sqlite_url, lock_seconds=5.0) as journal:
+async def test_a_change_is_committed_even_if_its_writer_is_cancelled(sqlite_url: str) -> None:
+    async with open_journal(sqlite_url, lock_seconds=5.0) as journal:
         with lock(sqlite_url):
             writer = asyncio.create_task(journal.write(see(1)))
             await until(lambda: journal.behind)
@@ -75,7 +75,7 @@ async def test_a_change_is_committed_though_its_writer_is_cancelled(sqlite_url: 
 
 async def test_closing_commits_what_is_left(database_url: str) -> None:
     database = await Database.open(database_url)
-    journal = Diary(database)
+    journal = RecordingJournal(database)
     for number in range(20):
         journal.note(see(number))
     await journal.close(5.0)
@@ -104,7 +104,7 @@ CHILD = """
 """
 
 
-async def test_what_write_has_returned_from_outlasts_kill_9(database_url: str) -> None:
+async def test_a_returned_write_survives_kill_9(database_url: str) -> None:
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-c", textwrap.dedent(CHILD), database_url, stdout=subprocess.PIPE
     )
@@ -114,7 +114,7 @@ async def test_what_write_has_returned_from_outlasts_kill_9(database_url: str) -
     child.kill()
     confirmed = 10 + len((await child.stdout.read()).splitlines())
     await child.wait()
-    async with open_diary(database_url) as journal:
+    async with open_journal(database_url) as journal:
         found = await journal.read(seen)
-    # The last one may be committed without having been confirmed.
+    # The last one may be committed but unconfirmed.
     assert found in [list(range(confirmed)), list(range(confirmed + 1))]

@@ -1,4 +1,4 @@
-"""What is forgotten is in no byte of a SQLite file, and a write that is done twice is the same as one."""
+"""Forgotten text leaves the bytes of a SQLite file, and every write is idempotent."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LONG = f"{MARK} " * 5000  # many pages of the file
 
 
 def secret_turn() -> Turn:
-    """A turn of Ada's that holds the mark wherever there is text."""
+    """A turn by Ada with the mark in every text."""
     return turn(
         10,
         LONG,
@@ -46,7 +46,7 @@ def secret_turn() -> Turn:
 
 
 def traces(url: str) -> int:
-    """How often the mark stands in the database's files."""
+    """The number of marks in the database's files."""
     file = Path(make_url(url).database or "")
     found = b"".join(each.read_bytes() for each in file.parent.glob(f"{file.name}*"))
     return found.count(MARK.encode()) + found.count(b"NEVERFORGOTTENXX")
@@ -65,7 +65,7 @@ async def forget_old(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("forget", [forget_here, forget_everywhere, forget_old])
-async def test_no_byte_of_what_is_forgotten_is_left(sqlite_url: str, forget: Write) -> None:
+async def test_forgetting_leaves_no_byte(sqlite_url: str, forget: Write) -> None:
     async with open_storage(sqlite_url) as storage:
         await keep(storage, secret_turn(), turn(20, "Kept", by=GRACE, quote=Quote(4, ADA, MARK, LONG)))
         if forget is forget_old:
@@ -79,7 +79,7 @@ async def test_no_byte_of_what_is_forgotten_is_left(sqlite_url: str, forget: Wri
     assert traces(sqlite_url) == 0
 
 
-async def test_nothing_deleted_is_left_once_the_file_is_closed(sqlite_url: str) -> None:
+async def test_a_closed_file_holds_no_deleted_text(sqlite_url: str) -> None:
     async with open_storage(sqlite_url) as storage:
         await keep(storage, secret_turn())
         await storage.conversations.edit(10, "Edited", [])
@@ -111,14 +111,14 @@ WRITES: dict[str, Write] = {
     "forget": lambda storage: storage.conversations.forget(ADA, None),
     "forget_before": lambda storage: storage.conversations.forget_before(20),
     "reset": lambda storage: storage.conversations.reset(HERE, 40),
-    "reset where nothing was said": lambda storage: storage.conversations.reset(ELSEWHERE, 40),
+    "reset an empty conversation": lambda storage: storage.conversations.reset(ELSEWHERE, 40),
     "set_persona": lambda storage: storage.conversations.set_persona(2, "Two"),
     "clear persona": lambda storage: storage.conversations.set_persona(1, None),
 }
 
 
 @pytest.mark.parametrize("name", WRITES)
-async def test_twice_is_the_same_as_once(database_url: str, name: str) -> None:
+async def test_writing_twice_equals_writing_once(database_url: str, name: str) -> None:
     write = WRITES[name]
     async with open_storage(database_url) as storage:
         first = turn(10, files=[TextFile(5, "a.txt", "a")])

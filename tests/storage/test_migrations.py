@@ -1,4 +1,4 @@
-"""What the migrations make of a database."""
+"""Migrations create the tables of `bot.storage.tables`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bot.storage.tables import Table
 
 
 def differences(connection: Connection) -> list[object]:
-    """What would have to change to make the database what tables.py says."""
+    """The operations that would turn the database into what tables.py describes."""
     return list(compare_metadata(MigrationContext.configure(connection), Table.metadata))
 
 
 def key_names(connection: Connection) -> dict[str, str | None]:
-    """The primary key's name of each table; `compare_metadata` does not look at these."""
+    """The name of each table's primary key, which `compare_metadata` ignores."""
     inspector = inspect(connection)
     return {name: inspector.get_pk_constraint(name)["name"] for name in Table.metadata.tables}
 
@@ -69,7 +69,9 @@ async def test_another_programs_tables_are_refused_and_no_table_is_left_behind(
     async with database.begin() as connection:
         for name in ("alembic_version", "conversations", "turns"):
             await connection.execute(text(f"DROP TABLE {name}"))
-    with pytest.raises(ConfigurationError, match=r"accepted_questions.* already exists.*of (its|the bot's) own"):
+    with pytest.raises(
+        ConfigurationError, match=r"accepted_questions.* already exists.*(only the bot uses|of its own)"
+    ):
         await Database.open(database_url)
     assert not await table_names(database) & {"alembic_version", "conversations", "turns"}
 
@@ -80,5 +82,5 @@ async def test_alembic_leaves_our_log_alone(database_url: str, caplog: pytest.Lo
     await (await Database.open(database_url)).close()
     await (await Database.open(database_url)).close()
     lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
-    assert lines == ["The database's tables are at version 0001 now."]
+    assert lines == ["Database migrated version=0001"]
     assert logging.getLogger().handlers == handlers

@@ -1,4 +1,4 @@
-"""What is told when a database cannot be opened."""
+"""A database that cannot be opened: one line says why and what to do."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sqlalchemy import make_url
 from bot.errors import ConfigurationError
 from bot.storage.database import Database
 from tests.small_disk import fill
-from tests.storage.server_connection import LineToServer
+from tests.storage.server_proxy import ServerProxy
 
 SECRET = "hunter2"
 
 
 async def refusal(url: str, **limits: float) -> str:
-    """The line that says why a database is not opened."""
+    """The error line for a database that cannot be opened."""
     with pytest.raises(ConfigurationError) as refused:
         await Database.open(url, **limits)
     line = str(refused.value)
@@ -43,53 +43,53 @@ async def refusal(url: str, **limits: float) -> str:
         ("sqlite://data/bot.sqlite3", "needs three slashes"),
     ],
 )
-async def test_an_address_that_cannot_be_is_refused(url: str, line: str) -> None:
+async def test_an_invalid_address(url: str, line: str) -> None:
     with pytest.raises(ConfigurationError, match=line):
         await Database.open(url)
     assert "DATABASE_URL" in await refusal(url)
 
 
-async def test_the_driver_for_postgresql_can_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_driver_for_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "asyncpg", None)
     line = await refusal(f"postgresql://me:{SECRET}@127.0.0.1/db")
     assert line.endswith("install it with: pip install -c constraints.txt '.[postgresql]'")
 
 
-async def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     line = await refusal(f"sqlite:///{tmp_path.as_posix()}/file/bot.sqlite3")
-    assert line.startswith(f"the file {tmp_path / 'file' / 'bot.sqlite3'} for the database cannot be made")
+    assert line.startswith(f"the file {tmp_path / 'file' / 'bot.sqlite3'} for the database cannot be created")
 
 
-async def test_a_folder_in_the_files_place_is_told(tmp_path: Path) -> None:
+async def test_a_folder_where_the_file_should_be(tmp_path: Path) -> None:
     assert "let the bot write to the file and its folder" in await refusal(f"sqlite:///{tmp_path.as_posix()}")
 
 
-async def test_a_disk_that_is_only_read_is_told(small_disk: Path) -> None:
+async def test_a_read_only_disk(small_disk: Path) -> None:
     make_read_only(small_disk)
-    assert "cannot be made (Read-only file system); set DATABASE_URL to a file in a folder that" in await refusal(
+    assert "cannot be created (Read-only file system); set DATABASE_URL to a file in a folder that" in await refusal(
         f"sqlite:///{small_disk}/bot.sqlite3"
     )
 
 
-async def test_a_full_disk_is_told(small_disk: Path) -> None:
+async def test_a_full_disk(small_disk: Path) -> None:
     fill(small_disk / "filler")
     assert "make room on the disk" in await refusal(f"sqlite:///{small_disk}/bot.sqlite3")
 
 
-async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("Buy milk.\n" * 1000)
     line = await refusal(f"sqlite:///{tmp_path.as_posix()}/notes.txt")
     assert "(file is not a database); set DATABASE_URL to another file" in line
 
 
-async def test_a_damaged_file_is_told(sqlite_url: str) -> None:
+async def test_a_damaged_file(sqlite_url: str) -> None:
     await (await Database.open(sqlite_url)).close()
     damage(Path(make_url(sqlite_url).database or ""))
-    assert "put a sound copy in its place" in await refusal(sqlite_url)
+    assert "replace it with an intact copy" in await refusal(sqlite_url)
 
 
-async def test_a_locked_file_is_told(sqlite_url: str) -> None:
+async def test_a_locked_file(sqlite_url: str) -> None:
     await (await Database.open(sqlite_url)).close()
     other = sqlite3.connect(make_url(sqlite_url).database or "", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -97,33 +97,33 @@ async def test_a_locked_file_is_told(sqlite_url: str) -> None:
     other.close()
 
 
-async def test_a_server_that_is_not_there_is_told(unused_tcp_port: int) -> None:
+async def test_a_server_that_is_not_there(unused_tcp_port: int) -> None:
     line = await refusal(f"postgresql://me:{SECRET}@127.0.0.1:{unused_tcp_port}/db")
     assert line.startswith(f"the database postgresql://me:***@127.0.0.1:{unused_tcp_port}/db cannot be opened (the ")
-    assert line.endswith("check that the server runs, and that this is its address")
+    assert line.endswith("check that the server runs at this address")
 
 
-async def test_a_server_that_says_nothing_is_told(postgresql_url: str) -> None:
-    line = LineToServer(postgresql_url)
-    await line.open()
-    line.fall_silent()
-    assert "(the server does not answer)" in await refusal(line.url, server_seconds=0.1)
-    await line.cut()
+async def test_a_server_that_does_not_answer(postgresql_url: str) -> None:
+    proxy = ServerProxy(postgresql_url)
+    await proxy.open()
+    proxy.fall_silent()
+    assert "(the server does not answer)" in await refusal(proxy.url, server_seconds=0.1)
+    await proxy.cut()
 
 
-async def test_a_database_that_is_not_there_is_told(postgresql_url: str) -> None:
+async def test_a_database_that_is_not_there(postgresql_url: str) -> None:
     url = make_url(postgresql_url).set(database="nowhere").render_as_string(hide_password=False)
-    assert '(database "nowhere" does not exist); make it with createdb' in await refusal(url)
+    assert '(database "nowhere" does not exist); create it with createdb' in await refusal(url)
 
 
 @pytest.mark.parametrize("option", ["colour=blue", f"sslmode={SECRET}"])
-async def test_an_option_that_does_not_exist_is_told(postgresql_url: str, option: str) -> None:
+async def test_an_unknown_option(postgresql_url: str, option: str) -> None:
     line = await refusal(f"{postgresql_url}?{option}")
     assert "option" in line
     assert "out of DATABASE_URL" in line or "take it out" in line
 
 
-async def test_a_person_who_may_not_make_tables_is_told(
+async def test_a_user_who_may_not_create_tables(
     postgresql_url: str, as_administrator: Callable[[str], Awaitable[None]]
 ) -> None:
     await as_administrator(f"CREATE ROLE guest_of_test LOGIN PASSWORD '{SECRET}'")
@@ -134,7 +134,7 @@ async def test_a_person_who_may_not_make_tables_is_told(
         await as_administrator("DROP ROLE guest_of_test")
 
 
-async def test_a_wrong_password_is_told(postgresql_url: str) -> None:
+async def test_a_wrong_password(postgresql_url: str) -> None:
     url = make_url(postgresql_url).set(password=SECRET)
     assert "check the user and the password" in await refusal(url.render_as_string(hide_password=False))
 
@@ -144,6 +144,6 @@ def make_read_only(disk: Path) -> None:
 
 
 def damage(file: Path) -> None:
-    """Overwrite the list of tables; the beginning still says that it is a database."""
+    """Overwrite the list of tables, but leave the header intact."""
     content = file.read_bytes()
     file.write_bytes(content[:100] + b"\xff" * 4000 + content[4100:])

@@ -11,7 +11,7 @@ from tests.storage.stored import ADA, DONE, ELSEWHERE, GRACE, HERE, accept, keep
 __all__ = ["storage"]
 
 
-async def test_what_is_accepted_is_unfinished_until_it_is_delivered(storage: Storage) -> None:
+async def test_an_accepted_question_is_unfinished_until_delivered(storage: Storage) -> None:
     work = storage.work
     assert await work.unfinished() == []
     await accept(storage, turn(20, key=ELSEWHERE), turn(10, key=ConversationKey(1, GRACE), by=GRACE))
@@ -31,14 +31,14 @@ async def test_what_is_accepted_is_unfinished_until_it_is_delivered(storage: Sto
     assert await work.unfinished() == []
 
 
-async def test_every_reason_for_an_end_is_kept(storage: Storage) -> None:
+async def test_every_finish_reason_is_stored(storage: Storage) -> None:
     for number, reason in enumerate(FinishReason, 1):
         await accept(storage, turn(number))
         await storage.conversations.remember(number, Outcome(reason), None, as_tip=False, past_known=True)
     assert [left.outcome for left in await storage.work.unfinished()] == [Outcome(reason) for reason in FinishReason]
 
 
-async def test_the_messages_of_an_answer_are_in_order(storage: Storage) -> None:
+async def test_the_messages_of_a_reply_are_in_order(storage: Storage) -> None:
     await accept(storage, turn(10), turn(20))
     for position, message_id in ((1, 101), (0, 105), (2, 103)):
         await storage.work.replied(10, position, message_id)
@@ -49,7 +49,7 @@ async def test_the_messages_of_an_answer_are_in_order(storage: Storage) -> None:
     assert await storage.conversations.turn_of(101) is None
 
 
-async def test_replies_stay_after_the_answer_is_delivered(storage: Storage) -> None:
+async def test_replies_stay_after_delivery(storage: Storage) -> None:
     await keep(storage, turn(10))
     await storage.work.delivered(10)
     assert await storage.conversations.turn_of(1010) == 10
@@ -67,7 +67,7 @@ async def test_a_message_is_unseen_until_it_is_accepted_or_turned_away(storage: 
     assert await work.unseen([10, 20, top]) == {10}
 
 
-async def test_the_channels_used_last_with_their_first_question(storage: Storage) -> None:
+async def test_the_most_recently_used_channels_with_their_first_question(storage: Storage) -> None:
     own = ConversationKey(1, ADA), ConversationKey(1, GRACE)
     await accept(storage, turn(10, key=own[0]), turn(20, key=ELSEWHERE), turn(30, key=own[1]))
     assert await storage.work.channels(9) == [(1, 10), (2, 20)]
@@ -78,7 +78,7 @@ async def test_the_channels_used_last_with_their_first_question(storage: Storage
     assert await storage.work.channels(1) == [(1, 10)]
 
 
-async def test_everything_is_there_after_a_restart(database_url: str) -> None:
+async def test_everything_survives_a_restart(database_url: str) -> None:
     async with open_storage(database_url) as storage:
         await keep(storage, turn(10))
         await accept(storage, turn(20))

@@ -1,4 +1,4 @@
-"""Buttons, menus and modals, as a person may use them."""
+"""Checks how a person uses buttons, menus and modals, and builds what the interaction carries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simcord import _modal
 from simcord.components import walk_components
 from simcord.enums import ComponentType
 
-from bot.demo.loopback.entities import Resolved
+from bot.demo.loopback.resolved_entities import ResolvedEntities
 from bot.demo.loopback.values import LoopbackError, Payload
 
 
@@ -17,7 +17,7 @@ def usable_component(components: Sequence[Payload], custom_id: str, types: Seque
     """Find a button or menu on a message.
 
     Raises:
-        LoopbackError: it is not there, or a person could not use it.
+        LoopbackError: it is missing or disabled.
     """
     for component in walk_components(components):
         if component.get("custom_id") != custom_id or component["type"] not in types:
@@ -25,11 +25,11 @@ def usable_component(components: Sequence[Payload], custom_id: str, types: Seque
         if component.get("disabled"):
             raise LoopbackError(f"{custom_id!r} is disabled")
         return dict(component)
-    raise LoopbackError(f"the message has no such component {custom_id!r}")
+    raise LoopbackError(f"the message has no component {custom_id!r}")
 
 
-def chosen_values(menu: Payload, values: Sequence[str], resolved: Resolved) -> list[str]:
-    """Check what was chosen from a menu, and return it as the interaction carries it."""
+def chosen_values(menu: Payload, values: Sequence[str], resolved: ResolvedEntities) -> list[str]:
+    """Check the values chosen from a menu and return them as the interaction carries them."""
     least, most = menu.get("min_values", 1), menu.get("max_values", 1)
     if not least <= len(values) <= most or len(set(values)) != len(values):
         raise LoopbackError(f"the menu takes {least} to {most} different values, not {len(values)}")
@@ -43,7 +43,7 @@ def chosen_values(menu: Payload, values: Sequence[str], resolved: Resolved) -> l
 
 
 def modal_data(modal: Payload, values: Mapping[str, str], channel_id: int) -> Payload:
-    """Fill in a modal; a text that the bot put into it stays unless another is given.
+    """Fill in a modal. A field without a value in `values` keeps the bot's text.
 
     Raises:
         LoopbackError, SetupError: a field is unknown, or its text is missing, too short or too long.

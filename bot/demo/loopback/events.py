@@ -1,4 +1,4 @@
-"""What happens on the loopback Discord, told to those who watch it."""
+"""Events about the loopback Discord, for the page and for tests."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ Found = TypeVar("Found")
 
 
 class EventKind(StrEnum):
-    """The kinds of events. Compare with the plain string if you like: `event.kind == "message"`."""
+    """The kinds of events. Each equals its string: `event.kind == "message"`."""
 
     MESSAGE = "message"
     """A message was sent. `data` is the message payload, as `LoopbackDiscord.messages` gives it."""
     MESSAGE_EDIT = "message_edit"
     """A message's content, components, attachments or reactions changed. `data` is the whole message payload."""
     MESSAGE_DELETE = "message_delete"
-    """A message went away. `data` is `{"id": …}`."""
+    """A message was deleted or dismissed. `data` is `{"id": …}`."""
     TYPING = "typing"
-    """Who is typing changed. `data` is `{"user_ids": […]}`, everybody typing in the channel now, as metrics."""
+    """A typing indicator came or went. `data` is `{"user_ids": […]}`: the ids, as integers, of all who type now."""
     CHANNEL = "channel"
-    """A channel, a thread or a DM was made, changed or deleted. `data` is its payload: ask `channels_of` again."""
+    """A channel, a thread or a DM was created, changed or deleted. `data` is its payload; call `channels_of` again."""
     INTERACTION = "interaction"
-    """An interaction moved on. `data` is `{"id", "type", "status", "modal"}`: the interaction's id as a number;
-    its Discord type (2 command, 3 component, 4 autocomplete, 5 modal submit); its status: `sent`, then one of
-    `message`, `deferred`, `deferred_update`, `update`, `modal`, `autocomplete`, or `failed` when the bot did not
-    answer within 3 s; and for `modal` the modal's payload (`custom_id`, `title`, `components`), else None."""
+    """An interaction changed its status. `data` is `{"id", "type", "status", "modal"}`. `id` is an integer; `type` is
+    Discord's (2 command, 3 component, 4 autocomplete, 5 modal submit); `status` is `sent`, then one of `message`,
+    `deferred`, `deferred_update`, `update`, `modal` and `autocomplete`, or `failed` if the bot does not respond within
+    3 s; `modal` is the payload of a modal (`custom_id`, `title`, `components`), else None."""
     COMMANDS = "commands"
     """The bot registered its slash commands. `data` is `{"commands": […]}`, as `LoopbackDiscord.commands`."""
     BOT = "bot"
@@ -42,10 +42,9 @@ class Event:
     """Something that happened.
 
     Attributes:
-        kind: what happened.
-        channel_id: where, or None for what belongs to no channel.
-        person_id: None if everybody in the channel can see it, else the only person who can: an ephemeral message,
-            an interaction.
+        channel_id: None for events that belong to no channel.
+        person_id: the only person who can see it, such as the owner of an ephemeral message; None if everybody in the
+            channel can.
         data: see `EventKind`.
     """
 
@@ -56,7 +55,7 @@ class Event:
 
 
 class Subscription:
-    """An asynchronous iterator over events, with a queue of its own. It ends when the server or it is closed."""
+    """An asynchronous iterator over events. It ends when it or the server is closed."""
 
     def __init__(self, forget: Callable[[Subscription], None]) -> None:
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
@@ -67,7 +66,7 @@ class Subscription:
         self._queue.put_nowait(event)
 
     def close(self) -> None:
-        """Stop receiving; an iteration under way ends after what is queued already."""
+        """Stop receiving. A running iteration ends after the events that are already queued."""
         self._forget(self)
         self.put(None)
 
@@ -82,7 +81,7 @@ class Subscription:
 
 
 class EventHub:
-    """Hands events to subscriptions, and wakes those who wait for a condition on every change."""
+    """Passes events to subscriptions and re-evaluates awaited conditions after every change."""
 
     def __init__(self) -> None:
         self._subscriptions: list[Subscription] = []
@@ -95,20 +94,20 @@ class EventHub:
         return subscription
 
     def publish(self, event: Event) -> None:
-        """Tell everybody."""
+        """Pass an event to every subscription."""
         for subscription in self._subscriptions:
             subscription.put(event)
         self.changed()
 
     def changed(self) -> None:
-        """Wake everybody in `wait_for`: something that no event tells may have changed."""
+        """Re-evaluate every awaited condition. Call it for a change that has no event."""
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
 
     async def wait_for(self, condition: Callable[[], Found | None]) -> Found:
-        """Return the condition's value as soon as it is truthy; it is asked again after every change."""
+        """Return the condition's value as soon as it is truthy. It is evaluated now and after every change."""
         while not (found := condition()):
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)

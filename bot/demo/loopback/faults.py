@@ -1,4 +1,4 @@
-"""Errors that a test orders."""
+"""Errors that a test injects into REST calls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiohttp import web
 
 @dataclass(slots=True)
 class Fault:
-    """The next calls that match fail. See `LoopbackDiscord.fail_next`."""
+    """An error for the next calls that match. See `LoopbackDiscord.fail_next`."""
 
     method: str
     path_glob: str
@@ -20,23 +20,23 @@ class Fault:
     retry_after: float
 
     def matches(self, method: str, path: str) -> bool:
-        """Whether a call is one of those that shall fail."""
+        """Whether a call gets this error."""
         return self.method in (method, "*") and fnmatchcase(path, self.path_glob)
 
     def response(self) -> web.Response:
-        """What is answered in place of the real answer."""
+        """Return the response that replaces the real one."""
         if self.status == 429:
             return rate_limit_response(self.retry_after)
         if self.status >= 500:
             return web.Response(status=self.status, text="<html>upstream failure</html>", content_type="text/html")
-        return json_response({"message": f"{self.status}: ordered by a test", "code": 0}, self.status)
+        return json_response({"message": f"{self.status}: injected by a test", "code": 0}, self.status)
 
 
 class Faults(list[Fault]):
-    """The faults ordered so far, oldest first."""
+    """The faults that are still to come, oldest first."""
 
     def next_response(self, method: str, path: str) -> web.Response | None:
-        """Return what a call gets if it shall fail, and count it."""
+        """Return the error for a call, and count it; None if the call is to succeed."""
         for fault in self:
             if fault.matches(method, path):
                 fault.times -= 1
@@ -47,7 +47,7 @@ class Faults(list[Fault]):
 
 
 def rate_limit_response(retry_after: float) -> web.Response:
-    """A 429 as Discord sends it. Without `Via`, clients take it for Cloudflare's ban."""
+    """Build a 429 as Discord sends it. Without `Via`, discord.py takes it for a ban by Cloudflare."""
     response = json_response(
         {"message": "You are being rate limited.", "retry_after": retry_after, "global": False}, 429
     )
@@ -56,5 +56,5 @@ def rate_limit_response(retry_after: float) -> web.Response:
 
 
 def json_response(data: object, status: int = 200) -> web.Response:
-    """An answer in JSON. discord.py takes the content type literally: it must come without a charset."""
+    """Build a JSON response. discord.py compares the content type literally, so it has no charset."""
     return web.Response(body=json.dumps(data).encode(), status=status, content_type="application/json")

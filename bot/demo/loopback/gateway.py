@@ -1,4 +1,4 @@
-"""The gateway: sessions, and the connections that carry them."""
+"""Discord's gateway: sessions, and the connections that carry them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import discord
 from aiohttp import WSMsgType, web
 
 from bot.demo.loopback import gateway_events as events
+from bot.demo.loopback.discord_state import DiscordState
 from bot.demo.loopback.events import Event, EventKind
-from bot.demo.loopback.gateway_connection import Connection
+from bot.demo.loopback.gateway_connection import GatewayConnection
 from bot.demo.loopback.values import Payload
-from bot.demo.loopback.world import World
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _DISPATCH, _HEARTBEAT, _IDENTIFY, _PRESENCE, _VOICE_STATE = 0, 1, 2, 3, 4
 _RESUME, _REQUEST_MEMBERS, _INVALID_SESSION, _HELLO, _HEARTBEAT_ACK = 6, 8, 9, 10, 11
 _HEARTBEAT_INTERVAL_MS = 41250
 _NETWORK_SECONDS = 0.05
-_REMEMBERED_EVENTS = 10_000
+_KEPT_EVENTS = 10_000
 
 _UNKNOWN_OPCODE, _DECODE_ERROR, _NOT_AUTHENTICATED, _AUTHENTICATION_FAILED = 4001, 4002, 4003, 4004
 _ALREADY_AUTHENTICATED, _INVALID_SEQUENCE, _DISALLOWED_INTENTS = 4005, 4007, 4014
@@ -33,17 +33,17 @@ _GOING_AWAY = 1001
 
 
 class Session:
-    """What a bot has after IDENTIFY. It outlives its connection, and remembers its events for a resume."""
+    """A bot's session. It outlives its connection and keeps its events, so that the bot can resume."""
 
-    def __init__(self, intents: discord.Intents, connection: Connection) -> None:
+    def __init__(self, intents: discord.Intents, connection: GatewayConnection) -> None:
         self.id = secrets.token_hex(16)
         self.intents = intents
-        self.connection: Connection | None = connection
+        self.connection: GatewayConnection | None = connection
         self.sequence = 0
-        self._sent: deque[tuple[int, Payload]] = deque(maxlen=_REMEMBERED_EVENTS)
+        self._sent: deque[tuple[int, Payload]] = deque(maxlen=_KEPT_EVENTS)
 
     def dispatch(self, event: str, data: Any) -> None:
-        """Number an event, remember it, and send it if there is a connection."""
+        """Number an event, keep it, and send it if there is a connection."""
         self.sequence += 1
         frame = {"op": _DISPATCH, "t": event, "s": self.sequence, "d": data}
         self._sent.append((self.sequence, frame))
@@ -51,11 +51,11 @@ class Session:
             self.connection.send(frame)
 
     def can_replay_after(self, sequence: int) -> bool:
-        """Whether every event after that number is still remembered."""
+        """Whether every event after that number is still kept."""
         return bool(self._sent) and self._sent[0][0] <= sequence + 1
 
-    def replay_after(self, sequence: int, connection: Connection) -> None:
-        """Move to a new connection and send there what came after that number."""
+    def replay_after(self, sequence: int, connection: GatewayConnection) -> None:
+        """Move to a new connection and send it every event after that number."""
         self.connection = connection
         for number, frame in self._sent:
             if number > sequence:
@@ -66,16 +66,16 @@ class Gateway:
     """Speaks Discord's gateway protocol, version 10, in JSON, plain or as a zlib stream.
 
     Attributes:
-        url: the gateway's own address, which READY names for resuming.
+        url: the address for resuming, which READY names.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, state: DiscordState) -> None:
         self.url = ""
-        self._world = world
+        self._state = state
         self._sessions: dict[str, Session] = {}
-        self._connections: set[Connection] = set()
+        self._connections: set[GatewayConnection] = set()
         self._was_online = False
-        world.backend.subscribers.append(self._tell_bots)
+        state.backend.subscribers.append(self._dispatch_to_all)
 
     @property
     def online(self) -> bool:
@@ -87,29 +87,27 @@ class Gateway:
         application.router.add_get("/gateway/", self._serve)
 
     async def drop(self, *, forget: bool = False) -> None:
-        """Cut every connection without a close frame; with `forget`, forget the sessions as well."""
+        """Cut every connection without a close frame; with `forget`, drop the sessions too."""
         for session in self._sessions.values():
             session.connection = None
         if forget:
             self._sessions.clear()
         for connection in list(self._connections):
             connection.abort()
-        self._tell_online()
-        await self._world.hub.wait_for(lambda: not self._connections)
+        self._publish_online()
+        await self._state.hub.wait_for(lambda: not self._connections)
 
     async def close(self) -> None:
-        """Close every connection the polite way and forget the sessions."""
+        """Close every connection with a close frame and drop the sessions."""
         self._sessions.clear()
         for connection in list(self._connections):
             await connection.close(_GOING_AWAY)
-        self._tell_online()
-
-    # ----------------------------------------------------------- connections
+        self._publish_online()
 
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(compress=False, max_msg_size=1 << 16)
         await socket.prepare(request)
-        connection = Connection(request, socket)
+        connection = GatewayConnection(request, socket)
         self._connections.add(connection)
         connection.send({"op": _HELLO, "t": None, "s": None, "d": {"heartbeat_interval": _HEARTBEAT_INTERVAL_MS}})
         try:
@@ -118,20 +116,20 @@ class Gateway:
                     self._receive(connection, message.data)
         finally:
             self._connections.discard(connection)
-            self._lose(connection, socket.close_code)
+            self._detach(connection, socket.close_code)
             await connection.end()
         return socket
 
-    def _lose(self, connection: Connection, close_code: int | None) -> None:
-        """A connection is gone. Closing with 1000 or 1001 is how a bot says that it will not resume."""
+    def _detach(self, connection: GatewayConnection, close_code: int | None) -> None:
+        """Detach a closed connection from its session. A bot that closes with 1000 or 1001 will not resume."""
         for session in list(self._sessions.values()):
             if session.connection is connection:
                 session.connection = None
                 if close_code in (1000, _GOING_AWAY):
                     del self._sessions[session.id]
-        self._tell_online()
+        self._publish_online()
 
-    def _receive(self, connection: Connection, text: str) -> None:
+    def _receive(self, connection: GatewayConnection, text: str) -> None:
         try:
             frame = json.loads(text)
             opcode, data = frame["op"], frame.get("d")
@@ -140,8 +138,8 @@ class Gateway:
         if opcode is None or (opcode in (_IDENTIFY, _RESUME, _REQUEST_MEMBERS) and not isinstance(data, dict)):
             connection.close_soon(_DECODE_ERROR)
         elif opcode == _HEARTBEAT:
-            # discord.py notes when it sent a heartbeat just after sending it. An answer that is faster than any network
-            # comes before that, and looks to it as if it were a whole interval late.
+            # discord.py records the time of a heartbeat after it sent it. An acknowledgement faster than any network
+            # arrives before that, and looks a whole interval late.
             acknowledgement: Payload = {"op": _HEARTBEAT_ACK, "t": None, "s": None, "d": None}
             asyncio.get_running_loop().call_later(_NETWORK_SECONDS, connection.send, acknowledgement)
         elif opcode == _IDENTIFY:
@@ -151,38 +149,36 @@ class Gateway:
         elif (session := self._session_of(connection)) is None:
             connection.close_soon(_NOT_AUTHENTICATED)
         elif opcode == _REQUEST_MEMBERS:
-            for chunk in events.member_chunks(self._world, data):
+            for chunk in events.member_chunks(self._state, data):
                 session.dispatch("GUILD_MEMBERS_CHUNK", chunk)
         elif opcode in (_PRESENCE, _VOICE_STATE):
-            _log.debug("Gateway opcode %s has no effect here: %s", opcode, data)
+            _log.debug("Ignored a gateway opcode: opcode=%s data=%s", opcode, data)
         else:
             connection.close_soon(_UNKNOWN_OPCODE)
 
-    # -------------------------------------------------------------- sessions
-
-    def _session_of(self, connection: Connection) -> Session | None:
+    def _session_of(self, connection: GatewayConnection) -> Session | None:
         return next((one for one in self._sessions.values() if one.connection is connection), None)
 
-    def _identify(self, connection: Connection, data: Mapping[str, Any]) -> None:
+    def _identify(self, connection: GatewayConnection, data: Mapping[str, Any]) -> None:
         intents = events.intents_from(int(data.get("intents") or 0))
         if self._session_of(connection) is not None:
             connection.close_soon(_ALREADY_AUTHENTICATED)
-        elif data.get("token") != self._world.token:
+        elif data.get("token") != self._state.token:
             connection.close_soon(_AUTHENTICATION_FAILED)
-        elif missing := events.missing_grants(self._world, intents):
-            _log.info("A bot asked for privileged intents that it is not granted: %s", ", ".join(missing))
+        elif missing := events.missing_grants(self._state, intents):
+            _log.info("Refused a bot: ungranted_intents=%s", ", ".join(missing))
             connection.close_soon(_DISALLOWED_INTENTS)
         else:
-            # A bot that identifies anew has given up the sessions that it could have resumed.
+            # A bot that identifies again has given up the sessions that it could have resumed.
             self._sessions = {key: one for key, one in self._sessions.items() if one.connection is not None}
             session = Session(intents, connection)
             self._sessions[session.id] = session
-            session.dispatch("READY", events.ready_payload(self._world, session.id, self.url, data.get("shard")))
-            self._tell_bot(session, "GUILD_CREATE", events.guild_create_payload(self._world))
-            self._tell_online()
+            session.dispatch("READY", events.ready_payload(self._state, session.id, self.url, data.get("shard")))
+            self._dispatch(session, "GUILD_CREATE", events.guild_create_payload(self._state))
+            self._publish_online()
 
-    def _resume(self, connection: Connection, data: Mapping[str, Any]) -> None:
-        if data.get("token") != self._world.token:
+    def _resume(self, connection: GatewayConnection, data: Mapping[str, Any]) -> None:
+        if data.get("token") != self._state.token:
             connection.close_soon(_AUTHENTICATION_FAILED)
             return
         session = self._sessions.get(data.get("session_id") or "")
@@ -194,21 +190,19 @@ class Gateway:
         else:
             session.replay_after(sequence, connection)
             session.dispatch("RESUMED", {})
-            self._tell_online()
+            self._publish_online()
 
-    # --------------------------------------------------------------- telling
-
-    def _tell_bots(self, event: str, payload: Mapping[str, Any]) -> None:
+    def _dispatch_to_all(self, event: str, payload: Mapping[str, Any]) -> None:
         for session in self._sessions.values():
-            self._tell_bot(session, event, payload)
+            self._dispatch(session, event, payload)
 
-    def _tell_bot(self, session: Session, event: str, payload: Mapping[str, Any]) -> None:
-        shaped = events.shaped_for(self._world, session.intents, event, payload)
+    def _dispatch(self, session: Session, event: str, payload: Mapping[str, Any]) -> None:
+        shaped = events.shaped_for(self._state, session.intents, event, payload)
         if shaped is not None:
             session.dispatch(event, shaped)
 
-    def _tell_online(self) -> None:
+    def _publish_online(self) -> None:
         if self.online != self._was_online:
             self._was_online = self.online
-            self._world.hub.publish(Event(EventKind.BOT, None, None, {"online": self.online}))
-        self._world.hub.changed()
+            self._state.hub.publish(Event(EventKind.BOT, None, None, {"online": self.online}))
+        self._state.hub.changed()

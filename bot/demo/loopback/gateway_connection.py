@@ -1,4 +1,4 @@
-"""One websocket of the gateway."""
+"""One websocket of the gateway, with frames in order and compressed on request."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from aiohttp import ClientConnectionResetError, web
 from bot.demo.loopback.values import Payload
 
 
-class Connection:
-    """Sends frames over a websocket in order, compressed as the client asked in its address.
+class GatewayConnection:
+    """Sends frames over a websocket in order, compressed as the client's address asks.
 
-    With `compress=zlib-stream` every frame is one flush of one zlib stream. Any other wish gets plain text, which
-    clients take as well.
+    With `compress=zlib-stream` every frame is one flush of one zlib stream. Any other value gets plain text, which
+    every client accepts.
     """
 
     def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
@@ -28,31 +28,31 @@ class Connection:
         self._writer = asyncio.create_task(self._write())
 
     def send(self, frame: Payload) -> None:
-        """Send a frame after those before it."""
+        """Queue a frame."""
         self._outgoing.put_nowait(frame)
 
     def close_soon(self, code: int) -> None:
-        """Close with a code after the frames before it."""
+        """Close with a code after the queued frames."""
         self._outgoing.put_nowait(code)
 
     async def close(self, code: int) -> None:
-        """Close with a code and wait until it has happened."""
+        """Close with a code after the queued frames, and wait for it."""
         self.close_soon(code)
         await asyncio.wait([self._writer])
 
     def abort(self) -> None:
-        """Cut the connection as a lost network would."""
+        """Cut the connection without a close frame, like a broken network."""
         self._writer.cancel()
         if self._request.transport is not None:
             self._request.transport.abort()
 
     async def end(self) -> None:
-        """Stop writing; the websocket is closed."""
+        """Stop writing to the closed websocket."""
         self._writer.cancel()
         await asyncio.wait([self._writer])
 
     async def _write(self) -> None:
-        # A client that goes away while frames wait for it is ordinary; the reading side notices and ends.
+        # A client may go away while frames are queued. The reading side notices and ends the connection.
         with suppress(ClientConnectionResetError, ConnectionResetError):
             while True:
                 outgoing = await self._outgoing.get()

@@ -1,4 +1,4 @@
-"""What the gateway tells a bot, by the intents it asked for."""
+"""Gateway events, cut to the intents that a bot asked for."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from simcord import intents as simcord_intents
 from simcord.backend import serializers
 from simcord.backend.access import channel_accessible
 
+from bot.demo.loopback.discord_state import DiscordState
 from bot.demo.loopback.values import Payload
-from bot.demo.loopback.world import World
 
 _APPLICATION_COMMAND = 2
 _MESSAGE_COMPONENT = 3
@@ -22,106 +22,108 @@ _MEMBERS_PER_CHUNK = 1000
 
 
 def intents_from(value: int) -> discord.Intents:
-    """Read the bits that IDENTIFY carries."""
+    """Decode the intents of an IDENTIFY."""
     intents = discord.Intents.none()
     intents.value = value
     return intents
 
 
-def missing_grants(world: World, intents: discord.Intents) -> list[str]:
-    """List the privileged intents that a bot asks for and its application does not have."""
+def missing_grants(state: DiscordState, intents: discord.Intents) -> list[str]:
+    """List the privileged intents that a bot asks for without a grant."""
     names = [str(name) for name in simcord_intents.PRIVILEGED_INTENTS]
-    return [name for name in names if getattr(intents, name) and name not in world.granted_intents]
+    return [name for name in names if getattr(intents, name) and name not in state.granted_intents]
 
 
-def ready_payload(world: World, session_id: str, resume_url: str, shard: list[int] | None) -> Payload:
-    """The READY event."""
+def ready_payload(state: DiscordState, session_id: str, resume_url: str, shard: list[int] | None) -> Payload:
+    """Build the READY event."""
     payload: Payload = {
         "v": 10,
-        "user": serializers.user_payload(world.backend.bot_user),
-        "guilds": [{"id": str(world.guild_id), "unavailable": True}],
+        "user": serializers.user_payload(state.backend.bot_user),
+        "guilds": [{"id": str(state.guild_id), "unavailable": True}],
         "session_id": session_id,
         "resume_gateway_url": resume_url,
-        "application": {"id": str(world.bot.id), "flags": application_flags(world)},
+        "application": {"id": str(state.bot.id), "flags": application_flags(state)},
     }
     if shard is not None:
         payload["shard"] = shard
     return payload
 
 
-def application_flags(world: World) -> int:
-    """The application's flags: which privileged intents its portal page grants. Those of bots in under 100 guilds
-    have flags of their own."""
+def application_flags(state: DiscordState) -> int:
+    """Return the application's flags for its granted intents.
+
+    A bot in fewer than 100 guilds has the `_limited` flags.
+    """
     flags = discord.ApplicationFlags()
-    flags.gateway_presence_limited = "presences" in world.granted_intents
-    flags.gateway_guild_members_limited = "members" in world.granted_intents
-    flags.gateway_message_content_limited = "message_content" in world.granted_intents
+    flags.gateway_presence_limited = "presences" in state.granted_intents
+    flags.gateway_guild_members_limited = "members" in state.granted_intents
+    flags.gateway_message_content_limited = "message_content" in state.granted_intents
     return flags.value
 
 
-def guild_create_payload(world: World) -> Payload:
-    """The GUILD_CREATE event, before it is cut to a bot's intents."""
-    return dict(serializers.guild_create_payload(world.backend, world.backend.guilds[world.guild_id]))
+def guild_create_payload(state: DiscordState) -> Payload:
+    """Build the GUILD_CREATE event, not yet cut to a bot's intents."""
+    return dict(serializers.guild_create_payload(state.backend, state.backend.guilds[state.guild_id]))
 
 
-def shaped_for(world: World, intents: discord.Intents, event: str, payload: Mapping[str, Any]) -> Payload | None:
-    """Cut an event to what a bot with these intents gets, or return None if it gets nothing."""
+def shaped_for(state: DiscordState, intents: discord.Intents, event: str, payload: Mapping[str, Any]) -> Payload | None:
+    """Cut an event to a bot's intents; None if the bot does not receive it."""
     gate = simcord_intents.required_intent(event, payload)
     if gate is not None and not getattr(intents, gate):
         return None
-    if event.startswith(("MESSAGE_", "TYPING_")) and not _can_read(world, int(payload["channel_id"])):
+    if event.startswith(("MESSAGE_", "TYPING_")) and not _can_read(state, int(payload["channel_id"])):
         return None
     shaped = copy.deepcopy(dict(payload))
     if event == "GUILD_CREATE":
-        simcord_intents.prune_guild_create(shaped, intents, world.bot.id)
+        simcord_intents.prune_guild_create(shaped, intents, state.bot.id)
     if not intents.message_content:
         if event in ("MESSAGE_CREATE", "MESSAGE_UPDATE"):
-            _censor(world, shaped)
+            _censor(state, shaped)
         elif event == "INTERACTION_CREATE":
-            _censor_interaction(world, shaped)
+            _censor_interaction(state, shaped)
     return shaped
 
 
-def member_chunks(world: World, asked: Mapping[str, Any]) -> list[Payload]:
-    """Answer REQUEST_GUILD_MEMBERS: the GUILD_MEMBERS_CHUNK events."""
-    guild = world.backend.guilds[int(asked["guild_id"])]
+def member_chunks(state: DiscordState, request: Mapping[str, Any]) -> list[Payload]:
+    """Build the GUILD_MEMBERS_CHUNK events that answer REQUEST_GUILD_MEMBERS."""
+    guild = state.backend.guilds[int(request["guild_id"])]
     members = list(guild.members.values())
-    wanted = asked.get("user_ids")
+    wanted = request.get("user_ids")
     if wanted:
         ids = {int(user_id) for user_id in (wanted if isinstance(wanted, list) else [wanted])}
         members = [member for member in members if member.user_id in ids]
-    elif prefix := str(asked.get("query") or "").lower():
-        users = world.backend.users
+    elif prefix := str(request.get("query") or "").lower():
+        users = state.backend.users
         members = [member for member in members if users[member.user_id].name.lower().startswith(prefix)]
-    if limit := int(asked.get("limit") or 0):
+    if limit := int(request.get("limit") or 0):
         members = members[:limit]
     parts = [members[start : start + _MEMBERS_PER_CHUNK] for start in range(0, len(members), _MEMBERS_PER_CHUNK)]
     return [
         {
             "guild_id": str(guild.id),
-            "members": [serializers.member_payload(world.backend, guild, member) for member in part],
+            "members": [serializers.member_payload(state.backend, guild, member) for member in part],
             "chunk_index": index,
             "chunk_count": max(1, len(parts)),
-            **({"nonce": asked["nonce"]} if asked.get("nonce") else {}),
+            **({"nonce": request["nonce"]} if request.get("nonce") else {}),
         }
         for index, part in enumerate(parts or [[]])
     ]
 
 
-def _can_read(world: World, channel_id: int) -> bool:
-    return bool(channel_accessible(world.backend, channel_id, world.bot.id))
+def _can_read(state: DiscordState, channel_id: int) -> bool:
+    return bool(channel_accessible(state.backend, channel_id, state.bot.id))
 
 
-def _censor(world: World, message: Payload, *, is_target: bool = False) -> None:
-    simcord_intents.censor_message(message, world.bot.id, backend=world.backend, exempt_root=is_target)
+def _censor(state: DiscordState, message: Payload, *, is_target: bool = False) -> None:
+    simcord_intents.censor_message(message, state.bot.id, backend=state.backend, exempt_root=is_target)
 
 
-def _censor_interaction(world: World, interaction: Payload) -> None:
-    """Censor the messages that an interaction carries, but not the one that it is about."""
+def _censor_interaction(state: DiscordState, interaction: Payload) -> None:
+    """Censor the messages that an interaction carries, except the one it targets."""
     kind = interaction["type"]
     if kind in (_MESSAGE_COMPONENT, _MODAL_SUBMIT) and isinstance(interaction.get("message"), dict):
-        _censor(world, interaction["message"], is_target=True)
+        _censor(state, interaction["message"], is_target=True)
     data = interaction["data"]
     is_message_command = kind == _APPLICATION_COMMAND and data.get("type") == _MESSAGE_COMMAND
     for message_id, message in (data.get("resolved") or {}).get("messages", {}).items():
-        _censor(world, message, is_target=is_message_command and data.get("target_id") == message_id)
+        _censor(state, message, is_target=is_message_command and data.get("target_id") == message_id)

@@ -1,4 +1,4 @@
-"""Nonces: how a bot sends a message again without showing it twice."""
+"""Nonces, with which a bot retries a message without sending it twice."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 
 from bot.demo.loopback.values import Payload
 
-# Discord promises "a few minutes".
-_REMEMBERED_SECONDS = 300.0
+_KEPT_SECONDS = 300.0  # Discord promises "a few minutes"
 
 
-class Nonces:
-    """Remembers the messages that a bot sent with `enforce_nonce`, for a few minutes.
+class SentNonces:
+    """Keeps the nonces of the last few minutes, for messages with `enforce_nonce`.
 
     Source: https://discord.com/developers/docs/resources/message#create-message
     """
@@ -22,7 +21,7 @@ class Nonces:
         self._sent: dict[str, tuple[float, int, int]] = {}
 
     def earlier(self, backend: Any, message: Mapping[str, Any]) -> tuple[int, int] | None:
-        """Where a message with the same nonce already stands: its channel's id and its own; None if it is new."""
+        """Return the channel id and the message id of a message with the same nonce, or None."""
         self._forget_old()
         nonce = str(message.get("nonce"))
         if not message.get("enforce_nonce") or nonce not in self._sent:
@@ -31,10 +30,10 @@ class Nonces:
         return (channel_id, message_id) if message_id in backend.messages.get(channel_id, {}) else None
 
     def remember(self, message: Mapping[str, Any], sent: Payload) -> None:
-        """A message was sent; `sent` is its payload."""
+        """Keep the nonce of a message that was sent as `sent`."""
         if message.get("nonce") is not None:
             self._sent[str(message["nonce"])] = time.monotonic(), int(sent["channel_id"]), int(sent["id"])
 
     def _forget_old(self) -> None:
-        begin = time.monotonic() - _REMEMBERED_SECONDS
-        self._sent = {nonce: entry for nonce, entry in self._sent.items() if entry[0] > begin}
+        oldest = time.monotonic() - _KEPT_SECONDS
+        self._sent = {nonce: entry for nonce, entry in self._sent.items() if entry[0] > oldest}

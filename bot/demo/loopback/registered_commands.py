@@ -1,4 +1,4 @@
-"""The application commands that the bot registered."""
+"""Finds and lists the application commands that the bot registered."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from simcord.backend.command_access import command_access
 from simcord.enums import AppCommandType
 from simcord.interactions import command_leaves
 
+from bot.demo.loopback.discord_state import DiscordState
 from bot.demo.loopback.values import LoopbackError, Payload
-from bot.demo.loopback.world import World
 
 
-def flat_commands(world: World) -> list[Payload]:
-    """List the slash commands flat; see `Interacting.commands`."""
-    return _flat(_registered(world, AppCommandType.CHAT_INPUT))
+def flat_commands(state: DiscordState) -> list[Payload]:
+    """List the slash commands; see `InteractionActions.commands`."""
+    return _flat(_registered(state, AppCommandType.CHAT_INPUT))
 
 
-def flat_commands_of(world: World, person_id: int, channel_id: int) -> list[Payload]:
-    """List the slash commands that a person may use in a channel, flat."""
-    world.require(person_id, channel_id, "view_channel")
-    return _flat(world.backend.visible_commands(user_id=person_id, channel_id=channel_id))
+def flat_commands_of(state: DiscordState, person_id: int, channel_id: int) -> list[Payload]:
+    """List the slash commands that a person may use in a channel."""
+    state.require(person_id, channel_id, "view_channel")
+    return _flat(state.backend.visible_commands(user_id=person_id, channel_id=channel_id))
 
 
-def message_command_names(world: World) -> list[str]:
+def message_command_names(state: DiscordState) -> list[str]:
     """List the names of the context-menu commands for messages."""
-    return sorted(str(command["name"]) for command in _registered(world, AppCommandType.MESSAGE))
+    return sorted(str(command["name"]) for command in _registered(state, AppCommandType.MESSAGE))
 
 
-def usable_command(world: World, person_id: int, channel_id: int, name: str, kind: AppCommandType) -> Any:
-    """Find a command by its first name and check that a person may use it in a channel.
+def usable_command(state: DiscordState, person_id: int, channel_id: int, name: str, kind: AppCommandType) -> Any:
+    """Return a command by the first name of its path, if a person may use it in a channel.
 
     Raises:
-        LoopbackError: it is not registered, or not for this person, or not here.
+        LoopbackError: it is not registered, or not usable by this person or in this channel.
     """
-    channel = world.require(person_id, channel_id, "view_channel")
-    command = world.backend.find_command(name, channel.guild_id, type=kind)
+    channel = state.require(person_id, channel_id, "view_channel")
+    command = state.backend.find_command(name, channel.guild_id, type=kind)
     if command is None:
         raise LoopbackError(f"the bot has registered no command {name!r}")
-    access = command_access(world.backend, command, user_id=person_id, channel_id=channel_id)
+    access = command_access(state.backend, command, user_id=person_id, channel_id=channel_id)
     if not access.allowed:
         raise LoopbackError(f"the command {name!r} cannot be used by this person here: {access.reason}")
     return command
 
 
-def _registered(world: World, kind: AppCommandType) -> list[Payload]:
-    scopes = world.backend.commands.values()
+def _registered(state: DiscordState, kind: AppCommandType) -> list[Payload]:
+    scopes = state.backend.commands.values()
     return [command for scope in scopes for command in scope.values() if command["type"] == kind]
 
 

@@ -1,4 +1,4 @@
-"""Reads the bodies of REST calls: JSON, or a form with files."""
+"""Reads the body of a REST call: JSON, or a form with files."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from simcord.backend.errors import BackendError
 
 @dataclass(slots=True)
 class Upload:
-    """A file that came with a call.
+    """A file of a REST call. simcord expects these names.
 
     Attributes:
-        fp: its content, to be read once.
-        filename: its name.
-        description: its alternative text, or None.
-        size: its length in bytes.
+        fp: the content, which can be read once.
+        description: the alternative text.
+        size: in bytes.
     """
 
     fp: io.BytesIO
@@ -30,23 +29,23 @@ class Upload:
 
 @dataclass(slots=True)
 class RequestBody:
-    """What came with a call: the JSON value, or None, and the files."""
+    """The JSON value of a call, or None, and its files."""
 
     data: Any = None
     uploads: list[Upload] = field(default_factory=list)
 
     def message(self) -> Any:
-        """The part that is a message: in an interaction response it is under `data`."""
+        """Return the part that is a message. In an interaction response it is under `data`."""
         if isinstance(self.data, dict) and isinstance(self.data.get("data"), dict):
             return self.data["data"]
         return self.data
 
 
 async def read_body(request: web.Request) -> RequestBody:
-    """Read a call's body. In a form the JSON is the field `payload_json` and the files are `files[0]` and so on.
+    """Read a call's body. A form has the JSON in `payload_json` and the files in `files[0]` and so on.
 
     Raises:
-        BackendError: 50109, it is not JSON; 40005, it is over the server's limit.
+        BackendError: 50109 for invalid JSON; 40005 for a body over the server's limit.
     """
     if not request.content_type.startswith("multipart/"):
         return RequestBody(_parsed(await request.text()))
@@ -73,6 +72,6 @@ def _parsed(text: str) -> Any:
 
 
 def _descriptions(message: Any) -> dict[str, str | None]:
-    """The alternative texts by the files' metrics."""
+    """Return the alternative texts by the files' numbers."""
     attachments = message.get("attachments") if isinstance(message, dict) else None
     return {str(one.get("id")): one.get("description") for one in attachments or []}

@@ -1,4 +1,4 @@
-"""Plain values of the loopback Discord's public interface."""
+"""Values and errors of the loopback Discord's public interface."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ Payload = dict[str, Any]
 """A JSON object in Discord's own wire format: ids are decimal strings, times are ISO 8601."""
 
 LARGEST_FILE = 10 * 1024 * 1024
-"""The largest file, in bytes, where nobody pays for more."""
+"""Discord's limit for a file, in bytes, on a server without boosts."""
 
 
 class LoopbackError(Exception):
-    """A person tried what Discord would not let them do. The message is one line that says why."""
+    """A person tried something that Discord does not allow. The message is one line that says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody on the loopback Discord: a member of the guild, or the bot.
+    """A member of the guild, or the bot.
 
     Attributes:
-        id: the user id.
         name: the display name, such as `Ada`.
-        color: the name's colour, as `#rrggbb`.
+        color: the colour of the name, as `#rrggbb`.
     """
 
     id: int
@@ -33,7 +32,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A text channel of the guild: its id and its name without `#`."""
+    """A text channel of the guild. The name has no `#`."""
 
     id: int
     name: str
@@ -43,9 +42,8 @@ class ApiCall(NamedTuple):
     """One REST call that a client made.
 
     Attributes:
-        method: the HTTP method, such as `PATCH`.
-        path: the path after `/api/v10`, such as `/channels/1/messages/2`, without the query.
-        status: the HTTP status that was answered.
+        path: after `/api/v10` and without the query, such as `/channels/1/messages/2`.
+        status: the HTTP status of the response.
         at: when the call arrived, in seconds of `time.monotonic()`.
     """
 

@@ -1,4 +1,4 @@
-"""A page that looks and feels like Discord, for people who try the bot without an account."""
+"""A page that looks and feels like Discord, to try the bot without an account."""
 
 from bot.demo.page.server import DemoPage
 

@@ -1,4 +1,4 @@
-"""One open page: a websocket through which a person sees and acts."""
+"""The websocket of one open page, through which a person sees and acts."""
 
 from __future__ import annotations
 
@@ -9,66 +9,66 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from bot.demo.loopback import LoopbackDiscord, LoopbackError, Subscription
 from bot.demo.loopback.values import Payload
-from bot.demo.page.person_view import Sight
-from bot.demo.page.requests import Requests, Result
+from bot.demo.page.actions import ActionResult, PageActions
+from bot.demo.page.person_view import PersonView
 
 
-class Visit:
+class PageConnection:
     """Serves one websocket.
 
     The page sends `{"id": 1, "action": "send", …}` and gets `{"reply": 1, "result": …}`, or `{"reply": 1, "error":
-    "one line"}`. Its first action is `become` with the person that it wants to be (None for anyone). What happens
-    reaches it as `{"event": …}`: first `state`, which holds everything, then what changes.
+    "one line"}`. Its first action is `become`, with the id of the person to act as, or None for the first one. Events
+    arrive as `{"event": …}`: first `state`, which holds everything, then the changes.
     """
 
     def __init__(self, discord: LoopbackDiscord, socket: web.WebSocketResponse) -> None:
         self._discord = discord
         self._socket = socket
-        self._sight: Sight | None = None
-        self._requests: Requests | None = None
+        self._view: PersonView | None = None
+        self._actions: PageActions | None = None
 
     async def run(self) -> None:
-        """Serve until the page is left or the demo ends."""
+        """Serve until the page closes or the demo ends."""
         subscription = self._discord.subscribe()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._pass_on(subscription))
+            tasks.create_task(self._forward(subscription))
             async for message in self._socket:
                 if message.type is WSMsgType.TEXT:
-                    # Each in a task of its own: a bot's slow autocomplete must not hold up what is typed meanwhile.
+                    # A task for each: the bot's slow autocomplete must not delay the next request.
                     tasks.create_task(self._answer(message.json()))
             subscription.close()
 
-    async def _pass_on(self, subscription: Subscription) -> None:
+    async def _forward(self, subscription: Subscription) -> None:
         async for event in subscription:
-            news = None if self._sight is None else self._sight.news(event)
-            if news is not None:
-                await self._tell(news)
+            update = None if self._view is None else self._view.update(event)
+            if update is not None:
+                await self._send(update)
         await self._socket.close(code=WSCloseCode.GOING_AWAY)
 
     async def _answer(self, request: Payload) -> None:
         try:
-            result = await self._do(request)
+            result = await self._run_action(request)
         except LoopbackError as error:
-            await self._tell({"reply": request["id"], "error": str(error)})
+            await self._send({"reply": request["id"], "error": str(error)})
         else:
-            await self._tell({"reply": request["id"], "result": result})
+            await self._send({"reply": request["id"], "result": result})
 
-    async def _do(self, request: Payload) -> Result:
+    async def _run_action(self, request: Payload) -> ActionResult:
         if request["action"] == "become":
             await self._become(request["person"])
             return None
-        if self._requests is None:
-            raise LoopbackError("nobody was chosen yet")
-        return await self._requests.do(request)
+        if self._actions is None:
+            raise LoopbackError("choose a person first")
+        return await self._actions.run(request)
 
     async def _become(self, wanted: str | None) -> None:
         ids = [person.id for person in self._discord.people]
-        person_id = next((known for known in ids if str(known) == wanted), ids[0])
+        person_id = next((person for person in ids if str(person) == wanted), ids[0])
         await self._discord.open_dm(person_id)
-        self._requests = Requests(self._discord, person_id)
-        self._sight = Sight(self._discord, person_id)
-        await self._tell({"event": "state", "state": self._sight.state()})
+        self._actions = PageActions(self._discord, person_id)
+        self._view = PersonView(self._discord, person_id)
+        await self._send({"event": "state", "state": self._view.state()})
 
-    async def _tell(self, news: Payload) -> None:
-        with suppress(ConnectionResetError):  # the page was left in between; the visit is ending
-            await self._socket.send_json(news)
+    async def _send(self, message: Payload) -> None:
+        with suppress(ConnectionResetError):  # the page has just closed; `run` notices it too
+            await self._socket.send_json(message)

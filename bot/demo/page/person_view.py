@@ -1,4 +1,4 @@
-"""What one person sees of the loopback Discord, as the page draws it."""
+"""The loopback Discord as one person sees it, in the form that the page draws."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from bot.demo.loopback.values import Payload
 _SERVER_NAME = "Phi's playground"
 
 
-class Sight:
-    """One person's view. Ids are strings, for JavaScript's numbers cannot hold them."""
+class PersonView:
+    """One person's view. Ids are strings, because JavaScript's numbers cannot hold them."""
 
     def __init__(self, discord: LoopbackDiscord, person_id: int) -> None:
         self._discord = discord
         self.person_id = person_id
 
     def state(self) -> Payload:
-        """Everything that the page shows."""
+        """Return everything that the page shows."""
         channels = self._discord.channels_of(self.person_id)
         ids = [int(channel["id"]) for channel in channels]
         return {
@@ -29,8 +29,8 @@ class Sight:
             "typing": {str(channel): _strings(self._discord.typing(channel)) for channel in ids},
         }
 
-    def news(self, event: Event) -> Payload | None:
-        """What an event means to the page, or None if this person cannot see it."""
+    def update(self, event: Event) -> Payload | None:
+        """Return the message that an event means for the page, or None if this person cannot see it."""
         if event.person_id not in (None, self.person_id):
             return None
         if event.kind is EventKind.CHANNEL:
@@ -41,11 +41,11 @@ class Sight:
             return {"event": "bot", "online": event.data["online"]}
         if event.kind is EventKind.INTERACTION:
             return {"event": "interaction", **event.data, "id": str(event.data["id"])}
-        return self._news_in_channel(event)
+        return self._channel_update(event)
 
-    def _news_in_channel(self, event: Event) -> Payload | None:
+    def _channel_update(self, event: Event) -> Payload | None:
         channel = str(event.channel_id)
-        if channel not in {seen["id"] for seen in self._discord.channels_of(self.person_id)}:
+        if channel not in {visible["id"] for visible in self._discord.channels_of(self.person_id)}:
             return None
         if event.kind is EventKind.TYPING:
             return {"event": "typing", "channel": channel, "people": _strings(event.data["user_ids"])}
@@ -62,4 +62,4 @@ class Sight:
 
 
 def _strings(ids: list[int]) -> list[str]:
-    return [str(number) for number in ids]
+    return [str(user_id) for user_id in ids]

@@ -1,4 +1,4 @@
-"""Serves the demo page."""
+"""Serves the demo page and its websockets."""
 
 from __future__ import annotations
 
@@ -7,37 +7,34 @@ from pathlib import Path
 from aiohttp import WSCloseCode, web
 
 from bot.demo.loopback import LoopbackDiscord
-from bot.demo.page.guard import Guard
-from bot.demo.page.page_connection import Visit
+from bot.demo.page.access import AccessGuard
+from bot.demo.page.page_connection import PageConnection
 
 _STATIC = Path(__file__).parent / "static"
-_LARGEST_REQUEST = 16 * 1024 * 1024  # 10 MiB of files in base64, and some text
+_LARGEST_REQUEST = 16 * 1024 * 1024  # in bytes: 10 MiB of files in base64, and some text
 _HEARTBEAT_SECONDS = 20.0
 
 
 class DemoPage:
-    """A web page on 127.0.0.1 on which people are members of a loopback Discord."""
+    """A web page on 127.0.0.1 where people act as members of a loopback Discord."""
 
     def __init__(self, discord: LoopbackDiscord) -> None:
-        """Prepare the page.
+        """Create the page.
 
         Args:
-            discord: a started server. It is not closed with the page.
+            discord: a started server, which the page does not close.
         """
         self._discord = discord
-        self._guard = Guard()
+        self._guard = AccessGuard()
         self._files = {path.name: path for path in _STATIC.iterdir()}
         self._sockets: set[web.WebSocketResponse] = set()
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int = 0) -> str:
-        """Answer from now on.
+        """Start serving and return the page's address, which is a secret: it opens the page.
 
         Args:
             port: a port of 127.0.0.1, or 0 for any free one.
-
-        Returns:
-            The page's address. Whoever has it can use the page.
 
         Raises:
             OSError: the port is taken.
@@ -53,7 +50,7 @@ class DemoPage:
         return f"http://127.0.0.1:{self._runner.addresses[0][1]}/{self._guard.secret}/"
 
     async def close(self) -> None:
-        """Tell every open page that the demo has ended, and stop answering. May be called twice."""
+        """Tell every open page that the demo has ended, and stop serving. May be called twice."""
         for socket in list(self._sockets):
             await socket.close(code=WSCloseCode.GOING_AWAY)
         if self._runner is not None:
@@ -75,7 +72,7 @@ class DemoPage:
         await socket.prepare(request)
         self._sockets.add(socket)
         try:
-            await Visit(self._discord, socket).run()
+            await PageConnection(self._discord, socket).run()
         finally:
             self._sockets.discard(socket)
         return socket

@@ -1,4 +1,4 @@
-"""What `/context` shows, as text."""
+"""The text of `/context`."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ _BAR_LENGTH = 20
 _SNIPPET_LENGTH = 60
 
 
-def context_text(opened: OpenConversation, shares: ContextUsage, prompt_limit: int, persona_source: str) -> str:
-    """How full a context is and what the model will see, in at most as many characters as a message may have.
+def context_text(opened: OpenConversation, usage: ContextUsage, prompt_limit: int, persona_source: str) -> str:
+    """Describe how full the context is and what the model sees, in the length of one message.
 
     Args:
         opened: the conversation before its next question.
-        shares: how its context is used.
+        usage: how that conversation uses the context.
         prompt_limit: the longest prompt, in tokens.
-        persona_source: whose persona holds, such as "this channel".
+        persona_source: the scope whose persona applies, such as "this channel".
     """
     head = [
-        *_how_full(shares, prompt_limit),
-        f"**Persona:** from {persona_source}; `/persona show` tells it.",
-        *_unseen(opened, shares),
+        *_how_full(usage, prompt_limit),
+        f"**Persona:** from {persona_source}; see `/persona show`.",
+        *_unseen(opened, usage),
     ]
-    seen = [line for turn in shares.branch if (line := _turn_line(turn))]
+    seen = [line for turn in usage.branch if (line := _turn_line(turn))]
     if not seen:
-        return "\n".join([*head, "I see no earlier question here: the next one begins a conversation."])
-    title = "**What I will see**, the newest last:"
+        return "\n".join([*head, "I see nothing earlier here. The next question starts a conversation."])
+    title = "**What I can see**, newest last:"
     listed = _newest(seen, _LONGEST_MESSAGE - len("\n".join([*head, title, ""])))
     return "\n".join([*head, title, *listed])
 
 
-def _how_full(shares: ContextUsage, prompt_limit: int) -> list[str]:
-    free = max(0, prompt_limit - shares.system_prompt - shares.history)
+def _how_full(usage: ContextUsage, prompt_limit: int) -> list[str]:
+    free = max(0, prompt_limit - usage.system_prompt - usage.history)
     used = {
-        "🟦 System prompt": shares.system_prompt,
-        "🟩 History": shares.history,
-        "⬜ Free for what comes": free,
-        "🟨 Kept for the answer": shares.reserve,
+        "🟦 System prompt": usage.system_prompt,
+        "🟩 History": usage.history,
+        "⬜ Free": free,
+        "🟨 Reserved for the answer": usage.reserve,
         # A setting may ask for shorter prompts than the context allows.
-        "⬛ Not used": max(0, shares.context - shares.reserve - prompt_limit),
+        "⬛ Unused": max(0, usage.context - usage.reserve - prompt_limit),
     }
-    legend = [f"{name}: {_tokens(tokens)}, {tokens / shares.context:.0%}" for name, tokens in used.items()]
-    if not used["⬛ Not used"]:
+    legend = [f"{name}: {_tokens(tokens)}, {tokens / usage.context:.0%}" for name, tokens in used.items()]
+    if not used["⬛ Unused"]:
         legend.pop()
     cells = zip(used, _cells(list(used.values())), strict=True)
     bar = "".join(name[0] * count for name, count in cells)
-    return [f"**My context here:** {_tokens(shares.context)}", bar, *legend]
+    return [f"**Context:** {_tokens(usage.context)}", bar, *legend]
 
 
 def _cells(parts: Sequence[int]) -> list[int]:
-    """Divide the bar among the parts by Sainte-Laguë's method; whatever is there at all can be seen."""
+    """Divide the bar among the parts by Sainte-Laguë's method; every part above zero gets a cell."""
     cells = [min(part, 1) for part in parts]
     while sum(cells) < _BAR_LENGTH:
         widest = max(range(len(parts)), key=lambda index: parts[index] / (2 * cells[index] + 1))
@@ -65,24 +65,24 @@ def _cells(parts: Sequence[int]) -> list[int]:
     return cells
 
 
-def _unseen(opened: OpenConversation, shares: ContextUsage) -> list[str]:
-    """What was trimmed, and what is about to be."""
+def _unseen(opened: OpenConversation, usage: ContextUsage) -> list[str]:
+    """Lines about turns that the model does not see any more, or will not see soon."""
     lines = []
     first = opened.branch[0] if opened.branch else None
-    # A thread sees the turn that it grew from; what stands before that is another conversation's.
+    # A thread sees the turn that it grew from; the turns before that belong to another conversation.
     earlier = first.depth if first is not None and first.key == opened.conversation.key else 0
-    leaving = sum(turn.asked is not None for turn in opened.branch[: len(opened.branch) - len(shares.branch)])
+    leaving = sum(turn.asked is not None for turn in opened.branch[: len(opened.branch) - len(usage.branch)])
     if not opened.conversation.past_known:
-        lines.append("The database cannot be read at the moment, so I know only what was said since.")
+        lines.append("The database is unavailable, so I cannot see what was said earlier.")
     if earlier:
-        lines.append(f"{_turns(earlier)} no longer seen: the context was full.")
+        lines.append(f"No longer in the context: {_turns(earlier)}.")
     if leaving:
-        lines.append(f"{_turns(leaving)} left out from the next question on, to make room.")
+        lines.append(f"Trimmed at the next question, to make room: {_turns(leaving)}.")
     return lines
 
 
 def _turns(count: int) -> str:
-    return "1 earlier turn is" if count == 1 else f"{count:,} earlier turns are"
+    return "1 earlier turn" if count == 1 else f"{count:,} earlier turns"
 
 
 def _tokens(count: int) -> str:
@@ -90,7 +90,7 @@ def _tokens(count: int) -> str:
 
 
 def _newest(lines: Sequence[str], room: int) -> list[str]:
-    """The lines, or the newest that fit below a line that counts the others."""
+    """The lines, or the newest that fit below a line that counts the older ones."""
     if len("\n".join(lines)) <= room:
         return list(lines)
     room -= len(_and_older(len(lines)))
@@ -104,11 +104,11 @@ def _newest(lines: Sequence[str], room: int) -> list[str]:
 
 
 def _and_older(count: int) -> str:
-    return f"({count:,} older, which this message has no room for)"
+    return f"(and {count:,} older ones)"
 
 
 def _turn_line(turn: Turn) -> str:
-    """A turn in short; "" for one that was erased."""
+    """A turn in one short line; "" for an erased one."""
     if turn.asked is None or turn.answer is None:
         return ""
     return (
@@ -121,8 +121,8 @@ def _said(asked: UserMessage) -> str:
 
 
 def _shown(text: str) -> str:
-    """The beginning of what somebody wrote, as it can stand in a message."""
+    """The beginning of a text, escaped for a Discord message."""
     text = " ".join(text.split())
     text = text if len(text) <= _SNIPPET_LENGTH else f"{text[: _SNIPPET_LENGTH - 1].rstrip()}…"
-    # All of it, links too: half a link leads nowhere.
+    # Links too: the text is cut, and half a link leads nowhere.
     return escape_mentions(escape_markdown(text, ignore_links=False))

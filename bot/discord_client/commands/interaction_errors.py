@@ -1,4 +1,4 @@
-"""What a person is told when a command, a button or a form fails."""
+"""Reports a failed command, button or form to the member who used it, and to the log."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import discord
 logger = logging.getLogger(__name__)
 
 
-async def tell_error(interaction: discord.Interaction[Any], error: Exception) -> None:
-    """The one place where a failed interaction is logged and the person is told."""
-    logger.error("An interaction failed: %s", error, exc_info=error)
-    line = "That did not work: an error inside the bot. The person who runs it finds it in the log."
+async def report_error(interaction: discord.Interaction[Any], error: Exception) -> None:
+    """Log a failed interaction and reply to its member."""
+    logger.error("Interaction failed: %s", error, exc_info=error)
+    line = "That failed because of an error in the bot. Try again, or tell whoever runs it."
     if interaction.response.is_done():
         await interaction.followup.send(line, ephemeral=True)
     else:

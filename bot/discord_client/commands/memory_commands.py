@@ -1,4 +1,4 @@
-"""`/reset`, `/context` and `/forget`: people decide over what is remembered."""
+"""`/reset`, `/context` and `/forget`: members control what the bot remembers."""
 
 from __future__ import annotations
 
@@ -9,26 +9,23 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answering.answer import AnswerService
+from bot.answering.service import AnswerService
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.commands.context_summary import context_text
 from bot.discord_client.commands.forget_view import ForgetView
 from bot.discord_client.commands.persona_scopes import scope_name
 from bot.discord_client.replies.running_replies import RunningReplies
 
-_RESET = (
-    "I start afresh here: the next question does not continue what was said before. All of that stays readable, and a "
-    "reply to an older answer of mine goes on from there."
-)
+_RESET = "The next question here starts a new conversation. To continue an old one, reply to one of its answers."
 
 
-class ConversationCog(commands.Cog):
-    """The slash commands about what is remembered.
+class MemoryCommands(commands.Cog):
+    """The slash commands about memory.
 
     Args:
-        answering: what turns questions into answers.
-        running_replies: the answers on their way.
-        scopes: knows which conversation is meant, and whose persona holds in it.
+        answering: owns the conversations.
+        running_replies: the answers that `/forget` may stop.
+        scopes: maps channels to conversations and personas.
     """
 
     def __init__(self, answering: AnswerService, running_replies: RunningReplies, scopes: ChannelScopes) -> None:
@@ -38,10 +35,10 @@ class ConversationCog(commands.Cog):
 
     @app_commands.command()
     async def reset(self, interaction: discord.Interaction) -> None:
-        """Start a new conversation here; what was said before stays readable."""
+        """Start a new conversation here. The old one can still be continued by a reply."""
         key = self._scopes.key(_channel(interaction), interaction.user.id)
-        is_own = key.person_id != 0  # otherwise it concerns everybody here, and everybody is told
-        # Together, so that a question that comes before Discord has confirmed the defer begins the new conversation.
+        is_own = key.person_id != 0  # a shared conversation concerns everybody here, so everybody sees the reply
+        # At once, so that a question that arrives before Discord confirms the defer starts the new conversation.
         await asyncio.gather(
             self._answering.conversations.reset(key, interaction.id),
             interaction.response.defer(ephemeral=is_own, thinking=True),
@@ -50,26 +47,26 @@ class ConversationCog(commands.Cog):
 
     @app_commands.command()
     async def context(self, interaction: discord.Interaction) -> None:
-        """See how full my context is here, and what of the conversation I will see."""
+        """Show how full my context is here, and what I can still see of the conversation."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         conversations, window = self._answering.conversations, self._answering.model.window
         channel = _channel(interaction)
         opened = await conversations.peek(self._scopes.key(channel, interaction.user.id))
         persona = await conversations.personas.first(self._scopes.of(channel.id))
-        shares = await asyncio.to_thread(window.usage, opened.system_prompt, opened.branch)
+        usage = await asyncio.to_thread(window.usage, opened.system_prompt, opened.branch)
         source = scope_name(persona and persona[0], interaction)
-        text = context_text(opened, shares, window.budget.prompt_limit, source)
+        text = context_text(opened, usage, window.budget.prompt_limit, source)
         await interaction.followup.send(text, ephemeral=True, suppress_embeds=True)
 
     @app_commands.command()
-    @app_commands.describe(where="Only what you wrote here, or in every channel, thread and direct message")
+    @app_commands.describe(where="Only here, or in every channel, thread and direct message")
     async def forget(self, interaction: discord.Interaction, where: Literal["here", "everywhere"] = "here") -> None:
-        """Delete from my memory what you wrote, with my answers."""
+        """Delete what you asked me, with my answers."""
         channel_id = _channel(interaction).id if where == "here" else None
         view = ForgetView(interaction, self._answering.conversations, self._running_replies, channel_id)
         await interaction.response.send_message(view.question, view=view, ephemeral=True)
 
 
 def _channel(interaction: discord.Interaction) -> discord.abc.Snowflake:
-    assert interaction.channel is not None  # a slash command is used somewhere
+    assert interaction.channel is not None  # every slash command has a channel
     return interaction.channel

@@ -1,4 +1,4 @@
-"""`/persona set`, `/persona show` and `/persona clear`: who the bot is in a thread, a channel or a server."""
+"""`/persona set`, `/persona show` and `/persona clear`."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answering.answer import AnswerService
+from bot.answering.service import AnswerService
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.commands.persona_modal import PersonaModal
 from bot.discord_client.commands.persona_scopes import Where, chosen_scope, refusal, scope_name
 
-# A form must be there within Discord's three seconds, and cannot be announced.
+# A form must open within Discord's three seconds; unlike a message, it cannot be deferred.
 _SECONDS_TO_READ = 2.0
 _LONGEST_SHOWN = 1500
 
 
-class PersonaCog(commands.Cog):
+class PersonaCommands(commands.Cog):
     """The slash commands about personas.
 
     Args:
-        answering: what turns questions into answers.
-        scopes: knows whose persona holds where.
+        answering: owns the personas and the model that counts their tokens.
+        scopes: knows which personas apply in a channel.
     """
 
-    persona = app_commands.Group(name="persona", description="Who I am here: what I am told before every conversation")
+    persona = app_commands.Group(name="persona", description="Who I am in a thread, a channel or the server")
 
     def __init__(self, answering: AnswerService, scopes: ChannelScopes) -> None:
         self._answering = answering
@@ -37,24 +37,24 @@ class PersonaCog(commands.Cog):
     @persona.command()
     @app_commands.describe(where="This channel or thread, or this server")
     async def set(self, interaction: discord.Interaction, where: Where = "here") -> None:
-        """Write who I am here, or on the whole server."""
+        """Write the persona of this thread, channel or server."""
         if (refused := refusal(interaction, where)) is not None:
             await interaction.response.send_message(refused, ephemeral=True)
             return
         scope = chosen_scope(interaction, where)
         try:
             async with asyncio.timeout(_SECONDS_TO_READ):
-                present = await self._answering.conversations.personas.first((scope,))
+                current = await self._answering.conversations.personas.first((scope,))
         except TimeoutError:
-            line = "The database is too slow at the moment to tell the present persona; please try again later."
+            line = "The database did not answer in time. Try again in a minute."
             await interaction.response.send_message(line, ephemeral=True)
             return
-        name, text = scope_name(scope, interaction), present[1] if present else ""
+        name, text = scope_name(scope, interaction), current[1] if current else ""
         await interaction.response.send_modal(PersonaModal(name, text, partial(self._save, scope)))
 
     @persona.command()
     async def show(self, interaction: discord.Interaction) -> None:
-        """See who I am here, where that was set, and how much of my context it takes."""
+        """Show my persona here, where it was set, and how many tokens it takes."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         channel_id = chosen_scope(interaction, "here")
         conversations, window = self._answering.conversations, self._answering.model.window
@@ -62,9 +62,9 @@ class PersonaCog(commands.Cog):
         text = persona[1] if persona else await conversations.personas.system_prompt(channel_id)
         tokens, limit = await asyncio.to_thread(window.system_prompt_tokens, text), window.budget.system_prompt_limit
         source = scope_name(persona and persona[0], interaction)
-        line = f"My persona here comes from {source}. It takes {tokens:,} of at most {limit:,} tokens."
+        line = f"My persona here comes from {source} ({tokens:,} of at most {limit:,} tokens)."
         if tokens > limit:
-            line += " The model that answers now does not see the end of it."
+            line += " The current model does not see the end of it."
         if len(text) > _LONGEST_SHOWN or "```" in text:
             await interaction.followup.send(line, file=_as_file(text), ephemeral=True)
         else:
@@ -73,7 +73,7 @@ class PersonaCog(commands.Cog):
     @persona.command()
     @app_commands.describe(where="This channel or thread, or this server")
     async def clear(self, interaction: discord.Interaction, where: Where = "here") -> None:
-        """Take away the persona that was set here, or for the whole server."""
+        """Clear the persona of this thread, channel or server."""
         if (refused := refusal(interaction, where)) is not None:
             await interaction.response.send_message(refused, ephemeral=True)
             return
@@ -89,15 +89,15 @@ class PersonaCog(commands.Cog):
         tokens, limit = await asyncio.to_thread(window.system_prompt_tokens, text), window.budget.system_prompt_limit
         if tokens > limit:
             line = (
-                f"That is too long: it takes {tokens:,} tokens, and a persona may take at most {limit:,}, so that room "
-                "is left for conversation. Nothing is changed; your text is in the file."
+                f"Not saved: this persona has {tokens:,} tokens, and at most {limit:,} are allowed. Shorten the text "
+                "in the attached file and set it again."
             )
             await interaction.followup.send(line, file=_as_file(text), ephemeral=True)
             return
         await self._answering.conversations.set_persona(scope, text)
         line = (
-            f"That is the persona of {scope_name(scope, interaction)} now. It takes {tokens:,} of at most {limit:,} "
-            f"tokens for a persona, {tokens / window.budget.context_length:.0%} of the context."
+            f"Saved the persona of {scope_name(scope, interaction)} ({tokens:,} of at most {limit:,} tokens, "
+            f"{tokens / window.budget.context_length:.0%} of the context)."
         )
         await interaction.followup.send(f"{line}\n{await self._in_force(interaction)}", ephemeral=True)
 
@@ -105,14 +105,14 @@ class PersonaCog(commands.Cog):
         conversations, name = self._answering.conversations, scope_name(scope, interaction)
         had_one = await conversations.personas.first((scope,)) is not None
         await conversations.set_persona(scope, None)
-        line = f"I have taken the persona of {name} away." if had_one else f"There was no persona of {name}."
+        line = f"Cleared the persona of {name}." if had_one else f"There was no persona for {name}."
         await interaction.followup.send(f"{line}\n{await self._in_force(interaction)}", ephemeral=True)
 
     async def _in_force(self, interaction: discord.Interaction) -> str:
         persona = await self._answering.conversations.personas.first(self._scopes.of(chosen_scope(interaction, "here")))
         if persona is None:
-            return "From the next question on, I am told the bot's default here."
-        return f"From the next question on, the persona of {scope_name(persona[0], interaction)} holds here."
+            return "From the next question on, I use the bot's default here."
+        return f"From the next question on, I use the persona of {scope_name(persona[0], interaction)} here."
 
 
 def _as_file(text: str) -> discord.File:

@@ -1,4 +1,4 @@
-"""The form in which a persona is written."""
+"""The form of `/persona set`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import discord
 
-from bot.discord_client.commands.interaction_errors import tell_error
+from bot.discord_client.commands.interaction_errors import report_error
 
 _LONGEST_TEXT = 4000  # Discord's limit
 
@@ -16,36 +16,36 @@ class PersonaModal(discord.ui.Modal):
     """Asks for a persona.
 
     Args:
-        scope_name: whose persona it is, such as "this channel".
-        present: the persona that the place has, "" for none.
-        on_text: called with the interaction and what was written, without white space around it.
+        scope_name: names the scope to the member, such as "this channel".
+        current: the persona that the scope has, "" for none.
+        on_text: called with the interaction and the stripped text.
     """
 
     def __init__(
-        self, scope_name: str, present: str, on_text: Callable[[discord.Interaction, str], Awaitable[None]]
+        self, scope_name: str, current: str, on_text: Callable[[discord.Interaction, str], Awaitable[None]]
     ) -> None:
-        super().__init__(title=f"The persona of {scope_name}")
+        super().__init__(title=f"Persona of {scope_name}")
         self._on_text = on_text
         self._text: discord.ui.TextInput[PersonaModal] = discord.ui.TextInput(
             custom_id="persona",
             style=discord.TextStyle.paragraph,
             placeholder="You are a pirate. Answer briefly, and never without a joke.",
-            default=present or None,
+            default=current or None,
             required=False,
             max_length=_LONGEST_TEXT,
         )
         self.add_item(
             discord.ui.Label(
-                text="What I am told before every conversation",
-                description="It replaces the default. Empty takes the persona away.",
+                text="Instructions for every conversation",
+                description="Replaces the default. Leave it empty to clear the persona.",
                 component=self._text,
             )
         )
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
-        """Hand over what was written."""
+        """Pass on the text."""
         await self._on_text(interaction, self._text.value.strip())
 
     async def on_error(self, interaction: discord.Interaction[Any], error: Exception, /) -> None:  # type: ignore[override]  # as in discord.py
-        """Tell the person, who would wait otherwise."""
-        await tell_error(interaction, error)
+        """Reply to the member, who would wait otherwise."""
+        await report_error(interaction, error)

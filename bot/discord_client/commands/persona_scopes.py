@@ -1,4 +1,4 @@
-"""Where a persona may be set: what the place is called, and who may."""
+"""The scopes of personas: their names for members, and who may change them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,7 @@ Where = Literal["here", "server"]
 
 
 def scope_name(scope: int | None, interaction: discord.Interaction) -> str:
-    """A place as it is called where somebody uses a command.
-
-    Args:
-        place: the id of a thread, a channel or a server; None is where nothing was set.
-        interaction: the use of the command.
-    """
+    """Name a scope as the member of an interaction would; None is the bot's default."""
     if scope is None:
         return "the bot's default"
     if interaction.guild_id is not None and scope == guild_scope(interaction.guild_id):
@@ -30,28 +25,26 @@ def scope_name(scope: int | None, interaction: discord.Interaction) -> str:
 
 
 def chosen_scope(interaction: discord.Interaction, where: Where) -> int:
-    """The id of the place that somebody means, who may change its persona."""
+    """The scope that a member means; `refusal` has allowed it."""
     if where == "server":
-        assert interaction.guild_id is not None  # without a server, `refusal` refuses it
+        assert interaction.guild_id is not None  # `refusal` refuses "server" in a direct message
         return guild_scope(interaction.guild_id)
-    assert interaction.channel_id is not None  # a slash command is used somewhere
+    assert interaction.channel_id is not None  # every slash command has a channel
     return interaction.channel_id
 
 
 def refusal(interaction: discord.Interaction, where: Where) -> str | None:
-    """Why somebody may not change the persona of a scope, as a line for them; None if they may."""
+    """Why a member may not change a persona, in a line for them; None if they may."""
     if interaction.guild_id is None:
-        return "There is no server here: between us two, leave `where` at `here`." if where == "server" else None
+        return "A direct message has no server. Leave `where` at `here`." if where == "server" else None
     permissions = interaction.permissions
     if where == "server":
-        return None if permissions.manage_guild else _needed("Manage Server", "this server")
+        return None if permissions.manage_guild else _missing("Manage Server", "this server")
     if isinstance(interaction.channel, discord.Thread):
         may = permissions.manage_threads or permissions.manage_channels
-        return None if may else _needed("Manage Threads", "this thread")
-    return None if permissions.manage_channels else _needed("Manage Channels", "this channel")
+        return None if may else _missing("Manage Threads", "this thread")
+    return None if permissions.manage_channels else _missing("Manage Channels", "this channel")
 
 
-def _needed(permission: str, place: str) -> str:
-    return (
-        f"Only somebody with the permission {permission} can change the persona of {place}. `/persona show` tells it."
-    )
+def _missing(permission: str, scope: str) -> str:
+    return f"You need the permission {permission} to change the persona of {scope}. `/persona show` shows it."

@@ -1,116 +1,32 @@
-"""A mention becomes a question, and its answer a reply."""
+"""Mentions and direct messages are questions."""
 
 from __future__ import annotations
-
-import asyncio
-from collections import OrderedDict
-from collections.abc import Sequence
 
 import discord
 from discord.ext import commands
 
-from bot.answering.answer import Answer, AnswerService
-from bot.answering.queue import QueueClosedError, QueueFullError
-from bot.conversation.store import WorkStore
-from bot.conversation.turn import Question
+from bot.answering.recovery import Recovery
+from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.reader import QuestionReader
-from bot.discord_client.replies.delivery import ReplyDelivery
-from bot.discord_client.replies.outcome_notes import suspended_note
-
-_MOST_TAKEN = 10_000
-_GREETING = "Hello! Write your question after my name, in the same message."
 
 
-class MentionCog(commands.Cog):
-    """Answers those who mention the bot, and everybody who writes to it directly.
+class MentionListener(commands.Cog):
+    """Passes on every message that is meant for the bot, after the earlier ones of its channel.
 
     Args:
-        answering: turns questions into answers.
-        reader: reads messages.
-        delivery: shows answers.
-        work: keeps what was accepted.
+        reader: tells which messages are meant for the bot.
+        recovery: knows which earlier messages are still to be answered.
+        intake: answers messages.
     """
 
-    def __init__(
-        self, answering: AnswerService, reader: QuestionReader, delivery: ReplyDelivery, work: WorkStore
-    ) -> None:
-        self._answering = answering
+    def __init__(self, reader: QuestionReader, recovery: Recovery[discord.Message], intake: QuestionIntake) -> None:
         self._reader = reader
-        self._delivery = delivery
-        self._work = work
-        self._taken: OrderedDict[int, None] = OrderedDict()  # the messages that were begun with
-        self.caught_up = asyncio.Event()  # set when what was accepted before the start is in the line again
-        self.looked_through: dict[int, asyncio.Event] = {}  # for channels in which something may have been missed
+        self._recovery = recovery
+        self._intake = intake
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
         """Answer a message that is meant for the bot."""
         if self._reader.is_meant_for_bot(message):
-            await self.caught_up.wait()
-            if (looked_through := self.looked_through.get(message.channel.id)) is not None:
-                await looked_through.wait()  # what was asked before it comes before it
-            await self.answer(message)
-
-    async def answer(
-        self, message: discord.Message, *, accepted_before: bool = False, sent: Sequence[discord.Message] = ()
-    ) -> None:
-        """Answer a message, once however often it comes here.
-
-        Args:
-            message: the message that asks.
-            accepted_before: it was accepted before a restart, and is answered however many wait.
-            sent: messages that show a part of the answer already.
-        """
-        if not self._take(message.id):
-            return
-        question = self._reader.question(message)
-        if question is None:
-            await self._turn_away(message, _GREETING)
-            return
-        try:
-            # Before anything is waited for, so that questions stand in the line as they stand in the channel.
-            answer = self._answering.ask(question, accepted_before=accepted_before)
-        except QueueFullError as error:
-            await self._turn_away(message, str(error))
-        except QueueClosedError:
-            await self._put_off(message, question)
-        else:
-            await self._answer_in_turn(message, answer, sent)
-
-    async def _answer_in_turn(self, message: discord.Message, answer: Answer, sent: Sequence[discord.Message]) -> None:
-        try:
-            await self._accept(answer.question)
-            enclosures = await self._reader.enclosures(message)
-        except BaseException:
-            answer.take_back()  # nobody else would leave its place in the line
-            raise
-        if not answer.question.asked.text and not enclosures.files:
-            answer.take_back()
-            await self._turn_away(message, "\n".join(enclosures.remarks) or _GREETING)
-            return
-        answer.enclose(enclosures.quote, enclosures.files)
-        await self._delivery.deliver(message, answer, remarks=enclosures.remarks, sent=sent)
-
-    def _take(self, message_id: int) -> bool:
-        if message_id in self._taken:
-            return False
-        self._taken[message_id] = None
-        if len(self._taken) > _MOST_TAKEN:
-            self._taken.popitem(last=False)
-        return True
-
-    async def _accept(self, question: Question) -> None:
-        await self._work.accept(question.id, question.key, question.asked.author_id)
-
-    async def _turn_away(self, message: discord.Message, line: str) -> None:
-        await self._work.turn_away(message.id)
-        await _say(message, line)
-
-    async def _put_off(self, message: discord.Message, question: Question) -> None:
-        await self._accept(question)
-        reply = await _say(message, suspended_note())
-        await self._work.replied(message.id, 0, reply.id)
-
-
-async def _say(message: discord.Message, line: str) -> discord.Message:
-    return await message.channel.send(line, reference=message.to_reference(fail_if_not_exists=False))
+            await self._recovery.wait_for_turn(message.channel.id)
+            await self._intake.take(message)

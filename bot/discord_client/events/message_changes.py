@@ -1,4 +1,4 @@
-"""What people change or delete on Discord changes the bot's memory."""
+"""Edits and deletions on Discord change the bot's memory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from bot.discord_client.incoming.readable_text import readable_text
 from bot.discord_client.incoming.reader import QuestionReader
 
 
-class MemoryCog(commands.Cog):
-    """Follows edits and deletions.
+class MessageChangeListener(commands.Cog):
+    """Passes edits and deletions on to the conversations.
 
     Args:
-        conversations: what is remembered.
-        reader: reads messages.
+        conversations: follow them in memory and store.
+        reader: knows which messages the bot may read.
     """
 
     def __init__(self, conversations: Conversations, reader: QuestionReader) -> None:
@@ -24,12 +24,12 @@ class MemoryCog(commands.Cog):
 
     @commands.Cog.listener()
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
-        """A question, or a message that a question was about, says something else now."""
+        """A question or a quoted message was edited."""
         message = payload.message
         if message.author.id == self._reader.bot_user_id:
             return
         if not self._reader.may_read(message):
-            # The mention was taken out, and with it the right to read the rest: what it said before is no more.
+            # Without the mention Discord hides the text, so the old text is the only one known, and it is outdated.
             await self._conversations.erase([message.id])
             return
         text = readable_text(message, self._reader.bot_user_id)
@@ -38,22 +38,22 @@ class MemoryCog(commands.Cog):
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
-        """A question, an answer, or a message that a question was about, is gone."""
+        """A question, an answer or a quoted message was deleted."""
         await self._conversations.erase([payload.message_id])
 
     @commands.Cog.listener()
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
-        """The same for many messages at once."""
+        """Many messages were deleted at once."""
         await self._conversations.erase(payload.message_ids)
 
     @commands.Cog.listener()
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
-        """A channel is gone with all its messages and threads."""
+        """A channel was deleted with all its messages and threads."""
         threads = channel.threads if isinstance(channel, (discord.TextChannel, discord.ForumChannel)) else []
         for channel_id in (channel.id, *(thread.id for thread in threads)):
             await self._conversations.erase_channel(channel_id)
 
     @commands.Cog.listener()
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
-        """A thread is gone with all its messages."""
+        """A thread was deleted with all its messages."""
         await self._conversations.erase_channel(payload.thread_id)

@@ -1,8 +1,6 @@
-"""Somebody begins to type: the engine gets ready for the conversation."""
+"""A member who starts to type is about to ask something."""
 
 from __future__ import annotations
-
-import asyncio
 
 import discord
 from discord.ext import commands
@@ -11,32 +9,21 @@ from bot.answering.prefill_ahead import PrefillAhead
 from bot.discord_client.channel_scopes import ChannelScopes
 
 
-class TypingCog(commands.Cog):
-    """Lets the recent conversations be read ahead for as long as it is loaded, where somebody types first of all."""
+class TypingListener(commands.Cog):
+    """Has the conversation prefilled in which a member starts to type.
 
-    def __init__(self, client: commands.Bot, prefill_ahead: PrefillAhead, scopes: ChannelScopes) -> None:
-        self._client = client
+    Args:
+        prefill_ahead: prefills conversations while the engine is idle.
+        scopes: maps channels to conversations.
+    """
+
+    def __init__(self, prefill_ahead: PrefillAhead, scopes: ChannelScopes) -> None:
         self._prefill_ahead = prefill_ahead
         self._scopes = scopes
-        self._task: asyncio.Task[None] | None = None
-
-    async def cog_load(self) -> None:
-        """Begin to read ahead."""
-        self._task = asyncio.create_task(self._run_prefill_ahead(), name="reading ahead")
-
-    async def cog_unload(self) -> None:
-        """Stop reading ahead."""
-        if self._task is not None:
-            self._task.cancel()
 
     @commands.Cog.listener()
     async def on_raw_typing(self, payload: discord.RawTypingEvent) -> None:
-        """Somebody types in a channel, a thread or a direct message."""
+        """A member types in a channel, a thread or a direct message."""
         private = payload.guild_id is None
-        person_id = 0 if private else payload.user_id
-        self._prefill_ahead.expect(self._scopes.key(discord.Object(payload.channel_id), person_id))
-
-    async def _run_prefill_ahead(self) -> None:
-        # Which persona holds in a channel is known once Discord has told what channels there are.
-        await self._client.wait_until_ready()
-        await self._prefill_ahead.run()
+        member_id = 0 if private else payload.user_id
+        self._prefill_ahead.expect(self._scopes.key(discord.Object(payload.channel_id), member_id))

@@ -1,4 +1,4 @@
-"""A Discord message as a person reads it: names where Discord's text holds ids."""
+"""Turns Discord's markup into what a member reads: names instead of ids."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MARKUP = re.compile(
 
 
 def readable_text(message: discord.Message, bot_user_id: int) -> str:
-    """The message's text without the mention of the bot, and with names for all other mentions and custom emoji."""
+    """The message's text without the mention of the bot, with names for other mentions and custom emoji."""
     own_role = message.guild.self_role if message.guild else None
 
     def name(match: re.Match[str]) -> str:

@@ -1,15 +1,15 @@
-"""A Discord message becomes a question."""
+"""Reads Discord messages as questions."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 import aiohttp
 import discord
 
-from bot.conversation.conversations import Conversations
-from bot.conversation.turn import Question, Quote, TextFile, UserMessage
+from bot.conversation.turn import ConversationKey, Question, Quote, UserMessage
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.incoming.readable_text import readable_text
 from bot.discord_client.incoming.text_files import read_text_files
@@ -21,57 +21,58 @@ _STARTER_LENGTH = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Enclosures:
-    """What comes with a message beside its text.
+class ReadMessage:
+    """A message with everything that came with it.
 
     Attributes:
-        quote: the message that it is about.
-        files: its text files.
-        remarks: a line for the person about each thing that was not read.
+        question: what it asks; None if the model can read nothing of it.
+        remarks: a line for the member about each attachment that was not read.
     """
 
-    quote: Quote | None
-    files: tuple[TextFile, ...]
+    question: Question | None
     remarks: tuple[str, ...]
 
 
 class QuestionReader:
-    """Reads messages.
+    """Reads Discord messages as questions.
 
     Args:
         client: the connected client.
-        scopes: knows which conversation a message belongs to.
-        conversations: what was said before.
-        largest_files: the most bytes of text files that are read with one message.
+        scopes: maps messages to conversations.
+        largest_files: upper bound in bytes for the text files of one message together.
     """
 
-    def __init__(
-        self, client: discord.Client, scopes: ChannelScopes, conversations: Conversations, largest_files: int
-    ) -> None:
+    def __init__(self, client: discord.Client, scopes: ChannelScopes, largest_files: int) -> None:
         self._client = client
         self._scopes = scopes
-        self._conversations = conversations
         self._largest_files = largest_files
 
-    def question(self, message: discord.Message) -> Question | None:
-        """What a message asks by its text alone; None if it has neither text nor files."""
-        text = readable_text(message, self.bot_user_id)
-        if not text and not message.attachments:
-            return None
-        return Question(
-            id=message.id,
-            key=self._scopes.key(message.channel, message.author.id),
-            asked=UserMessage(text, message.author.id, message.author.display_name),
-            reply_to=message.reference.message_id if message.reference else None,
-        )
+    def key(self, message: discord.Message) -> ConversationKey:
+        """The conversation that a message belongs to."""
+        return self._scopes.key(message.channel, message.author.id)
 
-    async def enclosures(self, message: discord.Message) -> Enclosures:
-        """Read what comes with a message; its files are fetched from Discord."""
+    def is_empty(self, message: discord.Message) -> bool:
+        """Whether a message has neither text, other than the mention, nor attachments."""
+        return not message.attachments and not readable_text(message, self.bot_user_id)
+
+    async def read(self, message: discord.Message) -> ReadMessage:
+        """Read a message's text, its quote and its text files, which are downloaded from Discord."""
+        text = readable_text(message, self.bot_user_id)
         files = await read_text_files(message, self._largest_files)
-        return Enclosures(await self._quote(message), files.files, files.remarks)
+        if not text and not files.files:
+            return ReadMessage(None, files.remarks)
+        author, reference = message.author, message.reference
+        question = Question(
+            id=message.id,
+            key=self.key(message),
+            asked=UserMessage(text, author.id, author.display_name, self._quote(message), files.files),
+            reply_to=reference.message_id if reference else None,
+            thread_starter=partial(self._thread_starter, message) if reference is None else None,
+        )
+        return ReadMessage(question, files.remarks)
 
     def is_meant_for_bot(self, message: discord.Message) -> bool:
-        """Whether a person wrote it and mentions the bot, its role, or writes to it directly."""
+        """Whether a member mentions the bot or its role, or writes to it directly."""
         if message.author.bot or message.is_system():
             return False
         if isinstance(message.channel, discord.DMChannel):
@@ -82,7 +83,7 @@ class QuestionReader:
         )
 
     def may_read(self, message: discord.Message) -> bool:
-        """Whether Discord lets the bot see what stands in a message."""
+        """Whether Discord shows the bot the text of a message."""
         return (
             self._client.intents.message_content
             or isinstance(message.channel, discord.DMChannel)
@@ -93,25 +94,21 @@ class QuestionReader:
     @property
     def bot_user_id(self) -> int:
         """The id of the bot's own account."""
-        assert self._client.user is not None  # known since the login, before any event
+        assert self._client.user is not None  # set at the login, before any event
         return self._client.user.id
 
-    async def _quote(self, message: discord.Message) -> Quote | None:
-        """What the message is about, unless that is in the conversation already."""
-        if message.reference is not None:
-            quoted = message.reference.resolved
-            if not isinstance(quoted, discord.Message) or quoted.author.id == self.bot_user_id:
-                return None
-            if await self._conversations.knows(quoted.id):
-                return None
-            return self._quote_of(quoted, _QUOTE_LENGTH)
-        channel = message.channel
-        if not isinstance(channel, discord.Thread):
+    def _quote(self, message: discord.Message) -> Quote | None:
+        """The message that a message replies to; None for an answer, which its conversation holds."""
+        quoted = message.reference.resolved if message.reference else None
+        if not isinstance(quoted, discord.Message) or quoted.author.id == self.bot_user_id:
             return None
-        opened = await self._conversations.peek(self._scopes.key(channel, message.author.id))
-        if opened.branch or opened.resets:
+        return self._quote_of(quoted, _QUOTE_LENGTH)
+
+    async def _thread_starter(self, message: discord.Message) -> Quote | None:
+        """The message that a message's thread grew from."""
+        if not isinstance(message.channel, discord.Thread):
             return None
-        starter = await _starter_of(channel)
+        starter = await _starter_of(message.channel)
         return None if starter is None or starter.id == message.id else self._quote_of(starter, _STARTER_LENGTH)
 
     def _quote_of(self, quoted: discord.Message, length: int) -> Quote | None:
@@ -120,14 +117,14 @@ class QuestionReader:
 
 
 async def _starter_of(thread: discord.Thread) -> discord.Message | None:
-    """The message that a thread grew from; a forum's post holds its own."""
+    """The message that a thread grew from; a forum post contains it."""
     if thread.starter_message is not None:
         return thread.starter_message
-    place = thread.parent if isinstance(thread.parent, discord.TextChannel) else thread
+    channel = thread.parent if isinstance(thread.parent, discord.TextChannel) else thread
     try:
-        return await place.fetch_message(thread.id)
+        return await channel.fetch_message(thread.id)
     except discord.NotFound:
         return None
     except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
-        logger.warning("The message that a thread grew from cannot be read: %s", error)
+        logger.warning("Cannot read the message that a thread grew from: thread=%d: %s", thread.id, error)
         return None

@@ -1,4 +1,4 @@
-"""The text files that people attach to a message."""
+"""Reads the text files that members attach to a message."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NAMED_WITHOUT_EXTENSION = """
 _EXTENSIONS = frozenset((_TEXT_AND_DATA + _SOURCE_CODE).split())
 _WHOLE_NAMES = frozenset(_NAMED_WITHOUT_EXTENSION.split())
 
-# The mark of UTF-32 begins with that of UTF-16.
+# In this order: the mark of UTF-32 begins with that of UTF-16.
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -45,7 +45,7 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# Tab, line feed, vertical tab, form feed, carriage return, and what colours the output of a terminal.
+# Tab, line feed, vertical tab, form feed, carriage return, and the characters in a terminal's coloured output.
 _CONTROLS_IN_TEXT = "\t\n\v\f\r\b\x1b"
 _CONTROLS = frozenset(chr(code) for code in (*range(32), *range(127, 160))) - frozenset(_CONTROLS_IN_TEXT)
 _MOST_CONTROLS = 0.1
@@ -54,11 +54,11 @@ _MOST_FOREIGN = 0.5
 
 @dataclass(frozen=True, slots=True)
 class TextFiles:
-    """What came of reading a message's attachments.
+    """The attachments of a message.
 
     Attributes:
         files: the text files, in the message's order.
-        remarks: why other attachments were not read, a line for people each.
+        remarks: a line for the member about each attachment that was not read.
     """
 
     files: tuple[TextFile, ...] = ()
@@ -66,18 +66,17 @@ class TextFiles:
 
 
 class _UnreadError(Exception):
-    """An attachment is not read. The message is the line for people."""
+    """An attachment is not read; the text is for the member."""
 
 
 async def read_text_files(message: discord.Message, largest_bytes: int) -> TextFiles:
     """Download and decode the text files of a message.
 
-    Text files are told by their names, or else by the content type that Discord gives them. Stickers, like emoji,
-    are passed over in silence.
+    A name tells a text file, or else the content type that Discord reports. Stickers are ignored.
 
     Args:
-        message: any message; without the message-content intent Discord shows the attachments of some only.
-        largest_bytes: how much to read of all of them together. A file that does not fit is left out whole.
+        message: without the message-content intent, Discord hides the attachments of some messages.
+        largest_bytes: upper bound for all files together; a file that does not fit is skipped whole.
     """
     files: list[TextFile] = []
     remarks: list[str] = []
@@ -103,9 +102,9 @@ def _is_text_file(attachment: discord.Attachment) -> bool:
 def _remarks_on_others(attachments: Sequence[discord.Attachment]) -> list[str]:
     remarks = []
     if any(one.is_voice_message() for one in attachments):
-        remarks.append("I cannot listen to voice messages; please write to me instead.")
+        remarks.append("I cannot listen to voice messages. Write to me instead.")
     if names := ", ".join(_name(one) for one in attachments if not one.is_voice_message()):
-        remarks.append(f"I can read text files only, so I have not read: {names}.")
+        remarks.append(f"I only read text files, so I skipped {names}.")
     return remarks
 
 
@@ -115,9 +114,7 @@ async def _download(attachment: discord.Attachment, left: int, largest: int) -> 
         async with asyncio.timeout(_DOWNLOAD_SECONDS):
             content = await attachment.read()
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        raise _UnreadError(
-            f"I could not download {_name(attachment)} from Discord, so I have not read it; please send it again."
-        ) from error
+        raise _UnreadError(f"I could not download {_name(attachment)} from Discord. Send it again.") from error
     _check_size(attachment, len(content), left, largest)
     return content
 
@@ -126,19 +123,18 @@ def _check_size(attachment: discord.Attachment, size: int, left: int, largest: i
     if size <= left:
         return
     limit = f"I read at most {_size(largest, math.floor)} of text files per message"
-    used = "" if left == largest else f", of which {_size(left, math.floor)} were left"
-    # Rounded apart, so that the two never look the same.
-    raise _UnreadError(f"I have not read {_name(attachment)}: it is {_size(size, math.ceil)}, and {limit}{used}.")
+    used = "" if left == largest else f" ({_size(left, math.floor)} were left)"
+    # Rounded in opposite directions, so that the two never look the same.
+    raise _UnreadError(f"I skipped {_name(attachment)}: it is {_size(size, math.ceil)}, and {limit}{used}.")
 
 
 def _decode(content: bytes, attachment: discord.Attachment) -> str:
     text = _text_of(content)
     if text is None:
         raise _UnreadError(
-            f"I have not read {_name(attachment)}: it does not hold text that I know how to read. If it is text, "
-            "save it as UTF-8."
+            f"I skipped {_name(attachment)}: I cannot tell how its text is encoded. If it is text, save it as UTF-8."
         )
-    # Neither databases nor tokenizers take NUL kindly.
+    # PostgreSQL refuses NUL in text.
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
 
 
@@ -153,7 +149,7 @@ def _text_of(content: bytes) -> str | None:
 
 
 def _western_text(content: bytes) -> str | None:
-    """Decode text from an older program on Windows. Any bytes could be read so, so it must look Western."""
+    """Decode text from an older Windows program. Almost any bytes decode this way, so the text must look Western."""
     try:
         text = content.decode("cp1252")
     except UnicodeDecodeError:
@@ -167,7 +163,7 @@ def _count(text: str, characters: frozenset[str]) -> int:
 
 
 def _name(attachment: discord.Attachment) -> str:
-    """The file's name as it can stand in a message, whatever it holds."""
+    """The file's name, escaped for a Discord message."""
     name = attachment.filename
     shown = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
     return discord.utils.escape_mentions(discord.utils.escape_markdown(shown))

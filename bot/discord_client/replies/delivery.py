@@ -1,4 +1,4 @@
-"""An answer on its way to Discord."""
+"""Shows answers on Discord while they grow, and records that they arrived."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ logger = logging.getLogger(__name__)
 
 
 class ReplyDelivery:
-    """Delivers answers, and keeps that it did.
+    """Delivers answers.
 
-    When an answer has been delivered, the client dispatches the event `answered` with the message that asked, the
-    `Answer` and its `Outcome`.
+    After each delivery the client dispatches the event `answered` with the message that asked, the `Answer` and its
+    `Outcome`.
 
     Args:
         client: the connected client.
-        conversations: are told which messages show an answer.
-        work: keeps what is not delivered yet.
-        running_replies: all answers on their way.
-        max_reply_messages: the most messages that one answer takes.
+        conversations: learn which messages show an answer.
+        work: records what is delivered.
+        running_replies: holds an answer while it grows.
+        max_reply_messages: upper bound for the messages of one reply.
     """
 
     def __init__(
@@ -59,30 +59,28 @@ class ReplyDelivery:
         remarks: Sequence[str] = (),
         sent: Sequence[discord.Message] = (),
     ) -> None:
-        """Show an answer while it grows, and to its end.
+        """Run an answer and show it while it grows.
 
         Args:
             message: the message that asked.
-            answer: not begun yet.
-            remarks: lines to be put below it.
-            sent: messages that show a part of it already, from before a restart.
+            answer: has not started yet.
+            remarks: lines to show below the answer.
+            sent: messages from before a restart that show a part of it already.
         """
         editor = self._editor(message, sent)
         with self._running_replies.running(message.id, RunningReply(answer, message.author.id)):
             try:
                 await self._show(answer, editor, message.channel)
                 outcome = answer.outcome or Outcome(FinishReason.CANCELLED)
-            except Exception:  # whatever it is, the person must be told and not left waiting
-                logger.exception("An answer failed")
-                outcome = Outcome(
-                    FinishReason.FAILED, "An error inside the bot; the person who runs it finds it logged."
-                )
+            except Exception:  # the member must not be left waiting
+                logger.exception("Answer failed: message=%d", message.id)
+                outcome = Outcome(FinishReason.FAILED)
             note = suspended_note() if answer.suspended else note_for(outcome, answer.text)
             notes = [note, shortened_note(answer.shortened), *remarks]
             arrived = await editor.finish(answer.text, "\n".join(filter(None, notes)))
             if arrived and not answer.suspended:
                 await self._work.delivered(message.id)
-        logger.info("Answered %s: %s, %d characters", message.id, outcome.reason, len(answer.text))
+        logger.info("Answered: message=%d outcome=%s characters=%d", message.id, outcome.reason, len(answer.text))
         self._client.dispatch("answered", message, answer, outcome)
 
     async def deliver_again(
@@ -112,7 +110,7 @@ class ReplyDelivery:
 
 
 class _ReplyRecord:
-    """Keeps which messages show the answer to a question."""
+    """Records which messages show the answer to a question."""
 
     def __init__(self, conversations: Conversations, work: WorkStore, question_id: int) -> None:
         self._conversations = conversations
@@ -130,15 +128,15 @@ class _ReplyRecord:
 
 @asynccontextmanager
 async def _typing(channel: discord.abc.Messageable) -> AsyncIterator[asyncio.Task[None]]:
-    """Show that the bot is typing until the task is cancelled or the block ends, whichever comes first."""
+    """Show that the bot is typing, until the task is cancelled or the block ends."""
 
     async def keep_typing() -> None:
         try:
             async with channel.typing():
                 await asyncio.Event().wait()
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            # Only a sign of life: the answer itself tells what is wrong.
-            logger.debug("Typing could not be shown: %r", error)
+            # The answer itself runs into the same error and reports it.
+            logger.debug("Cannot show typing: %r", error)
 
     task = asyncio.create_task(keep_typing())
     try:

@@ -1,4 +1,4 @@
-"""What a person is told when an answer ends otherwise than by itself."""
+"""The notes below answers that did not end by themselves."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from bot.engine.interface import FinishReason, Outcome
 
 _NOTES = {
     FinishReason.STOP: "",
-    FinishReason.LENGTH: "Cut off here: this is the longest answer allowed. Ask me to go on for more.",
+    FinishReason.LENGTH: "This answer reached the maximum length. Ask me to continue.",
     FinishReason.CANCELLED: "Stopped.",
-    FinishReason.TIMEOUT: "Cut off here: this answer took longer than allowed.",
-    FinishReason.NO_ROOM: "The model has no memory for a conversation this long.",
-    FinishReason.FAILED: "This answer failed.",
+    FinishReason.TIMEOUT: "This answer took too long, so I cut it off. Ask for a shorter one.",
+    FinishReason.NO_ROOM: "This conversation is too long for my memory. Start a new one with `/reset`.",
+    FinishReason.FAILED: "This answer failed. Ask again, or tell whoever runs me.",
 }
-_NOTHING_SAID = "I have nothing to say to that. Try asking in other words."
+_NOTHING_SAID = "I have no answer to that. Ask in other words."
 
 
 def note_for(outcome: Outcome, text: str) -> str:
-    """The line below an answer that ended like this, "" where none is needed."""
+    """The note for an outcome, "" if it needs none."""
     if outcome.reason in (FinishReason.FAILED, FinishReason.NO_ROOM) and outcome.detail:
         return outcome.detail
     if outcome.reason is FinishReason.STOP and not text.strip():
@@ -26,13 +26,16 @@ def note_for(outcome: Outcome, text: str) -> str:
 
 
 def suspended_note() -> str:
-    """The line below an answer that goes on after a restart."""
-    return "I am being restarted, and answer this when I am back."
+    """The note below an answer that a restart finishes."""
+    return "I am restarting. I will answer this when I am back."
 
 
 def shortened_note(shortened: ShortenedQuestion | None) -> str:
-    """The line below an answer to a question that was too long, "" for any other."""
+    """The note below the answer to a shortened question, "" for any other."""
     if shortened is None:
         return ""
     tokens, limit = f"{shortened.tokens:,}", f"{shortened.limit:,}"
-    return f"With my instructions that was {tokens} tokens; I can read {limit} at once, so I left out the end of it."
+    return (
+        f"I did not read the end of your question: it has {tokens} tokens with my instructions, and I can read "
+        f"{limit}. Send the rest in another message."
+    )

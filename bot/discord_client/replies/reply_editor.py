@@ -1,8 +1,8 @@
-"""A reply that grows by edits, at the pace that Discord allows.
+"""Edits a growing reply at the pace that Discord allows.
 
-Discord takes about five edits in five seconds a channel, and discord.py sleeps inside an awaited call when that is
-too fast. So whoever produces text never waits for Discord: it leaves the newest text here, and one task a reply
-brings Discord up to it.
+Discord takes about five edits in five seconds per channel, and discord.py sleeps inside the awaited call when edits
+come faster. So the producer of the text never awaits Discord: it leaves the newest text here, and one task per reply
+brings Discord up to date.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ logger = logging.getLogger(__name__)
 EDIT_INTERVAL_SECONDS = 1.2
 _LAST_EDIT_TRIES = 5
 _LONGEST_BACK_OFF = 4  # doublings of the interval
-# discord.py tries again by itself on 429 and 5xx; these are what still comes through. A connection that is reset
-# reaches us as aiohttp's error, not as discord.py's.
+# discord.py itself retries on 429 and 5xx; these errors still come through. A reset connection raises aiohttp's error,
+# not discord.py's.
 _TRANSIENT = (discord.DiscordServerError, aiohttp.ClientError, OSError, asyncio.TimeoutError)
 
 
 class ReplyRecord(Protocol):
-    """Keeps which messages show an answer."""
+    """Records which messages show an answer."""
 
     async def sent(self, position: int, message_id: int) -> None:
-        """A message shows a part of it: the first (0), the second, and so on."""
+        """A message shows a part of the answer: the first (0), the second, and so on."""
 
     async def about_to_delete(self, message_id: int) -> None:
-        """A message will not show a part of it any more."""
+        """A message that shows a part of the answer is about to be deleted."""
 
 
 @dataclass(slots=True)
@@ -52,11 +52,11 @@ class ReplyEditor:
 
     Args:
         question: the message to reply to.
-        max_messages: the most messages that the answer may take.
-        make_view: makes the buttons that the last message carries while the answer grows.
-        record: keeps which messages show the answer.
-        sent: messages that show it already, from before a restart.
-        interval_seconds: the shortest time from one round of edits to the next.
+        max_messages: upper bound for the messages of the reply.
+        make_view: makes the buttons below the last message while the answer grows.
+        record: learns which messages show the answer.
+        sent: messages from before a restart that show the answer already.
+        interval_seconds: the shortest time between two rounds of edits.
     """
 
     def __init__(
@@ -80,25 +80,26 @@ class ReplyEditor:
         self._changed = asyncio.Event()
         self._sent = [_Sent(message, message.content, bool(message.components)) for message in sent]
         self._task: asyncio.Task[bool] | None = None
-        self.undeliverable = asyncio.Event()  # set when Discord refuses for good: no permission, or reply deleted
+        self.undeliverable = asyncio.Event()  # set when Discord refuses for good: no permission, reply deleted
 
     def show(self, text: str) -> None:
-        """Leave the newest text of the answer; returns at once."""
+        """Take the newest text of the answer; returns at once."""
         self._text = text
         self._note = ""
         self._wake()
 
     def show_position(self, position: int) -> None:
-        """Tell where the question stands among those that wait, 1 being next; returns at once."""
-        before = {1: "nobody is", 2: "1 question is"}.get(position, f"{position - 1} questions are")
-        self._note = f"I am answering others right now; {before} before you in the queue."
+        """Take the question's position in the queue, 1 being next; returns at once."""
+        known = {1: "Yours is next", 2: "1 question comes before yours"}
+        position_text = known.get(position, f"{position - 1:,} questions come before yours")
+        self._note = f"I am answering other questions right now. {position_text}."
         self._wake()
 
     async def finish(self, text: str, note: str = "") -> bool:
-        """Show the whole answer, with a line of our own below it where there is one, and wait until it is there.
+        """Show the whole answer with a note below it, and wait until Discord has it.
 
         Returns:
-            False if Discord could not be reached, so that trying again later may help.
+            False if Discord could not be reached, so that a later try may succeed.
         """
         self._text = text
         self._note = note
@@ -121,21 +122,21 @@ class ReplyEditor:
             finished = self._finished
             started = time.monotonic()
             try:
-                await self._bring_up_to(self._plan(), growing=not finished)
+                await self._apply(self._plan(), growing=not finished)
             except _TRANSIENT as error:
-                logger.warning("A reply could not be brought up to date, trying again: %r", error)
+                logger.warning("Edit of a reply failed, retrying: message=%d: %r", self._question.id, error)
                 failures += 1
                 last_edit_failures += finished
                 self._changed.set()
             except discord.HTTPException as error:
-                logger.warning("A reply cannot be delivered: %s", error)
+                logger.warning("Discord refuses a reply: message=%d: %s", self._question.id, error)
                 self.undeliverable.set()
             else:
                 failures = 0
                 if finished:
                     return True
             if last_edit_failures == _LAST_EDIT_TRIES:
-                logger.error("The end of a reply could not be delivered, in %d tries.", last_edit_failures)
+                logger.error("Gave up on a reply: message=%d tries=%d", self._question.id, last_edit_failures)
                 return False
             # Longer after each failure; never shorter than Discord's pace.
             pause = self._interval_seconds * 2 ** min(failures, _LONGEST_BACK_OFF)
@@ -145,7 +146,7 @@ class ReplyEditor:
     def _plan(self) -> ReplyPlan:
         return plan_reply(self._text, note=self._note, max_messages=self._max_messages, finished=self._finished)
 
-    async def _bring_up_to(self, plan: ReplyPlan, *, growing: bool) -> None:
+    async def _apply(self, plan: ReplyPlan, *, growing: bool) -> None:
         last = len(plan.bodies) - 1
         for index, body in enumerate(plan.bodies):
             has_view = growing and index == last
@@ -154,8 +155,7 @@ class ReplyEditor:
                 await self._send(index, body, has_view, attachment)
             elif attachment is not None or (self._sent[index].body, self._sent[index].has_view) != (body, has_view):
                 await self._edit(self._sent[index], body, has_view, attachment)
-        # The last text can be shorter in messages than one that was shown before it. One that still grows may come to
-        # need them again, as it does after a restart.
+        # The final text can need fewer messages than an earlier one. A growing text may need them again.
         while not growing and len(self._sent) > len(plan.bodies) > 0:
             await self._record.about_to_delete(self._sent[-1].message.id)
             await self._sent[-1].message.delete()
@@ -165,8 +165,8 @@ class ReplyEditor:
         reference = self._question.to_reference(fail_if_not_exists=False) if index == 0 else None
         message = await self._question.channel.send(
             body,
-            reference=reference,  # type: ignore[arg-type]  # None is taken; discord.py's overloads leave it out
-            # The same number each time, so that a try whose answer was lost is not sent twice.
+            reference=reference,  # type: ignore[arg-type]  # discord.py takes None, but its overloads leave it out
+            # The same nonce on each try, so that Discord does not send a message twice whose response was lost.
             nonce=f"{self._question.id}-{index}",
             view=self._make_view() if has_view else None,  # type: ignore[arg-type]  # as above
             files=_files(attachment),
@@ -175,7 +175,7 @@ class ReplyEditor:
         self._sent.append(sent)
         await self._record.sent(index, message.id)
         if (sent.body, sent.has_view, bool(message.attachments)) != (body, has_view, attachment is not None):
-            # An earlier try had arrived after all, with what the answer was then, and Discord keeps to that one.
+            # An earlier try arrived after all, with an older text, and Discord returns that message.
             await self._edit(sent, body, has_view, attachment)
 
     async def _edit(self, sent: _Sent, body: str, has_view: bool, attachment: str | None) -> None:

@@ -1,4 +1,4 @@
-"""The answers that are being given right now, so that they can be stopped."""
+"""Finds running answers by their questions, so that they can be stopped, suspended or awaited."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bot.answering.answer import Answer
 
 @dataclass(frozen=True, slots=True)
 class RunningReply:
-    """One answer on its way, and who asked."""
+    """A running answer and its asker."""
 
     answer: Answer
     asker_id: int
 
 
 class RunningReplies:
-    """All answers on their way, by the id of the message that asked."""
+    """All running answers, by the id of the message that asked."""
 
     def __init__(self) -> None:
         self._by_question: dict[int, RunningReply] = {}
@@ -27,16 +27,16 @@ class RunningReplies:
         self._none_left.set()
 
     def get(self, question_id: int) -> RunningReply | None:
-        """The answer to this message while it is on its way."""
+        """The answer to this message; None if none is running."""
         return self._by_question.get(question_id)
 
     def all(self) -> list[RunningReply]:
-        """All answers on their way."""
+        """All running answers."""
         return list(self._by_question.values())
 
     @contextmanager
     def running(self, question_id: int, reply: RunningReply) -> Iterator[None]:
-        """Keep an answer here while it is on its way."""
+        """Hold an answer for as long as the block runs."""
         self._by_question[question_id] = reply
         self._none_left.clear()
         try:
@@ -47,12 +47,12 @@ class RunningReplies:
                 self._none_left.set()
 
     async def suspend_all(self, time_limit_seconds: float) -> None:
-        """Break off every answer, to be begun anew after a restart; wait, up to a limit, until people are told."""
+        """Suspend every answer; wait, up to a limit, until each reply says so."""
         for reply in self._by_question.values():
             reply.answer.suspend()
         with suppress(TimeoutError):
             await asyncio.wait_for(self.wait_until_delivered(), time_limit_seconds)
 
     async def wait_until_delivered(self) -> None:
-        """Wait until no answer is on its way any more."""
+        """Wait until no answer is running."""
         await self._none_left.wait()

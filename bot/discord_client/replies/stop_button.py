@@ -1,4 +1,4 @@
-"""The button that ends an answer early."""
+"""The button that stops an answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class StopButton(
     discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]],
     template=r"stop:(?P<question>\d+)",
 ):
-    """Stops the answer to one message. Its custom id names that message, so it means something after a restart too."""
+    """Stops the answer to one message. Its custom id names that message, so it still works after a restart."""
 
     def __init__(self, question_id: int) -> None:
         self.question_id = question_id
@@ -30,19 +30,19 @@ class StopButton(
         match: re.Match[str],
         /,
     ) -> Self:
-        """Make the button again from a click on it."""
+        """Rebuild the button from a click on it."""
         return cls(int(match["question"]))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Stop the answer, if the person may."""
+        """Stop the answer, if the member may."""
         running_replies: RunningReplies = interaction.client.running_replies
         reply = running_replies.get(self.question_id)
         if reply is None:
-            # Left over from before a restart, or clicked at the very end.
+            # From before a restart, or clicked at the very end.
             await interaction.response.edit_message(view=None)
         elif interaction.user.id != reply.asker_id and not interaction.permissions.manage_messages:
             await interaction.response.send_message(
-                "Only the person who asked, or a moderator, can stop this answer.", ephemeral=True
+                "Only the member who asked or a moderator can stop this answer.", ephemeral=True
             )
         else:
             reply.answer.stop()
@@ -50,12 +50,12 @@ class StopButton(
 
 
 def stop_id(question_id: int) -> str:
-    """The custom id of the button that stops the answer to a message."""
+    """The custom id of a message's Stop button."""
     return f"stop:{question_id}"
 
 
 def stop_view(question_id: int) -> discord.ui.View:
-    """The buttons below an answer that is on its way."""
+    """The buttons below a growing answer."""
     view = discord.ui.View(timeout=None)
     view.add_item(StopButton(question_id))
     return view

@@ -1,4 +1,4 @@
-"""Tells whether an engine process is alive inside: that it runs does not mean that it gets on."""
+"""Detects hangs: a worker that runs does not necessarily make progress."""
 
 from __future__ import annotations
 
@@ -9,58 +9,56 @@ from contextlib import suppress
 import psutil
 
 CHECK_SECONDS = 0.5
-"""How often a process is looked at."""
+"""How often a worker is polled."""
 
 _IDLE_CPU_SECONDS = 0.01
-_SPINS = 6
-_LOADS = 3
+_SILENT_FACTOR = 6  # times hang_seconds, for silence while it computes
+_LOADING_FACTOR = 3  # times hang_seconds, for a load that does not compute
 
 
 class HangDetector:
-    """Watches one engine process, which has to be looked at every `CHECK_SECONDS`.
+    """Watches one worker, which must be polled every `CHECK_SECONDS`.
 
-    A process gets on while it reports steps. Between two reports it may compute for long, so silence alone counts
-    only after a multiple of the limit; silence without computing (stopped, or in a deadlock) counts at the limit.
+    Reported steps are progress. Between two reports a worker may compute for long, so silence alone counts as a hang
+    only after a multiple of `hang_seconds`; silence without computing (stopped, or deadlocked) counts at once.
 
     Args:
-        process_id: the process.
-        hang_seconds: the limit.
-        clock: seconds that only go forward.
+        clock: monotonic seconds.
     """
 
     def __init__(self, process_id: int, hang_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._process_id = process_id
         self._hang_seconds = hang_seconds
         self._clock = clock
-        self._computed_at = self._looked_at = clock()
+        self._computed_at = self._polled_at = clock()
         self._processor_seconds = 0.0
 
-    def look(self) -> None:
-        """Note whether the process has computed since the last look."""
+    def poll(self) -> None:
+        """Record whether the worker has computed since the last poll."""
         now = self._clock()
         seconds = self._read_processor_seconds()
-        # When nobody looked for a while, this process was stopped itself, and the other one perhaps with it.
-        if seconds - self._processor_seconds > _IDLE_CPU_SECONDS or now - self._looked_at > 4 * CHECK_SECONDS:
+        # After a long gap between polls this process was stopped itself, and the worker perhaps with it.
+        if seconds - self._processor_seconds > _IDLE_CPU_SECONDS or now - self._polled_at > 4 * CHECK_SECONDS:
             self._computed_at = now
-        self._looked_at, self._processor_seconds = now, seconds
+        self._polled_at, self._processor_seconds = now, seconds
 
     def hangs_at_work(self, last_event: float, *, may_be_silent: bool) -> bool:
-        """Whether a process that has work to do hangs.
+        """Whether a worker with requests hangs.
 
         Args:
-            last_event: when it last reported something, or was given work.
-            may_be_silent: whether it may compute without a report for any time.
+            last_event: when it last reported anything or got work, on the detector's clock.
+            may_be_silent: whether it may compute without a report for any length of time.
         """
         silent = self._clock() - last_event
         idle = self._clock() - max(self._computed_at, last_event)
-        return idle > self._hang_seconds or (silent > _SPINS * self._hang_seconds and not may_be_silent)
+        return idle > self._hang_seconds or (silent > _SILENT_FACTOR * self._hang_seconds and not may_be_silent)
 
     def hangs_loading(self, last_event: float) -> bool:
-        """Whether a process that loads its model hangs. It may wait for a slow disk longer than for anything else."""
-        return self._clock() - max(self._computed_at, last_event) > _LOADS * self._hang_seconds
+        """Whether a worker that loads its model hangs; a slow disk gets more patience than anything else."""
+        return self._clock() - max(self._computed_at, last_event) > _LOADING_FACTOR * self._hang_seconds
 
     def _read_processor_seconds(self) -> float:
-        with suppress(psutil.Error):  # it has just ended, which its pipe tells
+        with suppress(psutil.Error):  # it has just ended; its pipe reports that
             times = psutil.Process(self._process_id).cpu_times()
             return float(times.user + times.system)
         return self._processor_seconds

@@ -1,4 +1,4 @@
-"""One accepted request, for as long as it takes: through every engine process that it may need."""
+"""A request as the supervisor keeps it, across every worker that it needs."""
 
 from __future__ import annotations
 
@@ -8,25 +8,23 @@ from dataclasses import dataclass, field, replace
 from bot.engine.interface import GenerationRequest
 from bot.engine.supervisor.token_stream import TokenStream
 
-SUSPICIOUS_LOSSES = 2
-"""A request that lost its engine so often in a row, without a new token in between, is run alone next time."""
+SUSPICIOUS_CRASHES = 2
+"""After this many crashes in a row without a new token in between, a request runs alone."""
 
-MOST_LOSSES = 3
-"""A request that loses its engine once more while it runs alone is given up."""
+MAX_CRASHES = 3
+"""A request that crashes the worker once more while it runs alone fails."""
 
 
 @dataclass(slots=True)
 class Job:
-    """A request on its way.
+    """A submitted request that has not ended.
 
     Attributes:
-        request: what was asked for.
-        stream: where its tokens go.
-        deadline: when its time is up, on the monotonic clock.
-        ids: the tokens that the person has already seen.
-        sent: whether an engine process has it.
-        losses: how many engine processes ended under it since its last token.
-        cancelled: whether its end was asked for. The engine may be lost before it hears of it.
+        deadline: on the monotonic clock.
+        ids: tokens that already went to the stream.
+        sent: whether the current worker has it.
+        crashes: workers that ended with it since its last token.
+        cancelled: set on cancellation, because the worker may crash before it gets the command.
     """
 
     request: GenerationRequest
@@ -34,27 +32,27 @@ class Job:
     deadline: float
     ids: list[int] = field(default_factory=list)
     sent: bool = False
-    losses: int = 0
+    crashes: int = 0
     cancelled: bool = False
 
     @property
     def suspicious(self) -> bool:
-        """Whether it may be what ends the engine."""
-        return self.losses >= SUSPICIOUS_LOSSES
+        """Whether this request may be what crashes the worker."""
+        return self.crashes >= SUSPICIOUS_CRASHES
 
     @property
     def complete(self) -> bool:
-        """Whether all tokens are there, and only the word of the engine is missing."""
+        """Whether all tokens have arrived, and only the `Ended` event is missing."""
         return 0 < self.request.max_new_tokens <= len(self.ids)
 
     def take(self, ids: tuple[int, ...]) -> None:
-        """Pass new tokens on."""
+        """Pass new tokens to the stream."""
         self.ids.extend(ids)
-        self.losses = 0
+        self.crashes = 0
         self.stream.push(ids)
 
     def remaining(self) -> GenerationRequest:
-        """What is still to be done: the prompt goes on with what the person has seen, so nothing is said twice."""
+        """The request for the next worker: generated tokens become part of the prompt, so nothing is repeated."""
         return replace(
             self.request,
             prompt_ids=self.request.prompt_ids + tuple(self.ids),

@@ -1,4 +1,4 @@
-"""The engine in a process of its own: watched, started again when it is lost, every request taken up where it was."""
+"""Runs the engine in a worker process, restarts it after a crash or a hang, and resumes its requests."""
 
 from __future__ import annotations
 
@@ -17,30 +17,26 @@ from bot.engine.interface import (
     Outcome,
 )
 from bot.engine.protocol import Cancel, Ended, Event, PromptTaken, Stepped, Submit, Tokens
-from bot.engine.supervisor.child_process import EngineChildProcess
 from bot.engine.supervisor.hang_detector import CHECK_SECONDS, HangDetector
-from bot.engine.supervisor.job import MOST_LOSSES, Job
+from bot.engine.supervisor.job import MAX_CRASHES, Job
 from bot.engine.supervisor.token_stream import TokenStream
+from bot.engine.supervisor.worker_process import WorkerProcess
 from bot.errors import ConfigurationError
 
 RESTART_DELAYS = (0.0, 1.0, 4.0, 15.0)
-"""Seconds before each attempt to start a lost engine again. After the last one waiting requests fail."""
+"""Back-off in seconds before each restart. After the last attempt, waiting requests fail."""
 
 _STEADY_SECONDS = 30.0
-"""A process that was there for so long did not end of its start, even if it had nothing to do."""
+"""A worker that lived this long has started well, even if it had nothing to do."""
 
 log = logging.getLogger(__name__)
 
 
 class EngineSupervisor:
-    """An `Engine` that lives in a child process.
+    """An `Engine` in a child process.
 
-    OpenVINO holds Python's lock for seconds at a time and can crash natively; in a process of its own it does
-    neither to the bot. All methods belong to the event loop that called `start`.
-
-    Args:
-        options: the model to load.
-        observer: told what happens, for people's metrics.
+    OpenVINO holds Python's lock for seconds and can crash natively; in a process of its own it harms only itself. Call
+    all methods in the event loop that called `start`.
     """
 
     def __init__(self, options: EngineOptions, observer: EngineObserver | None = None) -> None:
@@ -48,38 +44,38 @@ class EngineSupervisor:
         self._observer = observer
         self._facts: EngineFacts | None = None
         self._restarts = 0
-        self._starts_in_a_row = 0  # without a step in between
-        self._child: EngineChildProcess | None = None
-        self._hung = False  # whether the present child was killed for it
+        self._starts_without_step = 0  # back-off position; a completed step resets it
+        self._worker: WorkerProcess | None = None
+        self._hung = False  # whether the current worker was killed for hanging
         self._loaded_at = 0.0
         self._jobs: dict[int, Job] = {}
-        self._alone: int | None = None  # a suspicious request that is run without others
+        self._isolated: int | None = None  # a suspicious request that runs without others
         self._ids = itertools.count()
         self._closed = False
         self._restarting: asyncio.Task[None] | None = None
-        self._watching: asyncio.Task[None] | None = None
-        self._farewells: set[asyncio.Task[None]] = set()
+        self._watch_task: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
         self._no_jobs = asyncio.Event()
         self._no_jobs.set()
 
     @property
     def facts(self) -> EngineFacts | None:
-        """What the loaded engine says about itself; None while it is not loaded."""
+        """Facts about the loaded engine; None while it is not loaded."""
         return self._facts
 
     @property
     def restarts(self) -> int:
-        """How often the engine process was lost and started again."""
+        """How often the worker crashed or hung."""
         return self._restarts
 
     async def start(self, on_progress: Callable[[str], None] | None = None) -> EngineFacts:
-        """Start the process, load the model and warm it up.
+        """Start the worker, load the model and warm it up.
 
         Args:
-            on_progress: called with a line for each phase.
+            on_progress: called with one line for each phase.
 
         Raises:
-            ConfigurationError: the engine cannot start with these options; nothing is left running.
+            ConfigurationError: the engine cannot start with these options; no process is left.
         """
         try:
             return await self._launch(on_progress)
@@ -88,7 +84,7 @@ class EngineSupervisor:
             raise
 
     def submit(self, request: GenerationRequest) -> TokenStream:
-        """Hand a request over and return at once. While the engine is being started again the request waits."""
+        """Submit a request and return at once. During a restart the request waits."""
         job_id = next(self._ids)
         deadline = time.monotonic() + request.time_limit_seconds
         job = Job(request, TokenStream(lambda: self._cancel(job_id)), deadline)
@@ -98,12 +94,12 @@ class EngineSupervisor:
             self._finish(job_id, Outcome(FinishReason.CANCELLED))
         elif self._facts is not None:
             self._send_waiting()
-        elif self._child is None:
+        elif self._worker is None:
             self._restart()
         return job.stream
 
     async def retire(self) -> None:
-        """Wait until the requests on their way have ended, and then close. What is read ahead is given up."""
+        """Cancel prefill-ahead, wait until all other requests have ended, and close."""
         for job_id in [each for each, job in self._jobs.items() if job.request.prefill_only]:
             self._cancel(job_id)
         try:
@@ -112,61 +108,61 @@ class EngineSupervisor:
             await self.close()
 
     async def close(self) -> None:
-        """End every request with `CANCELLED` and the process with it. It takes a few seconds at the most."""
+        """End every request with `CANCELLED`, and the worker; takes at most a few seconds."""
         self._closed = True
         self._facts = None
         for job_id in list(self._jobs):
             self._finish(job_id, Outcome(FinishReason.CANCELLED))
-        for task in (self._restarting, self._watching):
+        for task in (self._restarting, self._watch_task):
             if task is not None:
                 task.cancel()
                 await asyncio.wait([task])
-        if self._child is not None:
-            self._dismiss(self._child)
-        await asyncio.gather(*self._farewells)
+        if self._worker is not None:
+            self._end_in_background(self._worker)
+        await asyncio.gather(*self._ending)
 
     async def _launch(self, on_progress: Callable[[str], None] | None) -> EngineFacts:
-        child = self._child = EngineChildProcess(self._options, self._receive, self._lose)
+        worker = self._worker = WorkerProcess(self._options, self._receive, self._on_exit)
         self._hung = False
-        self._watching = self._watching or asyncio.create_task(self._hang_detector())
+        self._watch_task = self._watch_task or asyncio.create_task(self._watch())
         try:
-            self._facts = await child.load(on_progress)
-        except BaseException:  # a cancelled start too must leave no process behind
-            self._dismiss(child)
-            await asyncio.gather(*self._farewells)
+            self._facts = await worker.load(on_progress)
+        except BaseException:  # cancellation too must leave no process behind
+            self._end_in_background(worker)
+            await asyncio.gather(*self._ending)
             raise
         self._loaded_at = time.monotonic()
         self._send_waiting()
         return self._facts
 
-    def _dismiss(self, child: EngineChildProcess) -> None:
-        """End a process in the background; `close` waits for it."""
-        if self._child is child:
-            self._child = None
+    def _end_in_background(self, worker: WorkerProcess) -> None:
+        """End a worker in the background; `close` waits for it."""
+        if self._worker is worker:
+            self._worker = None
             self._facts = None
-            farewell = asyncio.create_task(child.end())
-            self._farewells.add(farewell)
-            farewell.add_done_callback(self._farewells.discard)
+            ending = asyncio.create_task(worker.end())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
 
     def _send_waiting(self) -> None:
-        """Send what the engine does not have yet; a suspicious request first, and the others only after it."""
-        if self._alone is not None or self._child is None:
+        """Send what the worker does not have yet; a suspicious request first, and alone."""
+        if self._isolated is not None or self._worker is None:
             return
         waiting = {job_id: job for job_id, job in self._jobs.items() if not job.sent}
-        self._alone = next((job_id for job_id, job in waiting.items() if job.suspicious), None)
-        if self._alone is not None:
-            waiting = {self._alone: waiting[self._alone]}
+        self._isolated = next((job_id for job_id, job in waiting.items() if job.suspicious), None)
+        if self._isolated is not None:
+            waiting = {self._isolated: waiting[self._isolated]}
         for job_id, job in waiting.items():
             job.sent = True
-            self._child.send(Submit(job_id, job.remaining()))
+            self._worker.send(Submit(job_id, job.remaining()))
 
     def _cancel(self, job_id: int) -> None:
         job = self._jobs.get(job_id)
         if job is None:
             return
         job.cancelled = True
-        if job.sent and self._child is not None:
-            self._child.send(Cancel(job_id))
+        if job.sent and self._worker is not None:
+            self._worker.send(Cancel(job_id))
         else:
             self._finish(job_id, Outcome(FinishReason.CANCELLED))
 
@@ -175,119 +171,123 @@ class EngineSupervisor:
         if job is None:
             return
         job.stream.finish(outcome)
-        self._leave_alone(job_id)
+        self._end_isolation(job_id)
         if not self._jobs:
             self._no_jobs.set()
 
-    def _leave_alone(self, job_id: int) -> None:
-        """A suspicious request has shown that it is harmless, or has ended: the others may come."""
-        if self._alone == job_id:
-            self._alone = None
+    def _end_isolation(self, job_id: int) -> None:
+        """Send the other requests once a suspicious one has made a token or ended."""
+        if self._isolated == job_id:
+            self._isolated = None
             if self._facts is not None:
                 self._send_waiting()
 
-    def _receive(self, child: EngineChildProcess, events: list[Event]) -> None:
-        if child is not self._child:
+    def _receive(self, worker: WorkerProcess, events: list[Event]) -> None:
+        if worker is not self._worker:
             return
         for event in events:
             match event:
                 case Tokens(job_id, ids) if job_id in self._jobs:
                     self._jobs[job_id].take(ids)
-                    self._leave_alone(job_id)
+                    self._end_isolation(job_id)
                 case Ended(job_id, outcome):
                     self._finish(job_id, outcome)
                 case Stepped(state):
-                    self._starts_in_a_row = 0
+                    self._starts_without_step = 0
                     if self._observer is not None:
                         self._observer.engine_stepped(state)
                 case PromptTaken(_, prompt_tokens, cached_tokens) if self._observer is not None:
                     self._observer.prompt_read(prompt_tokens, cached_tokens)
 
-    async def _hang_detector(self) -> None:
-        """End a process that hangs, and requests whose time ran out while there was no engine."""
-        watched: tuple[EngineChildProcess, HangDetector] | None = None
+    async def _watch(self) -> None:
+        """Kill a worker that hangs, and time out requests that wait for a worker."""
+        watched: tuple[WorkerProcess, HangDetector] | None = None
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             self._time_out_unsent()
-            child = self._child
-            if child is None:
+            worker = self._worker
+            if worker is None:
                 continue
-            if watched is None or watched[0] is not child:
-                watched = child, HangDetector(child.process_id, self._options.hang_seconds)
-            watched[1].look()
+            if watched is None or watched[0] is not worker:
+                watched = worker, HangDetector(worker.process_id, self._options.hang_seconds)
+            watched[1].poll()
             if not self._hung and self._hangs(*watched):
-                log.warning("the engine process hangs; it is killed and started again")
+                log.warning("engine hangs, killing it process_id=%d", worker.process_id)
                 self._hung = True
-                child.kill()
+                worker.kill()
 
-    def _hangs(self, child: EngineChildProcess, watch: HangDetector) -> bool:
+    def _hangs(self, worker: WorkerProcess, detector: HangDetector) -> bool:
         if self._facts is None:
-            return watch.hangs_loading(child.last_event)
+            return detector.hangs_loading(worker.last_event)
         sent = [job for job in self._jobs.values() if job.sent]
         if not sent:
-            child.last_event = time.monotonic()  # it has nothing to report
+            worker.last_event = time.monotonic()  # without work there is nothing to report
             return False
-        # A whole prompt is one silent call there, and may take minutes; the requests' own time limit must do.
+        # There a whole prompt is one silent call, which may take minutes; only the requests' time limit applies.
         may_be_silent = self._options.engine == "optimum"
         overdue = time.monotonic() - max(job.deadline for job in sent) > self._options.hang_seconds
-        return overdue or watch.hangs_at_work(child.last_event, may_be_silent=may_be_silent)
+        return overdue or detector.hangs_at_work(worker.last_event, may_be_silent=may_be_silent)
 
     def _time_out_unsent(self) -> None:
         now = time.monotonic()
         for job_id in [each for each, job in self._jobs.items() if not job.sent and job.deadline <= now]:
             self._finish(job_id, Outcome(FinishReason.TIMEOUT))
 
-    def _lose(self, child: EngineChildProcess) -> None:
-        """The process is gone. If nobody wanted that, start another one and take its requests up again."""
-        if child is not self._child or self._facts is None:
+    def _on_exit(self, worker: WorkerProcess) -> None:
+        """Restart after a crash or a hang, and resume the requests; an end that was asked for needs nothing."""
+        if worker is not self._worker or self._facts is None:
             return
         cause = "hung" if self._hung else "crashed"
-        log.warning("the engine process %s (exit code %s); it is started again", cause, child.exit_code)
+        log.warning("engine %s, restarting it exit_code=%s", cause, worker.exit_code)
         if self._observer is not None:
             self._observer.engine_restarted(cause)
         self._restarts += 1
         if time.monotonic() - self._loaded_at > _STEADY_SECONDS:
-            self._starts_in_a_row = 0
-        self._dismiss(child)
-        self._take_back()
+            self._starts_without_step = 0
+        self._end_in_background(worker)
+        self._requeue()
         self._restart()
 
-    def _take_back(self) -> None:
-        """Have ready for the next process what the lost one had, but for what must have ended it."""
-        alone, self._alone = self._alone, None
+    def _requeue(self) -> None:
+        """Queue the crashed worker's requests for the next one, except what is over and what keeps crashing it."""
+        isolated, self._isolated = self._isolated, None
         for job_id, job in list(self._jobs.items()):
             if not job.sent:
                 continue
             job.sent = False
-            job.losses += 1
+            job.crashes += 1
             if job.complete:
                 self._finish(job_id, Outcome(FinishReason.LENGTH))
             elif job.cancelled or job.request.prefill_only:
                 self._finish(job_id, Outcome(FinishReason.CANCELLED))
-            elif job_id == alone and job.losses >= MOST_LOSSES:
-                log.error("a request of %d tokens ended the engine %d times", len(job.request.prompt_ids), job.losses)
-                detail = "This question makes the engine fail each time; please ask in other words."
+            elif job_id == isolated and job.crashes >= MAX_CRASHES:
+                log.error(
+                    "request failed, it crashes the engine tokens=%d crashes=%d",
+                    len(job.request.prompt_ids),
+                    job.crashes,
+                )
+                detail = "This question makes the engine fail each time. Ask it in other words."
                 self._finish(job_id, Outcome(FinishReason.FAILED, detail))
 
     def _restart(self) -> None:
         if self._restarting is None:
-            self._restarting = asyncio.create_task(self._start_again())
+            self._restarting = asyncio.create_task(self._restart_with_back_off())
 
-    async def _start_again(self) -> None:
-        """Try to start the engine, a little later each time; give up on the waiting requests in the end."""
-        detail = "it ends again and again"
+    async def _restart_with_back_off(self) -> None:
+        """Start the worker with back-off; after the last attempt the waiting requests fail."""
+        detail = "it crashes again and again"
         try:
-            while self._starts_in_a_row < len(RESTART_DELAYS):
-                await asyncio.sleep(RESTART_DELAYS[self._starts_in_a_row])
-                self._starts_in_a_row += 1
+            while self._starts_without_step < len(RESTART_DELAYS):
+                await asyncio.sleep(RESTART_DELAYS[self._starts_without_step])
+                self._starts_without_step += 1
                 try:
                     await self._launch(None)
                 except (ConfigurationError, OSError) as error:
                     detail = str(error)
-                    log.warning("the engine did not start: %s", detail)
+                    log.warning("engine did not start error=%s", detail)
                 else:
                     return
-            self._starts_in_a_row = 0  # whoever asks next makes it try again
+            self._starts_without_step = 0  # the next request makes it try again
         finally:
             self._restarting = None
         self._fail_waiting(detail)

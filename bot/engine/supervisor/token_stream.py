@@ -1,4 +1,4 @@
-"""The bot's end of one request: where its tokens arrive."""
+"""The bot's end of a request: the stream of its tokens."""
 
 from __future__ import annotations
 
@@ -9,42 +9,37 @@ from bot.engine.interface import Outcome
 
 
 class TokenStream:
-    """A `Generation` that somebody in the same event loop fills with `push` and `finish`.
+    """A `Generation` that the supervisor fills with `push` and `finish`, in the same event loop.
 
-    Attributes:
-        outcome: how the request ended; None while it runs.
+    Args:
+        on_cancel: called for every cancellation before the end, also when a consumer leaves the iteration early.
     """
 
     def __init__(self, on_cancel: Callable[[], None]) -> None:
-        """Create a stream.
-
-        Args:
-            on_cancel: called when somebody wants the request to end early.
-        """
         self.outcome: Outcome | None = None
         self._on_cancel = on_cancel
         self._pieces: asyncio.Queue[tuple[int, ...] | None] = asyncio.Queue()
 
     async def __aiter__(self) -> AsyncIterator[tuple[int, ...]]:
-        """Yield new token ids as they come. Leaving the iteration early cancels the request."""
+        """Yield new token ids as they arrive. Leaving the iteration early cancels the request."""
         try:
             while (ids := await self._pieces.get()) is not None:
                 yield ids
-            self._pieces.put_nowait(None)  # a second iteration ends at once instead of waiting for good
+            self._pieces.put_nowait(None)  # a second iteration ends at once instead of waiting forever
         finally:
             self.cancel()
 
     def cancel(self) -> None:
-        """Ask for the request to end; nothing happens if it has ended."""
+        """Ask the engine to stop; no effect after the end."""
         if self.outcome is None:
             self._on_cancel()
 
     def push(self, ids: tuple[int, ...]) -> None:
-        """Add newly generated token ids."""
+        """Append new token ids."""
         self._pieces.put_nowait(ids)
 
     def finish(self, outcome: Outcome) -> None:
-        """End the stream after what was pushed. Only the first call counts."""
+        """End the stream after the pushed tokens. Only the first call counts."""
         if self.outcome is None:
             self.outcome = outcome
             self._pieces.put_nowait(None)

@@ -1,4 +1,4 @@
-"""Decides whether a model can take a request at all, before a backend sees it."""
+"""Refuses requests that the model cannot run, before a backend sees them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bot.model.config import ModelConfig
 
 @dataclass(frozen=True, slots=True)
 class ModelLimits:
-    """What the model folder's `config.json` says about the model.
+    """Limits from the model folder's `config.json`.
 
     Attributes:
-        context: the most tokens that prompt and answer have together.
-        vocabulary: number of rows of the embedding; every id is below it.
+        context: upper bound in tokens for a prompt and its answer.
+        vocabulary: rows of the embedding; every token id is below it.
     """
 
     context: int
@@ -27,7 +27,7 @@ class ModelLimits:
         """Read the limits of a model folder.
 
         Raises:
-            ConfigurationError: the folder holds no exported model, or its config.json is unusable.
+            ConfigurationError: the folder has no exported model, or its config.json is unusable.
         """
         if not (model_dir / "openvino_model.xml").is_file():
             raise ConfigurationError(
@@ -43,19 +43,19 @@ class ModelLimits:
             ) from None
 
     def within_cache(self, tokens: int) -> ModelLimits:
-        """The same model with a KV cache of so many tokens; 0 is an engine without a cache of fixed size."""
+        """Limits of the model with a KV cache of this many tokens; 0 for a backend without a fixed cache."""
         return replace(self, context=min(self.context, tokens)) if tokens else self
 
 
 def refusal(request: GenerationRequest, limits: ModelLimits) -> Outcome | None:
-    """Return how a request that cannot run ends, or None if it can run."""
+    """Return the outcome of a request that cannot run; None for one that can."""
     if not request.prompt_ids:
         return Outcome(FinishReason.FAILED, "the prompt is empty")
     if request.max_new_tokens < 1 and not request.prefill_only:
         return Outcome(FinishReason.FAILED, f"max_new_tokens is {request.max_new_tokens}; it must be at least 1")
-    strange = next((token for token in request.prompt_ids if not 0 <= token < limits.vocabulary), None)
-    if strange is not None:
-        return Outcome(FinishReason.FAILED, f"token id {strange} is outside the vocabulary of {limits.vocabulary}")
+    unknown = next((token for token in request.prompt_ids if not 0 <= token < limits.vocabulary), None)
+    if unknown is not None:
+        return Outcome(FinishReason.FAILED, f"token id {unknown} is outside the vocabulary of {limits.vocabulary}")
     if not _usable(request.sampling):
         return Outcome(FinishReason.FAILED, f"these sampling settings are out of range: {request.sampling}")
     if len(request.prompt_ids) >= limits.context:
@@ -75,6 +75,6 @@ def _usable(sampling: Sampling) -> bool:
 
 
 def within_context(request: GenerationRequest, limits: ModelLimits) -> GenerationRequest:
-    """Return the request with its answer cut to what the context leaves beside the prompt."""
+    """Cap the request's answer at what the context leaves beside the prompt."""
     room = limits.context - len(request.prompt_ids)
     return replace(request, max_new_tokens=min(request.max_new_tokens, room))

@@ -1,4 +1,4 @@
-"""Checks a device and its properties before a model is loaded, so that a mistake costs a line and not a minute."""
+"""Checks a device and its properties before the model is loaded: a mistake costs a line, not a minute."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from collections.abc import Mapping
 import openvino
 
 from bot.engine.worker.backends.backend import one_line
+from bot.engine.worker.precision import INFERENCE_PROPERTY
 from bot.errors import ConfigurationError
 
 VIRTUAL_DEVICES = ("AUTO", "HETERO", "MULTI")
-"""OpenVINO devices that spread over others; `AUTO:GPU,CPU` names which."""
+"""OpenVINO devices that stand for others; `AUTO:GPU,CPU` names which."""
 
 
 def device_full_name(core: openvino.Core, device: str) -> str:
-    """Return a device's name for people, such as `Intel(R) Core(TM) …`.
-
-    A device that stands for others (`AUTO`) is followed by theirs in brackets.
+    """Return a device's display name, such as `Intel(R) Core(TM) …`; a virtual device names its parts in brackets.
 
     Raises:
         ConfigurationError: this machine has no such device.
@@ -34,10 +33,10 @@ def device_full_name(core: openvino.Core, device: str) -> str:
 
 
 def check_properties(core: openvino.Core, device: str, properties: Mapping[str, str]) -> None:
-    """Let the device itself judge each property, on a model of a single operation.
+    """Try each property on the device, with a model of a single operation.
 
     Raises:
-        ConfigurationError: the device does not know a property or refuses its value.
+        ConfigurationError: the device does not know the property, or refuses its value.
     """
     for key, value in properties.items():
         try:
@@ -51,8 +50,20 @@ def check_properties(core: openvino.Core, device: str, properties: Mapping[str, 
             ) from None
 
 
+def inference_precision(core: openvino.Core, device: str, properties: Mapping[str, str]) -> str:
+    """Return the precision in which a device computes with these properties; empty where it does not say.
+
+    It need not be the one that the properties ask for: the processor may not have it.
+    """
+    compiled = core.compile_model(_smallest_model(), device, dict(properties))
+    try:
+        return str(compiled.get_property(INFERENCE_PROPERTY).to_string())
+    except RuntimeError:  # virtual devices do not have the property
+        return ""
+
+
 def _physical_devices(device: str) -> list[str]:
-    """List the devices that a name is about; empty means any."""
+    """List the devices that a name stands for; empty means any."""
     head, _, rest = device.partition(":")
     if head not in VIRTUAL_DEVICES:
         return [device]
@@ -60,7 +71,7 @@ def _physical_devices(device: str) -> list[str]:
 
 
 def _exists(device: str, available: list[str]) -> bool:
-    """Whether OpenVINO understands a device's name: `GPU` is also the first of `GPU.0` and `GPU.1`."""
+    """Whether a device exists under this name: `GPU` is an alias of `GPU.0`."""
     return any(device in (name, f"{name}.0", name.split(".")[0]) for name in available)
 
 

@@ -1,7 +1,6 @@
-"""The engine process: loads a model, then turns commands from the pipe into events.
+"""The worker process: loads a model, then turns commands from the pipe into events.
 
-It has a single thread, because openvino-genai holds Python's lock during its steps, and the process exists so that
-this holds up nobody else.
+It has a single thread: openvino-genai holds Python's lock during its steps, so a second one would not run.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import os
 import signal
 import time
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,41 +18,37 @@ from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, Gener
 from bot.engine.protocol import Cancel, Command, Ended, Event, Progress, Ready, Refused, Shutdown, Stepped, Submit
 from bot.engine.worker.admission import ModelLimits, refusal, within_context
 from bot.engine.worker.backends.backend import Backend, emit_end, one_line
+from bot.engine.worker.precision import check_cache_precision, with_default_precision
 from bot.engine.worker.warm_up import warm_up
 from bot.errors import ConfigurationError, ModelDoesNotFitError
 
 
 def run(connection: Connection, options: EngineOptions) -> None:
-    """Be the engine process until the bot says `Shutdown` or is gone.
-
-    Args:
-        connection: this process's end of the pipe.
-        options: the model to load and how.
-    """
-    # Ctrl-C reaches every process of the terminal, and a service manager's SIGTERM every process of the service; the
-    # bot decides when its engine ends.
+    """Run the worker until `Shutdown` arrives or the bot's end of the pipe closes."""
+    # Ctrl-C reaches every process of the terminal, and a service manager's SIGTERM every process of the service; only
+    # the bot may end its worker.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    _be_first_when_memory_runs_out()
+    _prefer_to_be_killed()
     channel = _Channel(connection)
     try:
         worker = _load(channel, options)
     except ConfigurationError as error:
         channel.send([Refused(str(error), no_memory=isinstance(error, ModelDoesNotFitError))])
-    except Exception as error:  # noqa: BLE001 - whatever a model folder makes a library raise, a person gets one line
+    except Exception as error:  # noqa: BLE001 - a broken model folder can make a library raise anything
         channel.send([Refused(f"the model in {options.model_dir} does not load: {one_line(error)}")])
     else:
         worker.serve()
 
 
-def _be_first_when_memory_runs_out() -> None:
-    """Let Linux end this process and not the bot, which starts it again."""
-    with suppress(OSError):  # no Linux, or not allowed: then it is as with any other process
+def _prefer_to_be_killed() -> None:
+    """Make Linux kill this process rather than the bot, which can restart it."""
+    with suppress(OSError):  # not Linux, or not allowed
         Path("/proc/self/oom_score_adj").write_text("500")
 
 
 class _Channel:
-    """The pipe to the bot. When the bot is gone nobody is left to tell, so the process just ends."""
+    """The pipe to the bot. The process exits when the bot's end is closed."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -64,7 +60,7 @@ class _Channel:
             raise SystemExit(0) from None
 
     def receive(self) -> Command:
-        """Wait for a command."""
+        """Wait for the next command."""
         try:
             command: Command = self._connection.recv()
         except (EOFError, OSError):
@@ -72,7 +68,7 @@ class _Channel:
         return command
 
     def has_command(self) -> bool:
-        """Whether `receive` would return or end at once."""
+        """Whether `receive` would not block."""
         try:
             return self._connection.poll(0)
         except OSError:
@@ -80,19 +76,23 @@ class _Channel:
 
 
 def _load(channel: _Channel, options: EngineOptions) -> _Worker:
-    """Load and warm up the model and report it ready."""
+    """Load the model, warm it up and report it ready."""
     started = time.monotonic()
     channel.send([Progress("Loading the model")])
     limits = ModelLimits.read(options.model_dir)
+    options = replace(options, properties=with_default_precision(options.device, options.properties))
 
-    # OpenVINO is imported here and not above, because the bot's process imports this module to start it.
+    # Not at the top: the bot's process imports this module to start the worker, and must not load OpenVINO.
     import openvino
 
-    from bot.engine.worker.devices import check_properties, device_full_name
+    from bot.engine.worker.devices import check_properties, device_full_name, inference_precision
 
     core = openvino.Core()
     device_name = device_full_name(core, options.device)
     check_properties(core, options.device, options.properties)
+    precision = inference_precision(core, options.device, options.properties)
+    if options.device == "CPU" and options.engine != "optimum":  # optimum's stateful cache takes any combination
+        check_cache_precision(options.model_dir, options.properties, precision)
     events: list[Event] = []
     backend = _backend(options, limits, events)
     channel.send([Progress("Warming up")])
@@ -106,13 +106,14 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
         process_id=os.getpid(),
         cache_tokens=backend.cache_tokens,
         cache_bytes=backend.cache_bytes,
+        precision=precision,
     )
     channel.send([Ready(facts)])
     return _Worker(channel, backend, limits.within_cache(backend.cache_tokens), events)
 
 
 def _backend(options: EngineOptions, limits: ModelLimits, events: list[Event]) -> Backend:
-    """Load the backend that the options name; it appends its events to the list."""
+    """Load the backend that the options name; it appends to `events`."""
     if options.engine == "paged":
         from bot.engine.worker.backends.paged import PagedBackend
 
@@ -129,7 +130,7 @@ def _backend(options: EngineOptions, limits: ModelLimits, events: list[Event]) -
 
 
 def _cache_blocks(options: EngineOptions, limits: ModelLimits) -> int:
-    """How many blocks the KV cache gets: as many as are useful, or as memory has room for."""
+    """Size the KV cache, in blocks."""
     from bot.engine.worker.cache_budget import CacheShape, cache_precision, plan_blocks
     from bot.engine.worker.memory_limit import usable_memory
 
@@ -146,7 +147,7 @@ def _cache_blocks(options: EngineOptions, limits: ModelLimits) -> int:
 
 
 class _Worker:
-    """Passes commands to the backend and its events to the bot, and watches the requests' time limits."""
+    """Passes commands to the backend and events to the bot, and enforces time limits."""
 
     def __init__(self, channel: _Channel, backend: Backend, limits: ModelLimits, events: list[Event]) -> None:
         self._channel = channel
@@ -156,10 +157,10 @@ class _Worker:
         self._deadlines: dict[int, float] = {}
 
     def serve(self) -> None:
-        """Answer requests until the process ends."""
+        """Serve requests until the process exits."""
         while True:
             if not self._backend.busy:
-                self._obey(self._channel.receive())
+                self._execute(self._channel.receive())
             self._poll()
             if self._backend.busy:
                 self._backend.step(self._poll)
@@ -167,25 +168,25 @@ class _Worker:
                 self._flush()
 
     def _poll(self) -> None:
-        """Do what is due between two tokens: send what happened, read commands, end what ran out of time."""
+        """Send events, execute commands and time requests out; runs between two tokens."""
         self._flush()
         while self._channel.has_command():
-            self._obey(self._channel.receive())
+            self._execute(self._channel.receive())
         now = time.monotonic()
         for request_id in [each for each, deadline in self._deadlines.items() if deadline <= now]:
             self._backend.end(request_id, FinishReason.TIMEOUT)
         self._flush()
 
-    def _obey(self, command: Command) -> None:
+    def _execute(self, command: Command) -> None:
         match command:
             case Submit(request_id, request):
-                self._begin(request_id, request)
+                self._add(request_id, request)
             case Cancel(request_id):
                 self._backend.end(request_id, FinishReason.CANCELLED)
             case Shutdown():
                 raise SystemExit(0)
 
-    def _begin(self, request_id: int, request: GenerationRequest) -> None:
+    def _add(self, request_id: int, request: GenerationRequest) -> None:
         refused = refusal(request, self._limits)
         if refused is not None:
             self._events.append(Ended(request_id, refused))

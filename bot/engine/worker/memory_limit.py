@@ -1,6 +1,6 @@
-"""How much memory this process may still take: what the machine has left, or less where a limit says so.
+"""Works out how much memory this process may still take: the machine's free memory, or less under a limit.
 
-The files are those of the Linux kernel's documentation, "Control Group v2" and "Memory Resource Controller".
+The Linux kernel documents the files in "Control Group v2" and "Memory Resource Controller".
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ class UsableMemory:
     """Memory that this process may still take.
 
     Attributes:
-        bytes: how much.
-        limit: what limits it, for people.
+        limit: what limits it, for display.
     """
 
     bytes: int
@@ -28,7 +27,7 @@ class UsableMemory:
 
 @dataclass(frozen=True, slots=True)
 class _Controller:
-    """How a version of cgroups names its files, and the lines of `memory.stat` that count the page cache."""
+    """File names of a cgroup version, and the lines of `memory.stat` that count the page cache."""
 
     folder: str
     limits: tuple[str, ...]
@@ -36,8 +35,8 @@ class _Controller:
     page_cache: tuple[str, ...]
 
 
-# All of the page cache counts, as it does in the kernel's own "available": a model that was loaded before has left its
-# weights in the active part, and must still fit when its engine is started again.
+# All of the page cache counts as free, as in the kernel's own "available": a model that was loaded before has left its
+# weights in the active part, and must still fit when the worker restarts.
 _VERSION_2 = _Controller(
     "sys/fs/cgroup", ("memory.max", "memory.high"), "memory.current", ("inactive_file", "active_file")
 )
@@ -50,12 +49,12 @@ _VERSION_1 = _Controller(
 
 
 def usable_memory(root: Path = Path("/")) -> UsableMemory:
-    """Work out what may still be taken: the least of the machine's free memory and what each limit leaves.
+    """Return the least of the machine's free memory and what each limit leaves.
 
-    The address space (`ulimit -v`) is counted in full, mapped files included. What cannot be read limits nothing.
+    The address space (`ulimit -v`) counts in full, mapped files included. An unreadable limit limits nothing.
 
     Args:
-        root: where `proc` and `sys` are.
+        root: the folder of `proc` and `sys`.
     """
     found = [UsableMemory(psutil.virtual_memory().available, "the machine's free memory")]
     found += _left_by_cgroups(root)
@@ -72,15 +71,15 @@ def _left_by_cgroups(root: Path) -> Iterator[UsableMemory]:
 
 
 def _memberships(root: Path) -> list[tuple[str, str]]:
-    """The lines of `/proc/self/cgroup`: controllers and path; the controllers are empty for version 2."""
+    """Read `/proc/self/cgroup`: controllers and path of each line; version 2 has no controllers."""
     parts = [line.split(":", 2) for line in _text(root / "proc/self/cgroup").splitlines()]
     return [(each[1], each[2]) for each in parts if len(each) == 3]
 
 
 def _upwards(top: Path, path: str) -> Iterator[Path]:
-    """The folder of a group and those above it, each of which may limit it.
+    """Yield the folder of a group and all above it; each may limit it.
 
-    In a container the path may be the one outside of it; then the top is the container's own group.
+    In a container the path may be the host's; then the top is the container's own group.
     """
     folder = top / path.lstrip("/")
     while folder != top:
@@ -103,7 +102,7 @@ def _left_by_cgroup(folder: Path, controller: _Controller) -> Iterator[UsableMem
 def _left_by_process_limits() -> Iterator[UsableMemory]:
     if sys.platform != "linux":
         return
-    import resource  # no other system both has it and keeps to these limits
+    import resource  # only Linux both has and enforces these limits
 
     taken = psutil.Process().memory_info()
     for number, used, name in (
@@ -123,5 +122,5 @@ def _text(file: Path) -> str:
 
 
 def _number(text: str) -> int | None:
-    """The number in a file; None for "max", which means no limit, and where there is no file."""
+    """Parse a file's number; None for "max", which means no limit, and for a missing file."""
     return int(text) if text.strip().isdecimal() else None

@@ -1,4 +1,4 @@
-"""Runs a model once before anybody waits for it: kernels are built and weights repacked at the first use."""
+"""Runs the model before the first request: the first use builds kernels and repacks weights."""
 
 from __future__ import annotations
 
@@ -12,21 +12,19 @@ from bot.engine.worker.backends.backend import Backend
 from bot.errors import ConfigurationError
 
 ROUNDS = ((32, 48), (256,))
-"""Tokens of the prompts that are read together: first a small batch, then a step of the default size."""
+"""Lengths of the prompts in each round, in tokens: first a small batch, then a step of the default size."""
 
 ENOUGH_SECONDS = 20.0
-"""When the rounds so far took longer, the machine is too slow for another one to be worth the wait."""
+"""After this, another round on so slow a machine is not worth the wait."""
 
 NEW_TOKENS = 4
 
 
 def warm_up(backend: Backend, limits: ModelLimits, events: list[Event]) -> None:
-    """Generate a few tokens for made-up prompts, and forget them.
+    """Generate a few tokens for made-up prompts.
 
     Args:
-        backend: the loaded model.
-        limits: the model's own, which the prompts keep within.
-        events: where the backend puts its events; empty afterwards.
+        events: the backend's events; empty afterwards.
 
     Raises:
         ConfigurationError: the model cannot generate.

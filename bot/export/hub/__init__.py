@@ -1,4 +1,8 @@
-"""What is fetched from the Hugging Face hub, with its own client: which files, checked, on from where it broke off."""
+"""Downloads from the Hugging Face hub with its own client: chosen files, verified, resumed after any interruption.
+
+The client's own downloader is not used: it starts a file over after a kill or a reset connection
+(docs/decisions/0008-libraries.md).
+"""
 
 from bot.export.hub.download import bytes_to_fetch, fetch_files, read_small_file
 from bot.export.hub.repository import HubFile, HubRepository, ask_hub

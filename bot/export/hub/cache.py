@@ -1,4 +1,4 @@
-"""Files that the hub's own client has downloaded before, in its cache (HF_HOME)."""
+"""Files that the hub's client has already downloaded into its cache (HF_HOME)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.export.hub.repository import HubFile, HubRepository
 
 
 def cached_file(repository: HubRepository, file: HubFile) -> Path | None:
-    """Return where the client keeps a file of this commit; None if it has it not, or not whole."""
+    """Return where the cache holds a file of this commit; None if it is absent or has another size."""
     found = try_to_load_from_cache(repository.name, file.name, revision=repository.commit)
     if not isinstance(found, str):
         return None
@@ -20,13 +20,13 @@ def cached_file(repository: HubRepository, file: HubFile) -> Path | None:
     return path if path.stat().st_size == file.bytes else None
 
 
-def take(cached: Path, target: Path, temporary: Path) -> None:
-    """Give a cached file another name, and where that cannot be done, copy it.
+def link_or_copy(cached: Path, target: Path, temporary: Path) -> None:
+    """Hard-link a cached file, or copy it where links do not work.
 
     Args:
-        cached: the file; it stays.
-        target: the other name. Nothing is there.
-        temporary: where a copy is made, on the target's disk.
+        cached: stays as it is.
+        target: must not exist.
+        temporary: where the copy grows, on the target's disk.
 
     Raises:
         OSError: the copy cannot be written.

@@ -1,4 +1,4 @@
-"""Asks the hub for the content of one file, from one byte on."""
+"""Requests a file's content from the hub, starting at any byte."""
 
 from __future__ import annotations
 
@@ -15,36 +15,31 @@ from bot.export.hub.repository import HubFile, HubRepository
 
 @contextmanager
 def open_file(repository: HubRepository, file: HubFile, start: int = 0) -> Iterator[tuple[int, Iterator[bytes]]]:
-    """Ask for a file's content from one byte on.
+    """Request a file's content, starting at one byte.
 
-    The client's own `http_get` hands content on in pieces of 10 MiB, which are lost when the line breaks.
-
-    Args:
-        repository: that holds the file.
-        file: whose content is wanted.
-        start: the first byte that is wanted.
+    The client's own `http_get` hands over pieces of 10 MiB and loses the one that a broken connection cuts off.
 
     Yields:
-        Where the content begins, which is 0 if the server cannot begin at `start`; and the content, piece by piece.
+        The byte where the content starts, which is 0 if the server cannot start at `start`; and its pieces.
 
     Raises:
-        httpx.HTTPError: the hub cannot be reached, the line broke, something else came, or the hub refuses.
+        httpx.HTTPError: the hub is out of reach or refuses, the connection broke, or the response is another page.
     """
-    headers = build_hf_headers(headers={"Accept-Encoding": "identity"})  # a range of packed content is of no use
+    headers = build_hf_headers(headers={"Accept-Encoding": "identity"})  # compressed content has no usable ranges
     if start:
         headers["Range"] = f"bytes={start}-"
     url = hf_hub_url(repository.name, file.name, revision=repository.commit, endpoint=endpoint())
     with get_session().stream("GET", url, headers=headers, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT) as response:
         hf_raise_for_status(response)
-        yield _beginning(response, file, start), response.iter_bytes()
+        yield _first_byte(response, file, start), response.iter_bytes()
 
 
-def _beginning(response: httpx.Response, file: HubFile, start: int) -> int:
-    """Return where a file's content begins, unless it is another page: no proxy's notice may cost a part its bytes."""
+def _first_byte(response: httpx.Response, file: HubFile, start: int) -> int:
+    """Return where the content starts; refuse another page, so that no proxy's notice costs downloaded bytes."""
     status, headers = response.status_code, response.headers
     length = None if "Content-Encoding" in headers else headers.get("Content-Length")
     if status == httpx.codes.PARTIAL_CONTENT and headers.get("Content-Range", "").startswith(f"bytes {start}-"):
         return start
     if status == httpx.codes.OK and (length == str(file.bytes) or (length is None and start == 0)):
         return 0
-    raise httpx.RemoteProtocolError(f"what comes is not {file.name}: status {status}, {length or 'unknown'} bytes")
+    raise httpx.RemoteProtocolError(f"the response is not {file.name}: status {status}, {length or 'unknown'} bytes")

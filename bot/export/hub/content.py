@@ -1,4 +1,4 @@
-"""Whether a file's content is what the hub holds."""
+"""Verifies a file's content while it arrives."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from bot.export.hub.repository import HubFile
 
 
 class ContentCheck:
-    """Reads a file's content as it comes.
-
-    Args:
-        file: what it should be.
+    """Hashes a file's content piece by piece.
 
     Attributes:
-        bytes: how many were read.
+        bytes: how many were hashed.
     """
 
     def __init__(self, file: HubFile) -> None:
@@ -22,18 +19,18 @@ class ContentCheck:
         self.start_over()
 
     def start_over(self) -> None:
-        """Forget what was read."""
+        """Forget every piece."""
         self.bytes = 0
         # git's id of a file: https://git-scm.com/book/en/v2/Git-Internals-Git-Objects
         git = hashlib.sha1(b"blob %d\0" % self._file.bytes, usedforsecurity=False)
         self._digest = hashlib.sha256() if self._file.sha256 else git
 
     def add(self, piece: bytes) -> None:
-        """Read on."""
+        """Hash the next piece."""
         self.bytes += len(piece)
         self._digest.update(piece)
 
     @property
-    def is_right(self) -> bool:
-        """Whether what was read is the whole file."""
+    def matches(self) -> bool:
+        """Whether the pieces are the whole file as the hub holds it."""
         return self._digest.hexdigest() == (self._file.sha256 or self._file.git_blob)

@@ -1,4 +1,4 @@
-"""Fetches a repository's files so that no byte comes twice, whatever breaks off: the line, the hub or this process."""
+"""Downloads a repository's files without fetching a byte twice, even if the network, the hub or this process fails."""
 
 from __future__ import annotations
 
@@ -14,79 +14,81 @@ import httpx
 from huggingface_hub.errors import HfHubHTTPError
 
 from bot.errors import ConfigurationError
-from bot.export.hub.cache import cached_file, take
+from bot.export.hub.cache import cached_file, link_or_copy
 from bot.export.hub.connection import open_file
 from bot.export.hub.content import ContentCheck
-from bot.export.hub.refusals import cause_of, explained, place
+from bot.export.hub.refusals import cause_of, public_endpoint, readable_errors
 from bot.export.hub.repository import HubFile, HubRepository
 from bot.export.progress import size
 
 PAUSES_SECONDS: tuple[float, ...] = (1, 2, 4, 8, 15, 30)
-"""How long to wait after each request in a row that brought no new byte; after the last one it is given up."""
+"""Back-off after each request in a row that brought no new byte; after the last one the download fails.
 
-_FETCHES = 2  # a file that is wrong is fetched once more
+Only new bytes reset it, and a request that raises nothing counts too if the server ends it early: a decorator that
+retries a call on exceptions, such as stamina's, would wrap this loop and replace none of it.
+"""
+
+_FETCHES = 2  # a file with wrong content gets a second try
 _PROGRESS_SECONDS = 0.25
 _BLOCK = 1 << 20
 _FINGERPRINT = 12
-_PASSING = (408, 416, 429)  # too slow, a file that is shorter for now, too many requests
+_PASSING = (408, 416, 429)  # timeout, a file that is too short for now, too many requests
 
 OnProgress = Callable[[int, int], None]
 
 
 def read_small_file(repository: HubRepository, name: str) -> bytes:
-    """Return the content of one of the repository's files, without keeping it.
+    """Return the verified content of one of the repository's files, without keeping it.
 
     Raises:
-        ConfigurationError: the repository has no such file, or the hub does not give it as it should be.
+        ConfigurationError: the repository has no such file, or its content is wrong.
     """
     file = next((each for each in repository.files if each.name == name), None)
     if file is None:
         raise ConfigurationError(f"{repository.name} has no {name}; choose a repository that has it")
     check = ContentCheck(file)
-    with explained(repository.name, repository.commit), open_file(repository, file) as (_, pieces):
+    with readable_errors(repository.name, repository.commit), open_file(repository, file) as (_, pieces):
         content = b"".join(pieces)
     check.add(content)
-    if not check.is_right:
+    if not check.matches:
         raise ConfigurationError(_wrong(repository, file))
     return content
 
 
 def bytes_to_fetch(repository: HubRepository, folder: Path) -> int:
-    """Count what `fetch_files` still has to write, in bytes.
+    """Return how many bytes `fetch_files` still has to write.
 
-    What is in the folder already, whole or begun, does not count; nor what the hub's cache holds on the same disk.
+    Bytes in the folder do not count, in whole files or parts; nor do files in the hub's cache on the same disk.
 
     Raises:
-        OSError: the folder cannot be looked into.
+        OSError: the folder cannot be read.
     """
     return repository.bytes - sum(_bytes_there(repository, file, folder) for file in repository.files)
 
 
 def fetch_files(repository: HubRepository, folder: Path, on_progress: OnProgress) -> None:
-    """Have every file of the repository in a folder, with the content that the hub promised.
+    """Download every file of the repository that the folder lacks, and verify all of them.
 
-    Files come one after another, each as `NAME.….part` until it is whole. What is there already is checked and
-    kept. A part stays whatever happens, and the next call goes on from its end. Only one process at a time may do
-    this in a folder.
+    Files arrive one after another, each as `NAME.….part` until it is complete. A part survives any interruption, and
+    the next call resumes at its end. Only one process at a time may work in a folder.
 
     Args:
-        repository: what to fetch.
-        folder: is made if it is not there.
-        on_progress: is called with the bytes that are there and all bytes, four times a second while they come. The
-            first number falls only if a file has to be fetched again from its beginning.
+        folder: created if it does not exist.
+        on_progress: called with the bytes in the folder and the total, up to four times a second. The first number
+            falls only if a file starts over.
 
     Raises:
-        ConfigurationError: the hub cannot be reached or refuses, no more bytes came, a file came wrong twice, or the
-            folder cannot be written.
+        ConfigurationError: the hub is out of reach or refuses, no more bytes arrive, a file's content is wrong twice,
+            or the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         on_progress(repository.bytes - bytes_to_fetch(repository, folder), repository.bytes)
         download = _Download(repository, folder, on_progress)
-        with explained(repository.name, repository.commit):
+        with readable_errors(repository.name, repository.commit):
             for file in repository.files:
-                download.bring(file)
-    except OSError as error:  # the disk's: the hub's have become lines above
+                download.ensure(file)
+    except OSError as error:  # the disk's; `readable_errors` has turned the hub's into lines
         raise ConfigurationError(_explain_disk(error, repository, folder)) from error
 
 
@@ -99,20 +101,20 @@ class _Download:
         self._done = {file.name: _bytes_there(repository, file, folder) for file in repository.files}
         self._next_progress = 0.0
 
-    def bring(self, file: HubFile) -> None:
-        """Have one file in the folder."""
+    def ensure(self, file: HubFile) -> None:
+        """Make sure that the folder has one file."""
         target = self._folder / file.name
-        if not self._is_right(file, target):
+        if not self._matches(file, target):
             target.unlink(missing_ok=True)
-            if not self._take_from_cache(file, target):
+            if not self._reuse_cached(file, target):
                 self._fetch(file, target)
         for part in self._folder.glob(f"{escape(file.name)}.{'[0-9a-f]' * _FINGERPRINT}.part"):
-            part.unlink()  # of another version, or what the cache has made needless
+            part.unlink()  # of another commit, or of a file that the cache had
         self._done[file.name] = file.bytes
         self._on_progress(sum(self._done.values()), self._total)
 
-    def _is_right(self, file: HubFile, path: Path) -> bool:
-        return path.exists() and path.stat().st_size == file.bytes and self._read(file, path).is_right
+    def _matches(self, file: HubFile, path: Path) -> bool:
+        return path.exists() and path.stat().st_size == file.bytes and self._read(file, path).matches
 
     def _read(self, file: HubFile, path: Path) -> ContentCheck:
         check = ContentCheck(file)
@@ -123,24 +125,24 @@ class _Download:
                     self._show(file, self._done[file.name])
         return check
 
-    def _take_from_cache(self, file: HubFile, target: Path) -> bool:
+    def _reuse_cached(self, file: HubFile, target: Path) -> bool:
         cached = cached_file(self._repository, file)
-        if cached is None or not self._is_right(file, cached):
+        if cached is None or not self._matches(file, cached):
             return False
-        take(cached, target, _part(file, self._folder))
+        link_or_copy(cached, target, _part(file, self._folder))
         return True
 
     def _fetch(self, file: HubFile, target: Path) -> None:
         part = _part(file, self._folder)
         for _ in range(_FETCHES):
-            if self._complete(file, part):
+            if self._resume_until_complete(file, part):
                 part.replace(target)
                 return
             part.unlink()
         raise ConfigurationError(_wrong(self._repository, file))
 
-    def _complete(self, file: HubFile, part: Path) -> bool:
-        """Go on from a part's end until the file is whole; return whether its content is right."""
+    def _resume_until_complete(self, file: HubFile, part: Path) -> bool:
+        """Resume at a part's end until the file is complete; return whether its content matches."""
         check = self._read(file, part)
         furthest, pauses = check.bytes, iter(PAUSES_SECONDS)
         with part.open("ab", buffering=0) as output:
@@ -149,11 +151,11 @@ class _Download:
                 if check.bytes > furthest:
                     furthest, pauses = check.bytes, iter(PAUSES_SECONDS)
                 if check.bytes < file.bytes:
-                    _wait(pauses, f"no more of {file.name} comes from {place()} ({outage})", check.bytes)
-        return check.is_right
+                    _wait(pauses, f"{public_endpoint()} sends no more of {file.name} ({outage})", check.bytes)
+        return check.matches
 
     def _request(self, file: HubFile, output: io.FileIO, check: ContentCheck) -> str:
-        """Ask for the rest once; return why it ended."""
+        """Request the rest once; return why the response ended."""
         try:
             with open_file(self._repository, file, check.bytes) as (start, pieces):
                 if start != check.bytes:
@@ -186,19 +188,19 @@ def _wait(pauses: Iterator[float], outage: str, done: int) -> None:
     pause = next(pauses, None)
     if pause is None:
         raise ConfigurationError(
-            f"{outage}; check the network or wait a while, then run this again: it goes on from {size(done)}"
+            f"{outage}; check the network or wait a while, then run this again: it resumes at {size(done)}"
         )
     time.sleep(pause)
 
 
 def _write(output: io.FileIO, piece: bytes) -> None:
     rest = memoryview(piece)
-    while rest:  # on a disk that is almost full, a write takes less than it is given
+    while rest:  # an almost full disk takes only a part of a write
         rest = rest[output.write(rest) :]
 
 
 def _part(file: HubFile, folder: Path) -> Path:
-    """Where a file grows: a name that no other content of the same file shares."""
+    """Where a file grows. The name depends on the content, so that another commit never resumes it."""
     return folder / f"{file.name}.{(file.sha256 or file.git_blob)[:_FINGERPRINT]}.part"
 
 
@@ -224,8 +226,8 @@ def _existing(folder: Path) -> Path:
 
 def _wrong(repository: HubRepository, file: HubFile) -> str:
     return (
-        f"{file.name} of {repository.name} does not come as the hub promises it (wrong size or checksum); try again "
-        "later, and without the proxy or mirror (HTTPS_PROXY, HF_ENDPOINT) if you use one"
+        f"{file.name} of {repository.name} arrives damaged (wrong size or checksum); try again later, and without the "
+        "proxy or mirror (HTTPS_PROXY, HF_ENDPOINT) if you use one"
     )
 
 
@@ -233,7 +235,7 @@ def _explain_disk(error: OSError, repository: HubRepository, folder: Path) -> st
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         needed, free = bytes_to_fetch(repository, folder), shutil.disk_usage(_existing(folder)).free
         return (
-            f"no room on the disk: {size(needed)} more of {repository.name} have to go into {folder}, and "
-            f"{size(free)} are free; free some room, then run this again: it goes on from there"
+            f"the disk is full: {repository.name} needs {size(needed)} more in {folder}, and {size(free)} are free; "
+            "free some space, then run this again: it resumes there"
         )
     return f"cannot write into {folder}: {error.strerror or error}; choose a folder that can be written"

@@ -1,4 +1,4 @@
-"""Asks the hub what a repository holds."""
+"""Reads from the hub what a repository holds."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
 from bot.errors import ConfigurationError
-from bot.export.hub.refusals import CLIENT_ERRORS, TOKEN_ADVICE, endpoint, explained, no_hub, place
+from bot.export.hub.refusals import CLIENT_ERRORS, TOKEN_ADVICE, endpoint, not_a_hub, public_endpoint, readable_errors
 
 ANSWER_SECONDS = 30.0
-"""How long the hub may take to answer a question."""
+"""Limit for one answer about a repository."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 Wanted = Callable[[Collection[str]], Collection[str]]
-"""Chooses files by their names, of which it gets all in the repository's root."""
+"""Chooses among the names of all files in the repository's root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,9 @@ class HubFile:
     """One file of a repository at a commit.
 
     Attributes:
-        name: of the file; it lies in the repository's root.
-        bytes: its size.
-        sha256: of its content, in hexadecimal digits; None for a small file, which is not in git's large file storage.
-        git_blob: its id in git, in hexadecimal digits; a large file's is that of its pointer.
+        name: in the repository's root.
+        sha256: hexadecimal; None for a small file, which git stores itself.
+        git_blob: git's id, hexadecimal; of the pointer if the file is in large file storage.
     """
 
     name: str
@@ -41,13 +40,13 @@ class HubFile:
 
 @dataclass(frozen=True, slots=True)
 class HubRepository:
-    """A model on the hub, as it was when it was asked for.
+    """A model on the hub, at one commit.
 
     Attributes:
-        name: as the hub writes it, such as "microsoft/Phi-3-mini-4k-instruct".
-        commit: what the revision stood for, 40 hexadecimal digits.
-        license: from the model card; None if it names none.
-        files: those that are wanted, by name.
+        name: as the hub spells it.
+        commit: what the revision pointed to, 40 hexadecimal digits.
+        license: from the model card.
+        files: the wanted ones, sorted by name.
     """
 
     name: str
@@ -57,22 +56,22 @@ class HubRepository:
 
     @property
     def bytes(self) -> int:
-        """All files together."""
+        """The size of all files."""
         return sum(file.bytes for file in self.files)
 
 
 def ask_hub(name: str, revision: str | None, wanted: Wanted) -> HubRepository:
-    """Find out what there is to fetch, and that the hub would give it.
+    """Return what a repository holds, after checking that this account may download it.
 
     Args:
         name: the repository's hub id.
         revision: a branch, tag or commit; None is the main branch.
-        wanted: chooses the files. Files in subfolders are never offered to it.
+        wanted: never sees files in subfolders.
 
     Raises:
-        ConfigurationError: the hub cannot be reached or does not give this, for the reason that the line names.
+        ConfigurationError: the hub is out of reach or refuses.
     """
-    with explained(name, revision):
+    with readable_errors(name, revision):
         repository = _read(_ask(name, revision), wanted)
         if repository.files:
             _require_access(repository)
@@ -85,15 +84,15 @@ def _ask(name: str, revision: str | None) -> ModelInfo:
         return api.model_info(name, revision=revision, files_metadata=True, timeout=ANSWER_SECONDS)
     except CLIENT_ERRORS:
         raise
-    except UnicodeEncodeError as error:  # of a header; the only one that a person writes is the token
+    except UnicodeEncodeError as error:  # in a header; people write only the token
         raise ConfigurationError(f"your token holds a character that no token has; {TOKEN_ADVICE}") from error
-    except (KeyError, TypeError, ValueError) as error:  # the answer is no JSON, or another one
-        raise ConfigurationError(no_hub()) from error
+    except (KeyError, TypeError, ValueError) as error:  # not JSON, or not a repository's
+        raise ConfigurationError(not_a_hub()) from error
 
 
 def _read(info: ModelInfo, wanted: Wanted) -> HubRepository:
     if info.sha is None or not _COMMIT.fullmatch(info.sha):
-        raise ConfigurationError(no_hub())
+        raise ConfigurationError(not_a_hub())
     in_root = {each.rfilename: each for each in info.siblings or () if PurePath(each.rfilename).name == each.rfilename}
     files = tuple(_read_file(in_root[name]) for name in sorted(wanted(list(in_root))))
     return HubRepository(info.id, info.sha, _license(info), files)
@@ -102,8 +101,8 @@ def _read(info: ModelInfo, wanted: Wanted) -> HubRepository:
 def _read_file(sibling: RepoSibling) -> HubFile:
     if sibling.size is None or sibling.blob_id is None:
         raise ConfigurationError(
-            f"the hub at {place()} does not tell the sizes and checksums of files, without which nothing is fetched; "
-            "unset HF_ENDPOINT or choose another mirror"
+            f"the hub at {public_endpoint()} does not list sizes and checksums, without which no download can be "
+            "verified; unset HF_ENDPOINT or choose another mirror"
         )
     return HubFile(sibling.rfilename, sibling.size, sibling.lfs.sha256 if sibling.lfs else None, sibling.blob_id)
 
@@ -111,12 +110,12 @@ def _read_file(sibling: RepoSibling) -> HubFile:
 def _license(info: ModelInfo) -> str | None:
     if info.card_data is None:
         return None
-    # A license of its own is called "other", with its name beside it.
+    # A custom license is called "other", with its name in a field of its own.
     name = info.card_data.get("license_name") or info.card_data.get("license")
     return None if name is None else str(name)
 
 
 def _require_access(repository: HubRepository) -> None:
-    """Ask for one file: the hub shows a gated repository's list to everybody, but not its files."""
+    """Request one file: the hub lists a gated repository for everybody, but does not give out its files."""
     url = hf_hub_url(repository.name, repository.files[0].name, revision=repository.commit, endpoint=endpoint())
     get_hf_file_metadata(url, timeout=ANSWER_SECONDS)

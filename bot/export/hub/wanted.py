@@ -1,4 +1,4 @@
-"""Which of a repository's files are needed."""
+"""Chooses the files of a repository that are worth a download."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def wanted_for_export(names: Collection[str], *, trust_remote_code: bool = False
 
     Args:
         names: the files in the repository's root.
-        trust_remote_code: the repository's Python code is wanted too.
+        trust_remote_code: include the repository's Python code.
     """
     endings = (*_SMALL, ".py") if trust_remote_code else _SMALL
     return _weights(names) | {name for name in names if name in _TEXTS or name.endswith(endings)}
 
 
 def wanted_of_prebuilt(names: Collection[str]) -> set[str]:
-    """Choose the files of a model that is in OpenVINO's format already, its tokenizer included.
+    """Choose the files of a model in OpenVINO's format, tokenizer included.
 
     Args:
         names: the files in the repository's root.
@@ -31,11 +31,11 @@ def wanted_of_prebuilt(names: Collection[str]) -> set[str]:
 
 
 def _weights(names: Collection[str]) -> set[str]:
-    """Take the first set that there is, in the order in which transformers looks for them."""
+    """Choose the first set that exists, in the order in which transformers looks for them."""
     for stem, ending in (("model", ".safetensors"), ("pytorch_model", ".bin")):
         if stem + ending in names:
             return {stem + ending}
-        # Some repositories hold the same weights once more in the maker's own format: consolidated.safetensors.
+        # The stem excludes a second copy in the maker's own format, such as consolidated.safetensors.
         shards = {name for name in names if name.startswith(stem) and name.endswith(ending)}
         if shards:
             return shards

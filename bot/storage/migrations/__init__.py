@@ -1,4 +1,4 @@
-"""Brings a database's tables up to date with `bot.storage.tables`, by Alembic (https://alembic.sqlalchemy.org).
+"""Migrates a database to the tables of `bot.storage.tables`, with Alembic (https://alembic.sqlalchemy.org).
 
 To change the tables:
 
@@ -10,9 +10,8 @@ To change the tables:
 3. Run `tests/storage/test_migrations.py` with both databases (`scripts/with_postgresql.sh`): it compares what the
    migrations make with the tables.
 
-A version that was released stays as it is, because databases have gone through it. All versions that a database lacks
-are applied in one transaction, so a start that is cut off leaves the tables as they were. There is no way back to
-older tables but a copy of the database.
+Never change a released version: databases have gone through it. All missing versions are applied in one transaction, so
+an interrupted start leaves the tables as they were. There are no downgrades; the way back is a copy of the database.
 """
 
 from __future__ import annotations
@@ -28,22 +27,22 @@ from sqlalchemy import Connection
 
 logger = logging.getLogger(__name__)
 
-# It tells at INFO what it found out about the database at every start; `upgrade` tells what it did.
+# At INFO, Alembic logs its context at every start; `upgrade` logs what it changed.
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 class UnknownRevisionError(Exception):
-    """The database went through a version that is not among ours; the message is its name."""
+    """The database is at a version that this program does not know; the message is its name."""
 
 
 def upgrade(connection: Connection) -> None:
     """Apply the versions that the database lacks, within the connection's transaction.
 
     Raises:
-        UnknownRevisionError: the database is ahead of this program, or another program's.
+        UnknownRevisionError: the database belongs to a newer version of the bot or to another program.
     """
     config = Config()
-    # Alembic reads the option as configparser does, for which a % begins a reference.
+    # Alembic reads the option with configparser, where % begins a reference.
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection
     versions = ScriptDirectory.from_config(config)
@@ -53,4 +52,4 @@ def upgrade(connection: Connection) -> None:
     if current is not None and current not in {version.revision for version in versions.walk_revisions()}:
         raise UnknownRevisionError(current)
     command.upgrade(config, "head")
-    logger.info("The database's tables are at version %s now.", versions.get_current_head())
+    logger.info("Database migrated version=%s", versions.get_current_head())

@@ -1,4 +1,4 @@
-"""What Alembic runs to apply versions: here, on the connection that `bot.storage.migrations.upgrade` hands over."""
+"""Alembic's entry point: applies versions on the connection that `bot.storage.migrations.upgrade` passes in."""
 
 from alembic import context
 

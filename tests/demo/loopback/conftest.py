@@ -1,4 +1,4 @@
-"""A loopback Discord with a real discord.py bot on it."""
+"""A loopback Discord with a real discord.py bot."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ async def running(bot: SampleBot, server: LoopbackDiscord) -> AsyncIterator[Samp
             await asyncio.wait([task])
 
 
-async def eventually(condition: Callable[[], Any], seconds: float = 10) -> Any:
-    """Wait for something on the bot's side, where nothing tells of a change."""
+async def eventually(condition: Callable[[], Any], seconds: float = 30) -> Any:
+    """Return the condition's value once it is truthy. It looks at the bot, which publishes no events."""
     async with asyncio.timeout(seconds):
-        while not (found := condition()):  # noqa: ASYNC110  discord.py gives no event to wait for
+        while not (found := condition()):  # noqa: ASYNC110  discord.py offers no event to wait for
             await asyncio.sleep(0.005)
     return found
 

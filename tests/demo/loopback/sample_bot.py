@@ -1,4 +1,4 @@
-"""A small discord.py bot, unmodified, that does one of everything."""
+"""A small discord.py bot that uses one of every feature."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class SampleBot(discord.Client):
         self.seen.append(("thread", thread))
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Do without discord.py's pause of 5 s."""
+        """Skip discord.py's pause of 5 s."""
 
     async def on_ready(self) -> None:
         self.seen.append(("ready", None))

@@ -1,4 +1,4 @@
-"""Edits and deletions of messages and channels, as the bot hears of them."""
+"""Edits and deletions of messages and channels, as the bot receives them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_a_bulk_deletion_is_one_event(server: LoopbackDiscord, bot: Sample
 async def test_a_bulk_deletion_has_its_limits(server: LoopbackDiscord) -> None:
     ada, general = server.people[0].id, server.channels[0].id
     for number in (1, 101):
-        with pytest.raises(LoopbackError, match=f"{number} messages; 2 to 100 go together"):
+        with pytest.raises(LoopbackError, match=f"takes 2 to 100 messages, not {number}"):
             await server.bulk_delete(ada, general, range(number))
     with pytest.raises(LoopbackError, match="one by one"):
         await server.bulk_delete(ada, await server.open_dm(ada), [1, 2])

@@ -1,4 +1,4 @@
-"""What the bot finds when it asks for messages and channels that it has not seen, above all after it was away."""
+"""Fetching messages and channels that the bot has not seen, above all after it was offline."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.demo.loopback.sample_bot import SampleBot, text_file
 from tests.demo.loopback.test_messages import text_channel
 
 
-async def contents(channel: discord.abc.Messageable, **which: Any) -> list[str]:
-    return [message.content async for message in channel.history(**which)]
+async def contents(channel: discord.abc.Messageable, **filters: Any) -> list[str]:
+    return [message.content async for message in channel.history(**filters)]
 
 
 async def test_history_before_after_and_around(server: LoopbackDiscord, bot: SampleBot) -> None:
@@ -35,7 +35,7 @@ async def test_history_before_after_and_around(server: LoopbackDiscord, bot: Sam
     assert await contents(channel, after=fifth.created_at.replace(year=1 + fifth.created_at.year)) == []
 
 
-async def test_history_after_a_message_goes_on_over_several_pages(server: LoopbackDiscord, bot: SampleBot) -> None:
+async def test_history_after_a_message_spans_several_pages(server: LoopbackDiscord, bot: SampleBot) -> None:
     ada = server.people[0].id
     dm = await server.open_dm(ada)
     first = await server.send(ada, dm, "first")
@@ -47,7 +47,7 @@ async def test_history_after_a_message_goes_on_over_several_pages(server: Loopba
     assert found == [str(number) for number in range(205)]
 
 
-async def test_a_message_is_fetched_with_content_only_where_the_bot_may_read_it(
+async def test_a_fetched_message_has_content_only_if_the_bot_may_read_it(
     server: LoopbackDiscord, bot: SampleBot
 ) -> None:
     ada, general = server.people[0].id, server.channels[0].id
@@ -91,7 +91,7 @@ async def test_channels_threads_and_dms_are_fetched(server: LoopbackDiscord, bot
         await bot.fetch_channel(thread_id)
 
 
-async def test_a_nonce_is_one_message(server: LoopbackDiscord, bot: SampleBot) -> None:
+async def test_messages_with_the_same_nonce_are_one_message(server: LoopbackDiscord, bot: SampleBot) -> None:
     ada, general, help_channel = (server.people[0].id, *(channel.id for channel in server.channels[:2]))
     channel = text_channel(bot, general)
     first = await channel.send("one", nonce="answer-1")
@@ -114,22 +114,22 @@ async def test_a_nonce_outlives_the_client_that_sent_it(server: LoopbackDiscord)
     assert len(server.messages(ada, general)) == 1
 
 
-async def test_what_was_said_while_the_bot_was_away_is_found(server: LoopbackDiscord) -> None:
+async def test_history_has_the_messages_sent_while_the_bot_was_offline(server: LoopbackDiscord) -> None:
     ada, general = server.people[0].id, server.channels[0].id
     dm = await server.open_dm(ada)
     thread_id = await server.create_thread(ada, general, "story")
-    places = (general, thread_id, dm)
+    channel_ids = (general, thread_id, dm)
     async with running(SampleBot(), server) as bot:
-        known = [await server.send(ada, place, f"<@{server.bot.id}> hello") for place in places]
-        await eventually(lambda: len(bot.saw("message")) == len(places))
-    missed = [await server.send(ada, place, f"<@{server.bot.id}> are you there?") for place in places]
+        known = [await server.send(ada, channel_id, f"<@{server.bot.id}> hello") for channel_id in channel_ids]
+        await eventually(lambda: len(bot.saw("message")) == len(channel_ids))
+    missed = [await server.send(ada, channel_id, f"<@{server.bot.id}> are you there?") for channel_id in channel_ids]
     async with running(SampleBot(), server) as bot:
         guild = bot.get_guild(server.guild_id)
         assert guild is not None
-        at_hand = [guild.get_channel_or_thread(general), guild.get_channel_or_thread(thread_id)]
-        assert [getattr(channel, "last_message_id", None) for channel in at_hand] == missed[:2]
-        for place, last_known, expected in zip(places, known, missed, strict=True):
-            channel = bot.get_partial_messageable(place)
+        cached = [guild.get_channel_or_thread(general), guild.get_channel_or_thread(thread_id)]
+        assert [getattr(channel, "last_message_id", None) for channel in cached] == missed[:2]
+        for channel_id, last_known, expected in zip(channel_ids, known, missed, strict=True):
+            channel = bot.get_partial_messageable(channel_id)
             found = [message async for message in channel.history(after=discord.Object(last_known))]
             assert [message.id for message in found] == [expected]
             assert found[0].content == f"<@{server.bot.id}> are you there?"

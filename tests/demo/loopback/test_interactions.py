@@ -1,4 +1,4 @@
-"""Commands, buttons, menus and modals, seen from both sides of the wire."""
+"""Commands, buttons, menus and modals, seen by the person and by the bot."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import discord
 import pytest
 
-from bot.demo.loopback import Event, LoopbackDiscord, LoopbackError, Subscription
+from bot.demo.loopback import Event, LoopbackDiscord, LoopbackError, Subscription, interaction_state
 from bot.demo.loopback.values import Payload
 from tests.demo.loopback.sample_bot import Buttons, SampleBot
 
@@ -21,13 +21,13 @@ async def last_message(server: LoopbackDiscord, person_id: int, channel_id: int,
     return await server.wait_for(found, 10, what=f"a message {content!r}")
 
 
-async def with_buttons(server: LoopbackDiscord, bot: SampleBot) -> int:
+async def send_buttons(server: LoopbackDiscord, bot: SampleBot) -> int:
     channel = bot.get_channel(server.channels[0].id)
     assert isinstance(channel, discord.TextChannel)
     return (await channel.send("streaming", view=Buttons())).id
 
 
-async def test_commands_are_listed_flat_after_sync(server: LoopbackDiscord, bot: SampleBot) -> None:
+async def test_sync_lists_every_subcommand(server: LoopbackDiscord, bot: SampleBot) -> None:
     commands = {" ".join(command["path"]): command for command in server.commands()}
     assert sorted(commands) == [
         *("admin", "ask", "echo", "form", "long-form", "model use", "secret", "silent", "tag", "vanish")
@@ -67,7 +67,7 @@ async def test_a_command_that_names_a_channel_and_a_role(server: LoopbackDiscord
         (["admin"], {}, "cannot be used by this person here"),
     ],
 )
-async def test_what_a_person_could_not_invoke(
+async def test_a_command_that_a_person_cannot_use(
     server: LoopbackDiscord, bot: SampleBot, path: list[str], options: dict[str, object], reason: str
 ) -> None:
     linus, general = server.people[2].id, server.channels[0].id
@@ -75,15 +75,13 @@ async def test_what_a_person_could_not_invoke(
         await server.invoke(linus, general, path, options)
 
 
-async def test_commands_of_a_person_leave_out_what_is_not_theirs(server: LoopbackDiscord, bot: SampleBot) -> None:
+async def test_commands_of_a_person_omit_those_without_permission(server: LoopbackDiscord, bot: SampleBot) -> None:
     ada, linus, general = server.people[0].id, server.people[2].id, server.channels[0].id
     assert ["admin"] in [command["path"] for command in server.commands_of(ada, general)]
     assert ["admin"] not in [command["path"] for command in server.commands_of(linus, general)]
 
 
-async def test_a_deferred_answer_thinks_then_fills_in_and_is_followed_up(
-    server: LoopbackDiscord, bot: SampleBot
-) -> None:
+async def test_a_deferred_response_is_edited_and_followed_up(server: LoopbackDiscord, bot: SampleBot) -> None:
     ada, general = server.people[0].id, server.channels[0].id
     events = server.subscribe()
     interaction_id = await server.invoke(ada, general, ["ask"])
@@ -97,7 +95,7 @@ async def test_a_deferred_answer_thinks_then_fills_in_and_is_followed_up(
     assert statuses == [(interaction_id, "sent"), (interaction_id, "deferred")]
 
 
-async def test_an_ephemeral_answer_is_seen_only_by_its_person(server: LoopbackDiscord, bot: SampleBot) -> None:
+async def test_an_ephemeral_response_is_visible_to_its_person_only(server: LoopbackDiscord, bot: SampleBot) -> None:
     ada, grace, general = server.people[0].id, server.people[1].id, server.channels[0].id
     events = server.subscribe()
     await server.invoke(ada, general, ["secret"])
@@ -114,7 +112,7 @@ async def test_an_ephemeral_answer_is_seen_only_by_its_person(server: LoopbackDi
     assert not bot.saw("message")
 
 
-async def test_the_bot_deletes_its_ephemeral_answer(server: LoopbackDiscord, bot: SampleBot) -> None:
+async def test_the_bot_deletes_its_ephemeral_response(server: LoopbackDiscord, bot: SampleBot) -> None:
     ada, general = server.people[0].id, server.channels[0].id
     events = server.subscribe()
     await server.invoke(ada, general, ["vanish"])
@@ -127,21 +125,21 @@ async def test_the_bot_deletes_its_ephemeral_answer(server: LoopbackDiscord, bot
     assert server.messages(ada, general) == []
 
 
-async def test_a_button_is_pressed_once(server: LoopbackDiscord, bot: SampleBot) -> None:
+async def test_a_button_can_be_pressed_until_it_is_disabled(server: LoopbackDiscord, bot: SampleBot) -> None:
     grace, general = server.people[1].id, server.channels[0].id
-    message_id = await with_buttons(server, bot)
+    message_id = await send_buttons(server, bot)
     await server.click(grace, general, message_id, "stop")
     message = await last_message(server, grace, general, "stopped by Grace")
     assert message["id"] == str(message_id)
     with pytest.raises(LoopbackError, match="'stop' is disabled"):
         await server.click(grace, general, message_id, "stop")
-    with pytest.raises(LoopbackError, match="no such component 'go'"):
+    with pytest.raises(LoopbackError, match="no component 'go'"):
         await server.click(grace, general, message_id, "go")
 
 
 async def test_menus_of_strings_and_of_users(server: LoopbackDiscord, bot: SampleBot) -> None:
     ada, grace, general = server.people[0].id, server.people[1].id, server.channels[0].id
-    message_id = await with_buttons(server, bot)
+    message_id = await send_buttons(server, bot)
     await server.choose(ada, general, message_id, "persona", ["poet"])
     await last_message(server, ada, general, "now a poet")
     await server.choose(ada, general, message_id, "friend", [str(grace)])
@@ -152,7 +150,7 @@ async def test_menus_of_strings_and_of_users(server: LoopbackDiscord, bot: Sampl
         await server.choose(ada, general, message_id, "persona", [])
 
 
-async def test_a_modal_is_filled_in_and_submitted_once(server: LoopbackDiscord, bot: SampleBot) -> None:
+async def test_a_modal_can_be_submitted_once(server: LoopbackDiscord, bot: SampleBot) -> None:
     ada, grace, general = server.people[0].id, server.people[1].id, server.channels[0].id
     events = server.subscribe()
     interaction_id = await server.invoke(ada, general, ["form"])
@@ -176,7 +174,7 @@ async def test_a_modal_is_filled_in_and_submitted_once(server: LoopbackDiscord, 
         ({"labelled": "a\n\nb", "in_a_row": ""}, "'': a\n\nb"),
     ],
 )
-async def test_a_modal_keeps_what_the_bot_put_into_it(
+async def test_a_modal_keeps_the_bots_texts(
     server: LoopbackDiscord, bot: SampleBot, values: dict[str, str], answer: str
 ) -> None:
     ada, general = server.people[0].id, server.channels[0].id
@@ -217,10 +215,12 @@ async def test_a_command_works_in_the_dm(server: LoopbackDiscord, bot: SampleBot
     await last_message(server, ada, dm, "here")
 
 
-async def test_an_interaction_that_is_not_answered_fails_after_three_seconds(
-    server: LoopbackDiscord, bot: SampleBot
+async def test_an_unanswered_interaction_fails_after_three_seconds(
+    server: LoopbackDiscord, bot: SampleBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ada, general = server.people[0].id, server.channels[0].id
+    assert interaction_state.ANSWER_SECONDS == 3
+    monkeypatch.setattr(interaction_state, "ANSWER_SECONDS", 0.1)
     events = server.subscribe()
     await server.invoke(ada, general, ["silent"])
     statuses = []

@@ -1,4 +1,4 @@
-"""What makes it Discord: tokens, intents, resuming, rate limits and error bodies."""
+"""Discord's protocol: tokens, intents, resuming, rate limits and error bodies."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def general(server: LoopbackDiscord, bot: SampleBot) -> discord.TextChannel:
 
 
 async def gateway_close_code(server: LoopbackDiscord, *frames: Any) -> int | None:
-    """With which code the gateway closes on a raw client that sends these frames."""
+    """Return the code with which the gateway closes a raw client that sends these frames."""
     async with aiohttp.ClientSession() as session, session.ws_connect(server.gateway_url) as socket:
         assert (await socket.receive_json())["op"] == 10
         for frame in frames:
@@ -44,7 +44,7 @@ async def test_a_wrong_token_is_refused_by_rest_and_gateway(server: LoopbackDisc
     assert server.bot_token.count(".") == 2
 
 
-async def test_an_intent_that_is_not_granted_closes_with_4014(server: LoopbackDiscord) -> None:
+async def test_an_intent_without_a_grant_closes_with_4014(server: LoopbackDiscord) -> None:
     intents = discord.Intents.default()
     intents.message_content = True
     with pytest.raises(discord.PrivilegedIntentsRequired):
@@ -66,12 +66,12 @@ async def test_granted_members_arrive_in_chunks() -> None:
         assert [member.id for member in await guild.query_members(user_ids=[linus])] == [linus]
 
 
-def test_an_intent_that_does_not_exist_cannot_be_granted() -> None:
+def test_an_unknown_intent_cannot_be_granted() -> None:
     with pytest.raises(LoopbackError, match="messages: not a privileged intent"):
         LoopbackDiscord(granted_intents=["messages"])
 
 
-async def test_a_resume_delivers_what_was_missed(server: LoopbackDiscord, bot: SampleBot) -> None:
+async def test_a_resume_delivers_missed_events(server: LoopbackDiscord, bot: SampleBot) -> None:
     ada, channel = server.people[0].id, server.channels[0].id
     assert bot.ws is not None
     session_id = bot.ws.session_id
@@ -85,7 +85,7 @@ async def test_a_resume_delivers_what_was_missed(server: LoopbackDiscord, bot: S
     await eventually(lambda: len(bot.saw("message")) == 2)
 
 
-async def test_a_lost_session_makes_the_bot_identify_again(server: LoopbackDiscord, bot: SampleBot) -> None:
+async def test_a_bot_without_its_session_identifies_again(server: LoopbackDiscord, bot: SampleBot) -> None:
     await server.invalidate_session()
     await server.wait_for(lambda: server.bot_online, 10)
     await eventually(lambda: len(bot.saw("ready")) == 2)
@@ -117,9 +117,7 @@ async def test_an_autosharded_bot_connects(server: LoopbackDiscord) -> None:
         await asyncio.wait([task])
 
 
-async def test_rate_limits_and_server_errors_go_through_the_clients_own_retries(
-    server: LoopbackDiscord, bot: SampleBot
-) -> None:
+async def test_discord_py_retries_rate_limits_and_server_errors(server: LoopbackDiscord, bot: SampleBot) -> None:
     path = f"/channels/{server.channels[0].id}/messages"
     server.fail_next("POST", "/channels/*/messages", 429, retry_after=0.3)
     await general(server, bot).send("late")
@@ -131,7 +129,7 @@ async def test_rate_limits_and_server_errors_go_through_the_clients_own_retries(
     assert [one["content"] for one in server.messages(server.people[0].id, server.channels[0].id)] == ["late", "later"]
 
 
-async def test_an_interaction_is_rate_limited_too(server: LoopbackDiscord, bot: SampleBot) -> None:
+async def test_interactions_can_be_rate_limited(server: LoopbackDiscord, bot: SampleBot) -> None:
     server.fail_next("POST", "/interactions/*", 429, retry_after=0.1)
     ada, channel = server.people[0].id, server.channels[0].id
     await server.invoke(ada, channel, ["echo"], {"text": "hi"})
@@ -180,7 +178,7 @@ async def test_a_missing_permission_is_50013_for_the_bot_and_one_line_for_a_pers
     assert "general" not in [entry["name"] for entry in server.channels_of(grace)]
 
 
-async def test_the_bot_hears_nothing_from_a_channel_it_cannot_see(server: LoopbackDiscord, bot: SampleBot) -> None:
+async def test_the_bot_receives_nothing_from_a_hidden_channel(server: LoopbackDiscord, bot: SampleBot) -> None:
     ada = server.people[0].id
     secret, other = server.channels[2].id, server.channels[1].id
     server.set_permissions(server.bot.id, secret, deny=["view_channel"])
@@ -190,7 +188,7 @@ async def test_the_bot_hears_nothing_from_a_channel_it_cannot_see(server: Loopba
     assert [message.channel.id for message in bot.saw("message")] == [other]
 
 
-async def test_persons_cannot_do_what_discord_would_not_let_them(server: LoopbackDiscord, bot: SampleBot) -> None:
+async def test_people_cannot_do_what_discord_refuses(server: LoopbackDiscord, bot: SampleBot) -> None:
     ada, grace, channel = server.people[0].id, server.people[1].id, server.channels[0].id
     message_id = await server.send(ada, channel, "mine")
     for attempt, reason in (
@@ -199,10 +197,10 @@ async def test_persons_cannot_do_what_discord_would_not_let_them(server: Loopbac
         (server.send(ada, 1, "x"), "Unknown Channel"),
         (server.send(7, channel, "x"), "Missing Access"),
         (server.send(ada, channel, "x", reply_to=1), "Unknown Message"),
-        (server.edit(grace, channel, message_id, "not mine"), "one's own messages"),
+        (server.edit(grace, channel, message_id, "not mine"), "only their own messages"),
         (server.delete(grace, channel, message_id), "Missing Permissions"),
         (server.dismiss(grace, channel, message_id), "only ephemeral"),
-        (server.open_dm(7), "not one of the people"),
+        (server.open_dm(7), "no person 7"),
     ):
         with pytest.raises(LoopbackError, match=reason):
             await attempt
@@ -220,7 +218,7 @@ async def test_an_unknown_route_is_a_logged_501(
     assert server.calls[-1].status == 501
 
 
-async def test_waiting_says_what_did_not_come(server: LoopbackDiscord) -> None:
+async def test_a_timeout_names_the_condition(server: LoopbackDiscord) -> None:
     with pytest.raises(TimeoutError, match=r"not within 0.01 s: .*server\.bot_online"):
         await server.wait_for(lambda: server.bot_online, 0.01)
     with pytest.raises(TimeoutError, match=r"^not within 0\.01 s: the bot$"):

@@ -1,4 +1,4 @@
-"""The demo page over a real loopback Discord with a real bot, and a real browser to open it with."""
+"""The demo page with a real bot on a loopback Discord, in a real browser."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import pytest_asyncio
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from bot.demo.loopback import LoopbackDiscord, connect_discord_py
 from bot.demo.page import DemoPage
@@ -16,19 +16,22 @@ from tests.demo.page.echo_bot import EchoBot
 
 __all__ = ["browser"]
 
-WAIT_MILLISECONDS = 8000
+# Generous, because a busy machine is slow; a page that behaves never waits this long.
+WAIT_MILLISECONDS = 30_000
+expect.set_options(timeout=WAIT_MILLISECONDS)
 
 
 @dataclass(frozen=True)
 class Demo:
-    """A running demo."""
+    """A running demo whose bot is online."""
 
     discord: LoopbackDiscord
+    bot: EchoBot
     page: DemoPage
     url: str
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def demo() -> AsyncIterator[Demo]:
     """A demo whose bot is online and has registered its commands."""
     async with LoopbackDiscord() as discord:
@@ -36,20 +39,20 @@ async def demo() -> AsyncIterator[Demo]:
         url = await page.start()
         with connect_discord_py(discord):
             bot = EchoBot()
-            running = asyncio.create_task(bot.start(discord.bot_token))
+            bot_task = asyncio.create_task(bot.start(discord.bot_token))
             await discord.wait_for(lambda: discord.bot_online and discord.commands())
-            yield Demo(discord, page, url)
+            yield Demo(discord, bot, page, url)
             await page.close()
             await bot.close()
-            await running
+            await bot_task
 
 
 Visitor = Callable[[], Awaitable[Page]]
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def visit(browser: Browser, demo: Demo) -> AsyncIterator[Visitor]:
-    """Opens the page in a fresh browser profile. A script error on any opened page fails the test."""
+    """Opens the page in a fresh browser profile. A script error on any of these pages fails the test."""
     errors: list[str] = []
 
     async def open_page() -> Page:
@@ -57,7 +60,7 @@ async def visit(browser: Browser, demo: Demo) -> AsyncIterator[Visitor]:
         context.set_default_timeout(WAIT_MILLISECONDS)
         page = await context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         await page.goto(demo.url)
         await page.locator(".welcome").wait_for()
         return page

@@ -1,4 +1,4 @@
-"""A small real discord.py bot for the page's tests. It says back what it hears, growing, and has a few commands."""
+"""A small discord.py bot for the page's tests. It streams back what it is sent and has a few commands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 import discord
 from discord import app_commands
 
-WORDS_APART = 0.15  # seconds between two words of an answer
+WORDS_APART = 0.03  # seconds between two words of an answer
 SAMPLES = {
     "markdown": (
         "# Answer\n**bold** *slanted* __under__ ~~gone~~ `code` ||secret||\n> quoted words\n- one\n  - nested\n- two\n"
@@ -25,7 +25,7 @@ class Choices(discord.ui.View):
 
     @discord.ui.button(label="Again", custom_id="again", style=discord.ButtonStyle.primary)
     async def again(self, interaction: discord.Interaction, button: discord.ui.Button[Choices]) -> None:
-        """Show that the button works."""
+        """Show that the press arrived."""
         await interaction.response.edit_message(content="Pressed", view=self)
 
     @discord.ui.button(label="Off", custom_id="off", disabled=True)
@@ -38,7 +38,7 @@ class Choices(discord.ui.View):
         options=[discord.SelectOption(label="Kind", description="Warm words"), discord.SelectOption(label="Terse")],
     )
     async def tone(self, interaction: discord.Interaction, select: discord.ui.Select[Choices]) -> None:
-        """Tell what was chosen."""
+        """Show the choice."""
         await interaction.response.send_message(f"Tone: {select.values[0]}", ephemeral=True)
 
 
@@ -50,16 +50,18 @@ class Persona(discord.ui.Modal, title="A persona"):
     )
 
     async def on_submit(self, interaction: discord.Interaction) -> None:
-        """Tell what was filled in."""
+        """Show the text."""
         await interaction.response.send_message(f"I am now: {self.words.value}", ephemeral=True)
 
 
 class EchoBot(discord.Client):
-    """The bot. Its commands are registered when it starts."""
+    """Answers mentions and DMs with their own words."""
 
     def __init__(self) -> None:
         super().__init__(intents=discord.Intents.default())
         self.tree = app_commands.CommandTree(self)
+        self.may_answer = asyncio.Event()  # a test clears it to look at the page before the answer comes
+        self.may_answer.set()
         add_commands(self.tree)
 
     async def setup_hook(self) -> None:
@@ -67,7 +69,7 @@ class EchoBot(discord.Client):
         await self.tree.sync()
 
     async def on_message(self, message: discord.Message) -> None:
-        """Answer a mention, or anything in a DM, word by word."""
+        """Answer a mention or a DM, word by word."""
         assert self.user is not None
         if message.author.bot or (message.guild is not None and self.user not in message.mentions):
             return
@@ -81,7 +83,7 @@ class EchoBot(discord.Client):
 
     async def _stream(self, message: discord.Message, words: str) -> None:
         async with message.channel.typing():
-            await asyncio.sleep(WORDS_APART)
+            await self.may_answer.wait()
         said = ["You", "said:", *words.split()]
         answer = await message.reply(said[0])
         for count in range(2, len(said) + 1):
@@ -102,9 +104,9 @@ def add_commands(tree: app_commands.CommandTree[EchoBot]) -> None:
 
     @tree.command(description="Say something slowly")
     @app_commands.describe(words="What to say", loud="In capitals")
-    async def say(interaction: discord.Interaction, words: str, loud: bool = False) -> None:
+    async def say(interaction: discord.Interaction[EchoBot], words: str, loud: bool = False) -> None:
         await interaction.response.defer()
-        await asyncio.sleep(WORDS_APART * 4)
+        await interaction.client.may_answer.wait()
         await interaction.followup.send(words.upper() if loud else words)
 
     @say.autocomplete("words")
@@ -117,7 +119,7 @@ def add_commands(tree: app_commands.CommandTree[EchoBot]) -> None:
 
     @tree.command(description="Never answer")
     async def silent(interaction: discord.Interaction) -> None:
-        """Leave the interaction without an answer."""
+        """Leave the interaction unanswered."""
 
     @tree.context_menu(name="Count words")
     async def count_words(interaction: discord.Interaction, message: discord.Message) -> None:

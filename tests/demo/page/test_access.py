@@ -1,4 +1,4 @@
-"""Who can reach the page, and what it tells its visitors when the demo ends."""
+"""Access to the page, and what it shows when the connection or the demo ends."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from bot.demo.loopback import LoopbackDiscord
 from bot.demo.page import DemoPage
 from tests.demo.page.conftest import Demo, Visitor
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def status(url: str, **headers: str) -> int:
-    """The status with which a GET is answered."""
+    """Return the status of a GET."""
     async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as response:
         return response.status
 
@@ -83,7 +83,7 @@ async def test_the_page_says_when_the_demo_has_ended(demo: Demo, visit: Visitor)
     await expect(page.locator(".banner")).to_have_text("The demo has ended. Start it again with make demo.")
 
 
-async def test_a_lost_connection_comes_back_with_what_was_missed(demo: Demo, browser: Browser) -> None:
+async def test_the_page_reconnects_and_shows_what_it_missed(demo: Demo, browser: Browser) -> None:
     routes: list[WebSocketRoute] = []
 
     def pass_through(route: WebSocketRoute) -> None:
@@ -95,7 +95,7 @@ async def test_a_lost_connection_comes_back_with_what_was_missed(demo: Demo, bro
     await page.goto(demo.url)
     await page.locator(".welcome").wait_for()
     await routes[0].close(code=1011)
-    await expect(page.locator(".banner")).to_have_text("The connection was lost. Trying again…")
+    await expect(page.locator(".banner")).to_have_text("Connection lost. Reconnecting…")
     await demo.discord.send(demo.discord.people[1].id, demo.discord.channels[0].id, "missed")
     await expect(page.locator(".message .markdown")).to_have_text("missed")
     await expect(page.locator(".banner")).to_be_hidden()
@@ -103,7 +103,7 @@ async def test_a_lost_connection_comes_back_with_what_was_missed(demo: Demo, bro
     await page.close()
 
 
-async def test_closing_ends_visits_and_leaves_no_task_behind() -> None:
+async def test_closing_the_page_ends_its_connections_and_tasks() -> None:
     async with LoopbackDiscord() as discord:
         before = asyncio.all_tasks()
         page = DemoPage(discord)
@@ -121,7 +121,7 @@ async def test_closing_ends_visits_and_leaves_no_task_behind() -> None:
         assert {task for task in asyncio.all_tasks() - before if not task.done()} == set()
 
 
-async def test_closing_the_discord_ends_the_visits_too() -> None:
+async def test_closing_the_discord_ends_the_connections() -> None:
     discord = LoopbackDiscord()
     await discord.start()
     page = DemoPage(discord)
@@ -134,11 +134,11 @@ async def test_closing_the_discord_ends_the_visits_too() -> None:
     await page.close()
 
 
-async def test_the_page_says_while_the_bot_is_not_online(visit: Visitor) -> None:
+async def test_the_page_says_that_the_bot_is_offline(visit: Visitor) -> None:
     async with LoopbackDiscord() as discord:
-        lonely = DemoPage(discord)
+        page_without_bot = DemoPage(discord)
         page = await visit()
-        await page.goto(await lonely.start())
+        await page.goto(await page_without_bot.start())
         await expect(page.locator(".banner")).to_contain_text("Phi is not online yet")
         await expect(page.locator(".members .offline")).to_contain_text("Phi")
-        await lonely.close()
+        await page_without_bot.close()

@@ -1,25 +1,26 @@
-"""A person uses the bot's commands, buttons, menus and dialogs on the page, in a real browser."""
+"""Commands, buttons, menus and dialogs on the page, in a real browser."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.async_api import Page, expect
 
+from bot.demo.loopback import interaction_state
 from tests.demo.page.conftest import Demo, Visitor, become
 from tests.demo.page.test_conversation import write
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def command(page: Page, name: str) -> None:
-    """Pick a slash command; its form is open afterwards."""
+    """Pick a slash command, which opens its form."""
     await page.locator("#composer").fill(f"/{name}")
     await page.locator(f".picker-row[data-label='/{name}']").wait_for()
     await page.keyboard.press("Enter")
     await page.locator(".command-name", has_text=f"/{name}").wait_for()
 
 
-async def test_an_ephemeral_answer_is_for_its_person_only(demo: Demo, visit: Visitor) -> None:
+async def test_an_ephemeral_answer_is_visible_to_its_person_only(demo: Demo, visit: Visitor) -> None:
     page, other = await visit(), await visit()
     await become(other, "Grace")
     await command(page, "model info")
@@ -41,7 +42,7 @@ async def test_an_ephemeral_answer_is_for_its_person_only(demo: Demo, visit: Vis
     await expect(message).to_have_count(0)
 
 
-async def test_options_complete_and_a_deferred_answer_thinks_first(demo: Demo, visit: Visitor) -> None:
+async def test_options_autocomplete_and_a_deferred_answer_shows_thinking(demo: Demo, visit: Visitor) -> None:
     page = await visit()
     await page.locator("#composer").press_sequentially("/sa")
     await page.locator(".picker-row[data-label='/say']").wait_for()
@@ -54,8 +55,10 @@ async def test_options_complete_and_a_deferred_answer_thinks_first(demo: Demo, v
     await page.locator(".option .picker-row[data-label=hello]").click()
     await page.keyboard.press("Tab")
     await page.locator("[data-option=loud] .picker-row[data-label=True]").click()
+    demo.bot.may_answer.clear()
     await page.keyboard.press("Enter")
     await expect(page.locator(".thinking")).to_have_text("Phi is thinking…")
+    demo.bot.may_answer.set()
     await expect(page.locator(".message .markdown")).to_contain_text("HELLO")
     await expect(page.locator(".above-line")).to_have_text("AAda used /say")
 
@@ -73,7 +76,7 @@ async def test_buttons_and_menus_work(demo: Demo, visit: Visitor) -> None:
     await expect(message.locator(".markdown")).to_contain_text("Pressed")
 
 
-async def test_a_modal_is_a_dialog_and_the_composer_has_the_focus_again(demo: Demo, visit: Visitor) -> None:
+async def test_a_modal_is_a_dialog_that_returns_the_focus_to_the_composer(demo: Demo, visit: Visitor) -> None:
     page = await visit()
     await command(page, "persona")
     await page.keyboard.press("Enter")
@@ -92,7 +95,8 @@ async def test_a_command_on_a_message(demo: Demo, visit: Visitor) -> None:
     await expect(page.locator(".message.ephemeral")).to_contain_text("3 words")
 
 
-async def test_a_command_without_an_answer_says_so(demo: Demo, visit: Visitor) -> None:
+async def test_an_unanswered_command_says_so(demo: Demo, visit: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interaction_state, "ANSWER_SECONDS", 0.3)
     page = await visit()
     await command(page, "silent")
     await page.keyboard.press("Enter")

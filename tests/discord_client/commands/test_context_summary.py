@@ -1,4 +1,4 @@
-"""What `/context` says about a context that is empty, in use, full, and about turns of any kind."""
+"""What `/context` says about an empty, a used and a full context, and about all kinds of turns."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def tokens_of(text: str, name: str) -> int:
     return int(found[1].replace(",", ""))
 
 
-def test_an_empty_conversation_is_free_but_for_the_system_prompt_and_the_reserve(window: ContextWindow) -> None:
+def test_an_empty_conversation_uses_the_system_prompt_and_the_reserve(window: ContextWindow) -> None:
     text = shown(window, [])
-    assert text.startswith("**My context here:** 1,000 tokens\n")
+    assert text.startswith("**Context:** 1,000 tokens\n")
     assert re.fullmatch("🟦+⬜+🟨{4}", bar_of(text))
     assert "🟩 History: 0 tokens, 0%" in text
-    assert "🟨 Kept for the answer: 200 tokens, 20%" in text
-    assert "I see no earlier question here" in text
-    assert "no longer seen" not in text
+    assert "🟨 Reserved for the answer: 200 tokens, 20%" in text
+    assert "I see nothing earlier here" in text
+    assert "No longer in the context" not in text
 
 
 def test_the_parts_make_up_the_context_and_their_cells_the_bar(window: ContextWindow) -> None:
@@ -72,7 +72,7 @@ def test_the_parts_make_up_the_context_and_their_cells_the_bar(window: ContextWi
     bar = bar_of(text)
     parts = {
         name[0]: tokens_of(text, name[2:])
-        for name in ("🟦 System prompt", "🟩 History", "⬜ Free for what comes", "🟨 Kept for the answer")
+        for name in ("🟦 System prompt", "🟩 History", "⬜ Free", "🟨 Reserved for the answer")
     }
     assert sum(parts.values()) == 1000
     assert len(bar) == 20
@@ -82,14 +82,14 @@ def test_the_parts_make_up_the_context_and_their_cells_the_bar(window: ContextWi
         assert bar.count(cell) >= 1
 
 
-def test_what_shorter_prompts_leave_unused_is_a_part_of_its_own(builder: PromptBuilder) -> None:
+def test_shorter_prompts_leave_a_part_unused(builder: PromptBuilder) -> None:
     text = shown(ContextWindow(builder, replace(BUDGET, max_prompt_tokens=500)), [turn(1, "Why?")])
-    assert "⬛ Not used: 300 tokens, 30%" in text
+    assert "⬛ Unused: 300 tokens, 30%" in text
     assert bar_of(text).count("⬛") in (5, 6)
-    assert "Not used" not in shown(ContextWindow(builder, BUDGET), [turn(1, "Why?")])
+    assert "Unused" not in shown(ContextWindow(builder, BUDGET), [turn(1, "Why?")])
 
 
-def test_turns_are_listed_in_order_in_one_short_line_each(window: ContextWindow) -> None:
+def test_each_turn_is_one_short_line(window: ContextWindow) -> None:
     long = "word " * 40
     text = shown(window, [turn(1, "Why?\nWhy ever?", "So."), turn(2, long, long, name="Grace")])
     first, second = text.splitlines()[-2:]
@@ -99,7 +99,7 @@ def test_turns_are_listed_in_order_in_one_short_line_each(window: ContextWindow)
     assert question == answer == (long[:59] + "…")
 
 
-def test_nothing_that_people_wrote_is_markdown_or_a_mention(window: ContextWindow) -> None:
+def test_markdown_and_mentions_of_members_are_escaped(window: ContextWindow) -> None:
     nasty = turn(
         1, "**bold** `x` @everyone <@1234567890123456789>", "||hush|| https://a.example/_b_", name="*A*\n[x](y)"
     )
@@ -111,44 +111,44 @@ def test_nothing_that_people_wrote_is_markdown_or_a_mention(window: ContextWindo
     assert line.startswith(r"**\*A\* x")
 
 
-def test_erased_turns_are_not_shown_and_files_stand_for_a_missing_text(window: ContextWindow) -> None:
+def test_erased_turns_are_hidden_and_files_stand_in_for_a_missing_text(window: ContextWindow) -> None:
     with_file = turn(2, "")
     assert with_file.asked
     with_file = replace(with_file, asked=replace(with_file.asked, files=(TextFile(5, "notes.txt", "Buy milk."),)))
     text = shown(window, [replace(turn(1, "secret"), asked=None, answer=None), with_file])
     assert "secret" not in text
-    assert text.splitlines()[-2:] == ["**What I will see**, the newest last:", "**Ada:** notes.txt → Indeed."]
-    assert "I see no earlier" in shown(window, [replace(turn(1, "secret"), asked=None, answer=None)])
+    assert text.splitlines()[-2:] == ["**What I can see**, newest last:", "**Ada:** notes.txt → Indeed."]
+    assert "I see nothing earlier" in shown(window, [replace(turn(1, "secret"), asked=None, answer=None)])
 
 
-def test_what_was_trimmed_and_what_will_be_is_told(window: ContextWindow) -> None:
-    line = [turn(number, "word " * 60) for number in range(13, 18)]
-    kept = len(window.usage(SYSTEM_PROMPT, line).branch)
+def test_trimmed_turns_are_counted(window: ContextWindow) -> None:
+    branch = [turn(number, "word " * 60) for number in range(13, 18)]
+    kept = len(window.usage(SYSTEM_PROMPT, branch).branch)
     assert 0 < kept < 5
-    text = shown(window, line)
-    assert "12 earlier turns are no longer seen" in text
-    assert f"{5 - kept} earlier turns are left out from the next question on" in text
+    text = shown(window, branch)
+    assert "No longer in the context: 12 earlier turns." in text
+    assert f"Trimmed at the next question, to make room: {5 - kept} earlier turns." in text
     assert text.count("**Ada:**") == kept
-    assert "1 earlier turn is no longer seen" in shown(window, [turn(2, "Why?")])
+    assert "No longer in the context: 1 earlier turn." in shown(window, [turn(2, "Why?")])
 
 
-def test_a_thread_does_not_miss_what_stands_before_the_message_it_grew_from(window: ContextWindow) -> None:
+def test_a_thread_does_not_count_the_turns_before_its_starter(window: ContextWindow) -> None:
     origin = replace(turn(40, "Where it began"), key=ConversationKey(3))
     text = shown(window, [origin, replace(turn(50, "Why?"), depth=0)])
-    assert "no longer seen" not in text
+    assert "No longer in the context" not in text
     assert "Where it began" in text
 
 
-def test_of_many_turns_the_newest_that_fit_are_listed_and_the_others_counted(builder: PromptBuilder) -> None:
+def test_the_newest_turns_that_fit_are_listed_and_the_others_counted(builder: PromptBuilder) -> None:
     wide = ContextWindow(builder, Budget(100_000, 1000))
     text = shown(wide, [turn(number, f"{number}: {'*' * 80}", "_" * 80) for number in range(1, 61)])
     listed = re.findall(r"\*\*Ada:\*\* (\d+):", text)
     assert [int(number) for number in listed] == list(range(61 - len(listed), 61))
-    assert f"({60 - len(listed)} older, which this message has no room for)" in text
+    assert f"(and {60 - len(listed)} older ones)" in text
     assert len(text) > 1600
 
 
-def test_the_source_of_the_persona_and_an_unreadable_past_are_told(window: ContextWindow) -> None:
+def test_the_source_of_the_persona_and_an_outage_are_shown(window: ContextWindow) -> None:
     text = shown(window, [], past_known=False, source="this server")
     assert "**Persona:** from this server" in text
-    assert "The database cannot be read at the moment" in text
+    assert "The database is unavailable" in text

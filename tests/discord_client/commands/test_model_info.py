@@ -1,9 +1,10 @@
-"""What `/model info` says of a model's version, of its export and of a version that was refused."""
+"""What `/model info` says about a version, its export and a refused version."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,17 +12,17 @@ import pytest
 import pytest_asyncio
 
 from bot.discord_client.commands.model_info import describe_model
+from bot.engine.interface import EngineFacts
 from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.report import ExportReport, Finding, Quality, Speed
 from bot.model.versions import ModelVersions
 from bot.serving.service import ModelService
 from tests.conversation.memory import Memory, open_memory
+from tests.model.exported_folder import write_json, write_model
+from tests.phi3_tokenizer import write_phi3_tokenizer
 from tests.serving.served import make_serving
-from tests.serving.versions_of_small_model import add_version, cut_off
-from tests.small_model import small_model_dir
-
-__all__ = ["small_model_dir"]
+from tests.serving.versions_of_small_model import add_version
 
 EXPORTED_AT = datetime(2026, 11, 28, 10, 15, tzinfo=UTC)
 QUALITY = Quality(tokens=600, perplexity=8.314, source_perplexity=8.02, agreement=0.968, source_precision="float32")
@@ -33,13 +34,22 @@ SPEED = Speed(
     answer_tokens_per_second=7.94,
     peak_memory_bytes=6_000_000_000,
 )
-OF_EXPORTS = ("Version", "Refused", "Exported", "Quality", "Speed when exported", "Mended")
+EXPORT_ROWS = ("Version", "Refused version", "Exported", "Quality", "Speed (at export)", "Repairs")
 
 
 @pytest_asyncio.fixture
 async def memory(tmp_path: Path) -> AsyncIterator[Memory]:
     async with open_memory(tmp_path) as memory:
         yield memory
+
+
+@pytest.fixture
+def model_dir(tmp_path: Path) -> Path:
+    """A model folder without a model in it: nothing here loads one."""
+    folder = write_model(tmp_path / "model")
+    write_phi3_tokenizer(folder)
+    write_json(folder / "model_source.json", {"name": "Phi-3-mini-4k-instruct"})
+    return folder
 
 
 @pytest.fixture
@@ -57,14 +67,12 @@ def mended(what: str, detail: str) -> Finding:
 
 def described(serving: ModelService) -> dict[str, str]:
     """The message's rows by name."""
-    message = describe_model(serving, PrometheusMetrics())
+    message = describe_model(serving, PrometheusMetrics(), None)
     assert len(message) <= 2000
     return dict(line.removeprefix("**").split(":** ", 1) for line in message.splitlines())
 
 
-async def test_the_version_and_everything_that_its_export_found_out(
-    memory: Memory, versions: ModelVersions, small_model_dir: Path
-) -> None:
+async def test_a_version_shows_what_its_export_found(memory: Memory, versions: ModelVersions, model_dir: Path) -> None:
     findings = (
         mended("stop tokens", "<|end|> was missing"),
         Finding(what="weights", verdict="good", detail="all are there"),
@@ -72,39 +80,39 @@ async def test_the_version_and_everything_that_its_export_found_out(
         Finding(what="tokenizer", verdict="skipped", detail="no source"),
     )
     whole = report(findings=findings, quality=QUALITY, speed=SPEED)
-    add_version(versions, "2026-11-28-101500-sample", small_model_dir, report=whole)
+    add_version(versions, "2026-11-28-101500-sample", model_dir, report=whole)
     versions.switch("2026-11-28-101500-sample")
 
     rows = described(make_serving(memory, versions.home))
 
-    assert rows["Model"] == "SmolLM2-135M-Instruct"
+    assert rows["Model"] == "Phi-3-mini-4k-instruct"
     assert rows["Version"] == "2026-11-28-101500-sample"
     assert rows["Exported"] == f"<t:{EXPORTED_AT.timestamp():.0f}:f>"
-    assert rows["Quality"] == "same next token as the source in 97 % of 600 scopes; perplexity 8.31 (source 8.02)"
-    assert rows["Speed when exported"] == "7.9 tokens/s answering, 79 reading prompts, on Intel(R) Core(TM) i5"
-    assert rows["Mended"] == "stop tokens: <|end|> was missing; chat template: had no system message"
-    assert "Refused" not in rows
+    assert rows["Quality"] == "agrees with its checkpoint on 97% of 600 next tokens; perplexity 8.31 (checkpoint 8.02)"
+    assert rows["Speed (at export)"] == "7.9 tokens/s decode, 79 tokens/s prefill, on Intel(R) Core(TM) i5"
+    assert rows["Repairs"] == "stop tokens: <|end|> was missing; chat template: had no system message"
+    assert "Refused version" not in rows
 
 
-async def test_what_does_not_apply_is_left_out(memory: Memory, versions: ModelVersions, small_model_dir: Path) -> None:
-    plain = described(make_serving(memory, small_model_dir))
-    assert not plain.keys() & set(OF_EXPORTS)
+async def test_empty_rows_are_left_out(memory: Memory, versions: ModelVersions, model_dir: Path) -> None:
+    without_export = described(make_serving(memory, model_dir))
+    assert not without_export.keys() & set(EXPORT_ROWS)
 
     alone = report(quality=Quality(tokens=600, perplexity=8.3))
-    add_version(versions, "alone", small_model_dir, report=alone)
+    add_version(versions, "alone", model_dir, report=alone)
     versions.switch("alone")
     rows = described(make_serving(memory, versions.home))
-    assert rows.keys() & set(OF_EXPORTS) == {"Version", "Exported", "Quality"}
+    assert rows.keys() & set(EXPORT_ROWS) == {"Version", "Exported", "Quality"}
     assert rows["Quality"] == "perplexity 8.30"
 
 
-async def test_a_version_that_was_refused_is_named_with_the_reason_and_the_way_out(
-    memory: Memory, versions: ModelVersions, small_model_dir: Path
+async def test_a_refused_version_shows_the_reason_and_what_to_do(
+    memory: Memory, versions: ModelVersions, model_dir: Path
 ) -> None:
-    add_version(versions, "first", small_model_dir)
+    add_version(versions, "first", model_dir)
     versions.switch("first")
     serving = make_serving(memory, versions.home)
-    add_version(versions, "second", small_model_dir, damaged_by=("openvino_model.bin", cut_off))
+    add_version(versions, "second", model_dir, damaged_by=("openvino_model.bin", lambda weights: weights[:50]))
     versions.switch("second")
     with pytest.raises(ConfigurationError):
         await serving.replace()
@@ -112,19 +120,17 @@ async def test_a_version_that_was_refused_is_named_with_the_reason_and_the_way_o
     rows = described(serving)
 
     assert rows["Version"] == "first"
-    assert rows["Refused"].startswith("version second: the version second in ")
-    assert "openvino_model.bin is cut off" in rows["Refused"]
-    assert f"`python -m bot export --output {versions.home} --rollback`" in rows["Refused"]
+    assert rows["Refused version"].startswith("second: the version second in ")
+    assert "openvino_model.bin is cut off" in rows["Refused version"]
+    assert f"`python -m bot export --output {versions.home} --rollback`" in rows["Refused version"]
 
 
-async def test_it_fits_a_message_whatever_the_files_say(
-    memory: Memory, versions: ModelVersions, small_model_dir: Path
-) -> None:
+async def test_it_fits_a_message_with_any_model_files(memory: Memory, versions: ModelVersions, model_dir: Path) -> None:
     long = "a line\nof **any** length, 🦙 " * 200
     findings = tuple(mended(f"{number} {long}", long) for number in range(50))
     whole = report(findings=findings, quality=QUALITY, speed=SPEED.model_copy(update={"device_name": long}))
     name = "v" * 200
-    add_version(versions, name, small_model_dir, report=whole)
+    add_version(versions, name, model_dir, report=whole)
     versions.switch(name)
     serving = make_serving(memory, versions.home)
     versions.switch("w" * 255)
@@ -134,20 +140,31 @@ async def test_it_fits_a_message_whatever_the_files_say(
     rows = described(serving)
 
     assert rows["Version"] == name
-    assert rows["Refused"].startswith(f"version {'w' * 255}: ")
-    assert rows["Refused"].endswith("…")
-    assert rows["Mended"].startswith("0 a line of **any** length, 🦙 a line")
-    assert rows["Mended"].endswith("…")
-    assert "Conversations" in rows, "the rest is told all the same"
+    assert rows["Refused version"].startswith(f"{'w' * 255}: ")
+    assert rows["Refused version"].endswith("…")
+    assert rows["Repairs"].startswith("0 a line of **any** length, 🦙 a line")
+    assert rows["Repairs"].endswith("…")
+    assert "Questions" in rows, "the other rows are still there"
 
     origin = dict.fromkeys(("name", "source", "revision", "weight_format", "recipe", "license"), long)
     everywhere = ("model_source.json", lambda _: json.dumps(origin).encode())
-    add_version(versions, "x" * 255, small_model_dir, report=whole, built_with=everywhere)
+    add_version(versions, "x" * 255, model_dir, report=whole, built_with=everywhere)
     versions.switch("x" * 255)
     serving = make_serving(memory, versions.home)
     versions.switch("w" * 255)
     with pytest.raises(ConfigurationError):
         await serving.replace()
-    message = describe_model(serving, PrometheusMetrics())
+    message = describe_model(serving, PrometheusMetrics(), None)
     assert len(message) == 2000
     assert message.endswith("…")
+
+
+async def test_the_inference_precision_is_named_where_the_device_says_it(
+    memory: Memory, small_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = make_serving(memory, small_model_dir)
+    facts = EngineFacts("openvino 2026.4.1", "CPU", "a processor", 1.0, EXPORTED_AT, process_id=7, precision="bf16")
+    monkeypatch.setattr(ModelService, "facts", facts)
+    assert described(serving)["Inference precision"] == "bf16"
+    monkeypatch.setattr(ModelService, "facts", replace(facts, precision=""))
+    assert "Inference precision" not in described(serving)

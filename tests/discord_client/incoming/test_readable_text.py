@@ -17,7 +17,7 @@ async def read(stage: Stage, content: str) -> str:
     return readable_text(message, stage.server.bot.id)
 
 
-async def test_every_kind_of_mention_is_read_as_a_person_reads_it(stage: Stage) -> None:
+async def test_every_kind_of_markup_reads_as_on_discord(stage: Stage) -> None:
     cases = {
         "<@{bot}> Hello": "Hello",
         "<@!{bot}>\tHello": "Hello",

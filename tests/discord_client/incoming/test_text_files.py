@@ -1,4 +1,4 @@
-"""Which attachments the model reads, and what people are told about the others."""
+"""Which attachments the model reads, and what the bot says about the others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 KILOBYTE = 1024
 PICTURE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256))
-NOT_TEXT = "I have not read {}: it does not hold text that I know how to read. If it is text, save it as UTF-8."
+NOT_TEXT = "I skipped {}: I cannot tell how its text is encoded. If it is text, save it as UTF-8."
 
 
 async def message_with(stage: Stage, *files: tuple[str, bytes]) -> discord.Message:
@@ -32,7 +32,7 @@ async def text_of(stage: Stage, content: bytes) -> str:
     return file.text
 
 
-async def test_text_is_read_in_order_whatever_kind_it_is(stage: Stage) -> None:
+async def test_text_files_of_every_kind_are_read_in_order(stage: Stage) -> None:
     names = ("message.txt", "Notes.MD", "main.rs", "view.ts", "Dockerfile", "data.csv", ".gitignore", "page.html")
     message = await message_with(stage, *[(name, name.encode()) for name in names])
     found = await read_text_files(message, KILOBYTE)
@@ -41,7 +41,7 @@ async def test_text_is_read_in_order_whatever_kind_it_is(stage: Stage) -> None:
     assert found.remarks == ()
 
 
-async def test_a_name_that_says_nothing_is_told_by_the_content_type(stage: Stage) -> None:
+async def test_the_content_type_decides_for_an_unknown_extension(stage: Stage) -> None:
     message = await message_with(stage, ("letter.unheard-of", b"Dear you"))
     assert (await read_text_files(message, KILOBYTE)).files == ()
     message.attachments[0].content_type = "text/plain; charset=utf-8"
@@ -52,14 +52,14 @@ async def test_a_name_that_says_nothing_is_told_by_the_content_type(stage: Stage
 async def test_other_files_are_named_in_one_remark(stage: Stage) -> None:
     found = await read(stage, ("a_b_.png", PICTURE), ("note.txt", b"hi"), ("c.zip", b"PK\x03\x04"))
     assert [file.name for file in found.files] == ["note.txt"]
-    assert found.remarks == (r"I can read text files only, so I have not read: a\_b\_.png, c.zip.",)
+    assert found.remarks == (r"I only read text files, so I skipped a\_b\_.png, c.zip.",)
 
 
-async def test_a_voice_message_is_told_apart(stage: Stage) -> None:
+async def test_a_voice_message_has_a_remark_of_its_own(stage: Stage) -> None:
     message = await message_with(stage, ("voice-message.ogg", b"OggS"))
     message.attachments[0].duration, message.attachments[0].waveform = 1.5, b"\0"
     found = await read_text_files(message, KILOBYTE)
-    assert found == TextFiles(remarks=("I cannot listen to voice messages; please write to me instead.",))
+    assert found == TextFiles(remarks=("I cannot listen to voice messages. Write to me instead.",))
 
 
 async def test_a_message_without_files_has_none(stage: Stage) -> None:
@@ -84,7 +84,7 @@ async def test_text_from_an_older_windows_program_is_read(stage: Stage) -> None:
     assert await text_of(stage, "Grüße für 5 €".encode("cp1252")) == "Grüße für 5 €"
 
 
-async def test_newlines_become_plain_and_nuls_go(stage: Stage) -> None:
+async def test_newlines_are_normalized_and_nuls_removed(stage: Stage) -> None:
     assert await text_of(stage, b"one\r\ntwo\rthree\nfour, \x1b[31mred\x1b[0m, fi\0ve") == (
         "one\ntwo\nthree\nfour, \x1b[31mred\x1b[0m, five"
     )
@@ -103,13 +103,13 @@ async def test_newlines_become_plain_and_nuls_go(stage: Stage) -> None:
         "Привет, это текст".encode("cp1251"),
     ],
 )
-async def test_what_is_not_text_is_refused_whatever_its_name(stage: Stage, content: bytes) -> None:
+async def test_binary_content_is_refused_under_any_name(stage: Stage, content: bytes) -> None:
     found = await read(stage, ("file.txt", content), ("after.txt", b"still read"))
     assert found.remarks == (NOT_TEXT.format("file.txt"),)
     assert [file.text for file in found.files] == ["still read"]
 
 
-async def test_a_file_that_is_too_large_is_left_out_whole(stage: Stage) -> None:
+async def test_a_file_that_is_too_large_is_skipped_whole(stage: Stage) -> None:
     found = await read(
         stage,
         ("first.txt", b"x" * 600),
@@ -119,13 +119,11 @@ async def test_a_file_that_is_too_large_is_left_out_whole(stage: Stage) -> None:
     )
     assert [file.name for file in found.files] == ["first.txt", "third.txt"]
     assert found.remarks == (
-        "I have not read second.txt: it is 600 bytes, and I read at most 1 KB of text files per message, "
-        "of which 424 bytes were left.",
+        "I skipped second.txt: it is 600 bytes, and I read at most 1 KB of text files per message "
+        "(424 bytes were left).",
     )
     found = await read(stage, ("long.txt", b"x" * (KILOBYTE + 1)), largest_bytes=KILOBYTE)
-    assert found.remarks == (
-        "I have not read long.txt: it is 1.1 KB, and I read at most 1 KB of text files per message.",
-    )
+    assert found.remarks == ("I skipped long.txt: it is 1.1 KB, and I read at most 1 KB of text files per message.",)
 
 
 async def test_what_discord_calls_too_large_is_not_downloaded(stage: Stage) -> None:
@@ -136,7 +134,7 @@ async def test_what_discord_calls_too_large_is_not_downloaded(stage: Stage) -> N
     assert "note.txt: it is 5 MB, and I read at most 1 KB" in found.remarks[0]
 
 
-async def test_the_size_is_not_taken_on_discords_word(stage: Stage) -> None:
+async def test_a_file_larger_than_discord_says_is_skipped(stage: Stage) -> None:
     message = await message_with(stage, ("long.txt", b"x" * 3 * KILOBYTE))
     message.attachments[0].size = 1
     found = await read_text_files(message, KILOBYTE)
@@ -144,7 +142,7 @@ async def test_the_size_is_not_taken_on_discords_word(stage: Stage) -> None:
     assert "long.txt: it is 3 KB, and I read at most 1 KB" in found.remarks[0]
 
 
-async def test_a_file_that_cannot_be_downloaded_is_told(stage: Stage) -> None:
+async def test_a_failed_download_is_a_remark(stage: Stage) -> None:
     message = await message_with(stage, ("gone.txt", b"1"), ("cut.txt", b"2"), ("there.txt", b"3"))
     gone, cut, _ = message.attachments
     gone.url = f"{stage.server.cdn_url}/attachments/1/2/gone.txt"
@@ -154,12 +152,11 @@ async def test_a_file_that_cannot_be_downloaded_is_told(stage: Stage) -> None:
         found = await read_text_files(message, KILOBYTE)
     assert [file.text for file in found.files] == ["3"]
     assert found.remarks == tuple(
-        f"I could not download {name} from Discord, so I have not read it; please send it again."
-        for name in ("gone.txt", "cut.txt")
+        f"I could not download {name} from Discord. Send it again." for name in ("gone.txt", "cut.txt")
     )
 
 
-async def test_a_download_that_never_ends_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_download_that_hangs_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.discord_client.incoming.text_files._DOWNLOAD_SECONDS", 0.1)
     message = await message_with(stage, ("slow.txt", b"1"))
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -168,7 +165,7 @@ async def test_a_download_that_never_ends_is_given_up(stage: Stage, monkeypatch:
     assert "could not download slow.txt" in found.remarks[0]
 
 
-async def test_a_names_markdown_is_not_shown_as_such(stage: Stage) -> None:
+async def test_markdown_in_a_file_name_is_escaped(stage: Stage) -> None:
     message = await message_with(stage, ("x.png", PICTURE))
     message.attachments[0].filename = "@everyone**" + "x" * 200 + ".png"
     (remark,) = (await read_text_files(message, KILOBYTE)).remarks

@@ -1,4 +1,4 @@
-"""Long answers become messages that Discord takes and people can read."""
+"""Long answers become messages that Discord accepts and members can read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.discord_client.replies.splitting import MESSAGE_LIMIT, plan_reply, split_text
 
 FENCE = re.compile(r"`{3,}")
-# What Discord takes for the beginning of a code block with a language.
+# How Discord recognizes a code block with a language.
 OPENING = re.compile(r"```([\w+#.-]*)\n")
 
 PIECES = st.sampled_from(
@@ -38,7 +38,7 @@ WELL_FORMED = st.lists(
 
 
 def without_marks(text: str) -> str:
-    """The text without white space, fences and languages: what may not be lost."""
+    """The text without white space, fences and languages: no message may lose any of it."""
     return re.sub(r"\s+", "", FENCE.sub("", OPENING.sub("", text.replace("\r", ""))))
 
 
@@ -48,7 +48,7 @@ def is_balanced(body: str) -> bool:
 
 @settings(max_examples=250, deadline=2000)
 @given(text=TEXTS, limit=st.sampled_from([100, 137, 2000]))
-def test_every_message_is_one_that_discord_takes(text: str, limit: int) -> None:
+def test_discord_accepts_every_message(text: str, limit: int) -> None:
     bodies = split_text(text, limit)
     assert bool(bodies) == bool(text.strip())
     for body in bodies:
@@ -59,7 +59,7 @@ def test_every_message_is_one_that_discord_takes(text: str, limit: int) -> None:
 
 @settings(max_examples=150, deadline=2000)
 @given(text=TEXTS.filter(lambda text: "`" not in text), limit=st.sampled_from([100, 2000]))
-def test_only_white_space_at_cuts_is_lost(text: str, limit: int) -> None:
+def test_only_white_space_at_a_cut_is_lost(text: str, limit: int) -> None:
     remaining = text.lstrip()
     for body in split_text(text, limit):
         assert remaining.startswith(body)
@@ -69,10 +69,10 @@ def test_only_white_space_at_cuts_is_lost(text: str, limit: int) -> None:
 
 @settings(max_examples=150, deadline=2000)
 @given(text=WELL_FORMED, limit=st.sampled_from([150, 2000]))
-def test_code_is_whole_and_in_its_language(text: str, limit: int) -> None:
+def test_code_stays_whole_and_keeps_its_language(text: str, limit: int) -> None:
     bodies = split_text(text, limit)
     assert without_marks("".join(bodies)) == without_marks(text)
-    # Line by line with their indentation, and each under the language of its block.
+    # Each line with its indentation, under the language of its block.
     assert list(itertools.chain.from_iterable(map(code_lines, bodies))) == code_lines(text)
 
 
@@ -88,7 +88,7 @@ def code_lines(text: str) -> list[tuple[str, str]]:
 
 
 @given(text=st.one_of(TEXTS, WELL_FORMED).map(str.strip).filter(bool))
-def test_a_text_that_fits_is_left_alone(text: str) -> None:
+def test_a_text_that_fits_is_unchanged(text: str) -> None:
     for cut in (text[:MESSAGE_LIMIT], text[: MESSAGE_LIMIT - 3]):
         fitting = cut.strip()
         if is_balanced(fitting) and fitting:
@@ -132,22 +132,22 @@ def test_a_plan_keeps_every_limit(text: str, note: str, max_messages: int, finis
 # ------------------------------------------------------------------ examples
 
 
-def test_the_best_place_to_cut_is_a_paragraph_then_a_line_then_a_sentence_then_a_word() -> None:
+def test_a_cut_prefers_a_paragraph_then_a_line_then_a_sentence_then_a_word() -> None:
     start = "a" * 1200
-    scopes = ["\n\nparagraph", "\nline", ". Sentence", " word"]
-    for used in range(len(scopes)):
-        text = start + "".join(scopes[used:]) + "b" * 1500
+    breaks = ["\n\nparagraph", "\nline", ". Sentence", " word"]
+    for used in range(len(breaks)):
+        text = start + "".join(breaks[used:]) + "b" * 1500
         first, second, *_ = split_text(text)
         assert first.rstrip(".") == start
-        assert second.startswith(scopes[used].strip(". \n"))
+        assert second.startswith(breaks[used].strip(". \n"))
 
 
-def test_a_paragraph_too_early_is_no_place_to_cut() -> None:
+def test_an_early_paragraph_is_not_cut() -> None:
     first, *_ = split_text("short\n\n" + "word " * 600)
     assert len(first) > 1900
 
 
-def test_a_text_without_any_space_is_cut_where_it_must_be() -> None:
+def test_a_text_without_spaces_is_cut_at_the_limit() -> None:
     bodies = split_text("x" * 5000)
     assert "".join(bodies) == "x" * 5000
     assert len(bodies) == 3
@@ -171,7 +171,7 @@ def test_windows_line_ends_do_not_lose_the_language() -> None:
     assert all(body.startswith("```python") for body in bodies)
 
 
-def test_a_code_block_that_begins_at_the_cut_moves_on_whole() -> None:
+def test_a_code_block_that_begins_at_the_cut_moves_to_the_next_message() -> None:
     prose = "word " * 396
     assert len(f"{prose}\n```python\n") == MESSAGE_LIMIT - 9
     first, second = split_text(f"{prose}\n```python\n" + "x = 1\n" * 20 + "```")
@@ -180,7 +180,7 @@ def test_a_code_block_that_begins_at_the_cut_moves_on_whole() -> None:
 
 
 @pytest.mark.parametrize("length", range(1960, 2010))
-def test_a_code_block_that_ends_at_the_cut_leaves_no_empty_one(length: int) -> None:
+def test_a_code_block_that_ends_at_the_cut_leaves_no_empty_block(length: int) -> None:
     code = ("x = 1\n" * 400)[: length - 7].rstrip()
     for text in (
         f"```py\n{code}\n```",
@@ -193,19 +193,19 @@ def test_a_code_block_that_ends_at_the_cut_leaves_no_empty_one(length: int) -> N
 
 
 @pytest.mark.parametrize("length", [1996, 1997, 1998, 1999, 2000])
-def test_a_message_may_be_as_long_as_discord_takes(length: int) -> None:
+def test_a_message_may_be_as_long_as_discord_accepts(length: int) -> None:
     text = ("word " * 400)[: length - 1] + "x"
     assert split_text(text) == [text]
 
 
 @pytest.mark.parametrize("count", [3, 4, 5, 1999, 2000, 2001, 5000])
-def test_backticks_alone_end(count: int) -> None:
+def test_backticks_alone_are_split(count: int) -> None:
     for body in split_text("`" * count):
         assert len(body) <= MESSAGE_LIMIT
 
 
 @pytest.mark.parametrize("position", range(1985, 2003))
-def test_backticks_at_the_border_are_not_torn_apart(position: int) -> None:
+def test_backticks_at_the_limit_stay_together(position: int) -> None:
     text = "x" * position + "```" + "code" * 30 + "```" + "y" * 3000
     bodies = split_text(text)
     assert all(is_balanced(body) for body in bodies)
@@ -220,13 +220,13 @@ def test_an_answer_too_long_for_its_messages_is_attached_whole() -> None:
     assert plan.bodies[-1].endswith("attached file.\n-# Stopped.")
 
 
-def test_a_growing_answer_too_long_for_its_messages_says_that_it_goes_on() -> None:
+def test_a_growing_answer_too_long_for_its_messages_ends_in_an_ellipsis() -> None:
     plan = plan_reply("A sentence of it. " * 500, max_messages=2, finished=False)
     assert plan.attachment is None
     assert plan.bodies[-1].endswith(" …")
 
 
-def test_a_note_stands_below_the_code_block_that_it_ended() -> None:
+def test_a_note_follows_the_code_block_that_it_cut_off() -> None:
     plan = plan_reply("```py\nx = ", note="Stopped.", max_messages=3, finished=True)
     assert plan.bodies == ("```py\nx =\n```\n-# Stopped.",)
 

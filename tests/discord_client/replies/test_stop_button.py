@@ -1,4 +1,4 @@
-"""Who may stop an answer, and what a button does whose answer is gone."""
+"""Who may stop an answer, and what a button does without a running answer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import discord
 import pytest
 import pytest_asyncio
 
-from bot.answering.answer import Answer, AnswerService
+from bot.answering.answer import Answer
 from bot.answering.queue import QuestionQueue
 from bot.answering.served_model import ServedModel
+from bot.answering.service import AnswerService
 from bot.conversation.budget import Budget
 from bot.discord_client.replies.running_replies import RunningReply
 from bot.discord_client.replies.stop_button import stop_view
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def answer(tmp_path: Path) -> AsyncIterator[Answer]:
-    """An answer that waits for its turn; no engine is needed to stop it."""
+    """An answer that waits in the queue; stopping it needs no engine."""
     builder = write_phi3_tokenizer(tmp_path).builder
     budget = Budget(4096, 100)
     engine = EngineSupervisor(EngineOptions(engine="paged", model_dir=tmp_path))
@@ -39,7 +40,7 @@ async def answer(tmp_path: Path) -> AsyncIterator[Answer]:
 
 
 async def was_stopped(answer: Answer) -> bool:
-    """Whether the answer ends at its turn without being generated."""
+    """Whether the answer ends without being generated."""
     try:
         async with asyncio.timeout(0.5):
             assert [text async for text in answer.texts()] == []
@@ -56,7 +57,7 @@ async def with_button(stage: Stage) -> tuple[discord.Message, int]:
 
 
 async def click(stage: Stage, name: str, question: discord.Message, reply_id: int) -> int:
-    """Click as a person; return how many interactions the bot has responded to."""
+    """Click as a member; return how many interactions the bot has responded to."""
     before = responses(stage)
     await stage.server.click(stage.person(name), stage.channel, reply_id, f"stop:{question.id}")
     await stage.server.wait_for(lambda: responses(stage) > before, what="a response to the click")
@@ -73,7 +74,7 @@ def private_lines(stage: Stage, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["Grace", "Ada"])
-async def test_who_asked_and_a_moderator_may_stop(stage: Stage, answer: Answer, name: str) -> None:
+async def test_the_asker_and_a_moderator_may_stop(stage: Stage, answer: Answer, name: str) -> None:
     question, reply_id = await with_button(stage)
     with stage.client.running_replies.running(question.id, RunningReply(answer, stage.person("Grace"))):
         await click(stage, name, question, reply_id)
@@ -81,24 +82,24 @@ async def test_who_asked_and_a_moderator_may_stop(stage: Stage, answer: Answer, 
     assert private_lines(stage, name) == []
 
 
-async def test_somebody_else_is_told_in_private_and_nothing_stops(stage: Stage, answer: Answer) -> None:
+async def test_another_member_gets_a_private_refusal(stage: Stage, answer: Answer) -> None:
     question, reply_id = await with_button(stage)
     with stage.client.running_replies.running(question.id, RunningReply(answer, stage.person("Grace"))):
         await click(stage, "Linus", question, reply_id)
-        assert private_lines(stage, "Linus") == ["Only the person who asked, or a moderator, can stop this answer."]
+        assert private_lines(stage, "Linus") == ["Only the member who asked or a moderator can stop this answer."]
         assert private_lines(stage, "Grace") == []
         assert stage.replies()[0]["components"]
     assert not answer._stopped
 
 
-async def test_a_button_left_over_from_before_a_restart_goes_away(stage: Stage) -> None:
+async def test_a_button_from_before_a_restart_disappears(stage: Stage) -> None:
     question, reply_id = await with_button(stage)
     await click(stage, "Linus", question, reply_id)
     assert stage.replies()[0]["components"] == []
     assert stage.texts() == ["Hi"]
 
 
-async def test_at_the_end_every_answer_is_broken_off_and_people_are_told(stage: Stage, answer: Answer) -> None:
+async def test_closing_suspends_every_answer_and_waits_for_its_reply(stage: Stage, answer: Answer) -> None:
     replies = stage.client.running_replies
     delivered = False
 
@@ -113,7 +114,7 @@ async def test_at_the_end_every_answer_is_broken_off_and_people_are_told(stage: 
     began, going_down = asyncio.Event(), asyncio.Event()
     delivering = asyncio.create_task(deliver())
     await began.wait()
-    await replies.suspend_all(0.01)  # nobody waits for longer than allowed
+    await replies.suspend_all(0.01)  # returns at the limit
     assert not delivered
     going_down.set()
     await replies.suspend_all(5)

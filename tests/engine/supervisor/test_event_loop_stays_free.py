@@ -1,4 +1,4 @@
-"""The reason for the child process: while OpenVINO computes for seconds, the bot's event loop goes on."""
+"""The reason for the child process: the bot's event loop stays free while OpenVINO computes for seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORST_LAG_SECONDS = 0.25
 
 
 class LoopWatch:
-    """Measures how late the event loop wakes up who asked for a short sleep."""
+    """Measures how late the event loop wakes a short sleep."""
 
     def __init__(self) -> None:
         self.worst_lag = 0.0
@@ -43,7 +43,7 @@ async def test_loop_lag_stays_small_from_start_to_end(slow_options: EngineOption
         await engine.start()
         started = time.perf_counter()
         generation = engine.submit(request(*range(3, 483), limit=8))
-        # Far more than a pipe holds, while the engine computes and does not read.
+        # Far more than a pipe holds, while the worker computes and does not read.
         crowd = [engine.submit(request(*[3] * 4096)) for _ in range(60)]
         first_token = 0.0
 
@@ -57,10 +57,11 @@ async def test_loop_lag_stays_small_from_start_to_end(slow_options: EngineOption
     assert len(ids) == 8
     assert set(outcomes) == {FinishReason.NO_ROOM}
     assert first_token > WORST_LAG_SECONDS, "the step was too short to show anything"
-    assert watch.worst_lag < WORST_LAG_SECONDS
+    # A busy machine delays the loop and the step alike; a step that blocks the loop delays it by its whole length.
+    assert watch.worst_lag < max(WORST_LAG_SECONDS, first_token / 8)
 
 
-async def test_a_prompt_that_outgrows_the_cache_ends_and_the_next_one_is_answered(
+async def test_a_prompt_larger_than_the_cache_ends_and_the_next_one_is_answered(
     slow_options: EngineOptions,
 ) -> None:
     engine = EngineSupervisor(slow_options)

@@ -1,4 +1,4 @@
-"""The engine process does not outlive the bot, and a start that fails for good does not leave anybody waiting."""
+"""A worker does not outlive the bot, and a start that fails leaves no request waiting."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from bot.engine.supervisor import supervisor as process
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError
 from tests.engine.conftest import collect, kill_after, request
+from tests.inference_precision import chosen_precision
 
 BOT = """
 import asyncio, sys
@@ -43,6 +44,10 @@ if __name__ == "__main__":
 """
 
 
+def new_engine(model_dir: Path) -> EngineSupervisor:
+    return EngineSupervisor(EngineOptions("paged", model_dir, properties=chosen_precision(), cache_gigabytes=0.2))
+
+
 @pytest.mark.parametrize("end", ["killed", "killed while idle", "raises"])
 def test_the_engine_ends_with_the_bot(tiny_model: Path, tmp_path: Path, end: str) -> None:
     script = tmp_path / "bot_script.py"
@@ -65,12 +70,12 @@ def test_the_engine_ends_with_the_bot(tiny_model: Path, tmp_path: Path, end: str
     bot.stdout.close()
 
 
-async def test_close_ends_everything(tiny_model: Path) -> None:
-    engine = EngineSupervisor(EngineOptions("paged", tiny_model, cache_gigabytes=0.2))
+async def test_close_ends_requests_and_worker(tiny_model: Path) -> None:
+    engine = new_engine(tiny_model)
     child = psutil.Process((await engine.start()).process_id)
     running, untouched = (engine.submit(request(1, 2, limit=4000)) for _ in range(2))
     reading = aiter(running)
-    await anext(reading)  # it generates
+    await anext(reading)  # now it generates
     async with asyncio.timeout(5):
         await engine.close()
     assert running.outcome is not None
@@ -80,10 +85,10 @@ async def test_close_ends_everything(tiny_model: Path) -> None:
     assert await collect(engine.submit(request(1, 2))) == ([], running.outcome)
 
 
-async def test_close_ends_a_process_that_does_not_answer(tiny_model: Path) -> None:
-    engine = EngineSupervisor(EngineOptions("paged", tiny_model, cache_gigabytes=0.2))
+async def test_close_ends_a_worker_that_does_not_react(tiny_model: Path) -> None:
+    engine = new_engine(tiny_model)
     child = psutil.Process((await engine.start()).process_id)
-    child.suspend()  # neither `Shutdown` nor a polite end reaches it
+    child.suspend()  # it reads neither `Shutdown` nor SIGTERM
     generation = engine.submit(request(1, 2))
     async with asyncio.timeout(5):
         await engine.close()
@@ -92,16 +97,16 @@ async def test_close_ends_a_process_that_does_not_answer(tiny_model: Path) -> No
     assert not child.is_running()
 
 
-async def test_requests_wait_for_a_restart_but_not_for_good(
+async def test_requests_wait_for_a_restart_but_not_forever(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "RESTART_DELAYS", (0.0, 0.1))
     folder = tmp_path / "model"
     shutil.copytree(tiny_model, folder)
-    engine = EngineSupervisor(EngineOptions("paged", folder, cache_gigabytes=0.2))
-    lost = psutil.Process((await engine.start()).process_id)
+    engine = new_engine(folder)
+    worker = psutil.Process((await engine.start()).process_id)
     folder.rename(tmp_path / "away")
-    ids, _ = await collect(engine.submit(request(1, 2, limit=4000)), kill_after(1, lost.pid))
+    ids, _ = await collect(engine.submit(request(1, 2, limit=4000)), kill_after(1, worker.pid))
     assert ids
 
     ids, outcome = await collect(engine.submit(request(1, 2)))
@@ -119,11 +124,11 @@ async def test_requests_wait_for_a_restart_but_not_for_good(
 
 
 async def test_a_waiting_request_can_be_cancelled_while_the_engine_restarts(tiny_model: Path) -> None:
-    engine = EngineSupervisor(EngineOptions("paged", tiny_model, cache_gigabytes=0.2))
-    lost = psutil.Process((await engine.start()).process_id)
-    lost.kill()
+    engine = new_engine(tiny_model)
+    worker = psutil.Process((await engine.start()).process_id)
+    worker.kill()
     async with asyncio.timeout(20):
-        while engine.facts is not None:  # noqa: ASYNC110 - nobody is told of the loss
+        while engine.facts is not None:  # noqa: ASYNC110 - there is no event for a crash
             await asyncio.sleep(0.01)
     waiting, cancelled = engine.submit(request(1, 2)), engine.submit(request(1, 2))
     cancelled.cancel()
@@ -134,8 +139,8 @@ async def test_a_waiting_request_can_be_cancelled_while_the_engine_restarts(tiny
     await engine.close()
 
 
-async def test_requests_given_while_the_engine_starts_are_answered(tiny_model: Path) -> None:
-    engine = EngineSupervisor(EngineOptions("paged", tiny_model, cache_gigabytes=0.2))
+async def test_requests_submitted_while_the_engine_starts_are_answered(tiny_model: Path) -> None:
+    engine = new_engine(tiny_model)
     starting = asyncio.create_task(engine.start())
     await asyncio.sleep(0)
     ids, _ = await collect(engine.submit(request(1, 2)))
@@ -145,8 +150,8 @@ async def test_requests_given_while_the_engine_starts_are_answered(tiny_model: P
     await engine.close()
 
 
-async def test_close_while_the_engine_starts_leaves_nothing(tiny_model: Path) -> None:
-    engine = EngineSupervisor(EngineOptions("paged", tiny_model, cache_gigabytes=0.2))
+async def test_close_while_the_engine_starts_leaves_no_process(tiny_model: Path) -> None:
+    engine = new_engine(tiny_model)
     starting = asyncio.create_task(engine.start())
     await asyncio.sleep(0)
     async with asyncio.timeout(5):

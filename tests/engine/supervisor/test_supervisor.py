@@ -1,4 +1,4 @@
-"""A lost engine is noticed, its cause is told, and its requests go on; what ends it each time is given up alone."""
+"""Crashes and hangs are reported, requests resume, and only a request that crashes each worker fails."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ import pytest_asyncio
 from fault_injection.footprint import engine_processes
 
 from bot.engine.interface import BatchState, EngineOptions, FinishReason, Outcome, Sampling
-from bot.engine.supervisor import child_process as child
 from bot.engine.supervisor import supervisor as process
-from bot.engine.supervisor.job import MOST_LOSSES
+from bot.engine.supervisor import worker_process
+from bot.engine.supervisor.job import MAX_CRASHES
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.engine.worker.main import run
 from bot.errors import ConfigurationError
 from tests.engine.conftest import collect, request
+from tests.inference_precision import EXACT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -32,13 +33,13 @@ HANG_SECONDS = 2.0
 PATIENCE_SECONDS = 60.0
 LENGTH = Outcome(FinishReason.LENGTH)
 CANCELLED = Outcome(FinishReason.CANCELLED)
-GIVEN_UP = "This question makes the engine fail each time; please ask in other words."
+GIVEN_UP = "This question makes the engine fail each time. Ask it in other words."
 POISON = 31_999
-"""A token that no other prompt has, and no greedy answer is likely to."""
+"""A token in no other prompt, and hardly in a greedy answer."""
 
 
 def run_with_poison(connection: Connection, options: EngineOptions) -> None:
-    """Be an engine process that crashes in the step that reads the poison."""
+    """Run a worker that crashes in the step with the poison."""
     from bot.engine.worker.paged.model import PagedModel
 
     advance = PagedModel.advance
@@ -53,17 +54,17 @@ def run_with_poison(connection: Connection, options: EngineOptions) -> None:
 
 
 @dataclass
-class Losses:
-    """An observer that keeps what it is told of lost engines, and when."""
+class Restarts:
+    """An observer that records restarts and their times."""
 
     causes: list[str] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
     def engine_stepped(self, state: BatchState) -> None:
-        """Nothing of interest here."""
+        """Not recorded."""
 
     def prompt_read(self, tokens: int, cached: int) -> None:
-        """Nothing of interest here."""
+        """Not recorded."""
 
     def engine_restarted(self, cause: str) -> None:
         self.causes.append(cause)
@@ -71,8 +72,8 @@ class Losses:
 
 
 @pytest.fixture(scope="module")
-def losses() -> Losses:
-    return Losses()
+def recorded() -> Restarts:
+    return Restarts()
 
 
 @pytest.fixture(scope="module")
@@ -80,32 +81,32 @@ def options(tiny_model: Path) -> EngineOptions:
     return EngineOptions(
         engine="paged",
         model_dir=tiny_model,
-        properties={"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"},  # so that answers repeat exactly
+        properties=EXACT,
         cache_gigabytes=0.2,
         hang_seconds=HANG_SECONDS,
     )
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared_engine(options: EngineOptions, losses: Losses) -> AsyncIterator[EngineSupervisor]:
-    engine = EngineSupervisor(options, losses)
+async def shared_engine(options: EngineOptions, recorded: Restarts) -> AsyncIterator[EngineSupervisor]:
+    engine = EngineSupervisor(options, recorded)
     await engine.start()
     yield engine
     await engine.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def engine(shared_engine: EngineSupervisor, losses: Losses) -> EngineSupervisor:
-    """An engine that is loaded, and has told of no loss yet."""
+async def engine(shared_engine: EngineSupervisor, recorded: Restarts) -> EngineSupervisor:
+    """A loaded engine without a recorded restart."""
     await wait_until(lambda: shared_engine.facts is not None)
-    losses.causes.clear()
-    losses.times.clear()
+    recorded.causes.clear()
+    recorded.times.clear()
     return shared_engine
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
-        while not condition():  # noqa: ASYNC110 - nobody is told of all that is waited for
+        while not condition():  # noqa: ASYNC110 - not every condition has an event
             await asyncio.sleep(0.01)
 
 
@@ -115,7 +116,7 @@ def process_of(engine: EngineSupervisor) -> psutil.Process:
 
 
 def once_after_ten(act: Callable[[], None]) -> Callable[[list[int]], None]:
-    """Do something as soon as ten tokens have come."""
+    """Act once, after ten tokens."""
     acts = iter([act])
 
     def on_ids(ids: list[int]) -> None:
@@ -125,81 +126,81 @@ def once_after_ten(act: Callable[[], None]) -> Callable[[list[int]], None]:
     return on_ids
 
 
-async def test_a_stopped_engine_is_noticed_and_its_answer_goes_on(engine: EngineSupervisor, losses: Losses) -> None:
+async def test_a_hang_is_noticed_and_the_answer_resumes(engine: EngineSupervisor, recorded: Restarts) -> None:
     asked = request(1, 2, 3, limit=200)
     expected, _ = await collect(engine.submit(asked))
     stopped_at: list[float] = []
-    lost, restarts = process_of(engine), engine.restarts
+    worker, restarts = process_of(engine), engine.restarts
 
     def stop() -> None:
-        lost.suspend()
+        worker.suspend()
         stopped_at.append(time.monotonic())
 
     assert await collect(engine.submit(asked), once_after_ten(stop)) == (expected, LENGTH)
-    assert losses.causes == ["hung"]
-    assert losses.times[0] - stopped_at[0] < HANG_SECONDS + 2
+    assert recorded.causes == ["hung"]
+    assert recorded.times[0] - stopped_at[0] < HANG_SECONDS + 2
     assert engine.restarts == restarts + 1
-    assert not lost.is_running()
+    assert not worker.is_running()
 
 
-async def test_a_random_answer_goes_on_as_it_would_have(engine: EngineSupervisor, losses: Losses) -> None:
+async def test_a_random_answer_resumes_as_it_would_have_gone_on(engine: EngineSupervisor, recorded: Restarts) -> None:
     asked = request(5, 6, 7, limit=200, sampling=Sampling(temperature=1.0, top_k=50, seed=11))
     expected, _ = await collect(engine.submit(asked))
-    lost = process_of(engine)
-    assert await collect(engine.submit(asked), once_after_ten(lost.kill)) == (expected, LENGTH)
-    assert losses.causes == ["crashed"]
+    worker = process_of(engine)
+    assert await collect(engine.submit(asked), once_after_ten(worker.kill)) == (expected, LENGTH)
+    assert recorded.causes == ["crashed"]
     other, _ = await collect(engine.submit(replace(asked, sampling=replace(asked.sampling, seed=12))))
-    assert other != expected, "this is no random answer"
+    assert other != expected, "this answer is not random"
 
 
-async def test_an_idle_engine_is_started_again(engine: EngineSupervisor, losses: Losses) -> None:
-    lost = process_of(engine)
-    lost.kill()
-    await wait_until(lambda: engine.facts is not None and engine.facts.process_id != lost.pid)
-    assert losses.causes == ["crashed"]
+async def test_an_idle_engine_restarts_after_a_crash(engine: EngineSupervisor, recorded: Restarts) -> None:
+    worker = process_of(engine)
+    worker.kill()
+    await wait_until(lambda: engine.facts is not None and engine.facts.process_id != worker.pid)
+    assert recorded.causes == ["crashed"]
     ids, outcome = await collect(engine.submit(request(1, 2)))
     assert len(ids) == 20
     assert outcome == LENGTH
 
 
-async def test_what_is_read_ahead_is_not_read_again(engine: EngineSupervisor, losses: Losses) -> None:
-    lost = process_of(engine)
-    lost.suspend()  # so that it certainly does not read to the end
-    ahead = engine.submit(request(*range(10, 2000), prefill_only=True))
-    lost.kill()
-    assert await collect(ahead) == ([], CANCELLED)
-    assert engine.facts is None, "the next engine took it up"
-    assert losses.causes == ["crashed"]
+async def test_a_prefill_only_request_does_not_resume(engine: EngineSupervisor, recorded: Restarts) -> None:
+    worker = process_of(engine)
+    worker.suspend()  # so that it cannot finish
+    prefill = engine.submit(request(*range(10, 2000), prefill_only=True))
+    worker.kill()
+    assert await collect(prefill) == ([], CANCELLED)
+    assert engine.facts is None, "it went to the next worker"
+    assert recorded.causes == ["crashed"]
 
 
-async def test_a_request_stays_cancelled_when_the_engine_is_lost_before_it_hears_of_it(
+async def test_a_request_stays_cancelled_when_the_worker_crashes_before_it_gets_the_command(
     engine: EngineSupervisor,
 ) -> None:
-    lost = process_of(engine)
+    worker = process_of(engine)
     cancelled = engine.submit(request(1, 2, limit=4000))
     reading = aiter(cancelled)
     await anext(reading)
-    lost.suspend()
+    worker.suspend()
     cancelled.cancel()
-    lost.kill()
+    worker.kill()
     async for _ in reading:
         pass
     assert cancelled.outcome == CANCELLED
-    assert engine.facts is None, "the next engine took it up"
+    assert engine.facts is None, "it went to the next worker"
 
 
-async def test_a_request_that_ends_the_engine_each_time_fails_alone(
+async def test_a_request_that_crashes_each_worker_fails_alone(
     options: EngineOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child, "run", run_with_poison)
+    monkeypatch.setattr(worker_process, "run", run_with_poison)
     monkeypatch.setattr(process, "RESTART_DELAYS", (0.0, 0.1, 0.1, 0.1))
-    losses = Losses()
-    engine = EngineSupervisor(replace(options, max_batch=4), losses)
+    recorded = Restarts()
+    engine = EngineSupervisor(replace(options, max_batch=4), recorded)
     await engine.start()
     innocent = [request(1, 2, number, limit=150) for number in range(10, 16)]
     expected = await asyncio.gather(*(collect(engine.submit(each)) for each in innocent))
 
-    before, after = innocent[:3], innocent[3:]  # one of the later ones has to wait for room in the batch
+    before, after = innocent[:3], innocent[3:]  # one of the later ones waits for room in the batch
     running = [engine.submit(each) for each in before]
     reading = aiter(running[0])
     first = await anext(reading)
@@ -209,22 +210,22 @@ async def test_a_request_that_ends_the_engine_each_time_fails_alone(
     rest = [token async for piece in reading for token in piece]
     answers = [([*first, *rest], running[0].outcome), *[await collect(each) for each in running[1:]]]
     assert answers == expected
-    assert losses.causes == ["crashed"] * MOST_LOSSES
+    assert recorded.causes == ["crashed"] * MAX_CRASHES
     await engine.close()
 
 
-async def test_time_runs_out_for_a_request_whose_engine_does_not_come_back(
+async def test_a_request_times_out_when_the_engine_does_not_come_back(
     tiny_model: Path, options: EngineOptions, tmp_path: Path
 ) -> None:
     folder = tmp_path / "model"
     shutil.copytree(tiny_model, folder)
     engine = EngineSupervisor(replace(options, model_dir=folder))
     await engine.start()
-    lost = process_of(engine)
+    worker = process_of(engine)
     folder.rename(tmp_path / "away")
     began = time.monotonic()
     ids, outcome = await collect(
-        engine.submit(request(1, 2, limit=4000, time_limit_seconds=3)), once_after_ten(lost.kill)
+        engine.submit(request(1, 2, limit=4000, time_limit_seconds=3)), once_after_ten(worker.kill)
     )
     assert 0 < len(ids) < 4000
     assert outcome == Outcome(FinishReason.TIMEOUT)
@@ -233,16 +234,16 @@ async def test_time_runs_out_for_a_request_whose_engine_does_not_come_back(
     await engine.close()
 
 
-async def test_a_retired_engine_finishes_what_it_has_begun_even_if_it_is_lost(options: EngineOptions) -> None:
+async def test_a_retired_engine_finishes_its_requests_even_after_a_crash(options: EngineOptions) -> None:
     engine = EngineSupervisor(options)
     await engine.start()
-    lost = process_of(engine)
-    ahead = engine.submit(request(*range(10, 3000), prefill_only=True))
+    worker = process_of(engine)
+    prefill = engine.submit(request(*range(10, 3000), prefill_only=True))
     running = [engine.submit(request(1, number, limit=150)) for number in range(10, 13)]
     retiring = asyncio.create_task(engine.retire())
     reading = aiter(running[0])
     count = len(await anext(reading))
-    lost.kill()
+    worker.kill()
     async for ids in reading:
         count += len(ids)
     assert (count, running[0].outcome) == (150, LENGTH)
@@ -252,15 +253,15 @@ async def test_a_retired_engine_finishes_what_it_has_begun_even_if_it_is_lost(op
     last = process_of(engine)
     await asyncio.wait_for(retiring, PATIENCE_SECONDS)
     assert not last.is_running()
-    assert await collect(ahead) == ([], CANCELLED)
+    assert await collect(prefill) == ([], CANCELLED)
 
 
-async def test_an_engine_that_ends_the_moment_it_is_ready_has_not_started(options: EngineOptions) -> None:
+async def test_a_worker_that_dies_the_moment_it_is_ready_has_not_started(options: EngineOptions) -> None:
     threads, others = set(threading.enumerate()), engine_processes()
     engine = EngineSupervisor(options)
 
     def end_it_unseen(line: str) -> None:
-        """Hold the event loop up till the process was ready and is gone: the loop learns of both at once."""
+        """Block the event loop until the worker was ready and has died, so that both arrive at once."""
         if line == "Warming up":
             loading = psutil.Process(*(engine_processes() - others))
             [reader] = [each for each in set(threading.enumerate()) - threads if each.name == "engine-read"]

@@ -1,4 +1,4 @@
-"""How large the KV cache is made, against what OpenVINO really takes."""
+"""The size of the KV cache, compared with what OpenVINO really takes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ import pytest
 from bot.engine.worker.cache_budget import CacheShape, cache_precision, memory_without_cache, plan_blocks
 from bot.engine.worker.memory_limit import UsableMemory
 from bot.engine.worker.paged.model import PagedModel
+from bot.engine.worker.precision import with_default_precision
 from bot.errors import ConfigurationError, ModelDoesNotFitError
+from tests.inference_precision import chosen_precision
 from tests.small_model import small_model_dir
 
 __all__ = ["small_model_dir"]
@@ -25,10 +27,11 @@ GB = 1_000_000_000
 PHI_3 = CacheShape(layers=32, key_value_heads=32, head_size=96)
 PHI_3_BYTES = 2_772_549_977
 BLOCKS = 8
+BF16 = {"INFERENCE_PRECISION_HINT": "bf16"}
 
 
 def compressed(model_dir: Path, folder: Path) -> Path:
-    """A copy of a model without the exporter's mark, which it leaves out where weights are compressed."""
+    """Copy a model without the exporter's mark, which a model with compressed weights does not have."""
     shutil.copytree(model_dir, folder)
     xml = folder / "openvino_model.xml"
     xml.write_text(re.sub(r'\s*<KV_CACHE_PRECISION value="f16" />', "", xml.read_text()))
@@ -39,6 +42,7 @@ def compressed(model_dir: Path, folder: Path) -> Path:
     "properties",
     [
         {},
+        BF16,
         {"KV_CACHE_PRECISION": "u8"},
         {"KV_CACHE_PRECISION": "u4"},
         {"KV_CACHE_PRECISION": "U8"},
@@ -49,29 +53,30 @@ def compressed(model_dir: Path, folder: Path) -> Path:
     ],
 )
 def test_a_block_is_as_large_as_openvino_makes_it(tiny_model: Path, properties: Mapping[str, str]) -> None:
-    real = PagedModel(tiny_model, "CPU", properties, BLOCKS).cache_bytes / BLOCKS
-    assert CacheShape.read(tiny_model).block_bytes(cache_precision(tiny_model, properties)) == real
+    pinned = with_default_precision("CPU", properties)
+    real = PagedModel(tiny_model, "CPU", pinned, BLOCKS).cache_bytes / BLOCKS
+    assert CacheShape.read(tiny_model).block_bytes(cache_precision(tiny_model, pinned)) == real
 
 
 def test_a_compressed_models_cache_is_compressed_too(tiny_model: Path, tmp_path: Path) -> None:
     folder = compressed(tiny_model, tmp_path / "compressed")
-    real = PagedModel(folder, "CPU", {}, BLOCKS).cache_bytes / BLOCKS
+    real = PagedModel(folder, "CPU", chosen_precision(), BLOCKS).cache_bytes / BLOCKS
     assert CacheShape.read(folder).block_bytes(cache_precision(folder, {})) == real
     assert cache_precision(folder, {}) != cache_precision(tiny_model, {})
 
 
-def test_where_keys_and_values_differ_the_larger_counts(tiny_model: Path) -> None:
-    properties = {"KV_CACHE_PRECISION": "u8", "VALUE_CACHE_PRECISION": "u4"}
+def test_the_larger_of_different_key_and_value_precisions_counts(tiny_model: Path) -> None:
+    properties = {"KV_CACHE_PRECISION": "u8", "VALUE_CACHE_PRECISION": "u4"} | chosen_precision()
     real = PagedModel(tiny_model, "CPU", properties, BLOCKS).cache_bytes / BLOCKS
     assert real < CacheShape.read(tiny_model).block_bytes(cache_precision(tiny_model, properties)) < 1.5 * real
 
 
 MEASURE = """
-import sys
+import json, sys
 from pathlib import Path
 import psutil
 from bot.engine.worker.paged.model import Advance, PagedModel
-model = PagedModel(Path(sys.argv[1]), "CPU", {}, 8)
+model = PagedModel(Path(sys.argv[1]), "CPU", json.loads(sys.argv[2]), 8)
 model.advance([Advance(list(range(3, 67)), 0, [0, 1])])
 taken = psutil.Process().memory_info()
 print(model.cache_bytes, taken.rss - getattr(taken, "shared", 0))
@@ -79,9 +84,8 @@ print(model.cache_bytes, taken.rss - getattr(taken, "shared", 0))
 
 
 def test_the_estimates_hold_for_a_real_model(small_model_dir: Path) -> None:
-    child = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(small_model_dir)], capture_output=True, text=True, check=True, timeout=120
-    )
+    command = [sys.executable, "-c", MEASURE, str(small_model_dir), json.dumps(chosen_precision())]
+    child = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     cache, own = (int(number) for number in child.stdout.split())
     shape = CacheShape.read(small_model_dir)
     assert shape.block_bytes(cache_precision(small_model_dir, {})) * 8 == cache
@@ -108,18 +112,13 @@ def test_the_shape_is_read_from_the_folder(tmp_path: Path, values: dict[str, Any
 
 
 @pytest.mark.parametrize("values", [{"num_hidden_layers": ""}, {"hidden_size": None}, {"num_attention_heads": 0}])
-def test_a_folder_that_does_not_tell_its_shape(tmp_path: Path, values: dict[str, Any]) -> None:
+def test_a_folder_without_a_shape_is_refused(tmp_path: Path, values: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError, match=r"^.*config\.json does not give num_hidden_layers.*export.*again$"):
         CacheShape.read(config(tmp_path, **values))
 
 
-def test_a_precision_that_nobody_knows(tiny_model: Path) -> None:
-    with pytest.raises(ConfigurationError, match="the KV cache cannot be stored as u3"):
-        cache_precision(tiny_model, {"KV_CACHE_PRECISION": "u3"})
-
-
 def plan(usable: float, *, wanted: float | None = None, context: int = 4096, batch: int = 16) -> int:
-    """Plan Phi-3-mini's cache; the memory is in GB."""
+    """Plan Phi-3-mini's cache; memory in GB."""
     return plan_blocks(
         shape=PHI_3,
         precision="u8",
@@ -132,30 +131,30 @@ def plan(usable: float, *, wanted: float | None = None, context: int = 4096, bat
 
 
 def test_a_full_size_model_is_not_underestimated() -> None:
-    # Its own memory, without mapped files, in the middle of a prompt of 3,000 tokens: 3.945 GB with their cache.
+    # Measured without mapped files, in the middle of a prompt of 3,000 tokens: 3.945 GB with its cache.
     whole = memory_without_cache(PHI_3, PHI_3_BYTES, 3000) + 3000 * PHI_3.block_bytes("u8") // 32
     assert 3.945 * GB <= whole <= 1.1 * 3.945 * GB
 
 
-def test_where_memory_is_plenty_each_of_the_batch_gets_a_context() -> None:
+def test_with_plenty_of_memory_each_request_of_the_batch_gets_a_context() -> None:
     assert plan(100) == 16 * 128 + 1
     assert plan(100, context=1000, batch=2) == 2 * 32 + 1
 
 
 @pytest.mark.parametrize("usable", [4.5, 10])
-def test_half_of_what_the_model_leaves_is_taken(usable: float) -> None:
+def test_the_cache_takes_half_of_what_the_model_leaves(usable: float) -> None:
     half = (usable * GB - memory_without_cache(PHI_3, PHI_3_BYTES, 4096)) / 2
     assert half - PHI_3.block_bytes("u8") < plan(usable) * PHI_3.block_bytes("u8") <= half
 
 
-def test_where_half_is_too_little_one_conversation_still_fits() -> None:
+def test_one_conversation_fits_even_where_half_is_too_little() -> None:
     least = memory_without_cache(PHI_3, PHI_3_BYTES, 4096) + 33 * PHI_3.block_bytes("u8")
     assert plan(least / GB) == 33
     with pytest.raises(ModelDoesNotFitError):
         plan(least / GB - 0.001)
 
 
-def test_a_model_that_cannot_fit_is_refused_in_a_line() -> None:
+def test_a_model_that_cannot_fit_is_refused_in_one_line() -> None:
     with pytest.raises(ModelDoesNotFitError) as refused:
         plan(3.14)
     assert str(refused.value) == (
@@ -164,7 +163,7 @@ def test_a_model_that_cannot_fit_is_refused_in_a_line() -> None:
     )
 
 
-def test_what_is_needed_never_reads_like_what_there_is() -> None:
+def test_needed_and_usable_memory_never_show_the_same_figure() -> None:
     least = memory_without_cache(PHI_3, PHI_3_BYTES, 4096) + 33 * PHI_3.block_bytes("u8")
     with pytest.raises(ModelDoesNotFitError) as refused:
         plan(least / GB - 0.000_001)
@@ -172,10 +171,10 @@ def test_what_is_needed_never_reads_like_what_there_is() -> None:
     assert needed > usable
 
 
-def test_a_wanted_size_is_taken_as_it_is() -> None:
+def test_a_wanted_size_is_taken_exactly() -> None:
     assert plan(100, wanted=2) == 2 * GB // PHI_3.block_bytes("u8")
     with pytest.raises(ModelDoesNotFitError, match=r"about 5\.6 GB with the KV cache that KV_CACHE_GIGABYTES asks for"):
         plan(5.5, wanted=2)
     assert plan(5.6, wanted=2)
-    # Too little for a conversation would refuse every prompt.
+    # A cache too small for a conversation would refuse every prompt.
     assert plan(100, wanted=0.05) == 33

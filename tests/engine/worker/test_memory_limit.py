@@ -1,4 +1,4 @@
-"""What this process may still take, read from made-up and from real limits."""
+"""The memory that this process may take, under made-up and real limits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write(root: Path, files: dict[str, str]) -> Path:
 
 
 def version_2(folder: str, limit: str, usage: int = 0, statistics: str = "") -> dict[str, str]:
-    """The files of a group of version 2."""
+    """Files of a version 2 group."""
     top = f"sys/fs/cgroup{folder}"
     return {
         f"{top}/memory.max": f"{limit}\n",
@@ -40,7 +40,7 @@ def version_2(folder: str, limit: str, usage: int = 0, statistics: str = "") -> 
 
 
 def version_1(folder: str, limit: int, usage: int = 0, statistics: str = "") -> dict[str, str]:
-    """The files of a group of version 1."""
+    """Files of a version 1 group."""
     top = f"sys/fs/cgroup/memory{folder}"
     return {
         f"{top}/memory.limit_in_bytes": f"{limit}\n",
@@ -98,7 +98,7 @@ def test_version_1(tmp_path: Path, folder: str) -> None:
     assert memory.limit == "the cgroup limit of 0.1 GB"
 
 
-def test_version_1_writes_no_limit_as_a_huge_one(tmp_path: Path) -> None:
+def test_a_huge_limit_of_version_1_means_none(tmp_path: Path) -> None:
     write(tmp_path, {"proc/self/cgroup": "4:memory:/\n", **version_1("", 2**63 - 4096, 30 * MB)})
     assert usable_memory(tmp_path).limit == MACHINE
 
@@ -118,7 +118,7 @@ def test_a_limit_holds_without_the_files_beside_it(tmp_path: Path) -> None:
     assert usable_memory(tmp_path).bytes == 50 * MB
 
 
-def test_what_is_no_number_limits_nothing(tmp_path: Path) -> None:
+def test_a_limit_that_is_no_number_limits_nothing(tmp_path: Path) -> None:
     files = version_2("/bot", "-", 10, "inactive_file\nactive_file x\n") | {"sys/fs/cgroup/memory.max": "\udcff"}
     for name, text in {"proc/self/cgroup": "nonsense\n0::/bot\n", **files}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ print(memory.bytes, memory.limit, sep=chr(10))
 
 
 def ask_in_a_child(beforehand: str) -> tuple[int, str]:
-    """What `usable_memory` says in a process of its own that ran some code first."""
+    """Call `usable_memory` in a process of its own, after some code."""
     child = subprocess.run(
         [sys.executable, "-c", ASK, beforehand], capture_output=True, text=True, check=True, timeout=60
     )
@@ -159,7 +159,7 @@ def test_a_real_process_limit(name: str, phrase: str) -> None:
     assert 0 < size < 600 * MB
     held, _ = ask_in_a_child(f"{set_limit}; held = bytearray({200 * MB})")
     assert held == pytest.approx(size - 200 * MB, abs=5 * MB)
-    # The promise is true: this much can be had, and not much more.
+    # This much can be allocated, and not much more.
     take = f"{set_limit}; taken = bytearray({size - 20 * MB})"
     ask_in_a_child(take)
     with pytest.raises(subprocess.CalledProcessError, match="exit status 1"):
@@ -168,7 +168,7 @@ def test_a_real_process_limit(name: str, phrase: str) -> None:
 
 @pytest.fixture
 def cgroup() -> Iterator[Path]:
-    """A new cgroup of version 2 with a limit of 300 MB, in a folder that the person who runs the tests lends."""
+    """A new version 2 cgroup with a limit of 300 MB, in the folder that the variable names."""
     parent = os.environ.get(CGROUP_VARIABLE)
     if not parent:
         pytest.skip(f"{CGROUP_VARIABLE} does not name a cgroup folder of version 2 to make groups with limits in")
@@ -188,7 +188,7 @@ def test_a_real_cgroup(cgroup: Path, tmp_path: Path) -> None:
     held, _ = ask_in_a_child(f"{enter}; held = bytearray({100 * MB})")
     assert held == pytest.approx(size - 100 * MB, abs=15 * MB)
 
-    # A file takes nothing away, even if the kernel holds it for active because it was read twice.
+    # A file takes nothing away, even in the active page cache because it was read twice.
     file = tmp_path / "weights"
     read_twice = (
         f"file = Path({str(file)!r}); file.write_bytes(bytes({150 * MB})); file.read_bytes(); file.read_bytes()"

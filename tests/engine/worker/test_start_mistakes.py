@@ -8,23 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 
 from bot.engine.interface import EngineOptions
-from bot.engine.supervisor.supervisor import EngineSupervisor
-from bot.errors import ConfigurationError
-
-
-async def refused_with(options: EngineOptions) -> str:
-    """Start an engine that must not start, and return the line that it gives."""
-    engine = EngineSupervisor(options)
-    with pytest.raises(ConfigurationError) as caught:
-        await engine.start()
-    line = str(caught.value)
-    assert "\n" not in line
-    assert not any("spawn_main" in " ".join(child.cmdline()) for child in psutil.Process().children())
-    return line
+from tests.engine.refused_start import refused_with
+from tests.inference_precision import chosen_precision
 
 
 def files(folder: Path) -> list[str]:
@@ -33,11 +21,11 @@ def files(folder: Path) -> list[str]:
 
 @pytest.fixture(params=["paged", "genai", "optimum"])
 def options(request: pytest.FixtureRequest, tiny_model: Path) -> EngineOptions:
-    return EngineOptions(engine=request.param, model_dir=tiny_model, cache_gigabytes=1)
+    return EngineOptions(request.param, tiny_model, properties=chosen_precision(), cache_gigabytes=1)
 
 
 @pytest.mark.parametrize("device", ["TPU", "CPU.3", "AUTO:TPU,CPU"])
-async def test_an_unknown_device_names_those_that_exist(options: EngineOptions, device: str) -> None:
+async def test_an_unknown_device_is_refused_with_the_existing_ones(options: EngineOptions, device: str) -> None:
     line = await refused_with(replace(options, device=device))
     assert "there is no device" in line
     assert "this machine has CPU" in line
@@ -80,15 +68,15 @@ async def test_a_cache_larger_than_memory_is_named(tiny_model: Path) -> None:
     assert "the KV cache that KV_CACHE_GIGABYTES asks for" in line
 
 
-async def test_an_unknown_engine_names_the_known_ones(tiny_model: Path) -> None:
+async def test_an_unknown_engine_is_refused_with_the_known_ones(tiny_model: Path) -> None:
     assert "paged, genai or optimum" in await refused_with(EngineOptions("vllm", tiny_model))
 
 
-async def test_optimum_that_is_not_installed_tells_how_to_install_it(
+async def test_a_missing_optimum_is_refused_with_the_command_that_installs_it(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "optimum").mkdir()
     (tmp_path / "optimum" / "__init__.py").touch()
-    monkeypatch.syspath_prepend(str(tmp_path))  # a child process searches the same path, and finds no optimum.intel
+    monkeypatch.syspath_prepend(str(tmp_path))  # the worker searches the same path, and finds no optimum.intel
     line = await refused_with(EngineOptions("optimum", tiny_model))
     assert "pip install -c constraints.txt '.[optimum]'" in line

@@ -1,4 +1,4 @@
-// What a person does, sent to the demo. What goes wrong is shown as a notice, never thrown further.
+// Sends a person's actions to the demo. A failed action shows a notice and does not throw.
 
 import { askForm, askModal } from "./dialogs.js";
 import { EPHEMERAL } from "./store.js";
@@ -7,16 +7,16 @@ import { encoded } from "./upload-tray.js";
 const FAILED = "failed";
 
 export class Actions {
-  /** `notice(text)` shows one line. `connection` is set once there is one. */
+  /** `notice(text)` shows one line. app.js sets `connection` before the first action. */
   constructor(store, notice) {
     this.store = store;
     this.notice = notice;
     this.connection = null;
-    this.waiting = new Map(); // interaction id → what to do with its answer
-    this.early = new Map(); // answers that came before the interaction's id did
+    this.waiting = new Map(); // interaction id → function to call with its status
+    this.early = new Map(); // interaction id → a status that arrived before the id did
   }
 
-  /** @returns {Promise<any>} the result, or undefined after a notice. */
+  /** @returns {Promise<any>} the result, or undefined if the action failed. */
   async ask(action, details) {
     try {
       return await this.connection.ask(action, { channel: this.store.active, ...details });
@@ -53,7 +53,7 @@ export class Actions {
     if (sure) await this.ask("delete", { message: message.id });
   }
 
-  /** An ephemeral message is only here, or also with the demo: a failed command's is only here. */
+  /** The note of a failed command exists only on this page; the demo holds other ephemeral messages. */
   async dismiss(message) {
     if (message.local) this.store.removeMessage(message.channel_id, message.id);
     else await this.ask("dismiss", { message: message.id });
@@ -68,14 +68,14 @@ export class Actions {
   }
 
   click(message, customId) {
-    return this.component(message, "click", { message: message.id, custom_id: customId });
+    return this.component("click", { message: message.id, custom_id: customId });
   }
 
   choose(message, customId, values) {
-    return this.component(message, "choose", { message: message.id, custom_id: customId, values });
+    return this.component("choose", { message: message.id, custom_id: customId, values });
   }
 
-  async component(message, action, details) {
+  async component(action, details) {
     const answer = await this.interact(action, details);
     if (answer === FAILED) this.notice("This interaction failed: the application did not respond.");
   }
@@ -96,7 +96,10 @@ export class Actions {
     return (await this.ask("autocomplete", { path: command.path, options, focused })) ?? [];
   }
 
-  /** Send an interaction and wait for how the bot answers it; a modal is shown and sent on. */
+  /**
+   * Send an interaction and wait for the bot's response. A modal is shown and submitted.
+   * @returns {Promise<string|undefined>} the interaction's status, or undefined if the action failed.
+   */
   async interact(action, details) {
     const id = await this.ask(action, details);
     if (id === undefined) return undefined;
@@ -107,8 +110,8 @@ export class Actions {
     return values ? this.interact("submit_modal", { interaction: id, values }) : status;
   }
 
-  /** Take the news of an interaction. */
-  interactionMoved({ id, status, modal }) {
+  /** Handle an interaction's new status. */
+  updateInteraction({ id, status, modal }) {
     if (status === "sent" || status === "autocomplete") return;
     const resolve = this.waiting.get(id);
     this.waiting.delete(id);

@@ -1,4 +1,4 @@
-// Puts the page together.
+// Builds the page and connects its parts.
 
 import { Actions } from "./actions.js";
 import { ChatHead } from "./chat-head.js";
@@ -14,13 +14,14 @@ import { Announcer, Banner, Notices, TypingLine } from "./status-line.js";
 import { Store } from "./store.js";
 import { acceptDrops } from "./upload-tray.js";
 
-const PERSON = "person"; // where the tab remembers who it is
+const PERSON = "person"; // the key under which the tab remembers its person
+const EDITABLE_TYPES = [0, 19]; // a message, a reply
 const store = new Store();
 const notices = new Notices();
 const banner = new Banner();
 const actions = new Actions(store, (text) => notices.show(text));
 
-/** What the parts of the page may ask of the whole. */
+/** What every part of the page may use. */
 const context = {
   store,
   actions,
@@ -45,11 +46,11 @@ const context = {
   async newThread(message) {
     const id = await actions.newThread(message);
     if (!id) return;
-    await store.knows(id);
+    await store.untilChannel(id);
     context.openChannel(id);
   },
   editLast() {
-    const mine = store.messagesOf(store.active).findLast((message) => message.author.id === store.me && message.type in { 0: 1, 19: 1 });
+    const mine = store.messagesOf(store.active).findLast((message) => message.author.id === store.me && EDITABLE_TYPES.includes(message.type));
     if (mine) editInPlace(list.views.get(mine.id), context);
   },
   become(person) {
@@ -71,7 +72,7 @@ const main = element(
   new TypingLine(context).root,
 );
 document.body.append(
-  element("a", { class: "skip", href: "#composer" }, "Skip to writing"),
+  element("a", { class: "skip", href: "#composer" }, "Skip to the message box"),
   rail(),
   sidebar.root,
   element("div", { class: "shade", on: { click: () => document.body.classList.remove("show-sidebar") } }),
@@ -99,23 +100,23 @@ function rail() {
   return element("div", { class: "rail" }, direct, element("hr"), server);
 }
 
-const TAKE = {
+const HANDLERS = {
   state: (event) => store.reset(event.state),
   channels: (event) => store.setChannels(event.channels),
-  commands: learnCommands,
+  commands: loadCommands,
   message: (event) => store.putMessage(event.channel, event.message),
   message_delete: (event) => store.removeMessage(event.channel, event.id),
   typing: (event) => store.setTyping(event.channel, event.people),
-  interaction: (event) => actions.interactionMoved(event),
+  interaction: (event) => actions.updateInteraction(event),
   bot: (event) => store.setBotOnline(event.online),
 };
 
-/** Which commands there are depends on who one is and where. */
-async function learnCommands() {
+/** The available commands depend on the person and the channel. */
+async function loadCommands() {
   const commands = await actions.ask("commands");
   if (commands) store.setCommands(commands);
 }
-for (const event of ["state", "active"]) store.on(event, learnCommands);
+for (const event of ["state", "active"]) store.on(event, loadCommands);
 
 function showBotState() {
   if (store.botOnline) banner.hide();
@@ -124,16 +125,16 @@ function showBotState() {
 for (const event of ["state", "channels"]) store.on(event, showBotState);
 
 actions.connection = new Connection({
-  onEvent: (event) => TAKE[event.event](event),
+  onEvent: (event) => HANDLERS[event.event](event),
   onOpen: () => actions.ask("become", { person: sessionStorage.getItem(PERSON) }),
-  onLost: () => banner.show("The connection was lost. Trying again…", "warning"),
+  onLost: () => banner.show("Connection lost. Reconnecting…", "warning"),
   onEnded: () => {
     document.body.classList.add("ended");
     banner.show("The demo has ended. Start it again with make demo.", "ended");
   },
 });
 
-/** Typing anywhere writes, as in Discord. */
+// As in Discord, typing anywhere writes into the composer.
 document.addEventListener("keydown", (event) => {
   const isLetter = event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey;
   if (isLetter && !event.target.closest("input, textarea, dialog")) composer.focus();

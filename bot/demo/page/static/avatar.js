@@ -1,4 +1,4 @@
-// The coloured circle with a person's initial.
+// Avatars: coloured circles with an initial.
 
 import { element } from "./dom.js";
 

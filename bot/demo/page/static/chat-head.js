@@ -1,4 +1,4 @@
-// The bar above the messages: where one is, and what can be done with the place.
+// The bar above the messages: the channel's name and its tools.
 
 import { element, fill, icon, iconButton } from "./dom.js";
 import { ICONS } from "./icons.js";
@@ -31,7 +31,7 @@ export class ChatHead {
       parent ? element("span", { class: "crumb-arrow", "aria-hidden": "true" }, "›") : null,
       icon(mark),
       element("h2", {}, channel.name),
-      channel.kind === "text" ? element("span", { class: "topic" }, "A Discord on your own machine: nothing leaves it.") : null,
+      channel.kind === "text" ? element("span", { class: "topic" }, "A Discord on your own machine. Nothing leaves it.") : null,
     );
     fill(
       this.tools,

@@ -1,11 +1,11 @@
-// A slash command that was picked: its name and a field for each option.
+// The form of a slash command: its name and a field for each option.
 
 import { OptionField } from "./option-field.js";
-import { element, fill, iconButton } from "./dom.js";
+import { element, fill, icon, iconButton } from "./dom.js";
 import { ICONS } from "./icons.js";
 
 export class CommandForm {
-  /** `onClose` runs when the form was sent or left. */
+  /** `onClose` runs when the form is sent or left. */
   constructor(context, onClose) {
     this.context = context;
     this.onClose = onClose;
@@ -30,8 +30,8 @@ export class CommandForm {
         { class: "command-row" },
         element("span", { class: "command-name", tabindex: this.fields.length ? null : "0" }, name),
         this.fields.map((field) => field.root),
-        iconButton("Leave the command", ICONS.close, () => this.leave()),
-        element("button", { type: "submit", class: "icon-button", "aria-label": `Send ${name}`, title: "Send" }, sendIcon()),
+        iconButton("Close the command", ICONS.close, () => this.leave()),
+        element("button", { type: "submit", class: "icon-button", "aria-label": `Send ${name}`, title: "Send" }, icon(ICONS.send)),
       ),
     );
     this.root.hidden = false;
@@ -57,7 +57,7 @@ export class CommandForm {
     this.root.hidden = true;
   }
 
-  /** What is filled in, as the demo takes it: values by name. */
+  /** The filled-in values by option name, in the form that the demo expects. */
   values() {
     return Object.fromEntries(this.fields.filter((field) => field.isFilled).map((field) => [field.option.name, field.value]));
   }
@@ -78,9 +78,4 @@ export class CommandForm {
     this.leave();
     await this.context.actions.run(command, values, files);
   }
-}
-
-function sendIcon() {
-  const drawn = iconButton("", ICONS.send, () => {});
-  return drawn.firstChild;
 }

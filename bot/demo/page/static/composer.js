@@ -1,4 +1,4 @@
-// Where a person writes: the text, the replied-to message, the files, and the pickers above it.
+// The composer: the text field, the reply, the files, and the pickers above them.
 
 import { CommandForm } from "./command-form.js";
 import { element, fill, iconButton } from "./dom.js";
@@ -8,7 +8,7 @@ import { Picker } from "./picker.js";
 import { suggestions } from "./suggestions.js";
 import { UploadTray } from "./upload-tray.js";
 
-const TYPING_EVERY = 8000; // milliseconds between two signs that somebody types
+const TYPING_EVERY = 8000; // milliseconds between two typing signals
 const LONGEST = 2000; // characters, as in Discord
 
 export class Composer {
@@ -63,9 +63,9 @@ export class Composer {
       this.form.close();
     }
     const channel = store.channels.get(store.active);
-    const place = channel ? { text: `#${channel.name}`, thread: channel.name, dm: `@${channel.name}` }[channel.kind] : "";
-    this.text.placeholder = `Message ${place}`;
-    this.text.setAttribute("aria-label", `Message ${place}`);
+    const name = channel ? { text: `#${channel.name}`, thread: channel.name, dm: `@${channel.name}` }[channel.kind] : "";
+    this.text.placeholder = `Message ${name}`;
+    this.text.setAttribute("aria-label", `Message ${name}`);
     this.paint();
   }
 
@@ -90,7 +90,7 @@ export class Composer {
     this.context.actions.typing();
   }
 
-  /** Draw the mentions behind the transparent text field, which grows with this mirror of its text. */
+  /** Draw the mentions behind the transparent text field, which grows with this mirror. */
   paint() {
     const marked = pieces(this.text.value, this.context.store).map(({ text, wire }) =>
       wire ? element("span", { class: "mention" }, text) : text,
@@ -122,7 +122,7 @@ export class Composer {
     this.replaceBefore(this.text.selectionStart, `${gap}${words} `);
   }
 
-  /** Put words in place of what was written; nothing is sent. */
+  /** Replace the text without sending it. */
   write(words) {
     this.form.close();
     this.closeForm();
@@ -164,7 +164,7 @@ export class Composer {
     this.paint();
     const sent = await this.context.actions.send(content, written.replied?.id, files);
     if (sent || this.text.value) return;
-    this.text.value = written.text; // what could not be sent is not lost
+    this.text.value = written.text;
     this.paint();
   }
 

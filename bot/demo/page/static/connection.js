@@ -1,12 +1,12 @@
-// One websocket to the demo, with reconnection, and requests that get their answers.
+// The websocket to the demo: events, requests with their replies, and reconnection.
 
-const FIRST_WAIT = 300; // milliseconds before the first try to connect again
+const FIRST_WAIT = 300; // milliseconds before the first reconnection
 const LONGEST_WAIT = 3000;
-const TRIES_BEFORE_ENDED = 5; // the demo is on this machine: when it is up, it answers at once
+const TRIES_BEFORE_ENDED = 5; // the demo runs on this machine, so a running one answers at once
 
 export class Connection {
   /**
-   * @param {object} hooks - `onEvent(event)`, `onOpen()`, `onLost()` (trying again), `onEnded()` (gave up).
+   * @param {object} hooks - `onEvent(event)`, `onOpen()`, `onLost()` (reconnecting), `onEnded()` (gave up).
    */
   constructor(hooks) {
     this.hooks = hooks;
@@ -40,11 +40,11 @@ export class Connection {
   }
 
   closed(event) {
-    for (const { reject } of this.waiting.values()) reject(new Error("The connection to the demo was lost."));
+    for (const { reject } of this.waiting.values()) reject(new Error("The connection to the demo was lost. Try again."));
     this.waiting.clear();
     this.failures += 1;
-    const leaving = event.code === 1001; // the server said that it goes away
-    if (leaving || this.failures > TRIES_BEFORE_ENDED) {
+    const demoEnds = event.code === 1001;
+    if (demoEnds || this.failures > TRIES_BEFORE_ENDED) {
       this.hooks.onEnded();
       return;
     }
@@ -53,14 +53,15 @@ export class Connection {
   }
 
   /**
-   * Ask the demo to do something.
-   * @returns {Promise<any>} its result; rejected with one line for people when it was refused.
+   * Send an action to the demo.
+   * @returns {Promise<any>} its result; a refusal rejects with one line for people.
    */
   ask(action, details = {}) {
     if (this.socket.readyState !== WebSocket.OPEN) {
-      return Promise.reject(new Error("There is no connection to the demo just now."));
+      return Promise.reject(new Error("Not connected to the demo. Wait until it reconnects."));
     }
-    const id = (this.count += 1);
+    this.count += 1;
+    const id = this.count;
     this.socket.send(JSON.stringify({ id, action, ...details }));
     return new Promise((resolve, reject) => this.waiting.set(id, { resolve, reject }));
   }

@@ -1,4 +1,4 @@
-// Dialogs: a bot's modal, the name of a thread, a question.
+// Dialogs: a bot's modal, the name of a thread, a confirmation.
 
 import { element, iconButton } from "./dom.js";
 import { ICONS } from "./icons.js";
@@ -8,10 +8,10 @@ const LABEL = 18;
 const TEXT_INPUT = 4;
 
 /**
- * Ask for texts.
+ * Show a form.
  * @param {{title: string, text?: string, submit: string, danger?: boolean, fields: object[]}} form - a field is
  *   {id, label, hint?, value?, placeholder?, long?, required?, min?, max?}.
- * @returns {Promise<object|null>} the texts by field id, or null when the dialog was left.
+ * @returns {Promise<object|null>} the texts by field id, or null if the dialog was cancelled.
  */
 export function askForm({ title, text, submit, danger, fields }) {
   const inputs = new Map(fields.map((field) => [field.id, input(field)]));
@@ -40,7 +40,7 @@ export function askForm({ title, text, submit, danger, fields }) {
     });
     dialog.addEventListener("close", () => {
       dialog.remove();
-      // The browser gave the focus back, but Chromium loses the caret with the dialog's text field: ask again.
+      // Chromium restores the focus without the caret of the text field. Focus it again.
       document.activeElement.blur();
       before.focus();
       resolve(values);
@@ -80,7 +80,7 @@ export function askModal(modal) {
   return askForm({ title: modal.title, submit: "Submit", fields: modal.components.flatMap(modalFields) });
 }
 
-/** A modal's texts stand in rows (the older form) or in labels (the newer one). */
+/** A modal has its text inputs in rows (older) or in labels (newer). */
 function modalFields(row) {
   const label = row.type === LABEL ? row : null;
   const parts = label ? [row.component] : (row.components ?? []);

@@ -1,12 +1,12 @@
-// Builds elements safely: text becomes text nodes, and no markup is ever parsed.
+// Builds elements safely: strings become text nodes, and no markup is parsed.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * Make an element.
  * @param {string} name - the tag's name.
- * @param {object} properties - `class`, `on` ({event: listener}), `data` (dataset), `style` ({property: value});
- *   `true`, `false`, null and undefined set or leave out an attribute; anything else is an attribute's text.
+ * @param {object} properties - `on` ({event: listener}), `data` (dataset), `style` ({property: value}), and attributes:
+ *   `true` sets an empty one, `false`, null and undefined omit it, anything else becomes its text.
  * @param {...(Node|string|null|undefined|false|Array)} children - strings become text nodes.
  * @returns {HTMLElement}
  */
@@ -32,7 +32,7 @@ function present(children) {
   return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
 }
 
-/** An icon of 24 by 24 units from one SVG path; decoration, so hidden from assistive technology. */
+/** An icon of 24 by 24 units from one SVG path, hidden from assistive technology because it is decoration. */
 export function icon(path) {
   const drawing = document.createElementNS(SVG, "svg");
   drawing.setAttribute("viewBox", "0 0 24 24");
@@ -44,11 +44,18 @@ export function icon(path) {
   return drawing;
 }
 
-/** A button that shows only an icon; its label is read aloud and shown as a tip. */
+/** A button with only an icon. Its label is the tooltip and the accessible name. */
 export function iconButton(label, path, onClick, extraClass = "") {
   return element(
     "button",
     { type: "button", class: `icon-button ${extraClass}`.trim(), "aria-label": label, title: label, on: { click: onClick } },
     icon(path),
   );
+}
+
+/** Show three dots on a control until `answered` settles. */
+export async function markWorking(control, answered) {
+  control.classList.add("working");
+  await answered;
+  control.classList.remove("working");
 }

@@ -33,7 +33,7 @@ function fieldCard(field, context) {
   );
 }
 
-/** A file's card: its name, its size and a link that saves it. */
+/** The card of a file: its name, its size and a download link. */
 export function attachmentCard(attachment) {
   const download = outsideLink(attachment.url, icon(ICONS.download));
   download.className = "icon-button";

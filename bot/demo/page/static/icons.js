@@ -1,4 +1,4 @@
-// Outlines of the icons, as SVG path data in a box of 24 by 24, filled with the current color.
+// SVG path data of the icons, in a box of 24 by 24, filled with the current color.
 
 export const ICONS = {
   at: "M12 2a10 10 0 1 0 5 18.66l-1-1.73A8 8 0 1 1 20 12v1a1.75 1.75 0 0 1-3.5 0V8h-2v.76A4.5 4.5 0 1 0 15 15.3 3.75 3.75 0 0 0 22 13v-1A10 10 0 0 0 12 2Zm0 12.5a2.5 2.5 0 1 1 0-5 2.5 2.5 0 0 1 0 5Z",

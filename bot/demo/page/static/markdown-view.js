@@ -1,21 +1,21 @@
-// Turns the Markdown tree into elements.
+// Renders the Markdown tree as elements.
 
 import { element, iconButton } from "./dom.js";
 import { ICONS } from "./icons.js";
 import { inline, parse } from "./markdown.js";
 import { stamp } from "./times.js";
 
-const ONLY_EMOJI = /^(?:\p{Extended_Pictographic}[\u{FE0F}\u{200D}\u{1F3FB}-\u{1F3FF}]*\s*){1,27}$/u;
+const ONLY_EMOJI = /^(?:\p{Extended_Pictographic}(?:\u{FE0F}|\u{200D}|[\u{1F3FB}-\u{1F3FF}])*\s*){1,27}$/u;
 
 const SIMPLE = { bold: "strong", italics: "em", underline: "u", strike: "s", subtext: "small" };
 
-/** A whole message's Markdown. `context` knows names: see `pill`. */
+/** Render a whole message. See `pill` for what it uses of `context`. */
 export function renderMarkdown(source, context) {
   const nodes = parse(source).map((node) => render(node, context));
   return element("div", { class: ONLY_EMOJI.test(source.trim()) ? "markdown jumbo" : "markdown" }, nodes);
 }
 
-/** Markdown of one line, for previews and titles. */
+/** Render one line, for previews and titles. */
 export function renderInline(source, context) {
   return inline(source).map((node) => render(node, context));
 }
@@ -86,8 +86,8 @@ function spoiler(children) {
 }
 
 /**
- * A mention. `context.store` knows the names; `context.openChannel(id)` and `context.runCommand(name)` follow a
- * click; `context.mention(person)` writes to somebody.
+ * Render a mention. The names come from `context.store`; a click calls `context.openChannel(id)`,
+ * `context.runCommand(name)` or `context.mention(person)`.
  */
 function pill(node, context) {
   const { store } = context;

@@ -1,4 +1,4 @@
-// Discord's Markdown: text in, a tree of plain objects out. It touches no document.
+// Parses Discord's Markdown into a tree of plain objects, without touching the document.
 //
 // A node is {type, ...}: "text" {text} · "bold", "italics", "underline", "strike", "spoiler" {children} ·
 // "code" {text} · "link" {url, children} · "person", "role", "channel" {id} · "everyone" {text} ·
@@ -7,7 +7,7 @@
 
 const INLINE = [
   [/\\([^0-9A-Za-z\s])/y, (found) => text(found[1])],
-  [/(?<!`)(`+)(?!`)([^]*?[^`])\1(?!`)/y, (found) => ({ type: "code", text: found[2].replace(/^ (.*) $/s, "$1") })],
+  [/(?<!`)(`+)(?!`)(.*?[^`])\1(?!`)/sy, (found) => ({ type: "code", text: found[2].replace(/^ (.*) $/s, "$1") })],
   [/<(https?:\/\/[^\s>]+)>/y, (found) => link(found[1], [text(found[1])])],
   [/<@!?(\d+)>/y, (found) => ({ type: "person", id: found[1] })],
   [/<@&(\d+)>/y, (found) => ({ type: "role", id: found[1] })],
@@ -16,17 +16,17 @@ const INLINE = [
   [/<t:(-?\d{1,13})(?::([tTdDfFR]))?>/y, (found) => ({ type: "time", seconds: Number(found[1]), style: found[2] })],
   [/<a?(:\w+:)\d+>/y, (found) => text(found[1])],
   [/@(?:everyone|here)\b/y, (found) => ({ type: "everyone", text: found[0] })],
-  [/\[([^\[\]\n]+)\]\(<?(https?:\/\/[^\s()<>]+(?:\([^\s()<>]*\)[^\s()<>]*)*)>?\)/y, (found) => link(found[2], inline(found[1]))],
+  [/\[([^[\]\n]+)\]\(<?(https?:\/\/[^\s()<>]+(?:\([^\s()<>]*\)[^\s()<>]*)*)>?\)/y, (found) => link(found[2], inline(found[1]))],
   [/https?:\/\/[^\s<>]+[^\s<>.,:;"'\])*_~|!?]/y, (found) => link(found[0], [text(found[0])])],
-  [/\*\*((?:\\[^]|[^\\])+?)\*\*(?!\*)/y, (found) => wrap("bold", found)],
-  [/__((?:\\[^]|[^\\])+?)__(?!_)/y, (found) => wrap("underline", found)],
-  [/\*(?=\S)((?:\*\*|\\[^]|\s+(?:\\[^]|[^\s*\\]|\*\*)|[^\s*\\])+?)\*(?!\*)/y, (found) => wrap("italics", found)],
-  [/_((?:__|\\[^]|[^\\_])+?)_(?![0-9A-Za-z_])/y, (found) => wrap("italics", found)],
-  [/~~([^]+?)~~/y, (found) => wrap("strike", found)],
-  [/\|\|([^]+?)\|\|/y, (found) => wrap("spoiler", found)],
+  [/\*\*((?:\\.|[^\\])+?)\*\*(?!\*)/sy, (found) => wrap("bold", found)],
+  [/__((?:\\.|[^\\])+?)__(?!_)/sy, (found) => wrap("underline", found)],
+  [/\*(?=\S)((?:\*\*|\\.|\s+(?:\\.|[^\s*\\]|\*\*)|[^\s*\\])+?)\*(?!\*)/sy, (found) => wrap("italics", found)],
+  [/_((?:__|\\.|[^\\_])+?)_(?![0-9A-Za-z_])/sy, (found) => wrap("italics", found)],
+  [/~~(.+?)~~/sy, (found) => wrap("strike", found)],
+  [/\|\|(.+?)\|\|/sy, (found) => wrap("spoiler", found)],
 ];
 
-// Where nothing special can begin, whole runs are taken at once. A word boundary keeps "a_b" out of italics.
+// A run without any special character. Taking whole words keeps "a_b" out of italics.
 const PLAIN = /[^\\`<@[*_~|h]+|[0-9A-Za-z]+/y;
 
 const text = (value) => ({ type: "text", text: value });
@@ -38,7 +38,7 @@ function matchAt(rule, source, position) {
   return rule.exec(source);
 }
 
-/** Parse one run of text without blocks. */
+/** Parse text without blocks. */
 export function inline(source) {
   const nodes = [];
   let plain = "";
@@ -70,10 +70,10 @@ function inlineNode(source, position) {
   return null;
 }
 
-const FENCE = /```(?:([\w+#.-]+)\n)?\n*([^]*?)\n*```\n?/y;
+const FENCE = /```(?:([\w+#.-]+)\n)?\n*(.*?)\n*```\n?/sy;
 const HEADING = /(#{1,3}) +(.+?)(?:\n|$)/y;
 const SUBTEXT = /-# +(.+?)(?:\n|$)/y;
-const QUOTE_REST = />>> ([^]*)/y;
+const QUOTE_REST = />>> (.*)/sy;
 const QUOTE_LINES = /(?:> [^\n]*(?:\n|$))+/y;
 const NESTED = String.raw`(?: {2,}(?:[-*]|\d{1,9}\.) +\S[^\n]*(?:\n|$))*`;
 const BULLETS = new RegExp(String.raw`(?: ?[-*] +\S[^\n]*(?:\n|$)${NESTED})+`, "y");
@@ -95,7 +95,7 @@ export function parse(source, quoted = false) {
       blocks.push(found.block);
       position += found.length;
     } else {
-      const line = /[^]*?(?:\n|(?=```)|$)/y;
+      const line = /.*?(?:\n|(?=```)|$)/sy;
       line.lastIndex = position;
       const run = line.exec(source)[0] || source[position];
       paragraph += run;
@@ -108,7 +108,7 @@ export function parse(source, quoted = false) {
 
 function fence(source, position) {
   const found = matchAt(FENCE, source, position);
-  if (!found || !found[2].trim()) return null;
+  if (!found?.[2].trim()) return null;
   return { block: { type: "codeblock", language: found[1] ?? "", text: found[2] }, length: found[0].length };
 }
 
@@ -130,7 +130,7 @@ function block(source, position, quoted) {
   return null;
 }
 
-/** Lines of a list, nested by their indentation. */
+/** Parse the lines of a list, nested by their indentation. */
 function list(lines) {
   const items = lines.map((line) => {
     const [, indent, mark, rest] = /^( *)([-*]|\d+\.) +(.*)$/.exec(line);

@@ -1,4 +1,4 @@
-// The right side: who is here.
+// The member list on the right.
 
 import { avatar } from "./avatar.js";
 import { element, fill } from "./dom.js";

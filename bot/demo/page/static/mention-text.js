@@ -1,8 +1,8 @@
-// Between what a person types (`@Phi`, `#general`) and what Discord sends (`<@1>`, `<#2>`).
+// Translates between what a person types (`@Phi`, `#general`) and what Discord sends (`<@1>`, `<#2>`).
 
-const CODE = /(```[^]*?```|`[^`\n]+`)/;
+const CODE = /(```.*?```|`[^`\n]+`)/s;
 
-/** The names that mean something after `@` or `#`, longest first so that "@Ada Byron" is not read as "@Ada". */
+/** The names that can be mentioned, longest first so that "@Ada Byron" does not match "@Ada". */
 function names(store) {
   const people = [...store.people.values()].map((person) => ({ typed: `@${person.name}`, wire: `<@${person.id}>` }));
   const channels = [...store.channels.values()]
@@ -16,7 +16,7 @@ function pattern(known) {
   return new RegExp(`(?<![\\p{L}\\p{N}_<@#])(?:${words.join("|")})(?![\\p{L}\\p{N}_])`, "giu");
 }
 
-/** What is sent for what was typed. Code stays as it is. */
+/** Translate typed text into what is sent. Code stays as it is. */
 export function wireText(typed, store) {
   return typed
     .split(CODE)
@@ -24,7 +24,7 @@ export function wireText(typed, store) {
     .join("");
 }
 
-/** Cut typed text into plain pieces and mentions: [{text, wire?}]. */
+/** Split typed text into plain pieces and mentions: [{text, wire?}]. */
 export function pieces(typed, store) {
   const known = names(store);
   const found = [];
@@ -37,7 +37,7 @@ export function pieces(typed, store) {
   return [...found, { text: typed.slice(end) }];
 }
 
-/** What a person reads for what was sent. */
+/** Translate a sent text into what a person reads. */
 export function readableText(wire, store) {
   return wire
     .replace(/<@!?(\d+)>/g, (whole, id) => (store.people.has(id) ? `@${store.people.get(id).name}` : whole))

@@ -1,4 +1,4 @@
-// The middle: the open channel's messages, which stays at the bottom when it is at the bottom.
+// The open channel's messages. A list that is scrolled to the bottom stays there.
 
 import { element, fill, icon } from "./dom.js";
 import { ICONS } from "./icons.js";
@@ -7,7 +7,7 @@ import { messageTools } from "./message-tools.js";
 import { longDate, sameDay } from "./times.js";
 import { welcome } from "./welcome.js";
 
-const NEAR = 60; // pixels from the bottom that still count as the bottom
+const BOTTOM_MARGIN = 60; // pixels from the bottom that still count as the bottom
 
 export class MessageList {
   constructor(context) {
@@ -29,7 +29,7 @@ export class MessageList {
 
   scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.scroller;
-    this.atBottom = scrollHeight - scrollTop - clientHeight < NEAR;
+    this.atBottom = scrollHeight - scrollTop - clientHeight < BOTTOM_MARGIN;
     this.down.hidden = this.atBottom;
   }
 
@@ -59,7 +59,7 @@ export class MessageList {
     this.keepBottom();
   }
 
-  /** A message's element, with a line above it where a new day begins. */
+  /** A message's element, below a separator if a new day begins. */
   rows(message, previous) {
     const view = new MessageView(message, continues(message, previous) && !this.dayBegins(message, previous), this.context);
     this.views.set(message.id, view);
@@ -86,7 +86,7 @@ export class MessageList {
     if (!this.atBottom) this.down.hidden = false;
   }
 
-  /** Below a message from which a thread was started stands the way to the thread. */
+  /** Link each thread below the message that it started from. */
   drawThreadLinks() {
     for (const [id, view] of this.views) {
       const thread = this.context.store.channels.get(id);

@@ -1,4 +1,4 @@
-// The toolbar on a message under the pointer or the focus, and editing in place.
+// The toolbar of a message under the pointer or the focus, and editing in place.
 
 import { element, fill, iconButton } from "./dom.js";
 import { ICONS } from "./icons.js";
@@ -10,7 +10,7 @@ export function messageTools(view, context) {
   const draw = () => fill(bar, buttons(view, context));
   view.root.addEventListener("pointerenter", draw);
   view.root.addEventListener("focusin", (event) => {
-    if (!bar.contains(event.target)) draw(); // a button that is being pressed must stay
+    if (!bar.contains(event.target)) draw(); // a pressed button must stay
   });
   draw();
   return bar;
@@ -40,7 +40,7 @@ function copyButton(view, context) {
   return copy;
 }
 
-/** Put a text field in place of the message's words. Escape leaves them; Enter saves them. */
+/** Replace the message's text by a text field. Escape cancels; Enter saves. */
 export function editInPlace(view, context) {
   const { message } = view;
   if (message.flags & LOADING || view.root.querySelector(".edit-field")) return;

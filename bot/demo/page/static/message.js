@@ -1,4 +1,4 @@
-// One message as an element, and how it changes in place while it is edited.
+// The view of one message, which updates in place while the answer grows.
 
 import { avatar } from "./avatar.js";
 import { componentRows } from "./components.js";
@@ -13,7 +13,7 @@ const GROUP_WITHIN = 7 * 60 * 1000; // milliseconds between messages that share 
 const SLASH_COMMAND = 1;
 const SYSTEM_TEXT = { 6: "pinned a message to this channel.", 18: "started a thread:", 21: "started this thread." };
 
-/** Whether `message` stands below `previous` without a heading of its own. */
+/** Whether `message` belongs below `previous` without a heading of its own. */
 export function continues(message, previous) {
   if (!previous || previous.author.id !== message.author.id) return false;
   if (message.message_reference || message.interaction_metadata || isSystem(message) || isSystem(previous)) return false;
@@ -29,9 +29,9 @@ function isSystem(message) {
   return message.type in SYSTEM_TEXT;
 }
 
-/** The view of one message. `update` takes a newer form of it and touches only what changed. */
+/** The view of one message. `update` redraws only the parts that changed. */
 export class MessageView {
-  /** `context` has the store and the actions: see app.js. */
+  /** `context`: see app.js. */
   constructor(message, grouped, context) {
     this.context = context;
     this.grouped = grouped;
@@ -57,7 +57,7 @@ export class MessageView {
     return undefined;
   }
 
-  /** Draw a part again only when what it shows changed: a pressed button keeps its focus while text grows. */
+  /** Redraw a part only if its data changed, so that a button keeps its focus while the text grows. */
   part(name, shown, draw) {
     const key = JSON.stringify(shown ?? null);
     let part = this.parts.get(name);
@@ -188,7 +188,7 @@ function quotedWords(original, context) {
   return element("em", {}, "Click to see attachment");
 }
 
-/** Buttons cannot stand in the quoting button: a mention there is only text. */
+/** Replace a mention's button by text: the quote is a button, and buttons cannot be nested. */
 function withoutButtons(node) {
   return node.tagName === "BUTTON" || node.tagName === "A" ? element("span", { class: "mention" }, node.textContent) : node;
 }

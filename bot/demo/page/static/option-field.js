@@ -1,4 +1,4 @@
-// One option of a slash command: a field with what may be filled in.
+// The field of one option of a slash command, with its choices.
 
 import { element } from "./dom.js";
 import { Picker } from "./picker.js";
@@ -10,13 +10,13 @@ const USER = 6;
 const CHANNEL = 7;
 const NUMBER = 10;
 const ATTACHMENT = 11;
-const PAUSE = 150; // milliseconds without a key before the bot is asked for choices
+const AUTOCOMPLETE_DELAY = 150; // milliseconds without a key before the bot is asked for choices
 
 export class OptionField {
   constructor(option, form) {
     this.option = option;
     this.form = form;
-    this.picked = null; // the item chosen from the list, whose value is not what the field shows
+    this.picked = null; // the item chosen from the list, whose value differs from the shown label
     const isFile = option.type === ATTACHMENT;
     this.input = element("input", {
       type: isFile ? "file" : "text",
@@ -40,7 +40,7 @@ export class OptionField {
       this.picked = null;
       this.root.classList.remove("wrong");
       clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.offer(), this.option.autocomplete ? PAUSE : 0);
+      this.timer = setTimeout(() => this.offer(), this.option.autocomplete ? AUTOCOMPLETE_DELAY : 0);
     });
     this.input.addEventListener("blur", () => {
       clearTimeout(this.timer);
@@ -65,7 +65,7 @@ export class OptionField {
     return (this.picked ?? this.exactItem())?.value ?? this.text;
   }
 
-  /** What the list can offer without asking the bot; null for free text. */
+  /** The choices that are known without asking the bot; null for free text. */
   staticItems(typed) {
     const { option } = this;
     if (option.type === USER) return peopleItems(typed.replace(/^@/, ""), this.form.context.store);
@@ -81,7 +81,7 @@ export class OptionField {
 
   async offer() {
     const typed = this.text;
-    const items = this.option.autocomplete ? await this.asked(typed) : this.staticItems(this.picked ? "" : typed);
+    const items = this.option.autocomplete ? await this.botItems() : this.staticItems(this.picked ? "" : typed);
     if (typed !== this.text || document.activeElement !== this.input || this.picked) return;
     this.picker.show(this.option.description, items ?? [], (item) => {
       this.picked = item;
@@ -90,13 +90,13 @@ export class OptionField {
     });
   }
 
-  async asked() {
+  async botItems() {
     const { actions } = this.form.context;
     const options = { ...this.form.values(), [this.option.name]: this.text };
     return choiceItems(await actions.autocomplete(this.form.command, options, this.option.name));
   }
 
-  /** One line that says why the field cannot be sent, or an empty text. */
+  /** Why the field cannot be sent, in one line; an empty text if it can. */
   get problem() {
     const { option, text } = this;
     if (option.type === ATTACHMENT) return option.required && !this.file ? "This option is required." : "";

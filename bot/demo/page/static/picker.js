@@ -1,14 +1,15 @@
-// A list above a text field from which one picks with arrow keys, Enter, Tab or a click.
+// A list above a text field, to pick from with arrow keys, Enter, Tab or a click.
 
 import { element, fill } from "./dom.js";
 
 let count = 0;
 
 export class Picker {
-  /** `field` keeps the focus and tells assistive technology which row is active. */
+  /** `field` keeps the focus and names the active row for assistive technology. */
   constructor(field) {
+    count += 1;
     this.field = field;
-    this.id = `picker-${(count += 1)}`;
+    this.id = `picker-${count}`;
     this.list = element("div", { class: "picker-list", role: "listbox", id: this.id, "aria-label": "Suggestions" });
     this.title = element("div", { class: "picker-title" });
     this.root = element("div", { class: "picker", hidden: true }, this.title, this.list);
@@ -23,7 +24,7 @@ export class Picker {
   }
 
   /**
-   * Show items to pick from; none hides the list.
+   * Show items to pick from. An empty list hides the picker.
    * @param {string} title - a line above them.
    * @param {Array<{label: string, detail?: string, lead?: Node}>} items
    * @param {(item: object) => void} onPick
@@ -65,7 +66,7 @@ export class Picker {
   }
 
   mark() {
-    [...this.list.children].forEach((row, index) => row.setAttribute("aria-selected", String(index === this.active)));
+    for (const [index, row] of [...this.list.children].entries()) row.setAttribute("aria-selected", String(index === this.active));
     this.list.children[this.active].scrollIntoView({ block: "nearest" });
     this.field.setAttribute("aria-activedescendant", `${this.id}-${this.active}`);
   }
@@ -76,7 +77,7 @@ export class Picker {
     this.onPick(item);
   }
 
-  /** Handle a key of the field. @returns {boolean} whether it meant the list. */
+  /** Handle a key of the field. @returns {boolean} whether the list used it. */
   key(event) {
     if (!this.isOpen || event.isComposing) return false;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

@@ -1,4 +1,4 @@
-// The left side: the channels, the direct messages, and who I am.
+// The left side: the channels, the direct messages, and the current person.
 
 import { avatar } from "./avatar.js";
 import { element, fill, icon, iconButton } from "./dom.js";
@@ -87,7 +87,7 @@ export class Sidebar {
     );
     fill(
       this.menu,
-      element("div", { class: "menu-title" }, "Be somebody else in this tab"),
+      element("div", { class: "menu-title" }, "Act as someone else in this tab"),
       others.map((person) =>
         element(
           "button",
@@ -129,7 +129,7 @@ export class Sidebar {
   }
 }
 
-/** An avatar with the small circle that says online or offline. */
+/** An avatar with the dot that shows online or offline. */
 export function withStatus(circle, online) {
   return element("span", { class: "with-status" }, circle, element("i", { class: online ? "status online" : "status" }));
 }

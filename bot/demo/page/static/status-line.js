@@ -1,4 +1,4 @@
-// Below the messages: who is typing. Above everything: what is wrong with the connection. And what is read aloud.
+// Status: who is typing, the state of the connection, notices, and what screen readers announce.
 
 import { element, fill } from "./dom.js";
 import { readableText } from "./mention-text.js";
@@ -6,7 +6,7 @@ import { dots } from "./message.js";
 import { LOADING } from "./store.js";
 
 const NOTICE_LASTS = 6000; // milliseconds
-const SETTLED = 1500; // milliseconds without an edit before a growing answer is read aloud
+const SETTLED = 1500; // milliseconds without an edit before an answer is announced
 
 export class TypingLine {
   constructor(context) {
@@ -56,7 +56,7 @@ export class Notices {
   }
 }
 
-/** Reads other people's messages of the open channel aloud, a streamed answer once and when it is whole. */
+/** Announces other people's messages in the open channel to screen readers, and a streamed answer once it is complete. */
 export class Announcer {
   constructor(context) {
     this.root = element("div", { class: "visually-hidden", "aria-live": "polite", role: "log", "aria-label": "New messages" });
@@ -64,12 +64,12 @@ export class Announcer {
     context.store.on("message", ({ channel, message }) => {
       if (channel !== context.store.active || message.author.id === context.store.me || message.flags & LOADING) return;
       clearTimeout(timers.get(message.id));
-      const say = () => {
+      const announce = () => {
         timers.delete(message.id);
         const name = context.person(message.author).name;
         fill(this.root, element("p", {}, `${name}: ${readableText(message.content, context.store)}`));
       };
-      timers.set(message.id, setTimeout(say, SETTLED));
+      timers.set(message.id, setTimeout(announce, SETTLED));
     });
   }
 }

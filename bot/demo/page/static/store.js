@@ -1,7 +1,7 @@
-// What this tab knows of the little Discord, and who wants to hear when it changes.
+// The tab's copy of the loopback Discord. It announces every change.
 //
-// Changes are announced as events: "state" (all anew), "channels", "active", "message" ({channel, message}),
-// "messages" ({channel}, its whole list), "removed" ({channel, id}), "typing" ({channel}), "me".
+// The events are "state" (everything changed), "channels", "active" (another channel is open), "message"
+// ({channel, message}), "removed" ({channel, id}) and "typing" ({channel}).
 
 export const EPHEMERAL = 1 << 6;
 export const LOADING = 1 << 7;
@@ -18,7 +18,7 @@ export class Store extends EventTarget {
     this.botOnline = false;
     this.messages = new Map();
     this.typing = new Map();
-    this.unread = new Map(); // channel id → number of messages that ask for attention, 0 for merely new ones
+    this.unread = new Map(); // channel id → unread messages that mention me or are DMs; 0 if there are only others
     this.active = null;
   }
 
@@ -30,7 +30,7 @@ export class Store extends EventTarget {
     this.dispatchEvent(new CustomEvent(event, { detail }));
   }
 
-  /** Take the whole state that the server sends when a person is chosen or the connection came back. */
+  /** Replace everything, after a change of the person or a reconnection. */
   reset(state) {
     if (this.me !== state.me) this.unread.clear();
     this.me = state.me;
@@ -74,16 +74,16 @@ export class Store extends EventTarget {
     this.announce("active");
   }
 
-  /** Wait until a channel is known: its news may come after the answer to who made it. */
-  knows(channelId) {
+  /** Wait for a channel: the reply to its creation may arrive before its event. */
+  untilChannel(channelId) {
     return new Promise((resolve) => {
-      const look = () => {
+      const check = () => {
         if (!this.channels.has(channelId)) return;
-        this.removeEventListener("channels", look);
+        this.removeEventListener("channels", check);
         resolve();
       };
-      this.addEventListener("channels", look);
-      look();
+      this.addEventListener("channels", check);
+      check();
     });
   }
 
@@ -93,7 +93,7 @@ export class Store extends EventTarget {
     this.announce("channels");
   }
 
-  /** `slash` commands are {path, description, options}; `message` ones, for the menu of a message, are names. */
+  /** `slash` lists {path, description, options}; `message` lists the names of context-menu commands. */
   setCommands({ slash, message }) {
     this.commands = slash;
     this.messageCommands = message;
@@ -104,12 +104,12 @@ export class Store extends EventTarget {
     this.announce("channels");
   }
 
-  /** Add a message, or put its newer form in place of the old one. */
+  /** Add a message or replace its older version. */
   putMessage(channelId, message) {
     const list = this.messagesOf(channelId);
-    const place = list.findIndex((known) => known.id === message.id);
-    if (place >= 0) {
-      list[place] = message;
+    const index = list.findIndex((known) => known.id === message.id);
+    if (index >= 0) {
+      list[index] = message;
     } else {
       list.push(message);
       this.messages.set(channelId, list);
@@ -126,8 +126,8 @@ export class Store extends EventTarget {
   markUnread(channelId, message) {
     const away = channelId !== this.active || document.hidden;
     if (!away || message.author.id === this.me) return;
-    const calls = this.channels.get(channelId)?.kind === "dm" || this.mentionsMe(message);
-    this.unread.set(channelId, (this.unread.get(channelId) ?? 0) + (calls ? 1 : 0));
+    const needsAttention = this.channels.get(channelId)?.kind === "dm" || this.mentionsMe(message);
+    this.unread.set(channelId, (this.unread.get(channelId) ?? 0) + (needsAttention ? 1 : 0));
     this.announce("channels");
   }
 
@@ -140,7 +140,7 @@ export class Store extends EventTarget {
     this.announce("typing", { channel: channelId });
   }
 
-  /** People other than me who are typing in a channel now. */
+  /** The other people who are typing in a channel. */
   typists(channelId) {
     const ids = (this.typing.get(channelId) ?? []).filter((id) => id !== this.me && this.people.has(id));
     return ids.map((id) => this.people.get(id));

@@ -1,4 +1,4 @@
-// What the pickers above the composer offer for the word before the caret.
+// The pickers' suggestions for the word before the caret.
 
 import { avatar } from "./avatar.js";
 import { element, icon } from "./dom.js";
@@ -8,7 +8,7 @@ const MOST = 10;
 
 /**
  * @param {string} before - the text before the caret.
- * @returns {{title: string, from: number, items: object[]} | null} where the word begins and what may replace it:
+ * @returns {{title: string, from: number, items: object[]} | null} where the word begins, and its replacements:
  *   each item has `insert` (text) or `command`.
  */
 export function suggestions(before, store) {
@@ -34,7 +34,7 @@ function commandItems(typed, store) {
     .map(({ command, name }) => ({ label: `/${name}`, detail: command.description, lead: avatar(store.bot), command }));
 }
 
-/** The bot first: it is the one a visitor wants to talk to. */
+/** People by name, after the bot, which a newcomer wants to talk to. */
 export function peopleItems(typed, store) {
   return [...store.people.values()]
     .filter((person) => begins(person.name, typed))

@@ -1,4 +1,4 @@
-// Dates and times as Discord writes them.
+// Formats dates and times like Discord.
 
 const CLOCK = { hour: "numeric", minute: "2-digit" };
 
@@ -45,7 +45,7 @@ const UNITS = [
   ["second", 1],
 ];
 
-/** What `<t:seconds:style>` in a message shows. */
+/** Format `<t:seconds:style>`. */
 export function stamp(seconds, style = "f") {
   if (style !== "R") return new Intl.DateTimeFormat(undefined, STYLES[style]).format(new Date(seconds * 1000));
   const away = seconds - Date.now() / 1000;

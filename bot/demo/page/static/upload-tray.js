@@ -1,4 +1,4 @@
-// The files that go out with the next message.
+// The files of the next message.
 
 import { element, fill, icon, iconButton } from "./dom.js";
 import { fileSize } from "./embeds.js";
@@ -28,8 +28,8 @@ export class UploadTray {
   add(files) {
     const together = [...this.files, ...files];
     const bytes = together.reduce((sum, file) => sum + file.size, 0);
-    if (bytes > LARGEST) this.context.notice(`Your files are too powerful: ${fileSize(bytes)}, and 10 MB is the most.`);
-    else if (together.length > MOST) this.context.notice("A message takes ten files at most.");
+    if (bytes > LARGEST) this.context.notice(`Your files are too large: ${fileSize(bytes)} of at most 10 MB.`);
+    else if (together.length > MOST) this.context.notice("A message can have at most 10 files.");
     else this.set(together);
   }
 
@@ -56,7 +56,7 @@ export class UploadTray {
   }
 }
 
-/** Let files be dropped anywhere on `area`. */
+/** Accept files dropped anywhere on `area`. */
 export function acceptDrops(area, onFiles) {
   const carriesFiles = (event) => event.dataTransfer.types.includes("Files");
   area.addEventListener("dragover", (event) => {
@@ -75,7 +75,7 @@ export function acceptDrops(area, onFiles) {
   });
 }
 
-/** A file as the demo takes it: its name and its bytes in base64. */
+/** Encode a file for the demo: its name and its bytes in base64. */
 export async function encoded(file) {
   const address = await new Promise((resolve, reject) => {
     const reader = new FileReader();

@@ -1,11 +1,11 @@
-// The head of every channel, and the first hint for a newcomer.
+// The head of every channel, with suggestions for a newcomer.
 
 import { element, icon } from "./dom.js";
 import { ICONS } from "./icons.js";
 
 const SUGGESTIONS = [
   "what is the capital of France?",
-  "write a haiku about the autumn rain",
+  "write a haiku about autumn rain",
   "explain recursion to a child in three sentences",
 ];
 
@@ -30,21 +30,21 @@ function beginning(channel) {
 
 function hint(channel, context) {
   const name = context.store.bot.name;
-  const call = channel.kind === "dm" ? "" : `@${name} `;
+  const mention = channel.kind === "dm" ? "" : `@${name} `;
   const buttons = SUGGESTIONS.map((suggestion) => {
-    const words = call ? call + suggestion : suggestion[0].toUpperCase() + suggestion.slice(1);
+    const words = mention ? mention + suggestion : suggestion[0].toUpperCase() + suggestion.slice(1);
     return element(
       "button",
       { type: "button", class: "suggestion", on: { click: () => context.suggest(words) } },
-      call ? element("span", { class: "mention" }, call.trim()) : null,
-      call ? ` ${suggestion}` : words,
+      mention ? element("span", { class: "mention" }, mention.trim()) : null,
+      mention ? ` ${suggestion}` : words,
     );
   });
   return element(
     "div",
     { class: "hint" },
-    element("p", {}, call ? `${name} answers when it is mentioned. Try it:` : `Here ${name} answers everything you write. Try it:`),
+    element("p", {}, mention ? `Mention ${name} to get an answer. Try:` : `${name} answers every message here. Try:`),
     buttons,
-    element("p", {}, "Or write ", element("kbd", {}, "/"), " to see the commands."),
+    element("p", {}, "Or type ", element("kbd", {}, "/"), " to see the commands."),
   );
 }

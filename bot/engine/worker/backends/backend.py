@@ -1,4 +1,4 @@
-"""What a backend is to the engine process's loop."""
+"""The interface between the worker's loop and a backend, and what all backends emit."""
 
 from __future__ import annotations
 
@@ -12,49 +12,46 @@ Emit: TypeAlias = Callable[[Event], None]
 
 
 class Backend(Protocol):
-    """A loaded model that generates for one or more requests, one step at a time, in a single thread.
+    """A loaded model that serves requests step by step, in a single thread.
 
-    Each request that was added ends with exactly one `Ended` event.
+    Every added request ends with exactly one `Ended` event.
     """
 
     @property
     def name(self) -> str:
-        """The library and its version, for people."""
+        """The library and its version, for display."""
         ...
 
     @property
     def cache_tokens(self) -> int:
-        """How many tokens the KV cache that all requests share holds; 0 where there is none."""
+        """Capacity of the shared KV cache in tokens; 0 without one."""
         ...
 
     @property
     def cache_bytes(self) -> int:
-        """What that cache takes when it is full."""
+        """Memory of the full KV cache."""
         ...
 
     @property
     def busy(self) -> bool:
-        """Whether there is work left, so that `step` must be called again."""
+        """Whether `step` has work to do."""
         ...
 
     @property
     def state(self) -> BatchState:
-        """What is being done right now."""
+        """The current load."""
         ...
 
     def add(self, request_id: int, request: GenerationRequest) -> None:
-        """Take a request in. An exception refuses this request alone."""
+        """Add a request. An exception refuses this request alone."""
         ...
 
     def end(self, request_id: int, reason: FinishReason) -> None:
-        """End a request early for the given reason; an unknown id is ignored."""
+        """End a request early; an unknown id is ignored."""
         ...
 
     def step(self, poll: Callable[[], None]) -> None:
-        """Do some work. A step that takes longer than a token calls `poll` at every token.
-
-        `poll` may call `add` and `end`.
-        """
+        """Run one step. A step longer than a token calls `poll` after every token; `poll` may call `add` and `end`."""
         ...
 
 
@@ -62,7 +59,7 @@ def emit_tokens(emit: Emit, request_id: int, ids: list[int], stop_ids: frozenset
     """Emit new token ids up to the first stop token.
 
     Returns:
-        Whether a stop token was among them: nothing may be emitted for the request after it.
+        Whether there was a stop token, which must be followed by the request's end.
     """
     end = next((index for index, token in enumerate(ids) if token in stop_ids), len(ids))
     if end:
@@ -71,22 +68,19 @@ def emit_tokens(emit: Emit, request_id: int, ids: list[int], stop_ids: frozenset
 
 
 def emit_end(emit: Emit, request_id: int, reason: FinishReason, detail: str = "") -> None:
-    """Emit a request's last event."""
+    """Emit the last event of a request."""
     emit(Ended(request_id, Outcome(reason, detail)))
 
 
 def no_room_detail(request: GenerationRequest, cache_tokens: int) -> str:
-    """Why a request will never run: not even alone in the KV cache."""
+    """Detail for a request that would not fit the KV cache even alone."""
     tokens = len(request.prompt_ids) + request.max_new_tokens
     return f"Question and answer may take {tokens:,} tokens; the engine's memory for them holds {cache_tokens:,}."
 
 
 def one_line(error: BaseException) -> str:
-    """What an exception says, on one line.
-
-    OpenVINO's messages begin with lines that name C++ source files; they mean nothing to a person and are left out.
-    """
+    """Return an exception's message on one line, without OpenVINO's leading lines about C++ sources."""
     lines = [line.strip() for line in str(error).splitlines()]
-    telling = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
-    text = " ".join(telling or [line for line in lines if line])
+    useful = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
+    text = " ".join(useful or [line for line in lines if line])
     return text or type(error).__name__

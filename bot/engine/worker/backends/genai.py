@@ -1,4 +1,4 @@
-"""The backend for devices other than the processor: openvino-genai's continuous batching."""
+"""The backend for devices other than processors: openvino-genai's continuous batching."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import openvino_genai
 
 from bot.engine.interface import BatchState, EngineOptions, FinishReason, GenerationRequest, Sampling
 from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, no_room_detail, one_line
-from bot.engine.worker.paged.prefix_cache import BLOCK_TOKENS, blocks_for
+from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for_request
 
 PROMPT_TOKENS_A_STEP = 256
-"""Small enough to let others' tokens through while a long prompt is read, large enough to lose little time."""
+"""Small enough to let streaming answers go on during a long prefill, large enough to lose little time."""
 
 
 @dataclass(slots=True)
 class _Running:
-    """A request in the pipeline. Dropping the last reference to its handle would stop it."""
+    """A request in the pipeline. Dropping the last reference to its handle stops it."""
 
     request: GenerationRequest
     handle: openvino_genai.GenerationHandle
@@ -33,9 +33,7 @@ class GenaiBackend:
         """Load the model.
 
         Args:
-            options: the model and the limits.
-            emit: takes events.
-            blocks: how many blocks the KV cache has.
+            blocks: size of the KV cache.
 
         Raises:
             RuntimeError: OpenVINO cannot load it.
@@ -55,41 +53,41 @@ class GenaiBackend:
 
     @property
     def cache_tokens(self) -> int:
-        """How many tokens the KV cache holds."""
+        """Capacity of the KV cache."""
         return self._blocks * BLOCK_TOKENS
 
     @property
     def cache_bytes(self) -> int:
-        """What the whole KV cache takes."""
+        """Memory of the KV cache."""
         return int(self._pipeline.get_metrics().cache_size_in_bytes)
 
     @property
     def busy(self) -> bool:
-        """Whether requests wait, or the pipeline has some left, ended ones that it has not let go of included."""
+        """Whether requests wait or the pipeline still holds some, even ended ones."""
         return bool(self._waiting) or bool(self._pipeline.has_non_finished_requests())
 
     @property
     def state(self) -> BatchState:
-        """What the pipeline is doing."""
+        """The current load."""
         return BatchState(batch=len(self._running), cache_used=self._pipeline.get_metrics().cache_usage / 100)
 
     def add(self, request_id: int, request: GenerationRequest) -> None:
-        """Put a request into the line for the pipeline. What is read ahead gives way to it."""
-        if _most_blocks(request) > self._blocks:
+        """Queue a request for the pipeline. It preempts prefill-only requests."""
+        if blocks_for_request(request) > self._blocks:
             emit_end(self._emit, request_id, FinishReason.NO_ROOM, no_room_detail(request, self.cache_tokens))
             return
-        ahead = [each for each, running in self._running.items() if running.request.prefill_only]
-        if request.prefill_only and (self._waiting or len(ahead) < len(self._running)):
+        prefill_only = [each for each, running in self._running.items() if running.request.prefill_only]
+        if request.prefill_only and (self._waiting or len(prefill_only) < len(self._running)):
             emit_end(self._emit, request_id, FinishReason.CANCELLED)
             return
-        for each in ahead:
+        for each in prefill_only:
             self.end(each, FinishReason.CANCELLED)
         self._waiting.append((request_id, request))
 
     def end(self, request_id: int, reason: FinishReason) -> None:
-        """Stop a request and report it at once.
+        """Stop a request and report its end at once.
 
-        `stop` and not `cancel`, because `stop` keeps what was read for the next turn of the same conversation.
+        Not with `cancel`: `stop` keeps the prefilled blocks for the conversation's next turn.
         """
         waiting = next((entry for entry in self._waiting if entry[0] == request_id), None)
         running = self._running.pop(request_id, None)
@@ -101,11 +99,11 @@ class GenaiBackend:
             emit_end(self._emit, request_id, reason)
 
     def _admit(self) -> None:
-        """Hand over what the cache has room for. Without room the pipeline would drop a request or push one out."""
-        reserved = sum(_most_blocks(each.request) for each in self._running.values())
-        while self._waiting and reserved + _most_blocks(self._waiting[0][1]) <= self._blocks:
+        """Move requests to the pipeline that fit the cache; without room it would drop or preempt one."""
+        reserved = sum(blocks_for_request(each.request) for each in self._running.values())
+        while self._waiting and reserved + blocks_for_request(self._waiting[0][1]) <= self._blocks:
             request_id, request = self._waiting.popleft()
-            reserved += _most_blocks(request)
+            reserved += blocks_for_request(request)
             prompt = openvino.Tensor(numpy.array([request.prompt_ids], dtype=numpy.int64))
             try:
                 handle = self._pipeline.add_request(request_id, prompt, _generation_config(request))
@@ -115,7 +113,7 @@ class GenaiBackend:
                 self._running[request_id] = _Running(request, handle)
 
     def step(self, poll: Callable[[], None]) -> None:  # noqa: ARG002 - a step is never longer than a token
-        """Generate the next token of every running request, or read a part of a waiting prompt."""
+        """Generate the next token of every running request, or prefill a piece of a prompt."""
         self._admit()
         self._pipeline.step()
         for request_id, running in list(self._running.items()):
@@ -124,13 +122,13 @@ class GenaiBackend:
     def _report(self, request_id: int, running: _Running) -> None:
         ids: list[int] = []
         finish = openvino_genai.GenerationFinishReason.NONE
-        # Reading an empty handle would block for good.
+        # Reading an empty handle blocks forever.
         while running.handle.can_read():
             for output in running.handle.read().values():
                 ids.extend(output.generated_ids)
                 finish = output.finish_reason
         if running.request.prefill_only:
-            ids.clear()  # the pipeline cannot read without generating
+            ids.clear()  # the pipeline cannot prefill without generating
         stopped = emit_tokens(self._emit, request_id, ids, running.request.stop_ids)
         if running.handle.get_status() == openvino_genai.GenerationStatus.RUNNING:
             return
@@ -142,10 +140,6 @@ class GenaiBackend:
             emit_end(self._emit, request_id, FinishReason.STOP)
         else:
             emit_end(self._emit, request_id, FinishReason.LENGTH)
-
-
-def _most_blocks(request: GenerationRequest) -> int:
-    return blocks_for(len(request.prompt_ids) + request.max_new_tokens)
 
 
 def _scheduler_config(options: EngineOptions, blocks: int) -> openvino_genai.SchedulerConfig:
@@ -163,7 +157,7 @@ def _generation_config(request: GenerationRequest) -> openvino_genai.GenerationC
     config.max_new_tokens = max(request.max_new_tokens, 1)
     if request.stop_ids:
         config.stop_token_ids = set(request.stop_ids)
-        # An end token left unset is filled in from the model folder, and would end answers that no stop id ended.
+        # Left unset, the model folder's own end token applies, and ends answers without a stop id.
         config.eos_token_id = min(request.stop_ids)
     else:
         config.ignore_eos = True

@@ -1,4 +1,4 @@
-"""The sample's own path: optimum-intel's `OVModelForCausalLM.generate`, one request after another."""
+"""The sample's own path: optimum-intel's `OVModelForCausalLM.generate`, one request at a time."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ SAMPLE_PROPERTIES = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "CACHE_D
 
 
 class OptimumBackend:
-    """Runs token ids through optimum-intel. A request waits until the ones before it have ended."""
+    """Runs token ids through optimum-intel. A request waits until all earlier ones have ended."""
 
     def __init__(self, options: EngineOptions, emit: Emit) -> None:
-        """Load the model, which must have been exported: without openvino_model.xml optimum would export it here."""
+        """Load an exported model; without openvino_model.xml optimum would start an export."""
         self._emit = emit
         self._waiting: deque[tuple[int, GenerationRequest]] = deque()
         self._running_id: int | None = None
@@ -43,7 +43,7 @@ class OptimumBackend:
             config=AutoConfig.from_pretrained(options.model_dir, trust_remote_code=trust),
             trust_remote_code=trust,
         )
-        # Every setting comes with the request; the folder's own must not add to it.
+        # All settings come with the request; the folder's own must not interfere.
         self._model.generation_config = GenerationConfig()
 
     @property
@@ -53,33 +53,33 @@ class OptimumBackend:
 
     @property
     def cache_tokens(self) -> int:
-        """None are shared: each request has a cache of its own, which ends with it."""
+        """0: every request has a cache of its own."""
         return 0
 
     @property
     def cache_bytes(self) -> int:
-        """See `cache_tokens`."""
+        """0, see `cache_tokens`."""
         return 0
 
     @property
     def busy(self) -> bool:
-        """Whether requests are waiting."""
+        """Whether requests wait."""
         return bool(self._waiting)
 
     @property
     def state(self) -> BatchState:
-        """What is being generated and what waits for it."""
+        """The current load."""
         return BatchState(batch=int(self._running_id is not None), waiting=len(self._waiting))
 
     def add(self, request_id: int, request: GenerationRequest) -> None:
-        """Put a request at the end of the line. Nothing can be read ahead: no request finds another's cache."""
+        """Queue a request. Prefill-only requests end at once: nothing could reuse their cache."""
         if request.prefill_only:
             emit_end(self._emit, request_id, FinishReason.CANCELLED)
             return
         self._waiting.append((request_id, request))
 
     def end(self, request_id: int, reason: FinishReason) -> None:
-        """End a waiting request at once, the running one at its next token."""
+        """End a waiting request at once, the running one after its next token."""
         if request_id == self._running_id:
             self._end_reason = self._end_reason or reason
             return
@@ -96,7 +96,7 @@ class OptimumBackend:
         streamer = _TokenStreamer(self._emit, request_id, request, poll)
         try:
             self._generate(request, streamer)
-        except Exception as error:  # noqa: BLE001 - the request fails, the ones behind it do not
+        except Exception as error:  # noqa: BLE001 - only this request fails
             emit_end(self._emit, request_id, FinishReason.FAILED, one_line(error))
             return
         finally:
@@ -121,7 +121,7 @@ class OptimumBackend:
 
 
 class _TokenStreamer(BaseStreamer):  # type: ignore[misc]  # transformers is untyped
-    """Emits each token as `generate` makes it, and lets commands in between two tokens."""
+    """Emits tokens as `generate` makes them, and executes commands between two tokens."""
 
     def __init__(self, emit: Emit, request_id: int, request: GenerationRequest, poll: Callable[[], None]) -> None:
         self._emit = emit
@@ -132,7 +132,7 @@ class _TokenStreamer(BaseStreamer):  # type: ignore[misc]  # transformers is unt
         self.stopped = False
 
     def put(self, value: torch.Tensor) -> None:
-        """Take the prompt, which comes first, or a new token."""
+        """Receive the prompt on the first call, then new tokens."""
         if not self._prompt_seen:
             self._prompt_seen = True
             return
@@ -141,11 +141,11 @@ class _TokenStreamer(BaseStreamer):  # type: ignore[misc]  # transformers is unt
         self._poll()
 
     def end(self) -> None:
-        """Nothing is held back, so there is nothing to do at the end."""
+        """Do nothing: no token is held back."""
 
 
 class _EndsEarly(StoppingCriteria):  # type: ignore[misc]  # transformers is untyped
-    """Ends the generation after the present token when asked."""
+    """Ends the generation after the current token on demand."""
 
     def __init__(self, asked: Callable[[], bool]) -> None:
         self._asked = asked

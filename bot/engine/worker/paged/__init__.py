@@ -1,1 +1,1 @@
-"""Continuous batching of our own, over OpenVINO's paged attention."""
+"""Our own continuous batching, on OpenVINO's paged attention."""

@@ -1,4 +1,4 @@
-"""A model that reads and writes a paged KV cache: one call advances any number of sequences by any number of tokens."""
+"""A model with a paged KV cache: one call advances any number of sequences by any number of tokens each."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _LAST_TOKENS = "last_tokens"
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """What a sequence does in one step.
+    """One sequence's part in a step.
 
     Attributes:
-        tokens: the token ids that are read, at least one.
-        past: how many tokens of the sequence the cache holds before them.
-        blocks: the numbers of the cache blocks for `past` and `tokens` together, in order.
+        tokens: the token ids to compute, at least one.
+        past: tokens of the sequence that the cache holds before them.
+        blocks: numbers of the cache blocks for `past` and `tokens` together, in order.
     """
 
     tokens: Sequence[int]
@@ -33,10 +33,10 @@ class Advance:
 
 
 class PagedModel:
-    """A causal language model on one device with a KV cache in blocks.
+    """A causal language model on one device, with a KV cache in blocks.
 
-    OpenVINO's own transformation, the one that openvino-genai applies, puts paged attention in the place of the
-    model's stateful cache.
+    OpenVINO's own transformation, which openvino-genai applies too, replaces the model's stateful cache by paged
+    attention.
     """
 
     def __init__(
@@ -50,12 +50,10 @@ class PagedModel:
 
         Args:
             model_dir: the folder with `openvino_model.xml`.
-            device: an OpenVINO device.
-            properties: OpenVINO properties for it.
-            blocks: how many blocks of 32 tokens the cache has. Their memory is taken when they are used.
+            blocks: size of the KV cache. A block takes memory on its first use.
 
         Raises:
-            ConfigurationError: the model has no attention that the transformation knows.
+            ConfigurationError: the transformation finds no attention in the model.
             RuntimeError: OpenVINO cannot load it.
         """
         core = openvino.Core()
@@ -70,24 +68,24 @@ class PagedModel:
         self.cache_bytes = sum(cache.nbytes for cache in self._caches)
 
     def _allocate(self, cache: openvino.ConstOutput, blocks: int) -> NDArray[numpy.generic]:
-        # Only the device knows how it lays a block out and what it packs it with.
+        # Only the device knows a block's layout and padding.
         block_shape = [size.get_length() for size in list(cache.partial_shape)[1:]]
         tensor = openvino.Tensor(cache.element_type, openvino.Shape([blocks, *block_shape]))
         self._request.set_tensor(cache.any_name, tensor)
-        # What is packed tighter than a byte comes without its shape.
+        # Numbers smaller than a byte come without their shape.
         data: NDArray[numpy.generic] = tensor.data.reshape(blocks, -1)
         return data
 
     def copy_block(self, source: int, target: int) -> None:
-        """Copy all layers' keys and values of one block to another."""
+        """Copy the keys and values of all layers from one block to another."""
         for cache in self._caches:
             cache[target] = cache[source]
 
     def advance(self, sequences: Sequence[Advance]) -> NDArray[numpy.float32]:
-        """Read the tokens of all sequences in one step.
+        """Compute the tokens of all sequences in one step.
 
         Returns:
-            logits after the last token of each sequence, shape [sequences, vocabulary]; valid until the next call.
+            Logits after the last token of each sequence, shape [sequences, vocabulary]; valid until the next call.
         """
         ends = numpy.cumsum([len(each.tokens) for each in sequences])
         inputs = {
@@ -114,7 +112,7 @@ def _is_cache(name: str) -> bool:
 
 
 def _keep_last_tokens_only(model: openvino.Model) -> None:
-    """Compute logits after each sequence's last token alone: nobody looks at those inside a prompt."""
+    """Compute logits only after each sequence's last token: those inside a prompt have no use."""
     head = model.outputs[0].get_node()
     while head.get_type_name() != "MatMul":
         head = head.input_value(0).get_node()

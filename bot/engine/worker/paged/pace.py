@@ -1,4 +1,4 @@
-"""How many prompt tokens fit into a step, learned from how long steps took."""
+"""Chooses how many prompt tokens a step computes, from the duration of earlier steps."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from statistics import median
 _REMEMBERED_STEPS = 7
 _FIRST_GUESS = 64
 _MARGIN = 0.7
-"""Steps scatter: the aim lies this far below the limit, so that the longest still keep it."""
-_LEAST_IN_COMPANY = 0.5
+"""Share of the limit to aim for: durations scatter, and the longest should still keep the limit."""
+_LEAST_WHILE_STREAMING = 0.5
 _LEAST_ALONE = 8.0
-"""What a prompt gets of a step, as a multiple of what the step costs without it, even where a slow machine passes the
-limit by it: nearly all of the time while nobody streams, and not next to nothing while somebody does."""
+"""Lower bounds for the time a step spends on prompts, as a multiple of a step without prompts. On a slow machine they
+win over the limit: a prompt gets a real share while answers stream, and nearly all the time while none does."""
 _CLOCK_SECONDS = 1e-6
-"""What a step takes at least: a coarse clock may have it begin and end at once."""
+"""Shortest step: on a coarse clock a step may start and end at the same time."""
 
 
 class Pace:
-    """Keeps steps short while somebody waits for their next token, and long enough to be efficient while nobody does.
+    """Keeps steps short while answers stream, and long enough to be efficient while none does.
 
-    A step costs about the same as a step without a prompt, plus so much for each of the prompt's tokens. Both change
-    with the machine's load and the length of what has been read, so only the latest steps count; their median does,
-    because a single step can take very long (the first one builds kernels).
+    A step costs a base, as without prompts, plus a price for each prompt token. Both change with the machine's load and
+    the context's length, so only the latest steps count. Their median does, because a single step can take very long:
+    the first one builds kernels.
 
     Args:
-        longest_pause_seconds: how long a step may take while other answers stream.
-        longest_step_seconds: how long it may take while none does.
-        fewest: the least prompt tokens in a step, however slow the machine: a prompt must get on.
-        most: the most prompt tokens in a step, however fast.
+        longest_pause_seconds: limit for a step while answers stream.
+        longest_step_seconds: limit for a step while none does.
+        fewest: lower bound of prompt tokens in a step, so that a prompt progresses on any machine.
+        most: upper bound of prompt tokens in a step.
     """
 
     def __init__(
@@ -42,16 +42,16 @@ class Pace:
         self._seconds_per_token: deque[float] = deque(maxlen=_REMEMBERED_STEPS)
 
     def prompt_tokens(self, *, others_stream: bool) -> int:
-        """How many prompt tokens the next step may read."""
+        """Number of prompt tokens for the next step."""
         if not self._seconds_per_token:
             return _FIRST_GUESS
         limit = self._longest_pause_seconds if others_stream else self._longest_step_seconds
-        least = self._base * (_LEAST_IN_COMPANY if others_stream else _LEAST_ALONE)
+        least = self._base * (_LEAST_WHILE_STREAMING if others_stream else _LEAST_ALONE)
         room = max(limit * _MARGIN - self._base, least)
         return int(min(max(room / median(self._seconds_per_token), self._fewest), self._most))
 
     def learn(self, seconds: float, prompt_tokens: int) -> None:
-        """Take in how long a step with so many prompt tokens took."""
+        """Record the duration of a step with this many prompt tokens."""
         if prompt_tokens == 0:
             self._step_seconds.append(seconds)
         else:

@@ -1,9 +1,8 @@
-"""Which block of the KV cache holds which tokens, shared between all that begin alike.
+"""Knows which cache block holds which tokens, and shares blocks between prompts with a common prefix.
 
-The cache is cut into blocks of a fixed number of tokens. Blocks form a tree: a block's parent holds the tokens before
-its own. A prompt walks down the tree as far as its tokens agree, and only the rest has to be read. What nobody uses
-stays until its room is needed; the least recently used branch goes first, from its tip, so a prefix never loses its
-beginning.
+Blocks form a tree: a block's parent holds the tokens before its own. A prompt follows the tree as far as its tokens
+match; only the rest needs prefill. Unused blocks stay until eviction, which takes the least recently used leaf, so a
+prefix never loses its beginning.
 """
 
 from __future__ import annotations
@@ -12,21 +11,19 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-BLOCK_TOKENS = 32
-"""Tokens in a block: OpenVINO's paged attention on CPUs has it so."""
+from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
 
 
 @dataclass(eq=False, slots=True)
 class Block:
-    """A block of the cache and the tokens whose keys and values it holds.
+    """A cache block and the tokens whose keys and values it holds.
 
     Attributes:
-        number: its place in the cache.
-        parent: the block that holds the tokens before; None at the beginning.
-        tokens: what has been read into it so far.
-        children: the blocks that continue it.
-        users: how many sequences hold it right now.
-        last_used: a count that grows with each use.
+        number: its index in the model's cache.
+        parent: the block of the tokens before; None at the beginning.
+        tokens: prefilled so far, at most `BLOCK_TOKENS`.
+        users: running requests that hold it.
+        last_used: a counter that grows with every release.
     """
 
     number: int
@@ -38,11 +35,11 @@ class Block:
 
 
 class PrefixCache:
-    """The blocks of one KV cache.
+    """The bookkeeping of one KV cache.
 
     Args:
-        blocks: how many there are.
-        copy_block: called with the numbers of a source and a target, to copy all keys and values.
+        blocks: size of the cache.
+        copy_block: copies all keys and values; called with the numbers of source and target.
     """
 
     def __init__(self, blocks: int, copy_block: Callable[[int, int], None]) -> None:
@@ -50,60 +47,60 @@ class PrefixCache:
         self._copy_block = copy_block
         self._free = list(range(blocks - 1, -1, -1))
         self._roots: list[Block] = []
-        self._unused_tips: set[Block] = set()
+        self._unused_leaves: set[Block] = set()
         self._clock = itertools.count(1)
 
     @property
     def used(self) -> int:
-        """How many blocks hold something, whether a sequence needs it or it is kept for a later one."""
+        """Blocks that hold tokens, for running requests or for later ones."""
         return self.capacity - len(self._free)
 
     def find(self, tokens: Sequence[int]) -> tuple[list[Block], int]:
-        """Take hold of the longest known beginning of these tokens.
+        """Hold the longest cached prefix of these tokens.
 
         Returns:
-            the blocks, to be given back with `release`, and how many tokens they hold.
+            Its blocks, to be given back with `release`, and its length in tokens.
         """
-        tip, known = self._longest_match(tokens)
-        if tip is None:
+        last, known = self._longest_match(tokens)
+        if last is None:
             return [], 0
-        path = _path_to(tip)
+        path = _path_to(last)
         part = known % BLOCK_TOKENS
-        if part and (tip.users or part < len(tip.tokens)):
-            # Another's tokens follow in this block, or will: what follows here needs a block of its own.
+        if part and (last.users or part < len(last.tokens)):
+            # Another prompt's tokens follow in this block, or will: this prompt needs a block of its own.
             path.pop()
         for block in path:
             self._hold(block)
         if len(path) < blocks_for(known):
-            path.append(self._copy_beginning(tip, part))
+            path.append(self._copy_beginning(last, part))
         return path, known
 
     def extend(self, path: list[Block]) -> None:
-        """Add a block at a sequence's end, in the place of the least recently used one where none is free."""
+        """Append a block to a path; without a free one, evict the least recently used leaf."""
         block = Block(self._take_number(), path[-1] if path else None)
         self._siblings(block.parent).append(block)
         self._hold(block)
         path.append(block)
 
     def release(self, path: list[Block]) -> None:
-        """Let go of a sequence's blocks. What they hold stays known until the room is needed."""
+        """Give a path's blocks back. Their tokens stay cached until eviction."""
         now = next(self._clock)
         for block in reversed(path):
             block.users -= 1
             block.last_used = now
             if not block.users and not block.children:
-                self._keep_or_free(block)
+                self._cache_or_free(block)
         path.clear()
 
-    def _keep_or_free(self, tip: Block) -> None:
-        if tip.tokens:
-            self._unused_tips.add(tip)
+    def _cache_or_free(self, leaf: Block) -> None:
+        if leaf.tokens:
+            self._unused_leaves.add(leaf)
         else:
-            self._remove(tip)
+            self._remove(leaf)
 
     def _longest_match(self, tokens: Sequence[int]) -> tuple[Block | None, int]:
-        """Follow every branch that agrees: what was read side by side stands in several from its first block on."""
-        tip: Block | None = None
+        """Follow every matching path: prompts that were prefilled together have equal blocks from the first one on."""
+        last: Block | None = None
         known = 0
         level = self._roots
         for begin in range(0, len(tokens), BLOCK_TOKENS):
@@ -111,13 +108,13 @@ class PrefixCache:
             common, best = max(matches, key=lambda match: match[0], default=(0, None))
             if not common:
                 break
-            tip, known = best, begin + common
+            last, known = best, begin + common
             level = [child for common, block in matches if common == BLOCK_TOKENS for child in block.children]
-        return tip, known
+        return last, known
 
     def _copy_beginning(self, source: Block, length: int) -> Block:
-        """Make a block of its own for a sequence that parts from another one in the middle of a block."""
-        self._hold(source)  # or the room for the copy might be found in the very block to be copied
+        """Copy the beginning of a block for a prompt that diverges inside it."""
+        self._hold(source)  # or the copy might evict its own source
         copy = Block(self._take_number(), source.parent, source.tokens[:length])
         self._copy_block(source.number, copy.number)
         self._siblings(copy.parent).append(copy)
@@ -127,32 +124,27 @@ class PrefixCache:
 
     def _hold(self, block: Block) -> None:
         block.users += 1
-        self._unused_tips.discard(block)
+        self._unused_leaves.discard(block)
 
     def _take_number(self) -> int:
         if not self._free:
-            self._remove(min(self._unused_tips, key=lambda tip: tip.last_used))
+            self._remove(min(self._unused_leaves, key=lambda leaf: leaf.last_used))
         return self._free.pop()
 
-    def _remove(self, tip: Block) -> None:
-        self._unused_tips.discard(tip)
-        self._siblings(tip.parent).remove(tip)
-        self._free.append(tip.number)
-        parent = tip.parent
+    def _remove(self, leaf: Block) -> None:
+        self._unused_leaves.discard(leaf)
+        self._siblings(leaf.parent).remove(leaf)
+        self._free.append(leaf.number)
+        parent = leaf.parent
         if parent is not None and not parent.users and not parent.children:
-            self._unused_tips.add(parent)
+            self._unused_leaves.add(parent)
 
     def _siblings(self, parent: Block | None) -> list[Block]:
         return self._roots if parent is None else parent.children
 
 
-def blocks_for(tokens: int) -> int:
-    """How many blocks so many tokens take."""
-    return -(-tokens // BLOCK_TOKENS)
-
-
-def _path_to(tip: Block) -> list[Block]:
-    path = [tip]
+def _path_to(last: Block) -> list[Block]:
+    path = [last]
     while path[-1].parent is not None:
         path.append(path[-1].parent)
     return path[::-1]

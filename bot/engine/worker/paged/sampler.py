@@ -1,4 +1,4 @@
-"""Chooses the next token from a model's logits."""
+"""Samples the next token from the logits."""
 
 from __future__ import annotations
 
@@ -9,32 +9,28 @@ from bot.engine.interface import Sampling
 
 
 def choose_token(logits: NDArray[numpy.float32], sampling: Sampling, seen: set[int], position: int) -> int:
-    """Choose a token, in the order that transformers does it: repetition penalty, temperature, top-k, top-p.
+    """Return the id of the next token. Applies, as transformers does, repetition penalty, temperature, top-k, top-p.
 
     Args:
         logits: shape [vocabulary].
-        sampling: how to choose.
-        seen: the ids of prompt and answer so far, for the repetition penalty.
-        position: how many tokens stand before this one. Together with the seed it decides a random draw, so an answer
-            that is taken up again in the middle goes on as it would have.
-
-    Returns:
-        the token's id.
+        seen: token ids of the prompt and the answer so far, for the repetition penalty.
+        position: number of tokens before this one. With the seed it decides a random draw, so an answer that is resumed
+            after a crash goes on as it would have.
     """
     if sampling.repetition_penalty != 1.0 and seen:
         logits = _penalized(logits, sampling.repetition_penalty, seen)
     if sampling.temperature == 0:
         return int(logits.argmax())
-    # The likeliest becomes 0 before the division, or a tiny temperature would make all of them infinite.
+    # Subtract the maximum before the division, or a tiny temperature makes everything infinite.
     scaled = (logits.astype(numpy.float64) - logits.max()) / sampling.temperature
     weights = numpy.exp(scaled)
     ids, total = _candidates(weights, sampling)
     if sampling.top_p < 1:
         ids = ids[numpy.argsort(-weights[ids])]
-        # The token that crosses the border still counts, so there is always one.
+        # The token that crosses top_p still counts, so there is always one.
         ids = ids[: int(numpy.searchsorted(weights[ids].cumsum(), sampling.top_p * total)) + 1]
-    # Each token races with a random time of its own (the Gumbel-max trick). A draw along summed probabilities would
-    # fall elsewhere as soon as rounding, which depends on the rest of the batch, swaps two all but equal tokens.
+    # The Gumbel-max trick: every token gets a random time of its own, and the first wins. A draw along summed
+    # probabilities would change as soon as rounding, which depends on the batch, swaps two nearly equal tokens.
     times = numpy.random.Generator(numpy.random.Philox(key=sampling.seed, counter=position)).standard_exponential(
         len(weights)
     )
@@ -50,11 +46,11 @@ def _penalized(logits: NDArray[numpy.float32], penalty: float, seen: set[int]) -
 
 
 def _candidates(weights: NDArray[numpy.float64], sampling: Sampling) -> tuple[NDArray[numpy.int64], float]:
-    """The tokens that may be drawn as far as that is known without sorting, and the sum that top-p is a part of."""
+    """Return the tokens that may be drawn, as far as known without sorting, and the total weight for top-p."""
     if 0 < sampling.top_k < len(weights):
         ids = numpy.argpartition(weights, -sampling.top_k)[-sampling.top_k :]
         return ids, float(weights[ids].sum())
     total = float(weights.sum())
-    # Together, tokens this unlikely do not reach what top-p leaves out, so none of them is ever needed.
+    # Even together, tokens below this weigh less than top-p leaves out.
     least = total * (1 - sampling.top_p) / len(weights)
     return numpy.flatnonzero(weights > least), total

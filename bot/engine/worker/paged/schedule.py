@@ -1,4 +1,4 @@
-"""Sequences on their way, and what each of them does in the next step."""
+"""The requests in the batch, and the share of the next step that each of them gets."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bot.engine.interface import GenerationRequest
-from bot.engine.worker.paged.prefix_cache import Block, blocks_for
+from bot.engine.worker.cache_blocks import blocks_for_request
+from bot.engine.worker.paged.prefix_cache import Block
 
 
 @dataclass(slots=True)
 class RunningRequest:
-    """A request in the batch.
+    """A request in the batch; to the model, one sequence of tokens.
 
     Attributes:
-        request_id: its id.
-        request: what was asked for.
         tokens: the prompt and the answer so far.
-        path: the cache blocks it holds.
-        read: how many of its tokens the cache holds.
+        path: the cache blocks it holds, in order.
+        read: number of its tokens that are in the KV cache.
+        seen: the distinct ids in `tokens`, for the repetition penalty.
     """
 
     request_id: int
@@ -30,42 +30,42 @@ class RunningRequest:
 
     @classmethod
     def of(cls, request_id: int, request: GenerationRequest) -> RunningRequest:
-        """Begin a sequence with a request's prompt."""
+        """Start with the request's prompt, nothing of it read."""
         return cls(request_id, request, list(request.prompt_ids), seen=set(request.prompt_ids))
 
     @property
     def unread(self) -> int:
-        """Tokens that must be read before the next one can be chosen; 1 while the answer is generated."""
+        """Number of tokens to compute before the next one can be chosen; 1 while decoding."""
         return len(self.tokens) - self.read
 
     @property
     def generates(self) -> bool:
-        """Whether its prompt has been read."""
+        """Whether the prompt is prefilled."""
         return self.read >= len(self.request.prompt_ids)
 
     @property
     def new_tokens(self) -> int:
-        """Length of the answer so far."""
+        """Length of the answer so far, in tokens."""
         return len(self.tokens) - len(self.request.prompt_ids)
 
     @property
     def most_blocks(self) -> int:
-        """How many cache blocks it can ever need."""
-        return blocks_for(len(self.request.prompt_ids) + self.request.max_new_tokens)
+        """Upper bound of the cache blocks it needs."""
+        return blocks_for_request(self.request)
 
 
 def share_out(sequences: Sequence[RunningRequest], prompt_tokens: int) -> list[tuple[RunningRequest, int]]:
-    """Decide how many tokens each sequence reads in the next step.
+    """Decide how many tokens of each request the next step computes.
 
-    Every answer that is being generated gets its next token. What may be read of prompts is shared equally, and what
-    a short prompt leaves goes to the longer ones: no prompt waits behind another.
+    Every decoding request gets one token. Prompts share the rest equally, and what a short prompt leaves goes to the
+    longer ones: no prompt waits behind another.
 
     Args:
-        sequences: all in the batch.
-        prompt_tokens: the most prompt tokens to be read in all.
+        sequences: the batch.
+        prompt_tokens: upper bound of prompt tokens in all.
 
     Returns:
-        the sequences that take part, each with its number of tokens.
+        The requests that take part, each with its number of tokens.
     """
     shares = [(each, 1) for each in sequences if each.generates]
     prompts = sorted((each for each in sequences if not each.generates), key=lambda each: each.unread)

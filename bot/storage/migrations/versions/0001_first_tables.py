@@ -1,4 +1,4 @@
-"""The first tables: conversations and their turns, accepted questions, replies, seen messages and personas."""
+"""First tables: conversations and their turns, accepted questions, replies, seen messages and personas."""
 
 import sqlalchemy as sa
 from alembic import op

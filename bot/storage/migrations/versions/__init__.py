@@ -1,1 +1,1 @@
-"""The versions that the tables went through, in the order of their numbers."""
+"""Versions of the tables, in the order of their numbers."""

@@ -1,4 +1,4 @@
-"""What every engine does alike, shown on a real model in a real child process."""
+"""What all backends have in common, on a real model in a real worker process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import random
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -17,6 +16,7 @@ import pytest_asyncio
 from bot.engine.interface import EngineOptions, FinishReason, Outcome, Sampling
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from tests.engine.conftest import collect, kill_after, request
+from tests.inference_precision import EXACT
 from tests.tiny_phi3 import VOCABULARY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -27,7 +27,7 @@ LENGTH = Outcome(FinishReason.LENGTH)
 
 @pytest.fixture(scope="module")
 def model_that_stops_anywhere(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model whose own settings call every token an end: only the request's stop tokens may count."""
+    """A model whose own settings make every token a stop token: only the request's may count."""
     folder = tmp_path_factory.mktemp("stops-anywhere")
     shutil.copytree(tiny_model, folder, dirs_exist_ok=True)
     (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": list(range(VOCABULARY))}))
@@ -36,14 +36,33 @@ def model_that_stops_anywhere(tiny_model: Path, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="module", params=["paged", "genai", "optimum"])
 def options(request: pytest.FixtureRequest, model_that_stops_anywhere: Path) -> EngineOptions:
-    # Full precision, so that the engines can be held against each other.
-    properties = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
-    return EngineOptions(request.param, model_that_stops_anywhere, properties=properties, cache_gigabytes=1)
+    return EngineOptions(request.param, model_that_stops_anywhere, properties=EXACT, cache_gigabytes=1)
+
+
+@pytest.fixture(scope="module")
+def prompts() -> list[list[int]]:
+    draw = random.Random(0)
+    return [[1, *draw.choices(range(3, 32000), k=draw.randrange(5, 300))] for _ in range(12)]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def fresh_genai_answers(model_that_stops_anywhere: Path, prompts: list[list[int]]) -> list[list[int]]:
+    """What openvino-genai answers to each prompt; loaded once for all backends."""
+    fresh = EngineSupervisor(EngineOptions("genai", model_that_stops_anywhere, properties=EXACT, cache_gigabytes=1))
+    await fresh.start()
+    answers = await answers_of(fresh, prompts)
+    await fresh.close()
+    return answers
+
+
+async def answers_of(engine: EngineSupervisor, prompts: list[list[int]]) -> list[list[int]]:
+    """Answer one prompt after the other."""
+    return [(await collect(engine.submit(request(*prompt, limit=48))))[0] for prompt in prompts]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(options: EngineOptions) -> AsyncIterator[EngineSupervisor]:
-    """One loaded engine for all tests: loading takes optimum ten seconds."""
+    """One engine for all tests of a backend: optimum takes ten seconds to load."""
     process = EngineSupervisor(options)
     await process.start()
     yield process
@@ -62,7 +81,7 @@ async def test_generates_as_many_tokens_as_asked(engine: EngineSupervisor) -> No
     assert outcome == LENGTH
 
 
-async def test_tokens_come_while_the_rest_is_still_being_made(engine: EngineSupervisor) -> None:
+async def test_tokens_stream(engine: EngineSupervisor) -> None:
     pieces = [piece async for piece in engine.submit(request(*PROMPT, limit=200))]
     assert len(pieces) > 20
 
@@ -93,23 +112,28 @@ async def test_cancel_ends_a_running_request(engine: EngineSupervisor) -> None:
     assert outcome == Outcome(FinishReason.CANCELLED)
 
 
-async def test_cancel_ends_a_waiting_request(engine: EngineSupervisor) -> None:
-    running = engine.submit(request(*PROMPT, limit=400))
-    waiting = engine.submit(request(*PROMPT, limit=4000))
+async def test_cancel_ends_a_waiting_request(engine: EngineSupervisor, options: EngineOptions) -> None:
+    # One more than a batch holds, so the last waits however fast the engine is.
+    running = engine.submit(request(*PROMPT, limit=200))
+    rest_of_batch = [engine.submit(request(*PROMPT, limit=2000)) for _ in range(options.max_batch - 1)]
+    waiting = engine.submit(request(*PROMPT, limit=2000))
     waiting.cancel()
     assert await collect(waiting) == ([], Outcome(FinishReason.CANCELLED))
     ids, _ = await collect(running)
-    assert len(ids) == 400
+    assert len(ids) == 200
+    for each in rest_of_batch:
+        each.cancel()
+        await collect(each)
 
 
 async def test_leaving_the_iteration_cancels(engine: EngineSupervisor) -> None:
     abandoned = engine.submit(request(*PROMPT, limit=4000))
     reader = asyncio.create_task(collect(abandoned))
-    await asyncio.sleep(0)  # it has begun to wait for the first token
+    await asyncio.sleep(0)  # now it waits for the first token
     reader.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reader
-    # The engine answers in order, so once this is answered the other's end has arrived, if there was one.
+    # Events arrive in order: after this answer the other's end has arrived too, if there was one.
     await collect(engine.submit(request(*PROMPT, limit=1)))
     assert abandoned.outcome == Outcome(FinishReason.CANCELLED)
 
@@ -176,26 +200,20 @@ async def test_facts_name_the_engine_and_the_device(engine: EngineSupervisor, op
     assert facts.engine.startswith(names[options.engine])
     assert facts.device == "CPU"
     assert len(facts.device_name) > 3
+    assert facts.precision == "f32"
     assert 0 < facts.load_seconds < 120
     assert psutil.Process(facts.process_id).is_running()
 
 
-async def test_greedy_answers_agree_with_a_fresh_genai_engine(engine: EngineSupervisor, options: EngineOptions) -> None:
-    draw = random.Random(0)
-    prompts = [[1, *draw.choices(range(3, 32000), k=draw.randrange(5, 300))] for _ in range(12)]
-
-    async def answers(one: EngineSupervisor) -> list[list[int]]:
-        return [(await collect(one.submit(request(*prompt, limit=48))))[0] for prompt in prompts]
-
-    fresh = EngineSupervisor(replace(options, engine="genai"))
-    await fresh.start()
-    expected = await answers(fresh)
-    await fresh.close()
-    equal = sum(left == right for left, right in zip(await answers(engine), expected, strict=True))
+async def test_greedy_answers_agree_with_a_fresh_genai_engine(
+    engine: EngineSupervisor, prompts: list[list[int]], fresh_genai_answers: list[list[int]]
+) -> None:
+    answers = await answers_of(engine, prompts)
+    equal = sum(left == right for left, right in zip(answers, fresh_genai_answers, strict=True))
     assert equal >= 11, f"only {equal} of 12 answers are equal"
 
 
-async def test_a_lost_engine_is_started_again_and_its_requests_go_on_where_they_were(engine: EngineSupervisor) -> None:
+async def test_a_crashed_engine_restarts_and_resumes_its_requests(engine: EngineSupervisor) -> None:
     expected, _ = await collect(engine.submit(request(*PROMPT, limit=120)))
     restarts = engine.restarts
     assert engine.facts is not None

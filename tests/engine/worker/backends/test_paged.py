@@ -1,4 +1,4 @@
-"""Continuous batching on a real model, step by step, held against openvino-genai's."""
+"""Continuous batching on a real model, step by step, compared with openvino-genai's answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from bot.engine.interface import FinishReason, GenerationRequest, Outcome, Sampling
 from bot.engine.protocol import Ended, PromptTaken, Tokens
 from tests.engine.conftest import request
-from tests.engine.worker.paged.conftest import LENGTH, LONGEST_ANSWER, Expected, Load
+from tests.engine.worker.backends.conftest import LENGTH, LONGEST_ANSWER, Expected, Load
 
 CANCELLED = Outcome(FinishReason.CANCELLED)
 
@@ -24,7 +24,7 @@ def test_answers_are_those_of_openvino_genai(load: Load, expected: Expected) -> 
         assert driver.answer(*prompt, limit=LONGEST_ANSWER) == expected(prompt)
 
 
-def test_answers_do_not_depend_on_who_else_is_in_the_batch(load: Load, expected: Expected) -> None:
+def test_answers_do_not_depend_on_the_rest_of_the_batch(load: Load, expected: Expected) -> None:
     driver = load()
     prompts = [*OTHERS, STORY, STORY[:90], (*STORY[:90], 5)]
     running = {driver.add(request(*prompt, limit=10 + 3 * index)): prompt for index, prompt in enumerate(prompts)}
@@ -39,7 +39,7 @@ def test_answers_do_not_depend_on_who_else_is_in_the_batch(load: Load, expected:
         assert ids == expected(prompt)[: len(ids)]
 
 
-def test_a_newcomers_prompt_is_read_in_small_pieces_while_an_answer_streams(load: Load, expected: Expected) -> None:
+def test_prefill_takes_small_pieces_while_an_answer_streams(load: Load, expected: Expected) -> None:
     driver = load(longest_pause_seconds=0)
     streaming = driver.add(request(*OTHERS[0], limit=60))
     while not driver.ids(streaming):
@@ -56,39 +56,39 @@ def test_a_newcomers_prompt_is_read_in_small_pieces_while_an_answer_streams(load
     assert len(driver.ids(streaming)) == 60
 
 
-def test_a_prompt_is_read_in_large_pieces_while_nobody_waits_for_a_token(load: Load) -> None:
+def test_prefill_takes_large_pieces_while_no_answer_streams(load: Load) -> None:
     driver = load()
-    driver.answer(*OTHERS[-1])  # it knows the machine now
+    driver.answer(*OTHERS[-1])  # teaches the pace
     driver.add(request(*STORY, limit=1))
     assert driver.run() <= 2
 
 
-def test_a_prompt_is_known_to_the_token_where_it_parts(load: Load, expected: Expected) -> None:
+def test_a_prefix_is_reused_to_the_token_where_the_prompt_diverges(load: Load, expected: Expected) -> None:
     driver = load(blocks=8)
     for kept in (1, 31, 32, 33, 45, 50, 59):
         text = STORY[kept : kept + 50]
-        told = [*text, *driver.answer(*text, limit=10)]
-        prompt = (*told[:kept], 77, *STORY[300:340])
+        conversation = [*text, *driver.answer(*text, limit=10)]
+        prompt = (*conversation[:kept], 77, *STORY[300:340])
         parting = driver.add(request(*prompt))
         driver.run()
         assert driver.cached(parting) == kept
         assert driver.ids(parting) == expected(prompt)[:20]
 
 
-def test_a_conversation_goes_on_where_it_was(load: Load, expected: Expected) -> None:
+def test_a_conversations_next_turn_reuses_all_before_it(load: Load, expected: Expected) -> None:
     driver = load(blocks=12)
-    told: tuple[int, ...] = ()
+    conversation: tuple[int, ...] = ()
     for turn in range(5):
-        known = max(len(told) - 1, 0)  # an answer's last token was chosen but not read
-        prompt = (*told, *STORY[40 * turn : 40 * turn + 30])
+        known = max(len(conversation) - 1, 0)  # an answer's last token was chosen but never computed
+        prompt = (*conversation, *STORY[40 * turn : 40 * turn + 30])
         request_id = driver.add(request(*prompt, limit=23))
         driver.run()
         assert driver.cached(request_id) == known
         assert driver.ids(request_id) == expected(prompt)[:23]
-        told = (*prompt, *driver.ids(request_id))
+        conversation = (*prompt, *driver.ids(request_id))
 
 
-def test_the_same_prompt_again_reads_its_last_token_only(load: Load, expected: Expected) -> None:
+def test_a_repeated_prompt_computes_only_its_last_token(load: Load, expected: Expected) -> None:
     driver = load()
     for length, known in ((96, 0), (96, 95), (95, 94), (97, 96)):
         request_id = driver.add(request(*STORY[:length]))
@@ -97,18 +97,18 @@ def test_the_same_prompt_again_reads_its_last_token_only(load: Load, expected: E
         assert driver.ids(request_id) == expected(STORY[:length])[:20]
 
 
-def test_what_is_still_being_written_can_be_shared(load: Load, expected: Expected) -> None:
+def test_a_prefix_can_be_shared_while_its_answer_is_generated(load: Load, expected: Expected) -> None:
     driver = load(longest_pause_seconds=0)
     first = driver.add(request(*STORY[:70], limit=LONGEST_ANSWER))
     while len(driver.ids(first)) < 7:
         driver.step()
-    told = (*STORY[:70], *driver.ids(first))
-    others = [driver.add(request(*told[:length], 5)) for length in (70, 74, 76)]
+    conversation = (*STORY[:70], *driver.ids(first))
+    others = [driver.add(request(*conversation[:length], 5)) for length in (70, 74, 76)]
     driver.run()
     assert driver.ids(first) == expected(STORY[:70])
     for request_id, length in zip(others, (70, 74, 76), strict=True):
         assert driver.cached(request_id) == length
-        assert driver.ids(request_id) == expected((*told[:length], 5))[:20]
+        assert driver.ids(request_id) == expected((*conversation[:length], 5))[:20]
 
 
 def test_more_than_the_cache_holds_waits_in_order(load: Load, expected: Expected) -> None:
@@ -140,7 +140,7 @@ def test_no_more_run_together_than_allowed(load: Load) -> None:
     assert (driver.backend.state.batch, driver.backend.state.waiting) == (0, 0)
 
 
-def test_what_can_never_fit_is_told_so_at_once(load: Load) -> None:
+def test_a_request_that_can_never_fit_ends_at_once(load: Load) -> None:
     driver = load(blocks=8)
     fits, too_long = driver.add(request(*STORY[:204])), driver.add(request(*STORY[:205]))
     assert driver.outcomes(too_long) == [
@@ -162,8 +162,8 @@ def test_a_stop_token_ends_the_answer_and_is_not_part_of_it(load: Load, expected
     assert driver.outcomes(request_id) == [Outcome(FinishReason.STOP)]
 
 
-def test_a_random_answer_that_is_taken_up_again_in_the_middle_goes_on_as_it_would_have(load: Load) -> None:
-    # Below 1 the penalty is a reward, so that an answer's own tokens come again and again.
+def test_a_random_answer_resumed_in_the_middle_goes_on_as_it_would_have(load: Load) -> None:
+    # A penalty below 1 is a reward, so the answer's own tokens repeat.
     sampling = Sampling(temperature=1.5, top_k=50, repetition_penalty=0.5, seed=5)
     whole, part = load(), load()
     first = whole.add(request(*OTHERS[0], sampling=sampling))
@@ -173,7 +173,7 @@ def test_a_random_answer_that_is_taken_up_again_in_the_middle_goes_on_as_it_woul
     assert part.ids(again) == whole.ids(first)[8:]
 
 
-def test_ended_requests_are_silent_and_leave_what_was_read(load: Load, expected: Expected) -> None:
+def test_ended_requests_emit_nothing_and_leave_their_prefix_cached(load: Load, expected: Expected) -> None:
     driver = load(blocks=30, max_batch=3, longest_pause_seconds=0)
     neighbour, in_answer, in_prompt, waiting = (
         driver.add(request(*prompt, limit=30)) for prompt in (OTHERS[0], OTHERS[1], STORY[:300], OTHERS[2])
@@ -185,8 +185,8 @@ def test_ended_requests_are_silent_and_leave_what_was_read(load: Load, expected:
         (in_answer, FinishReason.CANCELLED),
         (in_prompt, FinishReason.TIMEOUT),
         (waiting, FinishReason.CANCELLED),
-        (99, FinishReason.CANCELLED),  # nobody
-        (in_answer, FinishReason.TIMEOUT),  # over already
+        (99, FinishReason.CANCELLED),  # unknown
+        (in_answer, FinishReason.TIMEOUT),  # has ended
     ):
         driver.backend.end(request_id, reason)
     assert [driver.outcomes(each) for each in (in_answer, in_prompt)] == [[CANCELLED], [Outcome(FinishReason.TIMEOUT)]]
@@ -200,12 +200,12 @@ def test_ended_requests_are_silent_and_leave_what_was_read(load: Load, expected:
     assert driver.ids(neighbour) == expected(OTHERS[0])[:30]
 
 
-def test_what_is_read_ahead_is_all_known_afterwards(load: Load, expected: Expected) -> None:
+def test_prefill_only_requests_leave_their_whole_prompt_cached(load: Load, expected: Expected) -> None:
     driver = load()
     prompts = (STORY[:150], *OTHERS[3:5])
-    ahead = [driver.add(request(*prompt, limit=0, prefill_only=True)) for prompt in prompts]
+    prefill = [driver.add(request(*prompt, limit=0, prefill_only=True)) for prompt in prompts]
     driver.run()
-    assert driver.events == [Ended(request_id, LENGTH) for request_id in ahead]
+    assert driver.events == [Ended(request_id, LENGTH) for request_id in prefill]
     for prompt in prompts:
         question = driver.add(request(*prompt))
         driver.step()
@@ -218,7 +218,7 @@ def test_what_is_read_ahead_is_all_known_afterwards(load: Load, expected: Expect
         assert driver.cached(longer) == len(prompt)
 
 
-def test_reading_ahead_gives_way_at_once_and_what_was_read_stays(load: Load, expected: Expected) -> None:
+def test_a_request_preempts_prefill_only_requests_and_reuses_their_blocks(load: Load, expected: Expected) -> None:
     driver = load(longest_pause_seconds=0)
     both = [driver.add(request(*prompt, limit=0, prefill_only=True)) for prompt in (STORY, OTHERS[0])]
     for _ in range(5):
@@ -231,23 +231,21 @@ def test_reading_ahead_gives_way_at_once_and_what_was_read_stays(load: Load, exp
         assert driver.outcomes(late) == [CANCELLED]
         driver.step()
     driver.run()
-    assert driver.cached(question) == 64 + 4 * 4  # the first guess, and then as little as can be
+    assert driver.cached(question) == 64 + 4 * 4  # the first guess, then the minimum
     assert driver.ids(question) == expected(STORY[:300])[:20]
 
 
-def test_reading_ahead_can_be_ended(load: Load) -> None:
+def test_a_prefill_only_request_can_be_ended(load: Load) -> None:
     driver = load()
-    ahead = driver.add(request(*STORY, limit=0, prefill_only=True))
+    prefill = driver.add(request(*STORY, limit=0, prefill_only=True))
     driver.step()
-    driver.backend.end(ahead, FinishReason.TIMEOUT)
-    assert driver.events == [Ended(ahead, Outcome(FinishReason.TIMEOUT))]
+    driver.backend.end(prefill, FinishReason.TIMEOUT)
+    assert driver.events == [Ended(prefill, Outcome(FinishReason.TIMEOUT))]
     assert not driver.backend.busy
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_random_comings_and_goings_in_a_tiny_cache_leave_every_answer_right(
-    load: Load, expected: Expected, seed: int
-) -> None:
+def test_random_requests_in_a_tiny_cache_all_get_the_right_answer(load: Load, expected: Expected, seed: int) -> None:
     draw = random.Random(seed)
     driver = load(blocks=9, max_batch=4, longest_pause_seconds=1.5 * seed)
     prompts = [STORY[:length] for length in (1, 20, 32, 45, 64, 110)]
@@ -273,4 +271,4 @@ def test_random_comings_and_goings_in_a_tiny_cache_leave_every_answer_right(
         ids = driver.ids(request_id)
         assert ids == expected(wanted.prompt_ids)[: len(ids)]
         assert outcome == CANCELLED or len(ids) == (0 if wanted.prefill_only else wanted.max_new_tokens)
-    assert len(driver.answer(*STORY[300:536])) == 20  # it takes the whole cache: nobody left a block behind
+    assert len(driver.answer(*STORY[300:536])) == 20  # takes the whole cache, so no block has leaked

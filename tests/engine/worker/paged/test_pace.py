@@ -1,4 +1,4 @@
-"""How many prompt tokens a step takes, on machines made up of a few numbers."""
+"""The number of prompt tokens in a step, on simulated machines."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ STEP_SECONDS = 4.0
 
 @dataclass
 class Machine:
-    """A machine on which a step takes so long.
+    """A simulated machine.
 
     Attributes:
-        step_seconds: what any step takes.
-        token_seconds: what each prompt token adds.
-        scatter: the part by which a step may take longer or shorter.
+        step_seconds: base duration of a step.
+        token_seconds: added by each prompt token.
+        scatter: a step may take longer or shorter by this share.
     """
 
     step_seconds: float
@@ -48,7 +48,7 @@ def generate(pace: Pace, machine: Machine, steps: int = 7) -> None:
 
 
 def read(pace: Pace, machine: Machine, steps: int, *, others_stream: bool) -> list[float]:
-    """Let prompts be read for so many steps, and return how long each took."""
+    """Prefill for this many steps, and return how long each took."""
     durations = []
     for _ in range(steps):
         tokens = pace.prompt_tokens(others_stream=others_stream)
@@ -60,7 +60,7 @@ def read(pace: Pace, machine: Machine, steps: int, *, others_stream: bool) -> li
 @pytest.mark.parametrize("answers_came_first", [True, False])
 @pytest.mark.parametrize(("others_stream", "limit"), [(True, PAUSE_SECONDS), (False, STEP_SECONDS)])
 @pytest.mark.parametrize(("step", "token", "scatter"), [(0.13, 0.0125, 0.2), (0.4, 0.05, 0.0), (0.02, 0.005, 0.0)])
-def test_steps_become_as_long_as_they_may_be(
+def test_steps_use_their_limit(
     step: float, token: float, scatter: float, others_stream: bool, limit: float, answers_came_first: bool
 ) -> None:
     pace, machine = new_pace(), Machine(step, token, scatter)
@@ -72,25 +72,25 @@ def test_steps_become_as_long_as_they_may_be(
     assert sum(durations) / len(durations) > limit / 2, "short steps cost more in all"
 
 
-def test_a_prompt_whose_tokens_become_dearer_keeps_the_limit() -> None:
+def test_a_prompt_whose_tokens_become_slower_keeps_the_limit() -> None:
     pace, machine = new_pace(), two_cores(scatter=0.1)
     generate(pace, machine)
     durations, past = [], 0
     while past < 4000:
         tokens = pace.prompt_tokens(others_stream=True)
-        durations.append(machine.seconds(tokens) + tokens * past * 4e-6)  # twice as dear after 3,000 tokens
+        durations.append(machine.seconds(tokens) + tokens * past * 4e-6)  # twice as slow after 3,000 tokens
         pace.learn(durations[-1], tokens)
         past += tokens
     assert max(durations) < PAUSE_SECONDS
     assert len(durations) < 120
 
 
-def test_it_starts_small_before_anything_is_known() -> None:
+def test_the_first_step_is_small() -> None:
     assert new_pace().prompt_tokens(others_stream=True) == 64
     assert new_pace().prompt_tokens(others_stream=False) == 64
 
 
-def test_a_prompt_gets_on_even_on_a_machine_that_is_too_slow() -> None:
+def test_a_prompt_progresses_even_on_a_machine_that_is_too_slow() -> None:
     pace, slow = new_pace(), Machine(step_seconds=5.0, token_seconds=1.0)
     generate(pace, slow)
     read(pace, slow, 10, others_stream=True)
@@ -112,7 +112,7 @@ def test_steps_too_short_for_the_clock_do_no_harm() -> None:
 
 
 @pytest.mark.parametrize("prompt_tokens", [0, 80])
-def test_one_step_that_took_very_long_changes_nothing(prompt_tokens: int) -> None:
+def test_a_single_slow_step_changes_nothing(prompt_tokens: int) -> None:
     pace, machine = new_pace(), two_cores()
     generate(pace, machine)
     read(pace, machine, 10, others_stream=True)
@@ -139,6 +139,6 @@ def test_a_machine_that_becomes_three_times_slower_is_noticed_within_a_few_steps
     durations = read(pace, slow, 20, others_stream=others_stream)
     assert max(durations) < limit
     assert min(durations) > limit / 2
-    # And back: it does not stay slow for good.
+    # And back: it recovers.
     read(pace, machine, 5, others_stream=others_stream)
     assert min(read(pace, machine, 5, others_stream=others_stream)) > limit / 2

@@ -1,4 +1,4 @@
-"""The KV cache's bookkeeping, held against a memory that is really written and a plain record of who wrote what."""
+"""The prefix cache, checked against a memory that is really written and a simple record of its owners."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bot.engine.worker.paged.prefix_cache import BLOCK_TOKENS, Block, PrefixCache, blocks_for
+from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
+from bot.engine.worker.paged.prefix_cache import Block, PrefixCache
 
 TEXT = list(range(1000, 1200))
 
 
 class Memory:
-    """Stands for the model's KV cache: one token where the model keeps its key and value."""
+    """Stands in for the model's KV cache: one token for each key and value."""
 
     def __init__(self, blocks: int) -> None:
         self.cells = [[-1] * BLOCK_TOKENS for _ in range(blocks)]
@@ -34,7 +35,7 @@ class Memory:
 
 
 def read_all(cache: PrefixCache, memory: Memory, tokens: list[int]) -> tuple[list[Block], int]:
-    """Do as a sequence does: find, and read the rest; return the path and how many tokens were found."""
+    """Find a prefix and prefill the rest; return the path and the length of the prefix."""
     path, known = cache.find(tokens)
     for position in range(known, len(tokens)):
         if position % BLOCK_TOKENS == 0:
@@ -49,7 +50,7 @@ def known_beginning(cache: PrefixCache, tokens: list[int]) -> int:
     return known
 
 
-def test_whole_blocks_are_shared_and_a_part_is_copied_from_one_that_is_being_written() -> None:
+def test_whole_blocks_are_shared_and_a_part_of_a_growing_one_is_copied() -> None:
     memory = Memory(10)
     cache = PrefixCache(10, memory.copy_block)
     first, _ = read_all(cache, memory, TEXT[:80])
@@ -63,7 +64,7 @@ def test_whole_blocks_are_shared_and_a_part_is_copied_from_one_that_is_being_wri
     assert cache.used == 4
 
 
-def test_a_conversation_goes_on_in_the_block_where_its_last_turn_ended() -> None:
+def test_a_conversation_continues_in_the_block_where_its_last_turn_ended() -> None:
     memory = Memory(10)
     cache = PrefixCache(10, memory.copy_block)
     first, _ = read_all(cache, memory, TEXT[:45])
@@ -76,7 +77,7 @@ def test_a_conversation_goes_on_in_the_block_where_its_last_turn_ended() -> None
     assert cache.used == 4
 
 
-def test_what_was_read_side_by_side_from_the_same_beginning_is_all_found_again() -> None:
+def test_equal_prefixes_that_were_prefilled_together_are_all_found() -> None:
     memory = Memory(12)
     cache = PrefixCache(12, memory.copy_block)
     texts = [[*TEXT[:64], *[number] * 20] for number in range(3)]
@@ -95,7 +96,7 @@ def test_what_was_read_side_by_side_from_the_same_beginning_is_all_found_again()
         cache.release(again)
 
 
-def test_the_branch_that_was_not_used_for_longest_goes_first_from_its_tip() -> None:
+def test_eviction_takes_the_last_block_of_the_least_recently_used_path() -> None:
     memory = Memory(6)
     cache = PrefixCache(6, memory.copy_block)
     old, used_again, newest = ([number] * 64 for number in (1, 2, 3))
@@ -107,7 +108,7 @@ def test_the_branch_that_was_not_used_for_longest_goes_first_from_its_tip() -> N
     cache.release(path)
 
 
-def test_what_is_in_use_stays_even_when_nothing_continues_it_any_more() -> None:
+def test_a_block_in_use_is_never_evicted() -> None:
     memory = Memory(4)
     cache = PrefixCache(4, memory.copy_block)
     cache.release(read_all(cache, memory, TEXT[:64])[0])
@@ -119,7 +120,7 @@ def test_what_is_in_use_stays_even_when_nothing_continues_it_any_more() -> None:
     assert known_beginning(cache, TEXT) == 32
 
 
-def test_an_empty_block_is_not_kept() -> None:
+def test_an_empty_block_is_freed() -> None:
     memory = Memory(4)
     cache = PrefixCache(4, memory.copy_block)
     path, _ = read_all(cache, memory, TEXT[:40])
@@ -133,7 +134,7 @@ def test_an_empty_block_is_not_kept() -> None:
 
 @dataclass(eq=False)
 class Held:
-    """A sequence as a backend runs it: the cache has `read` of its tokens, and it may grow to `most` tokens."""
+    """A running request: `read` of its tokens are cached, and it may grow to `most` tokens."""
 
     tokens: list[int]
     most: int
@@ -146,11 +147,11 @@ def common_length(first: list[int], second: list[int]) -> int:
 
 
 RUNS = st.lists(st.tuples(st.integers(1, 2), st.sampled_from([1, 5, 31, 32, 33, 64])), min_size=1, max_size=3)
-"""Texts of few tokens, each repeated: beginnings are alike, and part anywhere in a block."""
+"""Texts of few distinct tokens, each repeated: prefixes are alike, and diverge anywhere in a block."""
 
 
 class ManySequences(RuleBasedStateMachine):
-    """Sequences come, read, write and go, while a record is kept of which block is where and when it was let go."""
+    """Requests start, prefill, generate and end, while a record keeps each block's owner and last release."""
 
     @initialize(blocks=st.integers(3, 20))
     def open(self, blocks: int) -> None:
@@ -159,11 +160,11 @@ class ManySequences(RuleBasedStateMachine):
         self.running: list[Held] = []
         self.texts: list[list[int]] = [[]]
         self.owners: dict[int, Block] = {}
-        self.let_go: dict[Block, int] = {}
+        self.released: dict[Block, int] = {}
         self.releases = 0
 
     def whole(self, block: Block | None) -> list[int]:
-        """All tokens from the beginning to a block's end, as the memory has them."""
+        """All tokens from the start to a block's end, from the memory."""
         if block is None:
             return []
         return self.whole(block.parent) + self.memory.read([block])
@@ -171,20 +172,20 @@ class ManySequences(RuleBasedStateMachine):
     def users(self, block: Block) -> int:
         return sum(block in sequence.path for sequence in self.running)
 
-    def is_tip(self, block: Block) -> bool:
+    def is_leaf(self, block: Block) -> bool:
         return not any(other.parent is block for other in self.owners.values())
 
-    def note_let_go(self, blocks: list[Block]) -> None:
+    def note_release(self, blocks: list[Block]) -> None:
         self.releases += 1
-        self.let_go.update(dict.fromkeys(blocks, self.releases))
+        self.released.update(dict.fromkeys(blocks, self.releases))
 
     def note_new(self, block: Block, in_use: list[Block]) -> None:
-        """Take a new block into the record; if it stands in another's place, that one had to go, and no other."""
+        """Record a new block; if it replaces another, that one had to be the right eviction."""
         assert not block.users or block.users == 1
         if block.number in self.owners:
-            assert len(self.owners) == self.cache.capacity, "pushed out while there was room"
-            free = [old for old in self.owners.values() if not self.users(old) and self.is_tip(old)]
-            oldest = min((old for old in free if old not in in_use), key=lambda old: self.let_go[old])
+            assert len(self.owners) == self.cache.capacity, "evicted while there was room"
+            free = [old for old in self.owners.values() if not self.users(old) and self.is_leaf(old)]
+            oldest = min((old for old in free if old not in in_use), key=lambda old: self.released[old])
             assert self.owners[block.number] is oldest
         self.owners[block.number] = block
 
@@ -195,7 +196,7 @@ class ManySequences(RuleBasedStateMachine):
         ]
         del tokens[self.cache.capacity * BLOCK_TOKENS // 2 :]
         most = min(len(tokens) + answer, (self.cache.capacity - 1) * BLOCK_TOKENS)
-        # One block is left for the copy of a part.
+        # One block stays free for the copy of a part.
         while sum(blocks_for(each.most) for each in self.running) + blocks_for(most) >= self.cache.capacity:
             self.release(self.running[0])
         longest = max((common_length(self.whole(each), tokens[:-1]) for each in self.owners.values()), default=0)
@@ -206,21 +207,21 @@ class ManySequences(RuleBasedStateMachine):
         for source, target in self.memory.copies:
             assert target == path[-1].number
             self.note_new(path[-1], [*path, self.owners[source]])
-            self.note_let_go([self.owners[source]])
+            self.note_release([self.owners[source]])
         assert all(self.owners[block.number] is block for block in path)
         self.running.append(Held(tokens, most, path, known))
         self.texts.append(tokens)
 
     @rule(count=st.integers(1, 100), chosen=st.integers(1, 2), part=st.integers(1, 3))
     def step(self, count: int, chosen: int, part: int) -> None:
-        """Some of the sequences read in one step: all take their blocks first, and then all write."""
+        """Some requests take part in a step: all take their blocks first, then all write."""
         plan = [(each, min(count, len(each.tokens) - each.read)) for each in self.running[::part]]
         for sequence, tokens in plan:
             self.extend(sequence, blocks_for(sequence.read + tokens))
         for sequence, tokens in plan:
             for token in sequence.tokens[sequence.read : sequence.read + tokens]:
                 block = sequence.path[sequence.read // BLOCK_TOKENS]
-                assert self.users(block) == 1, "two sequences may write here"
+                assert self.users(block) == 1, "two requests may write here"
                 self.memory.write(block, token)
                 sequence.read += 1
             if sequence.read == len(sequence.tokens) < sequence.most:
@@ -245,31 +246,31 @@ class ManySequences(RuleBasedStateMachine):
         blocks = list(sequence.path)
         self.cache.release(sequence.path)
         assert sequence.path == []
-        self.note_let_go(blocks)
+        self.note_release(blocks)
         for block in blocks:
             if not block.tokens:
                 del self.owners[block.number]
 
     @invariant()
-    def every_block_has_its_place_and_holds_what_it_says(self) -> None:
+    def every_block_is_where_the_record_says_and_holds_its_tokens(self) -> None:
         assert self.cache.used == len(self.owners) <= self.cache.capacity
         for number, block in self.owners.items():
             assert block.number == number
             assert block.users == self.users(block)
             assert block.tokens == self.memory.read([block])
-            assert block.parent is None or self.owners[block.parent.number] is block.parent, "lost its beginning"
+            assert block.parent is None or self.owners[block.parent.number] is block.parent, "its prefix was evicted"
 
     @invariant()
-    def every_sequence_has_its_own_tokens(self) -> None:
+    def every_request_has_its_own_tokens(self) -> None:
         for sequence in self.running:
             assert self.memory.read(sequence.path) == sequence.tokens[: sequence.read]
             assert [block.parent for block in sequence.path] == [None, *sequence.path[:-1]][: len(sequence.path)]
 
     def teardown(self) -> None:
-        """Let all go, and then take the whole cache: nothing may be left behind."""
+        """Release everything, then take the whole cache: no block may have leaked."""
         for sequence in list(self.running):
             self.release(sequence)
-        self.every_block_has_its_place_and_holds_what_it_says()
+        self.every_block_is_where_the_record_says_and_holds_its_tokens()
         path: list[Block] = []
         for _ in range(self.cache.capacity):
             self.cache.extend(path)

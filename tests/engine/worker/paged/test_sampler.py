@@ -1,4 +1,4 @@
-"""The choice of a token, held against transformers' own processors."""
+"""The sampler, compared with transformers' own processors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def logits_of(case: int) -> NDArray[numpy.float32]:
 
 
 def transformers_probabilities(cases: list[tuple[float, float, int, float]]) -> list[list[float]]:
-    """What transformers makes of each case's logits. Torch stays in the process that calls this."""
+    """transformers' probabilities for each case. Loads torch into the calling process for good."""
     import torch
     from transformers.generation import logits_process
 
@@ -64,7 +64,7 @@ def expected() -> list[list[float]]:
 
 
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[repr(case) for case in CASES])
-def test_tokens_come_as_often_as_transformers_would_draw_them(number: int, expected: list[list[float]]) -> None:
+def test_tokens_are_drawn_as_often_as_by_transformers(number: int, expected: list[list[float]]) -> None:
     logits = logits_of(number)
     drawn = Counter(choose_token(logits, CASES[number], SEEN, position) for position in range(DRAWS))
     for token, probability in enumerate(expected[number]):
@@ -93,11 +93,11 @@ def test_seed_and_position_decide_a_draw_and_nothing_else() -> None:
 
     assert draws(1) == draws(1)
     every = draws(0) + draws(1) + draws(2) + draws(2**32 - 1)
-    assert len(set(every)) >= len(every) - 3  # of 30,000 tokens two may be alike by chance, but not many
+    assert len(set(every)) >= len(every) - 3  # among 30,000 tokens a few may repeat by chance
 
 
 @pytest.mark.parametrize("sampling", [Sampling(temperature=1.0, top_k=50), Sampling(temperature=0.7, top_p=0.9)])
-def test_rounding_that_swaps_tokens_all_but_equal_changes_no_draw(sampling: Sampling) -> None:
+def test_rounding_that_swaps_nearly_equal_tokens_changes_no_draw(sampling: Sampling) -> None:
     random = numpy.random.default_rng(7)
     for position in range(500):
         logits = random.normal(0, 1, 32_064).astype(numpy.float32)
@@ -107,7 +107,7 @@ def test_rounding_that_swaps_tokens_all_but_equal_changes_no_draw(sampling: Samp
 
 
 @pytest.mark.parametrize(("top_k", "top_p", "reachable"), [(1, 1.0, 1), (3, 1.0, 3), (0, 0.1, 2), (0, 1e-9, 1)])
-def test_of_equally_likely_tokens_as_many_are_drawn_as_asked(top_k: int, top_p: float, reachable: int) -> None:
+def test_top_k_and_top_p_limit_equally_likely_tokens(top_k: int, top_p: float, reachable: int) -> None:
     logits = numpy.full(20, 1.5, numpy.float32)
     sampling = Sampling(temperature=1.0, top_k=top_k, top_p=top_p)
     assert len({choose_token(logits, sampling, set(), position) for position in range(300)}) == reachable
@@ -117,7 +117,7 @@ def test_of_equally_likely_tokens_as_many_are_drawn_as_asked(top_k: int, top_p: 
 @pytest.mark.parametrize("temperature", [1e-300, 1e-6, 1.0, 2.0])
 @pytest.mark.parametrize("scale", [1.0, 1e10, 1e38])
 @pytest.mark.parametrize("offset", [-1e4, 0, 1e4])
-def test_extreme_logits_and_temperatures_leave_the_likeliest(temperature: float, scale: float, offset: float) -> None:
+def test_extreme_logits_and_temperatures_choose_the_likeliest(temperature: float, scale: float, offset: float) -> None:
     logits = (numpy.array([-3, 0.5, 3, 1, -2]) * scale + offset).astype(numpy.float32)
     if temperature >= 1 and scale == 1:
         logits[2] += 1000

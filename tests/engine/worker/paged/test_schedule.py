@@ -1,4 +1,4 @@
-"""Who reads how much in a step."""
+"""How a step is shared out between requests."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.engine.conftest import request
 
 
 def reading(unread: int, read: int = 0) -> RunningRequest:
-    """A sequence in the middle of its prompt."""
+    """A request in the middle of its prompt."""
     sequence = RunningRequest.of(0, request(*range(read + unread)))
     sequence.read = read
     return sequence
 
 
 def generating(prompt: int = 5, answer: int = 1) -> RunningRequest:
-    """A sequence whose latest token is to be read."""
+    """A request whose latest token is still to be computed."""
     sequence = RunningRequest.of(0, request(*range(prompt)))
     sequence.tokens += [7] * answer
     sequence.read = prompt + answer - 1
@@ -34,7 +34,7 @@ BATCHES = st.lists(
 
 
 def shares_of(sequences: Sequence[RunningRequest], prompt_tokens: int) -> list[int]:
-    """Each sequence's share, 0 for those that do not take part."""
+    """Each request's share; 0 for one that does not take part."""
     shares = {id(sequence): count for sequence, count in share_out(sequences, prompt_tokens)}
     return [shares.get(id(sequence), 0) for sequence in sequences]
 
@@ -69,7 +69,7 @@ def test_what_a_short_prompt_leaves_goes_to_the_longer_ones(
     assert shares_of([reading(each) for each in unread], budget) == expected
 
 
-def test_a_sequence_knows_how_far_it_is() -> None:
+def test_a_running_request_knows_its_progress() -> None:
     sequence = RunningRequest.of(3, request(1, 2, 2, 3, limit=60))
     assert (sequence.request_id, sequence.unread, sequence.generates, sequence.new_tokens) == (3, 4, False, 0)
     assert sequence.seen == {1, 2, 3}

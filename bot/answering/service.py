@@ -1,0 +1,115 @@
+"""Answers questions with the model that is served at the moment."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from weakref import WeakSet
+
+from bot.answering.answer import Answer
+from bot.answering.queue import QuestionQueue, QueueClosedError, QueueFullError, Ticket
+from bot.answering.served_model import ServedModel
+from bot.answering.throughput import Throughput
+from bot.conversation.changes import TurnChange
+from bot.conversation.conversations import Conversations
+from bot.conversation.turn import ConversationKey, Question
+from bot.metrics.port import NO_METRICS, AnswerMetrics
+
+
+class PendingQuestion:
+    """A question that has its ticket while its files and quotes are still being read.
+
+    As a context manager it gives the ticket back at the end.
+    """
+
+    def __init__(self, answering: AnswerService, ticket: Ticket) -> None:
+        self._answering = answering
+        self._ticket = ticket
+        self._changes: list[TurnChange] = []
+
+    def change(self, change: TurnChange) -> None:
+        """Keep an edit or a deletion for the question, whose text may have been read before it."""
+        self._changes.append(change)
+
+    def ask(self, question: Question) -> Answer:
+        """Ask the complete question; `Answer.texts` must be run, and waits for the ticket's turn."""
+        answer = Answer(self._answering, question, self._ticket)
+        for change in self._changes:
+            answer.change(change)
+        self._answering.follow_changes(answer)
+        return answer
+
+    def __enter__(self) -> PendingQuestion:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._ticket.leave()
+
+
+class AnswerService:
+    """Answers questions: conversation, prompt, engine, text.
+
+    Args:
+        model: answers from the start on; `adopt` replaces it at any time.
+        conversations: what was said before.
+        queue: decides whose question runs next.
+        metrics: counts what happens.
+    """
+
+    def __init__(
+        self,
+        model: ServedModel,
+        conversations: Conversations,
+        queue: QuestionQueue,
+        metrics: AnswerMetrics = NO_METRICS,
+    ) -> None:
+        self.model = model
+        self.conversations = conversations
+        self.queue = queue
+        self.metrics = metrics
+        self.metrics.watch_queue(lambda: queue.running, lambda: queue.waiting)
+        self.throughput = Throughput()
+        self._followers: WeakSet[PendingQuestion | Answer] = WeakSet()
+        conversations.listen(self._follow)
+
+    def adopt(self, model: ServedModel) -> None:
+        """Answer with another model from the next question on. Running answers end with the model they began with."""
+        self.model = model
+        self.throughput = Throughput()
+
+    def admit(self, key: ConversationKey, author_id: int, *, accepted_before: bool = False) -> PendingQuestion:
+        """Take a ticket for a question that is still to be read.
+
+        Args:
+            key: the conversation it belongs to.
+            author_id: who asks it.
+            accepted_before: it had a ticket before a restart, so no limit of the queue applies.
+
+        Raises:
+            QueueFullError: too many questions wait. The message is for the member.
+            QueueClosedError: the bot is shutting down. The message is for the member.
+        """
+        try:
+            ticket = self.queue.join(key, author_id, ignore_limits=accepted_before)
+        except QueueFullError as error:
+            self.metrics.answer_refused("person's queue full" if error.per_person else "queue full")
+            raise
+        except QueueClosedError:
+            self.metrics.answer_refused("being ended")
+            raise
+        pending = PendingQuestion(self, ticket)
+        self.follow_changes(pending)
+        return pending
+
+    def ask(self, question: Question, *, accepted_before: bool = False) -> Answer:
+        """Take a ticket for a complete question and ask it; see `admit` and `PendingQuestion.ask`."""
+        return self.admit(question.key, question.asked.author_id, accepted_before=accepted_before).ask(question)
+
+    def follow_changes(self, follower: PendingQuestion | Answer) -> None:
+        """Pass every edit and deletion on to a question, until nothing else refers to it."""
+        self._followers.add(follower)
+
+    def _follow(self, change: TurnChange) -> None:
+        for follower in tuple(self._followers):
+            follower.change(change)

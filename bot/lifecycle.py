@@ -1,0 +1,99 @@
+"""How a running bot ends softly, and what it says about its health meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+from bot.answering.queue import QuestionQueue
+from bot.discord_client.client import PhiClient
+from bot.discord_client.replies.running_replies import RunningReplies
+from bot.metrics.prometheus import PrometheusMetrics
+from bot.metrics.server import Health
+from bot.serving.service import ModelService
+from bot.storage.storage import Storage
+
+logger = logging.getLogger(__name__)
+
+
+class Drain:
+    """Takes no new questions, lets the running answers finish, then ends the bot.
+
+    Args:
+        queue: closed at the beginning.
+        running_replies: shows the running answers.
+        seconds: how long the running answers may take.
+    """
+
+    def __init__(self, queue: QuestionQueue, running_replies: RunningReplies, seconds: float) -> None:
+        self._queue = queue
+        self._running_replies = running_replies
+        self._seconds = seconds
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the bot is about to end."""
+        return self._task is not None
+
+    def begin_on_terminate(self, on_begin: Callable[[], None]) -> None:
+        """Drain on SIGTERM, then cancel the calling task; a second SIGTERM cancels it at once.
+
+        Args:
+            on_begin: called when the drain begins.
+        """
+        ending = asyncio.current_task()
+        assert ending is not None  # only called from a coroutine
+
+        def terminate() -> None:
+            if self._task is not None:
+                ending.cancel()
+                return
+            on_begin()
+            self._task = asyncio.create_task(self._run())
+            self._task.add_done_callback(lambda _: ending.cancel())
+
+        try:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
+        except NotImplementedError:
+            # Windows: closing the console ends the process, and the engine ends with it.
+            logger.debug("This platform has no SIGTERM")
+
+    async def _run(self) -> None:
+        self._queue.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._seconds):
+                await self._queue.wait_until_nobody_runs()
+                await self._running_replies.wait_until_delivered()
+
+
+def health_of(
+    client: PhiClient, serving: ModelService, storage: Storage, metrics: PrometheusMetrics, drain: Drain
+) -> Health:
+    """Whether the bot would answer a mention now. An outage of the database does not stop it."""
+    queue = serving.answering.queue
+    details = {
+        "discord": client.is_ready() and not client.is_closed(),
+        "engine": serving.facts is not None,
+        "database": storage.outage is None,
+        "draining": drain.has_begun,
+        "running": queue.running,
+        "waiting": queue.waiting,
+        "engine_restarts": metrics.restarts,
+    }
+    return Health(bool(details["discord"] and details["engine"] and not details["draining"]), details)
+
+
+@asynccontextmanager
+async def in_background(service: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    """Run a service for as long as the block lasts."""
+    task = asyncio.create_task(service, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

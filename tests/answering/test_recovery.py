@@ -1,0 +1,231 @@
+"""The order in which accepted, missed and new questions come, with Discord played by a list of messages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.answering.recovery import MessageGoneError, Recovery, UnreachableError
+from bot.answering.snowflake import snowflake_at
+from bot.conversation.store import UnfinishedQuestion
+from bot.conversation.turn import ConversationKey
+from bot.storage.work_store import DatabaseWorkStore
+from tests.conversation.memory import Memory, open_memory, person
+
+HERE, ELSEWHERE, NEW = 1, 2, 3
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Said:
+    """A message for the bot."""
+
+    id: int
+    channel: int = HERE
+
+
+@dataclass
+class FakeInbox:
+    """Notes what it is told to answer; messages it cannot read yet are in `unreadable`."""
+
+    messages: list[Said] = field(default_factory=list)
+    unreadable: set[int] = field(default_factory=set)
+    deleted: set[int] = field(default_factory=set)
+    answered: list[int] = field(default_factory=list)
+    gates: defaultdict[int, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
+    closed: bool = False
+
+    async def resume(self, question: UnfinishedQuestion) -> None:
+        if question.message_id in self.deleted:
+            raise MessageGoneError
+        if question.message_id in self.unreadable:
+            raise UnreachableError("no permission")
+        self.answered.append(question.message_id)
+
+    async def missed(self, channel_id: int, after_id: int) -> Sequence[Said]:
+        await self.gates[channel_id].wait()
+        if channel_id in self.unreadable:
+            raise UnreachableError("no permission")
+        return [message for message in self.messages if message.channel == channel_id and message.id > after_id]
+
+    def answer(self, message: Said) -> None:
+        self.answered.append(message.id)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def open(self, *channels: int) -> None:
+        for channel in channels:
+            self.gates[channel].set()
+
+
+@pytest.fixture
+async def memory(tmp_path: Path) -> AsyncIterator[Memory]:
+    async with open_memory(tmp_path) as memory:
+        yield memory
+
+
+@pytest.fixture
+def work(memory: Memory) -> DatabaseWorkStore:
+    return DatabaseWorkStore(memory.journal)
+
+
+def message_of(age: timedelta, number: int = 0) -> int:
+    return snowflake_at(datetime.now(UTC) - age) + number
+
+
+async def accept(work: DatabaseWorkStore, *messages: Said) -> None:
+    for message in messages:
+        await work.accept(message.id, ConversationKey(message.channel), person("Ada"))
+
+
+async def finish(work: DatabaseWorkStore, *messages: Said) -> None:
+    await accept(work, *messages)
+    for message in messages:
+        await work.delivered(message.id)
+
+
+async def test_accepted_questions_come_before_missed_ones_and_those_before_new_ones(work: DatabaseWorkStore) -> None:
+    old, accepted, missed, new = (Said(message_of(HOUR, number)) for number in range(4))
+    await finish(work, old)
+    await accept(work, accepted)
+    inbox = FakeInbox([old, accepted, missed])
+    recovery = Recovery(inbox, work, 2 * HOUR)
+
+    async def answer_new() -> None:
+        await recovery.wait_for_turn(HERE)
+        inbox.answer(new)
+
+    answering = asyncio.create_task(answer_new())
+    recovering = asyncio.create_task(recovery.run())
+    await recovery.wait_for_turn(NEW)  # nothing was missed there
+    assert inbox.answered == [accepted.id]
+    inbox.open(HERE)
+    await asyncio.gather(answering, recovering)
+    assert inbox.answered == [accepted.id, missed.id, new.id]
+
+
+async def test_a_channel_waits_for_its_own_search_only(work: DatabaseWorkStore) -> None:
+    await finish(work, Said(message_of(HOUR, 1), HERE), Said(message_of(HOUR, 2), ELSEWHERE))
+    inbox = FakeInbox([Said(message_of(HOUR, 3), ELSEWHERE), Said(message_of(HOUR, 4), HERE)])
+    recovery = Recovery(inbox, work, 2 * HOUR)
+    recovering = asyncio.create_task(recovery.run())
+    inbox.open(ELSEWHERE)
+    await recovery.wait_for_turn(ELSEWHERE)
+    assert inbox.answered == [inbox.messages[0].id]
+    waiting = asyncio.create_task(recovery.wait_for_turn(HERE))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    inbox.open(HERE)
+    await asyncio.gather(waiting, recovering)
+    assert len(inbox.answered) == 2
+
+
+async def test_seen_and_old_messages_are_not_answered(work: DatabaseWorkStore) -> None:
+    first, turned_away, too_old, missed = (
+        Said(message_of(age, number)) for number, age in enumerate((timedelta(days=3), HOUR, timedelta(days=2), HOUR))
+    )
+    await finish(work, first)
+    await work.turn_away(turned_away.id)
+    inbox = FakeInbox([first, turned_away, too_old, missed])
+    inbox.open(HERE)
+    await Recovery(inbox, work, timedelta(days=1)).run()
+    assert inbox.answered == [missed.id]
+
+
+async def test_missed_messages_are_left_alone_if_so_configured(work: DatabaseWorkStore) -> None:
+    accepted = Said(message_of(HOUR))
+    await accept(work, accepted)
+    inbox = FakeInbox([Said(message_of(HOUR, 1))])
+    recovery = Recovery(inbox, work, timedelta(0))
+    await recovery.run()
+    await recovery.wait_for_turn(HERE)
+    assert inbox.answered == [accepted.id]
+
+
+async def test_what_cannot_be_read_is_retried_ever_more_slowly(
+    work: DatabaseWorkStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    later, never = Said(message_of(HOUR, 1)), Said(message_of(HOUR, 2))
+    await accept(work, later, never)
+    inbox = FakeInbox(unreadable={later.id, never.id})
+    pauses: list[float] = []
+    gave_up = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            inbox.unreadable.remove(later.id)
+        if seconds == 900:
+            gave_up.set()
+
+    await Recovery(inbox, work, timedelta(0), sleep).run()
+    await gave_up.wait()
+    await asyncio.sleep(0)
+    assert inbox.answered == [later.id]
+    assert sorted(pauses) == [5, 5, 15, 15, 60, 300, 900]
+    assert [each.message_id for each in await work.unfinished()] == [later.id, never.id], "for the next start"
+
+
+async def test_a_deleted_question_is_given_up_at_once(work: DatabaseWorkStore) -> None:
+    deleted = Said(message_of(HOUR))
+    await accept(work, deleted)
+    await Recovery(FakeInbox(deleted={deleted.id}), work, timedelta(0)).run()
+    assert await work.unfinished() == []
+
+
+async def test_an_unreadable_channel_holds_up_nobody(work: DatabaseWorkStore) -> None:
+    await finish(work, Said(message_of(HOUR, 1), HERE), Said(message_of(HOUR, 2), ELSEWHERE))
+    inbox = FakeInbox([Said(message_of(HOUR, 3), HERE), Said(message_of(HOUR, 4), ELSEWHERE)], unreadable={ELSEWHERE})
+    inbox.open(HERE, ELSEWHERE)
+    recovery = Recovery(inbox, work, 2 * HOUR)
+    await recovery.run()
+    assert inbox.answered == [inbox.messages[0].id]
+    for channel in (HERE, ELSEWHERE, NEW):
+        await recovery.wait_for_turn(channel)
+
+
+async def test_without_the_database_new_questions_are_still_answered(memory: Memory, work: DatabaseWorkStore) -> None:
+    recovery = Recovery(FakeInbox(), work, HOUR)
+    await memory.close_connections()
+    with memory.lost():
+        await recovery.run()
+    await recovery.wait_for_turn(HERE)
+
+
+async def test_a_new_connection_recovers_what_was_missed_but_resumes_nothing_twice(work: DatabaseWorkStore) -> None:
+    accepted = Said(message_of(HOUR, 1))
+    await accept(work, accepted)
+    inbox = FakeInbox()
+    inbox.open(HERE)
+    recovery = Recovery(inbox, work, 2 * HOUR)
+    await recovery.run()
+    inbox.messages.append(Said(message_of(HOUR, 2)))
+    await recovery.run()
+    assert inbox.answered == [accepted.id, inbox.messages[0].id]
+
+
+async def test_closing_ends_the_retries(work: DatabaseWorkStore) -> None:
+    accepted = Said(message_of(HOUR))
+    await accept(work, accepted)
+    inbox = FakeInbox(unreadable={accepted.id})
+    retrying = asyncio.Event()
+
+    async def sleep(_: float) -> None:
+        retrying.set()
+        await asyncio.Event().wait()
+
+    recovery = Recovery(inbox, work, timedelta(0), sleep)
+    await recovery.run()
+    await retrying.wait()
+    recovery.close()
+    assert inbox.closed
+    [retry] = [task for task in asyncio.all_tasks() if task.get_name() == f"finish {accepted.id}"]
+    await asyncio.wait([retry], timeout=10)
+    assert retry.cancelled()

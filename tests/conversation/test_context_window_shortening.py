@@ -1,0 +1,72 @@
+"""Questions and system prompts that are too long for a context are shortened."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.conversation.budget import Budget
+from bot.conversation.context_window import ContextWindow
+from bot.conversation.turn import Quote, TextFile
+from bot.prompting.prompt import PromptBuilder
+from tests.conversation.memory import SYSTEM, asked, person, turn
+from tests.conversation.test_context_window import ids_of, window_of
+
+
+def test_a_question_that_is_too_long_is_shortened_to_the_last_token_without_history(
+    builder: PromptBuilder,
+) -> None:
+    window = window_of(builder, 250)
+    question = asked("the " * 1000)
+    fitted = window.fit(SYSTEM, [turn(asked("Hello"))], question)
+    assert fitted.asked_tokens == len(ids_of(builder, question)) > 1000
+    assert len(fitted.prompt.ids) == 250
+    assert question.text.startswith(fitted.asked.text)
+    assert replace(fitted.asked, text=question.text) == question
+    assert fitted.branch == ()
+
+
+def test_files_are_cut_before_the_quote_and_the_text(builder: PromptBuilder) -> None:
+    quote = Quote(7, person("Grace"), "Grace", "you " * 100)
+    files = TextFile(1, "a.txt", "is " * 100), TextFile(2, "b.txt", "Hello " * 100)
+    whole = asked("the " * 100, quote=quote, files=files)
+    shapes: list[tuple[int, ...]] = []
+    for limit in range(len(ids_of(builder, whole)), 40, -30):
+        fitted = window_of(builder, limit).fit(SYSTEM, (), whole)
+        assert len(fitted.prompt.ids) <= limit
+        if shapes:
+            assert len(fitted.prompt.ids) > limit - 60, "no more is cut than necessary"
+        now = fitted.asked
+        lengths = (len(now.text), len(now.quote.text) if now.quote else 0, *(len(file.text) for file in now.files))
+        shapes.append((*lengths, 0, 0)[:4])
+        # The cut removes the end of one part and all parts after it.
+        cut = next((part for part in range(4) if shapes[-1][part] < shapes[0][part]), 3)
+        assert shapes[-1][:cut] == shapes[0][:cut]
+        assert not any(shapes[-1][cut + 1 :])
+    assert shapes[0] == tuple(map(len, (whole.text, quote.text, files[0].text, files[1].text)))
+    assert {sum(bool(length) for length in shape) for shape in shapes} == {1, 2, 3, 4}
+
+
+def test_the_smallest_prompt_setting_leaves_room_for_a_question(builder: PromptBuilder) -> None:
+    window = ContextWindow(builder, Budget(4096, 1024, 64))
+    fitted = window.fit("is " * 1000, (), asked("the " * 1000))
+    assert len(fitted.prompt.ids) <= 64
+    assert fitted.asked.text.startswith("the the")
+
+
+def test_a_context_without_room_does_not_loop(builder: PromptBuilder) -> None:
+    window = ContextWindow(builder, Budget(4096, 20, 2))
+    fitted = window.fit(SYSTEM, [turn(asked("Hello"))], asked("the " * 100))
+    assert (fitted.branch, fitted.asked.text) == ((), "")
+
+
+def test_a_system_prompt_too_long_for_another_model_is_shortened(builder: PromptBuilder) -> None:
+    window = window_of(builder, 300)
+    system_prompt = "the " * 149 + "END"
+    assert window.system_prompt_tokens(system_prompt) > window.budget.system_prompt_limit == 150
+    text = window.fit(system_prompt, (), asked("Hello")).prompt.text
+    assert text.startswith("<|system|>\nthe the ")
+    assert "END" not in text
+    assert text.endswith("<|user|>\nHello<|end|>\n<|assistant|>\n")
+    assert 145 <= len(window.prefix(system_prompt, ())) <= 150
+    fitting = next(text for n in range(149, 0, -1) if window.system_prompt_tokens(text := "the " * n) <= 150)
+    assert fitting in window.fit(fitting, (), asked("Hello")).prompt.text

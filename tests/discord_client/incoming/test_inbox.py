@@ -1,0 +1,71 @@
+"""Discord as recovery sees it: accepted questions to resume, and missed ones to answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.answering.recovery import MessageGoneError, UnreachableError
+from bot.conversation.store import UnfinishedQuestion
+from bot.engine.interface import FinishReason, Outcome
+from tests.discord_client.incoming.conftest import Incoming
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def unfinished(
+    message_id: int, channel_id: int, outcome: Outcome | None = None, *, answer: str = "", replies: tuple[int, ...] = ()
+) -> UnfinishedQuestion:
+    return UnfinishedQuestion(message_id, channel_id, outcome, answer, replies)
+
+
+async def test_missed_messages_are_those_for_the_bot_the_oldest_first(incoming: Incoming) -> None:
+    first = await incoming.mention("Before.")
+    await incoming.stage.say("Nobody is asked.")
+    missed = [await incoming.mention(text) for text in ("One?", "Two?")]
+    found = await incoming.inbox.missed(incoming.stage.channel, first.id)
+    assert [message.id for message in found] == [message.id for message in missed]
+    assert await incoming.inbox.missed(incoming.stage.channel, missed[-1].id) == []
+
+
+async def test_a_resumed_question_has_its_ticket_on_return(paused: Incoming) -> None:
+    message = await paused.mention("Hello?")
+    await paused.inbox.resume(unfinished(message.id, message.channel.id))
+    assert paused.queue.waiting == 1
+    paused.queue.resume()
+    await paused.stage.server.wait_for(lambda: paused.stage.texts() == ["Stopped."], what="the reply")
+
+
+async def test_a_missed_question_has_its_ticket_at_once(paused: Incoming) -> None:
+    paused.inbox.answer(await paused.mention("Hello?"))
+    assert paused.queue.waiting == 1
+    paused.queue.resume()
+    await paused.stage.server.wait_for(lambda: paused.stage.texts() == ["Stopped."], what="the reply")
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+async def test_a_generated_answer_is_delivered_into_its_reply(incoming: Incoming, is_recorded: bool) -> None:
+    message = await incoming.mention("Hello?")
+    reply = await message.reply("Half of")
+    left = unfinished(
+        message.id,
+        message.channel.id,
+        Outcome(FinishReason.STOP),
+        answer="Half of it.",
+        replies=(reply.id,) if is_recorded else (),
+    )
+    await incoming.inbox.resume(left)
+    await incoming.stage.server.wait_for(lambda: incoming.stage.texts() == ["Half of it."], what="the reply")
+
+
+async def test_what_cannot_be_read_is_told_from_what_is_gone(incoming: Incoming) -> None:
+    server, channel = incoming.stage.server, incoming.stage.server.channels[1].id
+    message = await incoming.mention("Hello?", by="Ada", channel=channel)
+    server.set_permissions(server.bot.id, channel, deny=["read_message_history"])
+    with pytest.raises(UnreachableError):
+        await incoming.inbox.resume(unfinished(message.id, channel))
+    with pytest.raises(UnreachableError):
+        await incoming.inbox.missed(1, 0)  # a channel that no longer exists
+    server.set_permissions(server.bot.id, channel, allow=["read_message_history"])
+    await server.delete(incoming.stage.person("Ada"), channel, message.id)
+    with pytest.raises(MessageGoneError):
+        await incoming.inbox.resume(unfinished(message.id, channel))

@@ -1,0 +1,94 @@
+"""A drain in this process: what it waits for, and how it ends early."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.answering.queue import QueueClosedError
+from bot.discord_client.replies.running_replies import RunningReplies
+from bot.lifecycle import Drain, in_background
+from tests.answering.answers import queue_of
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
+
+LONG_SECONDS = 60.0
+
+
+class DrainedBot:
+    """A bot that does nothing but wait for its end, with one running question."""
+
+    def __init__(self, seconds: float) -> None:
+        self.queue = queue_of(1)
+        self.running = self.queue.join("here", "Ada")
+        self.drain = Drain(self.queue, RunningReplies(), seconds)
+        self.began = asyncio.Event()
+        self.task = asyncio.create_task(self._run())
+
+    async def terminate(self) -> None:
+        """Send SIGTERM, and wait until the drain has begun."""
+        await asyncio.sleep(0)  # the handler is there
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.wait_for(self.began.wait(), 10)
+
+    async def ended(self) -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(self.task, 10)
+
+    async def _run(self) -> None:
+        self.drain.begin_on_terminate(self.began.set)
+        await asyncio.Event().wait()
+
+
+@pytest.fixture(autouse=True)
+async def no_handler_is_left() -> AsyncIterator[None]:
+    yield
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+
+
+async def test_a_drain_takes_no_questions_and_ends_with_the_last_answer() -> None:
+    bot = DrainedBot(LONG_SECONDS)
+    assert not bot.drain.has_begun
+    await bot.terminate()
+    assert bot.drain.has_begun
+    await asyncio.sleep(0)
+    with pytest.raises(QueueClosedError):
+        bot.queue.join("here", "Grace")
+    assert not bot.task.done()
+    bot.running.leave()
+    await bot.ended()
+
+
+async def test_a_drain_ends_at_its_limit() -> None:
+    bot = DrainedBot(0.01)
+    await bot.terminate()
+    await bot.ended()
+    assert bot.queue.running == 1
+
+
+async def test_a_second_signal_ends_the_bot_at_once() -> None:
+    bot = DrainedBot(LONG_SECONDS)
+    await bot.terminate()
+    signal.raise_signal(signal.SIGTERM)
+    await bot.ended()
+    assert bot.queue.running == 1
+
+
+async def test_a_service_runs_for_as_long_as_the_block() -> None:
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def service() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with in_background(service(), "a service"):
+        await asyncio.wait_for(started.wait(), 10)
+        assert not ended.is_set()
+    assert ended.is_set()
