@@ -109,9 +109,10 @@ class ModelService:
         if not self.can_stop:
             logger.warning("Model without stop tokens, answers end at their longest: folder=%s", self.folder.path)
         logger.info(
-            "Engine ready: engine=%s device=%s cache_tokens=%s cache_gigabytes=%.2f",
+            "Engine ready: engine=%s device=%s precision=%s cache_tokens=%s cache_gigabytes=%.2f",
             facts.engine,
             facts.device_name,
+            facts.precision or "unknown",
             facts.cache_tokens,
             facts.cache_bytes / 1e9,
         )

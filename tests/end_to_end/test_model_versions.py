@@ -144,7 +144,10 @@ async def test_a_version_that_was_corrupted_never_answers(
     assert process_id(serving(stage)) == old
     assert await stage.ask(stage.ada, await stage.fresh_channel("well"), "What is the capital of France?")
     [warning] = [record for record in caplog.records if record.name == "bot.serving.version_watcher"]
-    assert "not the version corrupted: the version corrupted in " in warning.getMessage()
+    assert (
+        "version=corrupted serving=SmolLM2-135M-Instruct (first) reason=the version corrupted in "
+        in warning.getMessage()
+    )
 
 
 async def test_a_pointer_that_is_damaged_is_told_and_the_next_version_taken_up(
