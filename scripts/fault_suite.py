@@ -14,7 +14,6 @@ from pathlib import Path
 
 # The engine process imports this file again, so what only the suite needs is imported further down.
 
-_ROOT = Path(__file__).resolve().parent.parent
 _HANG_SECONDS = 2.0
 _QUESTIONS = 200
 
@@ -44,14 +43,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=200, help="how often the engine is lost (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="decides what is drawn at random (default: %(default)s)")
     parser.add_argument(
-        "--model", type=Path, help="a folder that optimum-cli export openvino wrote (default: the tests' tiny model)"
+        "--model", type=Path, help="a folder that optimum-cli export openvino wrote (default: a tiny one)"
     )
     return parser.parse_args()
 
 
 def _write_tiny_model(folder: Path) -> Path:
-    sys.path.append(str(_ROOT))
-    from tests.tiny_phi3 import write_tiny_phi3
+    from tiny_models.phi3 import write_tiny_phi3
 
     print("making the tiny model", flush=True)
     return write_tiny_phi3(folder)

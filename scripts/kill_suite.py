@@ -12,11 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(_ROOT))
-
-from kill_injection.model import write_wordy_model  # noqa: E402 - it is found only now
-from kill_injection.suite import KillSuite  # noqa: E402
+from kill_injection.model import write_wordy_model
+from kill_injection.suite import KillSuite
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ from bot.demo.loopback import LoopbackDiscord
 from bot.settings import Settings
 from kill_injection.model import ANSWER_TOKENS
 
-_LAUNCHER = Path(__file__).resolve().parents[2] / "tests" / "bot_on_loopback.py"
+_LAUNCHER = Path(__file__).resolve().parents[1] / "bot_on_loopback.py"
 _MARK = "KILL_SUITE"
 _GONE_SECONDS = 10.0
 _SETTINGS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.phi3_tokenizer import phi3_definition, write_phi3_tokenizer
-from tests.tiny_phi3 import VOCABULARY, write_tiny_phi3
+from tiny_models.phi3 import VOCABULARY, write_tiny_phi3
+from tiny_models.phi3_tokenizer import phi3_definition, write_phi3_tokenizer_files
 
 ANSWER_TOKENS = 60
 _WORD_LENGTH = 40
@@ -25,7 +25,7 @@ def write_wordy_model(folder: Path) -> Path:
     definition = phi3_definition()["model"]
     vocabulary = definition["vocab"]
     words = {f"▁{number}{'o' * _WORD_LENGTH}"[:_WORD_LENGTH]: number for number in range(len(vocabulary), VOCABULARY)}
-    write_phi3_tokenizer(folder, model={**definition, "vocab": vocabulary | words})
+    write_phi3_tokenizer_files(folder, model={**definition, "vocab": vocabulary | words})
     # It never means to stop.
     for name in ("config.json", "generation_config.json"):
         file = folder / name

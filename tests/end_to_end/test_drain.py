@@ -72,7 +72,7 @@ async def bot(model_dir: Path, folder: Path, **settings: str) -> AsyncIterator[S
         addresses = [discord.api_url, discord.gateway_url, discord.cdn_url]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            str(ROOT / "tests" / "bot_on_loopback.py"),
+            str(ROOT / "scripts" / "bot_on_loopback.py"),
             *addresses,
             "run",
             cwd=folder,
