@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -27,11 +24,7 @@ from benchmarking.table import markdown_table, rows
 
 from bot.engine.interface import EngineOptions
 from bot.model.folder import open_model_folder
-from tests.small_model import small_model_dir
-
-__all__ = ["small_model_dir"]
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.scripts.run_script import run_script
 
 
 def test_percentile_is_the_nearest_rank() -> None:
@@ -284,12 +277,6 @@ async def _ticks(lag: LoopLag, count: int) -> None:
     async with asyncio.timeout(10):
         while lag.ticks < count:  # noqa: ASYNC110 - the ticker has no event to wait for
             await asyncio.sleep(0.001)
-
-
-def run_script(*arguments: str | Path, script: str = "benchmark.py") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "scripts" / script, *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
-    return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, timeout=280, check=False)
 
 
 def _report(**measures: dict[str, Any]) -> dict[str, Any]:

@@ -36,10 +36,7 @@ from bot.engine.interface import EngineFacts, FinishReason, Generation, Generati
 from bot.engine.supervisor.token_stream import TokenStream
 from bot.model.folder import open_model_folder
 from bot.storage.storage import Storage
-from tests.scripts.test_benchmark import run_script
-from tests.small_model import small_model_dir
-
-__all__ = ["small_model_dir"]
+from tests.scripts.run_script import run_script
 
 TURNS = 12
 CONTEXT = 2 * LONGEST_ANSWER

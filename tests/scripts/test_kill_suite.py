@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from kill_injection.kills import Phase, plan_rounds
 from kill_injection.memory_file import KeptTurn, MemoryFile
-from kill_injection.model import write_wordy_model
 from kill_injection.people import Mention, Place
 from kill_injection.replies import Replies, Shown
 from kill_injection.report import Report
@@ -45,10 +44,10 @@ MEMORY = MemoryFile(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the last end is a SIGTERM")
-async def test_nobody_who_asks_notices_that_the_bot_is_killed(tmp_path: Path) -> None:
+async def test_nobody_who_asks_notices_that_the_bot_is_killed(wordy_model: Path, tmp_path: Path) -> None:
     folder = tmp_path / "bot"
     folder.mkdir()
-    suite = KillSuite(write_wordy_model(tmp_path / "model"), folder, rounds=ROUNDS, seed=1, say=print)
+    suite = KillSuite(wordy_model, folder, rounds=ROUNDS, seed=1, say=print)
     report = await suite.run()
     figures = "\n".join([*report.lines(), (folder / "log.txt").read_text()])
     assert report.passed, figures
