@@ -9,15 +9,20 @@ from tiny_models.phi3 import VOCABULARY, write_tiny_phi3
 from tiny_models.phi3_tokenizer import phi3_definition, write_phi3_tokenizer_files
 
 ANSWER_TOKENS = 60
-_WORD_LENGTH = 40
+WORD_LENGTH = 40
 
 
-def write_wordy_model(folder: Path) -> Path:
-    """Write a tiny Phi-3 with random weights and return its folder. Each of its tokens is a word of 40 letters."""
+def write_wordy_model(folder: Path, word_length: int = WORD_LENGTH) -> Path:
+    """Write a tiny Phi-3 with random weights, each of whose tokens is a word; return its folder.
+
+    Args:
+        word_length: letters in a word. With the default, `ANSWER_TOKENS` fill two messages.
+    """
     write_tiny_phi3(folder, layers=6, hidden=128, heads=8, head_size=32)
     definition = phi3_definition()["model"]
     vocabulary = definition["vocab"]
-    words = {f"▁{number}{'o' * _WORD_LENGTH}"[:_WORD_LENGTH]: number for number in range(len(vocabulary), VOCABULARY)}
+    numbers = range(len(vocabulary), VOCABULARY)
+    words = {f"▁{number}{'o' * word_length}"[:word_length]: number for number in numbers}
     write_phi3_tokenizer_files(folder, model={**definition, "vocab": vocabulary | words})
     # No answer ends before its longest length.
     for name in ("config.json", "generation_config.json"):
