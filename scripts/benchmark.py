@@ -1,7 +1,6 @@
-"""Measure the bot's engines side by side on this machine, and what the conversations that it keeps cost.
+"""Measure the bot's engines side by side on this machine, and the cost of idle conversations.
 
-Every figure of an engine is taken through the bot's own engine process, as the bot uses it. Leave the machine alone
-meanwhile.
+Every engine runs in the bot's own engine process. Leave the machine idle otherwise.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ def _engines(text: str) -> tuple[str, ...]:
 
 
 async def _run(arguments: argparse.Namespace, plan: Plan) -> int:
-    """Measure one engine after the other, so that only one is in memory, and write after each measure."""
+    """Measure the engines one after another, so that only one is in memory, and write after each measure."""
     from bot.errors import ConfigurationError
     from bot.model.folder import open_model_folder
 
@@ -115,7 +114,7 @@ async def _measure_idle(
     from benchmarking.idle_conversations import idle_conversations
     from benchmarking.report import write_report
 
-    # Beside the results: where temporary files are may be memory and not a disk.
+    # Beside the results, because temporary files may be in memory.
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
         report["idle"] = await idle_conversations(folder, plan, output.parent, lambda line: say(f"idle: {line}"))
@@ -126,10 +125,10 @@ async def _measure_idle(
 
 
 def _conclude(report: Report, output: Path) -> int:
-    """Draw the engines' plot, show the tables, and return the exit code: 1 if nothing could be measured."""
+    """Save the plot, print the tables, and return the exit code: 1 if nothing could be measured."""
     written = [output.with_suffix(".md"), output.with_suffix(".json")]
     if report["engines"]:
-        from benchmarking.plot import save_plot  # not earlier: matplotlib's memory would count as the bot's
+        from benchmarking.plot import save_plot  # only now: matplotlib's memory would count as the bot's
 
         written.append(output.with_suffix(".png"))
         save_plot(report, written[-1])

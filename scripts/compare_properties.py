@@ -1,6 +1,6 @@
-"""Measure what OpenVINO's device properties do to a model's speed and quality on this machine.
+"""Measure the effect of OpenVINO's device properties on a model's speed and quality on this machine.
 
-Each set of properties is loaded into the bot's own engine process, one after another. Leave the machine alone.
+Each set of properties runs in the bot's own engine process, one after another. Leave the machine idle otherwise.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _sets(text: str) -> tuple[Properties, ...]:
 
 
 async def _run(arguments: argparse.Namespace) -> int:
-    """Measure one set after another and write after each."""
+    """Measure the sets one after another, and write after each."""
     folder = open_model_folder(arguments.model)
     options = load_settings(env_file=None, model_dir=folder.path, engine=arguments.engine).engine_options
     sizes = QUICK if arguments.quick else Sizes()

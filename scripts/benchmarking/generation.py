@@ -1,4 +1,4 @@
-"""One generation with the time of each of its tokens."""
+"""A generation with the arrival times of its tokens."""
 
 from __future__ import annotations
 
@@ -9,21 +9,19 @@ from dataclasses import dataclass
 from bot.engine.interface import Engine, FinishReason, GenerationRequest
 
 TIME_LIMIT_SECONDS = 900.0
-"""The longest that any request may take in the engine."""
+"""The time limit of every request."""
 
 
 class MeasureError(Exception):
-    """A measure has no result. The message is one line that says why."""
+    """A measure has no result; the message says why in one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimedGeneration:
-    """What a request gave and when. Times are in seconds of one clock.
+    """The tokens of a request. Times are in seconds of one clock.
 
     Attributes:
-        submitted: when the request was handed over.
         arrivals: when tokens arrived in the bot's event loop, and how many.
-        ids: the tokens.
     """
 
     submitted: float
@@ -42,7 +40,7 @@ class TimedGeneration:
 
     @property
     def decode_tokens_per_second(self) -> float:
-        """The rate of the tokens after those that arrived first.
+        """The rate of the tokens after the first arrival.
 
         Raises:
             MeasureError: all tokens arrived at once.
@@ -54,10 +52,10 @@ class TimedGeneration:
 
 
 def decode_rate_together(runs: Sequence[TimedGeneration]) -> float:
-    """The rate of all answers' tokens while every one of them streams, in tokens a second.
+    """Return the rate of all answers' tokens while every answer streams, in tokens a second.
 
     Raises:
-        MeasureError: there was no such time.
+        MeasureError: they never all streamed.
     """
     began, ended = max(run.arrivals[0][0] for run in runs), min(run.ended for run in runs)
     tokens = sum(count for run in runs for arrived, count in run.arrivals if began < arrived <= ended)
@@ -70,7 +68,7 @@ async def generate(engine: Engine, prompt_ids: tuple[int, ...], new_tokens: int)
     """Generate exactly this many tokens, greedily; no token ends the answer early.
 
     Raises:
-        MeasureError: the engine ended the answer otherwise.
+        MeasureError: the answer ended differently.
     """
     arrivals: list[tuple[float, int]] = []
     ids: list[int] = []

@@ -1,4 +1,4 @@
-"""How much memory two processes take at most: this one, which stands for the bot's, and the engine's."""
+"""The peak memory of this process, which stands for the bot's, and of the engine process."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ SAMPLE_SECONDS = 0.2
 
 
 class PeakMemory:
-    """Samples resident memory on a thread of its own, so that the event loop does not wait for it.
+    """Samples resident memory on a thread of its own, so that the event loop does not wait.
 
     Attributes:
-        own_bytes: the most that this process took while it was watched.
-        engine_bytes: the most that an engine process took, from its start where the operating system remembers.
+        own_bytes: this process's peak while it was sampled.
+        engine_bytes: an engine process's peak, since its start if the operating system keeps it.
     """
 
     def __init__(self) -> None:
@@ -37,12 +37,12 @@ class PeakMemory:
         self._thread.join()
 
     def watch_engine(self, process_id: int) -> None:
-        """HangDetector this engine process from now on, instead of the one before it."""
+        """Sample this engine process from now on instead of the previous one."""
         self._engine = psutil.Process(process_id)
 
     def _sample_until_ended(self) -> None:
         ended = False
-        while not ended:  # and once more at the end, which may come before the first sample
+        while not ended:  # once more at the end, which may come before the first sample
             ended = self._ended.wait(SAMPLE_SECONDS)
             self.own_bytes = max(self.own_bytes, self._own.memory_info().rss)
             engine = self._engine
@@ -55,10 +55,10 @@ class PeakMemory:
 
 
 def _peak_bytes(process: psutil.Process) -> int:
-    """What a process takes, or took at most where the operating system remembers that."""
+    """Return a process's peak memory, or its present memory if the operating system keeps no peak."""
     information = process.memory_info()
     if psutil.LINUX:
         status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
         if peak := re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE):
             return int(peak[1]) * 1024
-    return int(getattr(information, "peak_wset", information.rss))  # Windows has the former
+    return int(getattr(information, "peak_wset", information.rss))  # Windows has peak_wset

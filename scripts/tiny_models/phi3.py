@@ -1,6 +1,6 @@
-"""Phi-3 models of a few MB with random weights, exported to OpenVINO as the real one is.
+"""Phi-3 models of a few MB with random weights, exported to OpenVINO like the real one.
 
-What they say is noise, but it is always the same noise, and everything around it is real.
+Their answers are noise, but always the same noise.
 """
 
 from __future__ import annotations
@@ -17,20 +17,15 @@ VOCABULARY = 32064
 def write_tiny_phi3(
     folder: Path, *, layers: int = 2, hidden: int = 64, heads: int = 4, head_size: int = 16, context: int = 4096
 ) -> Path:
-    """Write a model folder without a tokenizer.
+    """Write a model folder without a tokenizer, and return it. The folder need not exist.
 
     Args:
-        folder: where to; it need not exist.
-        layers: number of decoder layers.
         hidden: size of the residual stream.
-        heads: number of attention heads, all with keys and values of their own.
-        head_size: size of a head. `heads * head_size` may be far above `hidden`: a few weights, much to compute.
-        context: the most tokens that prompt and answer have together.
-
-    Returns:
-        The folder.
+        heads: attention heads, each with keys and values of its own.
+        head_size: `heads * head_size` may be far above `hidden`, for few weights and much to compute.
+        context: most tokens of prompt and answer together.
     """
-    # In a process of its own: torch and the exporter would stay in the tests' process for good.
+    # In a process of its own, because torch would stay in this one for good.
     sizes = [str(size) for size in (layers, hidden, heads, head_size, context)]
     command = [sys.executable, __file__, str(folder), *sizes]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -53,7 +48,7 @@ def _export(folder: Path, layers: int, hidden: int, heads: int, head_size: int, 
         num_key_value_heads=heads,
         max_position_embeddings=context,
         original_max_position_embeddings=context,
-        initializer_range=0.2,  # ten times the usual, so that the likeliest token leads clearly
+        initializer_range=0.2,  # ten times the usual value, so that the likeliest token leads clearly
         bos_token_id=1,
         eos_token_id=32000,
         pad_token_id=32000,
