@@ -115,7 +115,7 @@ async def _measure(run: IdleRun) -> IdleFigures:
     opened = time.perf_counter()
     try:
         new_id = first_unused_id(run.conversations, run.turns)
-        await look(storage, new_id)
+        await read_unfinished(storage, new_id)
         looked = time.perf_counter()
         read = await read_recent(Conversations(storage.conversations, SYSTEM_PROMPT), _RECENT)
         done, started_bytes = time.perf_counter(), _own_bytes()
@@ -147,7 +147,7 @@ def _model(run: IdleRun) -> ServedModel:
     return ServedModel(_FixedAnswerEngine(run.answer_ids), builder, budget, Sampling(), _TIME_LIMIT_SECONDS)
 
 
-async def look(storage: Storage, new_id: int) -> None:
+async def read_unfinished(storage: Storage, new_id: int) -> None:
     """Do what the bot asks its storage before it takes questions."""
     await storage.work.unfinished()
     await storage.work.forget_seen_before(new_id)

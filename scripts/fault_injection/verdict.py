@@ -12,7 +12,7 @@ from fault_injection.clients import ClientRequest
 class Mistake(StrEnum):
     """What can be wrong with an answer; each text follows a count."""
 
-    LOST = "without an end"
+    UNFINISHED = "without an end"
     TOKENS_AFTER_END = "with tokens after the end"
     WRONG_END = "with a wrong end"
     WRONG_COUNT = "with tokens missing or doubled"
@@ -27,7 +27,7 @@ async def judge(request: ClientRequest, answer: Sequence[int]) -> Mistake | None
     """
     outcome = request.generation.outcome
     if outcome is None or not request.ended:
-        return Mistake.LOST
+        return Mistake.UNFINISHED
     if await _yields_more(request):
         return Mistake.TOKENS_AFTER_END
     if outcome.reason is FinishReason.LENGTH and not request.crashed_after_cancel:

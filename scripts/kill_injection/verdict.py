@@ -18,7 +18,7 @@ class Mistake(StrEnum):
 
     UNANSWERED = "not answered"
     ANSWERED_TWICE = "answered more than once"
-    PART_LOST = "with a message that memory does not know, or that is missing"
+    PART_MISSING = "with a message that memory does not know, or that is missing"
     BUTTON_LEFT = "with a Stop button left"
     OTHER_TEXT = "with another text on Discord than in memory"
     NOT_REMEMBERED = "not remembered"
@@ -39,7 +39,7 @@ def judge_question(question: Question, replies: Replies, memory: StoredMemory) -
     ids = memory.replies.get(question.id, ())
     parts = [replies.messages[each] for each in ids if each in replies.messages]
     if len(parts) != len(ids) or parts[:1] != first:
-        return Mistake.PART_LOST
+        return Mistake.PART_MISSING
     if any(part.has_button for part in parts):
         return Mistake.BUTTON_LEFT
     turn = memory.turns.get(question.id)

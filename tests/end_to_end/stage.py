@@ -25,7 +25,7 @@ from bot.prompting.prompt import Message, Prompt
 
 Payload = dict[str, Any]
 ENDLESS = "Repeat the word hello a thousand times."
-"""The small model's answer ends at the longest length allowed, whatever that is."""
+"""The small model answers this until the longest length allowed."""
 _PATIENCE_SECONDS = 240
 
 

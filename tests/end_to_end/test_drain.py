@@ -145,7 +145,7 @@ async def test_a_second_sigterm_stops_at_once_and_keeps_the_text(small_model_dir
 
         assert await stage.exit_code() == 0
         answer = await stage.text(ada)
-        assert answer.startswith("Hello, hello")
+        assert answer.lower().startswith("hello")  # which words follow depends on the precision
         assert answer.endswith(f"\n-# {RESTARTED}")
         assert await stage.buttons(ada) == 0
         assert psutil.wait_procs(engines, timeout=10)[1] == []

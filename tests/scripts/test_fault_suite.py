@@ -59,7 +59,7 @@ async def test_a_complete_answer_passes() -> None:
 @pytest.mark.parametrize(
     ("pieces", "end", "mistake"),
     [
-        ((ANSWER[:3],), None, Mistake.LOST),
+        ((ANSWER[:3],), None, Mistake.UNFINISHED),
         ((ANSWER[:5],), LENGTH, Mistake.WRONG_COUNT),
         ((ANSWER[:3], ANSWER[2:6]), LENGTH, Mistake.WRONG_COUNT),
         ((ANSWER[:3], ANSWER[2:5]), LENGTH, Mistake.OTHER_TOKENS),
@@ -120,6 +120,6 @@ def test_a_report_fails_for_a_mistake_a_missing_round_or_something_left_behind()
     assert not report(after=large).passed
     assert not report(after=Footprint(frozenset({1}), 3, 10)).passed
     wrong = report()
-    wrong.mistakes[Mistake.LOST] += 1
+    wrong.mistakes[Mistake.UNFINISHED] += 1
     assert not wrong.passed
     assert wrong.lines()[-1] == "FAILED"

@@ -20,7 +20,7 @@ from benchmarking.conversations_file import (
     made_up_conversations,
     write_conversations,
 )
-from benchmarking.idle_run import look, read_recent
+from benchmarking.idle_run import read_recent, read_unfinished
 from benchmarking.idle_table import idle_table
 from benchmarking.plan import QUICK
 from benchmarking.prompts import Prompts
@@ -161,7 +161,7 @@ async def test_neither_start_nor_mention_scans_idle_conversations(
     model = ServedModel(Parrot(), prompts.builder, Budget(CONTEXT, LONGEST_ANSWER), Sampling(), 60.0)
     async with written(tmp_path / "bot.sqlite3", distinct, 10) as storage:
         with statements() as executed:
-            await look(storage, first_unused_id(10, TURNS))
+            await read_unfinished(storage, first_unused_id(10, TURNS))
             bot = BotWithoutDiscord(storage, model, first_id=first_unused_id(10, TURNS))
             await read_recent(bot.conversations, 5)
             await bot.ask(key_of(3), asked_in(3, TURNS, "And then?"))

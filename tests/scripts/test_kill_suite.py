@@ -90,7 +90,7 @@ def test_correct_answers_pass() -> None:
             [Mistake.ANSWERED_TWICE, Mistake.STRAY_MESSAGE],
             id="twice",
         ),
-        pytest.param(replies_of(LONG, SECOND, THIRD), [Mistake.PART_LOST], id="part lost"),
+        pytest.param(replies_of(LONG, SECOND, THIRD), [Mistake.PART_MISSING], id="part missing"),
         pytest.param(
             replies_of(LONG, REST, SECOND, THIRD, replace(REST, id=103)), [Mistake.STRAY_MESSAGE], id="part sent twice"
         ),
@@ -124,7 +124,7 @@ def test_mistakes_on_discord_are_found(replies: Replies, expected: list[Mistake]
         pytest.param(replace(MEMORY, integrity="page 3 is lost"), [Mistake.DAMAGED], id="damaged"),
         pytest.param(
             replace(MEMORY, replies={**MEMORY.replies, 200: []}),
-            [Mistake.PART_LOST, Mistake.STRAY_MESSAGE],
+            [Mistake.PART_MISSING, Mistake.STRAY_MESSAGE],
             id="reply not kept",
         ),
     ],

@@ -1,4 +1,4 @@
-"""One bot with a tiny model for all tests of this folder, which do not look at what it answers."""
+"""One bot with a tiny model for all tests of this folder, which do not read its answers."""
 
 from __future__ import annotations
 
