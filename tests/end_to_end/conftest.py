@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
@@ -12,7 +13,18 @@ from discord.state import ConnectionState
 _GUILD_READY_SECONDS = 0.2
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
+def one_thread_for_each_engine() -> Iterator[None]:
+    """Give each engine one thread while tests run side by side: threads that share a core wait for each other."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    properties = filter(None, (os.environ.get("DEVICE_PROPERTIES"), "INFERENCE_NUM_THREADS=1"))
+    with patch.dict(os.environ, {"DEVICE_PROPERTIES": ",".join(properties)}):
+        yield
+
+
+@pytest.fixture(scope="package", autouse=True)
 def soon_ready() -> Iterator[None]:
     """Shorten discord.py's wait for further guilds, two seconds at every start: a loopback Discord has only one."""
     initialize = ConnectionState.__init__

@@ -63,7 +63,7 @@ class SeparateBot:
 @asynccontextmanager
 async def bot(model_dir: Path, folder: Path, **settings: str) -> AsyncIterator[SeparateBot]:
     """Run `python -m bot run` against a loopback Discord, one question at a time, until the block ends."""
-    unset = {name.upper() for name in Settings.model_fields}
+    unset = {name.upper() for name in Settings.model_fields} - {"DEVICE_PROPERTIES"}  # the test run sets this one
     environment = {name: value for name, value in os.environ.items() if name.upper() not in unset}
     environment |= {"MODEL_DIR": str(model_dir), "KV_CACHE_GIGABYTES": "0.3", "MAX_BATCH": "1", **settings}
     async with LoopbackDiscord() as discord:

@@ -150,7 +150,7 @@ async def test_model_info_answers_at_once_while_every_core_generates(stage: Stag
         if running := stage.bot.application.client.running_replies.get(question):
             running.answer.stop()
         await stage.answer(stage.ada, busy_channel, question)
-    assert took < 1
+    assert took < 2, "the command waited for an answer"
     for text in (
         "SmolLM2-135M-Instruct",
         "Q4_1",
