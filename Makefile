@@ -5,53 +5,56 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALL = $(RUN) -m pip install --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo run setup test test-long lint lint-page types format clean
+.PHONY: demo help run setup test test-long lint lint-page types format clean
 
 demo: $(VENV)/demo-installed  ## try the bot on this machine, without Discord
 	@$(RUN) -m bot demo
 
-run: $(VENV)/bot-installed  ## run the bot on Discord, as .env says; without a model, fetch one if the answer is yes
+help:  ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: $(VENV)/bot-installed  ## run the bot on Discord as .env says; offers to fetch a model if there is none
 	@$(RUN) scripts/offer_model.py
 	@$(RUN) -m bot run
 
-setup: $(VENV)/all-installed  ## everything that developing and testing needs
+setup: $(VENV)/all-installed  ## install everything that developing and testing needs
 	@$(RUN) scripts/fetch_small_model.py
 	@$(RUN) scripts/ensure_browser.py
 
-test: setup  ## all tests but the long ones, with coverage
+test: setup  ## run all tests but the long ones, with coverage, in PROCESSES processes (2)
 	$(RUN) -m pytest -n $(PROCESSES) --dist worksteal --cov --cov-report=term:skip-covered --durations=25
 
-test-long: setup  ## the long tests: many examples of every property, hundreds of kills
-	$(RUN) -m pytest -m 'long or hypothesis' --examples-times 20 --timeout 7200 --durations=25
+test-long: setup  ## run the long tests: many examples of each property, hundreds of kills
+	$(RUN) -m pytest -n $(PROCESSES) --dist worksteal -m 'long or hypothesis' --examples-times 20 --timeout 7200 --durations=25
 	$(RUN) scripts/fault_suite.py --rounds 200
 	$(RUN) scripts/kill_suite.py --rounds 100
 
-lint: $(VENV)/all-installed lint-page
+lint: $(VENV)/all-installed lint-page  ## check style, format, the layers and the demo's page
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(VENV)/bin/lint-imports
 
-lint-page:  ## the demo page's JavaScript and CSS, where Node is installed
+lint-page:  ## check the demo page's JavaScript and CSS, where Node is installed
 	@if ! command -v npm >/dev/null; then echo "lint-page: skipped, because npm is not installed"; \
 	else { test node_modules/.package-lock.json -nt package-lock.json || npm ci --silent --no-audit --no-fund; } \
 	&& npm run --silent lint; fi
 
-types: $(VENV)/all-installed
+types: $(VENV)/all-installed  ## check types
 	$(RUN) -m mypy
 
-format: $(VENV)/all-installed
+format: $(VENV)/all-installed  ## repair style and format
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-clean:
+clean:  ## delete what the targets above made, models excepted
 	rm -rf $(VENV) build artifacts .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(VENV)/new:
-	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.11 ...')"
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is required: make PYTHON=python3.11 ...')"
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# One file for each set of packages: what is installed already is not installed again until the lists change.
+# One stamp for each set of packages: pip runs again only when the lists change.
 $(VENV)/bot-installed: $(VENV)/new pyproject.toml constraints.txt
 	$(INSTALL) -e .
 	@touch $@

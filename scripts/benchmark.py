@@ -1,18 +1,17 @@
-"""Measure the bot's engines side by side on this machine, and what the conversations that it keeps cost.
+"""Measure the bot's engines side by side on this machine, and the cost of idle conversations.
 
-Every figure of an engine is taken through the bot's own engine process, as the bot uses it. Leave the machine alone
-meanwhile.
+Every engine runs in the bot's own engine process. Leave the machine idle otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from command_line import measuring_parser, print_tables, run_to_exit_code, say_with_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 
     from bot.model.folder import ModelFolder
 
-# The engine process imports this file again, so what only the benchmark needs is imported further down: it would
-# count as the engine's memory and time otherwise.
+# `command_line` says why nothing heavy is imported here.
 
 _ENGINES = ("paged", "genai", "optimum")
 _WITHOUT_ENGINE = "idle"
@@ -33,27 +31,12 @@ def main() -> int:
     """Measure what the command line asks for, write the results, and return the exit code."""
     from benchmarking.plan import SIZES
 
-    from bot.errors import ConfigurationError
-
     arguments = _arguments()
-    try:
-        return asyncio.run(_run(arguments, SIZES[arguments.size]))
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ConfigurationError.EXIT_CODE
-    except KeyboardInterrupt:
-        return 130
+    return run_to_exit_code(lambda: _run(arguments, SIZES[arguments.size]))
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="a folder that optimum-cli export openvino wrote")
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("artifacts/benchmark"),
-        help="where .md, .json and .png are written (default: %(default)s)",
-    )
+    parser = measuring_parser(__doc__, output="artifacts/benchmark")
     parser.add_argument("--engines", type=_engines, default=_ENGINES, help="default: paged,genai,optimum")
     parser.add_argument(
         "--size",
@@ -69,7 +52,7 @@ def _arguments() -> argparse.Namespace:
         help="such as one_chat,together_8,next_turn_3000,newcomer,crowd; idle alone needs no engine",
     )
     parser.add_argument(
-        "--resume", action="store_true", help="keep what an interrupted run into the same output completed"
+        "--resume", action="store_true", help="keep what an interrupted run with the same output completed"
     )
     return parser.parse_args()
 
@@ -86,7 +69,7 @@ def _engines(text: str) -> tuple[str, ...]:
 
 
 async def _run(arguments: argparse.Namespace, plan: Plan) -> int:
-    """Measure one engine after the other, so that only one is in memory, and write after each measure."""
+    """Measure the engines one after another, so that only one is in memory, and write after each measure."""
     from bot.errors import ConfigurationError
     from bot.model.folder import open_model_folder
 
@@ -96,11 +79,7 @@ async def _run(arguments: argparse.Namespace, plan: Plan) -> int:
 
     folder, output = open_model_folder(arguments.model), arguments.output
     report = resumed_report(folder, plan, output) if arguments.resume else new_report(folder, plan)
-    began = time.monotonic()
-
-    def say(line: str) -> None:
-        print(f"{time.monotonic() - began:6.0f} s  {line}", flush=True)
-
+    say = say_with_seconds()
     if arguments.only != (_WITHOUT_ENGINE,):
         await _measure_engines(arguments, folder, plan, report, say)
     if _WITHOUT_ENGINE in (arguments.only or (_WITHOUT_ENGINE,)) and _WITHOUT_ENGINE not in report:
@@ -135,7 +114,7 @@ async def _measure_idle(
     from benchmarking.idle_conversations import idle_conversations
     from benchmarking.report import write_report
 
-    # Beside the results: where temporary files are may be memory and not a disk.
+    # Beside the results, because temporary files may be in memory.
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
         report["idle"] = await idle_conversations(folder, plan, output.parent, lambda line: say(f"idle: {line}"))
@@ -146,17 +125,15 @@ async def _measure_idle(
 
 
 def _conclude(report: Report, output: Path) -> int:
-    """Draw the engines' plot, show the tables, and return the exit code: 1 if nothing could be measured."""
+    """Save the plot, print the tables, and return the exit code: 1 if nothing could be measured."""
     written = [output.with_suffix(".md"), output.with_suffix(".json")]
     if report["engines"]:
-        from benchmarking.plot import save_plot  # not earlier: matplotlib's memory would count as the bot's
+        from benchmarking.plot import save_plot  # only now: matplotlib's memory would count as the bot's
 
         written.append(output.with_suffix(".png"))
         save_plot(report, written[-1])
-    print(f"\n{written[0].read_text(encoding='utf-8')}")
-    print(f"Written: {', '.join(map(str, written))}")
     measured = [*report["engines"].values(), *([report["idle"]] if "idle" in report else [])]
-    return 0 if any("failed" not in each for each in measured) else 1
+    return print_tables(written, written[0], measured)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,13 @@
-"""Measure what OpenVINO's device properties do to a model's speed and quality on this machine.
+"""Measure the effect of OpenVINO's device properties on a model's speed and quality on this machine.
 
-Each set of properties is loaded into the bot's own engine process, one after another. Leave the machine alone.
+Each set of properties runs in the bot's own engine process, one after another. Leave the machine idle otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
-import time
-from pathlib import Path
 
 from benchmarking.prompts import Prompts
 from benchmarking.properties import (
@@ -25,26 +22,20 @@ from benchmarking.properties import (
     new_report,
     write_report,
 )
+from command_line import measuring_parser, print_tables, run_to_exit_code, say_with_seconds
 
-from bot.errors import ConfigurationError
 from bot.model.folder import open_model_folder
 from bot.settings import load_settings
 
 
 def main() -> int:
     """Measure what the command line asks for, write the results, and return the exit code."""
-    try:
-        return asyncio.run(_run(_arguments()))
-    except ConfigurationError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ConfigurationError.EXIT_CODE
-    except KeyboardInterrupt:
-        return 130
+    arguments = _arguments()
+    return run_to_exit_code(lambda: _run(arguments))
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", type=Path, required=True, help="a folder that optimum-cli export openvino wrote")
+    parser = measuring_parser(__doc__, output="artifacts/properties")
     parser.add_argument("--engine", choices=("paged", "genai"), default="paged", help="default: %(default)s")
     parser.add_argument(
         "--sets",
@@ -53,12 +44,6 @@ def _arguments() -> argparse.Namespace:
         metavar="JSON",
         help="""such as '[{}, {"KV_CACHE_PRECISION": "u4"}]'; the most exact set always comes first """
         "(default: dynamic quantization groups, inference precisions and KV cache precisions)",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("artifacts/properties"),
-        help="where .md and .json are written (default: %(default)s)",
     )
     parser.add_argument("--quick", action="store_true", help="a trial with small sizes")
     return parser.parse_args()
@@ -75,19 +60,18 @@ def _sets(text: str) -> tuple[Properties, ...]:
 
 
 async def _run(arguments: argparse.Namespace) -> int:
-    """Measure one set after another and write after each."""
+    """Measure the sets one after another, and write after each."""
     folder = open_model_folder(arguments.model)
     options = load_settings(env_file=None, model_dir=folder.path, engine=arguments.engine).engine_options
     sizes = QUICK if arguments.quick else Sizes()
-    prompts, report, began = Prompts(folder), new_report(folder, arguments.engine, sizes), time.monotonic()
+    prompts, report, say = Prompts(folder), new_report(folder, arguments.engine, sizes), say_with_seconds()
     for properties in (EXACT, *arguments.sets):
-        print(f"{time.monotonic() - began:6.0f} s  {named(properties)}", flush=True)
+        say(named(properties))
         report["sets"].append(await measure_set(options, prompts, sizes, properties))
         compare_with_exact(report)
         write_report(report, arguments.output)
-    print(f"\n{arguments.output.with_suffix('.md').read_text(encoding='utf-8')}")
-    print(f"Written: {', '.join(str(arguments.output.with_suffix(suffix)) for suffix in ('.md', '.json'))}")
-    return 0 if any("failed" not in each for each in report["sets"]) else 1
+    table, figures = (arguments.output.with_suffix(suffix) for suffix in (".md", ".json"))
+    return print_tables((table, figures), table, report["sets"])
 
 
 if __name__ == "__main__":

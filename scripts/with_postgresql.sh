@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Runs a command beside a PostgreSQL server of its own, for the tests that need one:
+# Runs a command with a PostgreSQL server of its own, for the tests that need one:
 #
 #     scripts/with_postgresql.sh make test
 #
-# The server listens on 127.0.0.1 alone, on a free port, with its files in a temporary folder; it is gone when the
-# command has ended. The command finds it by TEST_POSTGRESQL_URL, and runs without it where none can be had.
+# The server listens on a free port of 127.0.0.1, keeps its files in a temporary folder, and stops with the command.
+# The command finds it by TEST_POSTGRESQL_URL, and runs without it if PostgreSQL cannot be installed.
 set -euo pipefail
 
 without_server() {
-    echo "No PostgreSQL here ($1): its tests will be skipped." >&2
+    echo "No PostgreSQL ($1): its tests are skipped." >&2
     exec "${command[@]}"
 }
 
@@ -28,7 +28,7 @@ install_programs() {
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends postgresql-common >/dev/null
-    # The package would otherwise start a server of its own, which nobody needs here.
+    # Otherwise the package starts a server of its own.
     sed -i 's/^#* *create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
     apt-get install -y -qq --no-install-recommends postgresql >/dev/null
 }
@@ -53,7 +53,7 @@ start_server() {
     echo secret >"$folder/password"
     as_server_user "$programs/initdb" -D "$folder/data" -U postgres --encoding=UTF8 --no-sync \
         --auth=scram-sha-256 --pwfile="$folder/password"
-    # Nothing of it must outlast the command, so it need not wait for the disk.
+    # Its files do not outlive the command, so it need not wait for the disk.
     as_server_user "$programs/pg_ctl" -D "$folder/data" -l "$folder/log" -w start \
         -o "-c listen_addresses=127.0.0.1 -p $port -c unix_socket_directories='' -c fsync=off"
 }
@@ -73,7 +73,7 @@ folder=$(mktemp -d)
 trap stop_server EXIT
 [ "$(id -u)" != 0 ] || chown "$user" "$folder"
 cd_back=$PWD
-cd "$folder"  # the server's user may not be allowed to enter the folder that this was called from
+cd "$folder"  # the server's user may have no access to the caller's folder
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 if ! start_server >"$folder/start" 2>&1; then
     cat "$folder/start" "$folder/log" >&2 || true

@@ -10,8 +10,9 @@ from hypothesis import settings
 from tests.inference_precision import apply_to_settings
 from tests.phi3_tokenizer import builder, phi3
 from tests.small_model import small_model_dir
+from tests.tiny_chat_model import tiny_chat_model_dir
 
-__all__ = ["builder", "phi3", "small_model_dir"]
+__all__ = ["builder", "phi3", "small_model_dir", "tiny_chat_model_dir"]
 
 
 apply_to_settings()

@@ -1,4 +1,4 @@
-"""The bot's core over its storage: what happens between a message and the last edit of its answer, without Discord."""
+"""The bot's core and storage without Discord: the path from a message to the last edit of its answer."""
 
 from __future__ import annotations
 
@@ -18,17 +18,14 @@ _MOST_WAITING = 256
 
 
 class BotWithoutDiscord:
-    """Accepts, answers and delivers questions, and keeps that it did, in the order in which the bot does it.
+    """Accepts, answers and delivers questions, with the same writes in the same order as the bot.
 
     Args:
-        storage: the open database.
-        model: what answers.
         first_id: the id of the first message; the next ones follow.
-        most_running: the most questions that are answered at once; the others wait in the line.
-        metrics: counts what happens.
+        most_running: the questions answered at once; the others wait in the queue.
 
     Attributes:
-        conversations: what was said. Nothing of it is in memory yet.
+        conversations: nothing of them is in memory yet.
     """
 
     def __init__(
@@ -49,12 +46,7 @@ class BotWithoutDiscord:
         self._message_ids = itertools.count(first_id)
 
     async def ask(self, key: ConversationKey, asked: UserMessage) -> Answer:
-        """Ask, and wait until the whole answer is delivered, in one message.
-
-        Args:
-            key: the conversation.
-            asked: the question.
-        """
+        """Ask in a conversation and wait until the whole answer is delivered, in one message."""
         question = Question(next(self._message_ids), key, asked)
         answer = self._answering.ask(question)
         await self._work.accept(question.id, key, asked.author_id)

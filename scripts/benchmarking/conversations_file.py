@@ -1,4 +1,4 @@
-"""Writes a database with many conversations, as the bot would have left it."""
+"""Writes a database with many conversations, as the bot would leave it."""
 
 from __future__ import annotations
 
@@ -20,66 +20,64 @@ from bot.storage.database import Database
 from bot.storage.rows import row_of, table_of
 
 DIFFERENT = 10
-"""So many conversations differ in what is said."""
+"""The number of distinct conversations; the others are copies of these."""
 
 LONGEST_ANSWER = 1024
-"""The room that the bot keeps free for an answer, in tokens, where nothing else is set."""
+"""The bot's default reserve for an answer, in tokens."""
 
 _FIRST_MESSAGE = 1_400_000_000_000_000_000  # ids as long as Discord's
 _FIRST_CHANNEL = 1_300_000_000_000_000_000
-_FIRST_PERSON = 1_200_000_000_000_000_000
-_PEOPLE = 3
+_FIRST_MEMBER = 1_200_000_000_000_000_000
+_MEMBERS = 3
 _NAMES = "Ada", "Grace", "Linus"
 
 
 def key_of(conversation: int) -> ConversationKey:
-    """The key of one of the file's conversations, by its number from 0."""
+    """Return the key of one of the file's conversations, by its number from 0."""
     return ConversationKey(_FIRST_CHANNEL + conversation)
 
 
 def asked_in(conversation: int, number: int, text: str) -> UserMessage:
-    """A question by one of the three people who talk in a conversation, in turn."""
-    person = number % _PEOPLE
-    return UserMessage(text, _FIRST_PERSON + _PEOPLE * conversation + person, _NAMES[person])
+    """Return a question by one of the three members of a conversation, in turn."""
+    member = number % _MEMBERS
+    return UserMessage(text, _FIRST_MEMBER + _MEMBERS * conversation + member, _NAMES[member])
 
 
 def first_unused_id(conversations: int, turns: int) -> int:
-    """A message id that is later than all in a file of this size."""
+    """Return a message id later than all in a file of this size."""
     return _FIRST_MESSAGE + 2 * conversations * turns
 
 
-def made_up_talks(prompts: Prompts, context_length: int, turns: int) -> list[list[Turn]]:
-    """Ten conversations. The id of each turn is its position in its conversation, from 1.
+def made_up_conversations(prompts: Prompts, context_length: int, turns: int) -> list[list[Turn]]:
+    """Return ten conversations. The id of each turn is its position in its conversation, from 1.
 
     Args:
-        prompts: where texts and token ids come from.
-        context_length: the model's; where it was full, the oldest turns were left out.
-        turns: in each of them.
+        context_length: the model's; the oldest turns are trimmed where it is full.
+        turns: the length of each conversation.
     """
     window = ContextWindow(prompts.builder, Budget(context_length, LONGEST_ANSWER))
-    return [_talk(prompts, window, number, turns) for number in range(DIFFERENT)]
+    return [_conversation(prompts, window, number, turns) for number in range(DIFFERENT)]
 
 
-async def write_conversations(file: Path, talks: Sequence[Sequence[Turn]], conversations: int) -> None:
-    """Write a SQLite file. All conversations go on beside each other, so that their turns lie mixed in it.
+async def write_conversations(file: Path, distinct: Sequence[Sequence[Turn]], conversations: int) -> None:
+    """Write a SQLite file in which all conversations progress together, so that their turns are interleaved.
 
     Args:
-        file: where to write.
-        talks: what is said.
-        conversations: how many there are; they are copies of these, in turn.
+        distinct: the conversations to copy, in turn.
+        conversations: how many to write.
     """
-    turns = len(talks[0])
+    turns = len(distinct[0])
     async with _open(file) as database:
         for position in range(turns):
             rows = [
-                _copy(talks[number % DIFFERENT][position], number, conversations) for number in range(conversations)
+                _copy(distinct[number % DIFFERENT][position], number, conversations) for number in range(conversations)
             ]
             replies = [{"message_id": row["id"] + 1, "question_id": row["id"], "position": 0} for row in rows]
             await _insert(database, tables.Turn, rows)
             await _insert(database, tables.Reply, replies)
-        standings = [_head(number, conversations, turns) for number in range(conversations)]
-        await _insert(database, tables.Conversation, standings)
-        await database.purge_leftovers()  # everything is in the one file then, which may be copied
+        heads = [_head(number, conversations, turns) for number in range(conversations)]
+        await _insert(database, tables.Conversation, heads)
+        await database.purge_leftovers()  # then the one file holds everything and can be copied
 
 
 @asynccontextmanager
@@ -96,14 +94,14 @@ async def _insert(database: Database, table: type[tables.Table], rows: Sequence[
         await connection.execute(insert(table_of(table)), rows)
 
 
-def _talk(prompts: Prompts, window: ContextWindow, number: int, turns: int) -> list[Turn]:
+def _conversation(prompts: Prompts, window: ContextWindow, number: int, turns: int) -> list[Turn]:
     conversation = Conversation(key_of(number))
     for position in range(turns):
         name = f"idle {number} {position}"
         asked = asked_in(number, position, prompts.made_up_question(name))
-        line = conversation.branch(conversation.tip_id)
-        opened = OpenConversation(conversation, 0, line, SYSTEM_PROMPT)
-        fitted = window.fit(SYSTEM_PROMPT, line, asked)
+        branch = conversation.branch(conversation.tip_id)
+        opened = OpenConversation(conversation, 0, branch, SYSTEM_PROMPT)
+        fitted = window.fit(SYSTEM_PROMPT, branch, asked)
         question = Question(position + 1, conversation.key, asked)
         turn = opened.turn(question, fitted.branch, prompts.made_up_answer(name))
         conversation.turns[turn.id] = turn
@@ -112,7 +110,7 @@ def _talk(prompts: Prompts, window: ContextWindow, number: int, turns: int) -> l
 
 
 def _copy(turn: Turn, number: int, conversations: int) -> dict[str, Any]:
-    """A made-up turn as the row of a conversation."""
+    """Return a made-up turn as the row of a copy."""
     assert turn.asked is not None  # nothing made up is erased
     return row_of(turn) | {
         "id": _message_id(turn.id, number, conversations),
@@ -136,5 +134,5 @@ def _head(number: int, conversations: int, turns: int) -> dict[str, Any]:
 
 
 def _message_id(position: int, number: int, conversations: int) -> int:
-    """The id of the message that asked; the answer's is the next."""
+    """Return the id of a turn's question; the reply's is the next."""
     return _FIRST_MESSAGE + 2 * ((position - 1) * conversations + number)

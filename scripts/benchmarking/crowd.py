@@ -1,4 +1,4 @@
-"""A crowd in many conversations, through the bot's own core: waiting line, memory, database, prompts, engine."""
+"""A crowd in many conversations, through the bot's core: queue, memory, database, prompts, engine."""
 
 from __future__ import annotations
 
@@ -27,57 +27,57 @@ from bot.metrics.prometheus import PrometheusMetrics
 from bot.storage.storage import Storage
 
 MANY = 10
-"""The questions that one person asks at once."""
+"""The questions that one member asks at once."""
 
 _LOAD = 2.0
-"""The crowd asks so many questions in the time that one question takes while nobody else asks."""
+"""The questions that the crowd asks in the time that one question takes alone."""
 
 _MANY_ASKER = "asks many at once"
 _turn: ContextVar[CrowdTurn] = ContextVar("turn")
 
 
 class PromptReads:
-    """Remembers what an engine tells about prompts; an `EngineObserver`.
+    """An `EngineObserver` that keeps the prompts' lengths.
 
     Attributes:
-        reads: the length of each prompt and how many of its tokens the cache held, in the order of the requests.
+        reads: tokens and cached tokens of each prompt, in the order of the requests.
     """
 
     def __init__(self) -> None:
         self.reads: list[tuple[int, int]] = []
 
     def prompt_read(self, tokens: int, cached: int) -> None:
-        """A prompt is being read."""
+        """Keep the counts."""
         self.reads.append((tokens, cached))
 
     def engine_stepped(self, state: BatchState) -> None:
-        """Nothing is kept of it."""
+        """Ignore it."""
 
     def engine_restarted(self, cause: str) -> None:
-        """Nothing is kept of it; there are more reads than requests then."""
+        """Ignore it; afterwards there are more reads than requests."""
 
 
-class _TurnNumbers(PrometheusMetrics):
-    """The bot's own metrics, noted with the question that they are about."""
+class _TurnMetrics(PrometheusMetrics):
+    """The bot's metrics, which also go into the `CrowdTurn` that they belong to."""
 
     def answer_began(self, waited_seconds: float) -> None:
-        """A question's turn has come."""
+        """Keep how long the question waited."""
         super().answer_began(waited_seconds)
         _turn.get().waited_seconds = waited_seconds
 
     def first_token(self, seconds: float) -> None:
-        """Its answer begins."""
+        """Keep the time to the first token."""
         super().first_token(seconds)
         _turn.get().first_token_seconds = seconds
 
     def answer_ended(self, reason: str, tokens: int, seconds: float) -> None:
-        """Its answer is complete."""
+        """Keep the answer's length."""
         super().answer_ended(reason, tokens, seconds)
         _turn.get().tokens = tokens
 
 
-class _NotingEngine:
-    """The engine, with a note of what it is asked; an `Engine`.
+class _RecordingEngine:
+    """An `Engine` that records the order of its requests.
 
     Attributes:
         asked: the questions in the order in which the engine got them.
@@ -89,16 +89,16 @@ class _NotingEngine:
 
     @property
     def facts(self) -> EngineFacts | None:
-        """The engine's."""
+        """Those of the engine."""
         return self._engine.facts
 
     @property
     def restarts(self) -> int:
-        """The engine's."""
+        """Those of the engine."""
         return self._engine.restarts
 
     def submit(self, request: GenerationRequest) -> Generation:
-        """Note whose request it is, and hand it over."""
+        """Record whose request it is, and submit it."""
         self.asked.append(_turn.get())
         return self._engine.submit(request)
 
@@ -108,37 +108,31 @@ class _NotingEngine:
 
 
 class Crowd:
-    """People who ask at random moments, each in a conversation of their own, and one who asks ten questions at once.
+    """Members who ask at random moments, each in a separate conversation, and one who asks ten questions at once.
 
-    Each asks the next question some time after the answer to the one before. All random draws are the same in every
-    run; their times are multiples of the time that one question takes alone, so that the engine is busy on any machine.
-
-    Args:
-        engine: the loaded engine.
-        prompts: where the questions come from.
-        plan: the sizes.
-        context_length: the model's.
+    Each asks again some time after the answer. All random draws are the same in every run; times are multiples of the
+    time that one question takes alone, so that the engine is busy on any machine.
     """
 
     def __init__(self, engine: Engine, prompts: Prompts, plan: Plan, context_length: int) -> None:
         budget = Budget(context_length, plan.crowd_answer)
-        self._engine = _NotingEngine(engine)
+        self._engine = _RecordingEngine(engine)
         self._model = ServedModel(self._engine, prompts.builder, budget, Sampling(), TIME_LIMIT_SECONDS)
-        self._metrics = _TurnNumbers()
+        self._metrics = _TurnMetrics()
         self._prompts = prompts
         self._plan = plan
-        self._ids: defaultdict[str, int] = defaultdict(count(1).__next__)  # of people and their channels, by name
+        self._ids: defaultdict[str, int] = defaultdict(count(1).__next__)  # of members and their channels, by name
         self._turns: list[CrowdTurn] = []
         self._half_asked = asyncio.Event()
 
     async def run(self, reads: PromptReads) -> Figures:
-        """Let them all ask, and sum up what became of it.
+        """Run the crowd and return its figures.
 
         Args:
-            reads: what observes the engine.
+            reads: the engine's observer.
 
         Raises:
-            MeasureError: nobody got an answer.
+            MeasureError: no question got an answer.
         """
         already_read = len(reads.reads)
         with TemporaryDirectory() as folder:
@@ -157,19 +151,19 @@ class Crowd:
         return figures | self._hit_rates(reads.reads[already_read:])
 
     async def _ask_alone(self, bot: BotWithoutDiscord) -> float:
-        """The time that one question takes while nobody else asks."""
+        """Return the time that one question takes alone."""
         alone = [await self._ask(bot, "alone", "alone", number) for number in (1, 2)]
         self._turns.clear()
         return sum(turn.ended_at - turn.asked_at for turn in alone) / len(alone)
 
     async def _let_all_ask(self, bot: BotWithoutDiscord, between_questions: float) -> None:
-        """Run the crowd; the time is between any two questions of it, on average."""
+        """Run the crowd with this average time between its questions."""
         chance = random.Random("crowd")  # noqa: S311 - nothing secret
         arrives = 0.0
-        async with asyncio.TaskGroup() as people:
-            people.create_task(self._ask_many(bot))
+        async with asyncio.TaskGroup() as members:
+            members.create_task(self._ask_many(bot))
             for number in range(self._plan.crowd_conversations):
-                people.create_task(self._converse(bot, f"person {number}", arrives, between_questions))
+                members.create_task(self._converse(bot, f"person {number}", arrives, between_questions))
                 arrives += chance.expovariate(1 / between_questions)
 
     async def _converse(self, bot: BotWithoutDiscord, person: str, arrives: float, between_questions: float) -> None:
@@ -197,7 +191,7 @@ class Crowd:
         return turn
 
     def _count_answers(self, file: Path) -> None:
-        """Note how often each question stands in the database with an answer."""
+        """Count how often each question has an answer in the database."""
         with closing(sqlite3.connect(file)) as connection:
             kept = Counter(connection.execute("SELECT channel_id, text FROM turns WHERE answer != ''"))
         for turn in self._turns:
@@ -206,8 +200,8 @@ class Crowd:
     def _hit_rates(self, reads: list[tuple[int, int]]) -> Figures:
         asked = self._engine.asked
         if len(reads) != len(asked):
-            # An engine that does not tell, or one that was lost and read prompts again.
-            return {"skipped": f"the engine told of {len(reads)} prompts where {len(asked)} were asked"}
+            # An engine that does not report prompts, or one that crashed and read some again.
+            return {"skipped": f"the engine reported {len(reads)} prompts for {len(asked)} requests"}
         for turn, (tokens, cached) in zip(asked, reads, strict=True):
             turn.prompt_tokens, turn.cached_tokens = tokens, cached
         return {"hit_rate": hit_rates(self._turns)}

@@ -1,4 +1,4 @@
-"""What became of a crowd's questions, in figures: pure functions of what was noted about each."""
+"""The figures of a crowd: pure functions of what was recorded about each question."""
 
 from __future__ import annotations
 
@@ -15,21 +15,15 @@ _SAME_MOMENT_SECONDS = 0.001
 
 @dataclass(slots=True)
 class CrowdTurn:
-    """A question and what became of it; times in seconds of one clock.
+    """A question and its answer; times are in seconds of one clock.
 
     Attributes:
-        person: who asked.
-        conversation: where.
-        number: which question of its conversation it is; the first is 1.
-        text: the question.
-        asked_at: when it was asked.
-        waited_seconds: how long it stood in the line.
-        first_token_seconds: from asking to the first token of the answer; None if there was none.
-        ended_at: when the answer was complete.
+        number: its position in its conversation, from 1.
+        waited_seconds: in the queue.
+        first_token_seconds: from the question to the first token; None without an answer.
         tokens: the answer's length.
-        times_answered: how often it stands in its conversation with an answer, in the end.
-        prompt_tokens: the prompt's length; 0 if the engine did not tell.
-        cached_tokens: how many of them its cache held.
+        times_answered: how often the database holds it with an answer in the end.
+        prompt_tokens: 0 if the engine did not report it.
     """
 
     person: str
@@ -47,20 +41,18 @@ class CrowdTurn:
 
     @property
     def began_at(self) -> float:
-        """When its turn came."""
+        """When it left the queue."""
         return self.asked_at + self.waited_seconds
 
 
 def crowd_figures(turns: Sequence[CrowdTurn], many_asker: str) -> dict[str, Any]:
-    """Sum a crowd up.
+    """Return the figures of a crowd.
 
     Args:
-        turns: everybody's questions.
-        many_asker: the person who asked many at once. Theirs are left out of the percentiles, which are about
-            ordinary conversations.
+        many_asker: the member who asked many at once; the percentiles leave those questions out.
 
     Raises:
-        MeasureError: nobody got an answer.
+        MeasureError: no question got an answer.
     """
     ordinary = [turn for turn in turns if turn.person != many_asker]
     lasted = max(turn.ended_at for turn in turns) - min(turn.asked_at for turn in turns)
@@ -81,11 +73,11 @@ def crowd_figures(turns: Sequence[CrowdTurn], many_asker: str) -> dict[str, Any]
 
 
 def hit_rates(turns: Sequence[CrowdTurn]) -> dict[str, float]:
-    """The part of the prompts' tokens that came from the engine's cache.
+    """Return the share of prompt tokens that came from the prefix cache.
 
     Returns:
-        `all`: of all questions. `later_turns`: of those after the first of their conversation. `known`: of these, the
-        part of what the cache could hold, which is the prompt and the answer of the turn before.
+        `all`: of all questions. `later_turns`: of those after the first of their conversation. `known`: the same, but
+        as a share of what the cache could hold, the prompt and the answer of the turn before.
     """
     later = [turn for turn in turns if turn.number > 1]
     known = {(turn.conversation, turn.number + 1): turn.prompt_tokens + turn.tokens for turn in turns}
@@ -98,10 +90,10 @@ def hit_rates(turns: Sequence[CrowdTurn]) -> dict[str, float]:
 
 
 def begun_out_of_turn(turns: Sequence[CrowdTurn]) -> int:
-    """Count how often somebody's second question began while another person's was waiting all that time.
+    """Count how often a member's second question started while another member's waited all that time.
 
-    A person waits from asking, or from the turn they had last where they have more questions waiting, until their
-    next turn. A fair line lets nobody else begin more than once meanwhile.
+    A member waits from asking, or from the last start if more questions are waiting, until the next start. In a fair
+    queue every other member starts at most once meanwhile.
     """
     begins: dict[str, list[float]] = {}
     for turn in sorted(turns, key=lambda turn: turn.began_at):
@@ -123,7 +115,7 @@ def _spread(turns: Iterable[CrowdTurn]) -> dict[str, float]:
 
 
 def _many_at_once(ordinary: Sequence[CrowdTurn], many: Sequence[CrowdTurn]) -> dict[str, float]:
-    """The many questions' first tokens beside those of the questions that were on their way at the same time."""
+    """Compare the first tokens of the many questions with those of the questions that ran at the same time."""
     seconds = _first_tokens(many)
     begin = min(turn.asked_at for turn in many)
     end = begin + max(seconds)

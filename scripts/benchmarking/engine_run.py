@@ -1,4 +1,4 @@
-"""All measures of one engine, one after another; one that fails does not stop the others."""
+"""All measures of one engine; one that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -26,12 +26,10 @@ class EngineRun:
     """Measures one engine.
 
     Args:
-        options: what the engine loads.
-        folder: the same model's folder.
-        plan: how much is measured.
-        say: called with a line about what is being done.
-        only: the names of the measures to take; all of them where there are none. The engine is loaded in any case.
-        on_measured: called with the report so far after each measure, so that an interruption loses little.
+        folder: of the model in `options`.
+        say: called with a line of progress.
+        only: the names of the measures to take; empty for all. The engine is loaded in any case.
+        on_measured: called with the report so far after each measure, so that an interruption costs little.
     """
 
     def __init__(
@@ -56,11 +54,11 @@ class EngineRun:
         self._report: Report = {"measures": {}}
 
     async def measure_all(self) -> Report:
-        """Load the engine, measure, end it, and then run the whole bot on it.
+        """Load the engine, measure it, close it, and then run the whole bot on it.
 
         Returns:
             `name` and `device_name` of the engine, `measures` by name, `loop_lag` and `memory` of the whole run.
-            A measure without a result holds `failed` or `skipped` with the reason instead of figures.
+            A measure without figures holds the reason as `failed` or `skipped`.
         """
         with PeakMemory() as memory:
             async with self._lag:
@@ -73,7 +71,7 @@ class EngineRun:
         return self._report
 
     async def _measure_engine(self, memory: PeakMemory) -> bool:
-        """Measure the engine alone; return whether it could be loaded."""
+        """Measure the engine alone; return whether it loads."""
         engine = EngineSupervisor(self._options, self._reads)
         try:
             await self._measure("load", partial(self._load, engine))
@@ -126,7 +124,7 @@ class EngineRun:
         return {"start_to_ready_seconds": seconds, "load_and_warm_up_seconds": facts.load_seconds}
 
     async def _mentions(self, memory: PeakMemory) -> Figures:
-        # The demonstration's Discord is an extra; without it the engine is measured all the same.
+        # The loopback Discord is an extra; the engine is measured without it, too.
         from benchmarking.mention import mentions
 
         return await mentions(self._options.engine, self._folder.path, self._plan, memory)

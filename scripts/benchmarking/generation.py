@@ -10,10 +10,10 @@ __all__ = ["TIME_LIMIT_SECONDS", "MeasureError", "TimedGeneration", "decode_rate
 
 
 def decode_rate_together(runs: Sequence[TimedGeneration]) -> float:
-    """The rate of all answers' tokens while every one of them streams, in tokens a second.
+    """Return the rate of all answers' tokens while every answer streams, in tokens a second.
 
     Raises:
-        MeasureError: there was no such time.
+        MeasureError: they never all streamed.
     """
     began, ended = max(run.arrivals[0][0] for run in runs), min(run.ended for run in runs)
     tokens = sum(count for run in runs for arrived, count in run.arrivals if began < arrived <= ended)

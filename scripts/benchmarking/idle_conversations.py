@@ -1,4 +1,4 @@
-"""What conversations cost in which nobody says anything: the same with few and with many of them, side by side."""
+"""The cost of idle conversations: the same measures with few and with many of them, side by side."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from benchmarking.conversations_file import made_up_talks, write_conversations
+from benchmarking.conversations_file import made_up_conversations, write_conversations
 from benchmarking.idle_run import IdleFigures, IdleRun, measure_idle_run
 from benchmarking.measures import Figures
 from benchmarking.plan import Plan
@@ -22,41 +22,40 @@ from benchmarking.statistics import percentile
 from bot.model.folder import ModelFolder
 
 
-async def idle_conversations(folder: ModelFolder, plan: Plan, place: Path, say: Callable[[str], None]) -> Figures:
-    """Measure the bot's start, memory and mentions with few and with many conversations. No engine is needed.
+async def idle_conversations(folder: ModelFolder, plan: Plan, parent: Path, say: Callable[[str], None]) -> Figures:
+    """Measure the bot's start, memory and mentions with few and with many conversations, without an engine.
 
     Args:
-        folder: the model whose tokenizer and context are used.
-        plan: the sizes.
-        place: an existing folder for the databases, which are deleted in the end.
-        say: called with a line about what is being done.
+        folder: the model whose tokenizer and context length are used.
+        parent: an existing folder for the databases, which are deleted in the end.
+        say: called with a line of progress.
 
     Returns:
-        `few` and `many`, with the same figures of each.
+        `few` and `many`, each with the same figures.
     """
     prompts = Prompts(folder)
-    talks = made_up_talks(prompts, folder.context_length, plan.idle_turns)
-    with TemporaryDirectory(dir=place) as name:
+    distinct = made_up_conversations(prompts, folder.context_length, plan.idle_turns)
+    with TemporaryDirectory(dir=parent) as name:
         files = {}
         for conversations in plan.idle_conversations:
             say(f"writing {conversations:,} conversations of {plan.idle_turns} turns")
             files[conversations] = Path(name, f"{conversations}.sqlite3")
             began = time.perf_counter()
-            await write_conversations(files[conversations], talks, conversations)
+            await write_conversations(files[conversations], distinct, conversations)
             say(f"written in {time.perf_counter() - began:.0f} s")
         found: dict[int, list[IdleFigures]] = {conversations: [] for conversations in files}
         for number in range(plan.idle_runs):
             say(f"run {number + 1} of {plan.idle_runs}")
             for conversations, file in files.items():
                 run = _run(folder, prompts, plan, conversations, number, _copy(file))
-                found[conversations].append(await _in_fresh_process(run))
+                found[conversations].append(await _in_new_process(run))
         sizes = {conversations: file.stat().st_size for conversations, file in files.items()}
     few, many = ({"file_bytes": sizes[each], **_summary(found[each])} for each in plan.idle_conversations)
     return {"few": few, "many": many}
 
 
 def _copy(file: Path) -> Path:
-    """A copy for one run, which changes it. It is on the disk before the run begins, whose own writes wait for less."""
+    """Copy the file for one run, which changes it; the copy is on the disk before the run's own writes wait for it."""
     copy = file.with_suffix(".run")
     for left in file.parent.glob(f"{copy.name}*"):
         left.unlink()
@@ -80,7 +79,7 @@ def _run(folder: ModelFolder, prompts: Prompts, plan: Plan, conversations: int, 
     )
 
 
-async def _in_fresh_process(run: IdleRun) -> IdleFigures:
+async def _in_new_process(run: IdleRun) -> IdleFigures:
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
         return await asyncio.get_running_loop().run_in_executor(process, measure_idle_run, run)
 

@@ -1,4 +1,4 @@
-"""One run of the measure of idle conversations, in a process of its own: start, mentions, memory."""
+"""One run with idle conversations, in a process of its own: start, mentions, memory."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from bot.prompting.prompt import PromptBuilder
 from bot.storage.storage import Storage
 
 _RECENT = 32
-"""So many conversations the bot reads after a start, to have the engine read them ahead."""
+"""The conversations that the bot reads after a start, for prefill-ahead."""
 
 _MOST_OPEN = 256
-"""So many the bot keeps in memory."""
+"""The conversations that the bot keeps in memory."""
 
 _CHANNELS = 200
-"""In so many the bot looks for what it missed."""
+"""The channels in which the bot looks for missed questions."""
 
 _TIME_LIMIT_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class IdleRun:
-    """What one run is given.
+    """The input of one run.
 
     Attributes:
         file: a database of `write_conversations`, for this run alone.
         model_dir: the folder of the model whose tokenizer it was written with.
         conversations: how many it holds.
-        turns: how many turns each of them has.
-        questions: what is asked, in ten conversations in turn.
-        answer_ids: what is answered.
-        seed: decides which conversations are mentioned in.
+        turns: the length of each of them.
+        questions: asked in ten conversations in turn.
+        answer_ids: the answer to each of them.
+        seed: decides in which conversations they are asked.
     """
 
     file: Path
@@ -59,18 +59,18 @@ class IdleRun:
 
 @dataclass(frozen=True, slots=True)
 class IdleFigures:
-    """What one run found; times in seconds, memory as the process's resident bytes.
+    """The figures of one run; times in seconds, memory as the process's resident bytes.
 
     Attributes:
         open_seconds: to open the storage.
-        look_seconds: to look for what was left unfinished or missed. After that the bot takes questions.
-        read_seconds: to read the conversations used last, in the background.
+        look_seconds: to find unfinished and missed questions; then the bot takes new ones.
+        read_seconds: to read the most recent conversations, in the background.
         read: how many these were.
-        started_bytes: the memory after that.
-        first_seconds: each mention in a conversation of which nothing was in memory.
-        later_seconds: each of the others.
-        mentioned_bytes: the memory after all mentions.
-        full_bytes: the memory with as many conversations in it as the bot keeps there, or as there are.
+        started_bytes: after that.
+        first_seconds: for each mention in a conversation not yet in memory.
+        later_seconds: for each of the others.
+        mentioned_bytes: after all mentions.
+        full_bytes: with as many conversations in memory as the bot keeps, or as there are.
     """
 
     open_seconds: float
@@ -84,8 +84,8 @@ class IdleFigures:
     full_bytes: int
 
 
-class _GivenAnswer:
-    """Answers every request at once, with the same tokens; an `Engine`."""
+class _FixedAnswerEngine:
+    """An `Engine` that answers every request at once with the same tokens."""
 
     facts: EngineFacts | None = None
     restarts = 0
@@ -93,18 +93,18 @@ class _GivenAnswer:
     def __init__(self, ids: tuple[int, ...]) -> None:
         self._ids = ids
 
-    def submit(self, request: GenerationRequest) -> Generation:  # noqa: ARG002 - whatever is asked
+    def submit(self, request: GenerationRequest) -> Generation:  # noqa: ARG002 - the same for every request
         stream = TokenStream(on_cancel=lambda: None)
         stream.push(self._ids)
         stream.finish(Outcome(FinishReason.STOP))
         return stream
 
     async def close(self) -> None:
-        """Nothing runs."""
+        """Do nothing."""
 
 
 def measure_idle_run(run: IdleRun) -> IdleFigures:
-    """Take one run's figures. Memory is this process's, which should be a fresh one."""
+    """Return one run's figures; run it in a new process, whose memory it measures."""
     return asyncio.run(_measure(run))
 
 
@@ -115,11 +115,11 @@ async def _measure(run: IdleRun) -> IdleFigures:
     opened = time.perf_counter()
     try:
         new_id = first_unused_id(run.conversations, run.turns)
-        await look(storage, new_id)
+        await read_unfinished(storage, new_id)
         looked = time.perf_counter()
         read = await read_recent(Conversations(storage.conversations, SYSTEM_PROMPT), _RECENT)
         done, started_bytes = time.perf_counter(), _own_bytes()
-        # Another one, of which nothing is in memory: with few conversations the start has read all of them.
+        # A second bot with nothing in memory: with few conversations, the start has read all of them.
         bot = BotWithoutDiscord(storage, model, first_id=new_id)
         seconds = await _mention(bot, run)
         mentioned_bytes = _own_bytes()
@@ -144,18 +144,18 @@ def _model(run: IdleRun) -> ServedModel:
     folder = open_model_folder(run.model_dir)
     builder = PromptBuilder.from_folder(folder.path, folder.eos_token_ids)
     budget = Budget(folder.context_length, LONGEST_ANSWER)
-    return ServedModel(_GivenAnswer(run.answer_ids), builder, budget, Sampling(), _TIME_LIMIT_SECONDS)
+    return ServedModel(_FixedAnswerEngine(run.answer_ids), builder, budget, Sampling(), _TIME_LIMIT_SECONDS)
 
 
-async def look(storage: Storage, new_id: int) -> None:
-    """What the bot asks its storage before it takes questions."""
+async def read_unfinished(storage: Storage, new_id: int) -> None:
+    """Do what the bot asks its storage before it takes questions."""
     await storage.work.unfinished()
     await storage.work.forget_seen_before(new_id)
     await storage.work.channels(_CHANNELS)
 
 
 async def read_recent(conversations: Conversations, most: int) -> int:
-    """Read the conversations used last, and return how many these are."""
+    """Read the most recent conversations and return how many these are."""
     recent = await conversations.recent(most)
     for conversation in recent:
         await conversations.peek(conversation.key)
@@ -163,9 +163,9 @@ async def read_recent(conversations: Conversations, most: int) -> int:
 
 
 async def _mention(bot: BotWithoutDiscord, run: IdleRun) -> list[float]:
-    """Ask in ten conversations in turn, all of which are idle at first; return how long each question took."""
+    """Ask in ten idle conversations in turn; return how long each question took."""
     chance = random.Random(run.seed)  # noqa: S311 - nothing secret
-    # One of each kind, so that the same is said whether there are few or many.
+    # One copy of each distinct conversation, so that few and many say the same.
     numbers = [each + DIFFERENT * chance.randrange(run.conversations // DIFFERENT) for each in range(DIFFERENT)]
     await bot.ask(key_of(run.conversations), asked_in(run.conversations, 0, run.questions[0]))  # warms up
     seconds = []

@@ -1,4 +1,4 @@
-"""The figures of idle conversations as a Markdown table: with few, with many, and the ratio."""
+"""The cost of idle conversations as a Markdown table: few of them, many of them, and the ratio."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from benchmarking.table import Row, figure
 ROWS = (
     Row("Database file, MB", ("file_bytes",), 1, 1e-6, None),
     Row("Start: open the database, ms", ("open_seconds",), 0, 1000),
-    Row("… look for what is unfinished, and for 200 channels at most, ms", ("look_seconds",), 0, 1000),
-    Row("… both, until questions are taken, ms", ("start_seconds",), 0, 1000),
-    Row("Conversations read after the start (32 at most)", ("read",), 0, 1, None),
+    Row("… read unfinished questions and up to 200 channels, ms", ("look_seconds",), 0, 1000),
+    Row("… both, until the bot takes questions, ms", ("start_seconds",), 0, 1000),
+    Row("Conversations read after the start (at most 32)", ("read",), 0, 1, None),
     Row("… each of them, ms", ("read_each_seconds",), 1, 1000),
     Row("Memory after that, MB", ("started_bytes",), 0, 1e-6),
     Row("Memory after mentions in ten conversations, MB", ("mentioned_bytes",), 0, 1e-6),
-    Row("Memory with all that are kept in it (256 conversations at most), MB", ("full_bytes",), 0, 1e-6, None),
+    Row("Memory with as many conversations as it keeps (at most 256), MB", ("full_bytes",), 0, 1e-6, None),
     Row("First mention in an idle conversation, median, ms", ("first_mention", "p50_seconds"), 1, 1000),
     Row("First mention in an idle conversation, p95, ms", ("first_mention", "p95_seconds"), 1, 1000),
     Row("Later mention in it, median, ms", ("later_mention", "p50_seconds"), 1, 1000),
@@ -25,12 +25,7 @@ ROWS = (
 
 
 def idle_table(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
-    """Return the table, or the reason why there is none.
-
-    Args:
-        figures: what `idle_conversations` returned.
-        plan: the report's sizes.
-    """
+    """Return the table of what `idle_conversations` returned, or the reason why it is missing."""
     if "failed" in figures:
         return f"Idle conversations: {figures['failed']}\n"
     few, many = plan["idle_conversations"]
@@ -41,8 +36,8 @@ def idle_table(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
         ratio = "" if row.lower_is_better is None else f"{values[1] / values[0]:.2f}×"  # noqa: RUF001 - the sign for times
         lines.append("| " + " | ".join([row.label, *cells, ratio]) + " |")
     note = (
-        f"The bot's part of a mention, from the message to the note that its answer is delivered, without Discord and "
-        f"without an engine: the answers are given. {plan['idle_runs']} runs with each number in turn, each in a fresh "
-        f"process with {plan['idle_mentions']} mentions."
+        f"The bot's share of a mention, from the message to the record of its delivery, without Discord and with a "
+        f"fake engine. {plan['idle_runs']} runs with each number in turn, each in a new process with "
+        f"{plan['idle_mentions']} mentions."
     )
     return "\n".join([*lines, "", note]) + "\n"

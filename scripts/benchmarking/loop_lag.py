@@ -1,4 +1,4 @@
-"""How late the event loop is."""
+"""The event loop's lag."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TICK_SECONDS = 0.005
 
 
 class LoopLag:
-    """A task that wakes up every 5 ms and notes by how much it was late; an asynchronous context manager."""
+    """An asynchronous context manager that wakes up every 5 ms and records how late it is."""
 
     def __init__(self) -> None:
         self._milliseconds: list[float] = []
@@ -31,11 +31,11 @@ class LoopLag:
 
     @property
     def ticks(self) -> int:
-        """How many ticks there were so far; a place for `summary` to begin at."""
+        """The number of ticks so far, from which a `summary` can start."""
         return len(self._milliseconds)
 
     def summary(self, since: int = 0) -> dict[str, float]:
-        """The lag since a tick, in milliseconds; empty if there was no tick."""
+        """Return the lag since a tick, in milliseconds; empty without a tick."""
         lags = self._milliseconds[since:]
         if not lags:
             return {}

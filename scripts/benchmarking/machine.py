@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""The machine, packages and model behind a report's figures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PACKAGES = (
 
 
 def describe_machine() -> dict[str, Any]:
-    """The computer, its operating system and the packages that matter."""
+    """Return the hardware, the operating system and the versions of the packages that matter."""
     return {
         "processor": platform.processor() or platform.machine(),
         "cores": psutil.cpu_count(logical=False),
@@ -38,7 +38,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def describe_model(folder: ModelFolder) -> dict[str, Any]:
-    """What the model's folder says about the model."""
+    """Return the model's name, architecture, recipe and sizes."""
     return {
         "name": folder.name,
         "architecture": folder.architecture,

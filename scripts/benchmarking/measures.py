@@ -1,4 +1,4 @@
-"""What is measured on a loaded engine. Each measure returns its figures by name, in seconds and tokens."""
+"""The measures of a loaded engine. Each returns its figures by name, in seconds and tokens."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Figures = dict[str, Any]
 
 
 async def first_token_after_load(engine: Engine, prompts: Prompts, plan: Plan) -> Figures:
-    """The first answer of an engine that has just been loaded."""
+    """Measure the first answer after loading."""
     run = await generate(engine, prompts.random_ids("after load", plan.chat_prompt), 2)
     return {"prompt_tokens": plan.chat_prompt, "first_token_seconds": run.first_token_seconds}
 
 
 async def one_chat(engine: Engine, prompts: Prompts, plan: Plan) -> Figures:
-    """One chat with the engine to itself, several times; medians."""
+    """Measure one chat alone, several times; medians."""
     runs = [
         await generate(engine, prompts.random_ids(f"one chat {run}", plan.one_chat_prompt), plan.one_chat_answer)
         for run in range(plan.one_chat_runs)
@@ -40,7 +40,7 @@ async def one_chat(engine: Engine, prompts: Prompts, plan: Plan) -> Figures:
 
 
 async def chats_together(engine: Engine, prompts: Prompts, plan: Plan, chats: int) -> Figures:
-    """Several chats that ask at the same moment. The rate is of all their tokens, prompts' reading included."""
+    """Measure several chats that ask at the same moment. The rate is of all their tokens, prefill included."""
     runs = await asyncio.gather(
         *(
             generate(engine, prompts.random_ids(f"{chats} chats {chat}", plan.chat_prompt), plan.chat_answer)
@@ -79,14 +79,14 @@ async def next_turn(engine: Engine, prompts: Prompts, plan: Plan, history: int, 
         figures["fresh_first_token_seconds"] = fresh.first_token_seconds
         answer = fresh.ids
     else:
-        figures["skipped"] = "this engine keeps nothing between turns: a fresh prompt costs it what a next turn does"
+        figures["skipped"] = "this engine keeps nothing between turns: a next turn costs as much as a new prompt"
     question = prompts.random_ids(f"next question {history}", plan.next_question)
     turn = await generate(engine, prompt + answer + question, plan.next_answer)
     return figures | {"next_first_token_seconds": turn.first_token_seconds}
 
 
 async def answers(engine: Engine, prompts: Prompts, plan: Plan) -> Figures:
-    """Real questions, asked twice: the second time the engine may have the prompt in its cache."""
+    """Ask real questions twice; the second time, the prompts may be in the prefix cache."""
     fresh = [(await generate(engine, question, plan.agreement_answer)).ids for question in prompts.questions]
     again = [(await generate(engine, question, plan.agreement_answer)).ids for question in prompts.questions]
     return {
@@ -100,10 +100,10 @@ async def answers(engine: Engine, prompts: Prompts, plan: Plan) -> Figures:
 
 
 def agreement(ours: Figures, theirs: Figures) -> Figures:
-    """Compare what two engines answered to the same questions.
+    """Compare two engines' answers to the same questions.
 
     Raises:
-        MeasureError: one of them gave no answers.
+        MeasureError: an engine gave no answers.
     """
     for each in (ours, theirs):
         if "ids" not in each:

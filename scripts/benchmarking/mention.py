@@ -1,4 +1,4 @@
-"""How much time the bot itself takes: the real bot on a loopback Discord, less what its engine takes."""
+"""The bot's own share of an answer's latency: the real bot on a loopback Discord, minus its engine."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _LONGEST_ANSWER_SECONDS = 300.0
 
 
 class _EngineClock:
-    """Notes when the bot hands a request to its engine and when the first tokens come back.
+    """Records when the bot submits a request and when the first tokens arrive.
 
     Attributes:
-        submitted: when the last request was handed over.
+        submitted: when the last request was submitted.
         first_token: when its first token arrived; None before that.
-        first_text: when the token arrived with which the answer was text to see; None before that.
+        first_text: when the first token with visible text arrived; None before that.
     """
 
     def __init__(self, application: Application) -> None:
@@ -45,7 +45,7 @@ class _EngineClock:
         self.first_text: float | None = None
 
     def submit(self, request: GenerationRequest) -> Generation:
-        """What `EngineSupervisor.submit` does, timed."""
+        """Do what `EngineSupervisor.submit` does, timed."""
         self.submitted, self.first_token, self.first_text = time.perf_counter(), None, None
         stream = self._submit(request)
         assert isinstance(stream, TokenStream)
@@ -58,12 +58,12 @@ class _EngineClock:
             if self.first_text is None and detokenizer.add(ids).strip():
                 self.first_text = now
 
-        stream.push = timed_push  # type: ignore[method-assign]  # seen from outside, the bot unchanged
+        stream.push = timed_push  # type: ignore[method-assign]  # timed from outside, with the bot unchanged
         return stream
 
 
 class _Asker:
-    """A person who mentions the bot and looks when an answer begins to show."""
+    """A member who mentions the bot and notes when the answer appears."""
 
     def __init__(self, server: LoopbackDiscord, application: Application, clock: _EngineClock) -> None:
         self._server = server
@@ -72,7 +72,7 @@ class _Asker:
         application.client.add_listener(self._on_answered, "on_answered")
 
     async def ask(self, text: str) -> dict[str, float]:
-        """Mention the bot, wait for the whole answer, and return the seconds until it began to show."""
+        """Mention the bot, wait for the whole answer, and return the seconds until it appeared."""
         person, channel = self._server.people[0], self._server.channels[0]
         subscription = self._server.subscribe()
         shown = asyncio.create_task(self._first_shown(subscription))
@@ -84,7 +84,7 @@ class _Asker:
             subscription.close()
             seen = await shown
         if seen is None or self._clock.first_text is None or self._clock.first_token is None:
-            raise MeasureError("an answer held no text to see")
+            raise MeasureError("an answer held no visible text")
         engine_seconds = self._clock.first_text - self._clock.submitted
         return {
             "mention_to_text_seconds": seen - sent,
@@ -97,7 +97,7 @@ class _Asker:
         self._answered.put_nowait(answer)
 
     async def _first_shown(self, subscription: Subscription) -> float | None:
-        """When the bot's message with text came; None if none came before the subscription was closed."""
+        """Return when the bot's first text appeared; None if none did before the subscription was closed."""
         seen = None
         async for event in subscription:
             if seen is None and event.kind is EventKind.MESSAGE and self._is_answer(event.data):
@@ -112,7 +112,7 @@ class _Asker:
 async def mentions(engine: str, model_dir: Path, plan: Plan, memory: PeakMemory) -> Figures:
     """Mention the real bot several times; medians.
 
-    The bot, its Discord and the people all live in this process, so the bot's share holds theirs as well.
+    The bot, its Discord and the members share this process, so the bot's share includes theirs.
     """
     async with (
         LoopbackDiscord() as server,
@@ -125,7 +125,7 @@ async def mentions(engine: str, model_dir: Path, plan: Plan, memory: PeakMemory)
         assert facts is not None  # it is loaded before the bot is online
         memory.watch_engine(facts.process_id)
         clock = _EngineClock(application)
-        application.answering.model.engine.submit = clock.submit  # type: ignore[method-assign]  # seen from outside
+        application.answering.model.engine.submit = clock.submit  # type: ignore[method-assign]  # timed from outside
         asker = _Asker(server, application, clock)
         times = [await running.during(asker.ask(QUESTIONS[number % len(QUESTIONS)])) for number in range(plan.mentions)]
     figures: Figures = {name: median(each[name] for each in times) for name in times[0]}

@@ -1,4 +1,4 @@
-"""Whether answers go on streaming while a newcomer's long prompt is read."""
+"""Whether answers keep streaming while the engine prefills a newcomer's long prompt."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bot.engine.interface import Engine, FinishReason, GenerationRequest
 STREAMS = 2
 _STREAM_PROMPT_TOKENS = 64
 _STREAM_ANSWER_TOKENS = 1024
-"""More than anybody waits for: a newcomer's prompt is read before that, and then they are ended."""
+"""Longer than the newcomer's prefill; then the answers are cancelled."""
 _STREAM_SECONDS = 3600.0
 _FEW_TOKENS = 8
 
 
 class _Stream:
-    """An answer that streams to somebody, and when each of its tokens arrived."""
+    """A streaming answer and the arrival times of its tokens."""
 
     def __init__(self, engine: Engine, prompt_ids: tuple[int, ...]) -> None:
         self._generation = engine.submit(
@@ -31,18 +31,18 @@ class _Stream:
         self._reading = asyncio.create_task(self._read())
         self.arrivals: list[float] = []
 
-    async def under_way(self) -> None:
-        """Wait until it has a few tokens."""
+    async def wait_for_few(self) -> None:
+        """Wait until a few tokens have arrived."""
         await self._few.wait()
         self.require_running()
 
     def require_running(self) -> None:
-        """Raise MeasureError if it has ended."""
+        """Raise MeasureError if the answer has ended."""
         if outcome := self._generation.outcome:
-            raise MeasureError(f"an answer ended while it was to stream ({outcome.reason} {outcome.detail})")
+            raise MeasureError(f"an answer ended while it should have streamed ({outcome.reason} {outcome.detail})")
 
     async def end(self) -> None:
-        """Cancel it and wait for its end."""
+        """Cancel the answer and wait for its end."""
         self._generation.cancel()
         await self._reading
 
@@ -51,24 +51,24 @@ class _Stream:
             self.arrivals += [time.perf_counter()] * len(ids)
             if len(self.arrivals) >= _FEW_TOKENS:
                 self._few.set()
-        self._few.set()  # nobody is to wait for what does not come
+        self._few.set()  # an answer with fewer tokens must not block
 
 
 async def newcomer(engine: Engine, prompts: Prompts, plan: Plan) -> Figures:
-    """Two answers stream; somebody else comes with a long prompt that the engine has never seen.
+    """Stream two answers, and submit a long prompt that the engine has never seen.
 
     Returns:
-        the longest time without a token in either answer before the newcomer and until the newcomer's first token,
-        and that token's seconds. If the prompt was not read within the plan's time, `skipped` says so.
+        The longest pause in either answer before the newcomer, and until the newcomer's first token, and the seconds
+        to that token. If the prefill exceeds the plan's time, `skipped` says so.
 
     Raises:
-        MeasureError: one of the answers, or the newcomer's, ended otherwise.
+        MeasureError: an answer ended early.
     """
     streams = [
         _Stream(engine, prompts.random_ids(f"stream {number}", _STREAM_PROMPT_TOKENS)) for number in range(STREAMS)
     ]
     try:
-        await asyncio.gather(*(stream.under_way() for stream in streams))
+        await asyncio.gather(*(stream.wait_for_few() for stream in streams))
         began = max(stream.arrivals[0] for stream in streams)
         came = time.perf_counter()
         first_token = await _read_prompt(engine, prompts.random_ids("newcomer", plan.newcomer_prompt), plan)
@@ -90,7 +90,7 @@ async def newcomer(engine: Engine, prompts: Prompts, plan: Plan) -> Figures:
 
 
 async def _read_prompt(engine: Engine, prompt_ids: tuple[int, ...], plan: Plan) -> float | None:
-    """Ask for one token; return when it came, or None if the time was up before."""
+    """Ask for one token; return when it arrived, or None if the time limit came first."""
     generation = engine.submit(
         GenerationRequest(prompt_ids, frozenset(), max_new_tokens=1, time_limit_seconds=plan.newcomer_seconds)
     )

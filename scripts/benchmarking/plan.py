@@ -1,40 +1,40 @@
-"""How much is measured."""
+"""The sizes of all measures."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-_ONE_AFTER_ANOTHER = "this engine answers one question after another, so everybody waits for all who came before"
+_ONE_AFTER_ANOTHER = "this engine answers one question after another, so each waits for all before it"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The sizes of all measures; lengths are in tokens.
+    """How much to measure; lengths are in tokens.
 
     Attributes:
-        one_chat_runs: how often the single chat is measured; the median counts.
+        one_chat_runs: repetitions of the single chat; the median counts.
         one_chat_prompt: its prompt.
         one_chat_answer: its answer.
-        chats: numbers of chats that run together, one measure each.
+        chats: numbers of chats that run together, one measure for each.
         chat_prompt: the prompt of each of them.
         chat_answer: the answer of each of them.
         histories: histories after which the next turn is measured.
-        history_answer: the answer to the history's prompt, which the next turn holds too.
+        history_answer: the answer to the history's prompt, part of the next turn's prompt.
         next_question: what the next turn adds to that.
         next_answer: the answer to the next turn.
-        agreement_answer: the answer to each question by which the engines are compared.
-        mentions: how often the bot is mentioned.
+        agreement_answer: the answer to each question on which the engines are compared.
+        mentions: mentions of the whole bot.
         mention_answer: its longest answer to a mention.
-        newcomer_prompt: the prompt that is read while others' answers stream.
-        newcomer_seconds: the longest that is waited for it.
-        crowd_conversations: conversations that go on beside each other.
+        newcomer_prompt: the prompt that is read while other answers stream.
+        newcomer_seconds: its time limit.
+        crowd_conversations: simultaneous conversations.
         crowd_turns: questions in each of them.
         crowd_answer: the longest answer to each question.
-        crowd_running: the most questions of the crowd that run at once; the others wait in the bot's line.
-        idle_conversations: the few and the many conversations of the measure of idle ones; multiples of ten.
+        crowd_running: the crowd's questions that run at once; the others wait in the queue.
+        idle_conversations: how many idle conversations are few, and how many are many; multiples of ten.
         idle_turns: turns in each of them.
-        idle_mentions: questions in each run of it; a multiple of ten.
-        idle_runs: runs with the few, and as many with the many.
+        idle_mentions: questions in each run; a multiple of ten.
+        idle_runs: runs with few, and as many with many.
     """
 
     one_chat_runs: int = 3
@@ -62,16 +62,11 @@ class Plan:
     idle_runs: int = 5
 
     def next_turn_length(self, history: int) -> int:
-        """All tokens of a history's next turn, its answer included."""
+        """Return the tokens of a history's next turn, its answer included."""
         return history + self.history_answer + self.next_question + self.next_answer
 
     def left_out(self, engine: str, context_length: int) -> dict[str, str]:
-        """Return why measures are not taken, by their names.
-
-        Args:
-            engine: the engine's name.
-            context_length: the most tokens that the model can see at once.
-        """
+        """Return the measures to skip, by name, with the reason."""
         needed = {f"next_turn_{history}": self.next_turn_length(history) for history in self.histories}
         needed["newcomer"] = self.newcomer_prompt + 1
         reasons = {
@@ -124,4 +119,4 @@ QUICK = Plan(
 )
 
 SIZES = {"full": FULL, "short": SHORT, "quick": QUICK}
-"""By the name that the command line takes: all of it; for a large model on a slow machine; a trial of the benchmark."""
+"""By their name on the command line: everything; for a large model on a slow machine; a trial of the benchmark."""

@@ -1,4 +1,4 @@
-"""The figures as a picture."""
+"""The figures as a plot."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ def _draw_throughput(panel: Axes, engines: Engines, chats: list[int]) -> None:
 
 def _draw_first_tokens(panel: Axes, engines: Engines, histories: list[int]) -> None:
     for key, engine in engines.items():
-        for which, line in (("fresh", "--"), ("next", "-")):
+        for which, style in (("fresh", "--"), ("next", "-")):
             paths = {each: ("measures", f"next_turn_{each}", f"{which}_first_token_seconds") for each in histories}
-            label = f"{ENGINE_TITLES[key]}, {'never seen' if which == 'fresh' else 'next turn'}"
+            label = f"{ENGINE_TITLES[key]}, {'new prompt' if which == 'fresh' else 'next turn'}"
             points = _points(engine, paths)
             if not points[0]:
                 continue
             panel.plot(
                 *points,
-                line,
+                style,
                 marker="o",
                 linewidth=2.5 if which == "next" else 1.5,
                 color=_COLORS[key],
@@ -96,9 +96,13 @@ def _draw_lag(panel: Axes, engines: Engines, chats: int) -> None:
     width = 0.8 / max(1, len(engines))
     for number, (key, engine) in enumerate(engines.items()):
         offset = (number - (len(engines) - 1) / 2) * width
-        places, heights = _points(engine, dict(enumerate(bars.values())))
+        positions, heights = _points(engine, dict(enumerate(bars.values())))
         drawn = panel.bar(
-            [place + offset for place in places], heights, width * 0.92, color=_COLORS[key], label=ENGINE_TITLES[key]
+            [position + offset for position in positions],
+            heights,
+            width * 0.92,
+            color=_COLORS[key],
+            label=ENGINE_TITLES[key],
         )
         panel.bar_label(drawn, fmt="%.1f", fontsize=9, padding=2)
     panel.set_title("The bot's event loop: lag in ms")
@@ -109,6 +113,8 @@ def _draw_lag(panel: Axes, engines: Engines, chats: int) -> None:
 
 
 def _points(engine: Mapping[str, Any], paths: Mapping[int, tuple[str, ...]]) -> tuple[list[float], list[float]]:
-    """The places and values of those figures that there are."""
-    found = [(place, value) for place, path in paths.items() if not isinstance(value := figure(engine, path), str)]
-    return [place for place, _ in found], [value for _, value in found]
+    """Return positions and values of the figures that exist."""
+    found = [
+        (position, value) for position, path in paths.items() if not isinstance(value := figure(engine, path), str)
+    ]
+    return [position for position, _ in found], [value for _, value in found]

@@ -1,4 +1,4 @@
-"""The prompts: random token ids and made-up questions that are the same in every run, and a few real questions."""
+"""Prompts that are the same in every run: random token ids, made-up questions, and a few real ones."""
 
 from __future__ import annotations
 
@@ -23,12 +23,8 @@ _ANSWER_TOKENS = 30, 200
 class Prompts:
     """Makes prompts for one model.
 
-    Args:
-        folder: the model's folder.
-
     Attributes:
-        builder: writes prompts in the model's own chat format.
-        questions: the ids of real questions in that format.
+        questions: the ids of real questions in the model's chat format.
 
     Raises:
         ConfigurationError: the folder's tokenizer or chat template cannot be used.
@@ -45,15 +41,15 @@ class Prompts:
         )
 
     def random_ids(self, name: str, length: int) -> tuple[int, ...]:
-        """Ids of plain tokens, the same for the same name. Two names share no prefix that a cache could use."""
+        """Return ids of ordinary tokens, the same for the same name. Two names share no prefix for a cache."""
         return tuple(random.Random(name).choices(self._plain_ids, k=length))  # noqa: S311 - nothing secret
 
     def made_up_question(self, name: str) -> str:
-        """10 to 60 tokens of real words in no order, the same for the same name."""
+        """Return 10 to 60 tokens of real words in random order, the same for the same name."""
         return self._made_up(name, *_QUESTION_TOKENS)
 
     def made_up_answer(self, name: str) -> Message:
-        """The same of 30 to 200 tokens, as the model would have answered it."""
+        """Return the same with 30 to 200 tokens, as an answer of the model."""
         text = self._made_up(name, *_ANSWER_TOKENS)
         return self.builder.answer(text, self.builder.tokenizer.encode(text))
 
@@ -61,5 +57,5 @@ class Prompts:
         chance = random.Random(name)  # noqa: S311 - nothing secret
         length = chance.randint(fewest, most)
         tokenizer = self.builder.tokenizer
-        ids = tokenizer.encode(" ".join(chance.choices(_WORDS, k=length)))  # a word has one token at least
+        ids = tokenizer.encode(" ".join(chance.choices(_WORDS, k=length)))  # a word has at least one token
         return tokenizer.decode(ids[:length]).strip()

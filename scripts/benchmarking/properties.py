@@ -1,4 +1,4 @@
-"""What a device's properties do to speed and quality."""
+"""The effect of a device's properties on speed and quality."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EXACT: Properties = {
     "KV_CACHE_PRECISION": "f32",
     "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
 }
-"""The most exact arithmetic that a processor offers; quality is how far others agree with it."""
+"""The most exact arithmetic that a processor offers; quality is agreement with it."""
 
 DEFAULT_SETS: tuple[Properties, ...] = (
     {},
@@ -38,19 +38,18 @@ DEFAULT_SETS: tuple[Properties, ...] = (
 
 _FIRST_POSITION = 32
 _POSITIONS_APART = 2
-"""More than 1, so that tokens are read several at a time, as prompts are."""
+"""More than 1, so that several tokens are read at once, as in a prefill."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is measured for each set; lengths are in tokens.
+    """How much to measure for each set; lengths are in tokens.
 
     Attributes:
-        prompt: a prompt that is read alone, for the rate of reading.
-        chat_prompt: the prompt of each chat whose answers are timed.
-        chat_answer: its answer.
-        chats: how many of them run together, after one has run alone.
-        positions: at how many places of the text the next token is compared.
+        prompt: a prompt that is read alone, for the prefill rate.
+        chat_prompt: the prompt of each timed chat.
+        chats: how many of these run together, after one has run alone.
+        positions: the positions in a text at which the next token is compared.
     """
 
     prompt: int = 512
@@ -64,7 +63,7 @@ QUICK = Sizes(prompt=64, chat_prompt=16, chat_answer=8, chats=2, positions=16)
 
 
 def new_report(folder: ModelFolder, engine: str, sizes: Sizes) -> Report:
-    """Begin a report; `sets` is filled by the run."""
+    """Return an empty report; the run fills `sets`."""
     return {
         "machine": describe_machine(),
         "model": describe_model(folder),
@@ -75,11 +74,7 @@ def new_report(folder: ModelFolder, engine: str, sizes: Sizes) -> Report:
 
 
 async def measure_set(options: EngineOptions, prompts: Prompts, sizes: Sizes, properties: Properties) -> Report:
-    """Load the engine with a set of properties and measure it.
-
-    Returns:
-        `properties` and the figures, or `failed` with the reason.
-    """
+    """Load the engine with a set of properties and return its figures, or `failed` with the reason."""
     engine = EngineSupervisor(replace(options, properties=properties))
     try:
         facts = await engine.start()
@@ -97,7 +92,7 @@ async def measure_set(options: EngineOptions, prompts: Prompts, sizes: Sizes, pr
 
 
 def compare_with_exact(report: Report) -> None:
-    """Note for each set how far its next tokens agree with those of the first set in the report, the exact one."""
+    """Add to each set how far its next tokens agree with those of the first set, the exact one."""
     exact = report["sets"][0]
     for each in report["sets"]:
         if "next_ids" in each and "next_ids" in exact:
@@ -105,16 +100,16 @@ def compare_with_exact(report: Report) -> None:
 
 
 def write_report(report: Report, output: Path) -> None:
-    """Write `output`.json and .md, and make the folder for them if need be."""
+    """Write `output`.json and .md, and create their folder if it is missing."""
     output.parent.mkdir(parents=True, exist_ok=True)
     output.with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     output.with_suffix(".md").write_text(markdown_table(report), encoding="utf-8")
 
 
 def markdown_table(report: Report) -> str:
-    """Return a report's table: a line for each set, with its figures or the reason why it has none."""
+    """Return a report's table: one row for each set, with its figures or the reason why it has none."""
     chats, sets = report["sizes"]["chats"], report["sets"]
-    titles = ("reading, tokens/s", "1 chat, tokens/s", f"{chats} chats, tokens/s", "KV cache, KB/token", "as exact, %")
+    titles = ("prefill, tokens/s", "1 chat, tokens/s", f"{chats} chats, tokens/s", "KV cache, KB/token", "as exact, %")
     lines = [f"| properties | {' | '.join(titles)} |", "|---|" + "---:|" * len(titles)]
     for each in sets:
         lines.append(f"| {' | '.join([named(each['properties']), *_cells(each, len(titles))])} |")
@@ -122,13 +117,13 @@ def markdown_table(report: Report) -> str:
     positions = max((len(each.get("next_ids", ())) for each in sets), default=0)
     caption = (
         f"{model['name']} ({model['recipe'] or 'unknown recipe'}) on {device}, engine `{report['engine']}`. "
-        f"As exact: at how many of {positions} places in a text the likeliest next token is that of the first line."
+        f"As exact: at how many of {positions} positions in a text the likeliest next token is that of the first row."
     )
     return "\n".join([*lines, "", caption]) + "\n"
 
 
 def named(properties: Properties) -> str:
-    """A set of properties for people."""
+    """Return a set of properties as the table shows it."""
     return ", ".join(f"{name}={value}" for name, value in properties.items()) or "(the engine's own)"
 
 
@@ -147,7 +142,7 @@ async def _speed(engine: Engine, prompts: Prompts, sizes: Sizes) -> Report:
 
 
 async def _next_tokens(engine: Engine, prompts: Prompts, sizes: Sizes) -> list[int]:
-    """The likeliest token after each of several beginnings of the text; the engine's cache knows most of each."""
+    """Return the likeliest token after each of several prefixes of the text; most of each is cached."""
     text = tuple(prompts.builder.tokenizer.encode(TEXT, at_start=True))
     return [(await generate(engine, text[:end], 1)).ids[0] for end in _ends(len(text), sizes.positions)]
 

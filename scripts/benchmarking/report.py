@@ -1,4 +1,4 @@
-"""What a run of the benchmark leaves behind."""
+"""The files that a run of the benchmark writes."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from bot.prompting.tokenizer import read_json
 
 
 def new_report(folder: ModelFolder, plan: Plan) -> Report:
-    """Begin a report on a model; `engines` is filled by the run, and `idle` is added."""
+    """Return an empty report; the run fills `engines` and adds `idle`."""
     return {"machine": describe_machine(), "model": describe_model(folder), "plan": asdict(plan), "engines": {}}
 
 
 def resumed_report(folder: ModelFolder, plan: Plan, output: Path) -> Report:
-    """Begin a report with what an interrupted run on the same machine, model and sizes has completed.
+    """Return a report with what an interrupted run with the same model and sizes has completed.
 
     Raises:
-        ConfigurationError: there is no such report, or it is of something else.
+        ConfigurationError: the report is missing or of another model or size.
     """
     report = new_report(folder, plan)
     earlier = read_json(output.with_suffix(".json"))
     for part in ("model", "plan"):
         if earlier.get(part) != json.loads(json.dumps(report[part])):
-            raise ConfigurationError(f"{output}.json is of another {part}; leave --resume out to begin anew")
+            raise ConfigurationError(f"{output}.json has another {part}; leave out --resume to start over")
     report["engines"] = {name: each for name, each in earlier["engines"].items() if each.get("complete")}
     if "failed" not in earlier.get("idle", {"failed": "not measured"}):
         report["idle"] = earlier["idle"]
@@ -41,10 +41,10 @@ def resumed_report(folder: ModelFolder, plan: Plan, output: Path) -> Report:
 
 
 def write_report(report: Report, output: Path) -> None:
-    """Write `output`.json and .md, and make the folder for them if need be."""
+    """Write `output`.json and .md, and create their folder if it is missing."""
     engines = list(report["engines"].values())
     for engine in engines:
-        # OpenVINO knows the processor's name on every system.
+        # OpenVINO knows the processor's name on every operating system.
         report["machine"]["processor"] = engine.get("device_name", report["machine"]["processor"])
     if len(engines) > 1:
         first, last = (engine["measures"].get("answers", {}) for engine in (engines[0], engines[-1]))

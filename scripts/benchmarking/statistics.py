@@ -23,12 +23,12 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def longest_pause(arrivals: Sequence[float], begin: float, end: float) -> float:
-    """Return the longest time without a token, in seconds, of what lies at least partly between two moments.
+    """Return the longest pause between tokens that lies at least partly between two moments, in seconds.
 
     Args:
         arrivals: when tokens arrived, in order.
-        begin: the first moment. A pause that had begun before it counts from its own beginning.
-        end: the last moment. A pause that is still open then counts until then.
+        begin: a pause that began earlier counts from its own beginning.
+        end: a pause that is still open counts until then.
     """
     before = max((each for each in arrivals if each <= begin), default=begin)
     points = [before, *(each for each in arrivals if begin < each < end), end]
@@ -36,20 +36,16 @@ def longest_pause(arrivals: Sequence[float], begin: float, end: float) -> float:
 
 
 def gain(ours: float, theirs: float, *, lower_is_better: bool) -> float | None:
-    """Return how many times better ours is than theirs; below 1 it is worse. None where a division by 0 would be."""
+    """Return how many times better ours is than theirs; below 1 it is worse. None instead of a division by 0."""
     numerator, denominator = (theirs, ours) if lower_is_better else (ours, theirs)
     return numerator / denominator if denominator else None
 
 
 def equal_share(ours: Sequence[Sequence[int]], theirs: Sequence[Sequence[int]]) -> float:
-    """Return the share of positions at which answers have the same token id; a missing token differs.
-
-    Args:
-        ours: the token ids of each answer.
-        theirs: the same questions' answers, in the same order.
+    """Return the share of positions at which answers to the same questions have the same token; a missing one differs.
 
     Raises:
-        ValueError: the numbers of answers differ, or there is no token at all.
+        ValueError: the numbers of answers differ, or no answer has a token.
     """
     pairs = list(zip(ours, theirs, strict=True))
     positions = sum(max(len(one), len(other)) for one, other in pairs)
@@ -59,5 +55,5 @@ def equal_share(ours: Sequence[Sequence[int]], theirs: Sequence[Sequence[int]]) 
 
 
 def identical(ours: Sequence[Sequence[int]], theirs: Sequence[Sequence[int]]) -> int:
-    """Return how many answers are the same from the first token to the last."""
+    """Return how many answers are equal from the first token to the last."""
     return sum(tuple(one) == tuple(other) for one, other in zip(ours, theirs, strict=True))

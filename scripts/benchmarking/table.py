@@ -1,4 +1,4 @@
-"""The figures as a Markdown table."""
+"""The benchmark's figures as a Markdown table."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ _NOT_MEASURED = "not measured"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table.
+    """One row of the table.
 
     Attributes:
-        label: what the figure is, with its unit.
-        path: where it stands in an engine's report.
-        decimals: how many decimals are shown.
-        factor: what the figure is multiplied with to have the label's unit.
-        lower_is_better: which way the gain goes; None for a figure that has no better.
+        label: names the figure and its unit.
+        path: the figure's keys in an engine's report.
+        factor: converts the figure to the label's unit.
+        lower_is_better: None if neither is better.
     """
 
     label: str
@@ -33,7 +32,7 @@ class Row:
 
 
 def rows(plan: Mapping[str, Any]) -> list[Row]:
-    """Return the table's lines for the sizes in a report's `plan`."""
+    """Return the table's rows for the sizes in a report's `plan`."""
     return [*_one_chat_rows(plan), *_chats_rows(plan), *_newcomer_rows(plan), *_crowd_rows(), *_whole_run_rows(plan)]
 
 
@@ -98,17 +97,17 @@ def _crowd_rows() -> list[Row]:
         Row("… of a conversation's first turn, p99, s", (*crowd, "first_turns", "p99_seconds"), 2),
         Row("… of its later turns, median, s", (*crowd, "later_turns", "p50_seconds"), 2),
         Row("… of its later turns, p99, s", (*crowd, "later_turns", "p99_seconds"), 2),
-        Row("Crowd, wait in the line, median, s", (*crowd, "waited", "p50_seconds"), 2),
-        Row("Crowd, wait in the line, p95, s", (*crowd, "waited", "p95_seconds"), 2),
+        Row("Crowd, wait in the queue, median, s", (*crowd, "waited", "p50_seconds"), 2),
+        Row("Crowd, wait in the queue, p95, s", (*crowd, "waited", "p95_seconds"), 2),
         Row("Crowd, questions running on average", (*crowd, "running_on_average"), lower_is_better=None),
         Row("Crowd, tokens/s in all", (*crowd, "tokens_per_second"), lower_is_better=False),
-        Row("Crowd, prompt tokens found in the cache, %", (*crowd, "hit_rate", "all"), 0, 100, None),
+        Row("Crowd, prefix-cache hits, % of prompt tokens", (*crowd, "hit_rate", "all"), 0, 100, None),
         Row("… of later turns, %", (*crowd, "hit_rate", "later_turns"), 0, 100, None),
-        Row("… of what the turn before had left there, %", (*crowd, "hit_rate", "known"), 1, 100, None),
+        Row("… of what the turn before had left in the cache, %", (*crowd, "hit_rate", "known"), 1, 100, None),
         Row("Ten at once, first token of their first, s", (*crowd, "many_at_once", "first_seconds"), 2),
         Row("Ten at once, first token of their last, s", (*crowd, "many_at_once", "last_seconds"), 2),
         Row("Ten at once, others' first token, median, s", (*crowd, "many_at_once", "others_median_seconds"), 2),
-        Row("Crowd, questions begun out of turn", (*crowd, "begun_out_of_turn"), 0, 1, None),
+        Row("Crowd, questions started out of turn", (*crowd, "begun_out_of_turn"), 0, 1, None),
         Row("Crowd, questions answered exactly once, %", (*crowd, "answered_once_share"), 1, 100, None),
     ]
 
@@ -130,9 +129,9 @@ def _whole_run_rows(plan: Mapping[str, Any]) -> list[Row]:
 
 
 def markdown_table(report: Mapping[str, Any]) -> str:
-    """Return the table of a report, with the reasons of what has no figure below it.
+    """Return the table of a report; footnotes give the reasons for missing figures.
 
-    Lines that were measured on no engine are left out; those that were to be and failed are not.
+    Rows that no engine attempted are left out; rows that failed are not.
     """
     engines: Mapping[str, Any] = report["engines"]
     notes: list[str] = []
@@ -156,7 +155,7 @@ def markdown_table(report: Mapping[str, Any]) -> str:
 
 
 def figure(engine: Mapping[str, Any], path: tuple[str, ...]) -> float | str:
-    """Return a figure of an engine's report, or the reason why there is none."""
+    """Return a figure of an engine's report, or the reason why it is missing."""
     value: Any = engine
     for key in path:
         if not isinstance(value, Mapping) or key not in value:
@@ -176,7 +175,7 @@ def _cell(row: Row, engine: Mapping[str, Any], notes: list[str]) -> str:
     if isinstance(value, str):
         if value not in notes:
             notes.append(value)
-        return f"–<sup>{notes.index(value) + 1}</sup>"  # noqa: RUF001 - a dash, for no figure
+        return f"–<sup>{notes.index(value) + 1}</sup>"  # noqa: RUF001 - a dash for no figure
     return f"{value * row.factor:,.{row.decimals}f}"
 
 
@@ -200,13 +199,13 @@ def _agreement(agreement: Mapping[str, Any], titles: Sequence[str]) -> list[str]
 
 def _caption(plan: Mapping[str, Any]) -> str:
     return (
-        f"Crowd: {plan['crowd_conversations']} conversations of {plan['crowd_turns']} turns that come at random, "
-        f"{plan['crowd_running']} at once at most, and one person who asks ten at once."
+        f"Crowd: {plan['crowd_conversations']} conversations of {plan['crowd_turns']} turns that arrive at random, "
+        f"at most {plan['crowd_running']} at once, and one member who asks ten questions at once."
     )
 
 
 def machine_line(report: Mapping[str, Any]) -> str:
-    """Return what a report's figures were measured with, and when."""
+    """Return a line with the model, the machine and the date of a report."""
     machine, model = report["machine"], report["model"]
     return (
         f"{model['name']} ({model['recipe'] or 'unknown recipe'}, {model['size_bytes'] / 1e9:.2f} GB) on "

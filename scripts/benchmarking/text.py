@@ -1,4 +1,4 @@
-"""Real words: a text for the model to read, and what made-up questions are put together from."""
+"""A text for the model to read, whose words also make up the questions."""
 
 from __future__ import annotations
 

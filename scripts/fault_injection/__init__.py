@@ -1,1 +1,1 @@
-"""Loses the engine process on purpose, again and again, and checks that nobody who asks it something notices."""
+"""Strikes the engine process with faults again and again, and checks every answer."""

@@ -1,4 +1,4 @@
-"""People who ask an engine without a pause, and what became of each of their requests."""
+"""Clients that keep an engine busy, and the fate of each of their requests."""
 
 from __future__ import annotations
 
@@ -14,43 +14,42 @@ from fault_injection.questions import FEWEST_TOKENS, MOST_TOKENS, Question
 CLIENTS = 8
 
 _CANCELLED_SHARE = 0.15
-_AHEAD_SHARE = 0.1
+_PREFILL_ONLY_SHARE = 0.1
 _LATEST_CANCEL_SECONDS = 2.0
 
 
 @dataclass(slots=True)
-class Asked:
+class ClientRequest:
     """A request that the engine accepted.
 
     Attributes:
-        question: the number of its question.
-        tokens: how many tokens were asked for.
-        ahead: whether it was only to be read ahead.
-        generation: its stream.
-        ids: what has come out of the stream.
-        ended: whether the stream came to its end by itself.
-        cancelled: whether the client asked for its end before it had one.
-        lost_after_cancel: whether an engine process was lost between that and its end.
+        question: the index of its question.
+        tokens: the answer's length that it asks for.
+        ids: the tokens that the stream has yielded.
+        ended: whether the stream has ended by itself.
+        cancelled: whether the client cancelled it before its end.
+        crashed_after_cancel: whether the engine process ended between the cancellation and the request's end.
     """
 
     question: int
     tokens: int
-    ahead: bool
+    prefill_only: bool
     generation: Generation
     ids: list[int] = field(default_factory=list)
     ended: bool = False
     cancelled: bool = False
-    lost_after_cancel: bool = False
+    crashed_after_cancel: bool = False
 
 
 class Clients:
-    """Keeps an engine busy.
+    """Keep an engine busy.
 
     Args:
-        engine: whom they ask.
-        questions: what they ask, over and over.
         draw: decides what is asked when, and what is cancelled.
-        on_tokens: called whenever one of them gets new tokens.
+        on_tokens: called whenever a client gets new tokens.
+
+    Attributes:
+        requests: all that the engine accepted, the oldest first.
     """
 
     def __init__(
@@ -62,14 +61,14 @@ class Clients:
         self._on_tokens = on_tokens
         self._asking = True
         self._tasks: list[asyncio.Task[None]] = []
-        self.asked: list[Asked] = []
+        self.requests: list[ClientRequest] = []
 
-    def come(self) -> None:
-        """Begin to ask."""
-        self._tasks = [asyncio.create_task(self._ask_on()) for _ in range(CLIENTS)]
+    def start(self) -> None:
+        """Start asking."""
+        self._tasks = [asyncio.create_task(self._keep_asking()) for _ in range(CLIENTS)]
 
-    async def leave(self, patience_seconds: float) -> None:
-        """Ask nothing more, and wait for the answers that are due; what has not come by then stays without an end."""
+    async def stop(self, patience_seconds: float) -> None:
+        """Stop asking and wait for the answers that are due. A request that takes longer stays without an end."""
         self._asking = False
         done, waiting = await asyncio.wait(self._tasks, timeout=patience_seconds)
         for task in waiting:
@@ -77,32 +76,32 @@ class Clients:
         await asyncio.gather(*waiting, return_exceptions=True)
         await asyncio.gather(*done)
 
-    def note_loss(self) -> None:
-        """An engine process is lost, and what it was told with it."""
-        for asked in self.asked:
-            if asked.cancelled and asked.generation.outcome is None:
-                asked.lost_after_cancel = True
+    def note_restart(self) -> None:
+        """Note that an engine process has ended, and with it every cancellation that it had received."""
+        for request in self.requests:
+            if request.cancelled and request.generation.outcome is None:
+                request.crashed_after_cancel = True
 
-    async def _ask_on(self) -> None:
+    async def _keep_asking(self) -> None:
         while self._asking:
             await self._ask()
 
     async def _ask(self) -> None:
         question, tokens = self._draw.randrange(len(self._questions)), self._draw.randint(FEWEST_TOKENS, MOST_TOKENS)
-        ahead = self._draw.random() < _AHEAD_SHARE
-        generation = self._engine.submit(self._questions[question].request(tokens, prefill_only=ahead))
-        asked = Asked(question, tokens, ahead, generation)
-        self.asked.append(asked)
+        prefill_only = self._draw.random() < _PREFILL_ONLY_SHARE
+        generation = self._engine.submit(self._questions[question].request(tokens, prefill_only=prefill_only))
+        request = ClientRequest(question, tokens, prefill_only, generation)
+        self.requests.append(request)
         if self._draw.random() < _CANCELLED_SHARE:
             delay = self._draw.uniform(0, _LATEST_CANCEL_SECONDS)
-            asyncio.get_running_loop().call_later(delay, _cancel, asked)
+            asyncio.get_running_loop().call_later(delay, _cancel, request)
         async for ids in generation:
-            asked.ids.extend(ids)
+            request.ids.extend(ids)
             self._on_tokens()
-        asked.ended = True
+        request.ended = True
 
 
-def _cancel(asked: Asked) -> None:
-    if asked.generation.outcome is None:
-        asked.cancelled = True
-        asked.generation.cancel()
+def _cancel(request: ClientRequest) -> None:
+    if request.generation.outcome is None:
+        request.cancelled = True
+        request.generation.cancel()

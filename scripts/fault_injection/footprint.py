@@ -1,4 +1,4 @@
-"""What the bot's process holds for its engines, so that nothing of a lost one is left behind unnoticed."""
+"""The processes, threads and files that the bot's process holds: a crashed engine must leave none behind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psutil
 
 _SPARE = 4
-"""Threads and files that the interpreter itself may open in between, for its thread pool."""
+"""Threads and files that the interpreter itself may open meanwhile, for its thread pool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +16,9 @@ class Footprint:
     """What this process holds at one moment.
 
     Attributes:
-        engines: ids of the engine processes that it started and that still run.
-        threads: number of its threads.
-        files: number of its open files and pipes.
+        engines: process ids of its running engines.
+        threads: count.
+        files: count of open files and pipes.
     """
 
     engines: frozenset[int]
@@ -27,12 +27,12 @@ class Footprint:
 
     @classmethod
     def take(cls) -> Footprint:
-        """Look at this process."""
+        """Measure this process."""
         process = psutil.Process()
         return cls(engine_processes(), process.num_threads(), process.num_fds())
 
     def has_grown_since(self, before: Footprint) -> bool:
-        """Whether something was left behind."""
+        """Return whether anything was left behind."""
         return (
             bool(self.engines - before.engines)
             or self.threads > before.threads + _SPARE
@@ -40,12 +40,12 @@ class Footprint:
         )
 
     def __str__(self) -> str:
-        """A line for people."""
+        """Return the figures for the terminal."""
         return f"{len(self.engines)} engine processes, {self.threads} threads, {self.files} open files"
 
 
 def engine_processes() -> frozenset[int]:
-    """Ids of the engine processes that this process has, loaded or not."""
+    """Return the ids of this process's engine processes, loaded or not."""
     found = set()
     for child in psutil.Process().children():
         with suppress(psutil.Error):  # it has just ended

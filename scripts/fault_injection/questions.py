@@ -1,4 +1,4 @@
-"""What is asked, and what an engine that nothing happens to answers."""
+"""The questions, and their answers by an engine that no fault strikes."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from bot.engine.supervisor.supervisor import EngineSupervisor
 FEWEST_TOKENS = 30
 MOST_TOKENS = 300
 
-_BEGINNINGS = (40, 120, 200)
-"""Lengths of the beginnings that prompts share, as conversations share their system prompt."""
+_PREFIX_LENGTHS = (40, 120, 200)
+"""Lengths of the prefixes that prompts share, as conversations share their system prompt."""
 
 _LONGEST_REST = 60
-_ONE_IN_DRAWS_AT_RANDOM = 4
+_ONE_IN_IS_SAMPLED = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A prompt and how its answer is chosen. Its answer of any length is the beginning of its longest one."""
+    """A prompt and its sampling. Every answer to it is a prefix of its longest answer."""
 
     prompt_ids: tuple[int, ...]
     sampling: Sampling
 
     def request(self, tokens: int, *, prefill_only: bool = False) -> GenerationRequest:
-        """Ask for an answer of exactly so many tokens."""
+        """Return a request for an answer of exactly this many tokens."""
         return GenerationRequest(
             self.prompt_ids, frozenset(), tokens, sampling=self.sampling, prefill_only=prefill_only
         )
 
 
 def make_questions(count: int, vocabulary: int, draw: random.Random) -> list[Question]:
-    """Make questions out of random tokens below the vocabulary's size; some draw their answers at random."""
+    """Make questions out of random tokens below `vocabulary`; one in four samples its answer at random."""
     token_ids = partial(draw.choices, range(3, vocabulary))
-    beginnings = [tuple(token_ids(k=length)) for length in _BEGINNINGS]
+    prefixes = [tuple(token_ids(k=length)) for length in _PREFIX_LENGTHS]
     return [
         Question(
-            prompt_ids=draw.choice(beginnings) + tuple(token_ids(k=draw.randint(1, _LONGEST_REST))),
+            prompt_ids=draw.choice(prefixes) + tuple(token_ids(k=draw.randint(1, _LONGEST_REST))),
             sampling=Sampling(temperature=1.0, top_k=50, seed=number)
-            if number % _ONE_IN_DRAWS_AT_RANDOM == 0
+            if number % _ONE_IN_IS_SAMPLED == 0
             else Sampling(),
         )
         for number in range(count)
@@ -50,10 +50,7 @@ def make_questions(count: int, vocabulary: int, draw: random.Random) -> list[Que
 
 
 async def undisturbed_answers(options: EngineOptions, questions: list[Question]) -> list[tuple[int, ...]]:
-    """Ask an engine of its own, and end it.
-
-    Returns:
-        the longest answer to each question, as token ids.
+    """Return the longest answer to each question, as token ids, by an engine started for this alone.
 
     Raises:
         ConfigurationError: the engine cannot start.

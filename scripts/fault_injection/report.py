@@ -13,23 +13,20 @@ from fault_injection.footprint import Footprint
 
 @dataclass(slots=True)
 class Report:
-    """What happened in a run.
+    """Counts and times of one run.
 
     Attributes:
-        rounds_planned: how many rounds there should have been.
-        seconds: how long it took.
-        faults: how many signals were sent, by name.
-        restarts: how often the engine said that it was lost, by cause.
-        wrong_causes: rounds in which it named another cause than what was done to it.
-        recovery_seconds: from the first fault of a round to the next token of anybody, by the round's name.
+        faults: signals sent, by name.
+        restarts: restarts that the supervisor reported, by cause.
+        wrong_causes: rounds in which the reported cause was not that of the fault.
+        recovery_seconds: from the first fault of a round to the next token for any client, by the round's name.
         stuck: why the run ended before its last round; empty if it did not.
-        requests: how many were accepted.
+        requests: accepted requests.
         ends: how they ended, by reason.
-        tokens: how many they got in all.
-        mistakes: what was wrong with them.
-        examples: a line about each of the first wrong ones.
-        before: what this process held before the engine was started.
-        after: what it held when the engine was closed.
+        tokens: tokens that they got in all.
+        examples: one line for each of the first mistakes.
+        before: before the engine started.
+        after: after the engine closed.
     """
 
     rounds_planned: int
@@ -49,29 +46,29 @@ class Report:
 
     @property
     def rounds(self) -> int:
-        """How many rounds ended with new tokens."""
+        """The rounds that ended with new tokens."""
         return sum(len(seconds) for seconds in self.recovery_seconds.values())
 
     @property
     def passed(self) -> bool:
-        """Whether the engine always came back, nobody's answer suffered, and nothing was left behind."""
+        """Whether the engine always recovered, no answer suffered, and nothing was left behind."""
         whole = self.rounds == self.rounds_planned
         return whole and not self.mistakes and not self.wrong_causes and not self.after.has_grown_since(self.before)
 
     def lines(self) -> list[str]:
-        """The figures for people."""
+        """Return the figures for the terminal."""
         right = self.requests - self.mistakes.total()
         return [
             f"rounds: {self.rounds} of {self.rounds_planned} in {self.seconds / 60:.1f} min {self.stuck}".rstrip(),
             f"faults: {_counts(self.faults)}",
-            f"restarts: {_counts(self.restarts)}; told with a wrong cause: {self.wrong_causes}",
+            f"restarts: {_counts(self.restarts)}; reported with a wrong cause: {self.wrong_causes}",
             f"requests: {self.requests:,} accepted ({_counts(self.ends)}), {self.tokens:,} tokens",
-            f"answered exactly once and as if nothing had happened: {right:,}; mistakes: {_counts(self.mistakes)}",
+            f"answered exactly once, as without a fault: {right:,}; mistakes: {_counts(self.mistakes)}",
             *(f"  {example}" for example in self.examples),
-            "seconds from the fault to the next token:",
+            "seconds from a fault to the next token:",
             *(_recovery(name, seconds) for name, seconds in sorted(self.recovery_seconds.items())),
-            f"the bot's process before: {self.before}",
-            f"the bot's process after: {self.after}",
+            f"this process before: {self.before}",
+            f"this process after: {self.after}",
             "passed" if self.passed else "FAILED",
         ]
 

@@ -1,1 +1,1 @@
-"""Kills the whole bot on purpose, again and again, and checks that everybody who asks it something is answered once."""
+"""Kills the whole bot again and again, and checks that every question is answered exactly once."""

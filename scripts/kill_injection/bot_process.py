@@ -1,4 +1,4 @@
-"""The whole bot in a process of its own, on a Discord that outlives it."""
+"""The bot in a process of its own, on a loopback Discord that outlives it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from bot.demo.loopback import LoopbackDiscord
 from bot.settings import Settings
 from kill_injection.model import ANSWER_TOKENS
 
-_LAUNCHER = Path(__file__).resolve().parents[2] / "tests" / "bot_on_loopback.py"
+_LAUNCHER = Path(__file__).resolve().parents[1] / "bot_on_loopback.py"
 _MARK = "KILL_SUITE"
-_GONE_SECONDS = 10.0
+_EXIT_SECONDS = 10.0
 _SETTINGS = {
     "DRAIN_SECONDS": "60",
     "KV_CACHE_GIGABYTES": "0.1",
@@ -31,15 +31,13 @@ _SETTINGS = {
 
 
 class BotProcess:
-    """Starts, kills and ends `python -m bot run`, always with the same data folder.
+    """Starts, kills and stops `python -m bot run`, always with the same data folder.
 
     Args:
-        discord: where it goes online.
-        model_dir: what answers.
-        folder: where it runs; its data is below, and its log.
+        folder: the working directory; data and log are below it.
 
     Attributes:
-        started_at: when it was started last, in seconds of `time.monotonic()`.
+        started_at: the last start, in seconds of `time.monotonic()`.
     """
 
     def __init__(self, discord: LoopbackDiscord, model_dir: Path, folder: Path) -> None:
@@ -52,21 +50,21 @@ class BotProcess:
 
     @property
     def database(self) -> Path:
-        """The file that it keeps everything in."""
+        """The database file."""
         return self._folder / "data" / "conversations.sqlite3"
 
     @property
     def log(self) -> Path:
-        """All that it printed, from every process."""
+        """The output of all its processes."""
         return self._folder / "log.txt"
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended without having been told to."""
+        """Whether the process has exited by itself."""
         return self._process is not None and self._process.returncode is not None
 
     async def start(self) -> None:
-        """Start it; it is online some seconds later."""
+        """Start the process; the bot is online some seconds later."""
         unset = {name.upper() for name in Settings.model_fields}
         environment = {name: value for name, value in os.environ.items() if name.upper() not in unset}
         environment |= _SETTINGS | {
@@ -91,7 +89,7 @@ class BotProcess:
             )
 
     async def kill(self) -> list[int]:
-        """Kill it; return the ids of those of its own processes that are still there after a while."""
+        """Kill the process; return the ids of its child processes that survive by more than some seconds."""
         assert self._process is not None
         with suppress(ProcessLookupError):
             self._process.kill()
@@ -99,10 +97,10 @@ class BotProcess:
         return await self._left_behind()
 
     async def terminate(self, time_limit_seconds: float) -> int:
-        """End it softly; return its exit code.
+        """Ask the process to stop; return its exit code.
 
         Raises:
-            TimeoutError: it did not end.
+            TimeoutError: it did not exit in time.
         """
         assert self._process is not None
         self._process.terminate()
@@ -110,13 +108,13 @@ class BotProcess:
             return await self._process.wait()
 
     async def _left_behind(self) -> list[int]:
-        until = time.monotonic() + _GONE_SECONDS
-        while (found := await asyncio.to_thread(self._marked)) and time.monotonic() < until:  # noqa: ASYNC110 - as below
+        until = time.monotonic() + _EXIT_SECONDS
+        while (found := await asyncio.to_thread(self._marked)) and time.monotonic() < until:  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.05)
         return found
 
     def _marked(self) -> list[int]:
-        """The processes that were started from this bot, directly or not."""
+        """The bot's processes, children of children included."""
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):

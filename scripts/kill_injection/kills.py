@@ -1,4 +1,4 @@
-"""When the bot is killed."""
+"""The moments at which the bot is killed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _LONGEST_WAIT_SECONDS = 30.0
 
 
 class Phase(StrEnum):
-    """What the bot is doing then. Where it does not come to that in time, it is killed all the same."""
+    """What the bot is doing when it is killed. If it does not get there in time, it is killed anyway."""
 
     STARTING = "starting"
-    RECOVERING = "recovering"  # it reads what it was asked before
+    RECOVERING = "recovering"  # it reads the questions that came before the start
     ANSWERING = "answering"
-    SENDING = "sending"  # a new message of an answer was just sent
-    FINISHING = "finishing"  # the last edit of an answer was just made
+    SENDING = "sending"  # it has just sent a message of an answer
+    FINISHING = "finishing"  # it has just made the last edit of an answer
 
 
 _LONGEST_DELAY_SECONDS = {
@@ -35,26 +35,25 @@ _LONGEST_DELAY_SECONDS = {
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One life of the bot.
+    """One run of the bot, from its start to its kill.
 
     Attributes:
-        phase: when it is killed.
-        delay_seconds: how long after the beginning of that.
-        away_seconds: how long it stays away then.
+        delay_seconds: from the beginning of the phase to the kill.
+        downtime_seconds: from the kill to the next start.
     """
 
     phase: Phase
     delay_seconds: float
-    away_seconds: float
+    downtime_seconds: float
 
     async def wait(self, discord: LoopbackDiscord, listener: Listener) -> None:
-        """Wait for the moment; the bot has just been started."""
+        """Wait for the moment to kill a bot that has just been started."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
-                await self._begin(discord, listener)
+                await self._wait_for_phase(discord, listener)
         await asyncio.sleep(self.delay_seconds)
 
-    async def _begin(self, discord: LoopbackDiscord, listener: Listener) -> None:
+    async def _wait_for_phase(self, discord: LoopbackDiscord, listener: Listener) -> None:
         if self.phase is Phase.STARTING:
             return
         if self.phase is Phase.RECOVERING:
@@ -64,23 +63,23 @@ class Round:
                 _LONGEST_WAIT_SECONDS,
             )
             return
-        await listener.hear(_SIGNS[self.phase])
+        await listener.wait_for(_SIGNS[self.phase])
 
 
 _SIGNS = {
-    Phase.ANSWERING: lambda _shown, _is_new: True,
-    Phase.SENDING: lambda _shown, is_new: is_new,
-    Phase.FINISHING: lambda shown, is_new: not is_new and not shown.has_button,
+    Phase.ANSWERING: lambda _message, _is_new: True,
+    Phase.SENDING: lambda _message, is_new: is_new,
+    Phase.FINISHING: lambda message, is_new: not is_new and not message.has_button,
 }
 
 
 def plan_rounds(count: int, draw: random.Random) -> list[Round]:
-    """Draw rounds at random, but so that each phase comes equally often."""
+    """Draw rounds at random; every phase comes equally often."""
     phases = list(Phase)
     rounds = []
     for number in range(count):
         phase = phases[number % len(phases)]
         delay = draw.uniform(0, _LONGEST_DELAY_SECONDS[phase])
-        rounds.append(Round(phase, delay, away_seconds=draw.choice([0.0, draw.uniform(0, 3)])))
+        rounds.append(Round(phase, delay, downtime_seconds=draw.choice([0.0, draw.uniform(0, 3)])))
     draw.shuffle(rounds)
     return rounds

@@ -1,4 +1,4 @@
-"""What the bot has said on Discord, kept up to date as it happens."""
+"""The bot's messages on Discord, kept up to date."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from bot.demo.loopback import Event, EventKind, LoopbackDiscord
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One of the bot's messages as people see it.
+class BotMessage:
+    """One of the bot's messages as members see it.
 
     Attributes:
-        id: the message's id.
-        channel_id: where it is.
         question_id: the message that it replies to; None for the later messages of an answer.
-        content: its text.
-        has_button: whether there is something to click below it, as long as the answer grows.
+        has_button: whether it has a Stop button, as a message that still grows does.
     """
 
     id: int
@@ -30,88 +27,83 @@ class Shown:
 
 @dataclass(slots=True)
 class Replies:
-    """Everything that the bot has said.
+    """All of the bot's messages.
 
     Attributes:
-        shown: its messages that are there, by id.
+        messages: those that are not deleted, by id.
     """
 
-    shown: dict[int, Shown] = field(default_factory=dict)
+    messages: dict[int, BotMessage] = field(default_factory=dict)
     _by_question: dict[int, set[int]] = field(default_factory=dict)
 
-    def to(self, question_id: int) -> list[Shown]:
-        """The messages that reply to a question."""
-        return [self.shown[each] for each in sorted(self._by_question.get(question_id, ())) if each in self.shown]
+    def to(self, question_id: int) -> list[BotMessage]:
+        """Return the messages that reply to a question."""
+        return [self.messages[each] for each in sorted(self._by_question.get(question_id, ())) if each in self.messages]
 
     def is_whole(self, question_id: int) -> bool:
-        """Whether a question is answered, as far as can be seen from the message that replies to it."""
+        """Return whether a question has a reply, and the reply no button any more."""
         replies = self.to(question_id)
         return bool(replies) and not any(reply.has_button for reply in replies)
 
-    def note(self, shown: Shown) -> None:
-        """A message was sent or edited."""
-        self.shown[shown.id] = shown
-        if shown.question_id is not None:
-            self._by_question.setdefault(shown.question_id, set()).add(shown.id)
+    def add(self, message: BotMessage) -> None:
+        """Keep a message that was sent or edited."""
+        self.messages[message.id] = message
+        if message.question_id is not None:
+            self._by_question.setdefault(message.question_id, set()).add(message.id)
 
 
 class Listener:
-    """Notes what the bot says, as long as it is open.
-
-    Args:
-        discord: where the bot says it.
-        replies: where to note it.
-    """
+    """Adds the bot's messages to `replies` until it is closed."""
 
     def __init__(self, discord: LoopbackDiscord, replies: Replies) -> None:
         self._bot_id = str(discord.bot.id)
         self._replies = replies
         self._events = discord.subscribe()
-        self._watchers: set[Callable[[Shown, bool], None]] = set()
+        self._watchers: set[Callable[[BotMessage, bool], None]] = set()
         self._task = asyncio.create_task(self._follow())
 
-    async def hear(self, is_it: Callable[[Shown, bool], bool]) -> None:
-        """Wait until the bot says something of a kind.
+    async def wait_for(self, matches: Callable[[BotMessage, bool], bool]) -> None:
+        """Wait for a message of the bot.
 
         Args:
-            is_it: is asked about each message that is sent (True) or edited (False).
+            matches: called with each message and whether it is new (True) or edited (False).
         """
-        heard = asyncio.Event()
+        found = asyncio.Event()
 
-        def watch(shown: Shown, is_new: bool) -> None:
-            if is_it(shown, is_new):
-                heard.set()
+        def watch(message: BotMessage, is_new: bool) -> None:
+            if matches(message, is_new):
+                found.set()
 
         self._watchers.add(watch)
         try:
-            await heard.wait()
+            await found.wait()
         finally:
             self._watchers.discard(watch)
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._events.close()
         await self._task
 
     async def _follow(self) -> None:
         async for event in self._events:
             if event.kind is EventKind.MESSAGE_DELETE:
-                self._replies.shown.pop(int(event.data["id"]), None)
+                self._replies.messages.pop(int(event.data["id"]), None)
             elif event.kind in (EventKind.MESSAGE, EventKind.MESSAGE_EDIT):
-                self._note(event)
+                self._add(event)
 
-    def _note(self, event: Event) -> None:
-        message = event.data
-        if message["author"]["id"] != self._bot_id:
+    def _add(self, event: Event) -> None:
+        payload = event.data
+        if payload["author"]["id"] != self._bot_id:
             return
-        reference = message.get("message_reference")
-        shown = Shown(
-            id=int(message["id"]),
-            channel_id=int(message["channel_id"]),
+        reference = payload.get("message_reference")
+        message = BotMessage(
+            id=int(payload["id"]),
+            channel_id=int(payload["channel_id"]),
             question_id=int(reference["message_id"]) if reference else None,
-            content=message["content"],
-            has_button=bool(message["components"]),
+            content=payload["content"],
+            has_button=bool(payload["components"]),
         )
-        self._replies.note(shown)
+        self._replies.add(message)
         for watch in list(self._watchers):
-            watch(shown, event.kind is EventKind.MESSAGE)
+            watch(message, event.kind is EventKind.MESSAGE)

@@ -1,4 +1,4 @@
-"""The whole run: a bot that is asked all the time, and killed round after round."""
+"""The whole run: a bot that is asked all the time and killed in every round."""
 
 from __future__ import annotations
 
@@ -11,25 +11,24 @@ from pathlib import Path
 from bot.demo.loopback import LoopbackDiscord
 from kill_injection.bot_process import BotProcess
 from kill_injection.kills import Round, plan_rounds
-from kill_injection.memory_file import MemoryFile
-from kill_injection.people import People
-from kill_injection.replies import Listener, Replies, Shown
+from kill_injection.members import Members
+from kill_injection.replies import BotMessage, Listener, Replies
 from kill_injection.report import Report
-from kill_injection.verdict import judge_mention, judge_rest
+from kill_injection.stored_memory import StoredMemory
+from kill_injection.verdict import judge_question, judge_rest
 
 _PATIENCE_SECONDS = 180.0
 _MOST_EXAMPLES = 20
 
 
 class KillSuite:
-    """Runs the suite once, in a running event loop.
+    """Runs the suite once.
 
     Args:
-        model_dir: what the bot answers with; see `write_wordy_model`.
-        folder: an empty folder for what the bot keeps and logs.
-        rounds: how often the bot is killed.
-        seed: decides what is drawn at random.
-        say: called with a line about each round.
+        model_dir: see `write_wordy_model`.
+        folder: an empty folder for the bot's data and log.
+        seed: decides everything that is drawn at random.
+        say: called with one line for each round.
     """
 
     def __init__(self, model_dir: Path, folder: Path, *, rounds: int, seed: int, say: Callable[[str], None]) -> None:
@@ -39,11 +38,11 @@ class KillSuite:
         self._plan = plan_rounds(rounds, self._draw)
         self._say = say
         self._replies = Replies()
-        self._half_written: set[tuple[int, int]] = set()
+        self._unfinished: set[tuple[int, int]] = set()
         self._report = Report(rounds_planned=rounds)
 
     async def run(self) -> Report:
-        """Run all rounds, let the bot finish, and judge what it said and kept.
+        """Run all rounds, let the bot finish, and judge its messages and its memory.
 
         Raises:
             TimeoutError: the bot does not answer even before the first kill; its log says why.
@@ -52,15 +51,15 @@ class KillSuite:
         async with LoopbackDiscord() as discord:
             self._discord = discord
             self._listener = Listener(discord, self._replies)
-            self._people = People(discord, self._replies, self._draw)
+            self._members = Members(discord, self._replies, self._draw)
             self._bot = BotProcess(discord, self._model_dir, self._folder)
             await self._bot.start()
             try:
-                await self._people.find_places()
-                self._people.come()
+                await self._members.ask_everywhere()
+                self._members.start()
                 for number, planned in enumerate(self._plan, 1):
                     await self._run_round(number, planned)
-                await self._people.leave()
+                await self._members.stop()
                 await self._let_finish()
             finally:
                 await self._bot.kill()
@@ -70,63 +69,63 @@ class KillSuite:
         return self._report
 
     async def _run_round(self, number: int, planned: Round) -> None:
-        catching_up = asyncio.create_task(self._catch_up())
+        catch_up = asyncio.create_task(self._catch_up())
         try:
             await planned.wait(self._discord, self._listener)
         finally:
-            catching_up.cancel()
+            catch_up.cancel()
         if self._bot.ended:
-            self._report.troubles.append(f"round {number}: the bot had ended by itself")
-        growing = [each for each in self._replies.shown.values() if each.has_button]
-        self._half_written |= {(each.question_id, each.id) for each in growing if each.question_id is not None}
+            self._report.process_errors.append(f"round {number}: the bot had exited by itself")
+        growing = [each for each in self._replies.messages.values() if each.has_button]
+        self._unfinished |= {(each.question_id, each.id) for each in growing if each.question_id is not None}
         left_behind = await self._bot.kill()
         if left_behind:
-            self._report.troubles.append(f"round {number}: processes were left behind: {left_behind}")
+            self._report.process_errors.append(f"round {number}: processes were left behind: {left_behind}")
         self._report.kills[planned.phase] += 1
-        owed, asked = len(self._people.owed()), len(self._people.mentions)
-        self._say(f"round {number:3} of {len(self._plan)}: {planned.phase:10} {owed:2} answers owed of {asked}")
-        await asyncio.sleep(planned.away_seconds)
+        progress = f"{len(self._members.unanswered()):2} of {len(self._members.questions)} questions unanswered"
+        self._say(f"round {number:3} of {len(self._plan)}: {planned.phase:10} {progress}")
+        await asyncio.sleep(planned.downtime_seconds)
         await self._bot.start()
 
     async def _catch_up(self) -> None:
-        owed = [each.id for each in self._people.owed()]
-        if owed:
-            await self._discord.wait_for(lambda: all(map(self._replies.is_whole, owed)), _PATIENCE_SECONDS)
+        due = [each.id for each in self._members.unanswered()]
+        if due:
+            await self._discord.wait_for(lambda: all(map(self._replies.is_whole, due)), _PATIENCE_SECONDS)
             self._report.catch_up_seconds.append(time.monotonic() - self._bot.started_at)
 
     async def _let_finish(self) -> None:
-        catching_up = asyncio.create_task(self._catch_up())
+        catch_up = asyncio.create_task(self._catch_up())
         try:
             await self._discord.wait_for(self._is_finished, _PATIENCE_SECONDS, what="the last answers")
-            await catching_up
+            await catch_up
             code = await self._bot.terminate(_PATIENCE_SECONDS)
             if code != 0:
-                self._report.troubles.append(f"the bot ended with exit code {code}")
+                self._report.process_errors.append(f"the bot ended with exit code {code}")
         except TimeoutError as error:
-            self._report.troubles.append(str(error) or "the bot did not end when it was told to")
+            self._report.process_errors.append(str(error) or "the bot did not stop on SIGTERM")
         finally:
-            catching_up.cancel()
+            catch_up.cancel()
 
     def _is_finished(self) -> bool:
-        return not self._people.owed() and not any(each.has_button for each in self._judged_replies())
+        return not self._members.unanswered() and not any(each.has_button for each in self._judged_replies())
 
-    def _judged_replies(self) -> list[Shown]:
-        stable = {place.channel_id for place in self._people.places if place.is_stable}
-        return [each for each in self._replies.shown.values() if each.channel_id in stable]
+    def _judged_replies(self) -> list[BotMessage]:
+        stable = {channel.id for channel in self._members.channels if channel.is_stable}
+        return [each for each in self._replies.messages.values() if each.channel_id in stable]
 
     def _judge(self) -> None:
-        report, mentions, memory = self._report, self._people.mentions, MemoryFile.read(self._bot.database)
-        report.mentions = len(mentions)
-        report.edited = sum(len(each.texts) > 1 for each in mentions)
-        report.deleted = sum(each.is_deleted for each in mentions)
-        report.missed = sum(each.is_missed for each in mentions)
-        kept = {each.id: each for each in mentions if not each.is_deleted}
-        for question_id, message_id in self._half_written:
-            report.half_written += question_id in kept
+        report, questions, memory = self._report, self._members.questions, StoredMemory.read(self._bot.database)
+        report.questions = len(questions)
+        report.edited = sum(len(each.texts) > 1 for each in questions)
+        report.deleted = sum(each.is_deleted for each in questions)
+        report.missed = sum(each.is_missed for each in questions)
+        kept = {each.id: each for each in questions if not each.is_deleted}
+        for question_id, message_id in self._unfinished:
+            report.unfinished += question_id in kept
             replies = [each.id for each in self._replies.to(question_id)]
-            report.taken_up += question_id in kept and replies == [message_id] and self._replies.is_whole(question_id)
-        found = [(judge_mention(each, self._replies, memory), str(each)) for each in kept.values()]
-        found += judge_rest(mentions, self._people.places, self._replies, memory)
+            report.resumed += question_id in kept and replies == [message_id] and self._replies.is_whole(question_id)
+        found = [(judge_question(each, self._replies, memory), str(each)) for each in kept.values()]
+        found += judge_rest(questions, self._members.channels, self._replies, memory)
         for mistake, line in found:
             if mistake is not None:
                 report.mistakes[mistake] += 1

@@ -1,66 +1,66 @@
-"""Decides whether everybody was answered once, and whether memory holds just that."""
+"""Judges whether every question was answered once, and whether memory agrees with Discord."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
 
-from kill_injection.memory_file import MemoryFile
-from kill_injection.people import Mention, Place
-from kill_injection.replies import Replies, Shown
+from kill_injection.members import Channel, Question
+from kill_injection.replies import BotMessage, Replies
+from kill_injection.stored_memory import StoredMemory
 
 _NOTE = "-# "
 _FENCE = "```"
 
 
 class Mistake(StrEnum):
-    """What can be wrong."""
+    """What can be wrong; each text follows a count."""
 
     UNANSWERED = "not answered"
     ANSWERED_TWICE = "answered more than once"
-    PART_LOST = "with a part of the answer that memory does not know, or that is gone"
-    BUTTON_LEFT = "with a button left"
+    PART_MISSING = "with a message that memory does not know, or that is missing"
+    BUTTON_LEFT = "with a Stop button left"
     OTHER_TEXT = "with another text on Discord than in memory"
     NOT_REMEMBERED = "not remembered"
-    OTHER_QUESTION = "remembered with another question"
+    OTHER_QUESTION = "remembered with another question text"
     STRAY_MESSAGE = "messages that answer nothing"
-    WRONG_ORDER = "channels that are remembered in another order"
+    WRONG_ORDER = "channels with turns in the wrong order"
     UNFINISHED = "questions still unfinished"
     DAMAGED = "damaged files"
 
 
-def judge_mention(mention: Mention, replies: Replies, memory: MemoryFile) -> Mistake | None:
-    """Say what is wrong with a mention that was not deleted, if anything is."""
-    first = replies.to(mention.id)
+def judge_question(question: Question, replies: Replies, memory: StoredMemory) -> Mistake | None:
+    """Return what is wrong with a question that was not deleted, if anything is."""
+    first = replies.to(question.id)
     if not first:
         return Mistake.UNANSWERED
     if len(first) > 1:
         return Mistake.ANSWERED_TWICE
-    ids = memory.replies.get(mention.id, ())
-    parts = [replies.shown[each] for each in ids if each in replies.shown]
+    ids = memory.replies.get(question.id, ())
+    parts = [replies.messages[each] for each in ids if each in replies.messages]
     if len(parts) != len(ids) or parts[:1] != first:
-        return Mistake.PART_LOST
+        return Mistake.PART_MISSING
     if any(part.has_button for part in parts):
         return Mistake.BUTTON_LEFT
-    turn = memory.turns.get(mention.id)
-    if turn is None or turn.author_id != mention.author_id or turn.channel_id != mention.channel_id:
+    turn = memory.turns.get(question.id)
+    if turn is None or turn.author_id != question.author_id or turn.channel_id != question.channel_id:
         return Mistake.NOT_REMEMBERED
-    if turn.text not in mention.texts:
+    if turn.text not in question.texts:
         return Mistake.OTHER_QUESTION
-    return None if said(parts) == _words(turn.answer) else Mistake.OTHER_TEXT
+    return None if words_of(parts) == _words(turn.answer) else Mistake.OTHER_TEXT
 
 
 def judge_rest(
-    mentions: Sequence[Mention], places: Collection[Place], replies: Replies, memory: MemoryFile
+    questions: Sequence[Question], channels: Collection[Channel], replies: Replies, memory: StoredMemory
 ) -> Iterator[tuple[Mistake, str]]:
-    """Tell what is wrong beside the mentions themselves, each with a line that says more."""
+    """Yield the mistakes that belong to no single question, each with a line of detail."""
     known = {each for ids in memory.replies.values() for each in ids}
-    stable = {place.channel_id for place in places if place.is_stable}
-    for shown in replies.shown.values():
-        if shown.channel_id in stable and shown.id not in known:
-            yield Mistake.STRAY_MESSAGE, f"{shown}"
+    stable = {channel.id for channel in channels if channel.is_stable}
+    for message in replies.messages.values():
+        if message.channel_id in stable and message.id not in known:
+            yield Mistake.STRAY_MESSAGE, f"{message}"
     for channel_id in stable:
-        if reason := _disorder(memory.branch(channel_id), channel_id, mentions, memory):
+        if reason := _disorder(memory.branch(channel_id), channel_id, questions, memory):
             yield Mistake.WRONG_ORDER, f"channel {channel_id}: {reason}"
     for message_id in memory.accepted:
         yield Mistake.UNFINISHED, f"question {message_id}"
@@ -68,25 +68,25 @@ def judge_rest(
         yield Mistake.DAMAGED, memory.integrity
 
 
-def said(parts: Sequence[Shown]) -> list[str]:
-    """The words of an answer in several messages, without the notes below it."""
+def words_of(parts: Sequence[BotMessage]) -> list[str]:
+    """Return the words of an answer in several messages, without the notes below it."""
     lines = [line for part in parts for line in part.content.splitlines() if not line.startswith(_NOTE)]
     return _words("\n".join(lines))
 
 
 def _words(text: str) -> list[str]:
-    """Fences do not count: a block of code that goes on in the next message is closed and opened again."""
+    """Split without fences: a code block that continues in the next message is closed and opened again."""
     return text.replace(_FENCE, " ").split()
 
 
-def _disorder(line: Sequence[int], channel_id: int, mentions: Sequence[Mention], memory: MemoryFile) -> str:
-    """What is wrong with a channel's line: it must hold all turns, and those of each person in the order asked."""
-    if missing := {turn_id for turn_id, turn in memory.turns.items() if turn.channel_id == channel_id} - set(line):
-        return f"{len(missing)} turns are on no line: {sorted(missing)}"
-    here = [each for each in mentions if each.channel_id == channel_id]
+def _disorder(branch: Sequence[int], channel_id: int, questions: Sequence[Question], memory: StoredMemory) -> str:
+    """Check that a branch holds all turns of its channel, and each member's turns in the order asked."""
+    if missing := {turn_id for turn_id, turn in memory.turns.items() if turn.channel_id == channel_id} - set(branch):
+        return f"{len(missing)} turns are on no branch: {sorted(missing)}"
+    here = [each for each in questions if each.channel_id == channel_id]
     for author_id in {each.author_id for each in here}:
         asked = [each.id for each in here if each.author_id == author_id]
-        answered = [turn_id for turn_id in line if turn_id in asked]
+        answered = [turn_id for turn_id in branch if turn_id in asked]
         if answered != [turn_id for turn_id in asked if turn_id in answered]:
-            return f"{author_id} asked {asked}, remembered is {answered}"
+            return f"{author_id} asked {asked}, memory has {answered}"
     return ""

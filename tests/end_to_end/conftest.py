@@ -1,29 +1,37 @@
-"""The real bot with the real small model on a loopback Discord, online for a whole module's tests."""
+"""What every end-to-end test needs."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import AsyncIterator
-from pathlib import Path
+import os
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
 
-import pytest_asyncio
+import pytest
+from discord.state import ConnectionState
 
-from bot.cli.progress import Progress
-from bot.demo.loopback import LoopbackDiscord
-from bot.demo.running_bot import running_bot
-from tests.end_to_end.stage import Stage
-from tests.small_model import small_model_dir
-
-__all__ = ["small_model_dir", "stage"]
+_GUILD_READY_SECONDS = 0.2
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(small_model_dir: Path) -> AsyncIterator[Stage]:
-    """A bot that is online, and the people and channels around it."""
-    async with (
-        LoopbackDiscord() as discord,
-        running_bot(
-            discord, small_model_dir, Progress(io.StringIO()), kv_cache_gigabytes=0.5, max_new_tokens=700
-        ) as bot,
-    ):
-        yield Stage(discord, bot)
+@pytest.fixture(scope="package", autouse=True)
+def one_thread_for_each_engine() -> Iterator[None]:
+    """Give each engine one thread while tests run side by side: threads that share a core wait for each other."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        yield
+        return
+    properties = filter(None, (os.environ.get("DEVICE_PROPERTIES"), "INFERENCE_NUM_THREADS=1"))
+    with patch.dict(os.environ, {"DEVICE_PROPERTIES": ",".join(properties)}):
+        yield
+
+
+@pytest.fixture(scope="package", autouse=True)
+def soon_ready() -> Iterator[None]:
+    """Shorten discord.py's wait for further guilds, two seconds at every start: a loopback Discord has only one."""
+    initialize = ConnectionState.__init__
+
+    def initialize_impatient(state: Any, **options: Any) -> None:
+        initialize(state, **options)
+        state.guild_ready_timeout = _GUILD_READY_SECONDS
+
+    with patch.object(ConnectionState, "__init__", initialize_impatient):
+        yield

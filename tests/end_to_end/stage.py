@@ -1,24 +1,32 @@
-"""What the end-to-end tests do and see."""
+"""The actions of end-to-end tests, and what they observe."""
 
 from __future__ import annotations
 
 import asyncio
+import io
+import socket
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from inspect import isawaitable
+from pathlib import Path
 from typing import Any
 
 import discord
 
 from bot.answering.answer import Answer
+from bot.cli.progress import Progress
 from bot.conversation.turn import ConversationKey, Turn, UserMessage
 from bot.demo.loopback import LoopbackDiscord, Person
-from bot.demo.running_bot import RunningBot
+from bot.demo.running_bot import RunningBot, running_bot
 from bot.engine.interface import Outcome
 from bot.prompting.prompt import Message, Prompt
 
 Payload = dict[str, Any]
-SUBJECTS = ("a dragon", "a castle", "a lighthouse keeper", "the sea", "a train", "a ship")
+ENDLESS = "Repeat the word hello a thousand times."
+"""The small model answers this until the longest length allowed."""
+_PATIENCE_SECONDS = 240
 
 
 @dataclass(frozen=True)
@@ -44,14 +52,16 @@ class Stage:
         return self.discord.people[1]
 
     async def fresh_channel(self, name: str) -> int:
-        """A thread that nobody has talked in yet."""
+        """Create a thread and return its id."""
         return await self.discord.create_thread(self.ada.id, self.discord.channels[0].id, name)
 
-    async def mention(self, person: Person, channel_id: int, text: str) -> int:
-        return await self.discord.send(person.id, channel_id, f"<@{self.discord.bot.id}> {text}")
+    async def mention(self, person: Person, channel_id: int, text: str, reply_to: int | None = None) -> int:
+        """Send a message that mentions the bot and return its id."""
+        text = f"<@{self.discord.bot.id}> {text}"
+        return await self.discord.send(person.id, channel_id, text, reply_to=reply_to)
 
     def replies(self, person: Person, channel_id: int, question_id: int) -> list[Payload]:
-        """The messages that answer a question: the one that quotes it, and the bot's others up to the next quote."""
+        """Return the messages that answer a question: the one that quotes it, and the bot's others up to the next."""
         found: list[Payload] = []
         for message in self.discord.messages(person.id, channel_id):
             reference = message.get("message_reference")
@@ -65,45 +75,40 @@ class Stage:
                 found.append(message)
         return found
 
-    async def growing(self, person: Person, channel_id: int, question_id: int) -> Payload:
-        """Wait until an answer is on its way, with its Stop button."""
+    async def streaming(self, person: Person, channel_id: int, question_id: int) -> Payload:
+        """Wait until an answer is streaming, and return the message with its Stop button."""
 
-        def on_its_way() -> Payload | None:
+        def with_button() -> Payload | None:
             replies = self.replies(person, channel_id, question_id)
             return replies[-1] if replies and replies[-1]["components"] else None
 
-        return await self.discord.wait_for(on_its_way, 60)
+        return await self.discord.wait_for(with_button, _PATIENCE_SECONDS)
 
     async def long_answer(self, person: Person) -> tuple[int, int, Payload]:
-        """Have a long answer under way, in a channel of its own: the channel's id, the question's, the message so far.
-
-        How long a story gets is the model's affair, and differs from processor to processor; one that is over within
-        two seconds was not long.
-        """
-        for subject in SUBJECTS:
-            channel = await self.fresh_channel(f"about {subject}")
-            question = await self.mention(person, channel, f"Write a very long story about {subject}.")
-            try:
-                await asyncio.wait_for(self._answered[question].wait(), 2)
-            except TimeoutError:
-                return channel, question, await self.growing(person, channel, question)
-        raise AssertionError("the model keeps every story short; these tests need other questions")
+        """Start a long answer in a new thread; return the thread's id, the question's, and the message so far."""
+        channel = await self.fresh_channel("long answer")
+        question = await self.mention(person, channel, ENDLESS)
+        return channel, question, await self.streaming(person, channel, question)
 
     async def answer(self, person: Person, channel_id: int, question_id: int) -> list[Payload]:
         """Wait until an answer has been delivered, and return its messages."""
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(_PATIENCE_SECONDS):
             await self._answered[question_id].wait()
         replies = self.replies(person, channel_id, question_id)
         assert not any(message["components"] for message in replies), "a finished answer has no button"
         return replies
 
     async def remembered(self, channel_id: int, person_id: int = 0) -> list[Turn]:
-        """The turns that the next prompt in a channel holds, or in a person's own conversation there."""
+        """Return the turns in the next prompt of a channel, or of a member's own conversation there."""
         opened = await self.bot.application.answering.conversations.peek(ConversationKey(channel_id, person_id))
         return [turn for turn in opened.branch if turn.asked is not None]
 
+    async def questions(self, channel_id: int, person_id: int = 0) -> list[str]:
+        """Return the questions of those turns."""
+        return [text_of(turn) for turn in await self.remembered(channel_id, person_id)]
+
     async def next_prompt(self, channel_id: int, text: str, person_id: int = 0) -> Prompt:
-        """What the model would get if Ada asked this now."""
+        """Return the prompt for this text if Ada sent it now."""
         answering = self.bot.application.answering
         opened = await answering.conversations.peek(ConversationKey(channel_id, person_id))
         asked = UserMessage(text, self.ada.id, "Ada")
@@ -115,27 +120,54 @@ class Stage:
         return "\n".join(message["content"] for message in await self.answer(person, channel_id, question_id))
 
 
+@asynccontextmanager
+async def online(model_dir: Path, discord: LoopbackDiscord | None = None, **settings: object) -> AsyncIterator[Stage]:
+    """Run the bot in this process until the block ends.
+
+    Args:
+        discord: a server that outlives the bot; by default, the bot gets one of its own.
+        settings: by field name.
+    """
+    if discord is None:
+        async with LoopbackDiscord() as discord, online(model_dir, discord, **settings) as stage:
+            yield stage
+        return
+    settings = {"kv_cache_gigabytes": 0.3, **settings}
+    async with running_bot(discord, model_dir, Progress(io.StringIO()), **settings) as bot:
+        yield Stage(discord, bot)
+
+
 def answer_of(turn: Turn) -> Message:
-    """What was answered in a turn that is not erased."""
+    """Return the answer of a turn that is not erased."""
     assert turn.answer is not None
     return turn.answer
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for what an event brings about: the bot tells nobody that it has followed one."""
-    async with asyncio.timeout(20):
-        while not await condition():  # noqa: ASYNC110 - nobody is told
-            await asyncio.sleep(0.02)
-
-
 def text_of(turn: Turn) -> str:
-    """What was asked in a turn that is not erased."""
+    """Return the question of a turn that is not erased."""
     assert turn.asked is not None
     return turn.asked.text
 
 
+async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
+    """Wait for a state of the bot for which there is no event."""
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while True:
+            holds = condition()
+            if await holds if isawaitable(holds) else holds:
+                return
+            await asyncio.sleep(0.01)
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that is free now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 def stop_button(message: Payload) -> str:
-    """The custom id of a message's Stop button."""
+    """Return the custom id of a message's Stop button."""
     [row] = message["components"]
     [button] = row["components"]
     assert button["label"] == "Stop"

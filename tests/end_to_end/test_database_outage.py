@@ -1,8 +1,7 @@
-"""Somebody holds the database's lock: the bot answers on, tells the operator, and writes everything afterwards."""
+"""Another process locks the database: the bot keeps answering, warns the operator, and catches up afterwards."""
 
 from __future__ import annotations
 
-import io
 import logging
 import sqlite3
 from contextlib import closing
@@ -10,43 +9,30 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.progress import Progress
-from bot.demo.loopback import LoopbackDiscord
-from bot.demo.running_bot import running_bot
-from tests.end_to_end.stage import Stage, text_of, until
-from tests.end_to_end.using_commands import use
+from tests.end_to_end.commands import model_info
+from tests.end_to_end.stage import online, until
 
 COUNTRIES = ("France", "Spain")
 
 
-async def test_the_bot_goes_on_from_memory_and_makes_up_for_it(
-    small_model_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+async def test_the_bot_keeps_answering_and_catches_up(
+    tiny_chat_model_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    settings = {"data_dir": tmp_path, "kv_cache_gigabytes": 0.5, "max_new_tokens": 60}
-    async with (
-        LoopbackDiscord() as discord,
-        running_bot(discord, small_model_dir, Progress(io.StringIO()), **settings) as bot,
-    ):
-        stage = Stage(discord, bot)
-        channel = await stage.fresh_channel("trouble")
+    async with online(tiny_chat_model_dir, data_dir=tmp_path, max_new_tokens=20) as stage:
+        application = stage.bot.application
+        channel = await stage.fresh_channel("outage")
         with closing(sqlite3.connect(tmp_path / "conversations.sqlite3", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             for country in COUNTRIES:
                 assert await stage.ask(stage.ada, channel, f"What is the capital of {country}?")
             assert other.execute("SELECT count(*) FROM turns").fetchone() == (0,)
-            assert bot.application.health().details["database"] is False
-            told = await use(stage, stage.ada, channel, "model info")
-            assert "**Database:** " in told["content"]
+            assert application.health().details["database"] is False
+            assert "**Database:** " in await model_info(stage)
             assert len(await stage.remembered(channel)) == 2
 
-        async def is_well() -> bool:
-            return bot.application.health().details["database"] is True
-
-        await until(is_well)
-        assert [text_of(turn) for turn in await stage.remembered(channel)] == [
-            f"What is the capital of {country}?" for country in COUNTRIES
-        ]
+        await until(lambda: application.health().details["database"] is True)
+        assert await stage.questions(channel) == [f"What is the capital of {country}?" for country in COUNTRIES]
     with closing(sqlite3.connect(tmp_path / "conversations.sqlite3")) as file:
         assert file.execute("SELECT count(*) FROM turns").fetchone() == (2,)
         assert file.execute("SELECT count(*) FROM accepted_questions").fetchone() == (0,)

@@ -1,4 +1,4 @@
-"""`python -m bot demo`, as a person starts and ends it."""
+"""`python -m bot demo`, as a newcomer starts and stops it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-START_SECONDS = 90
+START_SECONDS = 240
 
 
 def demo(*arguments: str) -> list[str]:
@@ -34,7 +34,7 @@ def test_say_prints_the_transcript_and_exits_with_0(small_model_dir: Path) -> No
     assert "Traceback" not in done.stderr
 
 
-def test_say_tells_why_there_is_no_answer(small_model_dir: Path) -> None:
+def test_say_explains_why_there_is_no_answer(small_model_dir: Path) -> None:
     command = demo("--model", str(small_model_dir), "--say", "Tell me a very long story about a dragon.")
     environment = os.environ | {"ANSWER_TIME_LIMIT_SECONDS": "1"}
     done = subprocess.run(
@@ -46,13 +46,13 @@ def test_say_tells_why_there_is_no_answer(small_model_dir: Path) -> None:
 
 
 @pytest.fixture
-def page_demo(small_model_dir: Path) -> Iterator[subprocess.Popen[str]]:
+def page_demo(tiny_chat_model_dir: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        demo("--model", str(small_model_dir)),
+        demo("--model", str(tiny_chat_model_dir)),
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        # Where a shell runs these tests in the background, they ignore Ctrl-C, and so would what they start.
+        # A shell that runs the tests in the background makes them, and so their children, ignore Ctrl-C.
         preexec_fn=None if sys.platform == "win32" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     yield process
@@ -60,7 +60,7 @@ def page_demo(small_model_dir: Path) -> Iterator[subprocess.Popen[str]]:
     process.wait()
 
 
-def test_ctrl_c_ends_everything_children_included(page_demo: subprocess.Popen[str]) -> None:
+def test_ctrl_c_stops_every_process(page_demo: subprocess.Popen[str]) -> None:
     url = _url_of(page_demo)
     with urllib.request.urlopen(url, timeout=10) as page:
         assert page.status == 200
@@ -69,8 +69,8 @@ def test_ctrl_c_ends_everything_children_included(page_demo: subprocess.Popen[st
 
     page_demo.send_signal(signal.SIGINT)
 
-    assert page_demo.wait(20) == 0
-    _, alive = psutil.wait_procs(children, timeout=10)
+    assert page_demo.wait(60) == 0
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert alive == []
 
 
@@ -81,4 +81,4 @@ def _url_of(process: subprocess.Popen[str]) -> str:
         if found := re.search(r"http://127\.0\.0\.1:\d+/\S+", line):
             return found[0]
         assert time.monotonic() < deadline, "the page did not start in time"
-    raise AssertionError("the demo ended before its page was there")
+    raise AssertionError("the demo exited before its page was ready")

@@ -1,43 +1,39 @@
-"""`/model reload`: another model takes over between questions, and nobody's conversation is lost."""
+"""`/model reload`: another model takes over between questions, and every conversation continues."""
 
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import re
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
 import pytest
 import pytest_asyncio
 
-from bot.cli.progress import Progress
 from bot.conversation.tree import Conversation
 from bot.conversation.turn import ConversationKey, Question, UserMessage
 from bot.demo.loopback import LoopbackDiscord, Person
-from bot.demo.running_bot import running_bot
 from bot.engine.interface import FinishReason, Outcome
 from bot.prompting.prompt import Message, PromptBuilder
 from bot.serving.service import ModelService
-from tests.end_to_end.stage import Stage, answer_of
+from tests.end_to_end.stage import ENDLESS, Stage, answer_of, online, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ENDLESS = "Repeat the word hello a thousand times."
 LONGEST = 600
 TOOK_OVER = r"SmolLM2-135M-Instruct answers now\. It was loaded beside the old one in \d+ s\."
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(small_model_dir: Path) -> AsyncIterator[Stage]:
-    """A bot whose application is Ada's, and for which Linus is an admin as well."""
+    """A bot that Ada owns, with Linus as another admin."""
     async with LoopbackDiscord() as discord:
-        settings = {"kv_cache_gigabytes": 0.3, "max_new_tokens": LONGEST, "admin_ids": str(discord.people[2].id)}
-        async with running_bot(discord, small_model_dir, Progress(io.StringIO()), **settings) as bot:
-            yield Stage(discord, bot)
+        admins = str(discord.people[2].id)
+        async with online(small_model_dir, discord, max_new_tokens=LONGEST, admin_ids=admins) as stage:
+            yield stage
 
 
 def serving(stage: Stage) -> ModelService:
@@ -54,8 +50,8 @@ async def conversation_in(stage: Stage, channel: int) -> Conversation:
     return (await serving(stage).answering.conversations.peek(ConversationKey(channel))).conversation
 
 
-async def have_said(stage: Stage, channel: int, text: str) -> None:
-    """Put a turn into a channel's memory without asking the model."""
+async def remember(stage: Stage, channel: int, text: str) -> None:
+    """Add a turn to a channel's memory without asking the model."""
     conversations = serving(stage).answering.conversations
     question = Question(channel, ConversationKey(channel), UserMessage(text, stage.ada.id, "Ada"))
     opened = await conversations.begin(question)
@@ -64,22 +60,16 @@ async def have_said(stage: Stage, channel: int, text: str) -> None:
 
 
 async def reload(stage: Stage, person: Person, folder: Path | None = None) -> str:
-    """Use the command; return what only that person is told in the end."""
+    """Use the command; return the response, which only the admin sees."""
     channel = await stage.fresh_channel("for commands")
     await stage.discord.invoke(person.id, channel, ["model", "reload"], {"folder": str(folder)} if folder else {})
-    told = await stage.discord.wait_for(
+    responses = await stage.discord.wait_for(
         lambda: [each for each in stage.discord.messages(person.id, channel) if each["content"]], 120
     )
     others = {other.id for other in stage.discord.people} - {person.id}
     assert all(stage.discord.messages(other, channel) == [] for other in others)
-    [message] = told
+    [message] = responses
     return str(message["content"])
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(120):
-        while not condition():  # noqa: ASYNC110 - nobody is told
-            await asyncio.sleep(0.005)
 
 
 async def test_another_engine_takes_over_while_an_answer_streams(stage: Stage) -> None:
@@ -89,12 +79,12 @@ async def test_another_engine_takes_over_while_an_answer_streams(stage: Stage) -
     old = process_id(stage)
     channel = await stage.fresh_channel("long")
     question = await stage.mention(stage.ada, channel, ENDLESS)
-    await stage.growing(stage.ada, channel, question)
+    await stage.streaming(stage.ada, channel, question)
 
     assert re.fullmatch(TOOK_OVER, await reload(stage, stage.ada))
 
     assert process_id(stage) != old
-    assert stage.bot.application.client.running_replies.get(question), "it ended before the other model was there"
+    assert stage.bot.application.client.running_replies.get(question), "it ended before the other model was loaded"
     assert psutil.pid_exists(old)
     *_, last = await stage.answer(stage.ada, channel, question)
     assert "\n-# This answer reached the maximum length." in last["content"]
@@ -102,14 +92,14 @@ async def test_another_engine_takes_over_while_an_answer_streams(stage: Stage) -
     assert len(answer_of(turn).ids or ()) == LONGEST
     await until(lambda: not psutil.pid_exists(old))
 
-    # The tokenizer is the same, so the ids that were generated still stand in the prompt.
+    # With the same tokenizer, the prompt keeps the generated ids.
     assert await stage.next_prompt(known, "And of Italy?") == next_prompt
     assert "Rome" in await stage.ask(stage.ada, known, "What is the capital of Italy?")
     assert len(await stage.remembered(known)) == 2
     assert stage.bot.application.metrics.restarts == 0
 
 
-async def test_only_admins_may(stage: Stage, tmp_path: Path) -> None:
+async def test_only_admins_can_reload(stage: Stage, tmp_path: Path) -> None:
     before = process_id(stage)
     _, grace, linus = stage.discord.people
     assert await reload(stage, grace) == "Only the bot's admins can do that."
@@ -117,19 +107,21 @@ async def test_only_admins_may(stage: Stage, tmp_path: Path) -> None:
     assert process_id(stage) == before
 
 
-async def test_the_old_one_stays_where_the_new_one_fails_and_the_reason_is_told(stage: Stage, tmp_path: Path) -> None:
+async def test_the_old_model_stays_if_the_new_one_fails_and_the_reason_is_given(stage: Stage, tmp_path: Path) -> None:
     before = process_id(stage)
-    told = await reload(stage, stage.ada, tmp_path / "nowhere")
-    assert told.startswith(f"SmolLM2-135M-Instruct keeps answering: there is no model folder at MODEL_DIR={tmp_path}")
+    response = await reload(stage, stage.ada, tmp_path / "nowhere")
+    assert response.startswith(
+        f"SmolLM2-135M-Instruct keeps answering: there is no model folder at MODEL_DIR={tmp_path}"
+    )
     assert process_id(stage) == before
     channel = await stage.fresh_channel("still there")
     assert "Paris" in await stage.ask(stage.ada, channel, "What is the capital of France?")
 
 
-async def test_after_it_the_conversation_in_which_somebody_types_is_read_first(stage: Stage) -> None:
+async def test_the_channel_where_somebody_types_is_prefilled_first(stage: Stage) -> None:
     channels = [await stage.fresh_channel(name) for name in ("oldest", "middle", "latest")]
     for channel in channels:
-        await have_said(stage, channel, f"{channel}" + " word" * 400)
+        await remember(stage, channel, f"{channel}" + " word" * 400)
     old = process_id(stage)
     reloading = asyncio.create_task(reload(stage, stage.ada))
     await until(lambda: process_id(stage) != old)
@@ -142,7 +134,7 @@ async def test_after_it_the_conversation_in_which_somebody_types_is_read_first(s
     await reloading
 
 
-async def test_histories_are_encoded_again_for_another_tokenizer(
+async def test_conversations_are_encoded_again_for_another_tokenizer(
     stage: Stage, small_model_dir: Path, tmp_path: Path
 ) -> None:
     channel = await stage.fresh_channel("translated")

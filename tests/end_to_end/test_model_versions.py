@@ -1,8 +1,7 @@
-"""The exporter chooses another version under a running bot: it answers next, and a bad one never does."""
+"""The pointer changes under a running bot: a good version answers next, a bad one never does."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,15 +10,13 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from bot.cli.progress import Progress
 from bot.demo.loopback import LoopbackDiscord
-from bot.demo.running_bot import running_bot
 from bot.model.report import ExportReport, Quality
 from bot.model.versions import ModelVersions
 from bot.serving.service import ModelService
-from tests.end_to_end.stage import Stage, answer_of, text_of
-from tests.end_to_end.using_commands import use
-from tests.serving.served import ENDLESS, broken, process_id, until
+from tests.end_to_end.commands import model_info
+from tests.end_to_end.stage import ENDLESS, Stage, answer_of, online, until
+from tests.serving.served import broken, process_id
 from tests.serving.versions_of_small_model import Change, add_version, cut_off, with_another_bit
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -34,7 +31,7 @@ REPORT = ExportReport(
 
 @pytest.fixture(scope="module")
 def versions(small_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> ModelVersions:
-    """Two good versions, of which the first answers, and one whose weights were changed after the export."""
+    """Two good versions, the first of which answers, and one whose weights changed after the export."""
     versions = ModelVersions(tmp_path_factory.mktemp("models") / "home")
     add_version(versions, "first", small_model_dir)
     add_version(versions, "second", small_model_dir, report=REPORT)
@@ -46,12 +43,8 @@ def versions(small_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(versions: ModelVersions) -> AsyncIterator[Stage]:
     """A bot that serves them."""
-    settings = {"kv_cache_gigabytes": 0.3, "max_new_tokens": LONGEST}
-    async with (
-        LoopbackDiscord() as discord,
-        running_bot(discord, versions.home, Progress(io.StringIO()), **settings) as bot,
-    ):
-        yield Stage(discord, bot)
+    async with online(versions.home, max_new_tokens=LONGEST) as stage:
+        yield stage
 
 
 def serving(stage: Stage) -> ModelService:
@@ -62,26 +55,21 @@ async def until_answers(stage: Stage, version: str) -> None:
     await until(lambda: serving(stage).folder.version == version)
 
 
-async def model_info(stage: Stage) -> str:
-    channel = await stage.fresh_channel("info")
-    return str((await use(stage, stage.grace, channel, "model info"))["content"])
-
-
-async def choose_while_answering(stage: Stage, choose: Callable[[], object], version: str) -> None:
-    """Choose a version while a long answer streams, and look at everything that must go on."""
+async def switch_while_answering(stage: Stage, switch: Callable[[], object], version: str) -> None:
+    """Switch the version while a long answer streams, and check that everything else continues."""
     known = await stage.fresh_channel("known")
     await stage.ask(stage.ada, known, "What is the capital of France?")
     next_prompt = await stage.next_prompt(known, "And of Italy?")
     old = process_id(serving(stage))
     channel = await stage.fresh_channel("long")
     question = await stage.mention(stage.ada, channel, ENDLESS)
-    await stage.growing(stage.ada, channel, question)
+    await stage.streaming(stage.ada, channel, question)
 
-    choose()
+    switch()
     await until_answers(stage, version)
 
     assert process_id(serving(stage)) != old
-    assert stage.bot.application.client.running_replies.get(question), "it ended before the other version was there"
+    assert stage.bot.application.client.running_replies.get(question), "it ended before the other version was loaded"
     assert psutil.pid_exists(old)
     assert await stage.ask(stage.grace, await stage.fresh_channel("meanwhile"), "What is the capital of Spain?")
     *_, last = await stage.answer(stage.ada, channel, question)
@@ -92,10 +80,7 @@ async def choose_while_answering(stage: Stage, choose: Callable[[], object], ver
 
     assert await stage.next_prompt(known, "And of Italy?") == next_prompt
     await stage.ask(stage.ada, known, "And of Italy?")
-    assert [text_of(turn) for turn in await stage.remembered(known)] == [
-        "What is the capital of France?",
-        "And of Italy?",
-    ]
+    assert await stage.questions(known) == ["What is the capital of France?", "And of Italy?"]
     assert stage.bot.application.metrics.restarts == 0
     assert not stage.bot.task.done()
 
@@ -105,7 +90,7 @@ async def test_a_new_version_answers_next(stage: Stage, versions: ModelVersions)
     assert "**Version:** first\n" in info
     assert "**Exported:**" not in info
 
-    await choose_while_answering(stage, lambda: versions.switch("second"), "second")
+    await switch_while_answering(stage, lambda: versions.switch("second"), "second")
     info = await model_info(stage)
     assert "**Version:** second\n" in info
     assert f"**Exported:** <t:{REPORT.exported_at.timestamp():.0f}:f>\n" in info
@@ -114,15 +99,15 @@ async def test_a_new_version_answers_next(stage: Stage, versions: ModelVersions)
     )
 
 
-async def test_going_back_works_alike(stage: Stage, versions: ModelVersions) -> None:
+async def test_rolling_back_works_the_same(stage: Stage, versions: ModelVersions) -> None:
     versions.switch("first")
     versions.switch("second")
     await until_answers(stage, "second")
-    await choose_while_answering(stage, versions.roll_back, "first")
+    await switch_while_answering(stage, versions.roll_back, "first")
     assert "**Version:** first\n" in await model_info(stage)
 
 
-async def test_a_version_that_was_corrupted_never_answers(
+async def test_a_corrupted_version_never_answers(
     stage: Stage, versions: ModelVersions, caplog: pytest.LogCaptureFixture
 ) -> None:
     old, version = process_id(serving(stage)), serving(stage).folder.version
@@ -150,7 +135,7 @@ async def test_a_version_that_was_corrupted_never_answers(
     )
 
 
-async def test_a_pointer_that_is_damaged_is_told_and_the_next_version_taken_up(
+async def test_a_damaged_pointer_is_logged_and_the_next_version_loaded(
     stage: Stage, versions: ModelVersions, caplog: pytest.LogCaptureFixture
 ) -> None:
     old = process_id(serving(stage))
@@ -163,7 +148,7 @@ async def test_a_pointer_that_is_damaged_is_told_and_the_next_version_taken_up(
 
     versions.switch(version)
     await until_answers(stage, version)
-    assert await stage.ask(stage.ada, await stage.fresh_channel("mended"), "What is the capital of France?")
+    assert await stage.ask(stage.ada, await stage.fresh_channel("repaired"), "What is the capital of France?")
     assert caplog.text.count("cannot be read") == 1
 
 
@@ -175,8 +160,8 @@ async def test_a_pointer_that_is_damaged_is_told_and_the_next_version_taken_up(
     ],
     ids=["not complete", "the engine refuses it"],
 )
-async def test_a_restart_with_a_bad_version_goes_on_with_the_one_before(
-    small_model_dir: Path,
+async def test_a_restart_with_a_bad_version_answers_with_the_previous_one(
+    tiny_chat_model_dir: Path,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     built_with: tuple[str, Change] | None,
@@ -184,20 +169,18 @@ async def test_a_restart_with_a_bad_version_goes_on_with_the_one_before(
     reason: str,
 ) -> None:
     versions = ModelVersions(tmp_path / "home")
-    add_version(versions, "before", small_model_dir)
+    add_version(versions, "before", tiny_chat_model_dir)
     versions.switch("before")
-    add_version(versions, "bad", small_model_dir, built_with=built_with, damaged_by=damaged_by)
-    settings = {"data_dir": tmp_path / "data", "kv_cache_gigabytes": 0.3, "max_new_tokens": 20}
+    add_version(versions, "bad", tiny_chat_model_dir, built_with=built_with, damaged_by=damaged_by)
+    settings = {"data_dir": tmp_path / "data", "max_new_tokens": 20}
     async with LoopbackDiscord() as discord:
-        async with running_bot(discord, versions.home, Progress(io.StringIO()), **settings) as bot:
-            stage = Stage(discord, bot)
+        async with online(versions.home, discord, **settings) as stage:
             channel = await stage.fresh_channel("lasting")
             await stage.ask(stage.ada, channel, "What is the capital of France?")
         caplog.clear()
 
         versions.switch("bad")
-        async with running_bot(discord, versions.home, Progress(io.StringIO()), **settings) as bot:
-            stage = Stage(discord, bot)
+        async with online(versions.home, discord, **settings) as stage:
             process = process_id(serving(stage))
             await stage.ask(stage.ada, channel, "And of Italy?")
             assert len(await stage.remembered(channel)) == 2

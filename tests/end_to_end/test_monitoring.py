@@ -1,10 +1,8 @@
-"""What whoever watches the bot reads: /healthz, /metrics and `/model info`."""
+"""/healthz, /metrics and `/model info`, as operators read them."""
 
 from __future__ import annotations
 
 import asyncio
-import io
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,22 +14,19 @@ import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from bot.cli.progress import Progress
 from bot.conversation.turn import ConversationKey
-from bot.demo.loopback import LoopbackDiscord
-from bot.demo.running_bot import running_bot
 from bot.engine.interface import EngineFacts
-from tests.end_to_end.stage import Stage, answer_of
+from tests.end_to_end.commands import model_info
+from tests.end_to_end.stage import ENDLESS, Stage, answer_of, free_port, online, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ENDLESS = "Repeat the word hello a thousand times."
 TOKENS, CACHED = "phi3_prompt_tokens_total", "phi3_prompt_tokens_cached_total"
 
 
 @dataclass(frozen=True)
 class Monitoring:
-    """The bot's own HTTP server."""
+    """The bot's HTTP server."""
 
     url: str
     client: aiohttp.ClientSession
@@ -41,14 +36,14 @@ class Monitoring:
             return response.status, await response.json()
 
     async def until(self, status: int) -> dict[str, Any]:
-        """Wait until /healthz has this status; return what it tells."""
+        """Wait until /healthz has this status; return its body."""
         async with asyncio.timeout(120):
-            while (health := await self.health())[0] != status:  # noqa: ASYNC110 - the server waits for nobody
+            while (health := await self.health())[0] != status:  # noqa: ASYNC110 - the server pushes nothing
                 await asyncio.sleep(0.01)
         return health[1]
 
     async def metrics(self) -> dict[str, float]:
-        """Every value, by name and labels as Prometheus writes them: `phi3_answers_total{reason="stop"}`."""
+        """Return every value by name and labels, as Prometheus writes them: `phi3_answers_total{reason="stop"}`."""
         async with self.client.get(f"{self.url}/metrics") as response:
             assert response.status == 200
             text = await response.text()
@@ -62,28 +57,14 @@ class Monitoring:
 
 @pytest.fixture(scope="module")
 def port() -> int:
-    """A port that is free."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(small_model_dir: Path, port: int) -> AsyncIterator[Stage]:
-    """A bot that is watched, and answers one question at a time."""
-    async with (
-        LoopbackDiscord() as discord,
-        running_bot(
-            discord,
-            small_model_dir,
-            Progress(io.StringIO()),
-            kv_cache_gigabytes=0.3,
-            max_new_tokens=500,
-            max_batch=1,
-            metrics_port=port,
-        ) as bot,
-    ):
-        yield Stage(discord, bot)
+    """A bot with metrics that answers one question at a time."""
+    async with online(small_model_dir, max_new_tokens=500, max_batch=1, metrics_port=port) as stage:
+        yield stage
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -92,22 +73,15 @@ async def monitoring(stage: Stage, port: int) -> AsyncIterator[Monitoring]:
         yield Monitoring(f"http://127.0.0.1:{port}", client)
 
 
-async def model_info(stage: Stage) -> str:
-    channel = await stage.fresh_channel("info")
-    await stage.discord.invoke(stage.ada.id, channel, ["model", "info"])
-    told = await stage.discord.wait_for(lambda: stage.discord.messages(stage.ada.id, channel))
-    return str(told[-1]["content"])
-
-
-def lose_engine(stage: Stage) -> EngineFacts:
-    """Kill the engine process; return what it was."""
+def kill_engine(stage: Stage) -> EngineFacts:
+    """Kill the engine process; return its facts."""
     facts = stage.bot.application.serving.facts
     assert facts is not None
     psutil.Process(facts.process_id).kill()
     return facts
 
 
-async def test_a_bot_that_answers_is_well(stage: Stage, monitoring: Monitoring) -> None:
+async def test_a_bot_that_answers_is_healthy(stage: Stage, monitoring: Monitoring) -> None:
     health = await monitoring.until(200)
     assert health == {
         "ok": True,
@@ -122,11 +96,11 @@ async def test_a_bot_that_answers_is_well(stage: Stage, monitoring: Monitoring) 
     assert "Engine restarts" not in await model_info(stage)
 
 
-async def test_the_line_shows_while_somebody_waits(stage: Stage, monitoring: Monitoring) -> None:
+async def test_the_queue_shows_while_a_question_waits(stage: Stage, monitoring: Monitoring) -> None:
     channels = [await stage.fresh_channel(name) for name in ("running", "waiting")]
     running, waiting = [await stage.mention(stage.ada, channel, ENDLESS) for channel in channels]
-    await stage.growing(stage.ada, channels[0], running)
-    await stage.growing(stage.ada, channels[1], waiting)
+    await stage.streaming(stage.ada, channels[0], running)
+    await stage.streaming(stage.ada, channels[1], waiting)
 
     values = await monitoring.metrics()
     assert (values["phi3_answers_running"], values["phi3_queue_length"]) == (1, 1)
@@ -160,49 +134,47 @@ async def test_answers_are_measured(stage: Stage, monitoring: Monitoring) -> Non
     generated = grown("phi3_generated_tokens_total")
     turns = await stage.remembered(channel)
     assert generated == sum(len(answer_of(turn).ids or ()) for turn in turns)
-    # The second prompt begins with the first one and its answer.
+    # The second prompt starts with the first one and its answer.
     assert grown(CACHED) >= generated / 2
     assert grown(TOKENS) - grown(CACHED) < 150
 
 
-async def test_an_engine_that_is_lost_shows_until_it_is_back_and_is_counted(
-    stage: Stage, monitoring: Monitoring
-) -> None:
-    facts = lose_engine(stage)
+async def test_an_engine_crash_shows_until_the_restart_and_is_counted(stage: Stage, monitoring: Monitoring) -> None:
+    await stage.ask(stage.ada, await stage.fresh_channel("before"), "What is the capital of France?")
+    restarts = stage.bot.application.metrics.restarts
+    facts = kill_engine(stage)
 
     health = await monitoring.until(503)
     assert (health["ok"], health["engine"], health["discord"]) == (False, False, True)
     assert (await monitoring.metrics())["phi3_engine_loaded"] == 0
     assert "**Engine:** restarting" in await model_info(stage)
     health = await monitoring.until(200)
-    assert health["engine_restarts"] == 1
+    assert health["engine_restarts"] == restarts + 1
     values = await monitoring.metrics()
-    assert values['phi3_engine_restarts_total{cause="crashed"}'] == 1
+    assert values['phi3_engine_restarts_total{cause="crashed"}'] == restarts + 1
     assert values["phi3_engine_loaded"] == 1
     assert values["phi3_kv_cache_tokens"] == facts.cache_tokens
 
     info = await model_info(stage)
-    assert "**Engine restarts:** 1\n" in info
+    assert f"**Engine restarts:** {restarts + 1}\n" in info
     assert f"**KV cache:** {facts.cache_tokens:,} tokens, 0.30 GB\n" in info
     hits = stage.bot.application.metrics.prefix_hit_rate
     assert hits is not None
     assert f"**Prefix-cache hits:** {hits:.0%} of all prompt tokens" in info
 
 
-async def test_what_the_lost_engine_knew_is_read_again_before_anybody_asks(
+async def test_a_restarted_engine_prefills_the_conversation_before_the_next_question(
     stage: Stage, monitoring: Monitoring
 ) -> None:
     channel = await stage.fresh_channel("known")
     await stage.ask(stage.ada, channel, "What is the capital of France?")
-    lose_engine(stage)
+    kill_engine(stage)
     await monitoring.until(503)
     await monitoring.until(200)
     answering = stage.bot.application.answering
     conversation = answering.conversations.find(ConversationKey(channel))
     assert conversation is not None
-    async with asyncio.timeout(60):
-        while conversation.cached_by != answering.model.cache_owner:  # noqa: ASYNC110 - nobody is told
-            await asyncio.sleep(0.01)
+    await until(lambda: conversation.cached_by == answering.model.cache_owner)
 
     before = await monitoring.metrics()
     await stage.ask(stage.ada, channel, "And of Italy?")

@@ -1,8 +1,7 @@
-"""One answer at a time: the others stand in line and see it, and a question that is taken back needs no answer."""
+"""One answer at a time: the other askers wait in the queue and see their position; a deleted question leaves it."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,42 +10,29 @@ import pytest
 import pytest_asyncio
 
 from bot.answering.service import AnswerService
-from bot.cli.progress import Progress
-from bot.demo.loopback import LoopbackDiscord, Person
-from bot.demo.running_bot import running_bot
-from tests.end_to_end.stage import Stage, answer_of
+from bot.demo.loopback import Person
+from tests.end_to_end.stage import ENDLESS, Stage, answer_of, online
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ENDLESS = "Repeat the word hello a thousand times."
 WAITING = "I am answering other questions right now. "
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(small_model_dir: Path) -> AsyncIterator[Stage]:
-    """A bot that answers one question at a time, and lets two wait, one of each person."""
-    async with (
-        LoopbackDiscord() as discord,
-        running_bot(
-            discord,
-            small_model_dir,
-            Progress(io.StringIO()),
-            kv_cache_gigabytes=0.5,
-            max_batch=1,
-            max_waiting=2,
-            max_waiting_per_person=1,
-            max_new_tokens=2000,
-        ) as bot,
-    ):
-        yield Stage(discord, bot)
+    """A bot that answers one question at a time; two may wait, one for each member."""
+    async with online(
+        small_model_dir, max_batch=1, max_waiting=2, max_waiting_per_person=1, max_new_tokens=2000
+    ) as stage:
+        yield stage
 
 
 def answering(stage: Stage) -> AnswerService:
     return stage.bot.application.answering
 
 
-class Asked:
-    """A question in a channel of its own."""
+class AskedQuestion:
+    """A question and its reply, in a thread of its own."""
 
     def __init__(self, stage: Stage, person: Person, channel: int, question: int) -> None:
         self.stage = stage
@@ -56,38 +42,38 @@ class Asked:
 
     @property
     def text(self) -> str:
-        """What the person sees in reply."""
+        """The reply as the asker sees it."""
         return "\n".join(each["content"] for each in self.stage.replies(self.person, self.channel, self.question))
 
     async def shows(self, text: str) -> None:
         await self.stage.discord.wait_for(lambda: text in self.text, 120, what=f"a reply with {text!r}")
 
     async def streams(self) -> None:
-        """Wait until an answer is there that grows."""
+        """Wait until the answer is streaming."""
         await self.stage.discord.wait_for(lambda: self.text and WAITING not in self.text, 120, what="an answer")
 
-    async def take_back(self) -> None:
+    async def delete(self) -> None:
         await self.stage.discord.delete(self.person.id, self.channel, self.question)
 
     async def stop(self) -> None:
-        """End the answer, and wait until it has been delivered."""
+        """Stop the answer and wait until it has been delivered."""
         running = self.stage.bot.application.client.running_replies.get(self.question)
-        assert running is not None, "the answer ended by itself"
+        assert running is not None, "the answer has ended by itself"
         running.answer.stop()
         await self.stage.answer(self.person, self.channel, self.question)
 
     async def remembered(self) -> list[str]:
-        """The answers that later prompts hold."""
+        """Return the answers in the next prompt."""
         return [answer_of(turn).content for turn in await self.stage.remembered(self.channel)]
 
 
-async def ask(stage: Stage, person: Person, text: str = ENDLESS) -> Asked:
+async def ask(stage: Stage, person: Person, text: str = ENDLESS) -> AskedQuestion:
     channel = await stage.fresh_channel(f"for {person.name}")
     await stage.discord.send(person.id, channel, "Let me ask here.")  # joins the thread
-    return Asked(stage, person, channel, await stage.mention(person, channel, text))
+    return AskedQuestion(stage, person, channel, await stage.mention(person, channel, text))
 
 
-async def test_who_waits_sees_the_place_and_then_the_answer(stage: Stage) -> None:
+async def test_a_waiting_asker_sees_the_position_and_then_the_answer(stage: Stage) -> None:
     ada, grace, linus = stage.discord.people
     first = await ask(stage, ada)
     await first.streams()
@@ -107,7 +93,7 @@ async def test_who_waits_sees_the_place_and_then_the_answer(stage: Stage) -> Non
     assert [second.text] == [f"{answer}\n-# Stopped." for answer in await second.remembered()]
 
 
-async def test_too_many_questions_get_a_friendly_line_and_nothing_is_lost(stage: Stage) -> None:
+async def test_questions_beyond_the_limits_are_refused_and_the_others_answered(stage: Stage) -> None:
     ada, grace, linus = stage.discord.people
     running = await ask(stage, ada)
     await running.streams()
@@ -129,27 +115,27 @@ async def test_too_many_questions_get_a_friendly_line_and_nothing_is_lost(stage:
     assert await too_many.remembered() == await full.remembered() == []
 
 
-async def test_a_question_taken_back_ends_its_answer_with_what_was_said(stage: Stage) -> None:
+async def test_deleting_a_question_stops_its_answer(stage: Stage) -> None:
     asked = await ask(stage, stage.ada)
     await asked.streams()
-    seen = asked.text
+    before = asked.text
 
-    await asked.take_back()
+    await asked.delete()
     await stage.answer(asked.person, asked.channel, asked.question)
 
-    assert asked.text.startswith(seen[:20])
+    assert asked.text.startswith(before[:20])
     assert asked.text.endswith("\n-# Stopped.")
-    assert await asked.remembered() == [], "what was asked is gone, and what was answered with it"
+    assert await asked.remembered() == [], "the answer is deleted with its question"
     assert answering(stage).queue.idle
 
 
-async def test_a_question_taken_back_while_it_waits_is_never_answered(stage: Stage) -> None:
+async def test_a_question_deleted_while_it_waits_is_never_answered(stage: Stage) -> None:
     running = await ask(stage, stage.ada)
     await running.streams()
     waiting = await ask(stage, stage.grace)
     await waiting.shows(WAITING)
 
-    await waiting.take_back()
+    await waiting.delete()
     await stage.answer(waiting.person, waiting.channel, waiting.question)
 
     assert waiting.text == "Stopped."
@@ -158,14 +144,14 @@ async def test_a_question_taken_back_while_it_waits_is_never_answered(stage: Sta
     await running.stop()
 
 
-async def test_questions_deleted_together_end_together(stage: Stage) -> None:
+async def test_questions_deleted_in_bulk_stop_together(stage: Stage) -> None:
     running = await ask(stage, stage.ada)
     await running.streams()
     also = await stage.mention(stage.grace, running.channel, ENDLESS)
-    waiting = Asked(stage, stage.grace, running.channel, also)
+    waiting = AskedQuestion(stage, stage.grace, running.channel, also)
     await waiting.shows(WAITING)
 
-    # A moderator's bot does that; here it is this one.
+    # Only bots can delete in bulk, so this one does.
     stage.discord.set_permissions(stage.discord.bot.id, stage.discord.channels[0].id, allow=["manage_messages"])
     channel = await stage.bot.application.client.fetch_channel(running.channel)
     assert isinstance(channel, discord.Thread)

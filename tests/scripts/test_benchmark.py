@@ -1,12 +1,9 @@
-"""The benchmark: its arithmetic, what it does with failures, and a small run of the whole script."""
+"""The benchmark: its arithmetic, its handling of failures, and a small run of the whole script."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -27,11 +24,7 @@ from benchmarking.table import markdown_table, rows
 
 from bot.engine.interface import EngineOptions
 from bot.model.folder import open_model_folder
-from tests.small_model import small_model_dir
-
-__all__ = ["small_model_dir"]
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.scripts.run_script import run_script
 
 
 def test_percentile_is_the_nearest_rank() -> None:
@@ -82,18 +75,18 @@ def test_the_rate_together_counts_only_while_all_stream() -> None:
         decode_rate_together([early, after])
 
 
-def test_whoever_begins_twice_while_another_waits_is_counted() -> None:
+def test_a_second_start_while_another_member_waits_is_counted() -> None:
     greedy = [CrowdTurn("greedy", str(number), 1, asked_at=0.0, waited_seconds=number) for number in (1, 2, 3)]
     fair = CrowdTurn("patient", "9", 1, asked_at=0.5, waited_seconds=1.0)  # after the first, before the second
     assert begun_out_of_turn([*greedy, fair]) == 0
     passed_over = CrowdTurn("patient", "9", 1, asked_at=0.5, waited_seconds=2.0)
     assert begun_out_of_turn([*greedy, passed_over]) == 1
-    # Whoever has had a turn meanwhile waits anew from there.
+    # A member who has started meanwhile waits from there.
     again = CrowdTurn("patient", "10", 1, asked_at=0.5, waited_seconds=2.0)
     assert begun_out_of_turn([*greedy, fair, again]) == 0
 
 
-def test_the_many_questions_are_held_against_those_beside_them() -> None:
+def test_the_many_questions_are_compared_with_those_at_the_same_time() -> None:
     def asked(person: str, number: int, at: float, first_token: float | None) -> CrowdTurn:
         turn = CrowdTurn(person, f"{person} {at}", number, asked_at=at, first_token_seconds=first_token)
         turn.ended_at, turn.tokens, turn.times_answered = at + 10, 5, 1
@@ -114,7 +107,7 @@ def test_the_many_questions_are_held_against_those_beside_them() -> None:
         crowd_figures([asked("many", 1, 0.0, None), asked("a", 1, 0.0, None)], "many")
 
 
-def test_the_hit_rate_is_held_against_what_the_turn_before_left() -> None:
+def test_the_hit_rate_is_relative_to_what_the_turn_before_left() -> None:
     first = CrowdTurn("a", "a", 1, prompt_tokens=40, cached_tokens=10, tokens=10)
     second = CrowdTurn("a", "a", 2, prompt_tokens=60, cached_tokens=45, tokens=10)
     assert hit_rates([second, first]) == {"all": 0.55, "later_turns": 0.75, "known": 0.9}
@@ -131,17 +124,17 @@ def test_agreement_needs_answers_of_both_engines() -> None:
         agreement({"ids": [[1]], "questions": 1}, {"failed": "it broke"})
 
 
-async def test_a_blocked_event_loop_is_seen() -> None:
+async def test_a_blocked_event_loop_shows() -> None:
     async with LoopLag() as lag:
         await _ticks(lag, 3)
         before = lag.ticks
-        time.sleep(0.2)  # noqa: ASYNC251 - the fault to be seen
+        time.sleep(0.2)  # noqa: ASYNC251 - the fault to show
         await _ticks(lag, before + 1)
     assert lag.summary(before)["worst_ms"] > 150
     assert lag.summary(lag.ticks) == {}
 
 
-def test_prompts_are_plain_repeatable_and_unlike(small_model_dir: Path) -> None:
+def test_prompts_are_ordinary_repeatable_and_distinct(small_model_dir: Path) -> None:
     folder = open_model_folder(small_model_dir)
     prompts = Prompts(folder)
     first = prompts.random_ids("first", 400)
@@ -155,7 +148,7 @@ def test_prompts_are_plain_repeatable_and_unlike(small_model_dir: Path) -> None:
     assert 8 <= min(lengths) < 20 < 45 < max(lengths) <= 62
 
 
-async def test_an_engine_that_does_not_load_is_reported_with_its_reason(small_model_dir: Path) -> None:
+async def test_an_engine_that_does_not_load_is_reported_with_the_reason(small_model_dir: Path) -> None:
     lines: list[str] = []
     options = EngineOptions(engine="abacus", model_dir=small_model_dir)
     report = await EngineRun(options, open_model_folder(small_model_dir), QUICK, lines.append).measure_all()
@@ -164,7 +157,7 @@ async def test_an_engine_that_does_not_load_is_reported_with_its_reason(small_mo
     assert any("load failed" in line for line in lines)
 
 
-def test_what_an_engine_or_a_model_cannot_do_is_left_out_with_the_reason() -> None:
+def test_impossible_measures_are_skipped_with_the_reason() -> None:
     assert QUICK.left_out("paged", context_length=4096) == {}
     optimum = QUICK.left_out("optimum", context_length=4096)
     assert list(optimum) == ["newcomer", "crowd"]
@@ -189,7 +182,7 @@ async def test_a_measure_that_fails_stops_no_other(small_model_dir: Path) -> Non
     assert measures["together_1"]["tokens_per_second"] > 0
 
 
-def test_the_table_compares_the_first_with_the_last_and_does_not_hide_what_failed() -> None:
+def test_the_table_compares_first_and_last_and_shows_failures() -> None:
     report = _report(
         paged={"one_chat": {"first_token_seconds": 0.5, "decode_tokens_per_second": 20.0}},
         genai={"one_chat": {"first_token_seconds": 1.0, "decode_tokens_per_second": 15.0}},
@@ -202,17 +195,17 @@ def test_the_table_compares_the_first_with_the_last_and_does_not_hide_what_faile
     assert "the answer held no text" in table
     assert "not measured" in table
     assert "how many times better paged (the bot's own) is than optimum-intel" in table
-    assert "Load and warm-up" not in table  # nobody has measured it
+    assert "Load and warm-up" not in table  # no engine measured it
 
 
-def test_the_script_measures_the_small_model(small_model_dir: Path, tmp_path: Path) -> None:
+def test_the_script_measures_a_model(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
     output = tmp_path / "new folder" / "benchmark"
-    arguments = ("--size", "quick", "--engines", "paged", "--model", small_model_dir, "--output", output)
+    arguments = ("--size", "quick", "--engines", "paged", "--model", tiny_chat_model_dir, "--output", output)
     result = run_script(*arguments)
     assert result.returncode == 0, result.stderr
 
     report = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
-    assert report["model"]["name"] == "SmolLM2-135M-Instruct"
+    assert report["model"]["name"] == open_model_folder(tiny_chat_model_dir).name
     assert report["machine"]["packages"]["openvino-genai"]
     engine = report["engines"]["paged"]
     assert {name: each["failed"] for name, each in engine["measures"].items() if "failed" in each} == {}
@@ -230,7 +223,7 @@ def test_the_script_measures_the_small_model(small_model_dir: Path, tmp_path: Pa
 
     table = output.with_suffix(".md").read_text(encoding="utf-8")
     assert all(f"| {row.label} |" in table for row in (*rows(report["plan"]), *idle_table.ROWS))
-    assert "<sup>" not in table  # every line has its figure
+    assert "<sup>" not in table  # every row has its figure
     assert table in result.stdout
     assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
 
@@ -275,7 +268,7 @@ def _check_crowd(figures: dict[str, Any]) -> None:
     assert figures["questions"] == figures["answered_once"] == QUICK.crowd_conversations * QUICK.crowd_turns + 10
     assert figures["begun_out_of_turn"] == 0
     assert 0 < figures["hit_rate"]["all"] < figures["hit_rate"]["later_turns"] < 1
-    assert figures["hit_rate"]["known"] > 0.9  # all but the last token of an answer that ended of its length
+    assert figures["hit_rate"]["known"] > 0.9  # all but the last token of an answer that ended at its longest length
     assert 0 < figures["first_token"]["p50_seconds"] <= figures["first_token"]["worst_seconds"]
     assert figures["many_at_once"]["questions"] == 10
 
@@ -284,12 +277,6 @@ async def _ticks(lag: LoopLag, count: int) -> None:
     async with asyncio.timeout(10):
         while lag.ticks < count:  # noqa: ASYNC110 - the ticker has no event to wait for
             await asyncio.sleep(0.001)
-
-
-def run_script(*arguments: str | Path, script: str = "benchmark.py") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, ROOT / "scripts" / script, *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
-    return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, timeout=280, check=False)
 
 
 def _report(**measures: dict[str, Any]) -> dict[str, Any]:

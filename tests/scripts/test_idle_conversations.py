@@ -1,4 +1,4 @@
-"""The benchmark's idle conversations: files as the bot would have left them, and what is told of them."""
+"""The benchmark's idle conversations: files as the bot would leave them, and their figures."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from benchmarking.conversations_file import (
     asked_in,
     first_unused_id,
     key_of,
-    made_up_talks,
+    made_up_conversations,
     write_conversations,
 )
-from benchmarking.idle_run import look, read_recent
+from benchmarking.idle_run import read_recent, read_unfinished
 from benchmarking.idle_table import idle_table
 from benchmarking.plan import QUICK
 from benchmarking.prompts import Prompts
@@ -36,14 +36,11 @@ from bot.engine.interface import EngineFacts, FinishReason, Generation, Generati
 from bot.engine.supervisor.token_stream import TokenStream
 from bot.model.folder import open_model_folder
 from bot.storage.storage import Storage
-from tests.scripts.test_benchmark import run_script
-from tests.small_model import small_model_dir
-
-__all__ = ["small_model_dir"]
+from tests.scripts.run_script import run_script
 
 TURNS = 12
 CONTEXT = 2 * LONGEST_ANSWER
-"""Of which half is for the prompt: twelve turns do not fit."""
+"""Half of it is for the prompt, so twelve turns do not fit."""
 
 
 class Parrot:
@@ -72,13 +69,13 @@ def prompts(small_model_dir: Path) -> Prompts:
 
 
 @pytest.fixture(scope="module")
-def talks(prompts: Prompts) -> list[list[Turn]]:
-    return made_up_talks(prompts, CONTEXT, TURNS)
+def distinct(prompts: Prompts) -> list[list[Turn]]:
+    return made_up_conversations(prompts, CONTEXT, TURNS)
 
 
 @contextmanager
 def statements() -> Iterator[list[tuple[str, Any]]]:
-    """What is executed in any database while the block lasts, with the values."""
+    """Collect the statements that any database executes in the block, with their values."""
     executed: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, _many: bool) -> None:
@@ -92,9 +89,9 @@ def statements() -> Iterator[list[tuple[str, Any]]]:
 
 
 @asynccontextmanager
-async def written(file: Path, talks: list[list[Turn]], conversations: int) -> AsyncIterator[Storage]:
-    """The storage of a file with so many conversations."""
-    await write_conversations(file, talks, conversations)
+async def written(file: Path, distinct: list[list[Turn]], conversations: int) -> AsyncIterator[Storage]:
+    """Open the storage of a new file with this many conversations."""
+    await write_conversations(file, distinct, conversations)
     storage = await Storage.open(f"sqlite:///{file.as_posix()}", lambda _: None)
     try:
         yield storage
@@ -102,16 +99,18 @@ async def written(file: Path, talks: list[list[Turn]], conversations: int) -> As
         await storage.close()
 
 
-async def test_the_file_is_one_that_the_bot_reads(talks: list[list[Turn]], prompts: Prompts, tmp_path: Path) -> None:
-    async with written(tmp_path / "bot.sqlite3", talks, 20) as storage:
+async def test_the_bot_reads_the_file(distinct: list[list[Turn]], prompts: Prompts, tmp_path: Path) -> None:
+    async with written(tmp_path / "bot.sqlite3", distinct, 20) as storage:
         conversations = Conversations(storage.conversations, SYSTEM_PROMPT)
         opened = await conversations.peek(key_of(13))
         assert [each.asked and each.asked.text for each in opened.branch] == [
-            each.asked and each.asked.text for each in talks[3][-len(opened.branch) :]
+            each.asked and each.asked.text for each in distinct[3][-len(opened.branch) :]
         ]
-        assert [each.answer for each in opened.branch] == [each.answer for each in talks[3][-len(opened.branch) :]]
+        assert [each.answer for each in opened.branch] == [each.answer for each in distinct[3][-len(opened.branch) :]]
         assert opened.branch[-1].depth == TURNS - 1
-        assert opened.branch[-1].asked == asked_in(13, TURNS - 1, talks[3][-1].asked.text if talks[3][-1].asked else "")
+        assert opened.branch[-1].asked == asked_in(
+            13, TURNS - 1, distinct[3][-1].asked.text if distinct[3][-1].asked else ""
+        )
         assert {each.key for each in opened.branch} == {key_of(13)}
         assert {each.answer.tokenizer for each in opened.branch if each.answer} == {
             prompts.builder.tokenizer.fingerprint
@@ -122,24 +121,26 @@ async def test_the_file_is_one_that_the_bot_reads(talks: list[list[Turn]], promp
         assert dict(await storage.work.channels(3)).keys() == {key_of(number).channel_id for number in (17, 18, 19)}
 
 
-async def test_a_line_is_what_the_model_saw_and_the_next_prompt_holds(
-    talks: list[list[Turn]], prompts: Prompts, tmp_path: Path
+async def test_a_branch_holds_what_fits_the_next_prompt(
+    distinct: list[list[Turn]], prompts: Prompts, tmp_path: Path
 ) -> None:
-    async with written(tmp_path / "bot.sqlite3", talks, 10) as storage:
+    async with written(tmp_path / "bot.sqlite3", distinct, 10) as storage:
         conversations = Conversations(storage.conversations, SYSTEM_PROMPT)
-        lines = [(await conversations.peek(key_of(number))).branch for number in range(10)]
-        assert all(1 < len(line) < TURNS for line in lines)  # trimmed somewhere
+        branches = [(await conversations.peek(key_of(number))).branch for number in range(10)]
+        assert all(1 < len(branch) < TURNS for branch in branches)  # trimmed somewhere
         model = ServedModel(Parrot(), prompts.builder, Budget(CONTEXT, LONGEST_ANSWER), Sampling(), 60.0)
-        for line in lines:
-            *seen, last = line
+        for branch in branches:
+            *seen, last = branch
             assert last.asked is not None
             assert model.window.fit(SYSTEM_PROMPT, seen, last.asked).branch == tuple(seen)
 
 
-async def test_a_question_goes_the_bots_whole_way(talks: list[list[Turn]], prompts: Prompts, tmp_path: Path) -> None:
+async def test_a_question_passes_through_the_whole_core(
+    distinct: list[list[Turn]], prompts: Prompts, tmp_path: Path
+) -> None:
     engine = Parrot()
     model = ServedModel(engine, prompts.builder, Budget(8 * CONTEXT, LONGEST_ANSWER), Sampling(), 60.0)
-    async with written(tmp_path / "bot.sqlite3", talks, 10) as storage:
+    async with written(tmp_path / "bot.sqlite3", distinct, 10) as storage:
         new_id = first_unused_id(10, TURNS)
         bot = BotWithoutDiscord(storage, model, first_id=new_id)
         before = (await bot.conversations.peek(key_of(4))).branch
@@ -154,13 +155,13 @@ async def test_a_question_goes_the_bots_whole_way(talks: list[list[Turn]], promp
         assert await storage.work.unfinished() == []
 
 
-async def test_neither_start_nor_mention_goes_through_what_is_idle(
-    talks: list[list[Turn]], prompts: Prompts, tmp_path: Path
+async def test_neither_start_nor_mention_scans_idle_conversations(
+    distinct: list[list[Turn]], prompts: Prompts, tmp_path: Path
 ) -> None:
     model = ServedModel(Parrot(), prompts.builder, Budget(CONTEXT, LONGEST_ANSWER), Sampling(), 60.0)
-    async with written(tmp_path / "bot.sqlite3", talks, 10) as storage:
+    async with written(tmp_path / "bot.sqlite3", distinct, 10) as storage:
         with statements() as executed:
-            await look(storage, first_unused_id(10, TURNS))
+            await read_unfinished(storage, first_unused_id(10, TURNS))
             bot = BotWithoutDiscord(storage, model, first_id=first_unused_id(10, TURNS))
             await read_recent(bot.conversations, 5)
             await bot.ask(key_of(3), asked_in(3, TURNS, "And then?"))
@@ -174,20 +175,20 @@ async def test_neither_start_nor_mention_goes_through_what_is_idle(
     assert any(plan.startswith("SEARCH turns") for plan in plans)
     tables = "turns", "replies", "seen_messages", "conversations"
     scans = [plan for plan in plans if plan.startswith("SCAN") and plan.split()[1].removesuffix("_1") in tables]
-    # Those used last come first in this one, and the query ends when there are enough.
+    # This one is ordered by last use, and the query stops when it has enough.
     assert set(scans) == {"SCAN conversations USING INDEX ix_conversations_used_id"}
 
 
-async def test_few_and_many_say_the_same(talks: list[list[Turn]], tmp_path: Path) -> None:
-    said = []
+async def test_few_and_many_have_equal_conversations(distinct: list[list[Turn]], tmp_path: Path) -> None:
+    branches = []
     for conversations, number in ((10, 7), (30, 27)):
-        async with written(tmp_path / f"{conversations}.sqlite3", talks, conversations) as storage:
-            line = (await Conversations(storage.conversations, SYSTEM_PROMPT).peek(key_of(number))).branch
-            said.append([(each.asked and each.asked.text, each.answer, each.depth) for each in line])
-    assert said[0] == said[1]
+        async with written(tmp_path / f"{conversations}.sqlite3", distinct, conversations) as storage:
+            branch = (await Conversations(storage.conversations, SYSTEM_PROMPT).peek(key_of(number))).branch
+            branches.append([(each.asked and each.asked.text, each.answer, each.depth) for each in branch])
+    assert branches[0] == branches[1]
 
 
-def test_the_table_holds_many_against_few() -> None:
+def test_the_table_compares_many_with_few() -> None:
     def figures(times: int) -> dict[str, Any]:
         spread = {"p50_seconds": 0.010 * times, "p95_seconds": 0.020}
         seconds = dict.fromkeys(("open_seconds", "look_seconds", "start_seconds", "read_each_seconds"), 0.1)

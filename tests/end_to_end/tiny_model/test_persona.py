@@ -1,4 +1,4 @@
-"""`/persona`: who the bot is in a thread, a channel and a server."""
+"""`/persona`: the system prompt of a thread, a channel and a server."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import pytest
 
 from bot.demo.loopback import Person
 from bot.settings import load_settings
+from tests.end_to_end.commands import PRIVATE, open_form, response, use
 from tests.end_to_end.stage import Payload, Stage
-from tests.end_to_end.using_commands import PRIVATE, form, told, use
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 PIRATE = "You are a pirate."
 TOO_LONG = "𓀀" * 4000
 DEFAULT = load_settings(env_file=None).system_prompt
 
 
-async def write(stage: Stage, person: Person, channel: int, text: str, where: str = "here") -> Payload:
-    """Fill in the form of `/persona set`."""
-    interaction_id, _ = await form(stage, person, channel, "persona set", where=where)
+async def set_persona(stage: Stage, person: Person, channel: int, text: str, where: str = "here") -> Payload:
+    """Submit the form of `/persona set`; return the response."""
+    interaction_id, _ = await open_form(stage, person, channel, "persona set", where=where)
     submitted = await stage.discord.submit_modal(person.id, interaction_id, {"persona": text})
-    answer = await told(stage, person, channel, submitted)
+    answer = await response(stage, person, channel, submitted)
     assert answer["flags"] & PRIVATE
     return answer
 
@@ -37,11 +37,11 @@ async def file_of(message: Payload) -> str:
         return await response.text()
 
 
-async def test_a_persona_holds_from_the_next_question_on_and_everybody_can_see_it(stage: Stage) -> None:
+async def test_a_persona_applies_from_the_next_question_and_every_member_can_see_it(stage: Stage) -> None:
     channel = await stage.fresh_channel("pirates")
     await stage.ask(stage.ada, channel, "What is the capital of France?")
 
-    answer = await write(stage, stage.ada, channel, PIRATE)
+    answer = await set_persona(stage, stage.ada, channel, PIRATE)
 
     assert answer["content"].startswith("Saved the persona of this thread (")
     assert "of the context).\nFrom the next question on, I use the persona of this thread here." in answer["content"]
@@ -54,24 +54,24 @@ async def test_a_persona_holds_from_the_next_question_on_and_everybody_can_see_i
     assert "My persona here comes from this thread (" in shown["content"]
     assert f"```\n{PIRATE}\n```" in shown["content"]
     assert "**Persona:** from this thread" in (await use(stage, stage.grace, channel, "context"))["content"]
-    _, shown_form = await form(stage, stage.ada, channel, "persona set")
+    _, shown_form = await open_form(stage, stage.ada, channel, "persona set")
     assert PIRATE in str(shown_form)
 
 
-async def test_the_nearest_persona_holds_and_clearing_it_uncovers_the_next(stage: Stage) -> None:
+async def test_the_nearest_persona_applies_and_clearing_it_uncovers_the_next(stage: Stage) -> None:
     channel = stage.discord.channels[0].id
     thread = await stage.fresh_channel("nested")
-    assert "of this server (" in (await write(stage, stage.ada, channel, "For the server.", "server"))["content"]
+    assert "of this server (" in (await set_persona(stage, stage.ada, channel, "For the server.", "server"))["content"]
     assert await system_prompt(stage, thread) == "For the server."
-    await write(stage, stage.ada, channel, "For the channel.")
+    await set_persona(stage, stage.ada, channel, "For the channel.")
     assert await system_prompt(stage, thread) == "For the channel."
     in_thread = await use(stage, stage.grace, thread, "persona show")
     assert "comes from this thread's channel" in in_thread["content"]
-    await write(stage, stage.ada, thread, "For the thread.")
+    await set_persona(stage, stage.ada, thread, "For the thread.")
     assert await system_prompt(stage, thread) == "For the thread."
     assert await system_prompt(stage, stage.discord.channels[1].id) == "For the server."
 
-    await write(stage, stage.ada, thread, " \n")
+    await set_persona(stage, stage.ada, thread, " \n")
     assert await system_prompt(stage, thread) == "For the channel."
     cleared = await use(stage, stage.ada, channel, "persona clear")
     assert cleared["content"] == (
@@ -84,10 +84,10 @@ async def test_the_nearest_persona_holds_and_clearing_it_uncovers_the_next(stage
     assert again["content"].startswith("There was no persona for this channel.")
 
 
-async def test_too_long_a_persona_is_refused_with_both_numbers_and_given_back(stage: Stage) -> None:
+async def test_a_persona_that_is_too_long_is_refused_with_both_counts_and_returned(stage: Stage) -> None:
     channel = await stage.fresh_channel("long persona")
 
-    answer = await write(stage, stage.ada, channel, TOO_LONG)
+    answer = await set_persona(stage, stage.ada, channel, TOO_LONG)
 
     window = stage.bot.application.answering.model.window
     tokens, limit = window.system_prompt_tokens(TOO_LONG), window.budget.system_prompt_limit
@@ -99,30 +99,30 @@ async def test_too_long_a_persona_is_refused_with_both_numbers_and_given_back(st
 async def test_a_persona_that_a_code_block_cannot_hold_is_shown_as_a_file(stage: Stage) -> None:
     channel = await stage.fresh_channel("code persona")
     text = "Always answer with\n```python\nprint()\n```"
-    await write(stage, stage.ada, channel, text)
+    await set_persona(stage, stage.ada, channel, text)
     assert await file_of(await use(stage, stage.grace, channel, "persona show")) == text
 
 
-async def test_who_may_change_it(stage: Stage) -> None:
+async def test_only_moderators_change_it(stage: Stage) -> None:
     thread, channel = await stage.fresh_channel("guarded"), stage.discord.channels[2].id
-    for place, where, permission in (
+    for here, where, permission in (
         (thread, "here", "Manage Threads"),
         (channel, "here", "Manage Channels"),
         (channel, "server", "Manage Server"),
     ):
         for command in ("persona set", "persona clear"):
-            refused = await use(stage, stage.grace, place, command, where=where)
+            refused = await use(stage, stage.grace, here, command, where=where)
             assert refused["flags"] & PRIVATE
             assert f"You need the permission {permission} to change" in refused["content"]
 
     stage.discord.set_permissions(stage.grace.id, channel, allow=["manage_channels"])
-    assert "of this channel (" in (await write(stage, stage.grace, channel, PIRATE))["content"]
+    assert "of this channel (" in (await set_persona(stage, stage.grace, channel, PIRATE))["content"]
     assert "Manage Server" in (await use(stage, stage.grace, channel, "persona set", where="server"))["content"]
 
 
-async def test_between_two_people_everybody_decides(stage: Stage) -> None:
+async def test_in_a_direct_message_the_member_decides(stage: Stage) -> None:
     channel = await stage.discord.open_dm(stage.grace.id)
-    assert "of this conversation (" in (await write(stage, stage.grace, channel, PIRATE))["content"]
+    assert "of this conversation (" in (await set_persona(stage, stage.grace, channel, PIRATE))["content"]
     assert await system_prompt(stage, channel) == PIRATE
     refused = await use(stage, stage.grace, channel, "persona set", where="server")
     assert refused["content"].startswith("A direct message has no server")

@@ -1,4 +1,4 @@
-"""Slash commands, their buttons and their forms, as people use them."""
+"""Slash commands, their buttons and their forms, as members use them."""
 
 from __future__ import annotations
 
@@ -11,25 +11,32 @@ from tests.end_to_end.stage import Payload, Stage
 
 PRIVATE = 64
 THINKING = 128
+_PATIENCE_SECONDS = 60
 
 
-async def told(stage: Stage, person: Person, channel: int, interaction_id: int) -> Payload:
-    """Wait for the bot's answer to an interaction, as a person sees it."""
+async def response(stage: Stage, person: Person, channel: int, interaction_id: int) -> Payload:
+    """Wait for the bot's response to an interaction, and return it as the member sees it."""
 
-    def answer() -> Payload | None:
+    def found() -> Payload | None:
         for message in stage.discord.messages(person.id, channel):
             origin = message.get("interaction_metadata")
             if origin and origin["id"] == str(interaction_id) and not message["flags"] & THINKING:
                 return message
         return None
 
-    return await stage.discord.wait_for(answer, 20)
+    return await stage.discord.wait_for(found, _PATIENCE_SECONDS)
 
 
 async def use(stage: Stage, person: Person, channel: int, command: str, **options: Any) -> Payload:
-    """Use a command and return the bot's answer."""
+    """Use a command and return the bot's response."""
     interaction_id = await stage.discord.invoke(person.id, channel, command.split(), options)
-    return await told(stage, person, channel, interaction_id)
+    return await response(stage, person, channel, interaction_id)
+
+
+async def model_info(stage: Stage) -> str:
+    """Return what `/model info` says."""
+    channel = await stage.fresh_channel("info")
+    return str((await use(stage, stage.grace, channel, "model info"))["content"])
 
 
 async def press(stage: Stage, person: Person, channel: int, message: Payload, label: str) -> None:
@@ -38,21 +45,32 @@ async def press(stage: Stage, person: Person, channel: int, message: Payload, la
     await stage.discord.click(person.id, channel, int(message["id"]), button["custom_id"])
 
 
-async def until_it_says(stage: Stage, person: Person, channel: int, message: Payload, start: str) -> Payload:
-    """Wait until a message begins like this."""
+async def edited_to(stage: Stage, person: Person, channel: int, message: Payload, start: str) -> Payload:
+    """Wait until a message starts with this text, and return it."""
 
     def found() -> Payload | None:
         seen = stage.discord.messages(person.id, channel)
         return next((one for one in seen if one["id"] == message["id"] and one["content"].startswith(start)), None)
 
-    return await stage.discord.wait_for(found, 20)
+    return await stage.discord.wait_for(found, _PATIENCE_SECONDS)
 
 
-async def form(stage: Stage, person: Person, channel: int, command: str, **options: Any) -> tuple[int, Payload]:
+async def forget(stage: Stage, channel: int, button: str, says: str, **options: str) -> Payload:
+    """Use `/forget` as Grace and press a button; return the message once it starts with `says`."""
+    question = await use(stage, stage.grace, channel, "forget", **options)
+    assert question["flags"] & PRIVATE
+    assert "cannot be undone" in question["content"]
+    await press(stage, stage.grace, channel, question, button)
+    answer = await edited_to(stage, stage.grace, channel, question, says)
+    assert answer["components"] == []
+    return answer
+
+
+async def open_form(stage: Stage, person: Person, channel: int, command: str, **options: Any) -> tuple[int, Payload]:
     """Use a command that opens a form; return the interaction's id and the form."""
     with closing(stage.discord.subscribe()) as events:
         interaction_id = await stage.discord.invoke(person.id, channel, command.split(), options)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(_PATIENCE_SECONDS):
             async for event in events:
                 if event.data.get("id") == interaction_id and event.data.get("modal"):
                     return interaction_id, event.data["modal"]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from bot.cli.progress import Progress
 from bot.demo.loopback import LoopbackDiscord
-from bot.demo.running_bot import running_bot
-from tests.end_to_end.stage import Stage, text_of, until
-from tests.end_to_end.using_commands import PRIVATE, use
+from tests.end_to_end.commands import PRIVATE, use
+from tests.end_to_end.stage import Stage, online, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -23,31 +20,29 @@ MINNOW = "Our boat is called Minnow."
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(small_model_dir: Path) -> AsyncIterator[Stage]:
     """A bot of that kind, online."""
-    settings = {"memory": "user", "message_content_intent": True, "kv_cache_gigabytes": 0.5, "max_new_tokens": 100}
-    settings |= {"max_prompt_tokens": 600}
+    settings = {"memory": "user", "message_content_intent": True, "max_new_tokens": 20, "max_prompt_tokens": 600}
     async with (
         LoopbackDiscord(granted_intents=["message_content"]) as discord,
-        running_bot(discord, small_model_dir, Progress(io.StringIO()), **settings) as bot,
+        online(small_model_dir, discord, **settings) as stage,
     ):
-        yield Stage(discord, bot)
+        yield stage
 
 
-async def test_each_person_has_a_conversation_of_their_own(stage: Stage) -> None:
+async def test_each_member_has_a_separate_conversation(stage: Stage) -> None:
     channel = stage.discord.channels[0].id
     await stage.ask(stage.ada, channel, "What is the capital of France?")
     await stage.ask(stage.grace, channel, "What is the capital of Spain?")
 
     for person, country in ((stage.ada, "France"), (stage.grace, "Spain")):
-        remembered = await stage.remembered(channel, person.id)
-        assert [text_of(turn) for turn in remembered] == [f"What is the capital of {country}?"]
+        assert await stage.questions(channel, person.id) == [f"What is the capital of {country}?"]
 
-    told = await use(stage, stage.grace, channel, "reset")
-    assert told["flags"] & PRIVATE
+    response = await use(stage, stage.grace, channel, "reset")
+    assert response["flags"] & PRIVATE
     assert await stage.remembered(channel, stage.grace.id) == []
     assert len(await stage.remembered(channel, stage.ada.id)) == 1
 
 
-async def test_a_thread_begins_with_somebodys_message_and_follows_its_edits(stage: Stage) -> None:
+async def test_a_thread_starts_with_its_first_message_and_follows_its_edits(stage: Stage) -> None:
     channel = stage.discord.channels[0].id
     starter = await stage.discord.send(stage.grace.id, channel, MINNOW)
     thread = await stage.discord.create_thread(stage.ada.id, channel, "Boat", message_id=starter)
@@ -57,18 +52,17 @@ async def test_a_thread_begins_with_somebodys_message_and_follows_its_edits(stag
     assert f"(In reply to Grace, who wrote: {MINNOW})" in prompt
     await stage.discord.edit(stage.grace.id, channel, starter, "Our boat is called Titanic.")
 
-    async def has_followed() -> bool:
+    async def is_followed() -> bool:
         return "Titanic" in (await stage.next_prompt(thread, "And now?", stage.ada.id)).text
 
-    await until(has_followed)
+    await until(is_followed)
     assert MINNOW not in (await stage.next_prompt(thread, "And now?", stage.ada.id)).text
 
 
-async def test_a_message_replied_to_is_seen_until_it_is_deleted(stage: Stage) -> None:
+async def test_a_quoted_message_stays_in_the_prompt_until_it_is_deleted(stage: Stage) -> None:
     channel = stage.discord.channels[1].id
     message = await stage.discord.send(stage.grace.id, channel, MINNOW)
-    mention = f"<@{stage.discord.bot.id}> What is the boat called?"
-    question = await stage.discord.send(stage.ada.id, channel, mention, reply_to=message)
+    question = await stage.mention(stage.ada, channel, "What is the boat called?", reply_to=message)
     await stage.answer(stage.ada, channel, question)
     assert MINNOW in (await stage.next_prompt(channel, "And now?", stage.ada.id)).text
 
@@ -81,20 +75,18 @@ async def test_a_message_replied_to_is_seen_until_it_is_deleted(stage: Stage) ->
     assert len(await stage.remembered(channel, stage.ada.id)) == 1
 
 
-async def test_an_answer_to_somebody_else_can_be_replied_to(stage: Stage) -> None:
+async def test_a_reply_to_another_members_answer_continues_it(stage: Stage) -> None:
     channel = stage.discord.channels[0].id
     question = await stage.mention(stage.grace, channel, "What is the capital of Italy?")
     [answer] = await stage.answer(stage.grace, channel, question)
-    mention = f"<@{stage.discord.bot.id}> How large is it?"
 
-    reply = await stage.discord.send(stage.ada.id, channel, mention, reply_to=int(answer["id"]))
+    reply = await stage.mention(stage.ada, channel, "How large is it?", reply_to=int(answer["id"]))
     await stage.answer(stage.ada, channel, reply)
 
-    remembered = [text_of(turn) for turn in await stage.remembered(channel, stage.ada.id)]
-    assert remembered == ["What is the capital of Italy?", "How large is it?"]
+    assert await stage.questions(channel, stage.ada.id) == ["What is the capital of Italy?", "How large is it?"]
 
 
-async def test_a_file_that_is_far_too_long_is_shortened_with_a_line_about_it(stage: Stage) -> None:
+async def test_a_file_that_is_too_long_is_shortened_with_a_note(stage: Stage) -> None:
     channel = stage.discord.channels[1].id
     text = "".join(f"Line {number} of a long report.\n" for number in range(4000))
     mention = f"<@{stage.discord.bot.id}> Say hello."

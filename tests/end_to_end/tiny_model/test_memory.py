@@ -1,16 +1,12 @@
-"""Memory follows what people do on Discord: they edit, delete, reply, begin threads and attach files."""
+"""Memory follows what members do on Discord: edit, delete, reply, start threads and attach files."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.end_to_end.stage import Stage, text_of, until
+from tests.end_to_end.stage import Stage, until
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-async def texts(stage: Stage, channel: int) -> list[str]:
-    return [text_of(turn) for turn in await stage.remembered(channel)]
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 async def test_an_edited_question_is_remembered_as_it_reads_now(stage: Stage) -> None:
@@ -22,7 +18,7 @@ async def test_an_edited_question_is_remembered_as_it_reads_now(stage: Stage) ->
     await stage.discord.edit(stage.ada.id, channel, question, f"{mention} What is the capital of Norway?")
 
     async def is_changed() -> bool:
-        return await texts(stage, channel) == ["What is the capital of Norway?"]
+        return await stage.questions(channel) == ["What is the capital of Norway?"]
 
     await until(is_changed)
     assert "Norway" in (await stage.next_prompt(channel, "And now?")).text
@@ -36,14 +32,14 @@ async def test_a_question_whose_mention_is_edited_away_is_forgotten(stage: Stage
     await stage.discord.edit(stage.ada.id, channel, question, "Never mind.")
 
     async def is_forgotten() -> bool:
-        return await texts(stage, channel) == []
+        return await stage.questions(channel) == []
 
     await until(is_forgotten)
     assert "swordfish" not in (await stage.next_prompt(channel, "And now?")).text
 
 
 @pytest.mark.parametrize("which", ["question", "answer"])
-async def test_a_deleted_message_takes_its_turn_with_it(stage: Stage, which: str) -> None:
+async def test_deleting_a_message_deletes_its_turn(stage: Stage, which: str) -> None:
     channel = await stage.fresh_channel(f"delete {which}")
     await stage.ask(stage.ada, channel, "What is the capital of France?")
     question = await stage.mention(stage.ada, channel, "What is the capital of Spain?")
@@ -54,36 +50,33 @@ async def test_a_deleted_message_takes_its_turn_with_it(stage: Stage, which: str
     await stage.discord.delete(stage.ada.id, channel, question if which == "question" else int(answer["id"]))
 
     async def is_gone() -> bool:
-        return await texts(stage, channel) == ["What is the capital of France?", "What is the capital of Italy?"]
+        return await stage.questions(channel) == ["What is the capital of France?", "What is the capital of Italy?"]
 
     await until(is_gone)
     assert "Spain" not in (await stage.next_prompt(channel, "And now?")).text
 
 
-async def test_replies_to_older_answers_make_lines_of_their_own(stage: Stage) -> None:
-    channel = await stage.fresh_channel("two lines")
+async def test_replies_to_older_answers_start_branches(stage: Stage) -> None:
+    channel = await stage.fresh_channel("two branches")
     first = await stage.mention(stage.ada, channel, "What is the capital of France?")
     [to_first] = await stage.answer(stage.ada, channel, first)
     second = await stage.mention(stage.ada, channel, "What is the capital of Spain?")
     [to_second] = await stage.answer(stage.ada, channel, second)
 
-    mention = f"<@{stage.discord.bot.id}>"
-    french = await stage.discord.send(stage.ada.id, channel, f"{mention} How old is it?", reply_to=int(to_first["id"]))
+    french = await stage.mention(stage.ada, channel, "How old is it?", reply_to=int(to_first["id"]))
     await stage.answer(stage.ada, channel, french)
-    assert await texts(stage, channel) == ["What is the capital of France?", "How old is it?"]
+    assert await stage.questions(channel) == ["What is the capital of France?", "How old is it?"]
 
-    spanish = await stage.discord.send(
-        stage.ada.id, channel, f"{mention} How large is it?", reply_to=int(to_second["id"])
-    )
+    spanish = await stage.mention(stage.ada, channel, "How large is it?", reply_to=int(to_second["id"]))
     await stage.answer(stage.ada, channel, spanish)
-    assert await texts(stage, channel) == [
+    assert await stage.questions(channel) == [
         "What is the capital of France?",
         "What is the capital of Spain?",
         "How large is it?",
     ]
 
 
-async def test_a_thread_begins_with_the_question_it_grew_from(stage: Stage) -> None:
+async def test_a_thread_starts_with_the_question_it_was_created_from(stage: Stage) -> None:
     channel = stage.discord.channels[0].id
     await stage.ask(stage.ada, channel, "What is the capital of France?")
     question = await stage.mention(stage.ada, channel, "What is the capital of Spain?")
@@ -92,11 +85,11 @@ async def test_a_thread_begins_with_the_question_it_grew_from(stage: Stage) -> N
     thread = await stage.discord.create_thread(stage.ada.id, channel, "Spain", message_id=question)
     await stage.ask(stage.ada, thread, "How large is it?")
 
-    assert await texts(stage, thread) == ["What is the capital of Spain?", "How large is it?"]
-    assert (await texts(stage, channel))[-1] == "What is the capital of Spain?", "the channel goes on by itself"
+    assert await stage.questions(thread) == ["What is the capital of Spain?", "How large is it?"]
+    assert (await stage.questions(channel))[-1] == "What is the capital of Spain?", "the channel keeps its own branch"
 
 
-async def test_text_files_are_part_of_the_question_and_others_are_named(stage: Stage) -> None:
+async def test_text_files_are_part_of_the_question_and_other_files_are_named(stage: Stage) -> None:
     channel = await stage.fresh_channel("files")
     mention = f"<@{stage.discord.bot.id}>"
     files = [("notes.md", b"# Boat\nOur boat is called Minnow.\n"), ("boat.png", b"\x89PNG\r\n\x1a\n")]

@@ -1,4 +1,4 @@
-"""What the bot has kept, read from its file when it has ended."""
+"""The bot's memory, read from its database file after the end."""
 
 from __future__ import annotations
 
@@ -10,16 +10,8 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class KeptTurn:
-    """A question and its answer.
-
-    Attributes:
-        channel_id: where it was asked.
-        parent_id: the turn that it continues.
-        author_id: who asked; None if it is erased.
-        text: what was asked.
-        answer: what was answered.
-    """
+class StoredTurn:
+    """A question and its answer; `author_id` is None if the turn is erased."""
 
     channel_id: int
     parent_id: int | None
@@ -29,26 +21,26 @@ class KeptTurn:
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryFile:
-    """All of it.
+class StoredMemory:
+    """Everything that the bot remembers.
 
     Attributes:
-        turns: by the id of the message that asked.
+        turns: by the id of the question's message.
         tips: the latest turn of each channel.
-        replies: the messages of each answer, in order.
+        replies: the message ids of each answer, in order.
         accepted: the questions that are not finished.
-        integrity: what SQLite says about its file; `ok`.
+        integrity: SQLite's verdict on its file; `ok` if it is intact.
     """
 
-    turns: Mapping[int, KeptTurn]
+    turns: Mapping[int, StoredTurn]
     tips: Mapping[int, int | None]
     replies: Mapping[int, Sequence[int]]
     accepted: Sequence[int]
     integrity: str
 
     @classmethod
-    def read(cls, file: Path) -> MemoryFile:
-        """Read it; nobody may be writing."""
+    def read(cls, file: Path) -> StoredMemory:
+        """Read the file, which no process may be writing."""
         with closing(sqlite3.connect(file)) as connection:
             turns = connection.execute("SELECT id, channel_id, parent_id, author_id, text, answer FROM turns")
             replies: dict[int, list[int]] = {}
@@ -57,7 +49,7 @@ class MemoryFile:
             ):
                 replies.setdefault(question_id, []).append(message_id)
             return cls(
-                turns={row[0]: KeptTurn(*row[1:]) for row in turns},
+                turns={row[0]: StoredTurn(*row[1:]) for row in turns},
                 tips=dict(connection.execute("SELECT channel_id, tip_id FROM conversations")),
                 replies=replies,
                 accepted=[row[0] for row in connection.execute("SELECT message_id FROM accepted_questions")],
@@ -65,10 +57,10 @@ class MemoryFile:
             )
 
     def branch(self, channel_id: int) -> list[int]:
-        """The turns of a channel from the first to the latest, as each continues the one before."""
-        line: list[int] = []
+        """Return the branch of a channel's latest turn, oldest turn first."""
+        branch: list[int] = []
         turn_id = self.tips.get(channel_id)
         while turn_id is not None and turn_id in self.turns and self.turns[turn_id].channel_id == channel_id:
-            line.insert(0, turn_id)
+            branch.insert(0, turn_id)
             turn_id = self.turns[turn_id].parent_id
-        return line
+        return branch

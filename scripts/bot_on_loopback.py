@@ -1,6 +1,6 @@
-"""`python -m bot` in a process of its own, against a loopback Discord in another.
+"""Run `python -m bot` against a loopback Discord in another process.
 
-Run it as a script: the server's three addresses (API, gateway, CDN), then the bot's own arguments.
+Arguments: the server's API, gateway and CDN addresses, then the bot's own arguments.
 """
 
 from __future__ import annotations

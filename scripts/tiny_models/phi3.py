@@ -1,0 +1,65 @@
+"""Phi-3 models of a few MB with random weights, exported to OpenVINO like the real one.
+
+Their answers are noise, but always the same noise.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+VOCABULARY = 32064
+"""Rows of the embedding, as in Phi-3-mini, so that the real tokenizer's ids fit."""
+
+
+def write_tiny_phi3(
+    folder: Path, *, layers: int = 2, hidden: int = 64, heads: int = 4, head_size: int = 16, context: int = 4096
+) -> Path:
+    """Write a model folder without a tokenizer, and return it. The folder need not exist.
+
+    Args:
+        hidden: size of the residual stream.
+        heads: attention heads, each with keys and values of its own.
+        head_size: `heads * head_size` may be far above `hidden`, for few weights and much to compute.
+        context: most tokens of prompt and answer together.
+    """
+    # In a process of its own, because torch would stay in this one for good.
+    sizes = [str(size) for size in (layers, hidden, heads, head_size, context)]
+    command = [sys.executable, __file__, str(folder), *sizes]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def _export(folder: Path, layers: int, hidden: int, heads: int, head_size: int, context: int) -> None:
+    import torch
+    from optimum.intel import OVModelForCausalLM
+    from transformers import Phi3Config, Phi3ForCausalLM
+
+    config = Phi3Config(
+        vocab_size=VOCABULARY,
+        hidden_size=hidden,
+        head_dim=head_size,
+        intermediate_size=2 * hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
+        max_position_embeddings=context,
+        original_max_position_embeddings=context,
+        initializer_range=0.2,  # ten times the usual value, so that the likeliest token leads clearly
+        bos_token_id=1,
+        eos_token_id=32000,
+        pad_token_id=32000,
+        tie_word_embeddings=False,
+    )
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as checkpoint:
+        Phi3ForCausalLM(config).save_pretrained(checkpoint)
+        model = OVModelForCausalLM.from_pretrained(checkpoint, export=True, compile=False, load_in_8bit=False)
+        model.save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    _export(Path(sys.argv[1]), *(int(size) for size in sys.argv[2:]))
