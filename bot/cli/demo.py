@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bot.cli.log import configure_log
+from bot.cli.progress import Progress
 from bot.errors import ConfigurationError
 
 
@@ -22,5 +23,10 @@ def demo(*, model_dir: Path | None, say: Sequence[str], port: int) -> int:
         raise ConfigurationError(
             f"the demo needs {error.name}; install it with: pip install -c constraints.txt '.[demo]'"
         ) from error
+
+    async def run() -> int:
+        async with Progress().ticking() as progress:
+            return await run_demo(progress, model_dir=model_dir, say=say, port=port)
+
     configure_log("WARNING")
-    return asyncio.run(run_demo(model_dir=model_dir, say=say, port=port))
+    return asyncio.run(run())

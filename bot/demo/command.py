@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.cli.progress import Progress
+from bot.application import Progress
 from bot.demo.loopback import LoopbackDiscord
 from bot.demo.page import DemoPage
 from bot.demo.running_bot import running_bot
@@ -19,10 +19,11 @@ _SMALL_MODEL_SETTINGS = {
 }
 
 
-async def run_demo(*, model_dir: Path | None, say: Sequence[str], port: int) -> int:
+async def run_demo(progress: Progress, *, model_dir: Path | None, say: Sequence[str], port: int) -> int:
     """Run the bot on a loopback Discord until Ctrl-C, or until everything in `say` is answered.
 
     Args:
+        progress: shows the stages of the start.
         model_dir: a model folder; None fetches the small model.
         say: texts to mention the bot with, one after another. Without any, a page is served instead.
         port: the page's port; 0 takes a free one.
@@ -33,15 +34,14 @@ async def run_demo(*, model_dir: Path | None, say: Sequence[str], port: int) -> 
     Raises:
         ConfigurationError: the model cannot be fetched or used.
     """
-    async with Progress().ticking() as progress:
-        overrides: dict[str, object] = {}
-        if model_dir is None:
-            model_dir = await asyncio.to_thread(fetch_small_model, DEFAULT_FOLDER, progress.stage)
-            overrides.update(_SMALL_MODEL_SETTINGS)
-        async with LoopbackDiscord() as discord, running_bot(discord, model_dir, progress, **overrides) as bot:
-            if say:
-                return await bot.during(say_all(discord, bot.application.client, say))
-            await bot.during(_serve_page(discord, progress, port))
+    overrides: dict[str, object] = {}
+    if model_dir is None:
+        model_dir = await asyncio.to_thread(fetch_small_model, DEFAULT_FOLDER, progress.stage)
+        overrides.update(_SMALL_MODEL_SETTINGS)
+    async with LoopbackDiscord() as discord, running_bot(discord, model_dir, progress, **overrides) as bot:
+        if say:
+            return await bot.during(say_all(discord, bot.application.client, say))
+        await bot.during(_serve_page(discord, progress, port))
     return 0
 
 
