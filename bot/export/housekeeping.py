@@ -119,7 +119,7 @@ def _figures(folder: Path) -> tuple[str, str, str, str, str, str]:
         return ("-", "-", "-", "-", "-", str(error).split(";")[0])
     report = model.report
     quality, speed = (report.quality, report.speed) if report else (None, None)
-    repaired = sum(each.verdict == "mended" for each in report.findings) if report else 0
+    repaired = sum(each.verdict == "repaired" for each in report.findings) if report else 0
     return (
         size(model.size_bytes),
         model.weight_format or "-",

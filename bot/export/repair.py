@@ -48,7 +48,7 @@ def check_chat_template(model: Path, source: Path | None) -> Finding:
         detail = "has no system role; the bot puts the system prompt before the first question"
         return Finding(what=what, verdict="noted", detail=detail)
     if note:
-        return Finding(what=what, verdict="mended", detail=note)
+        return Finding(what=what, verdict="repaired", detail=note)
     return Finding(what=what, verdict="good", detail="includes system prompt, questions and answers")
 
 
@@ -73,7 +73,7 @@ def check_stop_tokens(model: Path) -> Finding:
     path.unlink(missing_ok=True)
     path.write_text(json.dumps({**document, "eos_token_id": sorted(named | needed)}, indent=2) + "\n", encoding="utf-8")
     detail = f"added {_list(needed - named)} to {_GENERATION}"
-    return Finding(what=what, verdict="mended", detail=detail)
+    return Finding(what=what, verdict="repaired", detail=detail)
 
 
 def _answer_end(builder: PromptBuilder) -> frozenset[int]:

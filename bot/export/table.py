@@ -8,7 +8,7 @@ from bot.export.progress import size
 from bot.model.folder import ModelFolder
 from bot.model.report import ExportReport, Finding, Speed
 
-_MARKS: dict[str, str] = {"good": "ok", "mended": "repaired", "noted": "note", "skipped": "-"}
+_MARKS: dict[str, str] = {"good": "ok", "repaired": "repaired", "noted": "note", "skipped": "-"}
 
 
 def report_table(folder: ModelFolder, report: ExportReport) -> list[str]:

@@ -64,7 +64,7 @@ def _check_own_file(model: Path, source: Path | None) -> Finding:
             what=what, verdict="good", detail=f"same ids as the checkpoint's for {len(TOKENIZER_TEXTS)} texts"
         )
     _replace(original, model / _FILE)
-    return Finding(what=what, verdict="mended", detail="gave other ids than the checkpoint's; replaced by that one")
+    return Finding(what=what, verdict="repaired", detail="gave other ids than the checkpoint's; replaced by that one")
 
 
 def _check_transformers(workspace: Workspace, expected: Ids, others: _Others) -> tuple[Finding, _Others]:
@@ -80,7 +80,7 @@ def _check_transformers(workspace: Workspace, expected: Ids, others: _Others) ->
     others = _other_ids(workspace)
     if not _differing(others.transformers, expected):
         detail = f"{differing}; now uses PreTrainedTokenizerFast, which reads {_FILE} unchanged"
-        return Finding(what=what, verdict="mended", detail=detail), others
+        return Finding(what=what, verdict="repaired", detail=detail), others
     return Finding(what=what, verdict="noted", detail=_differing(others.transformers, expected)), others
 
 
@@ -96,7 +96,7 @@ def _check_openvino(workspace: Workspace, expected: Ids, others: _Others) -> Fin
         return Finding(what=what, verdict="noted", detail=f"cannot be converted: {error}; the bot does not need it")
     if still := _differing(others.openvino, expected, start):
         return Finding(what=what, verdict="noted", detail=f"{still}; the bot does not use it")
-    return Finding(what=what, verdict="mended", detail=f"{differing}; converted again")
+    return Finding(what=what, verdict="repaired", detail=f"{differing}; converted again")
 
 
 def _ids(path: Path) -> Ids:

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 FILE_NAME = "report.json"
 
@@ -20,14 +20,19 @@ class Finding(_Part):
 
     Attributes:
         what: such as `stop tokens`.
-        verdict: `mended` if the export repaired it, `noted` if it is wrong without any effect on this bot, `skipped`
+        verdict: `repaired` if the export repaired it, `noted` if it is wrong without any effect on this bot, `skipped`
             if it could not be checked.
         detail: one line for the admin.
     """
 
     what: str
-    verdict: Literal["good", "mended", "noted", "skipped"]
+    verdict: Literal["good", "repaired", "noted", "skipped"]
     detail: str
+
+    @field_validator("verdict", mode="before")
+    @classmethod
+    def _rename(cls, verdict: object) -> object:
+        return "repaired" if verdict == "mended" else verdict  # reports written before November 2026 say "mended"
 
 
 class Quality(_Part):

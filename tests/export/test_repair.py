@@ -52,7 +52,7 @@ def test_missing_stop_tokens_are_added(model: Path, exported: Exported, change: 
     ids = exported.tokenizer.ids
     change("generation_config.json", eos_token_id=[ids["<|endoftext|>"]])
     finding = check_stop_tokens(model)
-    assert (finding.verdict, finding.what) == ("mended", "stop tokens")
+    assert (finding.verdict, finding.what) == ("repaired", "stop tokens")
     assert finding.detail == f"added {ids['<|end|>']} to generation_config.json"
     assert ends(model) == sorted([ids["<|endoftext|>"], ids["<|end|>"]])
     assert check_stop_tokens(model).verdict == "good"
@@ -60,7 +60,7 @@ def test_missing_stop_tokens_are_added(model: Path, exported: Exported, change: 
 
 def test_no_generation_config_at_all(model: Path, exported: Exported) -> None:
     (model / "generation_config.json").unlink()
-    assert check_stop_tokens(model).verdict == "mended"
+    assert check_stop_tokens(model).verdict == "repaired"
     assert exported.tokenizer.ids["<|end|>"] in ends(model)
 
 
@@ -80,7 +80,7 @@ def test_the_template_of_april_2024(model: Path) -> None:
     good = prompt(model)
     (model / "chat_template.jinja").write_text(TEMPLATE_APRIL_2024, encoding="utf-8")
     finding = check_chat_template(model, None)
-    assert finding.verdict == "mended"
+    assert finding.verdict == "repaired"
     assert "dropped the system prompt" in finding.detail
     assert (model / "chat_template.jinja").read_text(encoding="utf-8") == PHI3_TEMPLATE
     assert prompt(model) == good
@@ -139,7 +139,7 @@ def test_another_tokenizer_is_replaced_by_the_original(exported: Exported, tmp_p
         (model / "tokenizer.json").write_text(json.dumps(definition), encoding="utf-8")
 
     kept, findings = check(exported, tmp_path / "home", exported.checkpoint, breaks)
-    assert findings["tokenizer.json"].verdict == "mended"
+    assert findings["tokenizer.json"].verdict == "repaired"
     assert (kept / "tokenizer.json").read_bytes() == (exported.checkpoint / "tokenizer.json").read_bytes()
     assert findings["transformers' tokenizer"].verdict == "good"
 
@@ -157,7 +157,7 @@ def test_transformers_reads_the_file_unchanged_after_a_repair(exported: Exported
 
     kept, findings = check(exported, tmp_path / "home", exported.checkpoint, breaks)
     finding = findings["transformers' tokenizer"]
-    assert finding.verdict == "mended", finding
+    assert finding.verdict == "repaired", finding
     assert "now uses PreTrainedTokenizerFast" in finding.detail
     config = json.loads((kept / "tokenizer_config.json").read_text(encoding="utf-8"))
     assert (config["tokenizer_class"], config["eos_token"]) == ("PreTrainedTokenizerFast", "<|endoftext|>")
@@ -173,7 +173,7 @@ def test_phi3s_own_tokenizer_is_read_correctly_after_a_repair(tmp_path: Path) ->
         findings = {each.what: each for each in check_tokenizers(workspace, REAL_FOLDER)}
         config = json.loads((workspace.model / "tokenizer_config.json").read_text(encoding="utf-8"))
     assert findings["tokenizer.json"].verdict == "good"
-    assert findings["transformers' tokenizer"].verdict == "mended"
+    assert findings["transformers' tokenizer"].verdict == "repaired"
     assert re.match(r"gave other ids for \d+ of \d+ texts", findings["transformers' tokenizer"].detail)
     assert config["tokenizer_class"] == "PreTrainedTokenizerFast"
     assert "chat_template" in config

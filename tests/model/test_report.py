@@ -14,7 +14,7 @@ WHOLE = ExportReport(
     exported_at=datetime(2026, 11, 28, 10, 15, tzinfo=UTC),
     seconds=412.5,
     findings=(
-        Finding(what="stop tokens", verdict="mended", detail="<|end|> (32007) was missing"),
+        Finding(what="stop tokens", verdict="repaired", detail="<|end|> (32007) was missing"),
         Finding(what="quality", verdict="skipped", detail="the source does not fit the memory"),
     ),
     quality=Quality(tokens=600, perplexity=8.31, source_perplexity=8.02, agreement=0.97, source_precision="float32"),
@@ -56,3 +56,8 @@ def test_an_invalid_report_is_ignored(tmp_path: Path, content: bytes) -> None:
 def test_an_unknown_verdict_is_refused() -> None:
     with pytest.raises(ValidationError):
         Finding.model_validate({"what": "stop tokens", "verdict": "splendid", "detail": ""})
+
+
+def test_a_report_with_an_earlier_name_of_a_verdict_is_read() -> None:
+    finding = Finding.model_validate({"what": "stop tokens", "verdict": "mended", "detail": "one was missing"})
+    assert finding.verdict == "repaired"

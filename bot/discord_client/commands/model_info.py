@@ -60,7 +60,7 @@ def _engine_rows(facts: EngineFacts | None) -> dict[str, str | None]:
 
 
 def _export_rows(report: ExportReport) -> dict[str, str | None]:
-    repairs = [f"{finding.what}: {finding.detail}" for finding in report.findings if finding.verdict == "mended"]
+    repairs = [f"{finding.what}: {finding.detail}" for finding in report.findings if finding.verdict == "repaired"]
     return {
         "Exported": discord.utils.format_dt(report.exported_at, "f"),
         "Quality": _quality_line(report.quality) if report.quality else None,

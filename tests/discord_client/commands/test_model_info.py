@@ -61,8 +61,8 @@ def report(**parts: object) -> ExportReport:
     return ExportReport.model_validate({"exported_at": EXPORTED_AT, "seconds": 412.0, **parts})
 
 
-def mended(what: str, detail: str) -> Finding:
-    return Finding(what=what, verdict="mended", detail=detail)
+def repaired(what: str, detail: str) -> Finding:
+    return Finding(what=what, verdict="repaired", detail=detail)
 
 
 def described(serving: ModelService) -> dict[str, str]:
@@ -74,9 +74,9 @@ def described(serving: ModelService) -> dict[str, str]:
 
 async def test_a_version_shows_what_its_export_found(memory: Memory, versions: ModelVersions, model_dir: Path) -> None:
     findings = (
-        mended("stop tokens", "<|end|> was missing"),
+        repaired("stop tokens", "<|end|> was missing"),
         Finding(what="weights", verdict="good", detail="all are there"),
-        mended("chat template", "had no system message"),
+        repaired("chat template", "had no system message"),
         Finding(what="tokenizer", verdict="skipped", detail="no source"),
     )
     whole = report(findings=findings, quality=QUALITY, speed=SPEED)
@@ -127,7 +127,7 @@ async def test_a_refused_version_shows_the_reason_and_what_to_do(
 
 async def test_it_fits_a_message_with_any_model_files(memory: Memory, versions: ModelVersions, model_dir: Path) -> None:
     long = "a line\nof **any** length, 🦙 " * 200
-    findings = tuple(mended(f"{number} {long}", long) for number in range(50))
+    findings = tuple(repaired(f"{number} {long}", long) for number in range(50))
     whole = report(findings=findings, quality=QUALITY, speed=SPEED.model_copy(update={"device_name": long}))
     name = "v" * 200
     add_version(versions, name, model_dir, report=whole)
