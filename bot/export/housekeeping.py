@@ -14,6 +14,7 @@ from bot.export.progress import ProgressLine, size
 from bot.export.table import columns
 from bot.export.top_level_links import link_at_top_level
 from bot.export.workspace import lock_versions
+from bot.model.commands import EXPORT
 from bot.model.folder import ModelFolder, open_model_folder
 from bot.model.manifest import read_manifest, wrong_files
 from bot.model.versions import VERSIONS_NAME, ModelVersions, Pointer
@@ -159,8 +160,8 @@ def _require_versions(versions: ModelVersions) -> list[str]:
     names = versions.names
     if not names:
         raise ConfigurationError(
-            f"there are no versions in {versions.home}; export one with `python scripts/export_model.py --output "
-            f"{versions.home}`, or name another folder with --output"
+            f"there are no versions in {versions.home}; export one with `{EXPORT} --output {versions.home}`, "
+            "or name another folder with --output"
         )
     return names
 
