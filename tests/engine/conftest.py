@@ -8,11 +8,11 @@ from typing import Any
 
 import psutil
 import pytest
+from tiny_models.phi3 import write_tiny_phi3
 
 from bot.engine.interface import EngineOptions, Generation, GenerationRequest, Outcome
 from tests.inference_precision import EXACT
 from tests.shared_folder import shared_folder
-from tests.tiny_phi3 import write_tiny_phi3
 
 
 @pytest.fixture(scope="session")

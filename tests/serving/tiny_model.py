@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from tiny_models.phi3 import VOCABULARY, write_tiny_phi3
 
 from bot.model.folder import open_model_folder
 from bot.model.source import ModelSource, write_model_source
 from tests.phi3_tokenizer import phi3_definition, write_phi3_tokenizer
 from tests.shared_folder import shared_folder
-from tests.tiny_phi3 import VOCABULARY, write_tiny_phi3
 
 NAME = "tiny-chat"
 CONTEXT_LENGTH = 8192

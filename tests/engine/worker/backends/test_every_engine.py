@@ -12,12 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 import pytest_asyncio
+from tiny_models.phi3 import VOCABULARY
 
 from bot.engine.interface import EngineOptions, FinishReason, Outcome, Sampling
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from tests.engine.conftest import collect, kill_after, request
 from tests.inference_precision import EXACT
-from tests.tiny_phi3 import VOCABULARY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
