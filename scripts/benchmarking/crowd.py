@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 
 from benchmarking.bot_without_discord import BotWithoutDiscord
 from benchmarking.crowd_figures import CrowdTurn, crowd_figures, hit_rates
-from benchmarking.generation import TIME_LIMIT_SECONDS
 from benchmarking.measures import Figures
 from benchmarking.plan import Plan
 from benchmarking.prompts import Prompts
@@ -23,6 +22,7 @@ from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
 from bot.conversation.turn import ConversationKey, UserMessage
 from bot.engine.interface import BatchState, Engine, EngineFacts, Generation, GenerationRequest, Sampling
+from bot.export.timed_generation import TIME_LIMIT_SECONDS
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.storage.storage import Storage
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from benchmarking.generation import MeasureError
 from benchmarking.statistics import percentile
+from bot.export.timed_generation import MeasureError
 
 _SAME_MOMENT_SECONDS = 0.001
 

@@ -11,12 +11,12 @@ from benchmarking import measures
 from benchmarking.crowd import Crowd, PromptReads
 from benchmarking.loop_lag import LoopLag
 from benchmarking.measures import Figures
-from benchmarking.memory import PeakMemory
 from benchmarking.newcomer import newcomer
 from benchmarking.plan import Plan
 from benchmarking.prompts import Prompts
 from bot.engine.interface import Engine, EngineOptions
 from bot.engine.supervisor.supervisor import EngineSupervisor
+from bot.export.peak_memory import PeakMemory
 from bot.model.folder import ModelFolder
 
 Report = dict[str, Any]

@@ -6,11 +6,11 @@ import asyncio
 from statistics import median
 from typing import Any
 
-from benchmarking.generation import MeasureError, generate
 from benchmarking.plan import Plan
 from benchmarking.prompts import Prompts
 from benchmarking.statistics import equal_share, identical
 from bot.engine.interface import Engine
+from bot.export.timed_generation import MeasureError, generate
 
 Figures = dict[str, Any]
 

@@ -10,9 +10,7 @@ from statistics import median
 
 import discord
 
-from benchmarking.generation import MeasureError
 from benchmarking.measures import Figures
-from benchmarking.memory import PeakMemory
 from benchmarking.plan import Plan
 from benchmarking.prompts import QUESTIONS
 from bot.answering.answer import Answer
@@ -22,6 +20,8 @@ from bot.demo.loopback import EventKind, LoopbackDiscord, Subscription
 from bot.demo.running_bot import running_bot
 from bot.engine.interface import Generation, GenerationRequest, Outcome
 from bot.engine.supervisor.token_stream import TokenStream
+from bot.export.peak_memory import PeakMemory
+from bot.export.timed_generation import MeasureError
 from bot.prompting.detokenizer import Detokenizer
 
 _LONGEST_ANSWER_SECONDS = 300.0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 
-from benchmarking.generation import MeasureError
 from benchmarking.measures import Figures
 from benchmarking.plan import Plan
 from benchmarking.prompts import Prompts
 from benchmarking.statistics import longest_pause
 from bot.engine.interface import Engine, FinishReason, GenerationRequest
+from bot.export.timed_generation import MeasureError
 
 STREAMS = 2
 _STREAM_PROMPT_TOKENS = 64

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarking.generation import MeasureError, decode_rate_together, generate
+from benchmarking.decode_rate import decode_rate_together
 from benchmarking.machine import describe_machine, describe_model
 from benchmarking.prompts import Prompts
 from benchmarking.statistics import equal_share
@@ -17,6 +17,7 @@ from benchmarking.text import TEXT
 from bot.engine.interface import Engine, EngineOptions
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError
+from bot.export.timed_generation import MeasureError, generate
 from bot.model.folder import ModelFolder
 
 Properties = Mapping[str, str]

@@ -7,13 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarking.engine_run import Report
-from benchmarking.generation import MeasureError
 from benchmarking.idle_table import idle_table
 from benchmarking.machine import describe_machine, describe_model
 from benchmarking.measures import agreement
 from benchmarking.plan import Plan
 from benchmarking.table import machine_line, markdown_table
 from bot.errors import ConfigurationError
+from bot.export.timed_generation import MeasureError
 from bot.model.folder import ModelFolder
 from bot.prompting.tokenizer import read_json
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from benchmarking import idle_table
 from benchmarking.crowd_figures import CrowdTurn, begun_out_of_turn, crowd_figures, hit_rates
+from benchmarking.decode_rate import decode_rate_together
 from benchmarking.engine_run import EngineRun
-from benchmarking.generation import MeasureError, TimedGeneration, decode_rate_together
 from benchmarking.loop_lag import LoopLag
 from benchmarking.measures import agreement
 from benchmarking.plan import QUICK
@@ -23,6 +23,7 @@ from benchmarking.statistics import equal_share, gain, identical, longest_pause,
 from benchmarking.table import markdown_table, rows
 
 from bot.engine.interface import EngineOptions
+from bot.export.timed_generation import MeasureError, TimedGeneration
 from bot.model.folder import open_model_folder
 from tests.scripts.run_script import run_script
 

@@ -1,12 +1,10 @@
-"""Generations with the time of each token, as an export times them, and their rate together."""
+"""The rate of several generations together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.export.timed_generation import TIME_LIMIT_SECONDS, MeasureError, TimedGeneration, generate
-
-__all__ = ["TIME_LIMIT_SECONDS", "MeasureError", "TimedGeneration", "decode_rate_together", "generate"]
+from bot.export.timed_generation import MeasureError, TimedGeneration
 
 
 def decode_rate_together(runs: Sequence[TimedGeneration]) -> float:
