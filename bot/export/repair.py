@@ -9,7 +9,7 @@ from pathlib import Path
 from bot.errors import ConfigurationError
 from bot.model.folder import open_model_folder
 from bot.model.report import Finding
-from bot.prompting.chat_template import PHI3_MARKS, PHI3_TEMPLATE, ChatTemplate
+from bot.prompting.chat_template import PHI3_CONTROL_TEXTS, PHI3_TEMPLATE, ChatTemplate
 from bot.prompting.prompt import Message, PromptBuilder
 from bot.prompting.tokenizer import Tokenizer, read_json
 
@@ -37,11 +37,11 @@ def check_chat_template(model: Path, source: Path | None) -> Finding:
         if source is not None and (source / _TEMPLATE).is_file():
             shutil.copyfile(source / _TEMPLATE, model / _TEMPLATE)
             note = "was missing; copied from the checkpoint"
-        elif controls >= PHI3_MARKS:
+        elif controls >= PHI3_CONTROL_TEXTS:
             _write_phi3_template(model)
             note = "was missing; replaced by Phi-3's current one"
         template = ChatTemplate.from_folder(model, frozenset())
-    if not template.has_system_branch and controls >= PHI3_MARKS:
+    if not template.has_system_branch and controls >= PHI3_CONTROL_TEXTS:
         _write_phi3_template(model)
         note = "dropped the system prompt, like Phi-3's of April 2024; replaced by the current one"
     elif not template.has_system_branch:

@@ -30,7 +30,7 @@ PHI3_TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
 )
-PHI3_MARKS = frozenset({"<|system|>", "<|user|>", "<|assistant|>", "<|end|>"})
+PHI3_CONTROL_TEXTS = frozenset({"<|system|>", "<|user|>", "<|assistant|>", "<|end|>"})
 
 # A template is a program: besides Jinja's own errors, it can raise those of its operations on values.
 _RENDER_ERRORS = (jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -66,7 +66,7 @@ class ChatTemplate:
         self._source = source
         self._special_tokens = dict(special_tokens)
         self.has_system_branch = self._renders_system_role()
-        if not self.has_system_branch and control_texts >= PHI3_MARKS:
+        if not self.has_system_branch and control_texts >= PHI3_CONTROL_TEXTS:
             logger.warning("Chat template drops the system prompt, using the current one of Phi-3")
             self._source = PHI3_TEMPLATE
             self.has_system_branch = True
@@ -82,7 +82,7 @@ class ChatTemplate:
         """
         config = read_json(folder / "tokenizer_config.json")
         source = _template_source(folder, config)
-        if source is None and control_texts >= PHI3_MARKS:
+        if source is None and control_texts >= PHI3_CONTROL_TEXTS:
             source = PHI3_TEMPLATE
         if source is None:
             raise ConfigurationError(
