@@ -15,6 +15,7 @@ from bot.answering.queue import QuestionQueue
 from bot.answering.served_model import ServedModel
 from bot.answering.service import AnswerService
 from bot.conversation.budget import Budget
+from bot.conversation.conversations import Conversations
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.incoming.inbox import DiscordInbox
 from bot.discord_client.incoming.intake import QuestionIntake
@@ -34,6 +35,7 @@ class Incoming:
 
     stage: Stage
     queue: QuestionQueue
+    conversations: Conversations
     work: DatabaseWorkStore
     reader: QuestionReader
     intake: QuestionIntake
@@ -61,7 +63,7 @@ async def incoming(stage: Stage, tmp_path: Path) -> AsyncIterator[Incoming]:
         delivery = ReplyDelivery(stage.client, conversations, work, stage.client.running_replies, 3)
         intake = QuestionIntake(AnswerService(model, conversations, queue), reader, delivery, work)
         inbox = DiscordInbox(stage.client, intake, reader, delivery, work)
-        yield Incoming(stage, queue, work, reader, intake, inbox)
+        yield Incoming(stage, queue, conversations, work, reader, intake, inbox)
         inbox.close()
 
 

@@ -35,6 +35,16 @@ async def test_a_resumed_question_has_its_ticket_on_return(paused: Incoming) -> 
     await paused.stage.server.wait_for(lambda: paused.stage.texts() == ["Stopped."], what="the reply")
 
 
+async def test_deleting_a_resumed_reply_means_its_question(paused: Incoming) -> None:
+    message = await paused.mention("Hello?")
+    reply = await message.reply("Half of")
+    await paused.inbox.resume(unfinished(message.id, message.channel.id, replies=(reply.id,)))
+    question_of = paused.conversations.question_of
+    await paused.stage.server.wait_for(lambda: question_of(reply.id) == message.id, what="the reply to be known")
+    paused.queue.resume()
+    await paused.stage.server.wait_for(lambda: paused.stage.texts() == ["Stopped."], what="the reply")
+
+
 async def test_a_missed_question_has_its_ticket_at_once(paused: Incoming) -> None:
     paused.inbox.answer(await paused.mention("Hello?"))
     assert paused.queue.waiting == 1
