@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from bot.conversation.graphemes import torn_by_cut
+
 MESSAGE_LIMIT = 2000
 
 # Discord's code block: three backticks, then the language if the rest of the line is one word.
@@ -53,7 +55,8 @@ def plan_reply(text: str, *, note: str = "", max_messages: int, finished: bool) 
         finished: whether the answer is complete; only then is a file attached.
     """
     text = text.strip()
-    note = " ".join(note.split())[:_LONGEST_NOTE]
+    note = " ".join(note.split())
+    note = note[: _LONGEST_NOTE - torn_by_cut(note, _LONGEST_NOTE)]
     if text and note and _open_fence(text) is not None:
         text += _CLOSING
     whole = f"{text}\n-# {note}" if text and note else text or note
@@ -111,6 +114,7 @@ def _cut_at(text: str, room: int) -> int:
         return len(text)
     window = text[: room - len(_CLOSING)]
     cut = _break_at(window)
+    cut -= torn_by_cut(text, cut)
     last_fence = _last_open_fence(window[:cut])
     # A code block without a line in this message moves to the next one whole.
     if last_fence is not None and last_fence.start() > 0 and not window[last_fence.end() : cut].strip():

@@ -57,6 +57,17 @@ def test_discord_accepts_every_message(text: str, limit: int) -> None:
         assert is_balanced(body)
 
 
+@pytest.mark.parametrize("cluster", ["🇩🇪", "👨\u200d👩\u200d👧", "e\u0301", "👍🏽"])
+@pytest.mark.parametrize("before", range(9))
+def test_a_character_of_several_code_points_is_never_torn(cluster: str, before: int) -> None:
+    text = "x" * before + cluster * 2000
+    bodies = split_text(text)
+    assert "".join(bodies) == text
+    assert all(not body.lstrip("x").replace(cluster, "") for body in bodies)
+    [noted] = plan_reply("text", note=text, max_messages=1, finished=True).bodies
+    assert noted.endswith(cluster)
+
+
 @settings(max_examples=150, deadline=2000)
 @given(text=TEXTS.filter(lambda text: "`" not in text), limit=st.sampled_from([100, 2000]))
 def test_only_white_space_at_a_cut_is_lost(text: str, limit: int) -> None:
@@ -125,7 +136,7 @@ def test_a_plan_keeps_every_limit(text: str, note: str, max_messages: int, finis
     if plan.attachment is not None:
         assert finished
         assert plan.attachment.removesuffix("\n```") in (text.strip(), text.strip().removesuffix("\n```"))
-    if finished and len(split_text(text)) > max_messages:
+    if finished and len(split_text(text.strip())) > max_messages:
         assert plan.attachment is not None
 
 
