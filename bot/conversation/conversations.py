@@ -150,10 +150,6 @@ class Conversations:
         """The question that a message answers, if that is in memory; otherwise the message's own id."""
         return self._turns_by_reply.get(message_id, message_id)
 
-    async def knows(self, message_id: int) -> bool:
-        """Whether a message belongs to a turn that is remembered."""
-        return await self._turn_of(message_id) is not None
-
     async def edit(self, message_id: int, text: str, file_ids: Collection[int]) -> None:
         """Update the question or the quotes that a message is to the message's new text.
 
