@@ -1,4 +1,4 @@
-# The short way on Linux and macOS. README.md gives the plain commands, for Windows too.
+# The short way on Linux and macOS. docs/running.md and CONTRIBUTING.md give the plain commands, for Windows too.
 PYTHON ?= python3
 PROCESSES ?= 2
 VENV := .venv
