@@ -26,12 +26,13 @@ class DrainedBot:
         self.queue = queue_of(1)
         self.running = self.queue.join("here", "Ada")
         self.drain = Drain(self.queue, RunningReplies(), seconds)
-        self.began = asyncio.Event()
+        self.ready, self.began = asyncio.Event(), asyncio.Event()
         self.task = asyncio.create_task(self._run())
 
     async def terminate(self) -> None:
         """Send SIGTERM, and wait until the drain has begun."""
-        await asyncio.sleep(0)  # the handler is there
+        await asyncio.wait_for(self.ready.wait(), 10)
+        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL, "the signal would end the tests themselves"
         signal.raise_signal(signal.SIGTERM)
         await asyncio.wait_for(self.began.wait(), 10)
 
@@ -41,6 +42,7 @@ class DrainedBot:
 
     async def _run(self) -> None:
         self.drain.begin_on_terminate(self.began.set)
+        self.ready.set()
         await asyncio.Event().wait()
 
 
