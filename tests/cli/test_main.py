@@ -76,7 +76,7 @@ async def run(folder: Path, *arguments: str, **settings: str) -> Done:
 async def run_on(server: LoopbackDiscord, folder: Path, **settings: str) -> Done:
     """The same against a loopback Discord."""
     addresses = [server.api_url, server.gateway_url, server.cdn_url]
-    script = str(ROOT / "tests" / "bot_on_loopback.py")
+    script = str(ROOT / "scripts" / "bot_on_loopback.py")
     return await _run([script, *addresses, "run"], folder, {"DISCORD_TOKEN": server.bot_token, **settings})
 
 

@@ -56,7 +56,7 @@ async def test_a_thread_starts_with_its_first_message_and_follows_its_edits(stag
         return "Titanic" in (await stage.next_prompt(thread, "And now?", stage.ada.id)).text
 
     await until(is_followed)
-    assert MINNOW not in (await stage.next_prompt(thread, "And now?", stage.ada.id)).text
+    assert f"wrote: {MINNOW}" not in (await stage.next_prompt(thread, "And now?", stage.ada.id)).text
 
 
 async def test_a_quoted_message_stays_in_the_prompt_until_it_is_deleted(stage: Stage) -> None:
@@ -64,12 +64,12 @@ async def test_a_quoted_message_stays_in_the_prompt_until_it_is_deleted(stage: S
     message = await stage.discord.send(stage.grace.id, channel, MINNOW)
     question = await stage.mention(stage.ada, channel, "What is the boat called?", reply_to=message)
     await stage.answer(stage.ada, channel, question)
-    assert MINNOW in (await stage.next_prompt(channel, "And now?", stage.ada.id)).text
+    assert f"wrote: {MINNOW}" in (await stage.next_prompt(channel, "And now?", stage.ada.id)).text
 
     await stage.discord.delete(stage.grace.id, channel, message)
 
     async def is_gone() -> bool:
-        return MINNOW not in (await stage.next_prompt(channel, "And now?", stage.ada.id)).text
+        return f"wrote: {MINNOW}" not in (await stage.next_prompt(channel, "And now?", stage.ada.id)).text
 
     await until(is_gone)
     assert len(await stage.remembered(channel, stage.ada.id)) == 1

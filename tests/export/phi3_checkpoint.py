@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,8 @@ def write_phi3_checkpoint(folder: Path) -> Phi3Tokenizer:
     ends = [str(tokenizer.ids[text]) for text in ANSWER_ENDS]
     # In its own process, because torch would stay in the tests' process.
     command = [sys.executable, "-m", __name__, str(folder), str(tokenizer.raw.get_vocab_size()), *ends]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return tokenizer
 
