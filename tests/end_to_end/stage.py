@@ -98,6 +98,29 @@ class Stage:
         assert not any(message["components"] for message in replies), "a finished answer has no button"
         return replies
 
+    async def endless_answer(self, person: Person) -> tuple[int, int]:
+        """Start an answer that no token ends, in a new thread; return the thread's id and the question's."""
+        builder = self.bot.application.answering.model.builder
+        stop_ids, builder.stop_ids = builder.stop_ids, frozenset()
+        try:
+            channel, question, _ = await self.long_answer(person)
+        finally:
+            builder.stop_ids = stop_ids
+        return channel, question
+
+    async def goes_on(self, question_id: int) -> None:
+        """Check that an answer is not finished, and wait until it has grown."""
+        running = self.bot.application.client.running_replies.get(question_id)
+        assert running, "the answer is finished"
+        length = len(running.answer.text)
+        await until(lambda: len(running.answer.text) > length)
+
+    async def stop(self, person: Person, channel_id: int, question_id: int) -> list[Payload]:
+        """Press an answer's Stop button, and return its messages once it has ended."""
+        reply = await self.streaming(person, channel_id, question_id)
+        await self.discord.click(person.id, channel_id, int(reply["id"]), stop_button(reply))
+        return await self.answer(person, channel_id, question_id)
+
     async def remembered(self, channel_id: int, person_id: int = 0) -> list[Turn]:
         """Return the turns in the next prompt of a channel, or of a member's own conversation there."""
         opened = await self.bot.application.answering.conversations.peek(ConversationKey(channel_id, person_id))

@@ -15,13 +15,13 @@ from bot.model.report import ExportReport, Quality
 from bot.model.versions import ModelVersions
 from bot.serving.service import ModelService
 from tests.end_to_end.commands import model_info
-from tests.end_to_end.stage import ENDLESS, Stage, answer_of, online, until
+from tests.end_to_end.stage import Stage, online, until
 from tests.serving.served import broken, process_id
 from tests.serving.versions_of_small_model import Change, add_version, cut_off, with_another_bit
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-LONGEST = 900
+LONGEST = 4000  # takes longer than any takeover
 REPORT = ExportReport(
     exported_at=datetime(2026, 11, 28, tzinfo=UTC),
     seconds=60,
@@ -61,21 +61,18 @@ async def switch_while_answering(stage: Stage, switch: Callable[[], object], ver
     await stage.ask(stage.ada, known, "What is the capital of France?")
     next_prompt = await stage.next_prompt(known, "And of Italy?")
     old = process_id(serving(stage))
-    channel = await stage.fresh_channel("long")
-    question = await stage.mention(stage.ada, channel, ENDLESS)
-    await stage.streaming(stage.ada, channel, question)
+    channel, question = await stage.endless_answer(stage.ada)
 
     switch()
     await until_answers(stage, version)
 
     assert process_id(serving(stage)) != old
-    assert stage.bot.application.client.running_replies.get(question), "it ended before the other version was loaded"
+    await stage.goes_on(question)
     assert psutil.pid_exists(old)
     assert await stage.ask(stage.grace, await stage.fresh_channel("meanwhile"), "What is the capital of Spain?")
-    *_, last = await stage.answer(stage.ada, channel, question)
-    assert "\n-# This answer reached the maximum length." in last["content"]
-    [turn] = await stage.remembered(channel)
-    assert len(answer_of(turn).ids or ()) == LONGEST
+    *_, last = await stage.stop(stage.ada, channel, question)
+    assert last["content"].endswith("\n-# Stopped.")
+    assert len(await stage.remembered(channel)) == 1
     await until(lambda: not psutil.pid_exists(old))
 
     assert await stage.next_prompt(known, "And of Italy?") == next_prompt
