@@ -114,7 +114,8 @@ def _cut_at(text: str, room: int) -> int:
         return len(text)
     window = text[: room - len(_CLOSING)]
     cut = _break_at(window)
-    cut -= torn_by_cut(text, cut)
+    if cut >= len(window) * _EARLIEST_BREAK:  # what stands before a long run of backticks can be a single cluster
+        cut -= torn_by_cut(text, cut)
     last_fence = _last_open_fence(window[:cut])
     # A code block without a line in this message moves to the next one whole.
     if last_fence is not None and last_fence.start() > 0 and not window[last_fence.end() : cut].strip():

@@ -68,6 +68,13 @@ def test_a_character_of_several_code_points_is_never_torn(cluster: str, before: 
     assert noted.endswith(cluster)
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("before", ["", "hello ", "```\n", "\u0600" * 29])
+def test_a_cluster_that_reaches_into_a_run_of_backticks_is_cut_once(before: str) -> None:
+    text = f"{before}\u0600{'`' * 4000}"
+    assert all(1 <= len(body) <= MESSAGE_LIMIT for body in split_text(text))
+
+
 @settings(max_examples=150, deadline=2000)
 @given(text=TEXTS.filter(lambda text: "`" not in text), limit=st.sampled_from([100, 2000]))
 def test_only_white_space_at_a_cut_is_lost(text: str, limit: int) -> None:
