@@ -53,9 +53,9 @@ class Drain:
             if self._task is not None:
                 ending.cancel()
                 return
-            on_begin()
             self._task = asyncio.create_task(self._run())
             self._task.add_done_callback(lambda _: ending.cancel())
+            on_begin()  # last, because it prints, and a broken stderr must not keep the bot from ending
 
         try:
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)

@@ -40,8 +40,12 @@ class DrainedBot:
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(self.task, 10)
 
+    def _report(self) -> None:
+        self.began.set()
+        raise BrokenPipeError  # as where stderr cannot be written any more
+
     async def _run(self) -> None:
-        self.drain.begin_on_terminate(self.began.set)
+        self.drain.begin_on_terminate(self._report)
         self.ready.set()
         await asyncio.Event().wait()
 
