@@ -82,8 +82,8 @@ class ModelSettings(Section):
     )
     device_properties: Annotated[dict[str, str], NoDecode] = _setting(
         {},
-        "OpenVINO properties for the device, on top of the engine's own. A processor computes in f32 unless "
-        "INFERENCE_PRECISION_HINT is set here.",
+        "OpenVINO properties for the device, on top of the engine's own. With DEVICE=CPU, inference is in f32 "
+        "unless INFERENCE_PRECISION_HINT is set here.",
         allowed="NAME=VALUE, separated by commas",
     )
     kv_cache_gigabytes: float | None = _setting(

@@ -89,7 +89,7 @@ class Turn(Table):
         parent_id: the turn that it continues. Retention may have deleted that turn, and the first turn of a thread
             continues one of another conversation.
         first_id: the oldest turn that the model saw when it answered; its own id if it saw none.
-        depth: the number of turns before it in its branch.
+        depth: the number of turns before it in its branch and conversation.
         author_id: of the asker; None once the turn is erased.
         author_name: the asker's display name; None once the turn is erased.
         quote_message_id: the message that the question replies to, unless that is in the conversation already.

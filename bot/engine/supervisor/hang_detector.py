@@ -20,7 +20,7 @@ class HangDetector:
     """Watches one worker, which must be polled every `CHECK_SECONDS`.
 
     Reported steps are progress. Between two reports a worker may compute for long, so silence alone counts as a hang
-    only after a multiple of `hang_seconds`; silence without computing (stopped, or deadlocked) counts at once.
+    only after a multiple of `hang_seconds`; silence without computing (stopped, or deadlocked) after `hang_seconds`.
 
     Args:
         clock: monotonic seconds.
