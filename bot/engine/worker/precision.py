@@ -74,7 +74,7 @@ def _common_cache_precision(model_dir: Path, properties: Mapping[str, str]) -> C
         wanted = properties["KV_CACHE_PRECISION"]
         return CachePrecision(wanted.lower(), f"KV_CACHE_PRECISION={wanted}")
     marked = re.search(rb'<KV_CACHE_PRECISION value="(\w+)"', (model_dir / "openvino_model.xml").read_bytes())
-    name = marked[1].decode() if marked else "u8"
+    name = marked[1].decode().lower() if marked else "u8"
     return CachePrecision(name, f"the model's own KV_CACHE_PRECISION={name}")
 
 
