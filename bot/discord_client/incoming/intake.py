@@ -62,6 +62,8 @@ class QuestionIntake:
             return self._turn_away(message, str(error))
         except QueueClosedError:
             return self._put_off(message)
+        for reply in sent:
+            self._answering.conversations.replied(message.id, reply.id)  # deleting one takes the question back
         return self._answer(message, pending, sent)
 
     async def _answer(

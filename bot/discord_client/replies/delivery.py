@@ -91,8 +91,6 @@ class ReplyDelivery:
             await self._work.delivered(message.id)
 
     def _editor(self, message: discord.Message, sent: Sequence[discord.Message]) -> ReplyEditor:
-        for each in sent:
-            self._conversations.replied(message.id, each.id)  # deleting one takes the answer back
         return ReplyEditor(
             message,
             max_messages=self._max_reply_messages,
