@@ -92,7 +92,7 @@ def _import_path() -> dict[str, str]:
 
     An installed package needs nothing, and must not put all of site-packages before the standard library.
     """
-    if str(_ROOT) in (*site.getsitepackages(), site.getusersitepackages()):
+    if _ROOT in [Path(each).resolve() for each in (*site.getsitepackages(), site.getusersitepackages())]:
         return {}
     return {"PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))}
 
