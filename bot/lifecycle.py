@@ -34,6 +34,8 @@ class Drain:
         self._running_replies = running_replies
         self._seconds = seconds
         self._task: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._on_begin: Callable[[], None] = lambda: None
 
     @property
     def has_begun(self) -> bool:
@@ -41,27 +43,29 @@ class Drain:
         return self._task is not None
 
     def begin_on_terminate(self, on_begin: Callable[[], None]) -> None:
-        """Drain on SIGTERM, then cancel the calling task; a second SIGTERM cancels it at once.
+        """Call `terminate` on SIGTERM, for the calling task.
 
         Args:
             on_begin: called when the drain begins.
         """
-        ending = asyncio.current_task()
-        assert ending is not None  # only called from a coroutine
-
-        def terminate() -> None:
-            if self._task is not None:
-                ending.cancel()
-                return
-            self._task = asyncio.create_task(self._run())
-            self._task.add_done_callback(lambda _: ending.cancel())
-            on_begin()  # last, because it prints, and a broken stderr must not keep the bot from ending
-
+        self._ending = asyncio.current_task()
+        self._on_begin = on_begin
         try:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.terminate)
         except NotImplementedError:
             # Windows: closing the console ends the process, and the engine ends with it.
             logger.debug("This platform has no SIGTERM")
+
+    def terminate(self) -> None:
+        """Drain, then cancel the task of `begin_on_terminate`; called again, cancel it at once."""
+        ending = self._ending
+        assert ending is not None  # `begin_on_terminate` comes first, in a task
+        if self._task is not None:
+            ending.cancel()
+            return
+        self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(lambda _: ending.cancel())
+        self._on_begin()  # last, because it prints, and a broken stderr must not keep the bot from ending
 
     async def _run(self) -> None:
         self._queue.close()

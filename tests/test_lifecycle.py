@@ -20,34 +20,36 @@ LONG_SECONDS = 60.0
 
 
 class DrainedBot:
-    """A bot that does nothing but wait for its end, with one running question."""
+    """A bot that does nothing but wait for its end, with one running question.
+
+    It gets no signal:
+    `tests/end_to_end/test_drain.py` sends a real bot SIGTERM.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.queue = queue_of(1)
         self.running = self.queue.join("here", "Ada")
         self.drain = Drain(self.queue, RunningReplies(), seconds)
-        self.ready, self.began = asyncio.Event(), asyncio.Event()
+        self.ready = asyncio.Event()
         self.task = asyncio.create_task(self._run())
 
     async def terminate(self) -> None:
-        """Send SIGTERM, and wait until the drain has begun."""
         await asyncio.wait_for(self.ready.wait(), 10)
-        assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL, "the signal would end the tests themselves"
-        signal.raise_signal(signal.SIGTERM)
-        await asyncio.wait_for(self.began.wait(), 10)
+        with pytest.raises(BrokenPipeError):
+            self.drain.terminate()
 
     async def ended(self) -> None:
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(self.task, 10)
 
-    def _report(self) -> None:
-        self.began.set()
-        raise BrokenPipeError  # as where stderr cannot be written any more
-
     async def _run(self) -> None:
-        self.drain.begin_on_terminate(self._report)
+        self.drain.begin_on_terminate(_fail_to_print)
         self.ready.set()
         await asyncio.Event().wait()
+
+
+def _fail_to_print() -> None:
+    raise BrokenPipeError  # stderr has gone
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +81,7 @@ async def test_a_drain_ends_at_its_limit() -> None:
 async def test_a_second_signal_ends_the_bot_at_once() -> None:
     bot = DrainedBot(LONG_SECONDS)
     await bot.terminate()
-    signal.raise_signal(signal.SIGTERM)
+    bot.drain.terminate()
     await bot.ended()
     assert bot.queue.running == 1
 
