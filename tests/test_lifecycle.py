@@ -20,10 +20,9 @@ LONG_SECONDS = 60.0
 
 
 class DrainedBot:
-    """A bot that does nothing but wait for its end, with one running question.
+    """A bot that only waits for its end, with one running question.
 
-    It gets no signal:
-    `tests/end_to_end/test_drain.py` sends a real bot SIGTERM.
+    It gets no signal; `tests/end_to_end/test_drain.py` sends a real bot SIGTERM.
     """
 
     def __init__(self, seconds: float) -> None:
