@@ -80,7 +80,8 @@ class MemoryModel:
         question = self.running.pop(key)
         if answer is None or question.gone:
             return
-        seen = [one.id for one in self._path(key, question.parent)][hidden:]
+        path = self._path(key, question.parent)
+        seen = [one.id for one in path if not one.gone][hidden:] if hidden else [one.id for one in path]
         question.answer, question.first = answer, (seen or [question.id])[0]
         self.said[question.id] = question
         if question.resets == self.resets[key]:

@@ -46,7 +46,11 @@ class Asking:
         """The turn to remember."""
         if self.taken_back:
             return None
-        return self.opened.turn(self.question, self.opened.branch[hidden:], Message("assistant", answer))
+        branch = self.opened.branch
+        # Counted among the turns that are left, because retention may have deleted the erased ones or not.
+        left = [index for index, turn in enumerate(branch) if turn.asked is not None]
+        start = 0 if hidden == 0 else (left[hidden:] or [len(branch)])[0]
+        return self.opened.turn(self.question, branch[start:], Message("assistant", answer))
 
 
 class RememberingBot:
