@@ -52,9 +52,9 @@ class Discord:
             await asyncio.sleep(LATENCY_SECONDS / 2)
         return now()
 
-    def most_in(self, seconds: float, keep: Callable[[Action, int], bool] = lambda *_: True) -> int:
-        """The most requests that arrived within so many seconds."""
-        times = [at for at, action, channel, _ in self.requests if keep(action, channel)]
+    def most_in(self, seconds: float, action: Action | None = None) -> int:
+        """The most requests that arrived within so many seconds, of one kind or of all."""
+        times = [at for at, each, *_ in self.requests if action in (None, each)]
         return max(sum(start <= at < start + seconds for at in times) for start in times)
 
 
@@ -67,7 +67,7 @@ async def test_a_channel_never_gets_more_than_discord_takes() -> None:
     here = discord()
     for action in (Action.SEND, Action.EDIT):
         await asyncio.gather(*(here.request(f"{number}", Urgency.LAST_TEXT, action) for number in range(23)))
-        assert here.most_in(5.0, lambda each, _, action=action: each is action) == 5
+        assert here.most_in(5.0, action) == 5
     assert here.texts == 2 * [f"{number}" for number in range(23)], "first come first"
 
 
@@ -236,7 +236,7 @@ async def test_sixteen_people_in_one_channel_see_their_answers_in_time() -> None
     assert statistics.median(late) <= 3
     assert late[-1] <= 8
     assert max(each.first_late for each in figures) <= 7
-    assert here.most_in(5.0, lambda action, _: action is Action.EDIT) <= 5
+    assert here.most_in(5.0, Action.EDIT) <= 5
 
 
 @in_virtual_time
