@@ -114,6 +114,28 @@ async def test_a_closed_thread_refuses_changes_and_opens_by_a_message(server: Lo
         assert (await client.edit(thread, message)).status == 200
 
 
+async def test_a_threads_name_has_one_to_a_hundred_characters(server: LoopbackDiscord) -> None:
+    ada, channel = server.people[0].id, server.channels[0].id
+    async with raw_client(server) as client:
+        for name in ("", " ", "x" * 101):
+            refused = await client.call("POST", f"/channels/{channel}/threads", {"name": name})
+            assert (refused.status, refused.code) == (400, 50035)
+            with pytest.raises(LoopbackError, match="50035"):
+                await server.create_thread(ada, channel, name)
+        thread = await client.call("POST", f"/channels/{channel}/threads", {"name": "x" * 100})
+        assert thread.status == 200
+        assert (await client.call("PATCH", f"/channels/{thread.body['id']}", {"name": ""})).code == 50035
+
+
+async def test_a_reaction_is_an_emoji(server: LoopbackDiscord) -> None:
+    ada, channel = server.people[0].id, server.channels[0].id
+    message = await server.send(ada, channel, "a message")
+    for emoji in ("", "smile", "x" * 5000, "👍" * 33):
+        with pytest.raises(LoopbackError, match="10014"):
+            await server.react(ada, channel, message, emoji)
+    await server.react(ada, channel, message, "👩‍👩‍👧‍👦")
+
+
 async def test_whoever_may_send_opens_a_closed_thread_without_a_message(server: LoopbackDiscord) -> None:
     channel = server.channels[0].id
     async with raw_client(server) as client:
