@@ -169,6 +169,11 @@ async def test_a_locked_thread_opens_only_for_moderators(server: LoopbackDiscord
         await server.reopen_thread(ada, thread)
         assert (await client.edit(thread, message)).status == 200
         await server.send(grace, thread, "thank you")
+        own = (await client.call("POST", f"/channels/{channel}/threads", {"name": "the bot's"})).body["id"]
+        assert (await client.call("PATCH", f"/channels/{own}", {"name": "its own name"})).status == 200
+        await server.archive_thread(ada, int(own), lock=True)
+        reopening = {"archived": False, "name": "open"}
+        assert (await client.call("PATCH", f"/channels/{own}", reopening)).code == 50013
 
 
 async def test_a_response_in_a_locked_thread_is_refused(server: LoopbackDiscord, bot: SampleBot) -> None:
