@@ -47,8 +47,8 @@ class ChangeApplier:
     During an outage of the database, step 3 happens later. Until then the change is also applied to everything that
     is read from the store.
 
-    Most edits and deletions on Discord are of messages that the bot knows nothing of. They end after step 2, and no
-    read is repeated for them.
+    Most edits and deletions on Discord are of messages that the bot knows nothing of. The store takes its time to find
+    out, so until then they are applied to what is read as well; no read is repeated for them.
 
     Args:
         store: makes the same changes for good.
@@ -62,6 +62,7 @@ class ChangeApplier:
         self._in_store: set[_Change] = set()
         self._uncommitted: list[TurnChange] = []
         self._uncommitted_messages = MessageChanges()
+        self._being_stored: dict[MessageChanges, None] = {}
         self._generation = 0
 
     def listen(self, listener: Callable[[TurnChange], None]) -> None:
@@ -108,7 +109,11 @@ class ChangeApplier:
         """
         self._tell_listeners(changes)
         self._change_memory(changes)
-        known = await stored
+        self._being_stored[changes] = None
+        try:
+            known = await stored
+        finally:
+            del self._being_stored[changes]
         if not known:
             return
         if None in changes.contents.values():
@@ -139,7 +144,10 @@ class ChangeApplier:
         if not self._store.behind:
             self._forget_uncommitted()
         branch, replies = await self.read(partial(self._branch_and_replies, tip_id))
-        uncommitted: list[TurnChange] = [*self._uncommitted, self._uncommitted_messages]
+        messages = MessageChanges()
+        for changes in (self._uncommitted_messages, *self._being_stored):
+            messages.add(changes.contents, changes.emptied)
+        uncommitted: list[TurnChange] = [*self._uncommitted, messages]
         for change in uncommitted:
             branch = [change(turn) for turn in branch]
         return branch, replies

@@ -34,14 +34,24 @@ from bot.storage.tables import AcceptedQuestion, Conversation, Persona, Reply, S
 
 logger = logging.getLogger(__name__)
 
+_LOOKUP_PAUSE_SECONDS = 0.1
+
 
 class DatabaseConversationStore:
-    """Implements `bot.conversation.store.ConversationStore`."""
+    """Implements `bot.conversation.store.ConversationStore`.
 
-    def __init__(self, journal: Journal, database: Database) -> None:
+    Args:
+        journal: orders the writes.
+        database: where the journal writes.
+        lookup_pause_seconds: how long edits and deletions of messages gather before they are looked up together.
+    """
+
+    def __init__(
+        self, journal: Journal, database: Database, lookup_pause_seconds: float = _LOOKUP_PAUSE_SECONDS
+    ) -> None:
         self._journal = journal
         self._database = database
-        self._message_changes = MessageChangeWriter(journal)
+        self._message_changes = MessageChangeWriter(journal, lookup_pause_seconds)
 
     async def finish(self, time_limit_seconds: float) -> None:
         """Wait until everything is in the journal, at most for the limit."""

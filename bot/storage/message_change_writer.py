@@ -7,6 +7,7 @@ a query now and then, and none of it holds the journal up.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -60,14 +61,17 @@ class _Postponed:
 class MessageChangeWriter:
     """Writes edits and deletions of messages, in their order.
 
-    While some are looked up, those that come meanwhile gather, and are looked up together after them.
+    The first is looked up at once; those that come meanwhile gather, and are looked up together after a pause.
 
     Args:
         journal: takes what changes something, or, during an outage, everything.
+        pause_seconds: between two lookups, so that a busy server costs only a few.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, pause_seconds: float) -> None:
         self._journal = journal
+        self._pause_seconds = pause_seconds
+        self._next_lookup = 0.0
         self._gathering = _Group()
         self._postponed = _Postponed()
         self._task: asyncio.Task[None] | None = None
@@ -94,12 +98,14 @@ class MessageChangeWriter:
 
     async def _run(self) -> None:
         while self._gathering.changes.contents:
+            await asyncio.sleep(self._next_lookup - time.monotonic())
             group, self._gathering = self._gathering, _Group()
             try:
                 await self._settle(group)
             except Exception as error:  # noqa: BLE001 - its callers raise it
                 group.error = error
             group.settled.set()
+            self._next_lookup = time.monotonic() + self._pause_seconds
         self._task = None
 
     async def _settle(self, group: _Group) -> None:

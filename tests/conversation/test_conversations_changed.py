@@ -178,7 +178,7 @@ class PausingStore(DatabaseConversationStore):
     """Pauses one call, after it has read or before it writes."""
 
     def __init__(self, memory: Memory, paused_call: str) -> None:
-        super().__init__(memory.journal, memory.database)
+        super().__init__(memory.journal, memory.database, lookup_pause_seconds=0.0)
         self._paused_call = paused_call
         self.reads = 0
         self.paused = asyncio.Event()
@@ -257,7 +257,7 @@ async def test_a_turn_read_during_its_erasure_is_erased_too(memory: Memory) -> N
     conversations = Conversations(store, SYSTEM)
     erasing = asyncio.create_task(conversations.erase([two]))
     await store.paused.wait()
-    await conversations.peek(HERE)
+    assert await seen(conversations) == ["one", "three"], "nobody is shown what is being erased"
     store.resume.set()
     await erasing
     for each in (conversations, memory.conversations()):

@@ -60,6 +60,17 @@ async def test_messages_that_the_database_has_not_are_looked_up_together_and_not
         assert await texts(store, 10) == ["Kept"]
 
 
+async def test_messages_that_come_one_after_the_other_are_looked_up_together_too(sqlite_url: str) -> None:
+    async with open_storage(sqlite_url) as storage:
+        with transactions() as begun:
+            edits = []
+            for message_id in STRANGERS[:200]:
+                edits.append(asyncio.create_task(storage.conversations.edit(message_id, "Hi", [])))
+                await asyncio.sleep(0.001)
+            await asyncio.gather(*edits)
+        assert len(begun) < 100
+
+
 async def test_an_edit_that_changes_no_text_is_not_written(sqlite_url: str) -> None:
     # Discord sends one when it has found the preview of a link.
     async with open_storage(sqlite_url) as storage:
@@ -120,7 +131,12 @@ async def test_many_changes_do_not_hold_other_writes_up(storage: Storage) -> Non
 
 
 def open_stores(journal: RecordingJournal, database: Database) -> Storage:
-    return Storage(DatabaseConversationStore(journal, database), DatabaseWorkStore(journal), journal, database)
+    return Storage(
+        DatabaseConversationStore(journal, database, lookup_pause_seconds=0.0),
+        DatabaseWorkStore(journal),
+        journal,
+        database,
+    )
 
 
 async def test_an_outage_costs_one_write_for_all_strangers_and_loses_nothing(sqlite_url: str) -> None:
