@@ -242,7 +242,10 @@ class MonitoringSettings(Section):
         le=65_535,
     )
     metrics_host: str = _setting(
-        "127.0.0.1", "The address to serve metrics on.", allowed="a host name or an address", min_length=1
+        "127.0.0.1",
+        "The address to serve metrics on. They have no password, so the log warns of one that other machines can reach.",
+        allowed="a host name or an address",
+        min_length=1,
     )
 
 
