@@ -121,7 +121,7 @@ class MessageChangeWriter:
             await self._postpone(contents)
             return
         for part in _parts({each: contents[each] for each in group.concerned}, _MOST_WRITTEN):
-            await self._journal.write(partial(change_messages, contents=part))
+            await self._journal.write(partial(change_messages, contents=part), deletes=True)
 
     async def _postpone(self, contents: Contents) -> None:
         # They join those that wait, unless something was written since: that may be a turn that they concern.
@@ -130,7 +130,7 @@ class MessageChangeWriter:
             return
         self._postponed = _Postponed()
         self._postponed.changes.add(contents)
-        await self._journal.write(self._postponed.write)
+        await self._journal.write(self._postponed.write, deletes=True)
 
 
 def _parts(contents: Contents, most: int) -> Iterator[Contents]:
