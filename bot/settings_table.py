@@ -25,7 +25,7 @@ def _setting(default: Any, meaning: str, *, allowed: str, **limits: Any) -> Any:
 class Section(BaseSettings):
     """Settings that the pages show together under a title."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, env_file_encoding="utf-8")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
     title: ClassVar[str]
 
 
