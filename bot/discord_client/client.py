@@ -1,9 +1,8 @@
-"""The Discord client: its intents, whom it may mention, and what happens before it connects and when it closes."""
+"""The Discord client: its intents, whom it may mention, and how it closes."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 
 import discord
 from discord.ext import commands
@@ -16,6 +15,7 @@ from bot.errors import ConfigurationError
 logger = logging.getLogger(__name__)
 
 _SUSPEND_REPLIES_SECONDS = 5.0
+_LONGEST_HIDDEN_WAIT_SECONDS = 30.0  # the least that discord.py accepts
 INTENT_HELP = (
     "the message-content intent is not granted to this bot; switch it on at "
     "https://discord.com/developers/applications (Bot, Privileged Gateway Intents, Message Content Intent), "
@@ -28,13 +28,12 @@ class PhiClient(commands.Bot):
 
     Args:
         message_content_intent: request the privileged intent; mentions and direct messages do not need it.
-        set_up: called once, after the login and before the gateway connects; loads the model and adds the cogs.
 
     Attributes:
         running_replies: the answers that members see growing.
     """
 
-    def __init__(self, *, message_content_intent: bool, set_up: Callable[[PhiClient], Awaitable[None]]) -> None:
+    def __init__(self, *, message_content_intent: bool) -> None:
         intents = discord.Intents.none()
         intents.guilds = True
         intents.guild_messages = True
@@ -48,16 +47,16 @@ class PhiClient(commands.Bot):
             intents=intents,
             # The model may write any mention; none may notify anybody.
             allowed_mentions=discord.AllowedMentions.none(),
+            # A longer wait is raised with its length, so that no request sleeps in discord.py for minutes.
+            max_ratelimit_timeout=_LONGEST_HIDDEN_WAIT_SECONDS,
         )
-        self._set_up = set_up
         self.running_replies = RunningReplies()
         self.tree.error(report_error)
+        self.add_dynamic_items(StopButton)
 
     async def setup_hook(self) -> None:
-        """Check the intents before the model loads, then set up."""
+        """Check the intents at the login, before the model loads."""
         self._check_intents()
-        self.add_dynamic_items(StopButton)
-        await self._set_up(self)
 
     async def on_message(self, message: discord.Message, /) -> None:
         """Leave messages to the cogs: discord.py would look for text commands, and there are none."""

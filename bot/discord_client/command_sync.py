@@ -6,16 +6,42 @@ commands of the last sync is kept on disk.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import discord
 from discord import app_commands
 
+from bot.discord_client.rest.retry import until_accepted
+
 logger = logging.getLogger(__name__)
+
+_RECORD = "synced_commands.sha256"
+_SECONDS_AFTER_REFUSAL = 3600.0  # the operator may allow in the developer portal what Discord refuses
+
+
+async def keep_commands_synced(tree: app_commands.CommandTree[Any], data_dir: Path) -> None:
+    """Sync changed commands, and try again until Discord has them. The bot answers meanwhile.
+
+    Args:
+        tree: the client's commands.
+        data_dir: keeps the record of the last sync.
+    """
+    attempt = partial(sync_changed_commands, tree, data_dir / _RECORD)
+    while True:
+        try:
+            await until_accepted("Sync of the commands", attempt)
+            return
+        except discord.HTTPException as error:
+            # discord.py names each command that is refused, in a line of its own.
+            reason = " ".join(str(error).split())
+        logger.error("Discord refuses the commands: next_try_in=%.0fs cause=%s", _SECONDS_AFTER_REFUSAL, reason)
+        await asyncio.sleep(_SECONDS_AFTER_REFUSAL)
 
 
 async def sync_changed_commands(tree: app_commands.CommandTree[Any], record: Path) -> bool:
