@@ -38,10 +38,15 @@ async def keep_commands_synced(tree: app_commands.CommandTree[Any], data_dir: Pa
             await until_accepted("Sync of the commands", attempt)
             return
         except discord.HTTPException as error:
-            # discord.py names each command that is refused, in a line of its own.
-            reason = " ".join(str(error).split())
-        logger.error("Discord refuses the commands: next_try_in=%.0fs cause=%s", _SECONDS_AFTER_REFUSAL, reason)
+            cause = _one_line(error)
+        logger.error("Discord refuses the commands: next_try_in=%.0fs cause=%s", _SECONDS_AFTER_REFUSAL, cause)
         await asyncio.sleep(_SECONDS_AFTER_REFUSAL)
+
+
+def _one_line(error: discord.HTTPException) -> str:
+    # discord.py's own lines name each command that is refused, but not Discord's reason for refusing them all.
+    text = f"{error.text}; {error}" if isinstance(error, app_commands.CommandSyncFailure) else str(error)
+    return " ".join(text.split())
 
 
 async def sync_changed_commands(tree: app_commands.CommandTree[Any], record: Path) -> bool:
