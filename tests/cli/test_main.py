@@ -180,15 +180,6 @@ async def test_an_unknown_device(server: LoopbackDiscord, tmp_path: Path, small_
     assert "CPU" in done.last_line
 
 
-async def test_an_unreachable_discord(tmp_path: Path, small_model_dir: Path) -> None:
-    server = LoopbackDiscord()
-    await server.start()
-    await server.close()
-    done = await run_on(server, tmp_path, MODEL_DIR=str(small_model_dir))
-    assert done.code == 1
-    assert done.last_line.startswith("error: Discord cannot be reached (")
-
-
 async def test_a_prompt_is_printed_as_json(tmp_path: Path) -> None:
     phi3 = write_phi3_tokenizer(tmp_path)
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Grüße 🦙 <|end|>"}]
