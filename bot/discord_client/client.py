@@ -7,9 +7,10 @@ import logging
 import discord
 from discord.ext import commands
 
-from bot.discord_client.commands.interaction_errors import report_error
+from bot.discord_client.interaction_errors import report_error
 from bot.discord_client.replies.running_replies import RunningReplies
 from bot.discord_client.replies.stop_button import StopButton
+from bot.discord_client.rest.interaction_adapter import use_interaction_adapter
 from bot.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class PhiClient(commands.Bot):
     async def setup_hook(self) -> None:
         """Check the intents at the login, before the model loads."""
         self._check_intents()
+        use_interaction_adapter()
 
     async def on_message(self, message: discord.Message, /) -> None:
         """Leave messages to the cogs: discord.py would look for text commands, and there are none."""
