@@ -34,10 +34,14 @@ from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
 from bot.model.folder import open_model_folder
 from bot.model.start_order import StartOrder
+from bot.private_files import close_folder
 from bot.serving.service import ModelService
 from bot.serving.version_watcher import VersionWatcher
-from bot.settings import Settings
+from bot.settings import DATABASE_NAME, Settings
+from bot.storage.address import Address
 from bot.storage.storage import Storage
+
+_COMMAND_RECORD = "synced_commands.sha256"
 
 
 class Progress(Protocol):
@@ -95,6 +99,8 @@ class Application:
             ConfigurationError: Discord, the engine or the operating system refuses something that the operator can fix.
         """
         settings = self._settings
+        database = Address.parse(settings.database_address)
+        close_folder(settings.data_folder, {_COMMAND_RECORD, DATABASE_NAME, database.file.name})
         async with AsyncExitStack() as closing:
             self.storage = await Storage.open(settings.database_address, self.metrics.database_outage)
             closing.push_async_callback(self.storage.close)
@@ -116,7 +122,7 @@ class Application:
                     in_background(retention.run(), "retention"),
                     in_background(self._prefill_when_ready(), "prefill-ahead"),
                     in_background(
-                        keep_commands_synced(self.client.tree, settings.data_dir.expanduser()), "command sync"
+                        keep_commands_synced(self.client.tree, settings.data_folder / _COMMAND_RECORD), "command sync"
                     ),
                 ):
                     await stay_connected(self.client, self._report_ready)

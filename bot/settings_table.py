@@ -251,7 +251,10 @@ class SystemSettings(Section):
 
     data_dir: Path = _setting(Path("./data"), "The folder for what the bot stores.", allowed="a folder's path")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
-        "INFO", "The least severe level that reaches the log.", allowed="DEBUG, INFO, WARNING or ERROR"
+        "INFO",
+        "The least severe level that reaches the log. Message texts, personas and tokens never do: DEBUG is for the "
+        "bot's own lines; libraries, which would show them there, begin at INFO.",
+        allowed="DEBUG, INFO, WARNING or ERROR",
     )
 
 

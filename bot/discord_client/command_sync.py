@@ -18,21 +18,21 @@ import discord
 from discord import app_commands
 
 from bot.discord_client.rest.retry import until_accepted
+from bot.private_files import write_private_text
 
 logger = logging.getLogger(__name__)
 
-_RECORD = "synced_commands.sha256"
 _SECONDS_AFTER_REFUSAL = 3600.0  # the operator may allow in the developer portal what Discord refuses
 
 
-async def keep_commands_synced(tree: app_commands.CommandTree[Any], data_dir: Path) -> None:
+async def keep_commands_synced(tree: app_commands.CommandTree[Any], record: Path) -> None:
     """Sync changed commands, and try again until Discord has them. The bot answers meanwhile.
 
     Args:
         tree: the client's commands.
-        data_dir: keeps the record of the last sync.
+        record: the file with the hash of the last sync.
     """
-    attempt = partial(sync_changed_commands, tree, data_dir / _RECORD)
+    attempt = partial(sync_changed_commands, tree, record)
     while True:
         try:
             await until_accepted("Sync of the commands", attempt)
@@ -73,8 +73,7 @@ def _fingerprint(tree: app_commands.CommandTree[Any]) -> str:
 
 def _write(record: Path, fingerprint: str) -> None:
     try:
-        record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text(fingerprint, encoding="utf-8")
+        write_private_text(record, fingerprint)
     except OSError as error:
         logger.warning("Cannot write %s, so every start syncs the commands: %s", record, error.strerror)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -15,7 +14,6 @@ from bot.conversation.turn import ConversationKey
 from bot.conversation.turn import Turn as CoreTurn
 from bot.engine.interface import Outcome
 from bot.errors import DatabaseOutageError
-from bot.storage.database import Database
 from bot.storage.journal import Journal
 from bot.storage.rows import (
     ERASED_QUOTE,
@@ -30,15 +28,12 @@ from bot.storage.rows import (
 )
 from bot.storage.tables import AcceptedQuestion, Conversation, Persona, Reply, SeenMessage, Turn
 
-logger = logging.getLogger(__name__)
-
 
 class DatabaseConversationStore:
     """Implements `bot.conversation.store.ConversationStore`."""
 
-    def __init__(self, journal: Journal, database: Database) -> None:
+    def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._database = database
 
     @property
     def behind(self) -> bool:
@@ -138,7 +133,7 @@ class DatabaseConversationStore:
             await connection.execute(update(Turn).where(Turn.quote_message_id == message_id).values(quote_text=text))
 
         if await self._concerns([message_id]):
-            await self._journal.write(change)
+            await self._journal.write(change, deletes=True)
 
     async def erase(self, message_ids: Collection[int]) -> None:
         """Forget the turns of these messages, and quotes of them."""
@@ -154,7 +149,7 @@ class DatabaseConversationStore:
             await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id.in_(turn_ids)))
 
         if await self._concerns(message_ids):
-            await self._journal.write(change)
+            await self._journal.write(change, deletes=True)
 
     async def erase_channel(self, channel_id: int) -> None:
         """Forget everything in a channel."""
@@ -167,7 +162,7 @@ class DatabaseConversationStore:
             await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.channel_id == channel_id))
             await connection.execute(delete(Persona).where(Persona.place_id == channel_id))
 
-        await self._journal.write(change)
+        await self._journal.write(change, deletes=True)
 
     async def forget(self, person_id: int, channel_id: int | None) -> ForgottenCount | None:
         """Forget everything that a member wrote, in one channel or everywhere; None if that happens later."""
@@ -186,10 +181,10 @@ class DatabaseConversationStore:
             await connection.execute(delete(AcceptedQuestion).where(*accepted))
             forgotten[:] = [ForgottenCount(turns.rowcount, quotes.rowcount)]
 
-        await self._journal.write(change)
+        await self._journal.write(change, deletes=True)
         if not forgotten:
             return None
-        await self._purge_leftovers()
+        await self._journal.remove_leftovers()
         return forgotten[0]
 
     async def forget_before(self, message_id: int) -> None:
@@ -203,8 +198,8 @@ class DatabaseConversationStore:
             await connection.execute(delete(SeenMessage).where(SeenMessage.id < message_id))
             await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id < message_id))
 
-        await self._journal.write(change)
-        await self._purge_leftovers()
+        await self._journal.write(change, deletes=True)
+        await self._journal.remove_leftovers()
 
     async def reset(self, key: ConversationKey, at_id: int) -> None:
         """Start a conversation over: the next question continues nothing."""
@@ -227,13 +222,7 @@ class DatabaseConversationStore:
             else:
                 await insert_once(connection, Persona, {"place_id": scope, "text": text}, update=["text"])
 
-        await self._journal.write(change)
-
-    async def _purge_leftovers(self) -> None:
-        try:
-            await self._database.purge_leftovers()
-        except DatabaseOutageError as error:
-            logger.warning("Forgotten text stays in the database's log for now reason=%s", error)
+        await self._journal.write(change, deletes=True)
 
     async def _concerns(self, message_ids: Collection[int]) -> bool:
         """Whether the database has anything of these messages. It has nothing of most messages on Discord."""

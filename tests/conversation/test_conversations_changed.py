@@ -158,7 +158,7 @@ class PausingStore(DatabaseConversationStore):
     """Pauses one call, after it has read or before it writes."""
 
     def __init__(self, memory: Memory, paused_call: str) -> None:
-        super().__init__(memory.journal, memory.database)
+        super().__init__(memory.journal)
         self._paused_call = paused_call
         self.paused = asyncio.Event()
         self.resume = asyncio.Event()

@@ -58,7 +58,7 @@ async def test_a_failed_sync_is_tried_again_and_recorded_once_it_works(
         await sync_changed_commands(tree, record)
     assert not record.exists()
 
-    await keep_commands_synced(tree, tmp_path)
+    await keep_commands_synced(tree, record)
 
     causes = [line.partition("cause=")[2] for line in caplog.messages if line.startswith("Sync of the commands failed")]
     assert causes == ["rate limited by Cloudflare (429)"]
@@ -70,6 +70,7 @@ async def test_a_refused_command_is_named_in_one_line(
 ) -> None:
     monkeypatch.setattr(command_sync, "_SECONDS_AFTER_REFUSAL", 0.05)
     add_command(stage, "wordy")
+    record = tmp_path / "synced_commands.sha256"
     index = [command.name for command in stage.client.tree.get_commands()].index("wordy")
     faults = {"_errors": [{"code": "BASE_TYPE_BAD_LENGTH", "message": "Must be shorter."}]}
     body = {"code": 50035, "message": "Invalid Form Body", "errors": {str(index): {"description": faults}}}
@@ -82,13 +83,13 @@ async def test_a_refused_command_is_named_in_one_line(
 
     with monkeypatch.context() as network:
         network.setattr(stage.client.http, "bulk_upsert_global_commands", refuse)
-        await keep_commands_synced(stage.client.tree, tmp_path)
+        await keep_commands_synced(stage.client.tree, record)
 
     [line] = [line for line in caplog.messages if line.startswith("Discord refuses the commands: next_try_in=")]
     assert "\n" not in line
     assert "'wordy'" in line
     assert "Must be shorter." in line
-    assert not await sync_changed_commands(stage.client.tree, tmp_path / "synced_commands.sha256")
+    assert not await sync_changed_commands(stage.client.tree, record)
 
 
 async def test_an_unwritable_record_is_a_warning(
