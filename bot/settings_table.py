@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _DEFAULT_SYSTEM_PROMPT = (
@@ -20,6 +21,21 @@ _DEFAULT_SYSTEM_PROMPT = (
 def _setting(default: Any, meaning: str, *, allowed: str, **limits: Any) -> Any:
     """A field with its meaning for the pages, and its allowed values for the pages and error lines."""
     return Field(default, description=meaning, json_schema_extra={"allowed": allowed}, **limits)
+
+
+def _check_path(path: Path) -> Path:
+    """Refuse what no file system takes, because everything that opens the path would fail in a way of its own."""
+    try:
+        path.expanduser().lstat()
+    except RuntimeError as error:  # ~ and a user who is not known
+        raise ValueError(str(error)) from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ValueError(error.strerror) from error
+    return path
+
+
+FolderPath = Annotated[Path, AfterValidator(_check_path)]
 
 
 class Section(BaseSettings):
@@ -66,7 +82,7 @@ class DiscordSettings(Section):
 class ModelSettings(Section):
     title = "Model and engine"
 
-    model_dir: Path = _setting(
+    model_dir: FolderPath = _setting(
         Path("./model/phi3-instruct/int4"),
         "The model folder, as `python -m bot export` or `optimum-cli export openvino` writes it.",
         allowed="a folder's path",
@@ -249,7 +265,7 @@ class MonitoringSettings(Section):
 class SystemSettings(Section):
     title = "Files and log"
 
-    data_dir: Path = _setting(Path("./data"), "The folder for what the bot stores.", allowed="a folder's path")
+    data_dir: FolderPath = _setting(Path("./data"), "The folder for what the bot stores.", allowed="a folder's path")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
         "INFO",
         "The least severe level that reaches the log. Message texts, personas and tokens never do: DEBUG is for the "

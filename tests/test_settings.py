@@ -46,9 +46,11 @@ WRONG = {
     "REPETITION_PENALTY": ["0.4", "2.1", "inf"],
     "SEED": ["-1", "4294967296", "dice"],
     "LOG_LEVEL": ["LOUD", "debug"],
+    "MODEL_DIR": ["~nobody-of-this-name/phi", "a" * 300],
+    "DATA_DIR": ["~nobody-of-this-name/phi", "a" * 300],
 }
-# Any text may be a path, a device or a system prompt; a token is checked when it is needed.
-TAKE_ANY_TEXT = {"DATABASE_URL", "DISCORD_TOKEN", "MODEL_DIR", "DEVICE", "SYSTEM_PROMPT", "DATA_DIR", "METRICS_HOST"}
+# Any text may be a device or a system prompt; a token is checked when it is needed.
+TAKE_ANY_TEXT = {"DATABASE_URL", "DISCORD_TOKEN", "DEVICE", "SYSTEM_PROMPT", "METRICS_HOST"}
 
 
 @pytest.fixture(autouse=True)
