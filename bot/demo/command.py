@@ -12,6 +12,7 @@ from bot.demo.page import DemoPage
 from bot.demo.running_bot import running_bot
 from bot.demo.say import say_all
 from bot.demo.small_model import DEFAULT_FOLDER, fetch_small_model
+from bot.errors import ConfigurationError
 
 _SMALL_MODEL_SETTINGS = {
     "kv_cache_gigabytes": 0.5,  # plenty: the small model needs 0.02 MB a token
@@ -32,7 +33,7 @@ async def run_demo(progress: Progress, *, model_dir: Path | None, say: Sequence[
         The exit code: 0 unless a text in `say` got no answer.
 
     Raises:
-        ConfigurationError: the model cannot be fetched or used.
+        ConfigurationError: the model cannot be fetched or used, or the page's port is in use.
     """
     overrides: dict[str, object] = {}
     if model_dir is None:
@@ -47,7 +48,12 @@ async def run_demo(progress: Progress, *, model_dir: Path | None, say: Sequence[
 
 async def _serve_page(discord: LoopbackDiscord, progress: Progress, port: int) -> None:
     page = DemoPage(discord)
-    url = await page.start(port)
+    try:
+        url = await page.start(port)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the page cannot listen on port {port} ({error.strerror}); choose another with --port"
+        ) from error
     try:
         progress.done(f"\n  Open {url}\n  and write: @Phi what is the capital of France?\n\n  Ctrl-C ends the demo.")
         await asyncio.Event().wait()
