@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -20,6 +21,8 @@ from bot.engine.interface import FinishReason, Generation, Outcome
 from bot.metrics.port import AnswerMetrics
 from bot.prompting.detokenizer import Detokenizer
 from bot.prompting.prompt import Message, Prompt
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,8 @@ class Answer:
         """Wait for the ticket, run the question, and yield the whole text so far each time it grows.
 
         Args:
-            on_position: called with the question's position in the queue, at once and after each change.
+            on_position: called with the question's position in the queue, at once and after each change; at last with
+                0, when its generation begins.
         """
         with self._ticket:
             try:
@@ -125,6 +129,7 @@ class Answer:
                 self._suspended = True
                 self._end_unanswered(FinishReason.FAILED, str(error))
             else:
+                on_position(0)
                 self._answering.metrics.answer_began(self._ticket.waited_seconds)
                 async with aclosing(self._generate()) as texts:
                     async for text in texts:
@@ -183,8 +188,16 @@ class Answer:
             self._generation.cancel()
             self.text = detokenizer.finish()
             self.outcome = self._generation.outcome or Outcome(FinishReason.CANCELLED)
-            seconds = time.monotonic() - first_token_at
+            seconds = time.monotonic() - first_token_at if detokenizer.ids else 0.0
             answering.metrics.answer_ended(self.outcome.reason, len(detokenizer.ids), seconds)
+            logger.info(
+                "Generated: message=%d outcome=%s tokens=%d waited_seconds=%.2f seconds=%.2f",
+                self._question.id,
+                self.outcome.reason,
+                len(detokenizer.ids),
+                self._ticket.waited_seconds,
+                seconds,
+            )
 
     def _asked_as(self, generated_for: Question, seen: UserMessage) -> Question:
         """The question for memory: as the model saw it, or as it was edited since."""

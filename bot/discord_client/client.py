@@ -11,12 +11,12 @@ from bot.discord_client.interaction_errors import report_error
 from bot.discord_client.replies.running_replies import RunningReplies
 from bot.discord_client.replies.stop_button import StopButton
 from bot.discord_client.rest.interaction_adapter import use_interaction_adapter
+from bot.discord_client.rest.time_limit import request_trace
 from bot.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
 
 _SUSPEND_REPLIES_SECONDS = 5.0
-_LONGEST_HIDDEN_WAIT_SECONDS = 30.0  # the least that discord.py accepts
 INTENT_HELP = (
     "the message-content intent is not granted to this bot; switch it on at "
     "https://discord.com/developers/applications (Bot, Privileged Gateway Intents, Message Content Intent), "
@@ -48,8 +48,7 @@ class PhiClient(commands.Bot):
             intents=intents,
             # The model may write any mention; none may notify anybody.
             allowed_mentions=discord.AllowedMentions.none(),
-            # A longer wait is raised with its length, so that no request sleeps in discord.py for minutes.
-            max_ratelimit_timeout=_LONGEST_HIDDEN_WAIT_SECONDS,
+            http_trace=request_trace(),
         )
         self.running_replies = RunningReplies()
         self.tree.error(report_error)

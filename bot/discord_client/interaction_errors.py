@@ -12,7 +12,7 @@ import discord
 from discord import app_commands
 
 from bot.discord_client.rest.interaction_adapter import ACKNOWLEDGED, is_gone
-from bot.discord_client.rest.refusal import refusal_of
+from bot.discord_client.rest.refusal import Refusal, refusal_of
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +31,11 @@ async def report_error(interaction: discord.Interaction[Any], error: Exception) 
         line = "This command has changed. Restart Discord to see the new one."
     elif not _log_refusal(interaction, cause):
         logger.error("Interaction failed: %s cause=%s", _place(interaction), cause, exc_info=cause)
-    with refusals_logged(interaction):
+    try:
         await _tell(interaction, line)
+    except Exception as refused:
+        if _refusal_in(refused) is None:
+            raise  # else the line above says enough
 
 
 @contextmanager
@@ -47,13 +50,18 @@ def refusals_logged(interaction: discord.Interaction[Any]) -> Iterator[None]:
 
 def _log_refusal(interaction: discord.Interaction[Any], error: Exception) -> bool:
     """Log a refusal; return whether the error is one."""
-    is_discords = isinstance(error, (discord.DiscordException, aiohttp.ClientError, TimeoutError))
-    refusal = refusal_of(error) if is_discords else None
+    refusal = _refusal_in(error)
     if refusal is None:
         return False
     level, event = (logging.INFO, "is gone") if is_gone(error) else (logging.WARNING, "was not answered")
     logger.log(level, "Interaction %s: %s cause=%s", event, _place(interaction), refusal.reason)
     return True
+
+
+def _refusal_in(error: Exception) -> Refusal | None:
+    """Discord's or the network's refusal; an OSError of a command's own is none."""
+    is_discords = isinstance(error, (discord.DiscordException, aiohttp.ClientError, TimeoutError))
+    return refusal_of(error) if is_discords else None
 
 
 async def _tell(interaction: discord.Interaction[Any], line: str) -> None:

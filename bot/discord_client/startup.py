@@ -16,9 +16,9 @@ from bot.discord_client.client import INTENT_HELP, PhiClient
 from bot.discord_client.gateway_session import keep_session
 from bot.discord_client.rest.refusal import refusal_of
 from bot.discord_client.rest.retry import until_accepted
+from bot.discord_client.rest.time_limit import request_time_limit
 from bot.errors import ConfigurationError
 
-_LOGIN_SECONDS = 60.0  # discord.py tries again for 25 s by itself
 _CLOSED_FOR_GOOD = {
     4004: "DISCORD_TOKEN is no longer valid; make a new one at https://discord.com/developers/applications "
     "(Bot, Reset Token) and put it into .env",
@@ -52,7 +52,7 @@ async def log_in(client: PhiClient, token: str) -> None:
 
 async def _try_to_log_in(client: PhiClient, token: str) -> None:
     try:
-        async with asyncio.timeout(_LOGIN_SECONDS):
+        async with request_time_limit():
             await client.login(token)
     except BaseException:
         # Each login opens a session of its own, whose connector the next one would take over closed.

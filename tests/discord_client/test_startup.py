@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from bot.demo.loopback import ConnectionFault, Limit, LoopbackDiscord, Outage, connect_discord_py
-from bot.discord_client import startup
 from bot.discord_client.client import PhiClient
-from bot.discord_client.rest import retry
+from bot.discord_client.rest import retry, time_limit
 from bot.discord_client.startup import log_in, stay_connected
 from bot.errors import ConfigurationError
 
@@ -106,7 +105,7 @@ async def test_a_login_is_tried_again(
 async def test_a_login_that_is_not_answered_is_tried_again(
     server: LoopbackDiscord, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(startup, "_LOGIN_SECONDS", 0.3)
+    monkeypatch.setattr(time_limit, "_SECONDS", 0.3)
     server.break_next("GET", LOGIN[0], ConnectionFault.HANG)
     async with started(server) as (_, ready):
         await asyncio.wait_for(ready, 20)

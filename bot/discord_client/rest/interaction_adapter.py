@@ -16,6 +16,7 @@ from discord.webhook.async_ import AsyncWebhookAdapter, async_context
 
 from bot.discord_client.rest.refusal import refusal_of
 from bot.discord_client.rest.retry import pauses
+from bot.discord_client.rest.time_limit import request_time_limit
 
 ACKNOWLEDGED = 40060
 _GONE = {
@@ -28,7 +29,6 @@ _GONE = {
 _CALLBACK_SECONDS = 3.0  # https://discord.com/developers/docs/interactions/receiving-and-responding
 _CALLBACK_PAUSE_SECONDS = 0.2
 _LONGEST_SECONDS = 120.0  # the member waits, though the token would last 15 minutes
-_TRY_SECONDS = 30.0  # discord.py repeats a 5xx for 25 s by itself
 
 
 class InteractionAdapter(AsyncWebhookAdapter):
@@ -41,9 +41,9 @@ class InteractionAdapter(AsyncWebhookAdapter):
         waits = pauses()
         is_repeated = False
         while True:
-            seconds_left = deadline - time.monotonic()
+            in_time = asyncio.timeout(deadline - time.monotonic()) if is_first_response else request_time_limit()
             try:
-                async with asyncio.timeout(min(_TRY_SECONDS, seconds_left)):
+                async with in_time:
                     return await super().request(route, session, **options)
             except Exception as error:
                 if is_first_response and is_repeated and getattr(error, "code", 0) == ACKNOWLEDGED:

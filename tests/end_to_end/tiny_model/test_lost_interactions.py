@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -138,6 +139,16 @@ async def test_an_answer_that_is_refused_for_long_is_one_line(
     await stage.discord.invoke(stage.grace.id, channel, ["persona", "show"], {})
     await logged(caplog, "Interaction was not answered: used=/persona show interaction=")
     stage.discord.end_faults()
+
+
+async def test_an_outage_of_discord_is_one_line(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    channel = await stage.fresh_channel("outage")
+    async with stage.discord.outage(gateway=False):
+        await stage.discord.invoke(stage.grace.id, channel, ["context"], {})
+        await logged(caplog, "Interaction was not answered: used=/context interaction=")
+    await until(lambda: all(task.get_name() != "CommandTree-invoker" for task in asyncio.all_tasks()))
+    assert sum("Interaction" in line for line in caplog.messages) == 1
+    no_traceback(caplog)
 
 
 async def test_the_permission_is_asked_again_when_the_form_is_submitted(stage: Stage) -> None:
