@@ -160,7 +160,8 @@ async def test_missed_messages_are_left_alone_if_so_configured(work: DatabaseWor
 async def test_what_cannot_be_read_is_retried_until_it_can(work: DatabaseWorkStore, why: str) -> None:
     accepted = Said(message_of(HOUR))
     await accept(work, accepted)
-    inbox = FakeInbox(**{why: {accepted.id}})
+    inbox = FakeInbox()
+    getattr(inbox, why).add(accepted.id)
     pauses: list[float] = []
 
     async def pause(seconds: float) -> None:
