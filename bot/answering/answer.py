@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -20,6 +21,8 @@ from bot.engine.interface import FinishReason, Generation, Outcome
 from bot.metrics.port import AnswerMetrics
 from bot.prompting.detokenizer import Detokenizer
 from bot.prompting.prompt import Message, Prompt
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,13 @@ class Answer:
             self.outcome = self._generation.outcome or Outcome(FinishReason.CANCELLED)
             seconds = time.monotonic() - first_token_at
             answering.metrics.answer_ended(self.outcome.reason, len(detokenizer.ids), seconds)
+            if self.outcome.detail:
+                logger.warning(
+                    "Generation failed: message=%d outcome=%s detail=%s",
+                    self._question.id,
+                    self.outcome.reason,
+                    self.outcome.detail,
+                )
 
     def _asked_as(self, generated_for: Question, seen: UserMessage) -> Question:
         """The question for memory: as the model saw it, or as it was edited since."""
