@@ -24,6 +24,7 @@ from bot.model.weight_recipe import recipe_from_nncf
 
 EXPORTED_MODEL = "microsoft/Phi-3-mini-4k-instruct"
 NEEDED_FILES = ("openvino_model.xml", "openvino_model.bin", "config.json", TOKENIZER_FILE)
+_MOST_NAME_CHARACTERS = 200
 PYTORCH_PATTERNS = ("*.safetensors", "pytorch_model*.bin")
 
 Document = Mapping[str, Any]
@@ -208,7 +209,7 @@ def _read(folder: Path, representation: IntermediateRepresentation) -> ModelFold
     return ModelFolder(
         path=folder,
         version=folder.name if home_of(folder) else None,
-        name=text_in(recorded, "name") or _last_part(origin) or folder.name,
+        name=_one_line(text_in(recorded, "name") or _last_part(origin) or "") or folder.name,
         source=origin,
         revision=text_in(recorded, "revision"),
         license=text_in(recorded, "license"),
@@ -257,6 +258,11 @@ def _exported_from(exporter_config: Document) -> str | None:
     """The model that optimum exported: its exporter records it as the tokenizer of the compression."""
     settings = exporter_config.get("quantization_config")
     return text_in(settings, "tokenizer") if isinstance(settings, dict) else None
+
+
+def _one_line(name: str) -> str:
+    """A name that can stand in a line of the log."""
+    return " ".join(name.split())[:_MOST_NAME_CHARACTERS]
 
 
 def _last_part(origin: str | None) -> str | None:

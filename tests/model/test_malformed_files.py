@@ -61,6 +61,8 @@ def test_any_value_in_any_field(folder: Path, field: tuple[str, str], value: Any
         assert 0 < model.vocabulary_size < 2**31
         assert all(0 <= each < model.vocabulary_size for each in model.eos_token_ids)
         f"{model.title}{model.source}{model.revision}{model.recipe}".encode()
+        assert len(model.name) <= 200
+        assert "\n" not in model.name
 
 
 @pytest.mark.parametrize(
