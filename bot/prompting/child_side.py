@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -22,6 +23,8 @@ def answer(work: Callable[[Any], Any], *, seconds: float, memory_bytes: int) -> 
         seconds: of the processor; where the platform cannot limit that, only the parent's limit applies.
         memory_bytes: the same holds for memory.
     """
+    for each in (signal.SIGINT, signal.SIGTERM):  # a service manager sends it to all; only the bot may end its child
+        signal.signal(each, signal.SIG_IGN)
     job = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_die_with_parent, name="parent watch", daemon=True).start()
     _limit(seconds, memory_bytes)
