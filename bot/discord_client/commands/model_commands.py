@@ -62,7 +62,7 @@ class ModelCommands(commands.Cog):
 
     async def _reload(self, folder: str | None) -> str:
         try:
-            return await self._serving.replace(Path(folder) if folder else None)
+            return _one_message(await self._serving.replace(Path(folder) if folder else None))
         except ConfigurationError as error:
             logger.warning("Reload refused: serving=%s reason=%s", self._serving.folder.title, error)
             reason = without_server_paths(str(error), self._serving.model_dir)
