@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.malformed_json import change
-from tests.prompting.test_hostile_templates import ENDLESS, rendering
+from tests.prompting.template_children import ENDLESS, rendering
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -19,28 +19,9 @@ from bot.prompting import chat_template
 from bot.prompting.chat_template import ChatTemplate
 from bot.prompting.prompt import PromptBuilder
 from tests.phi3_tokenizer import write_phi3_tokenizer
+from tests.prompting.template_children import ENDLESS, children, rendering
 
-ENDLESS = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
 QUESTION = ("user",)
-
-
-def children(parent: int | None = None) -> list[psutil.Process]:
-    """The children that try model files."""
-    found = []
-    for each in psutil.Process(parent).children(recursive=True):
-        with suppress(psutil.Error):  # it has just ended
-            if any("_child import main" in part for part in each.cmdline()):
-                found.append(each)
-    return found
-
-
-def rendering(parent: int | None = None) -> bool:
-    """Whether a child renders a template."""
-    for each in children(parent):
-        with suppress(psutil.Error):
-            if any("template_child" in part for part in each.cmdline()):
-                return True
-    return False
 
 
 @pytest.fixture(autouse=True)

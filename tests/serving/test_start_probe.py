@@ -27,7 +27,7 @@ from bot.serving.service import ModelService
 from bot.settings import load_settings
 from tests.conversation.memory import Memory
 from tests.malformed_json import change
-from tests.prompting.test_hostile_templates import ENDLESS, children, rendering
+from tests.prompting.template_children import ENDLESS, children, rendering
 from tests.serving.served import answered, engines, make_serving, until
 from tests.serving.tiny_model import CONTEXT_LENGTH
 from tests.serving.versions_of_small_model import add_version
