@@ -13,7 +13,7 @@ MOST_BYTES = 16 << 20
 """Upper bound for every file but the tokenizer and the model; the largest in use have some hundred kilobytes."""
 
 TOKENIZER_FILE = "tokenizer.json"
-MOST_TOKENIZER_BYTES = 128 << 20
+MOST_TOKENIZER_BYTES = 64 << 20
 """Upper bound for the tokenizer; the largest in use have some 30 MB."""
 
 

@@ -106,7 +106,7 @@ def open_model_folder(path: Path) -> ModelFolder:
         _require_folder(home)
         folder = current_model_folder(home)
         _require_files(folder)
-        representation = read_intermediate_representation(folder / "openvino_model.xml")
+        representation = _read_representation(folder)
         _require_whole(folder, representation)
         return _read(folder, representation)
 
@@ -173,6 +173,13 @@ def _require_files(folder: Path) -> None:
     raise _incomplete(folder, ", ".join(wrong))
 
 
+def _read_representation(folder: Path) -> IntermediateRepresentation:
+    try:
+        return read_intermediate_representation(folder / "openvino_model.xml")
+    except ValueError as error:
+        raise _incomplete(folder, str(error)) from error
+
+
 def _require_whole(folder: Path, representation: IntermediateRepresentation) -> None:
     if not representation.is_whole:
         raise _incomplete(folder, "openvino_model.xml is cut off")
@@ -188,8 +195,9 @@ def _require_whole(folder: Path, representation: IntermediateRepresentation) -> 
 
 def _manifest(folder: Path) -> Manifest | None:
     path = folder / MANIFEST_FILE
-    if path.exists() and not path.is_file():  # a pipe would keep its reader waiting forever
-        raise _incomplete(folder, f"{path.name} is not a file")
+    # A pipe would keep its reader waiting forever.
+    if path.exists() and (not path.is_file() or path.stat().st_size > MOST_BYTES):
+        raise _incomplete(folder, f"{path.name} is not a manifest")
     try:
         return read_manifest(folder)
     except ValueError as error:

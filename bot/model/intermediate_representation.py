@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PIECE_BYTES = 1 << 20
+_MOST_BYTES = 1 << 29  # the largest in use have some 50 MB
 OVERLAP_BYTES = 1 << 10  # longer than a constant's `<data …/>` and than the logits, which may lie across two pieces
 
 # Every repetition is bounded: in a file made for it, an unbounded one takes hours.
@@ -44,7 +45,10 @@ def read_intermediate_representation(path: Path) -> IntermediateRepresentation:
 
     Raises:
         OSError: it cannot be read.
+        ValueError: it is larger than any graph.
     """
+    if (size := path.stat().st_size) > _MOST_BYTES:
+        raise ValueError(f"{path.name} has {size:,} bytes, more than the {_MOST_BYTES:,} that it may have")
     weights_bytes, logits_width = 0, None
     piece = last = b""
     with path.open("rb") as file:

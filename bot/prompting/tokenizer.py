@@ -25,7 +25,7 @@ from bot.model.files import MOST_BYTES, MOST_TOKENIZER_BYTES, TOKENIZER_FILE, pa
 from bot.prompting.child_process import ChildError, ask_child
 
 _CHILD = "bot.prompting.tokenizer_child"
-_CHILD_SECONDS = 60.0  # the largest tokenizers take some seconds, and the machine may be slow and busy
+_CHILD_SECONDS = 30.0  # the largest tokenizers take some seconds, and the machine may be slow and busy
 
 _SAMPLE = string.printable + "Hello you, what is 1,234 + 5? ÄÖÜ 你好 🦙 </s> <|end|>\n" + 40 * "x" + 40 * " "
 
@@ -49,6 +49,7 @@ class Tokenizer:
 
     Args:
         definition: the parsed `tokenizer.json`, as the Hugging Face `tokenizers` library defines it.
+        on_wait: called before each part of the work, which takes seconds for a large one; it may raise to stop.
 
     Attributes:
         fingerprint: identifies the definition. Ids are only valid for the tokenizer that made them.
@@ -61,7 +62,7 @@ class Tokenizer:
         Exception: the definition is invalid in another way.
     """
 
-    def __init__(self, definition: Mapping[str, Any]) -> None:
+    def __init__(self, definition: Mapping[str, Any], on_wait: Callable[[], None] = lambda: None) -> None:
         self.fingerprint = sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:16]
         self.control_tokens = _control_tokens(definition)
         self.control_ids = frozenset(token.id for token in self.control_tokens)
@@ -70,10 +71,9 @@ class Tokenizer:
         )
         plain = _without_control_tokens(definition)
         self.highest_plain_id = max(plain["model"]["vocab"].values(), default=0)
-        with _panics_as_errors():
-            self._full = tokenizers.Tokenizer.from_str(json.dumps(definition))
-            self._plain = tokenizers.Tokenizer.from_str(json.dumps(plain))
-            self._plain_inside = tokenizers.Tokenizer.from_str(json.dumps(_without_first_space(plain)))
+        self._full = _load(definition, on_wait)
+        self._plain = _load(plain, on_wait)
+        self._plain_inside = _load(_without_first_space(plain), on_wait)
 
     @classmethod
     def from_folder(cls, folder: Path, on_wait: Callable[[], None] = lambda: None) -> Tokenizer:
@@ -96,7 +96,7 @@ class Tokenizer:
         except ChildError as error:
             raise _no_tokenizer(path, error) from error
         with _errors_of(path):
-            tokenizer = cls(definition)
+            tokenizer = cls(definition, on_wait)
             tokenizer.decode(tokenizer.encode(_SAMPLE, at_start=True) + tokenizer.encode(_SAMPLE))
         return tokenizer
 
@@ -121,6 +121,12 @@ class Tokenizer:
         with _panics_as_errors():
             text: str = self._full.decode(shown, skip_special_tokens=True)
         return text
+
+
+def _load(definition: Mapping[str, Any], on_wait: Callable[[], None]) -> tokenizers.Tokenizer:
+    on_wait()
+    with _panics_as_errors():
+        return tokenizers.Tokenizer.from_str(json.dumps(definition))
 
 
 @contextmanager

@@ -6,8 +6,8 @@ import tokenizers
 
 from bot.prompting.child_side import answer
 
-_PROCESSOR_SECONDS = 60.0
-_MEMORY_BYTES = 3 << 29  # the largest take a quarter of it
+_PROCESSOR_SECONDS = 30.0
+_MEMORY_BYTES = 1 << 30  # the largest in use take a third of it
 _MOST_TIMES = 8
 
 
