@@ -217,7 +217,7 @@ def _special_tokens(folder: Path, config: Mapping[str, Any]) -> dict[str, str]:
         text = value.get("content") if isinstance(value, dict) else value
         if isinstance(text, str) and name.endswith("_token"):
             tokens[name] = text
-        elif name in _SPECIAL_TOKENS and value is not None:
+        elif name in _SPECIAL_TOKENS and value is not None and not isinstance(value, bool):
             raise ConfigurationError(
                 f"{name} in {folder / 'tokenizer_config.json'} is not a text; export the model again"
             )
