@@ -20,7 +20,7 @@ from bot.settings import Settings
 
 _PROBE = UserMessage("Say hello.", author_id=0, author_name="")
 _PROBE_TOKENS = 2  # the second comes from a step of its own, like the rest of an answer
-_PROBE_SECONDS = 120.0
+_PROBE_SECONDS = 120.0  # at least; an operator may give answers less, but a start is slow
 
 logger = logging.getLogger(__name__)
 
@@ -69,14 +69,21 @@ class ModelInstance:
 
     def within_cache(self) -> ModelInstance:
         """The same model with its context capped to the loaded engine's KV cache."""
-        facts, budget = self.engine.facts, self.model.budget
-        if facts is None or not 0 < facts.cache_tokens < budget.context_length:
+        before, budget = self.model.budget, self._budget_within_cache()
+        if budget == before:
             return self
         logger.warning(
-            "Context capped to the KV cache: cache_tokens=%s model_tokens=%s", facts.cache_tokens, budget.context_length
+            "Context capped to the KV cache: cache_tokens=%s model_tokens=%s",
+            budget.context_length,
+            before.context_length,
         )
-        budget = replace(budget, context_length=facts.cache_tokens)
         return replace(self, model=replace(self.model, budget=budget))
+
+    def _budget_within_cache(self) -> Budget:
+        facts, budget = self.engine.facts, self.model.budget
+        if facts is None or not 0 < facts.cache_tokens < budget.context_length:
+            return budget
+        return replace(budget, context_length=facts.cache_tokens)
 
     async def load_and_probe(self, on_progress: Callable[[str], None] | None = None) -> EngineFacts:
         """Load the engine and have it answer once. A failure closes the engine.
@@ -100,10 +107,11 @@ class ModelInstance:
 
         The id comes last, so that the first real question finds the system prompt in the cache.
         """
-        model = self.within_cache().model
+        model = replace(self.model, budget=self._budget_within_cache())
         fitted = await asyncio.to_thread(model.window.fit, self.system_prompt, (), _PROBE)
         request = model.request((*fitted.prompt.ids, model.builder.highest_id))
-        request = replace(request, max_new_tokens=_PROBE_TOKENS, time_limit_seconds=_PROBE_SECONDS)
+        seconds = max(_PROBE_SECONDS, request.time_limit_seconds)
+        request = replace(request, max_new_tokens=_PROBE_TOKENS, time_limit_seconds=seconds)
         generation = self.engine.submit(request)
         async for _ in generation:
             pass
