@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kill_injection.model import write_wordy_model
 from tiny_models.phi3 import write_tiny_phi3
+from tiny_models.wordy import write_wordy_model
 
 from tests.shared_folder import shared_folder
 
