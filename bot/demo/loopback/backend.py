@@ -53,7 +53,10 @@ class LoopbackBackend(Backend):  # type: ignore[misc]  # simcord carries no type
         super().emit(event, payload)
 
     def commit_message(self, message: Any, *, broadcast: bool = True) -> Any:
-        """Store a message and publish it."""
+        """Store a message and publish it. It opens its thread if that is closed."""
+        channel = self.get_channel(message.channel_id)
+        if channel.is_thread and channel.thread_metadata.archived:
+            self.edit_channel(channel.id, {}, thread_metadata={"archived": False})
         committed = super().commit_message(message, broadcast=broadcast)
         self._publish_if_ephemeral(EventKind.MESSAGE, committed)
         return committed

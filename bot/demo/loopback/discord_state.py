@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from bot.demo.loopback.typing_state import TypingState
 from bot.demo.loopback.values import Channel, LoopbackError, Payload, Person
 
 _PEOPLE = (("Ada", "#e06c9f"), ("Grace", "#4fb3bf"), ("Linus", "#e5a13a"))
+_COLORS_OF_OTHERS = ("#8fbf5a", "#b58fe0", "#d98f5f", "#5fa8d9", "#d9c05f", "#5fd9b0")
 _CHANNELS = ("general", "help", "random")
 
 
@@ -44,6 +46,9 @@ class DiscordState:
         backend: simcord's model. Its subscribers receive every change as a gateway event.
         hub: publishes events for people and tests.
         granted_intents: the privileged intents that the application may ask for.
+        people: the members of the guild but the bot; the first one owns it.
+        closed_dms: the ids of those who take no DM from the bot.
+        blocked_words: what AutoMod blocks in the guild.
     """
 
     def __init__(self, granted_intents: frozenset[str]) -> None:
@@ -60,11 +65,13 @@ class DiscordState:
         self.backend = LoopbackBackend(self.cdn, self._publish_message, self._publish_channel)
         self.bot = self._create_bot()
         self.token = _token(self.bot.id)
-        self.people = tuple(
-            Person(self.backend.make_user(name.lower(), global_name=name).id, name, color) for name, color in _PEOPLE
-        )
+        self.people = [self._create_person(name, color) for name, color in _PEOPLE]
         self.guild_id = self._create_guild()
-        self.channels = tuple(Channel(self.backend.create_channel(self.guild_id, name).id, name) for name in _CHANNELS)
+        self.channels: list[Channel] = []
+        for name in _CHANNELS:
+            self.add_channel(name)
+        self.closed_dms: set[int] = set()
+        self.blocked_words: list[str] = []
         self.backend.subscribers.append(self._publish)
 
     def require(self, user_id: int, channel_id: int, *permissions: str) -> Any:
@@ -93,6 +100,30 @@ class DiscordState:
                 Overwrite(user_id, OverwriteType.MEMBER, allow=_permission_bits(allow), deny=_permission_bits(deny)),
             )
 
+    def has_permission(self, user_id: int, channel_id: int, permission: str) -> bool:
+        """Whether a user has a permission in a channel. In a DM, everybody has every one."""
+        guild_id = self.backend.get_channel(channel_id).guild_id
+        if guild_id is None:
+            return True
+        return bool(self.backend.compute_permissions(guild_id, user_id, channel_id) & _permission_bits([permission]))
+
+    def blocks(self, text: str) -> bool:
+        """Whether AutoMod blocks a text."""
+        return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) for word in self.blocked_words)
+
+    def add_person(self, name: str) -> Person:
+        """Add a member to the guild."""
+        person = self._create_person(name, _COLORS_OF_OTHERS[len(self.people) % len(_COLORS_OF_OTHERS)])
+        self.backend.add_member(self.guild_id, person.id, announce=True)
+        self.people.append(person)
+        return person
+
+    def add_channel(self, name: str) -> Channel:
+        """Add a text channel to the guild."""
+        channel = Channel(self.backend.create_channel(self.guild_id, name).id, name)
+        self.channels.append(channel)
+        return channel
+
     def message_payload(self, message: Any) -> Payload:
         """Return a stored message in wire format."""
         return dict(serializers.message_payload(self.backend, message))
@@ -108,6 +139,9 @@ class DiscordState:
         user.name = "Phi"
         self.backend.application_id = user.id
         return Person(user.id, user.name, "#5865f2")
+
+    def _create_person(self, name: str, color: str) -> Person:
+        return Person(self.backend.make_user(name.lower(), global_name=name).id, name, color)
 
     def _create_guild(self) -> int:
         guild = self.backend.create_guild("Phi's playground", owner_id=self.people[0].id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import logging
 import secrets
@@ -16,6 +17,8 @@ from aiohttp import WSMsgType, web
 from bot.demo.loopback import gateway_events as events
 from bot.demo.loopback.discord_state import DiscordState
 from bot.demo.loopback.events import Event, EventKind
+from bot.demo.loopback.faults.connections import cut
+from bot.demo.loopback.faults.event_faults import EventFaults
 from bot.demo.loopback.gateway_connection import GatewayConnection
 from bot.demo.loopback.values import Payload
 
@@ -67,14 +70,17 @@ class Gateway:
 
     Attributes:
         url: the address for resuming, which READY names.
+        faults: what is to happen to events and connections.
     """
 
     def __init__(self, state: DiscordState) -> None:
         self.url = ""
+        self.faults = EventFaults()
         self._state = state
         self._sessions: dict[str, Session] = {}
         self._connections: set[GatewayConnection] = set()
         self._was_online = False
+        self._delayed: set[asyncio.TimerHandle] = set()
         state.backend.subscribers.append(self._dispatch_to_all)
 
     @property
@@ -100,11 +106,17 @@ class Gateway:
     async def close(self) -> None:
         """Close every connection with a close frame and drop the sessions."""
         self._sessions.clear()
+        for timer in self._delayed:
+            timer.cancel()
+        self._delayed.clear()
         for connection in list(self._connections):
             await connection.close(_GOING_AWAY)
         self._publish_online()
 
-    async def _serve(self, request: web.Request) -> web.WebSocketResponse:
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if self.faults.is_outage:
+            cut(request)
+            return web.Response()
         socket = web.WebSocketResponse(compress=False, max_msg_size=1 << 16)
         await socket.prepare(request)
         connection = GatewayConnection(request, socket)
@@ -193,8 +205,21 @@ class Gateway:
             self._publish_online()
 
     def _dispatch_to_all(self, event: str, payload: Mapping[str, Any]) -> None:
-        for session in self._sessions.values():
-            self._dispatch(session, event, payload)
+        for delay in self.faults.deliveries(event):
+            if delay:
+                self._dispatch_later(delay, event, copy.deepcopy(dict(payload)))
+                continue
+            for session in self._sessions.values():
+                self._dispatch(session, event, payload)
+
+    def _dispatch_later(self, delay: float, event: str, payload: Payload) -> None:
+        def dispatch() -> None:
+            self._delayed.discard(timer)
+            for session in self._sessions.values():
+                self._dispatch(session, event, payload)
+
+        timer = asyncio.get_running_loop().call_later(delay, dispatch)
+        self._delayed.add(timer)
 
     def _dispatch(self, session: Session, event: str, payload: Mapping[str, Any]) -> None:
         shaped = events.shaped_for(self._state, session.intents, event, payload)

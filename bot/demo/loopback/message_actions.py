@@ -1,4 +1,4 @@
-"""People's messages, threads and DMs on the loopback Discord."""
+"""People's messages and DMs on the loopback Discord."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from simcord.backend import serializers
 from simcord.backend.access import reaction_permissions
 
 from bot.demo.loopback.discord_state import DiscordState, as_loopback_errors
+from bot.demo.loopback.refusals import blocked_by_automod
+from bot.demo.loopback.threads import check_not_archived, check_sendable
 from bot.demo.loopback.values import LARGEST_FILE, LoopbackError, Payload
 
 _MOST_FILES = 10
@@ -47,6 +49,8 @@ class MessageActions:
         with as_loopback_errors():
             channel = self._state.require(person_id, channel_id, "view_channel")
             self._state.require(person_id, channel_id, _send_permission(channel), *(["attach_files"] if files else []))
+            check_sendable(self._state, channel, person_id)
+            self._check_words(person_id, channel, content)
             reference = self._reference(person_id, channel_id, reply_to)
             self._check_files(files)
             attachments = self._state.backend.store_attachments(channel_id, files)
@@ -73,6 +77,9 @@ class MessageActions:
             message = self._state.visible_message(person_id, channel_id, message_id)
             if message.author_id != person_id:
                 raise LoopbackError("Discord refuses: people can edit only their own messages")
+            channel = self._state.backend.get_channel(channel_id)
+            check_not_archived(channel)
+            self._check_words(person_id, channel, content)
             kept = [file for file in message.attachments if file["filename"] not in without_files]
             if not content.strip() and not kept:
                 raise LoopbackError("Discord refuses: Cannot send an empty message (error 50006)")
@@ -84,6 +91,7 @@ class MessageActions:
             message = self._state.visible_message(person_id, channel_id, message_id)
             if message.author_id != person_id:
                 self._state.require(person_id, channel_id, "manage_messages")
+            check_not_archived(self._state.backend.get_channel(channel_id))
             self._state.backend.delete_message(channel_id, message_id)
 
     async def bulk_delete(self, person_id: int, channel_id: int, message_ids: Collection[int]) -> None:
@@ -119,7 +127,7 @@ class MessageActions:
         """
         with as_loopback_errors():
             message = self._state.visible_message(person_id, channel_id, message_id)
-            self._state.require(person_id, channel_id, *reaction_permissions(message, emoji))
+            check_not_archived(self._state.require(person_id, channel_id, *reaction_permissions(message, emoji)))
             self._state.backend.set_reaction(channel_id, message_id, emoji, person_id, True)
 
     async def start_typing(self, person_id: int, channel_id: int) -> None:
@@ -144,45 +152,19 @@ class MessageActions:
             raise LoopbackError(f"there is no person {person_id}")
         return int(self._state.backend.get_dm_channel(person_id).id)
 
-    async def create_thread(self, person_id: int, channel_id: int, name: str, *, message_id: int | None = None) -> int:
-        """Start a public thread in a text channel, with or without a message to start from.
-
-        Returns:
-            The thread's channel id. A thread started from a message has the message's id.
-        """
-        with as_loopback_errors():
-            channel = self._state.require(person_id, channel_id, "view_channel", "create_public_threads")
-            if channel.guild_id is None or channel.is_thread:
-                raise LoopbackError("Discord refuses: threads start in text channels only")
-            if message_id is not None:
-                self._state.visible_message(person_id, channel_id, message_id)
-            # Discord announces a thread in its channel by a message, unless it hangs below one already.
-            thread = self._state.backend.create_thread(
-                channel_id, name, person_id, message_id=message_id, broadcast=message_id is None
-            )
-        if message_id is not None:
-            self._state.backend.announce_thread_create(thread)
-        return int(thread.id)
-
-    async def delete_channel(self, person_id: int, channel_id: int) -> None:
-        """Delete a thread with `manage_threads`, or a text channel and its threads with `manage_channels`.
-
-        Their messages go without events of their own.
-        """
-        with as_loopback_errors():
-            channel = self._state.require(person_id, channel_id, "view_channel")
-            if channel.guild_id is None:
-                raise LoopbackError("Discord refuses: a DM cannot be deleted")
-            needed = "manage_threads" if channel.is_thread else "manage_channels"
-            self._state.require(person_id, channel_id, needed)
-            self._state.backend.delete_channel(channel_id)
-
     def _reference(self, person_id: int, channel_id: int, reply_to: int | None) -> Payload | None:
         if reply_to is None:
             return None
         if self._state.visible_message(person_id, channel_id, reply_to).is_ephemeral:
             raise LoopbackError("Discord refuses: an ephemeral message cannot be replied to")
         return {"channel_id": str(channel_id), "message_id": str(reply_to)}
+
+    def _check_words(self, person_id: int, channel: Any, content: str) -> None:
+        """Refuse a blocked word, except from those who could unblock it."""
+        if channel.guild_id is None or self._state.has_permission(person_id, channel.id, "manage_guild"):
+            return
+        if self._state.blocks(content):
+            raise blocked_by_automod()
 
     def _check_files(self, files: Sequence[tuple[str, bytes]]) -> None:
         if len(files) > _MOST_FILES:

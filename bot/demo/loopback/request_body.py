@@ -29,10 +29,15 @@ class Upload:
 
 @dataclass(slots=True)
 class RequestBody:
-    """The JSON value of a call, or None, and its files."""
+    """The JSON value of a call, or None, and its files.
+
+    Attributes:
+        error: why the body cannot be used.
+    """
 
     data: Any = None
     uploads: list[Upload] = field(default_factory=list)
+    error: BackendError | None = None
 
     def message(self) -> Any:
         """Return the part that is a message. In an interaction response it is under `data`."""
@@ -44,15 +49,21 @@ class RequestBody:
 async def read_body(request: web.Request) -> RequestBody:
     """Read a call's body. A form has the JSON in `payload_json` and the files in `files[0]` and so on.
 
-    Raises:
-        BackendError: 50109 for invalid JSON; 40005 for a body over the server's limit.
+    Returns:
+        The body, with error 50109 for invalid JSON and 40005 for a body over the server's limit.
     """
+    try:
+        return await _read(request)
+    except web.HTTPRequestEntityTooLarge:
+        return RequestBody(error=BackendError(413, 40005, "Request entity too large"))
+    except ValueError:
+        return RequestBody(error=BackendError(400, 50109, "The request body contains invalid JSON."))
+
+
+async def _read(request: web.Request) -> RequestBody:
     if not request.content_type.startswith("multipart/"):
         return RequestBody(_parsed(await request.text()))
-    try:
-        form = await request.post()
-    except web.HTTPRequestEntityTooLarge:
-        raise BackendError(413, 40005, "Request entity too large") from None
+    form = await request.post()
     payload = form.get("payload_json")
     body = RequestBody(_parsed(payload) if isinstance(payload, str) else None)
     descriptions = _descriptions(body.message())
@@ -65,10 +76,7 @@ async def read_body(request: web.Request) -> RequestBody:
 
 
 def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text) if text else None
-    except ValueError:
-        raise BackendError(400, 50109, "The request body contains invalid JSON.") from None
+    return json.loads(text) if text else None
 
 
 def _descriptions(message: Any) -> dict[str, str | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 Payload = dict[str, Any]
 """A JSON object in Discord's own wire format: ids are decimal strings, times are ISO 8601."""
@@ -36,18 +36,3 @@ class Channel:
 
     id: int
     name: str
-
-
-class ApiCall(NamedTuple):
-    """One REST call that a client made.
-
-    Attributes:
-        path: after `/api/v10` and without the query, such as `/channels/1/messages/2`.
-        status: the HTTP status of the response.
-        at: when the call arrived, in seconds of `time.monotonic()`.
-    """
-
-    method: str
-    path: str
-    status: int
-    at: float

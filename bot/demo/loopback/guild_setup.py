@@ -1,0 +1,77 @@
+"""What the guild of the loopback Discord consists of, and what it allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.demo.loopback.discord_state import DiscordState
+from bot.demo.loopback.values import Channel, LoopbackError, Person
+
+
+class GuildSetup:
+    """The part of `LoopbackDiscord` that holds people and channels and says what they and the bot may do."""
+
+    _state: DiscordState
+
+    @property
+    def bot(self) -> Person:
+        """The bot, "Phi". Its application has the same id."""
+        return self._state.bot
+
+    @property
+    def guild_id(self) -> int:
+        """The id of the one guild."""
+        return self._state.guild_id
+
+    @property
+    def people(self) -> tuple[Person, ...]:
+        """The members of the guild: Ada, Grace and Linus, then those whom `add_person` added."""
+        return tuple(self._state.people)
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The text channels: `general`, `help` and `random`, then those that `add_channel` added."""
+        return tuple(self._state.channels)
+
+    def add_person(self, name: str) -> Person:
+        """Let somebody join the guild, as an ordinary member."""
+        return self._state.add_person(name)
+
+    def add_channel(self, name: str) -> Channel:
+        """Create a text channel that is open to everybody."""
+        return self._state.add_channel(name)
+
+    def set_permissions(
+        self, user_id: int, channel_id: int, *, allow: Sequence[str] = (), deny: Sequence[str] = ()
+    ) -> None:
+        """Allow or deny permissions of a person or the bot in a channel, by a member overwrite.
+
+        Args:
+            user_id: a person's id or the bot's.
+            channel_id: a text channel. Threads have its permissions.
+            allow: names of `discord.Permissions`, such as `manage_messages`.
+            deny: names of `discord.Permissions`, such as `view_channel`.
+        """
+        self._state.set_permissions(user_id, channel_id, allow=allow, deny=deny)
+
+    def set_dms_open(self, person_id: int, is_open: bool) -> None:
+        """Let a person take DMs from the bot, or not. Closed, the bot's messages there get error 50007."""
+        if is_open:
+            self._state.closed_dms.discard(person_id)
+        else:
+            self._state.closed_dms.add(person_id)
+
+    def block_word(self, word: str) -> None:
+        """Let the guild's AutoMod block a word, in upper or lower case.
+
+        The bot's messages and edits with it get error 200000, its threads' names 200001. People with Manage Server are
+        exempt.
+        """
+        self._state.blocked_words.append(word)
+
+    def expire_interaction(self, interaction_id: int) -> None:
+        """Let an interaction's token end now, as it does after 15 minutes: the bot's responses get error 50027."""
+        record = self._state.backend.interactions.get(interaction_id)
+        if record is None:
+            raise LoopbackError(f"there is no interaction {interaction_id}")
+        record.expires_at = self._state.backend.now_iso()

@@ -1,0 +1,54 @@
+"""The forms of Discord's responses."""
+
+from __future__ import annotations
+
+import json
+import math
+
+from aiohttp import web
+
+from bot.demo.loopback.api_calls import Limit
+
+_VIA = "1.1 google"
+_BANNED = "<!DOCTYPE html><title>Access denied | discord.com used Cloudflare to restrict access</title>Error 1015\n"
+_RESOURCE_LIMITED = 40062
+
+
+def json_response(data: object, status: int = 200) -> web.Response:
+    """Build a JSON response. discord.py compares the content type literally, so it has no charset."""
+    return web.Response(body=json.dumps(data).encode(), status=status, content_type="application/json")
+
+
+def proxy_error(status: int) -> web.Response:
+    """Build an error of the proxies before Discord, which has no JSON."""
+    return web.Response(status=status, text="<html>upstream failure</html>", content_type="text/html")
+
+
+def rate_limited(limit: Limit, retry_after: float) -> web.Response:
+    """Build a 429.
+
+    Source: https://discord.com/developers/docs/topics/rate-limits#exceeding-a-rate-limit
+
+    Args:
+        retry_after: in seconds. Rounded up to whole milliseconds, so that who waits that long is not early.
+    """
+    whole_seconds = str(max(1, math.ceil(retry_after)))
+    if limit is Limit.CLOUDFLARE:
+        return web.Response(status=429, text=_BANNED, content_type="text/html", headers={"Retry-After": whole_seconds})
+    body: dict[str, object] = {
+        "message": "You are being rate limited.",
+        "retry_after": math.ceil(retry_after * 1000) / 1000,
+        "global": limit is Limit.GLOBAL,
+    }
+    if limit is Limit.SHARED:
+        body["message"] = "The resource is being rate limited."
+    if limit is Limit.RESOURCE:
+        body |= {"message": "Service resource is being rate limited.", "code": _RESOURCE_LIMITED}
+    response = json_response(body, 429)
+    response.headers.update({"Retry-After": whole_seconds, "Via": _VIA, "X-RateLimit-Scope": _SCOPES[limit]})
+    if limit is Limit.GLOBAL:
+        response.headers["X-RateLimit-Global"] = "true"
+    return response
+
+
+_SCOPES = {Limit.CHANNEL: "user", Limit.SHARED: "shared", Limit.GLOBAL: "global", Limit.RESOURCE: "shared"}

@@ -1,0 +1,57 @@
+"""Threads that are closed: what Discord refuses in them, and how they open again.
+
+Source: https://discord.com/developers/docs/topics/threads
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simcord.backend import serializers
+from simcord.backend.errors import BackendError
+from simcord.http.router import UnsupportedField
+
+from bot.demo.loopback.discord_state import DiscordState
+from bot.demo.loopback.values import Payload
+
+_STATE_FIELDS = {"archived", "locked", "auto_archive_duration", "invitable"}
+_FIELDS = _STATE_FIELDS | {"name", "rate_limit_per_user"}
+_FIELDS_OF_ITS_OWNER = {"archived", "auto_archive_duration", "name", "rate_limit_per_user"}
+
+
+def check_not_archived(channel: Any) -> None:
+    """Refuse a change inside an archived thread."""
+    if channel.is_thread and channel.thread_metadata.archived:
+        raise BackendError(400, 50083, "Thread is archived")
+
+
+def check_sendable(state: DiscordState, channel: Any, user_id: int) -> None:
+    """Refuse a message in a locked thread, unless its author may open the thread again."""
+    if not channel.is_thread or not channel.thread_metadata.locked:
+        return
+    if not state.has_permission(user_id, channel.id, "manage_threads"):
+        raise BackendError(400, 160005, "Thread is locked")
+
+
+def edit_thread(state: DiscordState, user_id: int, channel_id: int, changes: Payload) -> Payload:
+    """Change a thread, and return its payload.
+
+    Whoever may send opens a thread that is not locked; its owner also closes and names it; everything else needs
+    Manage Threads.
+    """
+    thread = state.require(user_id, channel_id)
+    if unknown := sorted(set(changes) - _FIELDS):
+        raise UnsupportedField("PATCH", f"/channels/{channel_id}", unknown)
+    if changes.get("archived") is not False:
+        check_not_archived(thread)
+    is_locked = thread.thread_metadata.locked
+    if changes == {"archived": False} and not is_locked:
+        state.require(user_id, channel_id, "send_messages_in_threads")
+    elif thread.owner_id != user_id or is_locked or not changes.keys() <= _FIELDS_OF_ITS_OWNER:
+        state.require(user_id, channel_id, "manage_threads")
+    state.backend.edit_channel(
+        channel_id,
+        {key: value for key, value in changes.items() if key not in _STATE_FIELDS},
+        thread_metadata={key: value for key, value in changes.items() if key in _STATE_FIELDS},
+    )
+    return dict(serializers.channel_payload(state.backend, thread))
