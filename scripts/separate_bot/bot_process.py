@@ -88,6 +88,11 @@ class BotProcess:
                 stderr=log,
             )
 
+    async def wait(self) -> int:
+        """Wait until the process has exited; return its exit code."""
+        assert self._process is not None
+        return await self._process.wait()
+
     async def kill(self) -> list[int]:
         """Kill the process; return the ids of its child processes that survive by more than some seconds."""
         assert self._process is not None

@@ -17,6 +17,9 @@ class Mistake(StrEnum):
     """What can be wrong; each text follows a count."""
 
     UNANSWERED = "not answered"
+    NEVER_TOLD = "neither answered nor told why"
+    TOLD_TWICE = "told more than once"
+    CUT_SHORT = "with an answer that was broken off"
     ANSWERED_TWICE = "answered more than once"
     PART_MISSING = "with a message that memory does not know, or that is missing"
     BUTTON_LEFT = "with a Stop button left"
@@ -70,5 +73,8 @@ def words_of(parts: Sequence[BotMessage]) -> list[str]:
 
 
 def _words(text: str) -> list[str]:
-    """Split without fences: a code block that continues in the next message is closed and opened again."""
-    return text.replace(_FENCE, " ").split()
+    """Split without fences: a code block that continues in the next message is closed and opened again.
+
+    A database stores U+FFFD for NUL.
+    """
+    return text.replace(_FENCE, " ").replace("\0", "\ufffd").split()

@@ -1,8 +1,10 @@
-"""A model whose answers take long enough to be interrupted, and more than one message."""
+"""Models whose answers take long enough to be interrupted, and more than one message."""
 
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from tiny_models.phi3 import VOCABULARY, write_tiny_phi3
@@ -10,6 +12,8 @@ from tiny_models.phi3_tokenizer import phi3_definition, write_phi3_tokenizer_fil
 
 ANSWER_TOKENS = 60
 WORD_LENGTH = 40
+_ONE_TOKEN_IN_STOPS = 50
+_FIRST_STOP_TOKEN = 1000
 
 
 def write_wordy_model(folder: Path, word_length: int = WORD_LENGTH) -> Path:
@@ -25,7 +29,18 @@ def write_wordy_model(folder: Path, word_length: int = WORD_LENGTH) -> Path:
     words = {f"▁{number}{'o' * word_length}"[:word_length]: number for number in numbers}
     write_phi3_tokenizer_files(folder, model={**definition, "vocab": vocabulary | words})
     # No answer ends before its longest length.
+    _set_stop_tokens(folder, [VOCABULARY - 1])
+    return folder
+
+
+def write_model_of_many_lengths(folder: Path, wordy: Path) -> Path:
+    """Copy a wordy model into a new folder, so that its answers end anywhere up to their longest; return the folder."""
+    shutil.copytree(wordy, folder)
+    _set_stop_tokens(folder, range(_FIRST_STOP_TOKEN, VOCABULARY, _ONE_TOKEN_IN_STOPS))
+    return folder
+
+
+def _set_stop_tokens(folder: Path, ids: Iterable[int]) -> None:
     for name in ("config.json", "generation_config.json"):
         file = folder / name
-        file.write_text(json.dumps(json.loads(file.read_text()) | {"eos_token_id": VOCABULARY - 1}))
-    return folder
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"eos_token_id": list(ids)}))
