@@ -38,6 +38,10 @@ _DOUBLES_SHOW_SECONDS = 0.5
 _MOST_EXAMPLES = 5
 
 
+class BotNotReadyError(Exception):
+    """The bot did not answer even before the first fault; the text is one line."""
+
+
 class Stretch:
     """A bot, its loopback Discord, and the people there; use it as an asynchronous context manager.
 
@@ -68,7 +72,10 @@ class Stretch:
             exits.push_async_callback(self._watch.close)
             self._log = LogReader(self._bot.log)
             self._people = People(self._discord, self._replies, self._scale)
-            await self._people.ask_everywhere()
+            try:
+                await self._people.ask_everywhere()
+            except TimeoutError as error:
+                raise BotNotReadyError(f"before the first fault: {error}; see {self._bot.log}") from error
             self._exits = exits.pop_all()
         return self
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from discord_faults.full_disk import can_mount
 from discord_faults.plan import Fault, RoundPlan, Scale, memory_setting, plan_round
 from discord_faults.report import Report, RoundResult
-from discord_faults.stretch import Stretch
+from discord_faults.stretch import BotNotReadyError, Stretch
 
 _MOST_ROUNDS_OF_A_BOT = 10
 
@@ -52,11 +52,7 @@ class DiscordFaultSuite:
         self._bots = 0
 
     async def run(self) -> Report:
-        """Run all rounds and judge each.
-
-        Raises:
-            TimeoutError: a bot does not answer even before the first fault; its log says why.
-        """
+        """Run all rounds and judge each."""
         began = time.monotonic()
         async with asyncio.TaskGroup() as lanes:
             for _ in range(self._parallel):
@@ -74,12 +70,16 @@ class DiscordFaultSuite:
         """Run rounds until one fails; return those that are left, because a bot that failed may fail again for that."""
         self._bots += 1
         folder = self._folder / f"bot-{self._bots}"
-        async with Stretch(self._model_dir, folder, memory_setting(plans[0].seed), self._scale) as stretch:
-            for number, plan in enumerate(plans, 1):
-                result = await stretch.run(plan)
-                self._note(result, folder)
-                if result.problems:
-                    return plans[number:]
+        try:
+            async with Stretch(self._model_dir, folder, memory_setting(plans[0].seed), self._scale) as stretch:
+                for number, plan in enumerate(plans, 1):
+                    result = await stretch.run(plan)
+                    self._note(result, folder)
+                    if result.problems:
+                        return plans[number:]
+        except BotNotReadyError as error:
+            self._note(RoundResult(plans[0], problems=[str(error)]), folder)
+            return plans[1:]
         return ()
 
     def _note(self, result: RoundResult, folder: Path) -> None:
