@@ -28,6 +28,10 @@ from bot.discord_client.incoming.inbox import DiscordInbox
 from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.delivery import ReplyDelivery
+from bot.discord_client.replies.notices import Notices
+from bot.discord_client.replies.reply_editors import ReplyEditors
+from bot.discord_client.replies.typing_indicators import TypingIndicators
+from bot.discord_client.rest.pace import RequestPace
 from bot.discord_client.startup import log_in, stay_connected
 from bot.lifecycle import Drain, health_of, in_background
 from bot.metrics.prometheus import PrometheusMetrics
@@ -150,13 +154,16 @@ class Application:
         settings, answering, work, scopes = self._settings, self.answering, self.storage.work, self._scopes
         conversations, running = answering.conversations, client.running_replies
         reader = QuestionReader(client, scopes, settings.max_text_file_kilobytes * 1000)
-        delivery = ReplyDelivery(client, conversations, work, running, settings.max_reply_messages)
-        intake = QuestionIntake(answering, reader, delivery, work)
-        inbox = DiscordInbox(client, intake, reader, delivery, work)
-        recovery = Recovery(inbox, work, timedelta(hours=settings.missed_hours))
+        pace = RequestPace()
+        editors = ReplyEditors(client, pace, conversations, work, settings.max_reply_messages)
+        delivery = ReplyDelivery(client, editors, TypingIndicators(pace), work, running)
+        notices = Notices(editors, work, running)
+        intake = QuestionIntake(answering, reader, delivery, notices, work)
+        inbox = DiscordInbox(client, intake, reader, delivery, notices, pace, work)
+        recovery = Recovery(inbox, work, timedelta(hours=settings.missed_hours), pace.pause)
         return [
             MentionListener(reader, recovery, intake),
-            ConnectionListener(recovery),
+            ConnectionListener(recovery, pace),
             MessageChangeListener(conversations, reader),
             TypingListener(self._prefill_ahead, scopes),
             MemoryCommands(answering, running, scopes),

@@ -113,7 +113,8 @@ class Answer:
         """Wait for the ticket, run the question, and yield the whole text so far each time it grows.
 
         Args:
-            on_position: called with the question's position in the queue, at once and after each change.
+            on_position: called with the question's position in the queue, at once and after each change; at last with
+                0, when its generation begins.
         """
         with self._ticket:
             try:
@@ -125,6 +126,7 @@ class Answer:
                 self._suspended = True
                 self._end_unanswered(FinishReason.FAILED, str(error))
             else:
+                on_position(0)
                 self._answering.metrics.answer_began(self._ticket.waited_seconds)
                 async with aclosing(self._generate()) as texts:
                     async for text in texts:

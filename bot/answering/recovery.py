@@ -10,6 +10,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import chain, repeat
 from typing import Generic, Protocol, TypeVar
 
 from bot.answering.snowflake import snowflake_at
@@ -27,7 +29,15 @@ class MessageGoneError(Exception):
 
 
 class UnreachableError(Exception):
-    """A message or a channel cannot be read now, for a reason that may pass."""
+    """A message or a channel cannot be read.
+
+    Attributes:
+        is_passing: whether it may be readable soon; otherwise somebody must change a permission first.
+    """
+
+    def __init__(self, reason: str, *, is_passing: bool) -> None:
+        super().__init__(reason)
+        self.is_passing = is_passing
 
 
 class _Message(Protocol):
@@ -42,18 +52,19 @@ class Inbox(Protocol[Message]):
     """The messages that recovery reads and has answered; `bot.discord_client` implements it."""
 
     async def resume(self, question: UnfinishedQuestion) -> None:
-        """Go on with an accepted question; it has its ticket on return.
+        """Go on with an accepted question, unless it was taken since the start; it has its ticket on return.
 
         Raises:
             MessageGoneError: the question was deleted.
-            UnreachableError: the question cannot be read now.
+            UnreachableError: the question cannot be read.
         """
 
     async def missed(self, channel_id: int, after_id: int) -> Sequence[Message]:
         """The latest messages for the bot that came after one, the oldest first.
 
         Raises:
-            UnreachableError: the channel cannot be read now.
+            MessageGoneError: the channel was deleted.
+            UnreachableError: the channel cannot be read.
         """
 
     def answer(self, message: Message) -> None:
@@ -70,7 +81,7 @@ class Recovery(Generic[Message]):
         inbox: reads messages and has them answered.
         work: knows what was accepted and what was seen.
         missed_for: the oldest age at which a missed message is still answered; zero answers none.
-        sleep: waits between retries.
+        pause: waits between two tries.
     """
 
     def __init__(
@@ -78,16 +89,16 @@ class Recovery(Generic[Message]):
         inbox: Inbox[Message],
         work: WorkStore,
         missed_for: timedelta,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._inbox = inbox
         self._work = work
         self._missed_for = missed_for
-        self._sleep = sleep
+        self._pause = pause
         self._busy = asyncio.Lock()
         self._resumed = asyncio.Event()  # accepted questions have their tickets
         self._searched: dict[int, asyncio.Event] = {}  # by channel in which something may have been missed
-        self._retries: set[asyncio.Task[None]] = set()
+        self._retries: dict[str, asyncio.Task[None]] = {}
 
     async def wait_for_turn(self, channel_id: int) -> None:
         """Wait until every earlier question of a channel has its ticket."""
@@ -97,48 +108,43 @@ class Recovery(Generic[Message]):
 
     async def run(self) -> None:
         """Recover once. Call it each time a connection begins that does not resume the one before."""
-        async with self._busy:
-            try:
-                if not self._resumed.is_set():
-                    await self._finish_accepted()
-            except DatabaseOutageError as error:
-                logger.error("Cannot read accepted questions; they wait for the next start: %s", error)
-            try:
-                await self._answer_missed()
-            except DatabaseOutageError as error:
-                logger.error("Cannot look for missed questions: %s", error)
-            finally:
-                self._resumed.set()
+        if not await self._recover():
+            self._keep_trying("recovery", self._recover)
 
     def close(self) -> None:
         """Stop retrying, and stop the answers that recovery began."""
-        for task in self._retries:
+        for task in self._retries.values():
             task.cancel()
         self._inbox.close()
 
+    async def _recover(self) -> bool:
+        async with self._busy:
+            try:
+                await self._finish_accepted()
+                await self._answer_missed()
+            except DatabaseOutageError as error:
+                logger.error("Cannot read what was accepted and missed, retrying: %s", error)
+                return False
+            finally:
+                self._resumed.set()
+            return True
+
     async def _finish_accepted(self) -> None:
+        """Go on with what an earlier start accepted; the inbox knows what this one has taken."""
         for question in await self._work.unfinished():
             if not await self._finish(question):
-                task = asyncio.create_task(self._finish_later(question), name=f"finish {question.message_id}")
-                self._retries.add(task)
-                task.add_done_callback(self._retries.discard)
-
-    async def _finish_later(self, question: UnfinishedQuestion) -> None:
-        for seconds in _RETRY_SECONDS:
-            await self._sleep(seconds)
-            if await self._finish(question):
-                return
-        logger.error("Gave up on an accepted question until the next start: message=%d", question.message_id)
+                self._keep_trying(f"finish {question.message_id}", partial(self._finish, question))
 
     async def _finish(self, question: UnfinishedQuestion) -> bool:
-        """Go on with a question; return False if it cannot be read now."""
+        """Go on with a question; return False if that should be tried again."""
         try:
             await self._inbox.resume(question)
         except MessageGoneError:
             await self._work.turn_away(question.message_id)
         except UnreachableError as error:
-            logger.warning("Cannot finish an accepted question now: message=%d: %s", question.message_id, error)
-            return False
+            until = "retrying" if error.is_passing else "waiting for the next start"
+            logger.warning("Cannot finish an accepted question, %s: message=%d: %s", until, question.message_id, error)
+            return not error.is_passing
         return True
 
     async def _answer_missed(self) -> None:
@@ -151,20 +157,44 @@ class Recovery(Generic[Message]):
         self._resumed.set()  # in other channels nothing was missed
         try:
             for channel_id, began_id in channels:
-                await self._answer_missed_in(channel_id, max(oldest, began_id))
+                after_id = max(oldest, began_id)
+                if not await self._answer_missed_in(channel_id, after_id):
+                    self._keep_trying(f"search {channel_id}", partial(self._answer_missed_in, channel_id, after_id))
                 self._searched[channel_id].set()
         finally:
             for searched in self._searched.values():
                 searched.set()
 
-    async def _answer_missed_in(self, channel_id: int, after_id: int) -> None:
+    async def _answer_missed_in(self, channel_id: int, after_id: int) -> bool:
+        """Answer what was missed in a channel; return False if that should be tried again."""
         try:
             missed = await self._inbox.missed(channel_id, after_id)
+        except MessageGoneError:
+            return True
         except UnreachableError as error:
-            logger.info("Cannot look for missed questions: channel=%d: %s", channel_id, error)
-            return
+            until = ", retrying" if error.is_passing else ""
+            logger.info("Cannot look for missed questions%s: channel=%d: %s", until, channel_id, error)
+            return not error.is_passing
         unseen = await self._work.unseen([message.id for message in missed]) if missed else set()
         for message in missed:
             if message.id in unseen:
                 logger.info("Answering a missed question: message=%d", message.id)
                 self._inbox.answer(message)
+        return True
+
+    def _keep_trying(self, name: str, attempt: Callable[[], Awaitable[bool]]) -> None:
+        """Try again in the background until it works, unless something of that name is being tried already."""
+        if name in self._retries:
+            return
+
+        async def keep_trying() -> None:
+            for seconds in chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1])):
+                await self._pause(seconds)
+                try:
+                    if await attempt():
+                        return
+                except DatabaseOutageError as error:
+                    logger.info("Cannot recover yet: %s: %s", name, error)
+
+        task = self._retries[name] = asyncio.create_task(keep_trying(), name=name)
+        task.add_done_callback(lambda _: self._retries.pop(name, None))

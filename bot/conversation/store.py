@@ -25,13 +25,14 @@ class ConversationHead:
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedQuestion:
-    """An accepted question whose reply is not complete.
+    """A question whose reply is not complete.
 
     Attributes:
         message_id: of the message that asked.
         outcome: how the generation ended; None if it has not.
         answer: the text to deliver; "" while there is no outcome.
         reply_ids: the messages of the reply that exist, in order.
+        notice: what to say instead of an answer; None if there is or will be one.
     """
 
     message_id: int
@@ -39,6 +40,7 @@ class UnfinishedQuestion:
     outcome: Outcome | None
     answer: str
     reply_ids: tuple[int, ...]
+    notice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +150,12 @@ class WorkStore(Protocol):
         """Record that the bot will answer a question."""
         ...
 
+    async def owe_notice(self, question_id: int, channel_id: int, author_id: int, notice: str) -> None:
+        """Record what will be said instead of an answer, until `turn_away`."""
+        ...
+
     async def turn_away(self, question_id: int) -> None:
-        """Record that a message needs no answer, whether it was accepted or not."""
+        """Record that a message needs no answer, or none any more, whether it was accepted or not."""
         ...
 
     async def replied(self, question_id: int, position: int, message_id: int) -> None:

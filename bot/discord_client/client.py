@@ -11,6 +11,7 @@ from discord.ext import commands
 from bot.discord_client.commands.interaction_errors import report_error
 from bot.discord_client.replies.running_replies import RunningReplies
 from bot.discord_client.replies.stop_button import StopButton
+from bot.discord_client.rest.time_limit import request_trace
 from bot.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class PhiClient(commands.Bot):
             intents=intents,
             # The model may write any mention; none may notify anybody.
             allowed_mentions=discord.AllowedMentions.none(),
+            http_trace=request_trace(),
         )
         self._set_up = set_up
         self.running_replies = RunningReplies()

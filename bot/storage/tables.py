@@ -121,6 +121,10 @@ class Turn(Table):
     erased: Mapped[bool]
 
 
+NOTICE = "notice"
+"""The outcome of a question that gets a line instead of an answer."""
+
+
 class AcceptedQuestion(Table):
     """A question that is accepted but not delivered. The last edit of its reply deletes the row.
 
@@ -129,9 +133,9 @@ class AcceptedQuestion(Table):
     Attributes:
         message_id: of the message that asked.
         author_id: of the asker.
-        outcome: why the generation ended; None while it has not.
+        outcome: why the generation ended, or `NOTICE`; None while it has not.
         detail: the outcome's explanation for the asker.
-        answer: the text to deliver; None while the generation has not ended.
+        answer: the text or the notice to deliver; None while the generation has not ended.
     """
 
     __tablename__ = "accepted_questions"

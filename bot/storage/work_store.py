@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Row, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
@@ -13,7 +14,7 @@ from bot.conversation.turn import ConversationKey
 from bot.engine.interface import FinishReason, Outcome
 from bot.storage.journal import Journal
 from bot.storage.rows import all_rows, insert_once, touch_conversation
-from bot.storage.tables import AcceptedQuestion, Conversation, Reply, SeenMessage
+from bot.storage.tables import NOTICE, AcceptedQuestion, Conversation, Reply, SeenMessage
 
 
 class DatabaseWorkStore:
@@ -30,6 +31,23 @@ class DatabaseWorkStore:
             await insert_once(connection, SeenMessage, {"id": question_id})
             await insert_once(connection, AcceptedQuestion, row)
             await touch_conversation(connection, key, question_id)
+
+        await self._journal.write(change)
+
+    async def owe_notice(self, question_id: int, channel_id: int, author_id: int, notice: str) -> None:
+        """Record what will be said instead of an answer."""
+        row = {
+            "message_id": question_id,
+            "channel_id": channel_id,
+            "author_id": author_id,
+            "outcome": NOTICE,
+            "answer": notice,
+        }
+
+        async def change(connection: AsyncConnection) -> None:
+            await insert_once(connection, SeenMessage, {"id": question_id})
+            await _finish(connection, question_id)  # it may have been accepted before
+            await insert_once(connection, AcceptedQuestion, row)
 
         await self._journal.write(change)
 
@@ -70,16 +88,8 @@ class DatabaseWorkStore:
             sent: dict[int, list[int]] = {}
             for row in await all_rows(connection, replies):
                 sent.setdefault(row.question_id, []).append(row.message_id)
-            return [
-                UnfinishedQuestion(
-                    message_id=row.message_id,
-                    channel_id=row.channel_id,
-                    outcome=None if row.outcome is None else Outcome(FinishReason(row.outcome), row.detail or ""),
-                    answer=row.answer or "",
-                    reply_ids=tuple(sent.get(row.message_id, ())),
-                )
-                for row in await all_rows(connection, questions)
-            ]
+            rows = await all_rows(connection, questions)
+            return [_unfinished(row, tuple(sent.get(row.message_id, ()))) for row in rows]
 
         return await self._journal.read(query)
 
@@ -112,6 +122,13 @@ class DatabaseWorkStore:
         )
         rows = await self._journal.read(lambda connection: all_rows(connection, query))
         return [(row.channel_id, row.began_id) for row in rows]
+
+
+def _unfinished(row: Row[Any], reply_ids: tuple[int, ...]) -> UnfinishedQuestion:
+    if row.outcome == NOTICE:
+        return UnfinishedQuestion(row.message_id, row.channel_id, None, "", reply_ids, notice=row.answer)
+    outcome = None if row.outcome is None else Outcome(FinishReason(row.outcome), row.detail or "")
+    return UnfinishedQuestion(row.message_id, row.channel_id, outcome, row.answer or "", reply_ids)
 
 
 async def _finish(connection: AsyncConnection, question_id: int) -> None:

@@ -32,10 +32,11 @@ class Said:
 
 @dataclass
 class FakeInbox:
-    """Notes what it is told to answer; messages it cannot read yet are in `unreadable`."""
+    """Notes what it is told to answer; messages and channels that it cannot read are in `unreadable` or `forbidden`."""
 
     messages: list[Said] = field(default_factory=list)
     unreadable: set[int] = field(default_factory=set)
+    forbidden: set[int] = field(default_factory=set)
     deleted: set[int] = field(default_factory=set)
     answered: list[int] = field(default_factory=list)
     gates: defaultdict[int, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
@@ -44,15 +45,21 @@ class FakeInbox:
     async def resume(self, question: UnfinishedQuestion) -> None:
         if question.message_id in self.deleted:
             raise MessageGoneError
-        if question.message_id in self.unreadable:
-            raise UnreachableError("no permission")
+        self._check(question.message_id)
+        if question.message_id in self.answered:
+            return
         self.answered.append(question.message_id)
 
     async def missed(self, channel_id: int, after_id: int) -> Sequence[Said]:
         await self.gates[channel_id].wait()
-        if channel_id in self.unreadable:
-            raise UnreachableError("no permission")
+        self._check(channel_id)
         return [message for message in self.messages if message.channel == channel_id and message.id > after_id]
+
+    def _check(self, message_or_channel_id: int) -> None:
+        if message_or_channel_id in self.unreadable:
+            raise UnreachableError("503", is_passing=True)
+        if message_or_channel_id in self.forbidden:
+            raise UnreachableError("no permission", is_passing=False)
 
     def answer(self, message: Said) -> None:
         self.answered.append(message.id)
@@ -149,28 +156,49 @@ async def test_missed_messages_are_left_alone_if_so_configured(work: DatabaseWor
     assert inbox.answered == [accepted.id]
 
 
-async def test_what_cannot_be_read_is_retried_ever_more_slowly(
-    work: DatabaseWorkStore, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_what_cannot_be_read_is_retried_until_it_can(work: DatabaseWorkStore) -> None:
     later, never = Said(message_of(HOUR, 1)), Said(message_of(HOUR, 2))
     await accept(work, later, never)
-    inbox = FakeInbox(unreadable={later.id, never.id})
+    inbox = FakeInbox(unreadable={later.id}, forbidden={never.id})
     pauses: list[float] = []
-    gave_up = asyncio.Event()
 
-    async def sleep(seconds: float) -> None:
+    async def pause(seconds: float) -> None:
         pauses.append(seconds)
-        if len(pauses) == 2:
-            inbox.unreadable.remove(later.id)
-        if seconds == 900:
-            gave_up.set()
+        if len(pauses) == 7:
+            inbox.unreadable.clear()
 
-    await Recovery(inbox, work, timedelta(0), sleep).run()
-    await gave_up.wait()
-    await asyncio.sleep(0)
+    await Recovery(inbox, work, timedelta(0), pause).run()
+    await asyncio.wait([task for task in asyncio.all_tasks() if task.get_name() == f"finish {later.id}"], timeout=10)
     assert inbox.answered == [later.id]
-    assert sorted(pauses) == [5, 5, 15, 15, 60, 300, 900]
+    assert pauses == [5, 15, 60, 300, 900, 900, 900]
     assert [each.message_id for each in await work.unfinished()] == [later.id, never.id], "for the next start"
+
+
+async def test_a_channel_that_cannot_be_searched_is_searched_later(work: DatabaseWorkStore) -> None:
+    await finish(work, Said(message_of(HOUR, 1)))
+    inbox = FakeInbox([Said(message_of(HOUR, 2))], unreadable={HERE})
+    inbox.open(HERE)
+
+    async def pause(_: float) -> None:
+        inbox.unreadable.clear()
+
+    await Recovery(inbox, work, 2 * HOUR, pause).run()
+    await asyncio.wait([task for task in asyncio.all_tasks() if task.get_name() == f"search {HERE}"], timeout=10)
+    assert inbox.answered == [inbox.messages[0].id]
+
+
+async def test_what_the_database_keeps_is_finished_after_its_outage(memory: Memory, work: DatabaseWorkStore) -> None:
+    accepted = Said(message_of(HOUR))
+    await accept(work, accepted)
+    inbox = FakeInbox()
+    is_back = asyncio.Event()
+    recovery = Recovery(inbox, work, timedelta(0), lambda _: is_back.wait())
+    await memory.close_connections()
+    with memory.lost():
+        await recovery.run()
+    is_back.set()
+    await asyncio.wait([task for task in asyncio.all_tasks() if task.get_name() == "recovery"], timeout=10)
+    assert inbox.answered == [accepted.id]
 
 
 async def test_a_deleted_question_is_given_up_at_once(work: DatabaseWorkStore) -> None:
@@ -182,7 +210,7 @@ async def test_a_deleted_question_is_given_up_at_once(work: DatabaseWorkStore) -
 
 async def test_an_unreadable_channel_holds_up_nobody(work: DatabaseWorkStore) -> None:
     await finish(work, Said(message_of(HOUR, 1), HERE), Said(message_of(HOUR, 2), ELSEWHERE))
-    inbox = FakeInbox([Said(message_of(HOUR, 3), HERE), Said(message_of(HOUR, 4), ELSEWHERE)], unreadable={ELSEWHERE})
+    inbox = FakeInbox([Said(message_of(HOUR, 3), HERE), Said(message_of(HOUR, 4), ELSEWHERE)], forbidden={ELSEWHERE})
     inbox.open(HERE, ELSEWHERE)
     recovery = Recovery(inbox, work, 2 * HOUR)
     await recovery.run()
@@ -192,11 +220,12 @@ async def test_an_unreadable_channel_holds_up_nobody(work: DatabaseWorkStore) ->
 
 
 async def test_without_the_database_new_questions_are_still_answered(memory: Memory, work: DatabaseWorkStore) -> None:
-    recovery = Recovery(FakeInbox(), work, HOUR)
+    recovery = Recovery(FakeInbox(), work, HOUR, lambda _: asyncio.Event().wait())
     await memory.close_connections()
     with memory.lost():
         await recovery.run()
     await recovery.wait_for_turn(HERE)
+    recovery.close()
 
 
 async def test_a_new_connection_recovers_what_was_missed_but_resumes_nothing_twice(work: DatabaseWorkStore) -> None:
@@ -217,11 +246,11 @@ async def test_closing_ends_the_retries(work: DatabaseWorkStore) -> None:
     inbox = FakeInbox(unreadable={accepted.id})
     retrying = asyncio.Event()
 
-    async def sleep(_: float) -> None:
+    async def pause(_: float) -> None:
         retrying.set()
         await asyncio.Event().wait()
 
-    recovery = Recovery(inbox, work, timedelta(0), sleep)
+    recovery = Recovery(inbox, work, timedelta(0), pause)
     await recovery.run()
     await retrying.wait()
     recovery.close()

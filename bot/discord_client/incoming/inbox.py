@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
-import aiohttp
 import discord
 
 from bot.answering.recovery import MessageGoneError, UnreachableError
@@ -14,11 +14,13 @@ from bot.conversation.store import UnfinishedQuestion, WorkStore
 from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.delivery import ReplyDelivery
-from bot.discord_client.replies.stop_button import stop_id
+from bot.discord_client.replies.notices import Notices
+from bot.discord_client.replies.reply_search import find_replies
+from bot.discord_client.rest.pace import Action, RequestPace, Urgency
+from bot.discord_client.rest.refusal import refusal_of
+from bot.discord_client.rest.time_limit import request_time_limit
 
 _MOST_MESSAGES = 200
-_NEAR_MESSAGES = 50
-_UNREACHABLE = (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError)
 
 
 class DiscordInbox:
@@ -29,6 +31,8 @@ class DiscordInbox:
         intake: answers messages.
         reader: tells which messages are meant for the bot.
         delivery: shows answers that were generated before a restart.
+        notices: say what was still to be said.
+        pace: decides when a request starts.
         work: keeps which messages show an answer.
     """
 
@@ -38,41 +42,50 @@ class DiscordInbox:
         intake: QuestionIntake,
         reader: QuestionReader,
         delivery: ReplyDelivery,
+        notices: Notices,
+        pace: RequestPace,
         work: WorkStore,
     ) -> None:
         self._client = client
         self._intake = intake
         self._reader = reader
         self._delivery = delivery
+        self._notices = notices
+        self._pace = pace
         self._work = work
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def resume(self, question: UnfinishedQuestion) -> None:
         """Go on with an accepted question; it has its ticket on return."""
+        if self._intake.has_taken(question.message_id):
+            return
+        channel = await self._channel(question.channel_id)
         try:
-            channel = await self._channel(question.channel_id)
-            message = await channel.fetch_message(question.message_id)
-            sent = await self._sent(message, question)
+            async with self._reading(question.channel_id):
+                message = await channel.fetch_message(question.message_id)
         except discord.NotFound as error:
             raise MessageGoneError(str(error)) from error
-        except _UNREACHABLE as error:
-            raise UnreachableError(str(error)) from error
-        if question.outcome is not None:
-            self._begin(self._delivery.deliver_again(message, question.answer, question.outcome, sent))
-        else:
+        sent = await self._sent(message, question)
+        if question.outcome is None and question.notice is None:
             self._begin(self._intake.take(message, accepted_before=True, sent=sent))
+        elif not self._intake.claim(message.id):
+            return
+        elif question.outcome is not None:
+            self._begin(self._delivery.deliver_again(message, question.answer, question.outcome, sent))
+        elif question.notice is not None and not sent:
+            self._begin(self._notices.say(message, question.notice))
+        else:
+            await self._work.turn_away(message.id)
 
     async def missed(self, channel_id: int, after_id: int) -> Sequence[discord.Message]:
         """The latest messages of a channel that are meant for the bot, the oldest first."""
-        try:
-            channel = await self._channel(channel_id)
-            last_id = getattr(channel, "last_message_id", None)
-            if last_id is not None and last_id <= after_id:
-                return []
+        channel = await self._channel(channel_id)
+        last_id = getattr(channel, "last_message_id", None)
+        if last_id is not None and last_id <= after_id:
+            return []
+        async with self._reading(channel_id):
             latest = channel.history(after=discord.Object(after_id), limit=_MOST_MESSAGES, oldest_first=False)
             return [message async for message in latest if self._reader.is_meant_for_bot(message)][::-1]
-        except _UNREACHABLE as error:
-            raise UnreachableError(str(error)) from error
 
     def answer(self, message: discord.Message) -> None:
         """Take a ticket for a message at once, and answer it in the background."""
@@ -88,35 +101,51 @@ class DiscordInbox:
         found = []
         for message_id in question.reply_ids:
             try:
-                found.append(await message.channel.fetch_message(message_id))
+                async with self._reading(message.channel.id):
+                    found.append(await message.channel.fetch_message(message_id))
             except discord.NotFound:
                 await self._work.reply_deleted(message_id)
-        async for other in message.channel.history(after=message, limit=_NEAR_MESSAGES, oldest_first=True):
-            own = other.author.id == self._reader.bot_user_id and other.id not in question.reply_ids
-            if own and _answers(other, message):
-                found.append(other)
-                await self._work.replied(message.id, len(found) - 1, other.id)
+        async with self._reading(message.channel.id):
+            unrecorded = await find_replies(message, self._reader.bot_user_id, question.reply_ids)
+        for reply in unrecorded:
+            found.append(reply)
+            await self._work.replied(message.id, len(found) - 1, reply.id)
         return found
 
     async def _channel(self, channel_id: int) -> discord.abc.Messageable:
-        channel = self._client.get_channel(channel_id) or await self._client.fetch_channel(channel_id)
+        channel: object = self._client.get_channel(channel_id)
+        if channel is None:
+            try:
+                async with self._reading(channel_id):
+                    channel = await self._client.fetch_channel(channel_id)
+            except discord.NotFound as error:
+                raise MessageGoneError(str(error)) from error
         if not isinstance(channel, discord.abc.Messageable):
-            raise UnreachableError(f"channel {channel_id} holds no messages")
+            raise UnreachableError(f"channel {channel_id} holds no messages", is_passing=False)
         return channel
+
+    @asynccontextmanager
+    async def _reading(self, channel_id: int) -> AsyncIterator[None]:
+        """Make one request when the pace allows it.
+
+        Raises:
+            discord.NotFound: what it reads does not exist.
+            UnreachableError: it cannot be read.
+        """
+        async with self._pace.slot(Action.READ, channel_id, Urgency.NOTICE) as slot:
+            try:
+                async with request_time_limit():
+                    yield
+            except discord.NotFound:
+                raise
+            except Exception as error:
+                refusal = refusal_of(error)
+                if refusal is None:
+                    raise
+                self._pace.failed(slot, refusal)
+                raise UnreachableError(refusal.reason, is_passing=refusal.is_passing) from error
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _answers(reply: discord.Message, question: discord.Message) -> bool:
-    """Whether one of the bot's messages answers a question: it replies to it, or its Stop button names it."""
-    if reply.reference is not None:
-        return reply.reference.message_id == question.id
-    return any(
-        getattr(button, "custom_id", None) == stop_id(question.id)
-        for row in reply.components
-        if isinstance(row, discord.ActionRow)
-        for button in row.children
-    )

@@ -13,7 +13,7 @@ from bot.answering.service import AnswerService, PendingQuestion
 from bot.conversation.store import WorkStore
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.delivery import ReplyDelivery
-from bot.discord_client.replies.outcome_notes import suspended_note
+from bot.discord_client.replies.notices import Notices
 
 _MOST_TAKEN = 10_000
 _GREETING = "Hello! Write your question in the message that mentions me."
@@ -26,15 +26,22 @@ class QuestionIntake:
         answering: turns questions into answers.
         reader: reads messages.
         delivery: shows answers.
+        notices: say why a message gets none.
         work: keeps what was accepted.
     """
 
     def __init__(
-        self, answering: AnswerService, reader: QuestionReader, delivery: ReplyDelivery, work: WorkStore
+        self,
+        answering: AnswerService,
+        reader: QuestionReader,
+        delivery: ReplyDelivery,
+        notices: Notices,
+        work: WorkStore,
     ) -> None:
         self._answering = answering
         self._reader = reader
         self._delivery = delivery
+        self._notices = notices
         self._work = work
         self._taken: OrderedDict[int, None] = OrderedDict()  # ids of messages
 
@@ -51,15 +58,15 @@ class QuestionIntake:
         Returns:
             the rest of the work, to be awaited by the caller.
         """
-        if not self._is_new(message.id):
+        if not self.claim(message.id):
             return _nothing()
         if self._reader.is_empty(message):
-            return self._turn_away(message, _GREETING)
+            return self._notices.say(message, _GREETING)
         key = self._reader.key(message)
         try:
             pending = self._answering.admit(key, message.author.id, accepted_before=accepted_before)
         except QueueFullError as error:
-            return self._turn_away(message, str(error))
+            return self._notices.say(message, str(error))
         except QueueClosedError:
             return self._put_off(message)
         for reply in sent:
@@ -76,9 +83,14 @@ class QuestionIntake:
                 answer = pending.ask(read.question)
                 await self._delivery.deliver(message, answer, remarks=read.remarks, sent=sent)
                 return
-        await self._turn_away(message, "\n".join(read.remarks) or _GREETING)
+        await self._notices.say(message, "\n".join(read.remarks) or _GREETING)
 
-    def _is_new(self, message_id: int) -> bool:
+    def has_taken(self, message_id: int) -> bool:
+        """Whether a message was taken since the start."""
+        return message_id in self._taken
+
+    def claim(self, message_id: int) -> bool:
+        """Take a message; return False if it was taken before."""
         if message_id in self._taken:
             return False
         self._taken[message_id] = None
@@ -89,19 +101,10 @@ class QuestionIntake:
     async def _accept(self, message: discord.Message) -> None:
         await self._work.accept(message.id, self._reader.key(message), message.author.id)
 
-    async def _turn_away(self, message: discord.Message, line: str) -> None:
-        await self._work.turn_away(message.id)
-        await _say(message, line)
-
     async def _put_off(self, message: discord.Message) -> None:
         await self._accept(message)
-        reply = await _say(message, suspended_note())
-        await self._work.replied(message.id, 0, reply.id)
+        await self._delivery.put_off(message)
 
 
 async def _nothing() -> None:
     pass
-
-
-async def _say(message: discord.Message, line: str) -> discord.Message:
-    return await message.channel.send(line, reference=message.to_reference(fail_if_not_exists=False))

@@ -30,6 +30,11 @@ def suspended_note() -> str:
     return "I am restarting. I will answer this when I am back."
 
 
+def blocked_note() -> str:
+    """The text in place of an answer that the server's rules block."""
+    return "This server's AutoMod does not let me post my answer. Ask in other words, or ask a moderator."
+
+
 def shortened_note(shortened: ShortenedQuestion | None) -> str:
     """The note below the answer to a shortened question, "" for any other."""
     if shortened is None:

@@ -1,50 +1,34 @@
-"""Edits a growing reply at the pace that Discord allows.
+"""Shows one growing answer at the pace that Discord allows, until Discord has all of it.
 
-Discord takes about five edits in five seconds per channel, and discord.py sleeps inside the awaited call when edits
-come faster. So the producer of the text never awaits Discord: it leaves the newest text here, and one task per reply
-brings Discord up to date.
+The producer of the text never awaits Discord: it leaves the newest text here, and one task for each reply brings
+Discord up to date.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from contextlib import ExitStack
 
-import aiohttp
 import discord
 
+from bot.discord_client.replies.outcome_notes import blocked_note
+from bot.discord_client.replies.reply_messages import ReplyMessages, ReplyRecord, Step
 from bot.discord_client.replies.splitting import ReplyPlan, plan_reply
+from bot.discord_client.rest.pace import RequestPace, Slot, Urgency
+from bot.discord_client.rest.refusal import Refusal, refusal_of
+from bot.discord_client.rest.time_limit import request_time_limit
 
 logger = logging.getLogger(__name__)
 
-EDIT_INTERVAL_SECONDS = 1.2
-_LAST_EDIT_TRIES = 5
-_LONGEST_BACK_OFF = 4  # doublings of the interval
-# discord.py itself retries on 429 and 5xx; these errors still come through. A reset connection raises aiohttp's error,
-# not discord.py's.
-_TRANSIENT = (discord.DiscordServerError, aiohttp.ClientError, OSError, asyncio.TimeoutError)
-
-
-class ReplyRecord(Protocol):
-    """Records which messages show an answer."""
-
-    async def sent(self, position: int, message_id: int) -> None:
-        """A message shows a part of the answer: the first (0), the second, and so on."""
-
-    async def about_to_delete(self, message_id: int) -> None:
-        """A message that shows a part of the answer is about to be deleted."""
-
-
-@dataclass(slots=True)
-class _Sent:
-    message: discord.Message
-    body: str
-    has_view: bool
+EDIT_SECONDS = 1.2
+POSITION_SECONDS = 15.0
+_FIRST_POSITION_SECONDS = 2.0  # most questions start before, and need no position
+_LONGEST_BACK_OFF_SECONDS = 15.0
+_UNLIMITED_MESSAGES = 1000
 
 
 class ReplyEditor:
@@ -52,35 +36,55 @@ class ReplyEditor:
 
     Args:
         question: the message to reply to.
+        pace: decides when a request starts.
+        bot_user_id: of the bot's own account.
         max_messages: upper bound for the messages of the reply.
         make_view: makes the buttons below the last message while the answer grows.
         record: learns which messages show the answer.
         sent: messages from before a restart that show the answer already.
-        interval_seconds: the shortest time between two rounds of edits.
+        edit_seconds: the shortest time between two edits of a growing text, and the first pause after a failure.
+        position_seconds: the shortest time between two positions.
     """
 
     def __init__(
         self,
         question: discord.Message,
+        pace: RequestPace,
+        bot_user_id: int,
         *,
         max_messages: int,
         make_view: Callable[[], discord.ui.View],
         record: ReplyRecord,
         sent: Sequence[discord.Message] = (),
-        interval_seconds: float = EDIT_INTERVAL_SECONDS,
+        edit_seconds: float = EDIT_SECONDS,
+        position_seconds: float = POSITION_SECONDS,
     ) -> None:
         self._question = question
+        self._pace = pace
+        self._messages = ReplyMessages(question, bot_user_id, make_view, record, sent)
         self._max_messages = max_messages
-        self._make_view = make_view
-        self._record = record
-        self._interval_seconds = interval_seconds
+        self._last_urgency = Urgency.LAST_TEXT
+        self._edit_seconds = edit_seconds
+        self._position_seconds = position_seconds
         self._text = ""
         self._note = ""
         self._finished = False
+        self._grows = False  # whether it has a text, which is known to the pace
+        self._shows_text = bool(sent)
+        self._blocked = False
+        self._moved_at = time.monotonic()
+        self._next_position_at = self._moved_at + min(_FIRST_POSITION_SECONDS, position_seconds)
         self._changed = asyncio.Event()
-        self._sent = [_Sent(message, message.content, bool(message.components)) for message in sent]
-        self._task: asyncio.Task[bool] | None = None
+        self._outdated = False  # whether Discord may show something else than it should
+        self._failures = 0  # since the last success
+        self._slot: Slot | None = None
+        self._task: asyncio.Task[None] | None = None
         self.undeliverable = asyncio.Event()  # set when Discord refuses for good: no permission, reply deleted
+
+    @property
+    def takes_more(self) -> bool:
+        """Whether more text would be shown."""
+        return not self.undeliverable.is_set() and not self._blocked
 
     def show(self, text: str) -> None:
         """Take the newest text of the answer; returns at once."""
@@ -95,100 +99,124 @@ class ReplyEditor:
         self._note = f"I am answering other questions right now. {position_text}."
         self._wake()
 
-    async def finish(self, text: str, note: str = "") -> bool:
-        """Show the whole answer with a note below it, and wait until Discord has it.
+    async def finish(self, text: str, note: str = "", urgency: Urgency = Urgency.LAST_TEXT) -> bool:
+        """Show the whole answer with a note below it, and wait until Discord has it, however long that takes.
 
         Returns:
-            False if Discord could not be reached, so that a later try may succeed.
+            False if Discord refuses it for good.
         """
         self._text = text
         self._note = note
+        self._last_urgency = urgency
         self._finished = True
         self._wake()
         assert self._task is not None  # since `_wake`
-        return await self._task
+        await self._task
+        return not self.undeliverable.is_set()
 
     def _wake(self) -> None:
+        self._outdated = True
         self._changed.set()
+        if self._slot is not None:
+            self._slot.urgency = self._urgency
         if self._task is None:
             self._task = asyncio.create_task(self._follow(), name=f"reply to {self._question.id}")
 
-    async def _follow(self) -> bool:
-        failures = 0  # since the last success
-        last_edit_failures = 0
-        while not self.undeliverable.is_set():
-            await self._changed.wait()
-            self._changed.clear()
-            finished = self._finished
-            started = time.monotonic()
-            try:
-                await self._apply(self._plan(), growing=not finished)
-            except _TRANSIENT as error:
-                logger.warning("Edit of a reply failed, retrying: message=%d: %r", self._question.id, error)
-                failures += 1
-                last_edit_failures += finished
-                self._changed.set()
-            except discord.HTTPException as error:
-                logger.warning("Discord refuses a reply: message=%d: %s", self._question.id, error)
-                self.undeliverable.set()
-            else:
-                failures = 0
-                if finished:
-                    return True
-            if last_edit_failures == _LAST_EDIT_TRIES:
-                logger.error("Gave up on a reply: message=%d tries=%d", self._question.id, last_edit_failures)
-                return False
-            # Longer after each failure; never shorter than Discord's pace.
-            pause = self._interval_seconds * 2 ** min(failures, _LONGEST_BACK_OFF)
-            await asyncio.sleep(started + pause - time.monotonic())
-        return True
+    async def _follow(self) -> None:
+        with ExitStack() as growing:
+            while not self.undeliverable.is_set():
+                if (seconds := self._due_at() - time.monotonic()) > 0:
+                    await self._wait_for_change(seconds)
+                    continue
+                if self._text and not self._grows:
+                    self._grows = True
+                    growing.enter_context(self._pace.growing(self._question.channel.id))
+                self._outdated = False
+                step = self._next_step()
+                if step is not None:
+                    self._outdated = True
+                    await self._take_turn(step)
+                elif self._finished:
+                    return
+
+    def _due_at(self) -> float:
+        """When the next request may be made."""
+        if not self._outdated:
+            return math.inf
+        if self._finished or (self._text and not self._shows_text):
+            return -math.inf
+        if self._text:
+            return self._moved_at + self._edit_seconds
+        return self._next_position_at
+
+    async def _wait_for_change(self, seconds: float) -> None:
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(None if seconds == math.inf else seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+
+    @property
+    def _urgency(self) -> Urgency:
+        if self._finished:
+            return self._last_urgency
+        if not self._text:
+            return Urgency.POSITION
+        return Urgency.GROWING_TEXT if self._shows_text else Urgency.FIRST_TEXT
+
+    def _next_step(self) -> Step | None:
+        return self._messages.next_step(self._plan(), growing=not self._finished)
 
     def _plan(self) -> ReplyPlan:
-        return plan_reply(self._text, note=self._note, max_messages=self._max_messages, finished=self._finished)
+        if self._blocked:
+            return plan_reply("", note=blocked_note(), max_messages=1, finished=True)
+        lacks_file = self._finished and not self._messages.may_attach
+        most = _UNLIMITED_MESSAGES if lacks_file else self._max_messages
+        return plan_reply(self._text, note=self._note, max_messages=most, finished=self._finished)
 
-    async def _apply(self, plan: ReplyPlan, *, growing: bool) -> None:
-        last = len(plan.bodies) - 1
-        for index, body in enumerate(plan.bodies):
-            has_view = growing and index == last
-            attachment = plan.attachment if index == last else None
-            if index == len(self._sent):
-                await self._send(index, body, has_view, attachment)
-            elif attachment is not None or (self._sent[index].body, self._sent[index].has_view) != (body, has_view):
-                await self._edit(self._sent[index], body, has_view, attachment)
-        # The final text can need fewer messages than an earlier one. A growing text may need them again.
-        while not growing and len(self._sent) > len(plan.bodies) > 0:
-            await self._record.about_to_delete(self._sent[-1].message.id)
-            await self._sent[-1].message.delete()
-            self._sent.pop()
+    async def _take_turn(self, planned: Step) -> None:
+        """Wait for the next turn, and use it for what is to be shown by then."""
+        self._slot = self._pace.slot(planned.action, self._question.channel.id, self._urgency, self._moved_at)
+        async with self._slot as slot:
+            self._slot = None
+            step = self._next_step()
+            if step is None or step.action is not planned.action:
+                slot.give_back()
+                return
+            try:
+                async with request_time_limit():
+                    await self._messages.take(step)
+            except Exception as error:
+                refusal = refusal_of(error)
+                if refusal is None:
+                    raise
+                self._pace.failed(slot, refusal)
+            else:
+                refusal = None
+        if refusal is not None:
+            await self._meet(step, refusal)
+            return
+        self._pace.succeeded()
+        self._failures = 0
+        self._shows_text = self._shows_text or bool(self._text)
+        self._moved_at = time.monotonic()
+        self._next_position_at = self._moved_at + self._position_seconds
 
-    async def _send(self, index: int, body: str, has_view: bool, attachment: str | None) -> None:
-        reference = self._question.to_reference(fail_if_not_exists=False) if index == 0 else None
-        message = await self._question.channel.send(
-            body,
-            reference=reference,  # type: ignore[arg-type]  # discord.py takes None, but its overloads leave it out
-            # The same nonce on each try, so that Discord does not send a message twice whose response was lost.
-            nonce=f"{self._question.id}-{index}",
-            view=self._make_view() if has_view else None,  # type: ignore[arg-type]  # as above
-            files=_files(attachment),
-        )
-        sent = _Sent(message, message.content, bool(message.components))
-        self._sent.append(sent)
-        await self._record.sent(index, message.id)
-        if (sent.body, sent.has_view, bool(message.attachments)) != (body, has_view, attachment is not None):
-            # An earlier try arrived after all, with an older text, and Discord returns that message.
-            await self._edit(sent, body, has_view, attachment)
-
-    async def _edit(self, sent: _Sent, body: str, has_view: bool, attachment: str | None) -> None:
-        sent.message = await sent.message.edit(
-            content=body,
-            view=self._make_view() if has_view else None,
-            attachments=_files(attachment),
-        )
-        sent.body = body
-        sent.has_view = has_view
-
-
-def _files(attachment: str | None) -> list[discord.File]:
-    if attachment is None:
-        return []
-    return [discord.File(io.BytesIO(attachment.encode()), filename="answer.md")]
+    async def _meet(self, step: Step, refusal: Refusal) -> None:
+        """Try again later, do it in another way, or end."""
+        channel_id, message_id = self._question.channel.id, self._question.id
+        if refusal.is_passing:
+            # One line for each outage: there may be many replies, and many tries.
+            level = logging.DEBUG if self._failures else logging.WARNING
+            logger.log(level, "Retrying a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
+            self._failures += 1
+            await self._pace.pause(min(self._edit_seconds * 2**self._failures, _LONGEST_BACK_OFF_SECONDS))
+        elif self._messages.adapt(step, refusal):
+            logger.info("Adapting a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
+        elif refusal.of_content and not self._blocked:
+            logger.warning("Server rules block an answer: message=%d channel=%d", message_id, channel_id)
+            self._blocked = True
+        else:
+            logger.warning("Discord refuses a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
+            self.undeliverable.set()

@@ -25,6 +25,7 @@ class RunningReplies:
         self._by_question: dict[int, RunningReply] = {}
         self._none_left = asyncio.Event()
         self._none_left.set()
+        self._deliveries = 0  # others than running answers
 
     def get(self, question_id: int) -> RunningReply | None:
         """The answer to this message; None if none is running."""
@@ -43,8 +44,18 @@ class RunningReplies:
             yield
         finally:
             del self._by_question[question_id]
-            if not self._by_question:
-                self._none_left.set()
+            self._note_end()
+
+    @contextmanager
+    def delivering(self) -> Iterator[None]:
+        """Count the block as a delivery that is awaited before the bot ends."""
+        self._deliveries += 1
+        self._none_left.clear()
+        try:
+            yield
+        finally:
+            self._deliveries -= 1
+            self._note_end()
 
     async def suspend_all(self, time_limit_seconds: float) -> None:
         """Suspend every answer; wait, up to a limit, until each reply says so."""
@@ -54,5 +65,9 @@ class RunningReplies:
             await asyncio.wait_for(self.wait_until_delivered(), time_limit_seconds)
 
     async def wait_until_delivered(self) -> None:
-        """Wait until no answer is running."""
+        """Wait until no answer is running, and nothing else is being delivered."""
         await self._none_left.wait()
+
+    def _note_end(self) -> None:
+        if not self._by_question and not self._deliveries:
+            self._none_left.set()

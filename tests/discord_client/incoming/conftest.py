@@ -21,6 +21,10 @@ from bot.discord_client.incoming.inbox import DiscordInbox
 from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.delivery import ReplyDelivery
+from bot.discord_client.replies.notices import Notices
+from bot.discord_client.replies.reply_editors import ReplyEditors
+from bot.discord_client.replies.typing_indicators import TypingIndicators
+from bot.discord_client.rest.pace import RequestPace
 from bot.engine.interface import EngineOptions, Sampling
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.storage.work_store import DatabaseWorkStore
@@ -60,9 +64,12 @@ async def incoming(stage: Stage, tmp_path: Path) -> AsyncIterator[Incoming]:
         model = ServedModel(engine, builder, Budget(4096, 100), Sampling(), time_limit_seconds=10.0)
         conversations, work = memory.conversations(), DatabaseWorkStore(memory.journal)
         reader = QuestionReader(stage.client, ChannelScopes(stage.client, "channel"), largest_files=1000)
-        delivery = ReplyDelivery(stage.client, conversations, work, stage.client.running_replies, 3)
-        intake = QuestionIntake(AnswerService(model, conversations, queue), reader, delivery, work)
-        inbox = DiscordInbox(stage.client, intake, reader, delivery, work)
+        pace, running = RequestPace(), stage.client.running_replies
+        editors = ReplyEditors(stage.client, pace, conversations, work, max_messages=3)
+        delivery = ReplyDelivery(stage.client, editors, TypingIndicators(pace), work, running)
+        notices = Notices(editors, work, running)
+        intake = QuestionIntake(AnswerService(model, conversations, queue), reader, delivery, notices, work)
+        inbox = DiscordInbox(stage.client, intake, reader, delivery, notices, pace, work)
         yield Incoming(stage, queue, conversations, work, reader, intake, inbox)
         inbox.close()
 

@@ -73,7 +73,7 @@ async def test_what_cannot_be_read_is_told_from_what_is_gone(incoming: Incoming)
     server.set_permissions(server.bot.id, channel, deny=["read_message_history"])
     with pytest.raises(UnreachableError):
         await incoming.inbox.resume(unfinished(message.id, channel))
-    with pytest.raises(UnreachableError):
+    with pytest.raises(MessageGoneError):
         await incoming.inbox.missed(1, 0)  # a channel that no longer exists
     server.set_permissions(server.bot.id, channel, allow=["read_message_history"])
     await server.delete(incoming.stage.person("Ada"), channel, message.id)

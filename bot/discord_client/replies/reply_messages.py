@@ -1,0 +1,193 @@
+"""The messages that show one answer, and the requests that bring them up to a plan, one at a time."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import discord
+
+from bot.discord_client.replies.reply_search import find_replies
+from bot.discord_client.replies.splitting import ReplyPlan
+from bot.discord_client.rest.pace import Action
+from bot.discord_client.rest.refusal import Refusal
+
+_NONCE_SECONDS = 120.0  # Discord remembers a nonce for "a few minutes"
+
+
+class ReplyRecord(Protocol):
+    """Records which messages show an answer."""
+
+    async def sent(self, position: int, message_id: int) -> None:
+        """A message shows a part of the answer: the first (0), the second, and so on."""
+
+    async def about_to_delete(self, message_id: int) -> None:
+        """A message that shows a part of the answer is about to be deleted."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    message: discord.Message
+    body: str
+    has_view: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request towards a plan.
+
+    Attributes:
+        action: what it does.
+        index: of the message in the reply.
+        has_view: whether the message gets the buttons.
+        attachment: the text of the file that it gets.
+    """
+
+    action: Action
+    index: int
+    body: str = ""
+    has_view: bool = False
+    attachment: str | None = None
+
+
+class ReplyMessages:
+    """The messages of one reply.
+
+    Args:
+        question: the message to reply to.
+        bot_user_id: of the bot's own account.
+        make_view: makes the buttons below the last message while the answer grows.
+        record: learns which messages show the answer.
+        sent: messages from before a restart that show the answer already.
+
+    Attributes:
+        may_attach: whether Discord takes files here, as far as is known.
+    """
+
+    def __init__(
+        self,
+        question: discord.Message,
+        bot_user_id: int,
+        make_view: Callable[[], discord.ui.View],
+        record: ReplyRecord,
+        sent: Sequence[discord.Message] = (),
+    ) -> None:
+        self._question = question
+        self._bot_user_id = bot_user_id
+        self._make_view = make_view
+        self._record = record
+        self._sent = [_Sent(message, message.content, bool(message.components)) for message in sent]
+        self._outdated: list[_Sent] = []  # to be deleted
+        self._refers = True
+        self._series = 0  # of messages that begin the reply anew
+        self._unsure_since: float | None = None  # the next message may have arrived since
+        self.may_attach = True
+
+    def next_step(self, plan: ReplyPlan, *, growing: bool) -> Step | None:
+        """The next request towards a plan; None if Discord shows it.
+
+        A message that a growing text needs no longer stays, because the text may need it again.
+        """
+        last = len(plan.bodies) - 1
+        for index, body in enumerate(plan.bodies):
+            has_view = growing and index == last
+            attachment = plan.attachment if index == last else None
+            if index == len(self._sent):
+                return Step(Action.SEND, index, body, has_view, attachment)
+            sent = self._sent[index]
+            lacks_file = attachment is not None and not sent.message.attachments
+            if lacks_file or (sent.body, sent.has_view) != (body, has_view):
+                return Step(Action.EDIT, index, body, has_view, attachment)
+        if not growing and (self._outdated or len(self._sent) > len(plan.bodies) > 0):
+            return Step(Action.DELETE, len(self._sent) - 1)
+        return None
+
+    async def take(self, step: Step) -> None:
+        """Make one request.
+
+        Raises:
+            discord.HTTPException: Discord refuses it.
+            aiohttp.ClientError, OSError, TimeoutError: it is not known whether Discord has done it.
+        """
+        if step.action is Action.SEND:
+            await self._send(step)
+        elif step.action is Action.EDIT:
+            await self._edit(self._sent[step.index], step)
+        else:
+            await self._delete()
+
+    def adapt(self, step: Step, refusal: Refusal) -> bool:
+        """Find another way for a request that was refused for good; return False if there is none."""
+        if step.action is Action.SEND and self._refers and refusal.needs_history:
+            self._refers = False
+        elif step.action is Action.EDIT and refusal.needs_open_thread:
+            # A new message opens the thread again. The earlier ones can be deleted then.
+            self._outdated += self._sent
+            self._sent = []
+            self._series += 1
+        elif step.attachment is not None and refusal.of_permission:
+            self.may_attach = False
+        elif step.action is Action.DELETE:
+            # Somebody else has deleted it, or nobody can.
+            (self._outdated or self._sent).pop()
+        else:
+            return False
+        return True
+
+    async def _send(self, step: Step) -> None:
+        if arrived := await self._arrived(step):
+            await self._add(step, arrived)
+            return
+        reference = self._question.to_reference(fail_if_not_exists=False) if step.index == 0 and self._refers else None
+        self._unsure_since = self._unsure_since or time.monotonic()
+        series = f"-{self._series}" if self._series else ""
+        message = await self._question.channel.send(
+            step.body,
+            reference=reference,  # type: ignore[arg-type]  # discord.py takes None, but its overloads leave it out
+            # The same nonce on each try, so that Discord does not send a message twice whose response was lost.
+            nonce=f"{self._question.id}-{step.index}{series}",
+            view=self._make_view() if step.has_view else None,  # type: ignore[arg-type]  # as above
+            files=_files(step.attachment),
+        )
+        await self._add(step, message)
+
+    async def _arrived(self, step: Step) -> discord.Message | None:
+        """The message that an earlier try has sent, where its nonce is too old to find out by sending it again."""
+        if self._unsure_since is None or time.monotonic() - self._unsure_since < _NONCE_SECONDS:
+            return None
+        known = {sent.message.id for sent in (*self._sent, *self._outdated)}
+        try:
+            found = await find_replies(self._question, self._bot_user_id, known, step.body)
+        except discord.Forbidden:
+            return None
+        return found[0] if found else None
+
+    async def _add(self, step: Step, message: discord.Message) -> None:
+        # What an earlier try sent has an older text: the next step is then an edit.
+        self._unsure_since = None
+        self._sent.append(_Sent(message, message.content, bool(message.components)))
+        await self._record.sent(step.index, message.id)
+
+    async def _edit(self, sent: _Sent, step: Step) -> None:
+        sent.message = await sent.message.edit(
+            content=step.body,
+            view=self._make_view() if step.has_view else None,
+            attachments=_files(step.attachment),
+        )
+        sent.body = step.body
+        sent.has_view = step.has_view
+
+    async def _delete(self) -> None:
+        messages = self._outdated or self._sent
+        await self._record.about_to_delete(messages[-1].message.id)
+        await messages[-1].message.delete()
+        messages.pop()
+
+
+def _files(attachment: str | None) -> list[discord.File]:
+    if attachment is None:
+        return []
+    return [discord.File(io.BytesIO(attachment.encode()), filename="answer.md")]

@@ -1,0 +1,57 @@
+"""Bounds each HTTP request of discord.py, which itself waits five minutes for an answer.
+
+Only the request is bounded and not the whole call: between tries discord.py sleeps for as long as Discord's rate limit
+says. That sleep must not be cancelled: after a global limit, discord.py would hold up all its requests for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from types import SimpleNamespace
+
+import aiohttp
+
+_SECONDS = 30.0
+
+_limit: ContextVar[asyncio.Timeout | None] = ContextVar("_limit", default=None)
+
+
+@asynccontextmanager
+async def request_time_limit() -> AsyncIterator[None]:
+    """Give up on an HTTP request of the block that Discord does not answer.
+
+    Raises:
+        TimeoutError: a request got no answer within 30 s.
+    """
+    async with asyncio.timeout(None) as limit:
+        token = _limit.set(limit)
+        try:
+            yield
+        finally:
+            _limit.reset(token)
+
+
+def request_trace() -> aiohttp.TraceConfig:
+    """The trace that a client needs for `request_time_limit`, as its `http_trace`."""
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(_start)
+    trace.on_request_end.append(_stop)
+    trace.on_request_exception.append(_stop)
+    return trace
+
+
+async def _start(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: object) -> None:
+    _reschedule(asyncio.get_running_loop().time() + _SECONDS)
+
+
+async def _stop(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: object) -> None:
+    _reschedule(None)
+
+
+def _reschedule(at: float | None) -> None:
+    limit = _limit.get()
+    if limit is not None and not limit.expired():
+        limit.reschedule(at)
