@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -20,6 +21,8 @@ from bot.engine.interface import FinishReason, Generation, Outcome
 from bot.metrics.port import AnswerMetrics
 from bot.prompting.detokenizer import Detokenizer
 from bot.prompting.prompt import Message, Prompt
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +190,14 @@ class Answer:
             self.outcome = self._generation.outcome or Outcome(FinishReason.CANCELLED)
             seconds = time.monotonic() - first_token_at
             answering.metrics.answer_ended(self.outcome.reason, len(detokenizer.ids), seconds)
+            logger.info(
+                "Generated: message=%d outcome=%s tokens=%d waited_seconds=%.2f seconds=%.2f",
+                self._question.id,
+                self.outcome.reason,
+                len(detokenizer.ids),
+                self._ticket.waited_seconds,
+                seconds if first_token_at else 0.0,
+            )
 
     def _asked_as(self, generated_for: Question, seen: UserMessage) -> Question:
         """The question for memory: as the model saw it, or as it was edited since."""
