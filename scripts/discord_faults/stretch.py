@@ -13,6 +13,8 @@ from typing import Self
 from separate_bot.bot_process import BotProcess
 from separate_bot.replies import Listener, Replies
 from separate_bot.stored_memory import StoredMemory, unfinished_questions
+from separate_bot.verdict import is_settled
+from separate_bot.watch import LogReader, MemoryWatch, tracebacks
 from tiny_models.wordy import ANSWER_TOKENS
 
 from bot.demo.loopback import LoopbackDiscord
@@ -21,8 +23,7 @@ from discord_faults.people import People, Question
 from discord_faults.plan import RoundPlan, Scale
 from discord_faults.report import MOST_OWN_429, RoundResult
 from discord_faults.strikes import Striker
-from discord_faults.verdict import is_answered, is_settled, judge_round
-from discord_faults.watch import LogReader, MemoryWatch, tracebacks
+from discord_faults.verdict import is_answered, judge_round
 
 MOST_MEGABYTES = 400
 """The most memory that the bot's process may take; the engine's is not counted."""

@@ -19,11 +19,6 @@ _OF_THE_MODEL = "oooo"
 """Part of every word of the tiny model: a message that contains it is an answer, not a refusal."""
 
 
-def is_settled(question: Question, replies: Replies) -> bool:
-    """Return whether somebody has a complete reply, or a notice that names them."""
-    return replies.is_whole(question.id) or bool(replies.naming(question.author_id, question.channel_id, question.id))
-
-
 def is_answered(question: Question, memory: StoredMemory) -> bool:
     """Return whether memory holds an answer to the question."""
     return question.id in memory.turns

@@ -25,7 +25,7 @@ class BotProcess:
     """Starts, kills and stops `python -m bot run`, always with the same data folder.
 
     Args:
-        folder: the working directory; data and log are below it.
+        folder: the working directory, created if it is missing; data and log are below it.
         settings: by their names in `.env`; all others have their defaults.
 
     Attributes:
@@ -34,8 +34,9 @@ class BotProcess:
 
     def __init__(self, discord: LoopbackDiscord, model_dir: Path, folder: Path, settings: Mapping[str, str]) -> None:
         self._discord = discord
-        self._model_dir = model_dir
-        self._folder = folder
+        self._model_dir = model_dir.absolute()
+        self._folder = folder.absolute()
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._settings = settings
         self._mark = uuid.uuid4().hex
         self._process: asyncio.subprocess.Process | None = None

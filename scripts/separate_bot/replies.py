@@ -82,6 +82,10 @@ class Listener:
         self._watchers: set[Callable[[BotMessage, bool], None]] = set()
         self._task = asyncio.create_task(self._follow())
 
+    def watch(self, watcher: Callable[[BotMessage, bool], None]) -> None:
+        """Call `watcher` from now on with each message and whether it is new (True) or edited (False)."""
+        self._watchers.add(watcher)
+
     async def wait_for(self, matches: Callable[[BotMessage, bool], bool]) -> None:
         """Wait for a message of the bot.
 
@@ -94,7 +98,7 @@ class Listener:
             if matches(message, is_new):
                 found.set()
 
-        self._watchers.add(watch)
+        self.watch(watch)
         try:
             await found.wait()
         finally:

@@ -45,6 +45,11 @@ class Asked(Protocol):
     def texts(self) -> Sequence[str]: ...
 
 
+def is_settled(question: Asked, replies: Replies) -> bool:
+    """Return whether somebody has a reply that no longer grows, or a notice that names them."""
+    return replies.is_whole(question.id) or bool(replies.naming(question.author_id, question.channel_id, question.id))
+
+
 def judge_answer(question: Asked, replies: Replies, memory: StoredMemory) -> Mistake | None:
     """Return what is wrong with the answer to a question that was not deleted, if anything is."""
     first = replies.to(question.id)

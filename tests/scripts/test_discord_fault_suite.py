@@ -13,11 +13,11 @@ from discord_faults.people import Question
 from discord_faults.plan import FULL, SHORT, Fault, Load, plan_round
 from discord_faults.report import Report, RoundResult
 from discord_faults.suite import DiscordFaultSuite
-from discord_faults.verdict import is_settled, judge_round
-from discord_faults.watch import tracebacks
+from discord_faults.verdict import judge_round
 from separate_bot.replies import BotMessage, Replies
 from separate_bot.stored_memory import StoredMemory, StoredTurn
-from separate_bot.verdict import Mistake
+from separate_bot.verdict import Mistake, is_settled
+from separate_bot.watch import tracebacks
 
 from bot.demo.loopback import ApiCall, CallKind
 

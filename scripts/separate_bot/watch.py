@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+
 from separate_bot.bot_process import BotProcess
 
 _TRACEBACK = "Traceback (most recent call last):"
