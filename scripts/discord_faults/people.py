@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from separate_bot.replies import Replies
 
 from bot.demo.loopback import LoopbackDiscord
-from discord_faults.plan import Ask, Scale
+from discord_faults.plan import DIRECT_CHANNEL, THREAD, Ask, Scale
 
 _PATIENCE_SECONDS = 120.0
 
@@ -53,13 +53,13 @@ class People:
         """
         while len(self._channels) < self._scale.channels:
             self._channels.append(self._discord.add_channel(f"channel-{len(self._channels)}").id)
-        self._channels[1] = await self._discord.open_dm(self._person(0))
+        self._channels[DIRECT_CHANNEL] = await self._discord.open_dm(self._person(0))
         await self._discord.wait_for(lambda: self._discord.bot_online, _PATIENCE_SECONDS, what="the bot")
         asked = [await self._ask("first question", channel, channel) for channel in range(len(self._channels))]
         await self._until_whole(asked)
         thread = await self._discord.create_thread(self._person(0), self._channels[0], "a thread")
-        self._channels[2] = thread
-        await self._until_whole([await self._ask("first question", 0, 2)])
+        self._channels[THREAD] = thread
+        await self._until_whole([await self._ask("first question", 0, THREAD)])
 
     async def ask_all(self, seed: int, asks: Sequence[Ask]) -> list[Question]:
         """Ask the questions at their times; return them in the order asked."""
@@ -75,7 +75,7 @@ class People:
 
     async def _ask(self, text: str, person: int, channel: int) -> Question:
         channel_id = self._channels[channel]
-        is_direct = channel == 1
+        is_direct = channel == DIRECT_CHANNEL
         author_id = self._person(0 if is_direct else person)
         content = text if is_direct else f"<@{self._discord.bot.id}> {text}"
         message_id = await self._discord.send(author_id, channel_id, content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -45,6 +46,10 @@ class Load(StrEnum):
 
 _LOADS = (Load.FEW, Load.FEW, Load.ONE_CHANNEL, Load.CROWD)
 _FEW_PEOPLE = 6
+DIRECT_CHANNEL, THREAD = 1, 2
+"""Numbers of two special channels: the first person's direct messages, and a thread."""
+
+_FEW_CHANNELS = (0, DIRECT_CHANNEL, THREAD, 3)
 _ONE_CHANNEL_PEOPLE = 16
 _RESTARTS = frozenset({Fault.KILL, Fault.TERMINATE})
 
@@ -179,12 +184,13 @@ def _strike(fault: Fault, storm_seconds: float, scale: Scale, draw: random.Rando
 
 
 def _asks(load: Load, seconds: float, scale: Scale, draw: random.Random, *, lost_share: float) -> list[Ask]:
-    def ask(person: int, channels: int, latest: float) -> Ask:
-        return Ask(draw.uniform(0, latest), person, draw.randrange(channels), draw.random() < lost_share)
+    def ask(person: int, channels: Sequence[int], latest: float) -> Ask:
+        return Ask(draw.uniform(0, latest), person, draw.choice(channels), draw.random() < lost_share)
 
     if load is Load.FEW:
-        return [ask(draw.randrange(_FEW_PEOPLE), 4, seconds) for _ in range(draw.randint(4, 12))]
+        return [ask(draw.randrange(_FEW_PEOPLE), _FEW_CHANNELS, seconds) for _ in range(draw.randint(4, 12))]
     if load is Load.ONE_CHANNEL:
-        return [ask(person, 1, min(seconds, 2.0)) for person in range(_ONE_CHANNEL_PEOPLE)]
-    channels = draw.randint(*scale.crowd_channels)
+        return [ask(person, (0,), min(seconds, 2.0)) for person in range(_ONE_CHANNEL_PEOPLE)]
+    # Only one person writes in the direct messages.
+    channels = [each for each in range(draw.randint(*scale.crowd_channels)) if each != DIRECT_CHANNEL]
     return [ask(person, channels, seconds) for person in range(draw.randint(*scale.crowd_people))]

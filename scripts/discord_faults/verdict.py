@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from separate_bot.replies import BotMessage, Replies
@@ -79,11 +79,12 @@ def _judge_notices(
         for each in questions
         if not is_answered(each, memory) and not replies.to(each.id)
     )
-    first_ids: dict[tuple[int, int], int] = {}
+    own_ids: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
     for each in questions:
-        first_ids.setdefault((each.author_id, each.channel_id), each.id)
-    for (author_id, channel_id), first_id in first_ids.items():
-        notices = replies.naming(author_id, channel_id, first_id)
+        own_ids[each.author_id, each.channel_id].append(each.id)
+    for (author_id, channel_id), ids in own_ids.items():
+        # A notice is a reply to the first whom it names.
+        notices = [each for each in replies.naming(author_id, channel_id, ids[0]) if each.question_id not in ids]
         if len(notices) > refused[author_id, channel_id]:
             yield Mistake.TOLD_TWICE, f"member {author_id}: {[_shortened(each) for each in notices]}"
 

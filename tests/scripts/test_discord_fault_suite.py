@@ -85,7 +85,9 @@ def mistakes(replies: Replies, memory: StoredMemory = MEMORY) -> list[Mistake]:
     return [mistake for mistake, _ in judge_round(QUESTIONS, replies, memory, first_id=99)]
 
 
-@pytest.mark.parametrize("told", [REFUSAL, NOTICE], ids=["a reply", "a notice"])
+@pytest.mark.parametrize(
+    "told", [REFUSAL, NOTICE, replace(NOTICE, question_id=110)], ids=["a reply", "a notice", "a notice that replies"]
+)
 def test_an_answer_and_a_refusal_pass(told: BotMessage) -> None:
     replies = replies_of(BotMessage(90, CHANNEL, None, "earlier", has_button=False), FIRST, LAST, told)
     assert mistakes(replies) == []
