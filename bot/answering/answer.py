@@ -188,7 +188,7 @@ class Answer:
             self._generation.cancel()
             self.text = detokenizer.finish()
             self.outcome = self._generation.outcome or Outcome(FinishReason.CANCELLED)
-            seconds = time.monotonic() - first_token_at
+            seconds = time.monotonic() - first_token_at if detokenizer.ids else 0.0
             answering.metrics.answer_ended(self.outcome.reason, len(detokenizer.ids), seconds)
             logger.info(
                 "Generated: message=%d outcome=%s tokens=%d waited_seconds=%.2f seconds=%.2f",
@@ -196,7 +196,7 @@ class Answer:
                 self.outcome.reason,
                 len(detokenizer.ids),
                 self._ticket.waited_seconds,
-                seconds if first_token_at else 0.0,
+                seconds,
             )
 
     def _asked_as(self, generated_for: Question, seen: UserMessage) -> Question:

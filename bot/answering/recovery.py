@@ -142,9 +142,9 @@ class Recovery(Generic[Message]):
         except MessageGoneError:
             await self._work.turn_away(question.message_id)
         except UnreachableError as error:
-            until = "retrying" if error.is_passing else "waiting for the next start"
-            logger.warning("Cannot finish an accepted question, %s: message=%d: %s", until, question.message_id, error)
-            return not error.is_passing
+            # Even a missing permission: who asked waits for this answer.
+            logger.warning("Cannot finish an accepted question, retrying: message=%d: %s", question.message_id, error)
+            return False
         return True
 
     async def _answer_missed(self) -> None:

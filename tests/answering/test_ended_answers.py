@@ -149,7 +149,7 @@ async def test_an_answer_stopped_while_it_waits_gives_its_ticket_back(make: Make
         group.create_task(run(last, stop_the_one_before))
         group.create_task(run(stopped))
         group.create_task(run(running))
-    assert positions == [2, 1]
+    assert positions == [2, 1, 0]
     assert last.text
     assert stopped.outcome == Outcome(FinishReason.CANCELLED)
     assert answering.conversations.find(channel("b")) is None

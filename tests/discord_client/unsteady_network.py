@@ -16,6 +16,7 @@ from bot.demo.loopback import LoopbackDiscord
 Loss = Literal["request", "answer"]
 _NONCE = re.compile(rb'"nonce":"([^"]+)"')
 _FORWARDED_HEADERS = ("authorization", "content-type")
+_RETURNED_HEADERS = ("via", "retry-after", "x-ratelimit-global", "x-ratelimit-scope")
 
 
 class UnsteadyNetwork:
@@ -67,7 +68,8 @@ class UnsteadyNetwork:
             content = await answer.read()
             if nonce is not None and answer.status == 200:
                 self._by_nonce[nonce] = content
-            return web.Response(body=content, status=answer.status, content_type=answer.content_type)
+            returned = {name: value for name, value in answer.headers.items() if name.lower() in _RETURNED_HEADERS}
+            return web.Response(body=content, status=answer.status, content_type=answer.content_type, headers=returned)
 
     @staticmethod
     def _reset(request: web.Request) -> web.Response:

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 EDIT_SECONDS = 1.2
 POSITION_SECONDS = 15.0
-_FIRST_POSITION_SECONDS = 2.0  # most questions start before, and need no position
+_FIRST_POSITION_SECONDS = 0.5  # many questions start before, and need no position
 _LONGEST_BACK_OFF_SECONDS = 15.0
 _UNLIMITED_MESSAGES = 1000
 

@@ -26,6 +26,7 @@ _REQUESTS, _REQUEST_SECONDS = 40, 1.0
 _CHANNEL_REQUESTS, _CHANNEL_SECONDS = 5, 5.0
 _STILL_SECONDS = 7.0  # a growing text that has not moved for so long becomes more urgent,
 _LONGEST_STILL_SECONDS = 9.0  # so that all texts of a channel move at least this often, if that is possible
+_GROWTH_SECONDS = 0.6  # between two growing texts of a channel, so that a last text finds room in between
 _STALE_SECONDS = 30.0  # the same for a position in the queue
 
 
@@ -52,6 +53,9 @@ class Urgency(IntEnum):
     """A position that has not changed for long. Request `POSITION`; it becomes this by itself."""
     POSITION = 6
     TYPING = 7
+
+
+_GROWING = (Urgency.STILL_TEXT, Urgency.GROWING_TEXT)
 
 
 class Slot:
@@ -201,8 +205,11 @@ class RequestPace:
                 if not self._all.has_room(now):
                     break
                 window = self._window(slot)
-                if window.has_room(now, self._room_kept_from(slot, now)):
+                grows = slot._urgency_at(now) in _GROWING
+                if window.has_room(now, self._room_kept_from(slot, now)) and not (grows and now < window.grows_after):
                     self._start(slot, window)
+                    if grows:
+                        window.grows_after = now + _GROWTH_SECONDS
         self._windows = {key: window for key, window in self._windows.items() if not window.is_idle(now)}
         self._wake_at(self._next_change(now), now)
 
@@ -218,14 +225,14 @@ class RequestPace:
         growing = self._growing[slot.channel_id]
         match slot._urgency_at(now):
             case Urgency.GROWING_TEXT:
-                return min(growing, _CHANNEL_REQUESTS - 1)
+                return growing
             case Urgency.STILL_TEXT:
                 needed = math.ceil(growing * _CHANNEL_SECONDS / _LONGEST_STILL_SECONDS)
                 return min(1, max(0, _CHANNEL_REQUESTS - needed))
             case Urgency.NOTICE | Urgency.STALE_POSITION:
                 return 1
             case Urgency.POSITION:
-                return 3
+                return _CHANNEL_REQUESTS - 1
         return 0
 
     def _window(self, slot: Slot) -> Window:
@@ -240,7 +247,12 @@ class RequestPace:
         times = [self._paused_until, self._all.next_free(now)]
         for slot in self._waiting:
             window = self._window(slot)
-            times += [window.next_free(now), slot.since + _STILL_SECONDS, slot.since + _STALE_SECONDS]
+            times += [
+                window.next_free(now),
+                window.grows_after,
+                slot.since + _STILL_SECONDS,
+                slot.since + _STALE_SECONDS,
+            ]
         return min((at for at in times if at > now), default=math.inf)
 
     def _wake_at(self, at: float, now: float) -> None:

@@ -20,6 +20,7 @@ class Window:
 
     Attributes:
         paused_until: nothing fits before, whatever was counted.
+        grows_after: when the next growing text may move.
     """
 
     def __init__(self, most: float, seconds: float) -> None:
@@ -28,6 +29,7 @@ class Window:
         self._running = 0
         self._ended: deque[float] = deque()
         self.paused_until = -math.inf
+        self.grows_after = -math.inf
 
     def has_room(self, now: float, kept: int = 0) -> bool:
         """Whether a request fits, and after it so many others."""

@@ -5,65 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import logging
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
 
 import aiohttp
-import discord
 import pytest
 
-from bot.discord_client.replies.reply_editor import EDIT_SECONDS, ReplyEditor
-from bot.discord_client.replies.stop_button import stop_view
-from bot.discord_client.rest.pace import RequestPace
+from bot.discord_client.replies.reply_editor import EDIT_SECONDS
+from tests.discord_client.replies.editing import editor_for, ends_with, shown
 from tests.discord_client.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-FAST = 0.05
-
-
-class Record:
-    """Records which messages show the answer."""
-
-    def __init__(self) -> None:
-        self.messages: dict[int, int] = {}
-
-    async def sent(self, position: int, message_id: int) -> None:
-        self.messages[position] = message_id
-
-    async def about_to_delete(self, message_id: int) -> None:
-        self.messages = {position: each for position, each in self.messages.items() if each != message_id}
-
-
-def editor_for(
-    question: discord.Message,
-    *,
-    max_messages: int = 3,
-    edit_seconds: float = FAST,
-    record: Record | None = None,
-    sent: Sequence[discord.Message] = (),
-) -> ReplyEditor:
-    return ReplyEditor(
-        question,
-        RequestPace(),
-        question.guild.me.id if question.guild else 0,
-        max_messages=max_messages,
-        make_view=lambda: stop_view(question.id),
-        record=record or Record(),
-        sent=sent,
-        edit_seconds=edit_seconds,
-    )
-
-
-async def shown(stage: Stage, condition: Callable[[list[str]], Any]) -> None:
-    """Wait until members see texts that meet the condition."""
-    await stage.server.wait_for(lambda: condition(stage.texts()), 15, what=f"other texts than {stage.texts()}")
-
-
-def ends_with(ending: str) -> Callable[[list[str]], bool]:
-    return lambda texts: bool(texts) and texts[-1].endswith(ending)
 
 
 def edits(stage: Stage) -> list[float]:
@@ -180,98 +130,3 @@ async def test_nobody_is_notified(stage: Stage) -> None:
     sent = json.loads(stage.network.bodies[-1])
     assert sent["content"].startswith("@everyone")
     assert sent["allowed_mentions"] == {"parse": []}
-
-
-# ------------------------------------------------------------ failures
-
-
-async def test_a_deleted_reply_ends_the_edits(stage: Stage) -> None:
-    editor = editor_for(await stage.say("Hello"))
-    editor.show("Hi")
-    await shown(stage, lambda texts: texts == ["Hi"])
-    await stage.server.delete(stage.person("Ada"), stage.channel, int(stage.replies()[0]["id"]))
-    editor.show("Hi there")
-    async with asyncio.timeout(10):
-        await editor.undeliverable.wait()
-        await editor.finish("Hi there, you")
-    assert stage.texts() == []
-
-
-async def test_a_deleted_question_is_still_answered(stage: Stage) -> None:
-    question = await stage.say("Hello")
-    await stage.server.delete(stage.person("Grace"), stage.channel, question.id)
-    await editor_for(question).finish("Hi")
-    assert stage.texts() == ["Hi"]
-
-
-async def test_a_missing_permission_ends_the_edits(stage: Stage) -> None:
-    silent = replace(stage, channel=stage.server.channels[2].id)
-    question = await silent.say("Hello")
-    stage.server.set_permissions(stage.server.bot.id, silent.channel, deny=["send_messages"])
-    editor = editor_for(question)
-    editor.show("Hi")
-    async with asyncio.timeout(10):
-        await editor.undeliverable.wait()
-        await editor.finish("Hi there")
-    assert silent.texts() == []
-
-
-async def test_a_server_error_is_retried(stage: Stage) -> None:
-    editor = editor_for(await stage.say("Hello"))
-    stage.server.fail_next("POST", "/channels/*/messages", 502)
-    editor.show("one")
-    await shown(stage, lambda texts: texts == ["one"])
-    stage.server.fail_next("PATCH", "/channels/*", 502)
-    await editor.finish("one two three")
-    assert stage.texts() == ["one two three"]
-
-
-@pytest.mark.parametrize("loss", ["request", "answer"])
-async def test_lost_connections_are_retried_without_duplicates(stage: Stage, loss: Any) -> None:
-    editor = editor_for(await stage.say("Hello"), edit_seconds=0.01)
-    words = ["word"] * 700
-    stage.network.losses += [loss, None] * 100
-    for end in range(25, len(words), 25):
-        editor.show(" ".join(words[:end]))
-        await asyncio.sleep(0.02)
-    await editor.finish(" ".join(words), "Stopped.")
-    assert len(stage.network.losses) < 197
-    stage.network.losses.clear()
-    assert len(stage.texts()) == 2
-    assert " ".join(stage.texts()) == " ".join(words) + "\n-# Stopped."
-    assert not any(reply["components"] for reply in stage.replies())
-
-
-@pytest.mark.parametrize(("text", "files"), [("one two", 0), ("word " * 1000, 1)])
-async def test_a_message_whose_response_was_lost_is_updated(stage: Stage, text: str, files: int) -> None:
-    """The second try has newer text, but Discord returns the first message unchanged."""
-    editor = editor_for(await stage.say("Hello"), max_messages=1)
-    stage.network.losses.append("answer")
-    editor.show("one")
-    await shown(stage, lambda texts: texts == ["one"])
-    await editor.finish(text)
-    (reply,) = stage.replies()
-    assert reply["content"][:7] == text[:7]
-    assert len(reply["attachments"]) == files
-    assert reply["components"] == []
-
-
-async def test_a_file_arrives_after_a_lost_connection(stage: Stage) -> None:
-    editor = editor_for(await stage.say("Hello"), max_messages=1)
-    editor.show("word")
-    await shown(stage, lambda texts: texts == ["word"])
-    stage.network.losses += ["request", "answer"]
-    await editor.finish("word " * 1000)
-    (reply,) = stage.replies()
-    assert [attachment["size"] for attachment in reply["attachments"]] == [4999]
-
-
-async def test_an_outage_is_logged_once_and_outlasted(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
-    editor = editor_for(await stage.say("Hello"), edit_seconds=0.01)
-    stage.network.losses += ["request"] * 7
-    with caplog.at_level(logging.INFO, "bot"):
-        async with asyncio.timeout(20):
-            assert await editor.finish("Hi")
-    assert caplog.text.count("Retrying a reply") == 1
-    assert f"channel={stage.channel}" in caplog.text
-    assert stage.texts() == ["Hi"]

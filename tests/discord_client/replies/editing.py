@@ -1,0 +1,57 @@
+"""Editors of replies for tests, and what members see of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import discord
+
+from bot.discord_client.replies.reply_editor import ReplyEditor
+from bot.discord_client.replies.stop_button import stop_view
+from bot.discord_client.rest.pace import RequestPace
+from tests.discord_client.stage import Stage
+
+FAST = 0.05
+
+
+class Record:
+    """Records which messages show the answer."""
+
+    def __init__(self) -> None:
+        self.messages: dict[int, int] = {}
+
+    async def sent(self, position: int, message_id: int) -> None:
+        self.messages[position] = message_id
+
+    async def about_to_delete(self, message_id: int) -> None:
+        self.messages = {position: each for position, each in self.messages.items() if each != message_id}
+
+
+def editor_for(
+    question: discord.Message,
+    *,
+    max_messages: int = 3,
+    edit_seconds: float = FAST,
+    record: Record | None = None,
+    sent: Sequence[discord.Message] = (),
+) -> ReplyEditor:
+    return ReplyEditor(
+        question,
+        RequestPace(),
+        question.guild.me.id if question.guild else 0,
+        max_messages=max_messages,
+        make_view=lambda: stop_view(question.id),
+        record=record or Record(),
+        sent=sent,
+        edit_seconds=edit_seconds,
+    )
+
+
+async def shown(stage: Stage, condition: Callable[[list[str]], Any]) -> None:
+    """Wait until members see texts that meet the condition."""
+    await stage.server.wait_for(lambda: condition(stage.texts()), 15, what=f"other texts than {stage.texts()}")
+
+
+def ends_with(ending: str) -> Callable[[list[str]], bool]:
+    return lambda texts: bool(texts) and texts[-1].endswith(ending)
