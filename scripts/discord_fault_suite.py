@@ -15,7 +15,8 @@ from pathlib import Path
 from command_line import print_suite_report, run_to_exit_code, say, suite_parser
 from discord_faults.plan import FULL, SHORT
 from discord_faults.suite import DiscordFaultSuite
-from tiny_models.wordy import write_model_of_many_lengths, write_wordy_model
+from tiny_models.phi3 import write_tiny_phi3
+from tiny_models.wordy import write_model_of_many_lengths
 
 
 def main() -> int:
@@ -33,8 +34,8 @@ async def _run(arguments: argparse.Namespace) -> int:
         model_dir = arguments.model
         if model_dir is None:
             say("writing the tiny model")
-            wordy = write_wordy_model(Path(temporary) / "wordy")
-            model_dir = write_model_of_many_lengths(Path(temporary) / "model", wordy)
+            tiny = write_tiny_phi3(Path(temporary) / "tiny")
+            model_dir = write_model_of_many_lengths(Path(temporary) / "model", tiny)
         folder = (arguments.keep or Path(temporary) / "bots").resolve()
         folder.mkdir(parents=True)
         repeat = f"{sys.executable} {sys.argv[0]} {'--short ' * arguments.short}--rounds 1 --seed"

@@ -66,7 +66,7 @@ class Scale:
         storm_seconds: shortest and longest time in which people ask and faults begin.
         most_refused: the most requests that one fault refuses.
         retry_after_seconds: what a 429 asks for.
-        patience_seconds: how long the bot may take to answer or tell everybody after the last fault ended.
+        patience_seconds: how long nothing may change on Discord, after the last fault ended, while somebody waits.
     """
 
     channels: int

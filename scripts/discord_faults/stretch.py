@@ -15,7 +15,7 @@ from separate_bot.replies import Listener, Replies
 from separate_bot.stored_memory import StoredMemory, unfinished_questions
 from separate_bot.verdict import is_settled
 from separate_bot.watch import LogReader, MemoryWatch, tracebacks
-from tiny_models.wordy import ANSWER_TOKENS
+from tiny_models.wordy import LONGEST_OF_MANY
 
 from bot.demo.loopback import LoopbackDiscord
 from discord_faults.full_disk import small_disk_at
@@ -30,9 +30,8 @@ MOST_MEGABYTES = 400
 
 _SETTINGS = {
     "KV_CACHE_GIGABYTES": "0.1",
-    "MAX_NEW_TOKENS": str(ANSWER_TOKENS),
+    "MAX_NEW_TOKENS": str(LONGEST_OF_MANY),
     "MAX_PROMPT_TOKENS": "1000",
-    "TEMPERATURE": "1",
 }
 _POLL_SECONDS = 0.2
 _DOUBLES_SHOW_SECONDS = 0.5
@@ -111,7 +110,7 @@ class Stretch:
     async def _settle(self, questions: Sequence[Question]) -> float | None:
         """Wait until everybody is answered or told; return when the bot's last message or edit came, from now."""
         began = time.monotonic()
-        settled = asyncio.create_task(self._until_settled(questions))
+        settled = asyncio.create_task(self._until_settled(questions, began))
         exited = asyncio.create_task(self._bot.wait())
         await asyncio.wait([settled, exited], return_when=asyncio.FIRST_COMPLETED)
         for task in (settled, exited):
@@ -121,20 +120,27 @@ class Stretch:
             return None
         return max(0.0, self._replies.changed_at - began)
 
-    async def _until_settled(self, questions: Sequence[Question]) -> None:
-        """Wait for Discord first, then for the bot's database: between two messages an answer looks complete."""
-        waiting = list(questions)
+    async def _until_settled(self, questions: Sequence[Question], began: float) -> None:
+        """Wait for Discord first, then for the bot's database: between two messages an answer looks complete.
 
-        def is_done() -> bool:
+        Raises:
+            TimeoutError: nothing has changed on Discord for too long.
+        """
+        waiting = list(questions)
+        ids = {each.id for each in questions}
+
+        def is_shown() -> bool:
             while waiting and is_settled(waiting[-1], self._replies):
                 waiting.pop()
             return not waiting
 
-        async with asyncio.timeout(self._scale.patience_seconds):
-            await self._discord.wait_for(is_done, self._scale.patience_seconds)
-            ids = {each.id for each in questions}
-            while not ids.isdisjoint(unfinished_questions(self._bot.database)):  # noqa: ASYNC110 - it has no event
-                await asyncio.sleep(_POLL_SECONDS)
+        def is_stored() -> bool:
+            return ids.isdisjoint(unfinished_questions(self._bot.database))
+
+        while not (is_shown() and is_stored()):
+            if time.monotonic() - max(began, self._replies.changed_at) > self._scale.patience_seconds:
+                raise TimeoutError
+            await asyncio.sleep(_POLL_SECONDS)
         await asyncio.sleep(_DOUBLES_SHOW_SECONDS)
 
     def _judge(self, questions: Sequence[Question], first_id: int, result: RoundResult) -> None:

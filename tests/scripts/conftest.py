@@ -24,8 +24,8 @@ def wordy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model_of_many_lengths(wordy_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model_of_many_lengths(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model whose answers end anywhere up to two messages."""
     return shared_folder(
-        tmp_path_factory, "phi3-of-many-lengths", lambda folder: write_model_of_many_lengths(folder, wordy_model)
+        tmp_path_factory, "phi3-of-many-lengths", lambda folder: write_model_of_many_lengths(folder, tiny_model)
     )
