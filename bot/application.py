@@ -16,7 +16,7 @@ from bot.answering.service import AnswerService
 from bot.conversation.conversations import Conversations
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.client import PhiClient
-from bot.discord_client.command_sync import sync_changed_commands
+from bot.discord_client.command_sync import keep_commands_synced
 from bot.discord_client.commands.memory_commands import MemoryCommands
 from bot.discord_client.commands.model_commands import ModelCommands
 from bot.discord_client.commands.persona_commands import PersonaCommands
@@ -38,10 +38,14 @@ from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
 from bot.model.folder import open_model_folder
 from bot.model.start_order import StartOrder
+from bot.private_files import close_folder
 from bot.serving.service import ModelService
 from bot.serving.version_watcher import VersionWatcher
-from bot.settings import Settings
+from bot.settings import DATABASE_NAME, Settings
+from bot.storage.address import Address
 from bot.storage.storage import Storage
+
+_COMMAND_RECORD = "synced_commands.sha256"
 
 
 class Progress(Protocol):
@@ -84,7 +88,7 @@ class Application:
         StartOrder(settings.model_dir).next_usable(open_model_folder)
         self.ready = asyncio.Event()
         self.metrics = PrometheusMetrics()
-        self.client = PhiClient(message_content_intent=settings.message_content_intent, set_up=self._set_up)
+        self.client = PhiClient(message_content_intent=settings.message_content_intent)
         self._scopes = ChannelScopes(self.client, settings.memory)
 
     @property
@@ -97,9 +101,10 @@ class Application:
 
         Raises:
             ConfigurationError: Discord, the engine or the operating system refuses something that the operator can fix.
-            ConnectionError: Discord cannot be reached at the start.
         """
         settings = self._settings
+        database = Address.parse(settings.database_address)
+        close_folder(settings.data_folder, {_COMMAND_RECORD, DATABASE_NAME, database.file.name})
         async with AsyncExitStack() as closing:
             self.storage = await Storage.open(settings.database_address, self.metrics.database_outage)
             closing.push_async_callback(self.storage.close)
@@ -115,10 +120,14 @@ class Application:
             async with self.client:
                 self._progress.stage("Logging in to Discord")
                 await log_in(self.client, self._token)
+                await self._set_up()
                 retention = Retention(conversations, settings.retention_days)
                 async with (
                     in_background(retention.run(), "retention"),
                     in_background(self._prefill_when_ready(), "prefill-ahead"),
+                    in_background(
+                        keep_commands_synced(self.client.tree, settings.data_folder / _COMMAND_RECORD), "command sync"
+                    ),
                 ):
                     await stay_connected(self.client, self._report_ready)
 
@@ -142,13 +151,12 @@ class Application:
         self.ready.set()
         self._progress.done(f"{self.client.user} is online; servers: {len(self.client.guilds)}. Ctrl-C ends it.")
 
-    async def _set_up(self, client: PhiClient) -> None:
+    async def _set_up(self) -> None:
         await self.serving.start(self._progress.stage)
         self._version_watcher.start()
-        for cog in self._cogs(client):
-            await client.add_cog(cog)
+        for cog in self._cogs(self.client):
+            await self.client.add_cog(cog)
         self._progress.stage("Connecting to Discord")
-        await sync_changed_commands(client.tree, self._settings.data_dir / "synced_commands.sha256")
 
     def _cogs(self, client: PhiClient) -> list[commands.Cog]:
         settings, answering, work, scopes = self._settings, self.answering, self.storage.work, self._scopes

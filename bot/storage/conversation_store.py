@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -10,13 +9,13 @@ from sqlalchemy import and_, delete, false, literal, or_, select, union_all, upd
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
+from bot.conversation.changes import NewContent
 from bot.conversation.store import ConversationHead, ForgottenCount
 from bot.conversation.turn import ConversationKey
 from bot.conversation.turn import Turn as CoreTurn
 from bot.engine.interface import Outcome
-from bot.errors import DatabaseOutageError
-from bot.storage.database import Database
 from bot.storage.journal import Journal
+from bot.storage.message_change_writer import MessageChangeWriter
 from bot.storage.rows import (
     ERASED_QUOTE,
     ERASED_TURN,
@@ -30,15 +29,24 @@ from bot.storage.rows import (
 )
 from bot.storage.tables import AcceptedQuestion, Conversation, Persona, Reply, SeenMessage, Turn
 
-logger = logging.getLogger(__name__)
+_LOOKUP_PAUSE_SECONDS = 0.1
 
 
 class DatabaseConversationStore:
-    """Implements `bot.conversation.store.ConversationStore`."""
+    """Implements `bot.conversation.store.ConversationStore`.
 
-    def __init__(self, journal: Journal, database: Database) -> None:
+    Args:
+        journal: orders the writes.
+        lookup_pause_seconds: how long edits and deletions of messages gather before they are looked up together.
+    """
+
+    def __init__(self, journal: Journal, lookup_pause_seconds: float = _LOOKUP_PAUSE_SECONDS) -> None:
         self._journal = journal
-        self._database = database
+        self._message_changes = MessageChangeWriter(journal, lookup_pause_seconds)
+
+    async def finish(self, time_limit_seconds: float) -> None:
+        """Wait until everything is in the journal, at most for the limit."""
+        await self._message_changes.finish(time_limit_seconds)
 
     @property
     def behind(self) -> bool:
@@ -90,6 +98,12 @@ class DatabaseConversationStore:
         row = await self._journal.read(lambda connection: first_row(connection, union_all(asked, answered)))
         return None if row is None else int(row[0])
 
+    async def replies(self, question_ids: Collection[int]) -> Mapping[int, int]:
+        """The messages that answer these questions, each with its question."""
+        query = select(Reply.message_id, Reply.question_id).where(Reply.question_id.in_(question_ids))
+        rows = await self._journal.read(lambda connection: all_rows(connection, query))
+        return {row.message_id: row.question_id for row in rows}
+
     async def recent(self, count: int) -> Sequence[ConversationKey]:
         """The most recently used conversations, the latest first."""
         query = select(Conversation.channel_id, Conversation.person_id).order_by(Conversation.used_id.desc())
@@ -127,34 +141,13 @@ class DatabaseConversationStore:
 
         await self._journal.write(change)
 
-    async def edit(self, message_id: int, text: str, file_ids: Collection[int]) -> None:
-        """Update the question or the quotes that a message is to its new text."""
+    async def edit(self, message_id: int, text: str, file_ids: Collection[int]) -> Collection[int]:
+        """Update the question or the quotes that a message is to its new text; see `ConversationStore`."""
+        return await self._message_changes.write({message_id: NewContent(text, frozenset(file_ids))})
 
-        async def change(connection: AsyncConnection) -> None:
-            row = await first_row(connection, select(Turn.files).where(Turn.id == message_id, Turn.erased == false()))
-            if row is not None:
-                files = [file for file in row.files if file["id"] in file_ids]
-                await connection.execute(update(Turn).where(Turn.id == message_id).values(text=text, files=files))
-            await connection.execute(update(Turn).where(Turn.quote_message_id == message_id).values(quote_text=text))
-
-        if await self._concerns([message_id]):
-            await self._journal.write(change)
-
-    async def erase(self, message_ids: Collection[int]) -> None:
-        """Forget the turns of these messages, and quotes of them."""
-
-        async def change(connection: AsyncConnection) -> None:
-            answered = select(Reply.question_id).where(Reply.message_id.in_(message_ids))
-            turn_ids = {*message_ids, *(row.question_id for row in await all_rows(connection, answered))}
-            await connection.execute(update(Turn).where(Turn.id.in_(turn_ids)).values(**ERASED_TURN))
-            await connection.execute(update(Turn).where(Turn.quote_message_id.in_(message_ids)).values(**ERASED_QUOTE))
-            await connection.execute(
-                delete(Reply).where(or_(Reply.question_id.in_(turn_ids), Reply.message_id.in_(message_ids)))
-            )
-            await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id.in_(turn_ids)))
-
-        if await self._concerns(message_ids):
-            await self._journal.write(change)
+    async def erase(self, message_ids: Collection[int]) -> Collection[int]:
+        """Forget the turns of these messages, and quotes of them; see `ConversationStore`."""
+        return await self._message_changes.write(dict.fromkeys(message_ids))
 
     async def erase_channel(self, channel_id: int) -> None:
         """Forget everything in a channel."""
@@ -167,7 +160,7 @@ class DatabaseConversationStore:
             await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.channel_id == channel_id))
             await connection.execute(delete(Persona).where(Persona.place_id == channel_id))
 
-        await self._journal.write(change)
+        await self._journal.write(change, deletes=True)
 
     async def forget(self, person_id: int, channel_id: int | None) -> ForgottenCount | None:
         """Forget everything that a member wrote, in one channel or everywhere; None if that happens later."""
@@ -186,10 +179,10 @@ class DatabaseConversationStore:
             await connection.execute(delete(AcceptedQuestion).where(*accepted))
             forgotten[:] = [ForgottenCount(turns.rowcount, quotes.rowcount)]
 
-        await self._journal.write(change)
+        await self._journal.write(change, deletes=True)
         if not forgotten:
             return None
-        await self._purge_leftovers()
+        await self._journal.remove_leftovers()
         return forgotten[0]
 
     async def forget_before(self, message_id: int) -> None:
@@ -203,8 +196,8 @@ class DatabaseConversationStore:
             await connection.execute(delete(SeenMessage).where(SeenMessage.id < message_id))
             await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id < message_id))
 
-        await self._journal.write(change)
-        await self._purge_leftovers()
+        await self._journal.write(change, deletes=True)
+        await self._journal.remove_leftovers()
 
     async def reset(self, key: ConversationKey, at_id: int) -> None:
         """Start a conversation over: the next question continues nothing."""
@@ -227,28 +220,7 @@ class DatabaseConversationStore:
             else:
                 await insert_once(connection, Persona, {"place_id": scope, "text": text}, update=["text"])
 
-        await self._journal.write(change)
-
-    async def _purge_leftovers(self) -> None:
-        try:
-            await self._database.purge_leftovers()
-        except DatabaseOutageError as error:
-            logger.warning("Forgotten text stays in the database's log for now reason=%s", error)
-
-    async def _concerns(self, message_ids: Collection[int]) -> bool:
-        """Whether the database has anything of these messages. It has nothing of most messages on Discord."""
-        if self._journal.outage is not None:
-            return True  # their rows may be waiting in the journal
-        queries = (
-            select(Turn.id).where(or_(Turn.id.in_(message_ids), Turn.quote_message_id.in_(message_ids))),
-            select(Reply.message_id).where(Reply.message_id.in_(message_ids)),
-            select(AcceptedQuestion.message_id).where(AcceptedQuestion.message_id.in_(message_ids)),
-        )
-        try:
-            row = await self._journal.read(lambda connection: first_row(connection, union_all(*queries).limit(1)))
-        except DatabaseOutageError:
-            return True
-        return row is not None
+        await self._journal.write(change, deletes=True)
 
 
 async def _after_stored_past(connection: AsyncConnection, turn: CoreTurn) -> CoreTurn:

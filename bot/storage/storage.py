@@ -40,7 +40,7 @@ class Storage:
         """
         database = await Database.open(url)
         journal = Journal(database, on_outage)
-        return cls(DatabaseConversationStore(journal, database), DatabaseWorkStore(journal), journal, database)
+        return cls(DatabaseConversationStore(journal), DatabaseWorkStore(journal), journal, database)
 
     @property
     def outage(self) -> str | None:
@@ -49,5 +49,6 @@ class Storage:
 
     async def close(self) -> None:
         """Write what is pending, and close the database."""
+        await self.conversations.finish(_CLOSE_SECONDS)
         await self._journal.close(_CLOSE_SECONDS)
         await self._database.close()

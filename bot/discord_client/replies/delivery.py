@@ -76,10 +76,10 @@ class ReplyDelivery:
                 outcome = Outcome(FinishReason.FAILED)
             if answer.suspended:
                 await editor.finish(answer.text, "\n".join((suspended_note(), *remarks)), Urgency.NOTICE)
+                logger.info("Suspended: message=%d characters=%d", message.id, len(answer.text))
             else:
                 notes = [note_for(outcome, answer.text), shortened_note(answer.shortened), *remarks]
                 await self._finish(editor, message, answer.text, "\n".join(filter(None, notes)))
-        logger.info("Answered: message=%d outcome=%s characters=%d", message.id, outcome.reason, len(answer.text))
         self._client.dispatch("answered", message, answer, outcome)
 
     async def deliver_again(
@@ -97,6 +97,7 @@ class ReplyDelivery:
     async def _finish(self, editor: ReplyEditor, message: discord.Message, text: str, note: str) -> None:
         if await editor.finish(text, note):
             await self._work.delivered(message.id)
+            logger.info("Delivered: message=%d characters=%d", message.id, len(text))
         else:
             # A restart would meet the same refusal. Memory keeps the answer.
             await self._work.turn_away(message.id)

@@ -46,6 +46,8 @@ async def test_every_kind_of_429_looks_like_discords(server: LoopbackDiscord) ->
         ]
         assert [answers[limit].body["global"] for limit in answers] == [False, False, True, False]
         assert answers[Limit.RESOURCE].code == 40062
+        assert [call.code for call in server.calls] == [0, 0, 0, 40062]
+        assert (await injected(server, client, 429, code=20016)).code == 20016
         banned = await injected(server, client, 429, limit=Limit.CLOUDFLARE)
         assert "Via" not in banned.headers
         assert banned.headers["Content-Type"].startswith("text/html")

@@ -71,9 +71,24 @@ def test_an_invalid_request_counts_for_ten_minutes_unless_its_limit_is_shared() 
     assert refused.limit is Limit.CLOUDFLARE
     assert refused.retry_after == pytest.approx(600)
     limiter.answered(429, Limit.CLOUDFLARE)
-    clock.now += 601
+    clock.now += 100
+    limiter.answered(403, None)
+    clock.now += 501
+    assert limiter.take(CallKind.OTHER, "") is None, "one is left of four"
+    clock.now += 100
     assert limiter.invalid_requests == 0
     assert limiter.take(CallKind.OTHER, "") is None
+
+
+def test_more_invalid_requests_than_a_ban_needs_prolong_it() -> None:
+    clock = Clock()
+    limiter = RateLimiter(RateLimits(invalid_requests=2), clock=clock)
+    for _ in range(4):
+        limiter.answered(403, None)
+        clock.now += 10
+    refused = limiter.take(CallKind.OTHER, "")
+    assert refused is not None
+    assert refused.retry_after == pytest.approx(580)
 
 
 async def test_a_sixth_message_and_a_sixth_edit_are_refused_as_discord_does(server: LoopbackDiscord) -> None:

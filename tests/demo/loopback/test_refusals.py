@@ -114,6 +114,28 @@ async def test_a_closed_thread_refuses_changes_and_opens_by_a_message(server: Lo
         assert (await client.edit(thread, message)).status == 200
 
 
+async def test_a_threads_name_has_one_to_a_hundred_characters(server: LoopbackDiscord) -> None:
+    ada, channel = server.people[0].id, server.channels[0].id
+    async with raw_client(server) as client:
+        for name in ("", " ", "x" * 101):
+            refused = await client.call("POST", f"/channels/{channel}/threads", {"name": name})
+            assert (refused.status, refused.code) == (400, 50035)
+            with pytest.raises(LoopbackError, match="50035"):
+                await server.create_thread(ada, channel, name)
+        thread = await client.call("POST", f"/channels/{channel}/threads", {"name": "x" * 100})
+        assert thread.status == 200
+        assert (await client.call("PATCH", f"/channels/{thread.body['id']}", {"name": ""})).code == 50035
+
+
+async def test_a_reaction_is_an_emoji(server: LoopbackDiscord) -> None:
+    ada, channel = server.people[0].id, server.channels[0].id
+    message = await server.send(ada, channel, "a message")
+    for emoji in ("", "smile", "x" * 5000, "👍" * 33):
+        with pytest.raises(LoopbackError, match="10014"):
+            await server.react(ada, channel, message, emoji)
+    await server.react(ada, channel, message, "👩‍👩‍👧‍👦")
+
+
 async def test_whoever_may_send_opens_a_closed_thread_without_a_message(server: LoopbackDiscord) -> None:
     channel = server.channels[0].id
     async with raw_client(server) as client:
@@ -147,6 +169,11 @@ async def test_a_locked_thread_opens_only_for_moderators(server: LoopbackDiscord
         await server.reopen_thread(ada, thread)
         assert (await client.edit(thread, message)).status == 200
         await server.send(grace, thread, "thank you")
+        own = (await client.call("POST", f"/channels/{channel}/threads", {"name": "the bot's"})).body["id"]
+        assert (await client.call("PATCH", f"/channels/{own}", {"name": "its own name"})).status == 200
+        await server.archive_thread(ada, int(own), lock=True)
+        reopening = {"archived": False, "name": "open"}
+        assert (await client.call("PATCH", f"/channels/{own}", reopening)).code == 50013
 
 
 async def test_a_response_in_a_locked_thread_is_refused(server: LoopbackDiscord, bot: SampleBot) -> None:
