@@ -73,9 +73,8 @@ def _crowds(plan: Plan) -> Iterator[_Crowd]:
     yield _Crowd(f"{separate} people in one channel, `MEMORY=user`", separate, 1, _CHANNEL_SECONDS, "user")
     yield _Crowd(f"{shared} people in one channel, `MEMORY=channel`", shared, 1, _CHANNEL_SECONDS, "channel")
     for people in plan.discord_crowds:
-        yield _Crowd(
-            f"{people:,} people in {plan.discord_channels} channels", people, plan.discord_channels, 10.0, "user"
-        )
+        name = f"{people:,} people in {plan.discord_channels} channels"
+        yield _Crowd(name, people, plan.discord_channels, _CROWD_SECONDS, "user")
 
 
 async def _measure(crowd: _Crowd, model_dir: Path, plan: Plan, data: Path) -> Figures:
