@@ -258,7 +258,10 @@ class MonitoringSettings(Section):
         le=65_535,
     )
     metrics_host: str = _setting(
-        "127.0.0.1", "The address to serve metrics on.", allowed="a host name or an address", min_length=1
+        "127.0.0.1",
+        "The address to serve metrics on. They have no password; the log warns of an address that others reach.",
+        allowed="a host name or an address",
+        min_length=1,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from bot.answering.queue import QueueClosedError, Ticket, TicketLeftError
 from bot.answering.served_model import ServedModel
 from bot.answering.throughput import Throughput
-from bot.conversation.changes import TurnChange
+from bot.conversation.changes import MessageChanges, TurnChange
 from bot.conversation.conversations import Conversations
 from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import Question, Turn, UserMessage
@@ -83,9 +83,11 @@ class Answer:
 
         A running answer continues after an edit; memory keeps the edited question.
         """
+        question = self._question
         if self.outcome is not None:
             return
-        question = self._question
+        if isinstance(change, MessageChanges) and not change.concern(question.id, question.asked):
+            return
         unanswered = Message("assistant", "")
         turn = change(Turn(question.id, question.key, None, question.id, 0, question.asked, unanswered))
         if turn.asked is None:

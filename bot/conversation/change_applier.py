@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from bot.conversation.changes import TurnChange
+from bot.conversation.changes import MessageChanges, TurnChange
 from bot.conversation.store import ConversationStore
 from bot.conversation.tree import Conversation
 from bot.conversation.turn import Turn
@@ -47,6 +47,9 @@ class ChangeApplier:
     During an outage of the database, step 3 happens later. Until then the change is also applied to everything that
     is read from the store.
 
+    Most edits and deletions on Discord are of messages that the bot knows nothing of. The store takes its time to find
+    out, so until then they are applied to what is read as well; no read is repeated for them.
+
     Args:
         store: makes the same changes for good.
         open_conversations: the conversations in memory.
@@ -58,6 +61,8 @@ class ChangeApplier:
         self._listeners: list[Callable[[TurnChange], None]] = []
         self._in_store: set[_Change] = set()
         self._uncommitted: list[TurnChange] = []
+        self._uncommitted_messages = MessageChanges()
+        self._being_stored: dict[MessageChanges, None] = {}
         self._generation = 0
 
     def listen(self, listener: Callable[[TurnChange], None]) -> None:
@@ -76,9 +81,9 @@ class ChangeApplier:
             change: for memory and the listeners.
             stored: the same change by the store; returns at once during an outage.
         """
-        for listener in self._listeners:
-            listener(change)
+        self._tell_listeners(change)
         self._change_memory(change)
+        self.invalidate_reads()
         ongoing = _Change()
         self._in_store.add(ongoing)
         try:
@@ -90,9 +95,33 @@ class ChangeApplier:
             return turn if turn.id in ongoing.answered else change(turn)
 
         self._change_memory(change_older)
+        self.invalidate_reads()
         if self._store.behind:
             self._uncommitted.append(change_older)
         return result
+
+    async def apply_to_messages(self, changes: MessageChanges, stored: Awaitable[Collection[int]]) -> None:
+        """Apply edits or deletions of messages, as `apply` does.
+
+        Args:
+            changes: for memory and the listeners.
+            stored: the same changes by the store, as `ConversationStore.edit` and `erase` make them.
+        """
+        self._tell_listeners(changes)
+        self._change_memory(changes)
+        self._being_stored[changes] = None
+        try:
+            known = await stored
+        finally:
+            del self._being_stored[changes]
+        if not known:
+            return
+        if None in changes.contents.values():
+            changes = MessageChanges(changes.contents, changes.emptied.union(known))
+        self._change_memory(changes)
+        self.invalidate_reads()
+        if self._store.behind:
+            self._uncommitted_messages.add(changes.contents, changes.emptied)
 
     def invalidate_reads(self) -> None:
         """Repeat every running `read`: what it returns may be out of date."""
@@ -106,20 +135,44 @@ class ChangeApplier:
             if generation == self._generation:
                 return result
 
-    async def read_branch(self, tip_id: int) -> list[Turn]:
-        """Read a branch from the store as it will be when the store has caught up."""
+    async def read_branch(self, tip_id: int) -> tuple[list[Turn], Mapping[int, int]]:
+        """Read a branch from the store as it will be when the store has caught up.
+
+        Returns:
+            the turns, the oldest first, and the messages that answer them, each with its question.
+        """
         if not self._store.behind:
-            self._uncommitted.clear()
-        branch = list(await self.read(partial(self._store.branch, tip_id)))
-        for change in self._uncommitted:
+            self._forget_uncommitted()
+        branch, replies = await self.read(partial(self._branch_and_replies, tip_id))
+        messages = MessageChanges()
+        for changes in (self._uncommitted_messages, *self._being_stored):
+            messages.add(changes.contents, changes.emptied)
+        uncommitted: list[TurnChange] = [*self._uncommitted, messages]
+        for change in uncommitted:
             branch = [change(turn) for turn in branch]
-        return branch
+        return branch, replies
+
+    async def _branch_and_replies(self, tip_id: int) -> tuple[list[Turn], Mapping[int, int]]:
+        branch = list(await self._store.branch(tip_id))
+        return branch, await self._store.replies([turn.id for turn in branch])
+
+    def _tell_listeners(self, change: TurnChange) -> None:
+        for listener in self._listeners:
+            listener(change)
 
     def _change_memory(self, change: TurnChange) -> None:
-        self.invalidate_reads()
+        message_ids = change.message_ids if isinstance(change, MessageChanges) else None
         for conversation in self._open_conversations():
+            if message_ids is not None and not conversation.may_hold(message_ids):
+                continue
             for turn in list(conversation.turns.values()):
                 changed = change(turn)
                 if changed != turn:
-                    conversation.turns[turn.id] = changed
+                    conversation.put(changed)
                     conversation.cached_by = None
+
+    def _forget_uncommitted(self) -> None:
+        if self._uncommitted or self._uncommitted_messages.contents:
+            self._uncommitted.clear()
+            self._uncommitted_messages = MessageChanges()
+            self.invalidate_reads()  # a read that is running may have begun before they were committed

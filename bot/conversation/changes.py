@@ -2,12 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
-from bot.conversation.turn import Turn
+from bot.conversation.turn import Turn, UserMessage
 
 TurnChange = Callable[[Turn], Turn]
+
+QUOTE_LENGTH = 500
+"""How many characters of a quoted message are kept; the message that a thread grew from may be longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewContent:
+    """What a message says after an edit.
+
+    Attributes:
+        text: without the mention of the bot.
+        file_ids: the attachments that it still has.
+    """
+
+    text: str
+    file_ids: frozenset[int]
+
+
+Contents: TypeAlias = Mapping[int, NewContent | None]
+"""The content of messages that were edited; None for those that were deleted."""
+
+
+@dataclass(eq=False, slots=True)
+class MessageChanges:
+    """Edits and deletions of messages, as one change of turns.
+
+    Attributes:
+        emptied: turns whose answer was deleted.
+    """
+
+    contents: dict[int, NewContent | None] = field(default_factory=dict)
+    emptied: set[int] = field(default_factory=set)
+
+    def add(self, contents: Contents, emptied: Collection[int] = ()) -> None:
+        """Add later changes; a deletion is final."""
+        for message_id, content in contents.items():
+            deleted = message_id in self.contents and self.contents[message_id] is None
+            self.contents[message_id] = None if deleted else content
+        self.emptied.update(emptied)
+
+    @property
+    def message_ids(self) -> Collection[int]:
+        """The messages, and those that asked the turns in `emptied`."""
+        return self.contents.keys() | self.emptied
+
+    def concern(self, turn_id: int, asked: UserMessage | None) -> bool:
+        """Whether a turn or a question is about one of the messages."""
+        quote = asked.quote if asked is not None else None
+        return (
+            turn_id in self.contents
+            or turn_id in self.emptied
+            or (quote is not None and quote.message_id in self.contents)
+        )
+
+    def __call__(self, turn: Turn) -> Turn:
+        if turn.id in self.emptied:
+            return emptied(turn)
+        quote = turn.asked.quote if turn.asked is not None else None
+        turn = self._changed_by(turn.id, turn)
+        return turn if quote is None else self._changed_by(quote.message_id, turn)
+
+    def _changed_by(self, message_id: int, turn: Turn) -> Turn:
+        if message_id not in self.contents:
+            return turn
+        content = self.contents[message_id]
+        if content is None:
+            return erased(turn, (message_id,))
+        return edited(turn, message_id, content.text, content.file_ids)
 
 
 def edited(turn: Turn, message_id: int, text: str, file_ids: Collection[int]) -> Turn:
@@ -20,8 +89,14 @@ def edited(turn: Turn, message_id: int, text: str, file_ids: Collection[int]) ->
             turn, asked=replace(asked, text=text, files=tuple(file for file in asked.files if file.id in file_ids))
         )
     if asked.quote is not None and asked.quote.message_id == message_id:
-        return replace(turn, asked=replace(asked, quote=replace(asked.quote, text=text)))
+        quote = replace(asked.quote, text=quoted_again(asked.quote.text, text))
+        return replace(turn, asked=replace(asked, quote=quote))
     return turn
+
+
+def quoted_again(before: str, text: str) -> str:
+    """What is kept of a quoted message's new text: as much as of the text before, or `QUOTE_LENGTH`."""
+    return text[: max(len(before), QUOTE_LENGTH)]
 
 
 def erased(turn: Turn, message_ids: Collection[int]) -> Turn:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 
 from bot.conversation.change_applier import ChangeApplier
-from bot.conversation.changes import TurnChange, edited, emptied, erased, without_older, without_person
+from bot.conversation.changes import MessageChanges, NewContent, TurnChange, emptied, without_older, without_person
 from bot.conversation.personas import Personas
 from bot.conversation.store import ConversationStore, ForgottenCount
 from bot.conversation.tree import Conversation, OpenConversation
@@ -92,7 +92,7 @@ class Conversations:
         conversation.answering -= 1
         as_tip = turn is not None and conversation.resets == opened.resets
         if turn is not None:
-            conversation.turns[turn.id] = turn
+            conversation.put(turn)
             self._changes.answered(turn.id)
             if as_tip:
                 conversation.tip_id = turn.id
@@ -145,6 +145,7 @@ class Conversations:
     def reply_deleted(self, message_id: int) -> None:
         """Note that the bot deleted a message whose part of the answer is in another message now."""
         self._turns_by_reply.pop(message_id, None)
+        self._changes.invalidate_reads()
 
     def question_of(self, message_id: int) -> int:
         """The question that a message answers, if that is in memory; otherwise the message's own id."""
@@ -158,19 +159,15 @@ class Conversations:
             text: its new text.
             file_ids: the attachments that it still has.
         """
-        await self._changes.apply(
-            lambda turn: edited(turn, message_id, text, file_ids), self._store.edit(message_id, text, file_ids)
-        )
+        changes = MessageChanges({message_id: NewContent(text, frozenset(file_ids))})
+        await self._changes.apply_to_messages(changes, self._store.edit(message_id, text, file_ids))
 
     async def erase(self, message_ids: Collection[int]) -> None:
         """Forget the turns that these messages asked or answered, and quotes of these messages."""
         # A question that is being answered is no turn yet; only `question_of` knows the messages of its reply.
-        turn_ids = {self.question_of(message_id) for message_id in message_ids}
-        turn_ids |= {turn_id for message_id in message_ids if (turn_id := await self._turn_of(message_id))}
-        await self._changes.apply(
-            lambda turn: emptied(turn) if turn.id in turn_ids else erased(turn, message_ids),
-            self._store.erase(message_ids),
-        )
+        question_ids = {self.question_of(message_id) for message_id in message_ids}
+        changes = MessageChanges(dict.fromkeys(message_ids), question_ids)
+        await self._changes.apply_to_messages(changes, self._store.erase(message_ids))
 
     async def erase_channel(self, channel_id: int) -> None:
         """Forget everything in a channel."""
@@ -231,7 +228,7 @@ class Conversations:
         while (missing := conversation.missing(tip_id)) is not None:
             try:
                 present = self._in_memory(missing)
-                loaded = [present] if present is not None else await self._changes.read_branch(missing)
+                loaded = [present] if present is not None else await self._read_branch(missing)
             except DatabaseOutageError as error:
                 logger.warning(
                     "Conversation's past cannot be read channel=%d reason=%s", conversation.key.channel_id, error
@@ -240,9 +237,16 @@ class Conversations:
                 break
             if not loaded:
                 break  # retention has deleted the rest
-            conversation.turns = {turn.id: turn for turn in loaded} | conversation.turns
+            conversation.load(loaded)
         system_prompt = await self.personas.system_prompt(conversation.key.channel_id)
         return OpenConversation(conversation, resets, conversation.branch(tip_id), system_prompt)
+
+    async def _read_branch(self, tip_id: int) -> list[Turn]:
+        branch, replies = await self._changes.read_branch(tip_id)
+        # So that deleting one takes its turn out of memory even while the store cannot be read.
+        for message_id, question_id in replies.items():
+            self.replied(question_id, message_id)
+        return branch
 
     async def _parent_of_next(self, conversation: Conversation, reply_to: int | None) -> int | None:
         """The turn that the next question continues; None if it begins a branch."""
@@ -256,7 +260,7 @@ class Conversations:
         turn = self._in_memory(self.question_of(message_id))
         try:
             if turn is None and (turn_id := await self._store.turn_of(message_id)) is not None:
-                turn = next(reversed(await self._changes.read_branch(turn_id)), None)
+                turn = next(reversed(await self._read_branch(turn_id)), None)
         except DatabaseOutageError as error:
             logger.warning("Turn of a message cannot be read message=%d reason=%s", message_id, error)
         return None if turn is None or turn.asked is None else turn.id
@@ -274,4 +278,4 @@ class Conversations:
 
     def _drop_unused_turns(self, conversation: Conversation) -> None:
         if len(conversation.turns) > _MOST_TURNS and not self._store.behind:
-            conversation.turns = {turn.id: turn for turn in conversation.branch(conversation.tip_id)}
+            conversation.keep(conversation.branch(conversation.tip_id))

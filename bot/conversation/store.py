@@ -80,6 +80,10 @@ class ConversationStore(Protocol):
         """The turn that a message belongs to, as the question or in the reply; in any conversation."""
         ...
 
+    async def replies(self, question_ids: Collection[int]) -> Mapping[int, int]:
+        """The messages that answer these questions, each with its question."""
+        ...
+
     async def recent(self, count: int) -> Sequence[ConversationKey]:
         """The most recently used conversations, the latest first."""
         ...
@@ -103,18 +107,25 @@ class ConversationStore(Protocol):
         """
         ...
 
-    async def edit(self, message_id: int, text: str, file_ids: Collection[int]) -> None:
+    async def edit(self, message_id: int, text: str, file_ids: Collection[int]) -> Collection[int]:
         """Update the question or the quotes that a message is to its new text.
 
         Args:
             message_id: of the edited message.
             text: its new text.
             file_ids: the attachments that it still has.
+
+        Returns:
+            the message, if it changes anything or if only the end of an outage will show; otherwise nothing.
         """
         ...
 
-    async def erase(self, message_ids: Collection[int]) -> None:
-        """Erase the turns of these messages, and quotes of them."""
+    async def erase(self, message_ids: Collection[int]) -> Collection[int]:
+        """Erase the turns of these messages, and quotes of them.
+
+        Returns:
+            the messages that it concerns or may concern, as for `edit`, and the questions that they answered.
+        """
         ...
 
     async def erase_channel(self, channel_id: int) -> None:

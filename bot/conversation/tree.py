@@ -9,7 +9,7 @@ starts another:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bot.conversation.turn import ConversationKey, Question, Turn
@@ -25,6 +25,7 @@ class Conversation:
         resets: the number of resets.
         past_known: False if an outage hid the stored part, so that there may be older turns.
         turns: recently used turns by id. In a thread, they include the turn that the thread was started from.
+            Changed by `put`, `load` and `keep` only.
         answering: how many of its questions are being answered now; it stays in memory meanwhile.
         cached_by: the engine process whose KV cache holds the branch up to the tip; None if none does.
     """
@@ -36,6 +37,30 @@ class Conversation:
     turns: dict[int, Turn] = field(default_factory=dict)
     answering: int = 0
     cached_by: int | None = None
+    _quoted: set[int] = field(default_factory=set, repr=False)
+
+    def put(self, turn: Turn) -> None:
+        """Add or replace a turn."""
+        self.turns[turn.id] = turn
+        self._note_quotes((turn,))
+
+    def load(self, turns: Sequence[Turn]) -> None:
+        """Add turns from the store before the others, except those that are here."""
+        self.turns = {turn.id: turn for turn in turns} | self.turns
+        self._note_quotes(turns)
+
+    def keep(self, turns: Sequence[Turn]) -> None:
+        """Drop all turns but these."""
+        self.turns = {turn.id: turn for turn in turns}
+        self._quoted.clear()
+        self._note_quotes(turns)
+
+    def may_hold(self, message_ids: Collection[int]) -> bool:
+        """Whether a turn may be about one of these messages; quick, because it does not look at the turns."""
+        return not (self.turns.keys().isdisjoint(message_ids) and self._quoted.isdisjoint(message_ids))
+
+    def _note_quotes(self, turns: Iterable[Turn]) -> None:
+        self._quoted.update(turn.asked.quote.message_id for turn in turns if turn.asked and turn.asked.quote)
 
     def missing(self, tip_id: int | None) -> int | None:
         """The first turn, going back from a tip, that must be loaded for `branch` to be complete; None if none must."""

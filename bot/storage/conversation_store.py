@@ -9,12 +9,13 @@ from sqlalchemy import and_, delete, false, literal, or_, select, union_all, upd
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
+from bot.conversation.changes import NewContent
 from bot.conversation.store import ConversationHead, ForgottenCount
 from bot.conversation.turn import ConversationKey
 from bot.conversation.turn import Turn as CoreTurn
 from bot.engine.interface import Outcome
-from bot.errors import DatabaseOutageError
 from bot.storage.journal import Journal
+from bot.storage.message_change_writer import MessageChangeWriter
 from bot.storage.rows import (
     ERASED_QUOTE,
     ERASED_TURN,
@@ -28,12 +29,24 @@ from bot.storage.rows import (
 )
 from bot.storage.tables import AcceptedQuestion, Conversation, Persona, Reply, SeenMessage, Turn
 
+_LOOKUP_PAUSE_SECONDS = 0.1
+
 
 class DatabaseConversationStore:
-    """Implements `bot.conversation.store.ConversationStore`."""
+    """Implements `bot.conversation.store.ConversationStore`.
 
-    def __init__(self, journal: Journal) -> None:
+    Args:
+        journal: orders the writes.
+        lookup_pause_seconds: how long edits and deletions of messages gather before they are looked up together.
+    """
+
+    def __init__(self, journal: Journal, lookup_pause_seconds: float = _LOOKUP_PAUSE_SECONDS) -> None:
         self._journal = journal
+        self._message_changes = MessageChangeWriter(journal, lookup_pause_seconds)
+
+    async def finish(self, time_limit_seconds: float) -> None:
+        """Wait until everything is in the journal, at most for the limit."""
+        await self._message_changes.finish(time_limit_seconds)
 
     @property
     def behind(self) -> bool:
@@ -85,6 +98,12 @@ class DatabaseConversationStore:
         row = await self._journal.read(lambda connection: first_row(connection, union_all(asked, answered)))
         return None if row is None else int(row[0])
 
+    async def replies(self, question_ids: Collection[int]) -> Mapping[int, int]:
+        """The messages that answer these questions, each with its question."""
+        query = select(Reply.message_id, Reply.question_id).where(Reply.question_id.in_(question_ids))
+        rows = await self._journal.read(lambda connection: all_rows(connection, query))
+        return {row.message_id: row.question_id for row in rows}
+
     async def recent(self, count: int) -> Sequence[ConversationKey]:
         """The most recently used conversations, the latest first."""
         query = select(Conversation.channel_id, Conversation.person_id).order_by(Conversation.used_id.desc())
@@ -122,34 +141,13 @@ class DatabaseConversationStore:
 
         await self._journal.write(change)
 
-    async def edit(self, message_id: int, text: str, file_ids: Collection[int]) -> None:
-        """Update the question or the quotes that a message is to its new text."""
+    async def edit(self, message_id: int, text: str, file_ids: Collection[int]) -> Collection[int]:
+        """Update the question or the quotes that a message is to its new text; see `ConversationStore`."""
+        return await self._message_changes.write({message_id: NewContent(text, frozenset(file_ids))})
 
-        async def change(connection: AsyncConnection) -> None:
-            row = await first_row(connection, select(Turn.files).where(Turn.id == message_id, Turn.erased == false()))
-            if row is not None:
-                files = [file for file in row.files if file["id"] in file_ids]
-                await connection.execute(update(Turn).where(Turn.id == message_id).values(text=text, files=files))
-            await connection.execute(update(Turn).where(Turn.quote_message_id == message_id).values(quote_text=text))
-
-        if await self._concerns([message_id]):
-            await self._journal.write(change, deletes=True)
-
-    async def erase(self, message_ids: Collection[int]) -> None:
-        """Forget the turns of these messages, and quotes of them."""
-
-        async def change(connection: AsyncConnection) -> None:
-            answered = select(Reply.question_id).where(Reply.message_id.in_(message_ids))
-            turn_ids = {*message_ids, *(row.question_id for row in await all_rows(connection, answered))}
-            await connection.execute(update(Turn).where(Turn.id.in_(turn_ids)).values(**ERASED_TURN))
-            await connection.execute(update(Turn).where(Turn.quote_message_id.in_(message_ids)).values(**ERASED_QUOTE))
-            await connection.execute(
-                delete(Reply).where(or_(Reply.question_id.in_(turn_ids), Reply.message_id.in_(message_ids)))
-            )
-            await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id.in_(turn_ids)))
-
-        if await self._concerns(message_ids):
-            await self._journal.write(change, deletes=True)
+    async def erase(self, message_ids: Collection[int]) -> Collection[int]:
+        """Forget the turns of these messages, and quotes of them; see `ConversationStore`."""
+        return await self._message_changes.write(dict.fromkeys(message_ids))
 
     async def erase_channel(self, channel_id: int) -> None:
         """Forget everything in a channel."""
@@ -223,21 +221,6 @@ class DatabaseConversationStore:
                 await insert_once(connection, Persona, {"place_id": scope, "text": text}, update=["text"])
 
         await self._journal.write(change, deletes=True)
-
-    async def _concerns(self, message_ids: Collection[int]) -> bool:
-        """Whether the database has anything of these messages. It has nothing of most messages on Discord."""
-        if self._journal.outage is not None:
-            return True  # their rows may be waiting in the journal
-        queries = (
-            select(Turn.id).where(or_(Turn.id.in_(message_ids), Turn.quote_message_id.in_(message_ids))),
-            select(Reply.message_id).where(Reply.message_id.in_(message_ids)),
-            select(AcceptedQuestion.message_id).where(AcceptedQuestion.message_id.in_(message_ids)),
-        )
-        try:
-            row = await self._journal.read(lambda connection: first_row(connection, union_all(*queries).limit(1)))
-        except DatabaseOutageError:
-            return True
-        return row is not None
 
 
 async def _after_stored_past(connection: AsyncConnection, turn: CoreTurn) -> CoreTurn:

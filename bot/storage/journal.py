@@ -106,6 +106,10 @@ class Journal:
         """Commit a change later, without waiting. Errors are only logged."""
         self._add(change)
 
+    def ends_with(self, change: Change) -> bool:
+        """Whether a change is not committed yet and nothing was written after it."""
+        return bool(self._changes) and self._changes[-1].change == change
+
     async def read(self, query: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         """Read the result of all changes before this call; during an outage, of those that are committed.
 

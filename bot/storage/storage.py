@@ -49,5 +49,6 @@ class Storage:
 
     async def close(self) -> None:
         """Write what is pending, and close the database."""
+        await self.conversations.finish(_CLOSE_SECONDS)
         await self._journal.close(_CLOSE_SECONDS)
         await self._database.close()

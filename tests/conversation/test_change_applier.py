@@ -52,7 +52,7 @@ async def test_a_turn_that_comes_into_memory_before_the_store_commits_is_changed
     committed = asyncio.Event()
     applying = asyncio.create_task(applier.apply(emptied, committed.wait()))
     await asyncio.sleep(0)
-    (loaded,) = await applier.read_branch(store.stored.id)
+    ((loaded,), _) = await applier.read_branch(store.stored.id)
     conversation.turns[loaded.id] = loaded
     committed.set()
     await applying
@@ -80,9 +80,9 @@ async def test_reads_during_an_outage_see_the_changes_that_the_store_has_not_mad
 ) -> None:
     store.has_outage = True
     await applier.apply(emptied, asyncio.sleep(0))
-    assert await applier.read_branch(store.stored.id) == [emptied(store.stored)]
+    assert await applier.read_branch(store.stored.id) == ([emptied(store.stored)], {})
     store.has_outage = False
-    assert await applier.read_branch(store.stored.id) == [store.stored]
+    assert await applier.read_branch(store.stored.id) == ([store.stored], {})
 
 
 async def test_a_read_is_repeated_if_something_changes_meanwhile(applier: ChangeApplier) -> None:

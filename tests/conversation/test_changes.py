@@ -6,7 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from bot.conversation.changes import edited, emptied, erased, without_older, without_person
+from bot.conversation.changes import (
+    QUOTE_LENGTH,
+    MessageChanges,
+    NewContent,
+    edited,
+    emptied,
+    erased,
+    without_older,
+    without_person,
+)
 from bot.conversation.turn import Quote, TextFile, Turn
 from tests.conversation.memory import ELSEWHERE, HERE, asked, person, turn
 
@@ -29,6 +38,41 @@ def test_a_question_is_edited_and_keeps_the_files_that_it_still_has() -> None:
 def test_a_quote_is_edited() -> None:
     expected = asked("Is that so?", quote=replace(QUOTE, text="Birds do."), files=FILES)
     assert edited(TURN, 7, "Birds do.", []) == replace(TURN, asked=expected)
+
+
+@pytest.mark.parametrize("kept", [QUOTE_LENGTH, 4 * QUOTE_LENGTH])
+def test_a_quote_stays_as_short_as_it_was_kept(kept: int) -> None:
+    message = "x" * 5 * QUOTE_LENGTH
+    quoting = turn(asked("Is that so?", quote=replace(QUOTE, text=message[:kept])))
+    assert edited(quoting, 7, message, []) == quoting
+    assert edited(TURN, 7, message, []).asked == asked(
+        "Is that so?", quote=replace(QUOTE, text="x" * QUOTE_LENGTH), files=FILES
+    )
+
+
+def test_several_changes_are_one_and_a_deletion_is_final() -> None:
+    changes = MessageChanges({TURN.id: NewContent("old", frozenset())})
+    changes.add({TURN.id: NewContent("new", frozenset([2])), 7: NewContent("Birds do.", frozenset())})
+    assert changes(TURN).asked == asked("new", quote=replace(QUOTE, text="Birds do."), files=FILES[1:])
+    changes.add({7: None})
+    changes.add({7: NewContent("Back again", frozenset())})
+    assert changes(TURN).asked == asked("new", files=FILES[1:])
+    changes.add({}, emptied=[TURN.id])
+    assert changes(TURN) == EMPTY
+
+
+@pytest.mark.parametrize(
+    ("changes", "concern"),
+    [
+        (MessageChanges({TURN.id: None}), True),
+        (MessageChanges({7: None}), True),
+        (MessageChanges({99: None}, {TURN.id}), True),
+        (MessageChanges({99: None}, {98, 7}), False),
+    ],
+)
+def test_changes_concern_only_turns_of_their_messages(changes: MessageChanges, concern: bool) -> None:
+    assert changes.concern(TURN.id, TURN.asked) is concern
+    assert (changes(TURN) is not TURN) is concern
 
 
 def test_an_erased_turn_keeps_its_place() -> None:

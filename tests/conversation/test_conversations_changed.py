@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import pytest
 
+from bot.conversation import conversations as module
 from bot.conversation.conversations import Conversations
 from bot.conversation.store import ConversationHead, ForgottenCount
 from bot.conversation.tree import OpenConversation
@@ -154,17 +155,38 @@ async def test_only_a_change_of_the_conversation_makes_its_cached_prefix_useless
         assert conversation.cached_by == cached_by
 
 
+async def test_an_answer_that_only_the_store_knows_is_erased_in_memory(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_REPLIES", 0)
+    conversations = await after(memory, lambda c, _: c.erase([REPLY]), restarted_before=False, restarted_after=False)
+    assert texts(await turns(conversations)) == ["one", "three"]
+
+
+async def test_a_preview_of_a_link_in_a_quoted_message_changes_nothing(conversations: Conversations) -> None:
+    message = "Fish fly. " * 100
+    await say(conversations, "Is that so?", quote=Quote(QUOTED, person("Linus"), "Linus", message[:500]))
+    conversation = conversations.find(HERE)
+    assert conversation is not None
+    conversation.cached_by = 1
+    await conversations.edit(QUOTED, message, [])
+    assert conversation.cached_by == 1
+    assert quotes(await turns(conversations)) == [message[:500]]
+
+
 class PausingStore(DatabaseConversationStore):
     """Pauses one call, after it has read or before it writes."""
 
     def __init__(self, memory: Memory, paused_call: str) -> None:
-        super().__init__(memory.journal)
+        super().__init__(memory.journal, lookup_pause_seconds=0.0)
         self._paused_call = paused_call
+        self.reads = 0
         self.paused = asyncio.Event()
         self.resume = asyncio.Event()
 
     async def branch(self, tip_id: int) -> Sequence[Turn]:
         """Read, then pause."""
+        self.reads += 1
         branch = await super().branch(tip_id)
         await self._pause("branch")
         return branch
@@ -175,10 +197,10 @@ class PausingStore(DatabaseConversationStore):
         await self._pause("head")
         return head
 
-    async def erase(self, message_ids: Collection[int]) -> None:
+    async def erase(self, message_ids: Collection[int]) -> Collection[int]:
         """Pause, then erase."""
         await self._pause("erase")
-        await super().erase(message_ids)
+        return await super().erase(message_ids)
 
     async def _pause(self, call: str) -> None:
         if call == self._paused_call and not self.paused.is_set():
@@ -215,13 +237,27 @@ async def test_a_change_during_a_read_is_not_missed(
         assert await seen(each) == left
 
 
+async def test_messages_of_strangers_do_not_repeat_a_read(memory: Memory) -> None:
+    await fill(memory.conversations())
+    store = PausingStore(memory, "branch")
+    conversations = Conversations(store, SYSTEM)
+    reading = asyncio.create_task(conversations.peek(HERE))
+    await store.paused.wait()
+    for stranger in range(5, 50):
+        await conversations.edit(stranger, "Hi", [])
+        await conversations.erase([stranger])
+    store.resume.set()
+    assert texts((await reading).branch) == ["one", "two", "three"]
+    assert store.reads == 1
+
+
 async def test_a_turn_read_during_its_erasure_is_erased_too(memory: Memory) -> None:
     two = await fill(memory.conversations())
     store = PausingStore(memory, "erase")
     conversations = Conversations(store, SYSTEM)
     erasing = asyncio.create_task(conversations.erase([two]))
     await store.paused.wait()
-    await conversations.peek(HERE)
+    assert await seen(conversations) == ["one", "three"], "nobody is shown what is being erased"
     store.resume.set()
     await erasing
     for each in (conversations, memory.conversations()):

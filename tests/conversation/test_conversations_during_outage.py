@@ -10,6 +10,7 @@ import pytest
 
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import ConversationKey
+from bot.storage.work_store import DatabaseWorkStore
 from tests.conversation.memory import (
     ELSEWHERE,
     HERE,
@@ -111,6 +112,30 @@ async def test_changes_are_stored_after_the_outage(memory: Memory, conversations
         assert await conversations.forget(person("Ada"), None) is None
         assert await seen(conversations) == []
     assert await seen(memory.conversations()) == []
+
+
+async def test_an_answer_from_before_a_restart_is_erased_during_an_outage(memory: Memory) -> None:
+    one = await say(memory.conversations(), "one")
+    reply = next(message_ids)
+    await DatabaseWorkStore(memory.journal).replied(one, 0, reply)
+    await say(memory.conversations(), "two")
+    conversations = memory.conversations()
+    assert await seen(conversations) == ["one", "two"]
+    async with outage(memory):
+        await conversations.erase([reply])
+        assert await seen(conversations) == ["two"]
+    for each in (conversations, memory.conversations()):
+        assert await seen(each) == ["two"]
+
+
+async def test_edits_of_strangers_during_an_outage_are_one_write(memory: Memory, conversations: Conversations) -> None:
+    one = await say(conversations, "one")
+    async with outage(memory):
+        for stranger in range(5, 200):
+            await conversations.edit(stranger, "Hi", [])
+        await conversations.edit(one, "1", [])
+        assert memory.journal.behind <= 2
+    assert await seen(memory.conversations()) == ["1"]
 
 
 async def test_a_reset_and_a_persona_take_effect_at_once_and_stay(memory: Memory, conversations: Conversations) -> None:

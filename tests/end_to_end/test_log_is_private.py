@@ -1,35 +1,43 @@
-"""With LOG_LEVEL=DEBUG, the log holds no texts, no names of files or places, no personas and no tokens."""
+"""Neither the log at DEBUG nor the metrics show texts, names of files or places, personas, tokens or paths."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import aiohttp
 import discord
 
 from tests.cli.test_log import log_at
 from tests.end_to_end.commands import open_form, response, use
-from tests.end_to_end.stage import Stage, online, until
+from tests.end_to_end.stage import Stage, free_port, online, until
 
 MARK = "UNMENTIONABLE"
 
 
-async def test_the_most_detailed_log_holds_nothing_that_members_write(tiny_chat_model_dir: Path) -> None:
+async def test_log_and_metrics_show_nothing_that_members_write(tiny_chat_model_dir: Path) -> None:
     system_prompt = f"{MARK} as a system prompt"
     secrets = {MARK}
+    port = free_port()
 
     async def on_interaction(interaction: discord.Interaction) -> None:
         secrets.add(interaction.token)
 
     with log_at("DEBUG") as written:
-        async with online(tiny_chat_model_dir, max_new_tokens=8, system_prompt=system_prompt) as stage:
+        async with online(
+            tiny_chat_model_dir, max_new_tokens=8, system_prompt=system_prompt, metrics_port=port
+        ) as stage:
             secrets.add(stage.discord.bot_token)
             stage.bot.application.client.add_listener(on_interaction)
             await use_everything(stage)
+            async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
+                pages = [await (await client.get(path)).text() for path in ("/metrics", "/healthz")]
     log = written.getvalue()
     assert "Answered" in log
     assert "rate limited" in log
     assert len(secrets) > 4
     assert [secret for secret in secrets if secret in log] == []
+    assert "phi3_answers_total" in pages[0]
+    assert not any(secret in page for secret in (*secrets, str(tiny_chat_model_dir)) for page in pages)
 
 
 async def use_everything(stage: Stage) -> None:

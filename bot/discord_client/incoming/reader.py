@@ -9,6 +9,7 @@ from functools import partial
 import aiohttp
 import discord
 
+from bot.conversation.changes import QUOTE_LENGTH
 from bot.conversation.turn import ConversationKey, Question, Quote, UserMessage
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.incoming.readable_text import readable_text
@@ -16,7 +17,6 @@ from bot.discord_client.incoming.text_files import read_text_files
 
 logger = logging.getLogger(__name__)
 
-_QUOTE_LENGTH = 500
 _STARTER_LENGTH = 2000
 
 
@@ -102,7 +102,7 @@ class QuestionReader:
         quoted = message.reference.resolved if message.reference else None
         if not isinstance(quoted, discord.Message) or quoted.author.id == self.bot_user_id:
             return None
-        return self._quote_of(quoted, _QUOTE_LENGTH)
+        return self._quote_of(quoted, QUOTE_LENGTH)
 
     async def _thread_starter(self, message: discord.Message) -> Quote | None:
         """The message that a message's thread grew from."""

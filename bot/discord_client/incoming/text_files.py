@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import PurePosixPath
 
 import aiohttp
 import discord
 
 from bot.conversation.turn import TextFile
+from bot.discord_client.incoming.download import DownloadError, TooLargeError, download, download_session
+from bot.discord_client.incoming.file_names import listed
 
-_DOWNLOAD_SECONDS = 30
-_LONGEST_NAME = 80
+logger = logging.getLogger(__name__)
+
+_DOWNLOAD_SECONDS = 15
+"""Time limit for all files of a message together."""
 
 _TEXT_AND_DATA = """
     txt text md markdown rst adoc asciidoc org tex bib log csv tsv srt vtt diff patch
@@ -58,19 +64,30 @@ class TextFiles:
 
     Attributes:
         files: the text files, in the message's order.
-        remarks: a line for the member about each attachment that was not read.
+        remarks: a line for the member for each reason why attachments were not read.
     """
 
     files: tuple[TextFile, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
+class _Unread(Enum):
+    """Why an attachment is not read."""
+
+    TOO_LARGE = auto()
+    NOT_DOWNLOADED = auto()
+    NOT_DECODED = auto()
+    NOT_TEXT = auto()
+
+
 class _UnreadError(Exception):
-    """An attachment is not read; the text is for the member."""
+    def __init__(self, reason: _Unread) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 async def read_text_files(message: discord.Message, largest_bytes: int) -> TextFiles:
-    """Download and decode the text files of a message.
+    """Download and decode the text files of a message, and say what is not read.
 
     A name tells a text file, or else the content type that Discord reports. Stickers are ignored.
 
@@ -78,19 +95,48 @@ async def read_text_files(message: discord.Message, largest_bytes: int) -> TextF
         message: without the message-content intent, Discord hides the attachments of some messages.
         largest_bytes: upper bound for all files together; a file that does not fit is skipped whole.
     """
+    unread: dict[_Unread, list[str]] = {reason: [] for reason in _Unread}
+    text_files = [attachment for attachment in message.attachments if _is_text_file(attachment)]
+    for attachment in message.attachments:
+        if attachment not in text_files and not attachment.is_voice_message():
+            unread[_Unread.NOT_TEXT].append(attachment.filename)
+    files = await _read(text_files, largest_bytes, unread) if text_files else ()
+    return TextFiles(tuple(files), tuple(_remarks(message, unread, largest_bytes)))
+
+
+async def _read(
+    attachments: Sequence[discord.Attachment], largest_bytes: int, unread: Mapping[_Unread, list[str]]
+) -> Sequence[TextFile]:
     files: list[TextFile] = []
-    remarks: list[str] = []
     left = largest_bytes
-    for attachment in filter(_is_text_file, message.attachments):
-        try:
-            content = await _download(attachment, left, largest_bytes)
-            files.append(TextFile(attachment.id, attachment.filename, _decode(content, attachment)))
-        except _UnreadError as error:
-            remarks.append(str(error))
-        else:
-            left -= len(content)
-    remarks += _remarks_on_others([one for one in message.attachments if not _is_text_file(one)])
-    return TextFiles(tuple(files), tuple(remarks))
+    deadline = asyncio.get_running_loop().time() + _DOWNLOAD_SECONDS
+    async with download_session() as session:
+        for attachment in attachments:
+            try:
+                content = await _content(session, attachment, left, deadline)
+                text = await asyncio.to_thread(_text_of, content)
+            except _UnreadError as error:
+                unread[error.reason].append(attachment.filename)
+            else:
+                files.append(TextFile(attachment.id, attachment.filename, text))
+                left -= len(content)
+    return files
+
+
+async def _content(
+    session: aiohttp.ClientSession, attachment: discord.Attachment, most_bytes: int, deadline: float
+) -> bytes:
+    if attachment.size > most_bytes:
+        raise _UnreadError(_Unread.TOO_LARGE)
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await download(session, attachment.url, most_bytes)
+    except TooLargeError as error:
+        raise _UnreadError(_Unread.TOO_LARGE) from error
+    except (DownloadError, aiohttp.ClientError, OSError) as error:
+        reason = str(error) or type(error).__name__
+        logger.warning("Attachment not downloaded attachment=%d reason=%s", attachment.id, reason)
+        raise _UnreadError(_Unread.NOT_DOWNLOADED) from error
 
 
 def _is_text_file(attachment: discord.Attachment) -> bool:
@@ -99,46 +145,37 @@ def _is_text_file(attachment: discord.Attachment) -> bool:
     return is_named_so or (attachment.content_type or "").startswith("text/")
 
 
-def _remarks_on_others(attachments: Sequence[discord.Attachment]) -> list[str]:
-    remarks = []
-    if any(one.is_voice_message() for one in attachments):
-        remarks.append("I cannot listen to voice messages. Write to me instead.")
-    if names := ", ".join(_name(one) for one in attachments if not one.is_voice_message()):
-        remarks.append(f"I only read text files, so I skipped {names}.")
-    return remarks
-
-
-async def _download(attachment: discord.Attachment, left: int, largest: int) -> bytes:
-    _check_size(attachment, attachment.size, left, largest)
-    try:
-        async with asyncio.timeout(_DOWNLOAD_SECONDS):
-            content = await attachment.read()
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        raise _UnreadError(f"I could not download {_name(attachment)} from Discord. Send it again.") from error
-    _check_size(attachment, len(content), left, largest)
-    return content
-
-
-def _check_size(attachment: discord.Attachment, size: int, left: int, largest: int) -> None:
-    if size <= left:
-        return
-    limit = f"I read at most {_size(largest, math.floor)} of text files per message"
-    used = "" if left == largest else f" ({_size(left, math.floor)} were left)"
-    # Rounded in opposite directions, so that the two never look the same.
-    raise _UnreadError(f"I skipped {_name(attachment)}: it is {_size(size, math.ceil)}, and {limit}{used}.")
-
-
-def _decode(content: bytes, attachment: discord.Attachment) -> str:
-    text = _text_of(content)
-    if text is None:
-        raise _UnreadError(
-            f"I skipped {_name(attachment)}: I cannot tell how its text is encoded. If it is text, save it as UTF-8."
+def _remarks(message: discord.Message, unread: Mapping[_Unread, Sequence[str]], largest_bytes: int) -> Iterator[str]:
+    """A line for each reason why attachments are not read."""
+    if names := unread[_Unread.TOO_LARGE]:
+        are = "it is" if len(names) == 1 else "they are"
+        yield (
+            f"I skipped {listed(names)}: {are} too large. "
+            f"I read at most {_size(largest_bytes)} of text files per message."
         )
+    if names := unread[_Unread.NOT_DOWNLOADED]:
+        yield f"I could not download {listed(names)} from Discord. Send {_them(names)} again."
+    if names := unread[_Unread.NOT_DECODED]:
+        yield f"I skipped {listed(names)}: I cannot tell how the text is encoded. Save {_them(names)} as UTF-8."
+    if any(one.is_voice_message() for one in message.attachments):
+        yield "I cannot listen to voice messages. Write to me instead."
+    if names := unread[_Unread.NOT_TEXT]:
+        yield f"I only read text files, so I skipped {listed(names)}."
+
+
+def _them(names: Sequence[str]) -> str:
+    return "it" if len(names) == 1 else "them"
+
+
+def _text_of(content: bytes) -> str:
+    text = _decoded(content)
+    if text is None:
+        raise _UnreadError(_Unread.NOT_DECODED)
     # PostgreSQL refuses NUL in text.
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
 
 
-def _text_of(content: bytes) -> str | None:
+def _decoded(content: bytes) -> str | None:
     """Decode a file; None if it does not look like text."""
     encoding = next((name for mark, name in _BYTE_ORDER_MARKS if content.startswith(mark)), "utf-8")
     try:
@@ -162,15 +199,8 @@ def _count(text: str, characters: frozenset[str]) -> int:
     return sum(text.count(character) for character in characters)
 
 
-def _name(attachment: discord.Attachment) -> str:
-    """The file's name, escaped for a Discord message."""
-    name = attachment.filename
-    shown = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
-    return discord.utils.escape_mentions(discord.utils.escape_markdown(shown))
-
-
-def _size(size: int, rounded: Callable[[float], int]) -> str:
+def _size(size: int) -> str:
     for unit, factor in (("MB", 1024**2), ("KB", 1024)):
         if size >= factor:
-            return f"{rounded(size * 10 / factor) / 10:g} {unit}"
+            return f"{math.floor(size * 10 / factor) / 10:g} {unit}"
     return f"{size} bytes"

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 KILOBYTE = 1024
 PICTURE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256))
-NOT_TEXT = "I skipped {}: I cannot tell how its text is encoded. If it is text, save it as UTF-8."
+NOT_TEXT = "I skipped {}: I cannot tell how the text is encoded. Save it as UTF-8."
+TOO_LARGE = "I skipped {}: it is too large. I read at most 1 KB of text files per message."
 
 
 async def message_with(stage: Stage, *files: tuple[str, bytes]) -> discord.Message:
@@ -52,7 +53,7 @@ async def test_the_content_type_decides_for_an_unknown_extension(stage: Stage) -
 async def test_other_files_are_named_in_one_remark(stage: Stage) -> None:
     found = await read(stage, ("a_b_.png", PICTURE), ("note.txt", b"hi"), ("c.zip", b"PK\x03\x04"))
     assert [file.name for file in found.files] == ["note.txt"]
-    assert found.remarks == (r"I only read text files, so I skipped a\_b\_.png, c.zip.",)
+    assert found.remarks == (r"I only read text files, so I skipped a\_b\_.png and c.zip.",)
 
 
 async def test_a_voice_message_has_a_remark_of_its_own(stage: Stage) -> None:
@@ -118,28 +119,23 @@ async def test_a_file_that_is_too_large_is_skipped_whole(stage: Stage) -> None:
         largest_bytes=KILOBYTE,
     )
     assert [file.name for file in found.files] == ["first.txt", "third.txt"]
-    assert found.remarks == (
-        "I skipped second.txt: it is 600 bytes, and I read at most 1 KB of text files per message "
-        "(424 bytes were left).",
-    )
+    assert found.remarks == (TOO_LARGE.format("second.txt"),)
     found = await read(stage, ("long.txt", b"x" * (KILOBYTE + 1)), largest_bytes=KILOBYTE)
-    assert found.remarks == ("I skipped long.txt: it is 1.1 KB, and I read at most 1 KB of text files per message.",)
+    assert found.remarks == (TOO_LARGE.format("long.txt"),)
 
 
 async def test_what_discord_calls_too_large_is_not_downloaded(stage: Stage) -> None:
     message = await message_with(stage, ("note.txt", b"short"))
     message.attachments[0].size = 5 * KILOBYTE * KILOBYTE
     found = await read_text_files(message, KILOBYTE)
-    assert found.files == ()
-    assert "note.txt: it is 5 MB, and I read at most 1 KB" in found.remarks[0]
+    assert found == TextFiles(remarks=(TOO_LARGE.format("note.txt"),))
 
 
 async def test_a_file_larger_than_discord_says_is_skipped(stage: Stage) -> None:
     message = await message_with(stage, ("long.txt", b"x" * 3 * KILOBYTE))
     message.attachments[0].size = 1
     found = await read_text_files(message, KILOBYTE)
-    assert found.files == ()
-    assert "long.txt: it is 3 KB, and I read at most 1 KB" in found.remarks[0]
+    assert found == TextFiles(remarks=(TOO_LARGE.format("long.txt"),))
 
 
 async def test_a_failed_download_is_a_remark(stage: Stage) -> None:
@@ -151,18 +147,23 @@ async def test_a_failed_download_is_a_remark(stage: Stage) -> None:
         cut.url = f"http://127.0.0.1:{unused.getsockname()[1]}/cut.txt"
         found = await read_text_files(message, KILOBYTE)
     assert [file.text for file in found.files] == ["3"]
-    assert found.remarks == tuple(
-        f"I could not download {name} from Discord. Send it again." for name in ("gone.txt", "cut.txt")
+    assert found.remarks == ("I could not download gone.txt and cut.txt from Discord. Send them again.",)
+
+
+async def test_several_files_share_a_remark(stage: Stage) -> None:
+    large = [(f"{number}.txt", b"x" * 2 * KILOBYTE) for number in range(7)]
+    found = await read(stage, *large, ("a.txt", PICTURE), ("b.txt", PICTURE), largest_bytes=KILOBYTE)
+    assert found.remarks == (
+        "I skipped 0.txt, 1.txt, 2.txt, 3.txt and 3 more: they are too large. "
+        "I read at most 1 KB of text files per message.",
+        "I skipped a.txt and b.txt: I cannot tell how the text is encoded. Save them as UTF-8.",
     )
 
 
-async def test_a_download_that_hangs_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.discord_client.incoming.text_files._DOWNLOAD_SECONDS", 0.1)
-    message = await message_with(stage, ("slow.txt", b"1"))
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        message.attachments[0].url = f"http://127.0.0.1:{silent.getsockname()[1]}/slow.txt"
-        found = await read_text_files(message, KILOBYTE)
-    assert "could not download slow.txt" in found.remarks[0]
+async def test_ten_files_with_long_names_are_a_short_remark(stage: Stage) -> None:
+    found = await read(stage, *[(f"{number}{'_' * 250}.png", PICTURE) for number in range(10)])
+    (remark,) = found.remarks
+    assert len(remark) < 600
 
 
 async def test_markdown_in_a_file_name_is_escaped(stage: Stage) -> None:

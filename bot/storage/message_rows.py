@@ -1,0 +1,89 @@
+"""The rows that edits and deletions of messages change."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, false, or_, select, union_all, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.conversation.changes import Contents, NewContent, quoted_again
+from bot.storage.rows import ERASED_QUOTE, ERASED_TURN, all_rows
+from bot.storage.tables import AcceptedQuestion, Reply, Turn
+
+
+async def concerned_messages(connection: AsyncConnection, contents: Contents) -> Mapping[int, Collection[int]]:
+    """The messages whose change is one of a row, each with itself and the question that it answered."""
+    deleted, edits = _divide(contents)
+    concerned: dict[int, set[int]] = defaultdict(set)
+    for update_of in await _outdated(connection, edits):
+        concerned[update_of.message_id].add(update_of.message_id)
+    if deleted:
+        queries = (
+            select(Turn.id, Turn.id).where(Turn.id.in_(deleted), Turn.erased == false()),
+            select(Turn.quote_message_id, Turn.quote_message_id).where(Turn.quote_message_id.in_(deleted)),
+            select(Reply.message_id, Reply.question_id).where(Reply.message_id.in_(deleted)),
+            select(AcceptedQuestion.message_id, AcceptedQuestion.message_id).where(
+                AcceptedQuestion.message_id.in_(deleted)
+            ),
+        )
+        for row in await all_rows(connection, union_all(*queries)):
+            concerned[row[0]].update(row)
+    return concerned
+
+
+async def change_messages(connection: AsyncConnection, contents: Contents) -> None:
+    """Edit or erase the turns of messages, and quotes of them."""
+    deleted, edits = _divide(contents)
+    for each in await _outdated(connection, edits):
+        await connection.execute(update(Turn).where(Turn.id == each.turn_id).values(**each.values))
+    if deleted:
+        await _erase(connection, deleted)
+
+
+@dataclass(frozen=True, slots=True)
+class _Update:
+    """What an edit of a message changes in a turn."""
+
+    message_id: int
+    turn_id: int
+    values: dict[str, Any]
+
+
+async def _outdated(connection: AsyncConnection, edits: Mapping[int, NewContent]) -> list[_Update]:
+    """The turns that do not say yet what edited messages say."""
+    if not edits:
+        return []
+    updates = []
+    asked = select(Turn.id, Turn.text, Turn.files).where(Turn.id.in_(edits), Turn.erased == false())
+    for row in await all_rows(connection, asked):
+        new = edits[row.id]
+        files = [file for file in row.files if file["id"] in new.file_ids]
+        if (row.text, row.files) != (new.text, files):
+            updates.append(_Update(row.id, row.id, {"text": new.text, "files": files}))
+    quoting = select(Turn.id, Turn.quote_message_id, Turn.quote_text).where(Turn.quote_message_id.in_(edits))
+    for row in await all_rows(connection, quoting):
+        text = quoted_again(row.quote_text, edits[row.quote_message_id].text)
+        if row.quote_text != text:
+            updates.append(_Update(row.quote_message_id, row.id, {"quote_text": text}))
+    return updates
+
+
+async def _erase(connection: AsyncConnection, message_ids: Collection[int]) -> None:
+    answered = select(Reply.question_id).where(Reply.message_id.in_(message_ids))
+    turn_ids = {*message_ids, *(row.question_id for row in await all_rows(connection, answered))}
+    await connection.execute(update(Turn).where(Turn.id.in_(turn_ids)).values(**ERASED_TURN))
+    await connection.execute(update(Turn).where(Turn.quote_message_id.in_(message_ids)).values(**ERASED_QUOTE))
+    await connection.execute(
+        delete(Reply).where(or_(Reply.question_id.in_(turn_ids), Reply.message_id.in_(message_ids)))
+    )
+    await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id.in_(turn_ids)))
+
+
+def _divide(contents: Contents) -> tuple[list[int], dict[int, NewContent]]:
+    """The deleted messages, and the new contents of the others."""
+    deleted = [message_id for message_id, content in contents.items() if content is None]
+    return deleted, {message_id: content for message_id, content in contents.items() if content is not None}
