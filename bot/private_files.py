@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -73,8 +74,9 @@ def close_files(folder: Path, our_names: Iterable[str]) -> None:
         our_names: of files. What SQLite keeps beside a database belongs to it, and so do copies: `NAME-wal`,
             `NAME.backup`.
     """
-    if os.name == "posix" and folder.is_dir():
-        _report(_close_all(folder, _ours(_names(folder), our_names)))
+    with _errors_logged(folder):
+        if os.name == "posix" and folder.is_dir():
+            _report(_close_all(folder, _ours(_names(folder), our_names)))
 
 
 def close_folder(folder: Path, our_names: Iterable[str]) -> None:
@@ -83,9 +85,12 @@ def close_folder(folder: Path, our_names: Iterable[str]) -> None:
     Ours alone is a folder that holds nothing but our files and hidden ones. A folder like /tmp, the home, and a folder
     above it or above the working directory never are: other programs would lose what they have there.
     """
-    if os.name != "posix" or not folder.is_dir():
-        return
-    folder = folder.resolve()
+    with _errors_logged(folder):
+        if os.name == "posix" and folder.is_dir():
+            _close_folder(folder.resolve(), our_names)
+
+
+def _close_folder(folder: Path, our_names: Iterable[str]) -> None:
     names = _names(folder)
     ours = _ours(names, our_names)
     closed = _close_all(folder, ours)
@@ -99,6 +104,14 @@ def close_folder(folder: Path, our_names: Iterable[str]) -> None:
         elif _close(folder, _FOLDER_MODE):
             closed.insert(0, folder)
     _report(closed)
+
+
+@contextmanager
+def _errors_logged(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:  # whoever opens a file there says what to do
+        logger.warning("Permissions cannot be checked path=%s reason=%s", folder, error.strerror)
 
 
 def _names(folder: Path) -> list[str]:

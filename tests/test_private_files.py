@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -160,3 +161,22 @@ def test_a_missing_folder_is_nothing_to_report(tmp_path: Path, caplog: pytest.Lo
     close_folder(tmp_path / "missing", OURS)
     close_files(tmp_path / "missing", OURS)
     assert caplog.messages == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("folder_mode", [0o644, 0o311, 0o000], ids=oct)
+def test_a_folder_that_the_bot_may_not_use_is_no_traceback(caplog: pytest.LogCaptureFixture, folder_mode: int) -> None:
+    with TemporaryDirectory() as reachable:  # unlike pytest's, once it is open
+        Path(reachable).chmod(0o755)
+        data = Path(reachable, "data")
+        data.mkdir()
+        (data / DATABASE).touch()
+        data.chmod(folder_mode)
+        os.seteuid(STRANGER)
+        try:
+            close_folder(data, OURS)
+            close_folder(data / "below", OURS)
+        finally:
+            os.seteuid(0)
+    assert caplog.messages
+    assert all("path=" in line and "reason=" in line for line in caplog.messages)
