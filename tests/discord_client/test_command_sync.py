@@ -100,6 +100,23 @@ async def test_an_unwritable_record_is_a_warning(
     assert "so every start syncs the commands" in caplog.text
 
 
+async def test_a_command_that_the_bot_no_longer_has_replies_in_private(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_command(stage, "former")
+    await stage.client.tree.sync()
+    stage.client.tree.remove_command("former")
+    await stage.server.invoke(stage.person("Linus"), stage.channel, ["former"])
+
+    def has_reply() -> bool:
+        messages = stage.server.messages(stage.person("Linus"), stage.channel)
+        return any("This command has changed" in message["content"] for message in messages)
+
+    await stage.server.wait_for(has_reply)
+    assert not [record for record in caplog.records if record.exc_info]
+    assert "Command is out of date: used=former interaction=" in caplog.text
+
+
 async def test_a_failed_command_replies_in_private(stage: Stage) -> None:
     add_command(stage, "broken")
     await stage.client.tree.sync()

@@ -141,6 +141,18 @@ async def test_an_answer_that_is_refused_for_long_is_one_line(
     stage.discord.end_faults()
 
 
+async def test_an_interaction_that_arrives_twice_is_answered_once(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    channel = await stage.fresh_channel("twice")
+    await stage.ask(stage.grace, channel, "Hello")
+    stage.discord.double_events("INTERACTION_CREATE", 2)
+    asked = await use(stage, stage.grace, channel, "forget")
+    await press(stage, stage.grace, channel, asked, "Forget")
+    await edited_to(stage, stage.grace, channel, asked, "Deleted 1 question with its answer.")
+    assert "code 40060" in await logged(caplog, "Interaction is gone: used=/forget")
+
+
 async def test_an_outage_of_discord_is_one_line(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     channel = await stage.fresh_channel("outage")
     async with stage.discord.outage(gateway=False):
