@@ -38,10 +38,14 @@ from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
 from bot.model.folder import open_model_folder
 from bot.model.start_order import StartOrder
+from bot.private_files import close_folder
 from bot.serving.service import ModelService
 from bot.serving.version_watcher import VersionWatcher
-from bot.settings import Settings
+from bot.settings import DATABASE_NAME, Settings
+from bot.storage.address import Address
 from bot.storage.storage import Storage
+
+_COMMAND_RECORD = "synced_commands.sha256"
 
 
 class Progress(Protocol):
@@ -100,6 +104,8 @@ class Application:
             ConnectionError: Discord cannot be reached at the start.
         """
         settings = self._settings
+        database = Address.parse(settings.database_address)
+        close_folder(settings.data_folder, {_COMMAND_RECORD, DATABASE_NAME, database.file.name})
         async with AsyncExitStack() as closing:
             self.storage = await Storage.open(settings.database_address, self.metrics.database_outage)
             closing.push_async_callback(self.storage.close)
@@ -148,7 +154,7 @@ class Application:
         for cog in self._cogs(client):
             await client.add_cog(cog)
         self._progress.stage("Connecting to Discord")
-        await sync_changed_commands(client.tree, self._settings.data_dir / "synced_commands.sha256")
+        await sync_changed_commands(client.tree, self._settings.data_folder / _COMMAND_RECORD)
 
     def _cogs(self, client: PhiClient) -> list[commands.Cog]:
         settings, answering, work, scopes = self._settings, self.answering, self.storage.work, self._scopes

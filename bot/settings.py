@@ -26,6 +26,7 @@ from bot.settings_table import (
 Number = TypeVar("Number", int, float)
 
 ENV_FILE = Path(".env")
+DATABASE_NAME = "conversations.sqlite3"
 _TOKEN_SHAPE = re.compile(r"[\w-]{18,}\.[\w-]{4,}\.[\w-]{20,}")
 _DEFAULT_MAX_NEW_TOKENS = 1024
 _SECRETS = ("discord_token", "database_url")
@@ -78,7 +79,12 @@ class Settings(
         """The database's URL. It may hold a password."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
-        return f"sqlite:///{(self.data_dir.expanduser() / 'conversations.sqlite3').as_posix()}"
+        return f"sqlite:///{(self.data_folder / DATABASE_NAME).as_posix()}"
+
+    @property
+    def data_folder(self) -> Path:
+        """The folder for what the bot stores."""
+        return self.data_dir.expanduser()
 
     def require_token(self) -> str:
         """The bot's token.

@@ -242,7 +242,10 @@ class MonitoringSettings(Section):
         le=65_535,
     )
     metrics_host: str = _setting(
-        "127.0.0.1", "The address to serve metrics on.", allowed="a host name or an address", min_length=1
+        "127.0.0.1",
+        "The address to serve metrics on. They have no password, so the log warns of one that other machines can reach.",
+        allowed="a host name or an address",
+        min_length=1,
     )
 
 
@@ -251,7 +254,10 @@ class SystemSettings(Section):
 
     data_dir: Path = _setting(Path("./data"), "The folder for what the bot stores.", allowed="a folder's path")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
-        "INFO", "The least severe level that reaches the log.", allowed="DEBUG, INFO, WARNING or ERROR"
+        "INFO",
+        "The least severe level that reaches the log. Message texts, personas and tokens never do: DEBUG is for the "
+        "bot's own lines; libraries, which would show them there, begin at INFO.",
+        allowed="DEBUG, INFO, WARNING or ERROR",
     )
 
 

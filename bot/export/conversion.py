@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bot.child_environment import child_environment
 from bot.errors import ConfigurationError
 from bot.export.checks import Plan
 from bot.export.child_process import ChildError, run_child, without_colours
@@ -15,6 +17,7 @@ from bot.export.recipe import Recipe
 from bot.export.workspace import Workspace
 
 _READ_BYTES = 4000
+_HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 _BAR = re.compile(r"([A-Z][\w -]+?) [━╸╺ ]+(\d+)%")
 
 # Shares of the time of a Phi-3-mini export, in the sample's recipe on two cores.
@@ -61,8 +64,9 @@ def _environment(recipe: Recipe, temporary: Path) -> Mapping[str, str]:
         "COLUMNS": "100",
     }
     if not recipe.needs_dataset_download:
-        variables["HF_HUB_OFFLINE"] = "1"  # every file is local; asking the hub only costs time
-    return variables
+        return {**variables, "HF_HUB_OFFLINE": "1"}  # every file is local; asking the hub only costs time
+    access = {name: os.environ[name] for name in _HUB_TOKENS if name in os.environ}
+    return {**child_environment(with_network=True), **access, **variables}
 
 
 def _advice(reason: str) -> str:

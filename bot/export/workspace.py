@@ -1,6 +1,8 @@
 """The hidden folder in which one export at a time builds a version.
 
-A killed export leaves its files there, and the next export removes them.
+A killed export leaves its files there, and the next export removes them. Nobody else may read them: logs name paths
+and may quote what a download needs. A finished version has the permissions that the process gives any file, because
+the bot may run as another user than the export; a model is no secret.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from filelock import FileLock, Timeout
 from bot.errors import ConfigurationError
 from bot.export.progress import size
 from bot.model.versions import VERSIONS_NAME, ModelVersions
+from bot.private_files import make_private_folder, write_private_text
 
 _LOCK_NAME = ".export.lock"
 _WORK_NAME = ".work"
@@ -53,7 +56,7 @@ class Workspace:
     def keep_log(self, name: str) -> Path:
         """Copy a child's log out of the workspace, and return the copy."""
         kept = self.versions.home / "export.log"
-        shutil.copyfile(self.log(name), kept)
+        write_private_text(kept, self.log(name).read_text(encoding="utf-8", errors="replace"))
         return kept
 
     def publish(self, version: str) -> None:
@@ -80,7 +83,8 @@ def open_workspace(home: Path, say: Callable[[str], None]) -> Iterator[Workspace
     try:
         with lock_versions(home):
             _clean(work, say)
-            work.mkdir(parents=True)
+            work.parent.mkdir(exist_ok=True)
+            make_private_folder(work)
             try:
                 yield Workspace(ModelVersions(home), work)
             finally:

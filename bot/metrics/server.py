@@ -6,6 +6,7 @@ import errno
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from aiohttp import web
 from prometheus_client.aiohttp import make_aiohttp_handler
@@ -32,7 +33,8 @@ class Health:
 class MonitoringServer:
     """Serves `/metrics` in Prometheus's formats and `/healthz`, which returns 200 or 503.
 
-    It needs no authentication, and its responses contain no messages.
+    It needs no authentication, and its responses contain no texts, names, ids or paths. A host that other machines can
+    reach is logged with a warning.
 
     Args:
         metrics: for `/metrics`.
@@ -65,6 +67,13 @@ class MonitoringServer:
             await runner.cleanup()
             raise ConfigurationError(self._refusal(error)) from error
         self._runner = runner
+        if not all(ip_address(address[0]).is_loopback for address in runner.addresses):
+            logger.warning(
+                "Metrics are open to the network: whoever reaches this address sees without a password how many "
+                "questions the bot answers and how fast, but no texts; set METRICS_HOST=127.0.0.1 to keep them on this "
+                "machine, or put a proxy with a password before it url=%s",
+                self.url,
+            )
 
     async def close(self) -> None:
         """Stop listening. Safe to call twice, and without a start."""

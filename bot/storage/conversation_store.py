@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -15,8 +14,6 @@ from bot.conversation.store import ConversationHead, ForgottenCount
 from bot.conversation.turn import ConversationKey
 from bot.conversation.turn import Turn as CoreTurn
 from bot.engine.interface import Outcome
-from bot.errors import DatabaseOutageError
-from bot.storage.database import Database
 from bot.storage.journal import Journal
 from bot.storage.message_change_writer import MessageChangeWriter
 from bot.storage.rows import (
@@ -32,8 +29,6 @@ from bot.storage.rows import (
 )
 from bot.storage.tables import AcceptedQuestion, Conversation, Persona, Reply, SeenMessage, Turn
 
-logger = logging.getLogger(__name__)
-
 _LOOKUP_PAUSE_SECONDS = 0.1
 
 
@@ -42,15 +37,11 @@ class DatabaseConversationStore:
 
     Args:
         journal: orders the writes.
-        database: where the journal writes.
         lookup_pause_seconds: how long edits and deletions of messages gather before they are looked up together.
     """
 
-    def __init__(
-        self, journal: Journal, database: Database, lookup_pause_seconds: float = _LOOKUP_PAUSE_SECONDS
-    ) -> None:
+    def __init__(self, journal: Journal, lookup_pause_seconds: float = _LOOKUP_PAUSE_SECONDS) -> None:
         self._journal = journal
-        self._database = database
         self._message_changes = MessageChangeWriter(journal, lookup_pause_seconds)
 
     async def finish(self, time_limit_seconds: float) -> None:
@@ -169,7 +160,7 @@ class DatabaseConversationStore:
             await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.channel_id == channel_id))
             await connection.execute(delete(Persona).where(Persona.place_id == channel_id))
 
-        await self._journal.write(change)
+        await self._journal.write(change, deletes=True)
 
     async def forget(self, person_id: int, channel_id: int | None) -> ForgottenCount | None:
         """Forget everything that a member wrote, in one channel or everywhere; None if that happens later."""
@@ -188,10 +179,10 @@ class DatabaseConversationStore:
             await connection.execute(delete(AcceptedQuestion).where(*accepted))
             forgotten[:] = [ForgottenCount(turns.rowcount, quotes.rowcount)]
 
-        await self._journal.write(change)
+        await self._journal.write(change, deletes=True)
         if not forgotten:
             return None
-        await self._purge_leftovers()
+        await self._journal.remove_leftovers()
         return forgotten[0]
 
     async def forget_before(self, message_id: int) -> None:
@@ -205,8 +196,8 @@ class DatabaseConversationStore:
             await connection.execute(delete(SeenMessage).where(SeenMessage.id < message_id))
             await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id < message_id))
 
-        await self._journal.write(change)
-        await self._purge_leftovers()
+        await self._journal.write(change, deletes=True)
+        await self._journal.remove_leftovers()
 
     async def reset(self, key: ConversationKey, at_id: int) -> None:
         """Start a conversation over: the next question continues nothing."""
@@ -229,13 +220,7 @@ class DatabaseConversationStore:
             else:
                 await insert_once(connection, Persona, {"place_id": scope, "text": text}, update=["text"])
 
-        await self._journal.write(change)
-
-    async def _purge_leftovers(self) -> None:
-        try:
-            await self._database.purge_leftovers()
-        except DatabaseOutageError as error:
-            logger.warning("Forgotten text stays in the database's log for now reason=%s", error)
+        await self._journal.write(change, deletes=True)
 
 
 async def _after_stored_past(connection: AsyncConnection, turn: CoreTurn) -> CoreTurn:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -19,6 +22,8 @@ __all__ = ["Database", "DatabaseOutageError"]
 
 _LOCK_SECONDS = 2.0
 _SERVER_SECONDS = 10.0
+_MAINTENANCE_LOCK_MILLISECONDS = 100
+_COPIES = 2
 
 
 class Database:
@@ -27,6 +32,7 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
+        self._write_turn: AbstractAsyncContextManager[object] = asyncio.Lock() if self._is_sqlite else nullcontext()
         if self._is_sqlite:
             # SQLite waits for the write lock here; requested at the first write after a read, it is refused at once.
             self._writing = engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
@@ -77,7 +83,7 @@ class Database:
             DatabaseOutageError: in the block or at its end. If the connection broke during the commit, the block may
                 be committed nevertheless.
         """
-        async with self._connection(self._writing) as connection:
+        async with self._write_turn, self._connection(self._writing) as connection:
             yield connection
             await connection.commit()
 
@@ -99,13 +105,41 @@ class Database:
         Raises:
             DatabaseOutageError: the log is in use; try again later.
         """
+        async with self._maintenance() as connection:
+            if connection is not None:
+                await _truncate_log(connection)
+
+    async def rewrite(self) -> None:
+        """Write a SQLite database anew, without the copies of deleted rows in its pages; writes wait meanwhile.
+
+        Raises:
+            DatabaseOutageError: it is in use, or the disk has no room; try again later.
+        """
+        async with self._maintenance() as connection:
+            if connection is None:
+                return
+            await _truncate_log(connection)  # first: for a reader of an older state, each try would fill the log
+            await _require_room(connection)
+            try:
+                await connection.exec_driver_sql("VACUUM")
+            finally:
+                await _truncate_log(connection)
+
+    @asynccontextmanager
+    async def _maintenance(self) -> AsyncIterator[AsyncConnection | None]:
+        """A connection to a SQLite file without a transaction, while nobody writes; None for PostgreSQL."""
         if not self._is_sqlite:
+            yield None
             return
-        async with self._connection(self._engine.execution_options(**{BEGIN: None})) as connection:
-            result = await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            busy = result.one()[0]
-        if busy:
-            raise DatabaseOutageError("deleted text is still in the database's log, which is in use")
+        async with self._write_turn, self._connection(self._engine.execution_options(**{BEGIN: None})) as connection:
+            limit = (await connection.exec_driver_sql("PRAGMA busy_timeout")).scalar_one()
+            # While it waits for other programs' readers, nobody can write.
+            await connection.exec_driver_sql(f"PRAGMA busy_timeout = {_MAINTENANCE_LOCK_MILLISECONDS}")
+            try:
+                yield connection
+            finally:
+                if not connection.invalidated:
+                    await connection.exec_driver_sql(f"PRAGMA busy_timeout = {limit}")
 
     @asynccontextmanager
     async def _connection(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
@@ -134,3 +168,19 @@ class Database:
             if message is None:
                 raise
             raise ConfigurationError(message) from error
+
+
+async def _truncate_log(connection: AsyncConnection) -> None:
+    busy = (await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0]
+    if busy:
+        raise DatabaseOutageError("deleted text is still in the database's log, which is in use")
+
+
+async def _require_room(connection: AsyncConnection) -> None:
+    """Refuse a rewrite that would fill the disk: it needs a copy, and the log another one."""
+    file = (await connection.exec_driver_sql("PRAGMA database_list")).scalars(2).first()
+    pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar_one()
+    page_bytes = (await connection.exec_driver_sql("PRAGMA page_size")).scalar_one()
+    needed, free = _COPIES * pages * page_bytes, shutil.disk_usage(Path(file or "").parent).free
+    if free < needed:
+        raise DatabaseOutageError(f"the disk has {free} free bytes, rewriting the database needs {needed}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from bot.errors import ConfigurationError
+from bot.private_files import close_files, make_private_folder, private_opener
 from bot.storage.address import Address
 
 BEGIN = "sqlite_begin"
@@ -26,7 +28,7 @@ _PRAGMAS = (
 
 
 def sqlite_engine(address: Address, lock_seconds: float) -> AsyncEngine:
-    """An engine for a SQLite file. Creates the file and its folder.
+    """An engine for a SQLite file. Creates the file and its folder; nobody else may read the file and its log.
 
     Args:
         address: of the file.
@@ -36,16 +38,19 @@ def sqlite_engine(address: Address, lock_seconds: float) -> AsyncEngine:
         ConfigurationError: the file or folder cannot be created.
     """
     try:
-        address.file.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(address.file.parent)
         if not address.file.exists():
-            address.file.touch()
+            # SQLite gives its log the file's mode.
+            os.close(private_opener(str(address.file), os.O_CREAT | os.O_RDWR))
     except OSError as error:
         raise ConfigurationError(
             f"the file {address.file} for the database cannot be created ({error.strerror}); "
             "set DATABASE_URL to a file in a folder that the bot may write to"
         ) from error
+    file = address.file.resolve()
+    close_files(file.parent, [file.name])
     # If the file disappears while the bot runs, SQLite must report that instead of creating an empty one.
-    existing = address.url.set(database=address.file.resolve().as_uri(), query={"uri": "true", "mode": "rw"})
+    existing = address.url.set(database=file.as_uri(), query={"uri": "true", "mode": "rw"})
     engine = create_async_engine(
         existing.set(drivername="sqlite+aiosqlite"),
         # With isolation_level None the driver begins no transactions of its own; ours begin in `_begin`.

@@ -13,6 +13,7 @@ from typing import TypeVar
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage.database import Database, DatabaseOutageError
+from bot.storage.leftovers import Leftovers
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +28,13 @@ class _Pending:
     """A change that is not committed yet.
 
     Attributes:
+        deletes: whether it deletes text.
         settled: set when its writer need not wait any longer: it is committed, refused, or waits for an outage to end.
         error: why the database will never accept it.
     """
 
     change: Change
+    deletes: bool = False
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     error: Exception | None = None
 
@@ -60,6 +63,7 @@ class Journal:
         retry_seconds: tuple[float, float] = _RETRY_SECONDS,
     ) -> None:
         self._database = database
+        self._leftovers = Leftovers(database)
         self._on_outage = on_outage
         self._first_pause, self._longest_pause = retry_seconds
         self._pause = self._first_pause
@@ -80,16 +84,19 @@ class Journal:
         """The number of changes that are not committed yet."""
         return len(self._changes)
 
-    async def write(self, change: Change) -> None:
+    async def write(self, change: Change, *, deletes: bool = False) -> None:
         """Commit a change; during an outage, return without waiting for that.
 
         The change is committed even if the caller is cancelled.
+
+        Args:
+            deletes: the change deletes or replaces text, of which no copy may stay in the database's files.
 
         Raises:
             Exception: what `change` or the database raised, if it is no outage. The change is dropped. After an
                 outage that is only logged.
         """
-        pending = self._add(change)
+        pending = self._add(change, deletes=deletes)
         if self._outage is None:
             await pending.settled.wait()
         if pending.error is not None:
@@ -114,6 +121,10 @@ class Journal:
         async with self._database.connect() as connection:
             return await query(connection)
 
+    async def remove_leftovers(self) -> None:
+        """Try to remove at once what deletions left in the database's files; without this call, that is done soon."""
+        await self._leftovers.remove()
+
     async def close(self, time_limit_seconds: float) -> None:
         """Commit what is possible within the limit, and stop. Safe to call twice."""
         self._closing.set()
@@ -128,11 +139,14 @@ class Journal:
             )
             for pending in self._changes:
                 pending.settled.set()
+        else:
+            await self._leftovers.remove()
+        await self._leftovers.close()
 
-    def _add(self, change: Change) -> _Pending:
+    def _add(self, change: Change, *, deletes: bool = False) -> _Pending:
         if self._task.done():
             raise RuntimeError("the journal is closed")
-        pending = _Pending(change)
+        pending = _Pending(change, deletes)
         self._changes.append(pending)
         self._wake_up.set()
         return pending
@@ -159,6 +173,8 @@ class Journal:
             pending.error = error
         else:
             self._committed_since_outage += 1
+            if pending.deletes:
+                self._leftovers.note()
         self._pause = self._first_pause
         self._changes.popleft()
         if not self._changes:

@@ -40,7 +40,7 @@ class Storage:
         """
         database = await Database.open(url)
         journal = Journal(database, on_outage)
-        return cls(DatabaseConversationStore(journal, database), DatabaseWorkStore(journal), journal, database)
+        return cls(DatabaseConversationStore(journal), DatabaseWorkStore(journal), journal, database)
 
     @property
     def outage(self) -> str | None:

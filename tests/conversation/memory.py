@@ -139,7 +139,7 @@ async def open_memory(folder: Path) -> AsyncIterator[Memory]:
     database = await Database.open(f"sqlite:///{file.as_posix()}", lock_seconds=0.05)
     journal = Journal(database, lambda _: None, (0.01, 0.05))
     try:
-        yield Memory(file, database, journal, DatabaseConversationStore(journal, database, lookup_pause_seconds=0.0))
+        yield Memory(file, database, journal, DatabaseConversationStore(journal, lookup_pause_seconds=0.0))
     finally:
         await journal.close(5.0)
         await database.close()

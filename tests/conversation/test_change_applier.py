@@ -19,7 +19,7 @@ class Store(DatabaseConversationStore):
     """A store with one turn, and an outage if a test says so."""
 
     def __init__(self, memory: Memory, stored: Turn) -> None:
-        super().__init__(memory.journal, memory.database)
+        super().__init__(memory.journal)
         self.stored = stored
         self.has_outage = False
 

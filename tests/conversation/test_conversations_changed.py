@@ -178,7 +178,7 @@ class PausingStore(DatabaseConversationStore):
     """Pauses one call, after it has read or before it writes."""
 
     def __init__(self, memory: Memory, paused_call: str) -> None:
-        super().__init__(memory.journal, memory.database, lookup_pause_seconds=0.0)
+        super().__init__(memory.journal, lookup_pause_seconds=0.0)
         self._paused_call = paused_call
         self.reads = 0
         self.paused = asyncio.Event()

@@ -23,7 +23,7 @@ from bot.export.child_process import die_with_parent
 die_with_parent()
 what, *rest = sys.argv[1:]
 if what == "print":
-    print("hello", os.environ.get("COLOUR"))
+    print("hello", os.environ.get("COLOUR"), os.environ.get("HF_TOKEN"))
 elif what == "raise":
     print("much", "more", sep="\\n")
     raise ValueError("because")
@@ -63,7 +63,15 @@ def error_line(module: str, log: Path, *arguments: str) -> str:
 
 def test_what_it_prints_is_kept(module: str, log: Path) -> None:
     run_child(module, ["print"], log=log, environment={"COLOUR": "blue"})
-    assert log.read_text(encoding="utf-8") == "hello blue\n"
+    assert log.read_text(encoding="utf-8") == "hello blue None\n"
+
+
+def test_it_gets_a_secret_only_if_it_needs_it(module: str, log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    run_child(module, ["print"], log=log)
+    assert log.read_text(encoding="utf-8") == "hello None None\n"
+    run_child(module, ["print"], log=log, environment={"HF_TOKEN": "secret"})
+    assert log.read_text(encoding="utf-8") == "hello None secret\n"
 
 
 def test_the_error_is_the_most_telling_line(module: str, log: Path) -> None:

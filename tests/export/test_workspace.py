@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -108,3 +110,24 @@ def test_formatting() -> None:
     assert {each: duration(each) for each in times} == times
     sizes = {0: "0.0 MB", 1_234_567: "1.2 MB", 99_900_000: "99.9 MB", 2_772_549_977: "2.77 GB"}
     assert {each: size(each) for each in sizes} == sizes
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no modes")
+def test_only_what_is_finished_can_be_read_by_others(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with open_workspace(tmp_path, pytest.fail) as workspace:
+            assert _mode(workspace.folder) == 0o700
+            workspace.log("exporter").write_text("the reason", encoding="utf-8")
+            assert _mode(workspace.keep_log("exporter")) == 0o600
+            workspace.model.mkdir()
+            (workspace.model / "config.json").write_text("{}", encoding="utf-8")
+            workspace.publish("first")
+    finally:
+        os.umask(before)
+    finished = ModelVersions(tmp_path).folder("first")
+    assert [_mode(each) for each in (finished, finished / "config.json")] == [0o755, 0o644]
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)

@@ -183,3 +183,27 @@ async def test_the_url_of_an_ipv6_address(serve: Serve, client: aiohttp.ClientSe
     server = await serve(host="::1")
     assert server.url.startswith("http://[::1]:")
     await scrape(client, server)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+async def test_a_host_that_others_can_reach_is_warned_of_in_one_line(
+    serve: Serve, caplog: pytest.LogCaptureFixture, host: str
+) -> None:
+    if host == "::" and not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    server = await serve(host=host)
+    [line] = caplog.messages
+    assert "without a password" in line
+    assert "METRICS_HOST=127.0.0.1" in line
+    assert line.endswith(f"url={server.url}")
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "::1"])
+async def test_a_host_that_only_this_machine_reaches_is_not_warned_of(
+    serve: Serve, caplog: pytest.LogCaptureFixture, host: str
+) -> None:
+    if ":" in host and not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    await serve(host=host)
+    assert caplog.messages == []

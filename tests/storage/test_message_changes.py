@@ -132,7 +132,7 @@ async def test_many_changes_do_not_hold_other_writes_up(storage: Storage) -> Non
 
 def open_stores(journal: RecordingJournal, database: Database) -> Storage:
     return Storage(
-        DatabaseConversationStore(journal, database, lookup_pause_seconds=0.0),
+        DatabaseConversationStore(journal, lookup_pause_seconds=0.0),
         DatabaseWorkStore(journal),
         journal,
         database,

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from bot.child_environment import secrets_hidden_from_children
 from bot.engine.interface import EngineFacts, EngineOptions
 from bot.engine.protocol import Command, Event, Progress, Ready, Refused, Shutdown
 from bot.engine.worker.main import run
@@ -53,7 +54,8 @@ class WorkerProcess:
         self._connection, theirs = context.Pipe()
         # A daemon does not outlive the bot, even without a call of `end`.
         self._process = context.Process(target=run, args=(theirs, options), name="engine", daemon=True)
-        self._process.start()
+        with secrets_hidden_from_children():
+            self._process.start()
         # At exit Python sends daemons SIGTERM, which the worker ignores, and waits for them.
         atexit.register(self._process.kill)
         theirs.close()  # so that the pipe breaks when the process ends

@@ -160,3 +160,16 @@ async def test_close_while_the_engine_starts_leaves_no_process(tiny_model: Path)
         await starting
     assert engine.facts is None
     assert not any("spawn_main" in " ".join(child.cmdline()) for child in psutil.Process().children())
+
+
+async def test_the_engine_gets_none_of_the_secrets(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = {name: f"secret-{name}" for name in ("DISCORD_TOKEN", "discord_token", "DATABASE_URL", "PGPASSWORD")}
+    for name, value in {**secrets, "OMP_WAIT_POLICY": "passive"}.items():
+        monkeypatch.setenv(name, value)
+    engine = new_engine(tiny_model)
+    facts = await engine.start()
+    given = psutil.Process(facts.process_id).environ()
+    await engine.close()
+    assert not any("secret-" in value for value in given.values())
+    assert (given["OMP_WAIT_POLICY"], given["PATH"]) == ("passive", os.environ["PATH"])
+    assert {name: os.environ[name] for name in secrets} == secrets

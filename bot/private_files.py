@@ -1,0 +1,166 @@
+"""Files and folders that only the user who runs the bot may read, whatever the process's umask says.
+
+Modes are a matter of POSIX. On Windows a file has the permissions of its folder, which in a user's profile are the
+user's own, and nothing here changes them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+_FILE_MODE = 0o600
+_FOLDER_MODE = 0o700
+_OTHERS = 0o077
+_NEW_DISK_HOLDS = "lost+found"
+
+
+def make_private_folder(folder: Path) -> None:
+    """Create a folder and its missing parents, all private. One that exists stays as it is.
+
+    Raises:
+        OSError: it cannot be created, or something else is there.
+    """
+    if folder.is_dir():
+        return
+    make_private_folder(folder.parent)
+    try:
+        folder.mkdir(mode=_FOLDER_MODE)
+    except FileExistsError:
+        if folder.is_dir():  # another process was faster
+            return
+        raise
+    if os.name == "posix":
+        folder.chmod(_FOLDER_MODE)  # a umask can take the owner's own permissions
+
+
+def private_opener(path: str, flags: int) -> int:
+    """An `opener` for `open` that makes the file private before anything is written.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    descriptor = os.open(path, flags, _FILE_MODE)
+    if os.name == "posix":
+        try:
+            os.fchmod(descriptor, _FILE_MODE)  # a file that exists has kept its mode
+        except OSError as error:
+            logger.warning("File stays as readable as it is path=%s reason=%s", path, error.strerror)
+    return descriptor
+
+
+def write_private_text(path: Path, text: str) -> None:
+    """Write a private text file. Creates its folder.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    make_private_folder(path.parent)
+    with open(path, "w", encoding="utf-8", opener=private_opener) as file:
+        file.write(text)
+
+
+def close_files(folder: Path, our_names: Iterable[str]) -> None:
+    """Take other users' permissions from our files in a folder; what cannot be changed is logged.
+
+    Args:
+        folder: may be missing.
+        our_names: of files. What SQLite keeps beside a database belongs to it, and so do copies: `NAME-wal`,
+            `NAME.backup`.
+    """
+    if os.name == "posix" and folder.is_dir():
+        _report(_close_all(folder, _ours(_names(folder), our_names)))
+
+
+def close_folder(folder: Path, our_names: Iterable[str]) -> None:
+    """Do as `close_files`, and take other users' permissions from the folder too if it is ours alone.
+
+    Ours alone is a folder that holds nothing but our files and hidden ones. A folder like /tmp, the home, and a folder
+    above it or above the working directory never are: other programs would lose what they have there.
+    """
+    if os.name != "posix" or not folder.is_dir():
+        return
+    folder = folder.resolve()
+    names = _names(folder)
+    ours = _ours(names, our_names)
+    closed = _close_all(folder, ours)
+    if _is_open(folder.stat()):
+        if _is_shared(folder) or any(name not in ours and not _is_incidental(name) for name in names):
+            logger.warning(
+                "Folder stays readable for other users, because it holds more than the bot's files; those are private, "
+                "but not their names: set DATA_DIR to a folder of its own path=%s",
+                folder,
+            )
+        elif _close(folder, _FOLDER_MODE):
+            closed.insert(0, folder)
+    _report(closed)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(each.name for each in folder.iterdir())
+    except PermissionError:
+        return []  # who may not list a folder can still use the files in it
+
+
+def _ours(names: list[str], our_names: Iterable[str]) -> list[str]:
+    begins = [begin for name in our_names if name for begin in (f"{name}-", f"{name}.")]
+    return [name for name in names if f"{name}.".startswith(tuple(begins))]
+
+
+def _is_incidental(name: str) -> bool:
+    return name.startswith(".") or name == _NEW_DISK_HOLDS
+
+
+def _is_shared(folder: Path) -> bool:
+    inhabited = [Path.cwd()]
+    try:
+        inhabited.append(Path.home().resolve())
+    except RuntimeError:
+        logger.debug("This user has no home")
+    is_like_tmp = bool(folder.stat().st_mode & stat.S_ISVTX)
+    return is_like_tmp or any(folder == each or folder in each.parents for each in inhabited)
+
+
+def _close_all(folder: Path, names: list[str]) -> list[Path]:
+    paths = [folder / name for name in names]
+    # Not what a link leads to: that is somebody else's choice.
+    return [path for path in paths if not path.is_symlink() and path.is_file() and _close(path, _FILE_MODE)]
+
+
+def _close(path: Path, mode: int) -> bool:
+    """Return whether the mode was changed; log why if it could not be."""
+    try:
+        status = path.stat()
+        if not _is_open(status):
+            return False
+        if status.st_uid != os.geteuid():
+            raise PermissionError("it belongs to another user")
+        path.chmod(status.st_mode & mode)
+        if _is_open(path.stat()):
+            raise PermissionError("its disk keeps no permissions")
+    except FileNotFoundError:
+        return False  # SQLite has just removed it
+    except OSError as error:
+        logger.warning(
+            "Other users can read what the bot stores; take their permissions from it as its owner, or move it "
+            "path=%s reason=%s",
+            path,
+            error.strerror or error,
+        )
+        return False
+    return True
+
+
+def _is_open(status: os.stat_result) -> bool:
+    return bool(status.st_mode & _OTHERS)
+
+
+def _report(closed: list[Path]) -> None:
+    if closed:
+        logger.warning("Closed to other users, who could read it until now paths=%s", ", ".join(map(str, closed)))

@@ -1,0 +1,162 @@
+"""What the bot stores can be read by nobody else, and what is not its own keeps its permissions."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.private_files import close_files, close_folder, make_private_folder, write_private_text
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no modes")
+
+DATABASE = "conversations.sqlite3"
+OURS = (DATABASE, "synced_commands.sha256")
+STRANGER = 12_345
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o777], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture
+def old_installation(tmp_path: Path) -> Path:
+    """A data folder from when everybody could read it."""
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o755)
+    for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"{DATABASE}.backup", OURS[1], ".hidden"):
+        (folder / name).touch(mode=0o644)
+    return folder
+
+
+def test_what_is_new_is_private(tmp_path: Path, umask: None) -> None:
+    path = tmp_path / "new" / "folder" / "file"
+    write_private_text(path, "ours")
+    assert [mode(each) for each in (path, path.parent, path.parent.parent)] == [0o600, 0o700, 0o700]
+    assert path.read_text() == "ours"
+
+
+def test_an_older_file_is_private_before_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch(mode=0o644)
+    write_private_text(path, "ours")
+    assert mode(path) == 0o600
+
+
+def test_a_folder_that_exists_stays_as_it_is(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    make_private_folder(tmp_path)
+    assert mode(tmp_path) == 0o755
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        make_private_folder(tmp_path / "file")
+
+
+def test_an_old_installation_is_closed_with_one_line(old_installation: Path, caplog: pytest.LogCaptureFixture) -> None:
+    close_folder(old_installation, OURS)
+    assert mode(old_installation) == 0o700
+    assert {each.name: mode(each) for each in old_installation.iterdir()} == {
+        ".hidden": 0o644,  # not ours
+        **{each.name: 0o600 for each in old_installation.iterdir() if each.name != ".hidden"},
+    }
+    [line] = caplog.messages
+    assert str(old_installation) in line
+    close_folder(old_installation, OURS)
+    assert caplog.messages == [line], "the second start has nothing to say"
+
+
+def test_an_empty_folder_is_closed(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    close_folder(tmp_path, OURS)
+    assert mode(tmp_path) == 0o700
+
+
+def test_a_link_leads_to_the_folder(old_installation: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(old_installation)
+    close_folder(link, OURS)
+    assert mode(old_installation) == 0o700
+    assert mode(old_installation / DATABASE) == 0o600
+
+
+def test_what_a_link_in_the_folder_leads_to_stays_open(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.touch(mode=0o644)
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / f"{DATABASE}.link").symlink_to(target)
+    (data / f"{DATABASE}.folder").mkdir(mode=0o755)
+    close_files(data, OURS)
+    assert mode(target) == 0o644
+    assert mode(data / f"{DATABASE}.folder") == 0o755
+
+
+@pytest.mark.parametrize("name", ["website.html", "website", "conversations.sqlite3x"])
+def test_a_folder_with_other_things_stays_open(
+    old_installation: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    (old_installation / name).touch(mode=0o644)
+    close_folder(old_installation, OURS)
+    assert mode(old_installation) == 0o755
+    assert mode(old_installation / name) == 0o644
+    assert mode(old_installation / DATABASE) == 0o600
+    refusal, closed = caplog.messages
+    assert "DATA_DIR" in refusal
+    assert str(old_installation / DATABASE) in closed
+
+
+@pytest.mark.parametrize("place", ["home", "above home", "working directory", "above it", "like /tmp"])
+def test_a_folder_where_people_work_stays_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, place: str
+) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "below").mkdir()
+    match place:
+        case "home" | "above home":
+            monkeypatch.setenv("HOME", str(tmp_path / "below" if place == "above home" else tmp_path))
+        case "working directory" | "above it":
+            monkeypatch.chdir(tmp_path / "below" if place == "above it" else tmp_path)
+        case _:
+            (tmp_path / "below").rmdir()
+            tmp_path.chmod(0o1777)
+    if place in ("home", "working directory"):
+        (tmp_path / "below").rmdir()
+    before = mode(tmp_path)
+    close_folder(tmp_path, OURS)
+    assert mode(tmp_path) == before
+    assert len(caplog.messages) == 1
+    assert "DATA_DIR" in caplog.text
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a file away")
+def test_what_belongs_to_somebody_else_is_reported_and_left(
+    old_installation: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for each in (old_installation, *old_installation.iterdir()):
+        if each.name in (old_installation.name, DATABASE):
+            os.chown(each, STRANGER, STRANGER)
+    close_folder(old_installation, OURS)
+    assert mode(old_installation) == 0o755
+    assert mode(old_installation / DATABASE) == 0o644
+    assert mode(old_installation / f"{DATABASE}-wal") == 0o600
+    database, folder, closed = caplog.messages
+    assert "another user" in database
+    assert str(old_installation / DATABASE) in database
+    assert folder.endswith(f"path={old_installation} reason=it belongs to another user")
+    assert f"{DATABASE}-wal" in closed
+
+
+def test_a_missing_folder_is_nothing_to_report(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    close_folder(tmp_path / "missing", OURS)
+    close_files(tmp_path / "missing", OURS)
+    assert caplog.messages == []
