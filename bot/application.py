@@ -16,7 +16,7 @@ from bot.answering.service import AnswerService
 from bot.conversation.conversations import Conversations
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.client import PhiClient
-from bot.discord_client.command_sync import sync_changed_commands
+from bot.discord_client.command_sync import keep_commands_synced
 from bot.discord_client.commands.memory_commands import MemoryCommands
 from bot.discord_client.commands.model_commands import ModelCommands
 from bot.discord_client.commands.persona_commands import PersonaCommands
@@ -88,7 +88,7 @@ class Application:
         StartOrder(settings.model_dir).next_usable(open_model_folder)
         self.ready = asyncio.Event()
         self.metrics = PrometheusMetrics()
-        self.client = PhiClient(message_content_intent=settings.message_content_intent, set_up=self._set_up)
+        self.client = PhiClient(message_content_intent=settings.message_content_intent)
         self._scopes = ChannelScopes(self.client, settings.memory)
 
     @property
@@ -101,7 +101,6 @@ class Application:
 
         Raises:
             ConfigurationError: Discord, the engine or the operating system refuses something that the operator can fix.
-            ConnectionError: Discord cannot be reached at the start.
         """
         settings = self._settings
         database = Address.parse(settings.database_address)
@@ -121,10 +120,14 @@ class Application:
             async with self.client:
                 self._progress.stage("Logging in to Discord")
                 await log_in(self.client, self._token)
+                await self._set_up()
                 retention = Retention(conversations, settings.retention_days)
                 async with (
                     in_background(retention.run(), "retention"),
                     in_background(self._prefill_when_ready(), "prefill-ahead"),
+                    in_background(
+                        keep_commands_synced(self.client.tree, settings.data_folder / _COMMAND_RECORD), "command sync"
+                    ),
                 ):
                     await stay_connected(self.client, self._report_ready)
 
@@ -148,13 +151,12 @@ class Application:
         self.ready.set()
         self._progress.done(f"{self.client.user} is online; servers: {len(self.client.guilds)}. Ctrl-C ends it.")
 
-    async def _set_up(self, client: PhiClient) -> None:
+    async def _set_up(self) -> None:
         await self.serving.start(self._progress.stage)
         self._version_watcher.start()
-        for cog in self._cogs(client):
-            await client.add_cog(cog)
+        for cog in self._cogs(self.client):
+            await self.client.add_cog(cog)
         self._progress.stage("Connecting to Discord")
-        await sync_changed_commands(client.tree, self._settings.data_folder / _COMMAND_RECORD)
 
     def _cogs(self, client: PhiClient) -> list[commands.Cog]:
         settings, answering, work, scopes = self._settings, self.answering, self.storage.work, self._scopes

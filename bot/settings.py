@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
+import os
 import re
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from bot.engine.interface import EngineOptions, Sampling
+from bot.env_file import read_env_file
 from bot.errors import ConfigurationError
 from bot.model.generation_defaults import GenerationDefaults
 from bot.settings_table import (
@@ -119,31 +119,16 @@ def load_settings(env_file: Path | None = ENV_FILE, **overrides: Any) -> Setting
         overrides: values by field name; they win over both.
 
     Raises:
-        ConfigurationError: a value is not allowed, a name in the file is unknown, or the file cannot be read.
+        ConfigurationError: a value is not allowed, or the file cannot be read or has a mistake.
     """
+    known = [name.upper() for name in Settings.model_fields]
+    from_file = {} if env_file is None else read_env_file(env_file, known)
+    in_environment = {name.lower() for name, value in os.environ.items() if value}
+    values = {name: value for name, value in from_file.items() if value and name not in in_environment}
     try:
-        if env_file is not None:
-            _refuse_unknown_names(env_file)
-        return Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg]  # a pydantic-settings argument
+        return Settings(**{**values, **overrides})
     except ValidationError as error:
         raise ConfigurationError(_first_error(error)) from None
-    except OSError as error:
-        raise ConfigurationError(f"{env_file} cannot be read: {error.strerror}; check its permissions") from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{env_file} is not UTF-8 text; save it as UTF-8") from error
-
-
-def _refuse_unknown_names(env_file: Path) -> None:
-    """Without this, a misspelt name would leave its setting at the default and nobody would notice."""
-    known = [name.upper() for name in Settings.model_fields]
-    for name, value in dotenv_values(env_file, encoding="utf-8").items():
-        if value is None:
-            # Not shown: it may be the token, pasted without its name.
-            raise ConfigurationError(f"{env_file} has a line that is not NAME=VALUE; see .env.example")
-        if name.upper() not in known:
-            near = [each for each in known if name.upper() in each] or difflib.get_close_matches(name.upper(), known)
-            hint = f"did you mean {near[0]}?" if near else "see .env.example for the names"
-            raise ConfigurationError(f"{name} in {env_file} is not a setting; {hint}")
 
 
 def _first_error(error: ValidationError) -> str:

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _DEFAULT_SYSTEM_PROMPT = (
@@ -22,10 +23,25 @@ def _setting(default: Any, meaning: str, *, allowed: str, **limits: Any) -> Any:
     return Field(default, description=meaning, json_schema_extra={"allowed": allowed}, **limits)
 
 
+def _check_path(path: Path) -> Path:
+    """Refuse what no file system takes, because everything that opens the path would fail in a way of its own."""
+    try:
+        path.expanduser().lstat()
+    except RuntimeError as error:  # ~ and a user who is not known
+        raise ValueError(str(error)) from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ValueError(error.strerror) from error
+    return path
+
+
+FolderPath = Annotated[Path, AfterValidator(_check_path)]
+
+
 class Section(BaseSettings):
     """Settings that the pages show together under a title."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True, env_file_encoding="utf-8")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
     title: ClassVar[str]
 
 
@@ -66,7 +82,7 @@ class DiscordSettings(Section):
 class ModelSettings(Section):
     title = "Model and engine"
 
-    model_dir: Path = _setting(
+    model_dir: FolderPath = _setting(
         Path("./model/phi3-instruct/int4"),
         "The model folder, as `python -m bot export` or `optimum-cli export openvino` writes it.",
         allowed="a folder's path",
@@ -243,7 +259,7 @@ class MonitoringSettings(Section):
     )
     metrics_host: str = _setting(
         "127.0.0.1",
-        "The address to serve metrics on. They have no password, so the log warns of one that other machines can reach.",
+        "The address to serve metrics on. They have no password; the log warns of an address that others reach.",
         allowed="a host name or an address",
         min_length=1,
     )
@@ -252,7 +268,7 @@ class MonitoringSettings(Section):
 class SystemSettings(Section):
     title = "Files and log"
 
-    data_dir: Path = _setting(Path("./data"), "The folder for what the bot stores.", allowed="a folder's path")
+    data_dir: FolderPath = _setting(Path("./data"), "The folder for what the bot stores.", allowed="a folder's path")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting(
         "INFO",
         "The least severe level that reaches the log. Message texts, personas and tokens never do: DEBUG is for the "

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from bot.errors import ConfigurationError
 
+_HIGHEST_PORT = 65_535
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code: 0 for a proper end, 1 for a failure, 2 for a mistake in the setup.
@@ -67,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="try the bot on this machine, without Discord")
     demo.add_argument("--say", action="append", metavar="TEXT", help="mention the bot with this text; may be repeated")
     demo.add_argument("--model", type=Path, metavar="DIR", help="a model folder (default: fetch a small model)")
-    demo.add_argument("--port", type=int, default=0, help="the page's port (default: a free one)")
+    demo.add_argument("--port", type=_port, default=0, help="the page's port (default: a free one)")
     demo.set_defaults(command=_demo)
     # Only for the list of commands: `main` hands its arguments over before they are parsed here.
     commands.add_parser("export", help="export a model, or list, verify and switch its versions", add_help=False)
@@ -76,6 +78,13 @@ def _parser() -> argparse.ArgumentParser:
     prompt.add_argument("file", type=Path, metavar="FILE.json", help='a list of {"role": …, "content": …}')
     prompt.set_defaults(command=_prompt)
     return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"must be 0 to {_HIGHEST_PORT}")
+    return port
 
 
 def _run(_options: argparse.Namespace) -> int:

@@ -15,7 +15,6 @@ def run() -> int:
 
     Raises:
         ConfigurationError: a setting is wrong, or Discord, the engine or the system refused one.
-        ConnectionError: Discord is out of reach at the start.
     """
     settings = load_settings()
     configure_log(settings.log_level)

@@ -1,16 +1,16 @@
-"""The Discord client: its intents, whom it may mention, and what happens before it connects and when it closes."""
+"""The Discord client: its intents, whom it may mention, and how it closes."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 
 import discord
 from discord.ext import commands
 
-from bot.discord_client.commands.interaction_errors import report_error
+from bot.discord_client.interaction_errors import report_error
 from bot.discord_client.replies.running_replies import RunningReplies
 from bot.discord_client.replies.stop_button import StopButton
+from bot.discord_client.rest.interaction_adapter import use_interaction_adapter
 from bot.discord_client.rest.time_limit import request_trace
 from bot.errors import ConfigurationError
 
@@ -29,13 +29,12 @@ class PhiClient(commands.Bot):
 
     Args:
         message_content_intent: request the privileged intent; mentions and direct messages do not need it.
-        set_up: called once, after the login and before the gateway connects; loads the model and adds the cogs.
 
     Attributes:
         running_replies: the answers that members see growing.
     """
 
-    def __init__(self, *, message_content_intent: bool, set_up: Callable[[PhiClient], Awaitable[None]]) -> None:
+    def __init__(self, *, message_content_intent: bool) -> None:
         intents = discord.Intents.none()
         intents.guilds = True
         intents.guild_messages = True
@@ -51,15 +50,14 @@ class PhiClient(commands.Bot):
             allowed_mentions=discord.AllowedMentions.none(),
             http_trace=request_trace(),
         )
-        self._set_up = set_up
         self.running_replies = RunningReplies()
         self.tree.error(report_error)
+        self.add_dynamic_items(StopButton)
 
     async def setup_hook(self) -> None:
-        """Check the intents before the model loads, then set up."""
+        """Check the intents at the login, before the model loads."""
         self._check_intents()
-        self.add_dynamic_items(StopButton)
-        await self._set_up(self)
+        use_interaction_adapter()
 
     async def on_message(self, message: discord.Message, /) -> None:
         """Leave messages to the cogs: discord.py would look for text commands, and there are none."""

@@ -6,18 +6,47 @@ commands of the last sync is kept on disk.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import discord
 from discord import app_commands
 
+from bot.discord_client.rest.retry import until_accepted
 from bot.private_files import write_private_text
 
 logger = logging.getLogger(__name__)
+
+_SECONDS_AFTER_REFUSAL = 3600.0  # the operator may allow in the developer portal what Discord refuses
+
+
+async def keep_commands_synced(tree: app_commands.CommandTree[Any], record: Path) -> None:
+    """Sync changed commands, and try again until Discord has them. The bot answers meanwhile.
+
+    Args:
+        tree: the client's commands.
+        record: the file with the hash of the last sync.
+    """
+    attempt = partial(sync_changed_commands, tree, record)
+    while True:
+        try:
+            await until_accepted("Sync of the commands", attempt)
+            return
+        except discord.HTTPException as error:
+            cause = _one_line(error)
+        logger.error("Discord refuses the commands: next_try_in=%.0fs cause=%s", _SECONDS_AFTER_REFUSAL, cause)
+        await asyncio.sleep(_SECONDS_AFTER_REFUSAL)
+
+
+def _one_line(error: discord.HTTPException) -> str:
+    # discord.py's own lines name each command that is refused, but not Discord's reason for refusing them all.
+    text = f"{error.text}; {error}" if isinstance(error, app_commands.CommandSyncFailure) else str(error)
+    return " ".join(text.split())
 
 
 async def sync_changed_commands(tree: app_commands.CommandTree[Any], record: Path) -> bool:

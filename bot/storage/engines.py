@@ -47,6 +47,14 @@ def sqlite_engine(address: Address, lock_seconds: float) -> AsyncEngine:
             f"the file {address.file} for the database cannot be created ({error.strerror}); "
             "set DATABASE_URL to a file in a folder that the bot may write to"
         ) from error
+    try:
+        # aiosqlite 0.22 cannot end the thread of a connection that failed before the event loop closes.
+        address.file.open("rb").close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"the database {address} cannot be opened ({error.strerror}); let the bot write to the file and its "
+            "folder, or set DATABASE_URL to another file"
+        ) from error
     file = address.file.resolve()
     close_files(file.parent, [file.name])
     # If the file disappears while the bot runs, SQLite must report that instead of creating an empty one.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -180,15 +181,6 @@ async def test_an_unknown_device(server: LoopbackDiscord, tmp_path: Path, small_
     assert "CPU" in done.last_line
 
 
-async def test_an_unreachable_discord(tmp_path: Path, small_model_dir: Path) -> None:
-    server = LoopbackDiscord()
-    await server.start()
-    await server.close()
-    done = await run_on(server, tmp_path, MODEL_DIR=str(small_model_dir))
-    assert done.code == 1
-    assert done.last_line.startswith("error: Discord cannot be reached (")
-
-
 async def test_a_prompt_is_printed_as_json(tmp_path: Path) -> None:
     phi3 = write_phi3_tokenizer(tmp_path)
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Grüße 🦙 <|end|>"}]
@@ -231,3 +223,21 @@ async def test_an_unknown_command_shows_the_usage(tmp_path: Path) -> None:
     done = await run(tmp_path, "dance")
     assert done.code == 2
     assert done.err.startswith("usage: python -m bot")
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_a_port_that_does_not_exist_shows_the_usage(capsys: pytest.CaptureFixture[str], port: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["demo", "--port", port])
+    assert "argument --port: " in capsys.readouterr().err.splitlines()[-1]
+
+
+async def test_a_page_whose_port_is_in_use(tmp_path: Path, tiny_chat_model_dir: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        done = await run(
+            tmp_path, "demo", "--model", str(tiny_chat_model_dir), "--port", port, KV_CACHE_GIGABYTES="0.05"
+        )
+    assert done.code == 2
+    assert done.last_line.startswith(f"error: the page cannot listen on port {port} (")
+    assert done.last_line.endswith("; choose another with --port")

@@ -59,10 +59,8 @@ class Stage:
 
 @asynccontextmanager
 async def on_stage() -> AsyncIterator[Stage]:
-    async def set_nothing_up(_: PhiClient) -> None: ...
-
     async with LoopbackDiscord() as server, unsteady_network(server) as network:
-        client = PhiClient(message_content_intent=False, set_up=set_nothing_up)
+        client = PhiClient(message_content_intent=False)
         addresses: Any = SimpleNamespace(api_url=network.url, gateway_url=server.gateway_url, cdn_url=server.cdn_url)
         with connect_discord_py(addresses):
             running = asyncio.create_task(client.start(server.bot_token))

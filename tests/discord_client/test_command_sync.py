@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import discord
 import pytest
 from discord import app_commands
 
-from bot.discord_client.command_sync import sync_changed_commands
+from bot.demo.loopback import Limit
+from bot.discord_client import command_sync
+from bot.discord_client.command_sync import keep_commands_synced, sync_changed_commands
+from bot.discord_client.rest import retry
 from tests.discord_client.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -38,6 +43,53 @@ async def test_unchanged_commands_are_not_sent_again(stage: Stage, tmp_path: Pat
     assert syncs(stage) == before + 2
     record.write_bytes(b"\xff\xfe")
     assert await sync_changed_commands(tree, record)
+
+
+async def test_a_failed_sync_is_tried_again_and_recorded_once_it_works(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(retry, "_FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(command_sync, "_SECONDS_AFTER_REFUSAL", 0.05)
+    tree, path = stage.client.tree, "/applications/*/commands"
+    stage.server.fail_next("PUT", path, 503)
+    stage.server.fail_next("PUT", path, 429, retry_after=0, limit=Limit.CLOUDFLARE)
+    record = tmp_path / "synced_commands.sha256"
+    with pytest.raises(discord.DiscordServerError):
+        await sync_changed_commands(tree, record)
+    assert not record.exists()
+
+    await keep_commands_synced(tree, record)
+
+    causes = [line.partition("cause=")[2] for line in caplog.messages if line.startswith("Sync of the commands failed")]
+    assert causes == ["rate limited by Cloudflare (429)"]
+    assert not await sync_changed_commands(tree, record)
+
+
+async def test_a_refused_command_is_named_in_one_line(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(command_sync, "_SECONDS_AFTER_REFUSAL", 0.05)
+    add_command(stage, "wordy")
+    record = tmp_path / "synced_commands.sha256"
+    index = [command.name for command in stage.client.tree.get_commands()].index("wordy")
+    faults = {"_errors": [{"code": "BASE_TYPE_BAD_LENGTH", "message": "Must be shorter."}]}
+    body = {"code": 50035, "message": "Invalid Form Body", "errors": {str(index): {"description": faults}}}
+
+    response: Any = SimpleNamespace(status=400, reason="Bad Request", headers={"Content-Type": "application/json"})
+
+    async def refuse(*_: object, **_options: object) -> None:
+        network.undo()
+        raise discord.HTTPException(response, body)
+
+    with monkeypatch.context() as network:
+        network.setattr(stage.client.http, "bulk_upsert_global_commands", refuse)
+        await keep_commands_synced(stage.client.tree, record)
+
+    [line] = [line for line in caplog.messages if line.startswith("Discord refuses the commands: next_try_in=")]
+    assert "\n" not in line
+    assert "'wordy'" in line
+    assert "Must be shorter." in line
+    assert not await sync_changed_commands(stage.client.tree, record)
 
 
 async def test_an_unwritable_record_is_a_warning(

@@ -62,7 +62,7 @@ async def test_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
 
 
 async def test_a_folder_where_the_file_should_be(tmp_path: Path) -> None:
-    assert "let the bot write to the file and its folder" in await refusal(f"sqlite:///{tmp_path.as_posix()}")
+    assert "cannot be opened (Is a directory); let the bot write" in await refusal(f"sqlite:///{tmp_path.as_posix()}")
 
 
 async def test_a_read_only_disk(small_disk: Path) -> None:

@@ -44,8 +44,8 @@ class FaultActions:
             status: the HTTP status. 429 has the body of Discord's rate limit; 500 and above have no JSON, like the
                 error of a proxy, unless a code or a message is given.
             retry_after: for 429, in seconds; 1 if None.
-            code: Discord's error code; 0 if None.
-            message: the error's text.
+            code: Discord's error code; None for the usual one of this status.
+            message: the error's text; None for the usual one.
             limit: for 429, whose limit it is.
         """
         refusal = Refusal(status, 1.0 if retry_after is None else retry_after, code, message, limit)

@@ -14,6 +14,7 @@ from bot.demo.loopback.threads import check_not_archived, check_sendable
 from bot.demo.loopback.values import LARGEST_FILE, LoopbackError, Payload
 
 _MOST_FILES = 10
+_LONGEST_EMOJI = 32  # code points: families and flags are sequences
 _FEWEST_IN_BULK, _MOST_IN_BULK = 2, 100
 
 
@@ -125,6 +126,8 @@ class MessageActions:
         Args:
             emoji: a Unicode emoji.
         """
+        if not 1 <= len(emoji) <= _LONGEST_EMOJI or emoji.isascii():
+            raise LoopbackError("Discord refuses: Unknown Emoji (error 10014)")
         with as_loopback_errors():
             message = self._state.visible_message(person_id, channel_id, message_id)
             check_not_archived(self._state.require(person_id, channel_id, *reaction_permissions(message, emoji)))

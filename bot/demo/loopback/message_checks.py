@@ -42,9 +42,9 @@ def check_message(backend: Any, method: str, path: str, body: RequestBody) -> No
     content = message.get("content")
     if isinstance(content, str) and len(content) > _LONGEST_CONTENT:
         prefix = ("data",) if _IN_RESPONSE.fullmatch(path) else ()
-        raise _form_error((*prefix, "content"), "BASE_TYPE_MAX_LENGTH", "Must be 2000 or fewer in length.")
+        raise form_error((*prefix, "content"), "BASE_TYPE_MAX_LENGTH", "Must be 2000 or fewer in length.")
     if len(str(message.get("nonce", ""))) > _LONGEST_NONCE:
-        raise _form_error(("nonce",), "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
+        raise form_error(("nonce",), "BASE_TYPE_MAX_LENGTH", "Must be 25 or fewer in length.")
     if method == "POST" and (channel := _NEW_MESSAGE.fullmatch(path)):
         _check_reply(backend, int(channel[1]), message)
     if method == "PATCH":
@@ -66,7 +66,7 @@ def _check_reply(backend: Any, channel_id: int, message: Payload) -> None:
     if int(reference["message_id"]) in backend.messages.get(channel_id, {}):
         return
     if reference.get("fail_if_not_exists", True):
-        raise _form_error(("message_reference",), "REPLIES_UNKNOWN_MESSAGE", "Unknown message")
+        raise form_error(("message_reference",), "REPLIES_UNKNOWN_MESSAGE", "Unknown message")
     del message["message_reference"]
 
 
@@ -87,7 +87,8 @@ def _is_left_empty(stored: Any, changes: Payload) -> bool:
     return not stored.stickers and not any(changes.get(part, getattr(stored, part)) for part in parts)
 
 
-def _form_error(path: Sequence[str], code: str, message: str) -> BackendError:
+def form_error(path: Sequence[str], code: str, message: str) -> BackendError:
+    """Return error 50035 with Discord's details about one field."""
     errors: Payload = {"_errors": [{"code": code, "message": message}]}
     for key in reversed(path):
         errors = {key: errors}

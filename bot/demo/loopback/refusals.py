@@ -11,7 +11,7 @@ from simcord.backend.errors import BackendError
 from bot.demo.loopback.api_calls import CallKind, kind_of
 from bot.demo.loopback.discord_state import DiscordState
 from bot.demo.loopback.request_body import RequestBody
-from bot.demo.loopback.threads import check_not_archived, check_sendable
+from bot.demo.loopback.threads import check_not_archived, check_sendable, check_thread_name
 from bot.demo.loopback.values import Payload
 
 _INSIDE_A_THREAD = re.compile(r"/channels/(\d+)/(?:messages/\d+/reactions/.+|thread-members/.+)")
@@ -40,9 +40,11 @@ def check_refusals(state: DiscordState, method: str, path: str, body: RequestBod
         _check_response(state, kind, key, method, message)
     elif inside := _INSIDE_A_THREAD.fullmatch(path):
         check_not_archived(state.backend.get_channel(int(inside[1])))
-    elif (parent := _NEW_THREAD.fullmatch(path)) and state.blocks(str(message.get("name", ""))):
+    elif method == "POST" and (parent := _NEW_THREAD.fullmatch(path)):
         state.require(state.bot.id, int(parent[1]))
-        raise BackendError(400, 200001, "Title was blocked by automatic moderation")
+        check_thread_name(message.get("name"))
+        if state.blocks(message["name"]):
+            raise BackendError(400, 200001, "Title was blocked by automatic moderation")
 
 
 def _check_send(state: DiscordState, channel_id: int, message: Payload, *, has_files: bool) -> None:

@@ -24,26 +24,27 @@ def proxy_error(status: int) -> web.Response:
     return web.Response(status=status, text="<html>upstream failure</html>", content_type="text/html")
 
 
-def rate_limited(limit: Limit, retry_after: float) -> web.Response:
+def rate_limited(
+    limit: Limit, retry_after: float, *, code: int | None = None, message: str | None = None
+) -> web.Response:
     """Build a 429.
 
     Source: https://discord.com/developers/docs/topics/rate-limits#exceeding-a-rate-limit
 
     Args:
         retry_after: in seconds. Rounded up to whole milliseconds, so that who waits that long is not early.
+        code: replaces Discord's error code for this limit; also `message` its text.
     """
     whole_seconds = str(max(1, math.ceil(retry_after)))
     if limit is Limit.CLOUDFLARE:
         return web.Response(status=429, text=_BANNED, content_type="text/html", headers={"Retry-After": whole_seconds})
     body: dict[str, object] = {
-        "message": "You are being rate limited.",
+        "message": message or _MESSAGES[limit],
         "retry_after": math.ceil(retry_after * 1000) / 1000,
         "global": limit is Limit.GLOBAL,
     }
-    if limit is Limit.SHARED:
-        body["message"] = "The resource is being rate limited."
-    if limit is Limit.RESOURCE:
-        body |= {"message": "Service resource is being rate limited.", "code": _RESOURCE_LIMITED}
+    if code := code or code_of(limit):
+        body["code"] = code
     response = json_response(body, 429)
     response.headers.update({"Retry-After": whole_seconds, "Via": _VIA, "X-RateLimit-Scope": _SCOPES[limit]})
     if limit is Limit.GLOBAL:
@@ -51,4 +52,15 @@ def rate_limited(limit: Limit, retry_after: float) -> web.Response:
     return response
 
 
+def code_of(limit: Limit) -> int:
+    """Return the error code that Discord's 429 carries for a limit; 0 if none."""
+    return _RESOURCE_LIMITED if limit is Limit.RESOURCE else 0
+
+
+_MESSAGES = {
+    Limit.CHANNEL: "You are being rate limited.",
+    Limit.SHARED: "The resource is being rate limited.",
+    Limit.GLOBAL: "You are being rate limited.",
+    Limit.RESOURCE: "Service resource is being rate limited.",
+}
 _SCOPES = {Limit.CHANNEL: "user", Limit.SHARED: "shared", Limit.GLOBAL: "global", Limit.RESOURCE: "shared"}

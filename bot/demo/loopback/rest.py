@@ -63,7 +63,7 @@ class RestApi:
         body = await read_body(request)
         fault = self.faults.take(request.method, path)
         if isinstance(fault, Refusal):
-            answer = _Answer(fault.response(), fault.code or 0, fault.kind_of_429)
+            answer = _Answer(fault.response(), fault.error_code, fault.kind_of_429)
         elif fault is None or fault.fault.does_the_work:
             answer = self._answer(request, path, body)
         else:

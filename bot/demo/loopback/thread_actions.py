@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.demo.loopback.discord_state import DiscordState, as_loopback_errors
-from bot.demo.loopback.threads import edit_thread
+from bot.demo.loopback.threads import check_thread_name, edit_thread
 from bot.demo.loopback.values import LoopbackError
 
 
@@ -22,6 +22,7 @@ class ThreadActions:
             channel = self._state.require(person_id, channel_id, "view_channel", "create_public_threads")
             if channel.guild_id is None or channel.is_thread:
                 raise LoopbackError("Discord refuses: threads start in text channels only")
+            check_thread_name(name)
             if message_id is not None:
                 self._state.visible_message(person_id, channel_id, message_id)
             # Discord announces a thread in its channel by a message, unless it hangs below one already.

@@ -12,8 +12,10 @@ from simcord.backend.errors import BackendError
 from simcord.http.router import UnsupportedField
 
 from bot.demo.loopback.discord_state import DiscordState
+from bot.demo.loopback.message_checks import form_error
 from bot.demo.loopback.values import Payload
 
+_LONGEST_NAME = 100
 _STATE_FIELDS = {"archived", "locked", "auto_archive_duration", "invitable"}
 _FIELDS = _STATE_FIELDS | {"name", "rate_limit_per_user"}
 _FIELDS_OF_ITS_OWNER = {"archived", "auto_archive_duration", "name", "rate_limit_per_user"}
@@ -23,6 +25,13 @@ def check_not_archived(channel: Any) -> None:
     """Refuse a change inside an archived thread."""
     if channel.is_thread and channel.thread_metadata.archived:
         raise BackendError(400, 50083, "Thread is archived")
+
+
+def check_thread_name(name: object) -> None:
+    """Refuse a name that is empty or over 100 characters."""
+    if not isinstance(name, str) or not 1 <= len(name.strip()) <= _LONGEST_NAME:
+        text = f"Must be between 1 and {_LONGEST_NAME} in length."
+        raise form_error(("name",), "BASE_TYPE_BAD_LENGTH", text)
 
 
 def check_sendable(state: DiscordState, channel: Any, user_id: int) -> None:
@@ -42,6 +51,8 @@ def edit_thread(state: DiscordState, user_id: int, channel_id: int, changes: Pay
     thread = state.require(user_id, channel_id)
     if unknown := sorted(set(changes) - _FIELDS):
         raise UnsupportedField("PATCH", f"/channels/{channel_id}", unknown)
+    if "name" in changes:
+        check_thread_name(changes["name"])
     if changes.get("archived") is not False:
         check_not_archived(thread)
     is_locked = thread.thread_metadata.locked

@@ -11,14 +11,16 @@ from bot.demo.loopback import LoopbackDiscord, LoopbackError, Subscription
 from bot.demo.loopback.values import Payload
 from bot.demo.page.actions import ActionResult, PageActions
 from bot.demo.page.person_view import PersonView
+from bot.demo.page.requests import Become, Request, parse_message, request_from
 
 
 class PageConnection:
     """Serves one websocket.
 
     The page sends `{"id": 1, "action": "send", …}` and gets `{"reply": 1, "result": …}`, or `{"reply": 1, "error":
-    "one line"}`. Its first action is `become`, with the id of the person to act as, or None for the first one. Events
-    arrive as `{"event": …}`: first `state`, which holds everything, then the changes.
+    "one line"}`. A message that cannot be read gets an error with `"reply": null`. Its first action is `become`, with
+    the id of the person to act as, or None for the first one. Events arrive as `{"event": …}`: first `state`, which
+    holds everything, then the changes.
     """
 
     def __init__(self, discord: LoopbackDiscord, socket: web.WebSocketResponse) -> None:
@@ -33,9 +35,9 @@ class PageConnection:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._forward(subscription))
             async for message in self._socket:
-                if message.type is WSMsgType.TEXT:
+                if message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                     # A task for each: the bot's slow autocomplete must not delay the next request.
-                    tasks.create_task(self._answer(message.json()))
+                    tasks.create_task(self._answer(message.data))
             subscription.close()
 
     async def _forward(self, subscription: Subscription) -> None:
@@ -45,17 +47,19 @@ class PageConnection:
                 await self._send(update)
         await self._socket.close(code=WSCloseCode.GOING_AWAY)
 
-    async def _answer(self, request: Payload) -> None:
+    async def _answer(self, data: str | bytes) -> None:
+        message: Payload = {}
         try:
-            result = await self._run_action(request)
+            message = parse_message(data)
+            result = await self._run_action(request_from(message))
         except LoopbackError as error:
-            await self._send({"reply": request["id"], "error": str(error)})
+            await self._send({"reply": message.get("id"), "error": str(error)})
         else:
-            await self._send({"reply": request["id"], "result": result})
+            await self._send({"reply": message.get("id"), "result": result})
 
-    async def _run_action(self, request: Payload) -> ActionResult:
-        if request["action"] == "become":
-            await self._become(request["person"])
+    async def _run_action(self, request: Request) -> ActionResult:
+        if isinstance(request, Become):
+            await self._become(request.person)
             return None
         if self._actions is None:
             raise LoopbackError("choose a person first")

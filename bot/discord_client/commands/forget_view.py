@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any, Self
 
 import discord
 
 from bot.conversation.conversations import Conversations
 from bot.conversation.store import ForgottenCount
-from bot.discord_client.commands.interaction_errors import report_error
+from bot.discord_client.interaction_errors import refusals_logged, report_error
 from bot.discord_client.replies.running_replies import RunningReplies
 
 _SECONDS_TO_CONFIRM = 120.0
@@ -47,14 +46,24 @@ class ForgetView(discord.ui.View):
             "This stops answers to you and cannot be undone; the messages on Discord stay."
         )
 
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        """Let nobody but the member of the command confirm."""
+        if interaction.user.id == self._command.user.id:
+            return True
+        line = "Only the member who used `/forget` can confirm it. Use `/forget` yourself to delete what you wrote."
+        await interaction.response.send_message(line, ephemeral=True)
+        return False
+
     @discord.ui.button(label="Forget", style=discord.ButtonStyle.danger)
     async def forget(self, interaction: discord.Interaction, _: discord.ui.Button[Self]) -> None:
         """Delete, and say how much."""
         self.stop()
-        await interaction.response.edit_message(content="Deleting…", view=None)
+        with refusals_logged(interaction):  # who confirmed is forgotten, though the click may be gone
+            await interaction.response.edit_message(content="Deleting…", view=None)
         stopped = self._stop_answers(interaction.user.id)
         forgotten = await self._conversations.forget(interaction.user.id, self._channel_id)
-        await interaction.edit_original_response(content=forgotten_line(forgotten, stopped))
+        # By the command's token, which outlasts the view.
+        await self._command.edit_original_response(content=forgotten_line(forgotten, stopped), view=None)
 
     @discord.ui.button(label="Cancel", style=discord.ButtonStyle.secondary)
     async def cancel(self, interaction: discord.Interaction, _: discord.ui.Button[Self]) -> None:
@@ -65,7 +74,7 @@ class ForgetView(discord.ui.View):
     async def on_timeout(self) -> None:
         """Remove the buttons."""
         line = "Nothing was deleted because you did not confirm. Use `/forget` again if you still want to."
-        with suppress(discord.NotFound):  # the member dismissed it
+        with refusals_logged(self._command):
             await self._command.edit_original_response(content=line, view=None)
 
     async def on_error(

@@ -14,6 +14,7 @@ from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.commands.context_summary import context_text
 from bot.discord_client.commands.forget_view import ForgetView
 from bot.discord_client.commands.persona_scopes import scope_name
+from bot.discord_client.interaction_errors import refusals_logged
 from bot.discord_client.replies.running_replies import RunningReplies
 
 _RESET = "The next question here starts a new conversation. To continue an old one, reply to one of its answers."
@@ -41,9 +42,9 @@ class MemoryCommands(commands.Cog):
         # At once, so that a question that arrives before Discord confirms the defer starts the new conversation.
         await asyncio.gather(
             self._answering.conversations.reset(key, interaction.id),
-            interaction.response.defer(ephemeral=is_own, thinking=True),
+            _acknowledge(interaction, is_private=is_own),
         )
-        await interaction.followup.send(_RESET, ephemeral=is_own)
+        await interaction.edit_original_response(content=_RESET)
 
     @app_commands.command()
     async def context(self, interaction: discord.Interaction) -> None:
@@ -65,6 +66,11 @@ class MemoryCommands(commands.Cog):
         channel_id = _channel(interaction).id if where == "here" else None
         view = ForgetView(interaction, self._answering.conversations, self._running_replies, channel_id)
         await interaction.response.send_message(view.question, view=view, ephemeral=True)
+
+
+async def _acknowledge(interaction: discord.Interaction, *, is_private: bool) -> None:
+    with refusals_logged(interaction):  # the reset stays done, and the response may still arrive
+        await interaction.response.defer(ephemeral=is_private, thinking=True)
 
 
 def _channel(interaction: discord.Interaction) -> discord.abc.Snowflake:

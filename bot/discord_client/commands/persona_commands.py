@@ -50,7 +50,7 @@ class PersonaCommands(commands.Cog):
             await interaction.response.send_message(line, ephemeral=True)
             return
         name, text = scope_name(scope, interaction), current[1] if current else ""
-        await interaction.response.send_modal(PersonaModal(name, text, partial(self._save, scope)))
+        await interaction.response.send_modal(PersonaModal(name, text, partial(self._save, where)))
 
     @persona.command()
     async def show(self, interaction: discord.Interaction) -> None:
@@ -66,9 +66,9 @@ class PersonaCommands(commands.Cog):
         if tokens > limit:
             line += " The current model does not see the end of it."
         if len(text) > _LONGEST_SHOWN or "```" in text:
-            await interaction.followup.send(line, file=_as_file(text), ephemeral=True)
+            await interaction.edit_original_response(content=line, attachments=[_as_file(text)])
         else:
-            await interaction.followup.send(f"{line}\n```\n{text}\n```", ephemeral=True)
+            await interaction.edit_original_response(content=f"{line}\n```\n{text}\n```")
 
     @persona.command()
     @app_commands.describe(where="This channel or thread, or this server")
@@ -80,8 +80,13 @@ class PersonaCommands(commands.Cog):
         await interaction.response.defer(ephemeral=True, thinking=True)
         await self._clear(chosen_scope(interaction, where), interaction)
 
-    async def _save(self, scope: int, interaction: discord.Interaction, text: str) -> None:
+    async def _save(self, where: Where, interaction: discord.Interaction, text: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
+        # The member may have lost the permission while the form was open.
+        if (refused := refusal(interaction, where)) is not None:
+            await interaction.edit_original_response(content=refused, attachments=[_as_file(text)] if text else [])
+            return
+        scope = chosen_scope(interaction, where)
         if not text:
             await self._clear(scope, interaction)
             return
@@ -92,21 +97,21 @@ class PersonaCommands(commands.Cog):
                 f"Not saved: this persona has {tokens:,} tokens, and at most {limit:,} are allowed. Shorten the text "
                 "in the attached file and set it again."
             )
-            await interaction.followup.send(line, file=_as_file(text), ephemeral=True)
+            await interaction.edit_original_response(content=line, attachments=[_as_file(text)])
             return
         await self._answering.conversations.set_persona(scope, text)
         line = (
             f"Saved the persona of {scope_name(scope, interaction)} ({tokens:,} of at most {limit:,} tokens, "
             f"{tokens / window.budget.context_length:.0%} of the context)."
         )
-        await interaction.followup.send(f"{line}\n{await self._in_force(interaction)}", ephemeral=True)
+        await interaction.edit_original_response(content=f"{line}\n{await self._in_force(interaction)}")
 
     async def _clear(self, scope: int, interaction: discord.Interaction) -> None:
         conversations, name = self._answering.conversations, scope_name(scope, interaction)
         had_one = await conversations.personas.first((scope,)) is not None
         await conversations.set_persona(scope, None)
         line = f"Cleared the persona of {name}." if had_one else f"There was no persona for {name}."
-        await interaction.followup.send(f"{line}\n{await self._in_force(interaction)}", ephemeral=True)
+        await interaction.edit_original_response(content=f"{line}\n{await self._in_force(interaction)}")
 
     async def _in_force(self, interaction: discord.Interaction) -> str:
         persona = await self._answering.conversations.personas.first(self._scopes.of(chosen_scope(interaction, "here")))

@@ -7,7 +7,7 @@ from typing import Any
 
 import discord
 
-from bot.discord_client.commands.interaction_errors import report_error
+from bot.discord_client.interaction_errors import report_error
 
 _LONGEST_TEXT = 4000  # Discord's limit
 

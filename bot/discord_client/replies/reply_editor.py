@@ -160,7 +160,8 @@ class ReplyEditor:
     @property
     def _urgency(self) -> Urgency:
         if self._finished:
-            return self._last_urgency
+            # Without a message it keeps its turn among first texts: short answers must not overtake long ones for ever.
+            return self._last_urgency if self._messages.begun else max(self._last_urgency, Urgency.FIRST_TEXT)
         if not self._text:
             return Urgency.POSITION
         return Urgency.GROWING_TEXT if self._shows_text else Urgency.FIRST_TEXT

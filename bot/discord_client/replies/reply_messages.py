@@ -86,6 +86,11 @@ class ReplyMessages:
         self._unsure_since: float | None = None  # the next message may have arrived since
         self.may_attach = True
 
+    @property
+    def begun(self) -> bool:
+        """Whether Discord shows a message of the reply."""
+        return bool(self._sent)
+
     def next_step(self, plan: ReplyPlan, *, growing: bool) -> Step | None:
         """The next request towards a plan; None if Discord shows it.
 

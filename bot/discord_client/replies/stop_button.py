@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import discord
 
+from bot.discord_client.interaction_errors import report_error
 from bot.discord_client.replies.running_replies import RunningReplies
 
 
@@ -35,6 +36,12 @@ class StopButton(
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Stop the answer, if the member may."""
+        try:
+            await self._stop(interaction)
+        except Exception as error:  # noqa: BLE001 - discord.py has no handler for errors of dynamic items
+            await report_error(interaction, error)
+
+    async def _stop(self, interaction: discord.Interaction[Any]) -> None:
         running_replies: RunningReplies = interaction.client.running_replies
         reply = running_replies.get(self.question_id)
         if reply is None:

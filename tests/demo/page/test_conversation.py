@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
@@ -141,6 +142,23 @@ async def test_files_go_both_ways(demo: Demo, visit: Visitor) -> None:
     (sent, _) = demo.discord.messages(demo.discord.people[0].id, demo.discord.channels[0].id)
     answered = await page.context.request.get(sent["attachments"][0]["url"])
     assert await answered.body() == b"Hi!"
+
+
+async def test_a_file_that_cannot_be_read_is_named_and_the_text_is_kept(
+    demo: Demo, visit: Visitor, tmp_path: Path
+) -> None:
+    page = await visit()
+    gone = tmp_path / "gone.txt"
+    gone.write_text("soon gone")
+    await page.locator("#file-input").set_input_files(gone)
+    await expect(page.locator(".upload-name")).to_have_text("gone.txt")
+    gone.unlink()
+    await write(page, "read this")
+    await expect(page.locator(".notice")).to_have_text(
+        "gone.txt cannot be read: it is a folder, or it has changed. Attach it again."
+    )
+    await expect(page.locator("#composer")).to_have_value("read this")
+    assert demo.discord.messages(demo.discord.people[0].id, demo.discord.channels[0].id) == []
 
 
 async def test_a_thread_a_direct_message_and_unread_marks(demo: Demo, visit: Visitor) -> None:

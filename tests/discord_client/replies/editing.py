@@ -35,10 +35,11 @@ def editor_for(
     edit_seconds: float = FAST,
     record: Record | None = None,
     sent: Sequence[discord.Message] = (),
+    pace: RequestPace | None = None,
 ) -> ReplyEditor:
     return ReplyEditor(
         question,
-        RequestPace(),
+        pace or RequestPace(),
         question.guild.me.id if question.guild else 0,
         max_messages=max_messages,
         make_view=lambda: stop_view(question.id),

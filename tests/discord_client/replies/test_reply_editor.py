@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from bot.discord_client.replies.reply_editor import EDIT_SECONDS
+from bot.discord_client.rest.pace import RequestPace
 from tests.discord_client.replies.editing import editor_for, ends_with, shown
 from tests.discord_client.stage import Stage
 
@@ -130,3 +131,14 @@ async def test_nobody_is_notified(stage: Stage) -> None:
     sent = json.loads(stage.network.bodies[-1])
     assert sent["content"].startswith("@everyone")
     assert sent["allowed_mentions"] == {"parse": []}
+
+
+async def test_short_answers_do_not_overtake_the_first_text_of_a_long_one(stage: Stage) -> None:
+    pace = RequestPace()
+    editors = [editor_for(await stage.say("Hello"), pace=pace) for _ in range(9)]
+    await asyncio.gather(*(editor.finish("short") for editor in editors[:5]))
+    editors[5].show("long")
+    await asyncio.sleep(0)  # it waits for its turn then
+    await asyncio.gather(*(editor.finish("short") for editor in editors[6:]))
+    assert stage.texts()[5] == "long"
+    assert await editors[5].finish("long after all")

@@ -10,7 +10,7 @@ from aiohttp import web
 from bot.demo.loopback.api_calls import Limit
 from bot.demo.loopback.faults.connections import ConnectionFault, HangingCalls
 from bot.demo.loopback.faults.plan import Plan
-from bot.demo.loopback.responses import json_response, proxy_error, rate_limited
+from bot.demo.loopback.responses import code_of, json_response, proxy_error, rate_limited
 
 
 class Outage(StrEnum):
@@ -39,10 +39,15 @@ class Refusal:
         """The kind of 429 that it is, if it is one."""
         return self.limit if self.status == 429 else None
 
+    @property
+    def error_code(self) -> int:
+        """Discord's error code in the body; 0 without one."""
+        return self.code or (code_of(self.limit) if self.status == 429 else 0)
+
     def response(self) -> web.Response:
         """Build the response."""
         if self.status == 429:
-            return rate_limited(self.limit, self.retry_after)
+            return rate_limited(self.limit, self.retry_after, code=self.code, message=self.message)
         if self.status >= 500 and self.code is None and self.message is None:
             return proxy_error(self.status)
         message = self.message or f"{self.status}: injected by a test"

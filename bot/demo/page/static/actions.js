@@ -27,7 +27,18 @@ export class Actions {
   }
 
   async send(content, replyTo, files) {
-    return this.ask("send", { content, reply_to: replyTo ?? null, files: await Promise.all(files.map(encoded)) });
+    const encodedFiles = await this.encode(files);
+    return encodedFiles && this.ask("send", { content, reply_to: replyTo ?? null, files: encodedFiles });
+  }
+
+  /** @returns {Promise<object[]|undefined>} the files for the demo, or undefined if one cannot be read. */
+  async encode(files) {
+    try {
+      return await Promise.all(files.map(encoded));
+    } catch (error) {
+      this.notice(error.message);
+      return undefined;
+    }
   }
 
   edit(message, content) {
@@ -81,9 +92,11 @@ export class Actions {
   }
 
   async run(command, values, files) {
-    const encodedFiles = {};
-    for (const [name, file] of Object.entries(files)) encodedFiles[name] = await encoded(file);
-    const answer = await this.interact("invoke", { path: command.path, options: values, files: encodedFiles });
+    const names = Object.keys(files);
+    const encodedFiles = await this.encode(Object.values(files));
+    if (!encodedFiles) return;
+    const filesByName = Object.fromEntries(names.map((name, index) => [name, encodedFiles[index]]));
+    const answer = await this.interact("invoke", { path: command.path, options: values, files: filesByName });
     if (answer === FAILED) this.showFailure(command.path.join(" "), 1);
   }
 

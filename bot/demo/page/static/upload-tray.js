@@ -75,12 +75,12 @@ export function acceptDrops(area, onFiles) {
   });
 }
 
-/** Encode a file for the demo: its name and its bytes in base64. */
+/** Encode a file for the demo: its name and its bytes in base64. A folder, or a file that has gone, is an error. */
 export async function encoded(file) {
   const address = await new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result);
-    reader.onerror = () => reject(reader.error);
+    reader.onerror = () => reject(new Error(`${file.name} cannot be read: it is a folder, or it has changed. Attach it again.`));
     reader.readAsDataURL(file);
   });
   return { name: file.name, base64: address.slice(address.indexOf(",") + 1) };
