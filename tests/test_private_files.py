@@ -76,6 +76,16 @@ def test_an_old_installation_is_closed_with_one_line(old_installation: Path, cap
     assert caplog.messages == [line], "the second start has nothing to say"
 
 
+@pytest.mark.parametrize(
+    "name", [".gitkeep", "lost+found", "bot.log", "bot.log.1", "2026-11-28.sqlite3", "copy.tar.gz"]
+)
+def test_copies_and_logs_make_no_folder_a_shared_one(old_installation: Path, name: str) -> None:
+    (old_installation / name).touch(mode=0o644)
+    close_folder(old_installation, OURS)
+    assert mode(old_installation) == 0o700
+    assert mode(old_installation / name) == 0o644, "it is the operator's, and nobody else gets to it"
+
+
 def test_an_empty_folder_is_closed(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     close_folder(tmp_path, OURS)

@@ -64,6 +64,7 @@ class Answer:
         self._stopped = False
         self._taken_back = False
         self._suspended = False
+        self._changes_meanwhile: list[TurnChange] | None = None
         self.text = ""
         self.outcome: Outcome | None = None
         self.shortened: ShortenedQuestion | None = None
@@ -86,6 +87,8 @@ class Answer:
         question = self._question
         if self.outcome is not None:
             return
+        if self._changes_meanwhile is not None:
+            self._changes_meanwhile.append(change)
         if isinstance(change, MessageChanges) and not change.concern(question.id, question.asked):
             return
         unanswered = Message("assistant", "")
@@ -167,11 +170,15 @@ class Answer:
     async def _settle_quote(self, opened: OpenConversation) -> Question:
         """Quote what the question is about, unless the conversation holds it: a message, or where the thread began."""
         quote, thread_starter = self._question.asked.quote, self._question.thread_starter
+        self._changes_meanwhile = []
         if quote is not None and _holds(opened, quote.message_id):
             quote = None
         elif thread_starter is not None and not opened.branch and not opened.resets:
             quote = await thread_starter()
+        changes, self._changes_meanwhile = self._changes_meanwhile, None
         self._question = replace(self._question, asked=replace(self._question.asked, quote=quote))
+        for change in changes:  # the quote may have been read before them
+            self.change(change)
         return self._question
 
     async def _stream(self, model: ServedModel, prompt: Prompt, detokenizer: Detokenizer) -> AsyncGenerator[str, None]:
@@ -192,13 +199,20 @@ class Answer:
             self.outcome = self._generation.outcome or Outcome(FinishReason.CANCELLED)
             seconds = time.monotonic() - first_token_at if detokenizer.ids else 0.0
             answering.metrics.answer_ended(self.outcome.reason, len(detokenizer.ids), seconds)
-            logger.info(
-                "Generated: message=%d outcome=%s tokens=%d waited_seconds=%.2f seconds=%.2f",
-                self._question.id,
-                self.outcome.reason,
-                len(detokenizer.ids),
-                self._ticket.waited_seconds,
-                seconds,
+            self._log_end(self.outcome, len(detokenizer.ids), seconds)
+
+    def _log_end(self, outcome: Outcome, tokens: int, seconds: float) -> None:
+        logger.info(
+            "Generated: message=%d outcome=%s tokens=%d waited_seconds=%.2f seconds=%.2f",
+            self._question.id,
+            outcome.reason,
+            tokens,
+            self._ticket.waited_seconds,
+            seconds,
+        )
+        if outcome.detail:
+            logger.warning(
+                "Generation failed: message=%d outcome=%s detail=%s", self._question.id, outcome.reason, outcome.detail
             )
 
     def _asked_as(self, generated_for: Question, seen: UserMessage) -> Question:

@@ -8,6 +8,7 @@ question comes.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -18,6 +19,7 @@ from bot.engine.interface import FinishReason, Generation, GenerationRequest
 
 _POLL_SECONDS = 1.0
 _MOST_CONVERSATIONS = 32
+_MOST_EMPTY = 10_000
 _SHARE_OF_CACHE = 0.5
 """Upper bound for all prefilled conversations together, so that a new one does not evict an earlier one."""
 
@@ -36,25 +38,52 @@ class PrefillAhead:
         self._expected: ConversationKey | None = None
         self._current: ConversationKey | None = None
         self._generation: Generation | None = None
+        self._empty: OrderedDict[ConversationKey, None] = OrderedDict()
+        self._lookup: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
 
     def expect(self, key: ConversationKey) -> None:
         """Prefill this conversation next: a member is about to ask something in it."""
         conversation = self._answering.conversations.find(key)
-        cached = conversation is not None and conversation.cached_by == self._answering.model.cache_owner
-        if key == self._current or cached:
-            return
+        if conversation is not None:
+            self._empty.pop(key, None)
+            if key != self._current and conversation.cached_by != self._answering.model.cache_owner:
+                self._begin_with(key)
+        elif key in self._empty:
+            return  # in most channels nobody talks to the bot
+        elif self._generation is None:
+            self._begin_with(key)
+        elif self._lookup is None or self._lookup.done():
+            self._lookup = asyncio.create_task(self._interrupt_unless_empty(key))
+
+    async def run(self) -> None:
+        """Prefill whenever the engine is idle, until cancelled."""
+        try:
+            while True:
+                opened = await self._next()
+                if opened is None or not await self._prefill(opened):
+                    await self._pause()
+        finally:
+            if self._lookup is not None:
+                self._lookup.cancel()
+
+    def _begin_with(self, key: ConversationKey) -> None:
         self._expected = key
         if self._generation is not None:
             self._generation.cancel()
         self._wake.set()
 
-    async def run(self) -> None:
-        """Prefill whenever the engine is idle, until cancelled."""
-        while True:
-            opened = await self._next()
-            if opened is None or not await self._prefill(opened):
-                await self._pause()
+    async def _interrupt_unless_empty(self, key: ConversationKey) -> None:
+        if (await self._peek(key)).branch:
+            self._begin_with(key)
+
+    async def _peek(self, key: ConversationKey) -> OpenConversation:
+        opened = await self._answering.conversations.peek(key)
+        if not opened.branch and opened.conversation.past_known:
+            self._empty[key] = None
+            if len(self._empty) > _MOST_EMPTY:
+                self._empty.popitem(last=False)
+        return opened
 
     async def _next(self) -> OpenConversation | None:
         """The conversation to prefill now; None if there is none, or if a question runs or waits."""
@@ -64,7 +93,7 @@ class PrefillAhead:
         conversations, owner = answering.conversations, answering.model.cache_owner
         expected, self._expected = self._expected, None
         if expected is not None:
-            opened = await conversations.peek(expected)
+            opened = await self._peek(expected)
             if opened.branch and opened.conversation.cached_by != owner:
                 return opened
         free = facts.cache_tokens * _SHARE_OF_CACHE

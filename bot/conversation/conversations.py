@@ -169,11 +169,11 @@ class Conversations:
         changes = MessageChanges(dict.fromkeys(message_ids), question_ids)
         await self._changes.apply_to_messages(changes, self._store.erase(message_ids))
 
-    async def erase_channel(self, channel_id: int) -> None:
-        """Forget everything in a channel."""
+    async def erase_channels(self, channel_ids: Collection[int]) -> None:
+        """Forget everything in these channels."""
         await self._changes.apply(
-            lambda turn: emptied(turn) if turn.key.channel_id == channel_id else turn,
-            self._store.erase_channel(channel_id),
+            lambda turn: emptied(turn) if turn.key.channel_id in channel_ids else turn,
+            self._store.erase_channels(channel_ids),
         )
 
     async def forget(self, person_id: int, channel_id: int | None) -> ForgottenCount | None:

@@ -128,8 +128,8 @@ class ConversationStore(Protocol):
         """
         ...
 
-    async def erase_channel(self, channel_id: int) -> None:
-        """Delete everything in a channel."""
+    async def erase_channels(self, channel_ids: Collection[int]) -> None:
+        """Delete everything in these channels."""
         ...
 
     async def forget(self, person_id: int, channel_id: int | None) -> ForgottenCount | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
-from sqlalchemy import and_, delete, false, literal, or_, select, union_all, update
+from sqlalchemy import and_, delete, false, literal, or_, select, union, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
@@ -14,6 +15,7 @@ from bot.conversation.store import ConversationHead, ForgottenCount
 from bot.conversation.turn import ConversationKey
 from bot.conversation.turn import Turn as CoreTurn
 from bot.engine.interface import Outcome
+from bot.errors import DatabaseOutageError
 from bot.storage.journal import Journal
 from bot.storage.message_change_writer import MessageChangeWriter
 from bot.storage.rows import (
@@ -149,18 +151,10 @@ class DatabaseConversationStore:
         """Forget the turns of these messages, and quotes of them; see `ConversationStore`."""
         return await self._message_changes.write(dict.fromkeys(message_ids))
 
-    async def erase_channel(self, channel_id: int) -> None:
-        """Forget everything in a channel."""
-
-        async def change(connection: AsyncConnection) -> None:
-            turns = select(Turn.id).where(Turn.channel_id == channel_id)
-            await connection.execute(delete(Reply).where(Reply.question_id.in_(turns)))
-            await connection.execute(delete(Turn).where(Turn.channel_id == channel_id))
-            await connection.execute(delete(Conversation).where(Conversation.channel_id == channel_id))
-            await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.channel_id == channel_id))
-            await connection.execute(delete(Persona).where(Persona.place_id == channel_id))
-
-        await self._journal.write(change, deletes=True)
+    async def erase_channels(self, channel_ids: Collection[int]) -> None:
+        """Forget everything in these channels."""
+        for channel_id in await self._with_rows(channel_ids):
+            await self._journal.write(partial(_erase_channel, channel_id=channel_id), deletes=True)
 
     async def forget(self, person_id: int, channel_id: int | None) -> ForgottenCount | None:
         """Forget everything that a member wrote, in one channel or everywhere; None if that happens later."""
@@ -221,6 +215,25 @@ class DatabaseConversationStore:
                 await insert_once(connection, Persona, {"place_id": scope, "text": text}, update=["text"])
 
         await self._journal.write(change, deletes=True)
+
+    async def _with_rows(self, channel_ids: Collection[int]) -> Collection[int]:
+        """Those of the channels that have rows, or may have some after an outage; most channels have none."""
+        columns = (Turn.channel_id, Conversation.channel_id, AcceptedQuestion.channel_id, Persona.place_id)
+        query = union(*(select(column).where(column.in_(channel_ids)) for column in columns))
+        try:
+            rows = await self._journal.read(lambda connection: all_rows(connection, query))
+        except DatabaseOutageError:
+            return channel_ids
+        return channel_ids if self._journal.outage is not None else [row[0] for row in rows]
+
+
+async def _erase_channel(connection: AsyncConnection, channel_id: int) -> None:
+    turns = select(Turn.id).where(Turn.channel_id == channel_id)
+    await connection.execute(delete(Reply).where(Reply.question_id.in_(turns)))
+    await connection.execute(delete(Turn).where(Turn.channel_id == channel_id))
+    await connection.execute(delete(Conversation).where(Conversation.channel_id == channel_id))
+    await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.channel_id == channel_id))
+    await connection.execute(delete(Persona).where(Persona.place_id == channel_id))
 
 
 async def _after_stored_past(connection: AsyncConnection, turn: CoreTurn) -> CoreTurn:

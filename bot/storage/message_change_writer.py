@@ -65,7 +65,7 @@ class MessageChangeWriter:
 
     Args:
         journal: takes what changes something, or, during an outage, everything.
-        pause_seconds: between two lookups, so that a busy server costs only a few.
+        pause_seconds: after a lookup that found nothing, so that a busy server costs only a few.
     """
 
     def __init__(self, journal: Journal, pause_seconds: float) -> None:
@@ -82,6 +82,8 @@ class MessageChangeWriter:
         Returns:
             the messages that they concern, or may concern, and the questions that these answered.
         """
+        if not contents:
+            return set()
         group = self._gathering
         group.changes.add(contents)
         if self._task is None:
@@ -105,7 +107,8 @@ class MessageChangeWriter:
             except Exception as error:  # noqa: BLE001 - its callers raise it
                 group.error = error
             group.settled.set()
-            self._next_lookup = time.monotonic() + self._pause_seconds
+            if not group.concerned:
+                self._next_lookup = time.monotonic() + self._pause_seconds
         self._task = None
 
     async def _settle(self, group: _Group) -> None:

@@ -53,7 +53,9 @@ async def test_a_stopped_answer_is_kept_and_remembered(make_endless: Make, memor
         pytest.param(lambda conversations, answer: conversations.erase([answer.question.id]), id="question erased"),
         pytest.param(lambda conversations, answer: conversations.erase([REPLY]), id="answer erased"),
         pytest.param(lambda conversations, answer: conversations.forget(person("Ada"), None), id="member forgotten"),
-        pytest.param(lambda conversations, answer: conversations.erase_channel(HERE.channel_id), id="channel erased"),
+        pytest.param(
+            lambda conversations, answer: conversations.erase_channels([HERE.channel_id]), id="channel erased"
+        ),
     ],
 )
 async def test_an_answer_whose_question_is_gone_is_not_remembered(

@@ -12,11 +12,13 @@ import pytest
 import pytest_asyncio
 
 from bot.answering.service import AnswerService
+from bot.conversation.store import ConversationHead
 from bot.conversation.turn import ConversationKey
 from bot.engine.interface import EngineOptions, FinishReason
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.prompting.prompt import PromptBuilder
+from bot.storage.conversation_store import DatabaseConversationStore
 from tests.answering.answers import channel
 from tests.answering.prefilling import (
     NotingEngine,
@@ -137,6 +139,55 @@ async def test_typing_interrupts_the_current_prefill(make: Make, engine: NotingE
         await until(lambda: long.cached_by == engine.process_id)
     assert engine.prefilled_ids == [prefix(answering, each) for each in (long, expected, long)]
     assert engine.outcomes == [FinishReason.CANCELLED, FinishReason.LENGTH, FinishReason.LENGTH]
+
+
+async def test_typing_where_nobody_talks_to_the_bot_interrupts_nothing(make: Make, engine: NotingEngine) -> None:
+    answering = make()
+    long = await talk(answering, "not interrupted by strangers", LONG)
+    async with prefilling(answering) as prefill_ahead:
+        with engine.suspended():
+            await until(lambda: bool(engine.prefills))
+            for stranger in range(20):
+                prefill_ahead.expect(channel(f"strangers {stranger}"))
+                await polls()
+        await until(lambda: long.cached_by == engine.process_id)
+    assert engine.outcomes == [FinishReason.LENGTH]
+
+
+async def test_typing_in_a_stored_conversation_interrupts_the_current_prefill(make: Make, engine: NotingEngine) -> None:
+    await talk(make(), "stored")
+    answering = make()
+    await answering.conversations.recent(0)
+    long = await talk(answering, "interrupted from the store", LONG)
+    async with prefilling(answering) as prefill_ahead:
+        with engine.suspended():
+            await until(lambda: bool(engine.prefills))
+            prefill_ahead.expect(channel("stored"))
+            await until(lambda: answering.conversations.find(channel("stored")) is not None)
+            await polls()
+        await until(lambda: long.cached_by == engine.process_id)
+    stored = answering.conversations.find(channel("stored"))
+    assert stored is not None
+    assert engine.prefilled_ids == [prefix(answering, each) for each in (long, stored, long)]
+
+
+async def test_typing_in_a_channel_without_turns_is_looked_up_once(
+    make: Make, memory: Memory, engine: NotingEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads = []
+    head = type(memory.store).head
+
+    async def noting(store: DatabaseConversationStore, key: ConversationKey) -> ConversationHead | None:
+        heads.append(key)
+        return await head(store, key)
+
+    monkeypatch.setattr(type(memory.store), "head", noting)
+    answering = make()
+    async with prefilling(answering) as prefill_ahead:
+        for _ in range(10):
+            prefill_ahead.expect(channel("strangers"))
+            await polls()
+    assert heads == [channel("strangers")]
 
 
 async def test_typing_in_a_prefilled_conversation_changes_nothing(make: Make, engine: NotingEngine) -> None:

@@ -138,6 +138,25 @@ async def test_a_question_that_is_not_asked_after_all_gives_its_ticket_back(make
 # ------------------------------------------------------------ quotes and thread starters
 
 
+@pytest.mark.parametrize("is_deletion", [False, True])
+async def test_a_thread_starter_that_changes_while_it_is_read_is_quoted_as_it_is_now(
+    make: Make, is_deletion: bool
+) -> None:
+    answering = make(max_new_tokens=2)
+
+    async def read_before_the_change() -> Quote:
+        if is_deletion:
+            await answering.conversations.erase([MINNOW.message_id])
+        else:
+            await answering.conversations.edit(MINNOW.message_id, "Our boat is called Titanic.", [])
+        return MINNOW
+
+    question = replace(ask("What is it called?", key=channel("thread")), thread_starter=read_before_the_change)
+    await run(answering.ask(question))
+    expected = None if is_deletion else replace(MINNOW, text="Our boat is called Titanic.")
+    assert quote_of(answering, question) == expected
+
+
 async def test_a_quote_that_the_conversation_holds_is_left_out(make: Make) -> None:
     answering = make(max_new_tokens=2)
     first = ask("Our boat is called Minnow.", "Grace")

@@ -68,8 +68,10 @@ def quotes(branch: Sequence[Turn]) -> list[str]:
         pytest.param(lambda c, two: c.erase([QUOTED]), ["one", "two", "three"], [], id="erase a quote"),
         pytest.param(lambda c, two: c.erase([5, two + 1, two]), ["one"], [], id="erase many"),
         pytest.param(lambda c, two: c.erase([5]), ["one", "two", "three"], ["Fish fly."], id="erase another"),
-        pytest.param(lambda c, two: c.erase_channel(HERE.channel_id), [], [], id="erase the channel"),
-        pytest.param(lambda c, two: c.erase_channel(2), ["one", "two", "three"], ["Fish fly."], id="another channel"),
+        pytest.param(lambda c, two: c.erase_channels([HERE.channel_id]), [], [], id="erase the channel"),
+        pytest.param(
+            lambda c, two: c.erase_channels([2]), ["one", "two", "three"], ["Fish fly."], id="another channel"
+        ),
         pytest.param(lambda c, two: c.forget(person("Ada"), None), ["two"], [], id="forget"),
         pytest.param(lambda c, two: c.forget(person("Linus"), 1), ["one", "two", "three"], [], id="forget the quoted"),
         pytest.param(
@@ -215,7 +217,7 @@ class PausingStore(DatabaseConversationStore):
         pytest.param(lambda c, two: c.edit(two, "2", []), ["one", "2", "three"], id="edit"),
         pytest.param(lambda c, two: c.erase([two]), ["one", "three"], id="erase"),
         pytest.param(lambda c, two: c.forget(person("Ada"), None), ["two"], id="forget"),
-        pytest.param(lambda c, two: c.erase_channel(HERE.channel_id), [], id="erase the channel"),
+        pytest.param(lambda c, two: c.erase_channels([HERE.channel_id]), [], id="erase the channel"),
         pytest.param(lambda c, two: c.reset(HERE, next(message_ids)), [], id="reset"),
     ],
 )

@@ -221,7 +221,7 @@ async def test_erasing_a_channel_deletes_everything_in_it(storage: Storage, data
     await keep(storage, turn(10), turn(20, key=ConversationKey(1, ADA)), turn(30, key=ELSEWHERE))
     await storage.conversations.set_persona(1, "Here")
     await storage.conversations.set_persona(2, "Elsewhere")
-    await storage.conversations.erase_channel(1)
+    await storage.conversations.erase_channels([1])
     assert await storage.conversations.recent(9) == [ELSEWHERE]
     rows = await everything(database_url)
     assert {name: len(found) for name, found in rows.items()} == dict.fromkeys(rows, 1) | {"seen_messages": 3}

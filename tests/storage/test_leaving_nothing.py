@@ -87,7 +87,7 @@ async def test_a_closed_file_holds_no_deleted_text(sqlite_url: str) -> None:
         await storage.conversations.set_persona(1, LONG)
         await storage.conversations.set_persona(1, None)
         await keep(storage, turn(30, LONG, key=ELSEWHERE))
-        await storage.conversations.erase_channel(ELSEWHERE.channel_id)
+        await storage.conversations.erase_channels([ELSEWHERE.channel_id])
     assert traces(sqlite_url) == 0
 
 
@@ -107,7 +107,7 @@ WRITES: dict[str, Write] = {
     "remember no answer": lambda storage: storage.conversations.remember(30, DONE, None, as_tip=False, past_known=True),
     "edit": lambda storage: storage.conversations.edit(10, "Edited", []),
     "erase": lambda storage: storage.conversations.erase([10, 1020]),
-    "erase_channel": lambda storage: storage.conversations.erase_channel(1),
+    "erase_channels": lambda storage: storage.conversations.erase_channels([1]),
     "forget": lambda storage: storage.conversations.forget(ADA, None),
     "forget_before": lambda storage: storage.conversations.forget_before(20),
     "reset": lambda storage: storage.conversations.reset(HERE, 40),

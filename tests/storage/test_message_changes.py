@@ -16,7 +16,7 @@ from bot.storage.storage import Storage
 from bot.storage.work_store import DatabaseWorkStore
 from tests.storage.conftest import until
 from tests.storage.recording_journal import RecordingJournal, lock, open_journal
-from tests.storage.stored import DONE, HERE, keep, open_storage, quote, reply_id, storage, turn
+from tests.storage.stored import DONE, ELSEWHERE, HERE, keep, open_storage, quote, reply_id, storage, turn
 
 __all__ = ["storage"]
 
@@ -119,7 +119,7 @@ async def test_a_change_finds_what_is_written_right_before_it(storage: Storage) 
 
 
 async def test_many_changes_do_not_hold_other_writes_up(storage: Storage) -> None:
-    turns = [turn(10 + number) for number in range(300)]
+    turns = [turn(10 + number) for number in range(120)]
     await keep(storage, *turns)
     store = storage.conversations
     edits = [asyncio.create_task(store.edit(each.id, "Edited", [])) for each in turns]
@@ -127,7 +127,17 @@ async def test_many_changes_do_not_hold_other_writes_up(storage: Storage) -> Non
     await storage.work.accept(5, HERE, 1)
     assert not any(edit.done() for edit in edits[50:])
     await asyncio.gather(*edits)
-    assert await texts(store, 309) == ["Edited"]
+    assert await texts(store, 129) == ["Edited"]
+
+
+async def test_channels_without_rows_are_looked_up_together_and_nothing_is_written(sqlite_url: str) -> None:
+    async with open_storage(sqlite_url) as storage:
+        await keep(storage, turn(10, "Kept"))
+        with lock(sqlite_url), transactions() as begun:
+            await storage.conversations.erase_channels(STRANGERS)
+        assert len(begun) == 1
+        await storage.conversations.erase_channels({*STRANGERS, HERE.channel_id})
+        assert await storage.conversations.branch(10) == []
 
 
 def open_stores(journal: RecordingJournal, database: Database) -> Storage:
@@ -156,10 +166,13 @@ async def test_an_outage_costs_one_write_for_all_strangers_and_loses_nothing(sql
             await store.edit(30, "Edited during the outage", [])
             assert await store.erase([reply_id(turn(20))]) == {1020, 20}
             assert journal.behind == before + 1
+            await keep(storage, turn(40, key=ELSEWHERE))
+            await store.erase_channels([ELSEWHERE.channel_id])
         await until(lambda: journal.outage is None)
         assert await texts(store, 10) == ["Edited"]
         assert await texts(store, 20) == [None]
         assert await texts(store, 30) == ["Edited during the outage"]
+        assert await texts(store, 40) == []
         await database.close()
 
 

@@ -23,10 +23,25 @@ class MentionListener(commands.Cog):
         self._reader = reader
         self._recovery = recovery
         self._intake = intake
+        self._waiting: set[int] = set()  # ids of messages
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
         """Answer a message that is meant for the bot."""
-        if self._reader.is_meant_for_bot(message):
-            await self._recovery.wait_for_turn(message.channel.id)
+        if not self._reader.is_meant_for_bot(message):
+            return
+        self._waiting.add(message.id)
+        await self._recovery.wait_for_turn(message.channel.id)
+        if message.id in self._waiting:
+            self._waiting.discard(message.id)
             await self._intake.take(message)
+
+    @commands.Cog.listener()
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        """Answer no message that was deleted while it waited for earlier ones."""
+        self._waiting.discard(payload.message_id)
+
+    @commands.Cog.listener()
+    async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
+        """The same, for many messages at once."""
+        self._waiting -= payload.message_ids

@@ -50,10 +50,9 @@ class MessageChangeListener(commands.Cog):
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         """A channel was deleted with all its messages and threads."""
         threads = channel.threads if isinstance(channel, (discord.TextChannel, discord.ForumChannel)) else []
-        for channel_id in (channel.id, *(thread.id for thread in threads)):
-            await self._conversations.erase_channel(channel_id)
+        await self._conversations.erase_channels({channel.id, *(thread.id for thread in threads)})
 
     @commands.Cog.listener()
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
         """A thread was deleted with all its messages."""
-        await self._conversations.erase_channel(payload.thread_id)
+        await self._conversations.erase_channels({payload.thread_id})

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from functools import partial
 
-import aiohttp
 import discord
 
 from bot.conversation.changes import QUOTE_LENGTH
@@ -14,10 +14,13 @@ from bot.conversation.turn import ConversationKey, Question, Quote, UserMessage
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.incoming.readable_text import readable_text
 from bot.discord_client.incoming.text_files import read_text_files
+from bot.discord_client.rest.refusal import refusal_of
+from bot.discord_client.rest.time_limit import request_time_limit
 
 logger = logging.getLogger(__name__)
 
 _STARTER_LENGTH = 2000
+_STARTER_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class QuestionReader:
         self._client = client
         self._scopes = scopes
         self._largest_files = largest_files
+        self._reading: set[asyncio.Task[discord.Message | None]] = set()
 
     def key(self, message: discord.Message) -> ConversationKey:
         """The conversation that a message belongs to."""
@@ -105,10 +109,18 @@ class QuestionReader:
         return self._quote_of(quoted, QUOTE_LENGTH)
 
     async def _thread_starter(self, message: discord.Message) -> Quote | None:
-        """The message that a message's thread grew from."""
+        """The message that a message's thread grew from; None also if Discord does not show it in time."""
         if not isinstance(message.channel, discord.Thread):
             return None
-        starter = await _starter_of(message.channel)
+        # Not cancelled when the time is over: see `bot.discord_client.rest.time_limit`.
+        reading = asyncio.create_task(_starter_of(message.channel))
+        self._reading.add(reading)
+        reading.add_done_callback(self._reading.discard)
+        await asyncio.wait([reading], timeout=_STARTER_SECONDS)
+        if not reading.done():
+            logger.warning("The message that a thread grew from is left out thread=%d", message.channel.id)
+            return None
+        starter = reading.result()
         return None if starter is None or starter.id == message.id else self._quote_of(starter, _STARTER_LENGTH)
 
     def _quote_of(self, quoted: discord.Message, length: int) -> Quote | None:
@@ -122,9 +134,13 @@ async def _starter_of(thread: discord.Thread) -> discord.Message | None:
         return thread.starter_message
     channel = thread.parent if isinstance(thread.parent, discord.TextChannel) else thread
     try:
-        return await channel.fetch_message(thread.id)
+        async with request_time_limit():
+            return await channel.fetch_message(thread.id)
     except discord.NotFound:
         return None
-    except (discord.HTTPException, aiohttp.ClientError, OSError, TimeoutError) as error:
-        logger.warning("Cannot read the message that a thread grew from: thread=%d: %s", thread.id, error)
+    except Exception as error:
+        refusal = refusal_of(error)
+        if refusal is None:
+            raise
+        logger.warning("Cannot read the message that a thread grew from thread=%d reason=%s", thread.id, refusal.reason)
         return None

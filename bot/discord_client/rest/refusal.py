@@ -113,6 +113,9 @@ def refusal_of(error: BaseException) -> Refusal | None:
             return Refusal(_kind(error), _line(error), error.code)
         case TimeoutError():
             return Refusal(RefusalKind.PASSING, "Discord does not answer")
+        case RuntimeError() if str(error) == "Session is closed":
+            # aiohttp's session, when the bot ends; the next start goes on.
+            return Refusal(RefusalKind.PASSING, "the bot is ending")
         case aiohttp.ClientResponseError():  # the gateway refuses the connection
             headers: Any = error.headers or {}
             retry_after = _seconds(headers.get("Retry-After"))
