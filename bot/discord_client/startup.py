@@ -53,7 +53,7 @@ async def _try_to_log_in(client: PhiClient, token: str) -> None:
     try:
         await client.login(token)
     except BaseException:
-        # Each login opens a session of its own, whose connector the next one would take over closed.
+        # Every login opens an HTTP session of its own, but would reuse the connector that was closed with the last.
         await client.http.close()
         client.http.connector = discord.utils.MISSING
         raise

@@ -84,6 +84,16 @@ async def test_a_response_after_a_503_is_in_time(stage: Stage, caplog: pytest.Lo
     no_traceback(caplog)
 
 
+async def test_a_response_that_a_503_hid_counts_as_sent(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    channel = await stage.fresh_channel("hidden")
+    stage.discord.fail_next("POST", CALLBACK, 503)
+    stage.discord.fail_next("POST", CALLBACK, 400, code=40060)
+    await stage.discord.invoke(stage.ada.id, channel, ["persona", "show"], {})
+    # The loopback Discord did not take the response, so it knows none that could be edited.
+    await logged(caplog, "Interaction is gone: used=/persona show")
+    assert "40060" not in caplog.text
+
+
 @pytest.mark.parametrize(("status", "code"), [(404, 10062), (400, 40060), (401, 50027), (404, 10015), (404, 10008)])
 async def test_an_interaction_that_is_gone_is_one_line(
     stage: Stage, caplog: pytest.LogCaptureFixture, status: int, code: int
