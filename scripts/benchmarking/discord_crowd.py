@@ -24,7 +24,7 @@ from benchmarking.prompts import QUESTIONS
 from bot.demo.loopback import LoopbackDiscord
 from bot.model.folder import ModelFolder
 
-_CHANNEL_SECONDS, _CROWD_SECONDS = 1.0, 10.0
+_ASKING_SECONDS = 10.0
 _PATIENCE_SECONDS = 300.0
 _POLL_SECONDS = 0.5
 _TOO_MANY = 429
@@ -32,12 +32,11 @@ _TOO_MANY = 429
 
 @dataclass(frozen=True, slots=True)
 class _Crowd:
-    """People who ask once each, within some seconds; `memory` is the bot's setting `MEMORY`."""
+    """People who ask once each; `memory` is the bot's setting `MEMORY`."""
 
     name: str
     people: int
     channels: int
-    seconds: float
     memory: str
 
 
@@ -70,11 +69,11 @@ async def discord_crowds(folder: ModelFolder, plan: Plan, parent: Path, say: Cal
 
 def _crowds(plan: Plan) -> Iterator[_Crowd]:
     separate, shared = plan.discord_channel
-    yield _Crowd(f"{separate} people in one channel, `MEMORY=user`", separate, 1, _CHANNEL_SECONDS, "user")
-    yield _Crowd(f"{shared} people in one channel, `MEMORY=channel`", shared, 1, _CHANNEL_SECONDS, "channel")
+    yield _Crowd(f"{separate} people in one channel, `MEMORY=user`", separate, 1, "user")
+    yield _Crowd(f"{shared} people in one channel, `MEMORY=channel`", shared, 1, "channel")
     for people in plan.discord_crowds:
         name = f"{people:,} people in {plan.discord_channels} channels"
-        yield _Crowd(name, people, plan.discord_channels, _CROWD_SECONDS, "user")
+        yield _Crowd(name, people, plan.discord_channels, "user")
 
 
 async def _measure(crowd: _Crowd, model_dir: Path, plan: Plan, data: Path) -> Figures:
@@ -125,7 +124,7 @@ class _CrowdRun:
         began = time.monotonic()
         asked = []
         for number, person_id in enumerate(people):
-            await asyncio.sleep(began + number * crowd.seconds / crowd.people - time.monotonic())
+            await asyncio.sleep(began + number * _ASKING_SECONDS / crowd.people - time.monotonic())
             asked.append(await self._ask(person_id, channels[number % len(channels)], number))
         return asked
 
