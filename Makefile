@@ -24,10 +24,11 @@ setup: $(VENV)/all-installed  ## install everything that developing and testing 
 test: setup  ## run all tests but the long ones, with coverage, in PROCESSES processes (2)
 	$(RUN) -m pytest -n $(PROCESSES) --dist worksteal --cov --cov-report=term:skip-covered --durations=25
 
-test-long: setup  ## run the long tests: many examples of each property, hundreds of kills
+test-long: setup  ## run the long tests: many examples of each property, hundreds of kills and faults
 	$(RUN) -m pytest -n $(PROCESSES) --dist worksteal -m 'long or hypothesis' --examples-times 20 --timeout 7200 --durations=25
 	$(RUN) scripts/fault_suite.py --rounds 200
 	$(RUN) scripts/kill_suite.py --rounds 100
+	$(RUN) scripts/discord_fault_suite.py --rounds 200
 
 lint: $(VENV)/all-installed lint-page  ## check style, format, the layers and the demo's page
 	$(RUN) -m ruff check .

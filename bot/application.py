@@ -33,7 +33,7 @@ from bot.discord_client.replies.reply_editors import ReplyEditors
 from bot.discord_client.replies.typing_indicators import TypingIndicators
 from bot.discord_client.rest.pace import RequestPace
 from bot.discord_client.startup import log_in, stay_connected
-from bot.lifecycle import Drain, health_of, in_background
+from bot.lifecycle import Drain, cancel_on_terminate, health_of, in_background
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
 from bot.model.folder import open_model_folder
@@ -109,7 +109,8 @@ class Application:
             self.storage = await Storage.open(settings.database_address, self.metrics.database_outage)
             closing.push_async_callback(self.storage.close)
             conversations = Conversations(self.storage.conversations, settings.system_prompt, self._scopes.of)
-            self.serving = ModelService(settings, conversations, self.metrics)
+            cancel_on_terminate()
+            self.serving = await ModelService.open(settings, conversations, self.metrics)
             closing.push_async_callback(self.serving.close)
             self._version_watcher = VersionWatcher(self.serving)
             closing.push_async_callback(self._version_watcher.close)

@@ -10,6 +10,10 @@ class ConfigurationError(Exception):
 
     EXIT_CODE = 2
 
+    def __init__(self, message: str) -> None:
+        """Keep it on one line, even with a path or a library's words that have several."""
+        super().__init__(" ".join(message.splitlines()))
+
 
 class ModelDoesNotFitError(ConfigurationError):
     """The model needs more memory than is left for the process."""

@@ -50,11 +50,7 @@ class Drain:
         """
         self._ending = asyncio.current_task()
         self._on_begin = on_begin
-        try:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.terminate)
-        except NotImplementedError:
-            # Windows: closing the console ends the process, and the engine ends with it.
-            logger.debug("This platform has no SIGTERM")
+        _on_terminate(self.terminate)
 
     def terminate(self) -> None:
         """Drain, then cancel the task of `begin_on_terminate`; called again, cancel it at once."""
@@ -73,6 +69,21 @@ class Drain:
             async with asyncio.timeout(self._seconds):
                 await self._queue.wait_until_nobody_runs()
                 await self._running_replies.wait_until_delivered()
+
+
+def cancel_on_terminate() -> None:
+    """Cancel the calling task on SIGTERM, until a drain takes over: as PID 1, a process without a handler lives on."""
+    task = asyncio.current_task()
+    assert task is not None  # it is called in one
+    _on_terminate(task.cancel)
+
+
+def _on_terminate(call: Callable[[], object]) -> None:
+    try:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, call)
+    except NotImplementedError:
+        # Windows: closing the console ends the process, and the engine ends with it.
+        logger.debug("This platform has no SIGTERM")
 
 
 def health_of(

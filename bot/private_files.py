@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -17,7 +19,8 @@ logger = logging.getLogger(__name__)
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
 _OTHERS = 0o077
-_NEW_DISK_HOLDS = "lost+found"
+_INCIDENTAL = re.compile(r"\..*|lost\+found|.*\.(sqlite3?|db|bak|backup|old|log|tar|gz|xz|zst|zip)\b.*", re.IGNORECASE)
+"""Names that no other program misses: hidden files, what a new disk holds, an operator's copies and logs."""
 
 
 def make_private_folder(folder: Path) -> None:
@@ -73,24 +76,29 @@ def close_files(folder: Path, our_names: Iterable[str]) -> None:
         our_names: of files. What SQLite keeps beside a database belongs to it, and so do copies: `NAME-wal`,
             `NAME.backup`.
     """
-    if os.name == "posix" and folder.is_dir():
-        _report(_close_all(folder, _ours(_names(folder), our_names)))
+    with _errors_logged(folder):
+        if os.name == "posix" and folder.is_dir():
+            _report(_close_all(folder, _ours(_names(folder), our_names)))
 
 
 def close_folder(folder: Path, our_names: Iterable[str]) -> None:
     """Do as `close_files`, and take other users' permissions from the folder too if it is ours alone.
 
-    Ours alone is a folder that holds nothing but our files and hidden ones. A folder like /tmp, the home, and a folder
-    above it or above the working directory never are: other programs would lose what they have there.
+    Ours alone is a folder that holds nothing but our files, hidden ones, and an operator's copies and logs. A folder
+    like /tmp, the home, the working directory and folders above them never are: other programs would lose what they
+    have there.
     """
-    if os.name != "posix" or not folder.is_dir():
-        return
-    folder = folder.resolve()
+    with _errors_logged(folder):
+        if os.name == "posix" and folder.is_dir():
+            _close_folder(folder.resolve(), our_names)
+
+
+def _close_folder(folder: Path, our_names: Iterable[str]) -> None:
     names = _names(folder)
     ours = _ours(names, our_names)
     closed = _close_all(folder, ours)
     if _is_open(folder.stat()):
-        if _is_shared(folder) or any(name not in ours and not _is_incidental(name) for name in names):
+        if _is_shared(folder) or any(name not in ours and not _INCIDENTAL.fullmatch(name) for name in names):
             logger.warning(
                 "Folder stays readable for other users, because it holds more than the bot's files; those are private, "
                 "but not their names: set DATA_DIR to a folder of its own path=%s",
@@ -99,6 +107,14 @@ def close_folder(folder: Path, our_names: Iterable[str]) -> None:
         elif _close(folder, _FOLDER_MODE):
             closed.insert(0, folder)
     _report(closed)
+
+
+@contextmanager
+def _errors_logged(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:  # whoever opens a file there says what to do
+        logger.warning("Permissions cannot be checked path=%s reason=%s", folder, error.strerror)
 
 
 def _names(folder: Path) -> list[str]:
@@ -111,10 +127,6 @@ def _names(folder: Path) -> list[str]:
 def _ours(names: list[str], our_names: Iterable[str]) -> list[str]:
     begins = [begin for name in our_names if name for begin in (f"{name}-", f"{name}.")]
     return [name for name in names if f"{name}.".startswith(tuple(begins))]
-
-
-def _is_incidental(name: str) -> bool:
-    return name.startswith(".") or name == _NEW_DISK_HOLDS
 
 
 def _is_shared(folder: Path) -> bool:

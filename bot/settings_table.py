@@ -259,7 +259,7 @@ class MonitoringSettings(Section):
     )
     metrics_host: str = _setting(
         "127.0.0.1",
-        "The address to serve metrics on. They have no password; the log warns of an address that others reach.",
+        "The address to serve metrics on. They have no password, so the log warns if other machines can reach it.",
         allowed="a host name or an address",
         min_length=1,
     )

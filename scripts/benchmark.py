@@ -1,4 +1,4 @@
-"""Measure the bot's engines side by side on this machine, and the cost of idle conversations.
+"""Measure the bot's engines side by side on this machine, the cost of idle conversations, and crowds on Discord.
 
 Every engine runs in the bot's own engine process. Leave the machine idle otherwise.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # `command_line` says why nothing heavy is imported here.
 
 _ENGINES = ("paged", "genai", "optimum")
-_WITHOUT_ENGINE = "idle"
+_WITHOUT_ENGINE = ("idle", "discord")
 
 
 def main() -> int:
@@ -49,7 +49,7 @@ def _arguments() -> argparse.Namespace:
         type=_names,
         default=(),
         metavar="MEASURES",
-        help="such as one_chat,together_8,next_turn_3000,newcomer,crowd; idle alone needs no engine",
+        help="such as one_chat,together_8,next_turn_3000,newcomer,crowd,idle,discord; the last two choose no engine",
     )
     parser.add_argument(
         "--resume", action="store_true", help="keep what an interrupted run with the same output completed"
@@ -80,10 +80,11 @@ async def _run(arguments: argparse.Namespace, plan: Plan) -> int:
     folder, output = open_model_folder(arguments.model), arguments.output
     report = resumed_report(folder, plan, output) if arguments.resume else new_report(folder, plan)
     say = say_with_seconds()
-    if arguments.only != (_WITHOUT_ENGINE,):
+    if not arguments.only or not set(arguments.only) <= set(_WITHOUT_ENGINE):
         await _measure_engines(arguments, folder, plan, report, say)
-    if _WITHOUT_ENGINE in (arguments.only or (_WITHOUT_ENGINE,)) and _WITHOUT_ENGINE not in report:
-        await _measure_idle(folder, plan, report, output, say)
+    for part in _WITHOUT_ENGINE:
+        if part in (arguments.only or _WITHOUT_ENGINE) and part not in report:
+            await _measure_part(part, folder, plan, report, output, say)
     return _conclude(report, output)
 
 
@@ -108,19 +109,21 @@ async def _measure_engines(
         keep(await EngineRun(options, folder, plan, say_of, arguments.only, keep).measure_all())
 
 
-async def _measure_idle(
-    folder: ModelFolder, plan: Plan, report: Report, output: Path, say: Callable[[str], None]
+async def _measure_part(
+    part: str, folder: ModelFolder, plan: Plan, report: Report, output: Path, say: Callable[[str], None]
 ) -> None:
+    from benchmarking.discord_crowd import discord_crowds
     from benchmarking.idle_conversations import idle_conversations
     from benchmarking.report import write_report
 
+    measure = idle_conversations if part == "idle" else discord_crowds
     # Beside the results, because temporary files may be in memory.
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
-        report["idle"] = await idle_conversations(folder, plan, output.parent, lambda line: say(f"idle: {line}"))
+        report[part] = await measure(folder, plan, output.parent, lambda line: say(f"{part}: {line}"))
     except Exception as error:  # noqa: BLE001 - reported with its reason; the engines' figures stay
-        report["idle"] = {"failed": " ".join(str(error).split()) or type(error).__name__}
-        say(f"idle failed: {report['idle']['failed']}")
+        report[part] = {"failed": " ".join(str(error).split()) or type(error).__name__}
+        say(f"{part} failed: {report[part]['failed']}")
     write_report(report, output)
 
 
@@ -132,7 +135,7 @@ def _conclude(report: Report, output: Path) -> int:
 
         written.append(output.with_suffix(".png"))
         save_plot(report, written[-1])
-    measured = [*report["engines"].values(), *([report["idle"]] if "idle" in report else [])]
+    measured = [*report["engines"].values(), *(report[part] for part in _WITHOUT_ENGINE if part in report)]
     return print_tables(written, written[0], measured)
 
 

@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 
 from command_line import print_suite_report, run_to_exit_code, say, suite_parser
-from kill_injection.model import write_wordy_model
 from kill_injection.suite import KillSuite
+from tiny_models.wordy import write_wordy_model
 
 
 def main() -> int:

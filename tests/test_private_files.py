@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -73,6 +74,16 @@ def test_an_old_installation_is_closed_with_one_line(old_installation: Path, cap
     assert str(old_installation) in line
     close_folder(old_installation, OURS)
     assert caplog.messages == [line], "the second start has nothing to say"
+
+
+@pytest.mark.parametrize(
+    "name", [".gitkeep", "lost+found", "bot.log", "bot.log.1", "2026-11-28.sqlite3", "copy.tar.gz"]
+)
+def test_copies_and_logs_make_no_folder_a_shared_one(old_installation: Path, name: str) -> None:
+    (old_installation / name).touch(mode=0o644)
+    close_folder(old_installation, OURS)
+    assert mode(old_installation) == 0o700
+    assert mode(old_installation / name) == 0o644, "it is the operator's, and nobody else gets to it"
 
 
 def test_an_empty_folder_is_closed(tmp_path: Path) -> None:
@@ -160,3 +171,22 @@ def test_a_missing_folder_is_nothing_to_report(tmp_path: Path, caplog: pytest.Lo
     close_folder(tmp_path / "missing", OURS)
     close_files(tmp_path / "missing", OURS)
     assert caplog.messages == []
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("folder_mode", [0o644, 0o311, 0o000], ids=oct)
+def test_a_folder_that_the_bot_may_not_use_is_no_traceback(caplog: pytest.LogCaptureFixture, folder_mode: int) -> None:
+    with TemporaryDirectory() as reachable:  # unlike pytest's, once it is open
+        Path(reachable).chmod(0o755)
+        data = Path(reachable, "data")
+        data.mkdir()
+        (data / DATABASE).touch()
+        data.chmod(folder_mode)
+        os.seteuid(STRANGER)
+        try:
+            close_folder(data, OURS)
+            close_folder(data / "below", OURS)
+        finally:
+            os.seteuid(0)
+    assert caplog.messages
+    assert all("path=" in line and "reason=" in line for line in caplog.messages)

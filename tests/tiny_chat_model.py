@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kill_injection.model import write_wordy_model
+from tiny_models.wordy import write_wordy_model
 
 from tests.shared_folder import shared_folder
 

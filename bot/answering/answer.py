@@ -199,13 +199,20 @@ class Answer:
             self.outcome = self._generation.outcome or Outcome(FinishReason.CANCELLED)
             seconds = time.monotonic() - first_token_at if detokenizer.ids else 0.0
             answering.metrics.answer_ended(self.outcome.reason, len(detokenizer.ids), seconds)
-            logger.info(
-                "Generated: message=%d outcome=%s tokens=%d waited_seconds=%.2f seconds=%.2f",
-                self._question.id,
-                self.outcome.reason,
-                len(detokenizer.ids),
-                self._ticket.waited_seconds,
-                seconds,
+            self._log_end(self.outcome, len(detokenizer.ids), seconds)
+
+    def _log_end(self, outcome: Outcome, tokens: int, seconds: float) -> None:
+        logger.info(
+            "Generated: message=%d outcome=%s tokens=%d waited_seconds=%.2f seconds=%.2f",
+            self._question.id,
+            outcome.reason,
+            tokens,
+            self._ticket.waited_seconds,
+            seconds,
+        )
+        if outcome.detail:
+            logger.warning(
+                "Generation failed: message=%d outcome=%s detail=%s", self._question.id, outcome.reason, outcome.detail
             )
 
     def _asked_as(self, generated_for: Question, seen: UserMessage) -> Question:

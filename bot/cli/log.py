@@ -15,7 +15,7 @@ _SECRETS = (
     re.compile(r"(?<=/attachments/)(\d+/\d+/)[^\s'\"]+"),
     re.compile(r"()\b[\w-]{18,}\.[\w-]{4,}\.[\w-]{20,}"),  # a bot's token
     # PostgreSQL shows the row that it refuses: https://www.postgresql.org/docs/current/errcodes-appendix.html
-    re.compile(r"(Failing row contains ).*?(?=\n\[SQL|\n\n|\Z)", re.DOTALL),
+    re.compile(r"(Failing row contains ).*?(?=\n\[SQL: |\n\nThe above exc|\n\nDuring hand|\Z)", re.DOTALL),
 )
 
 

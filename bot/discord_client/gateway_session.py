@@ -31,25 +31,28 @@ async def keep_session(client: discord.Client) -> None:
     """
     options: dict[str, Any] = {"initial": True, "shard_id": client.shard_id}
     waits = pauses()
-    while not client.is_closed():
-        resume = True
+    while True:
+        resume, cause, retry_after = True, "the connection was lost", 0.0
         try:
             await _receive(client, options)
         except ReconnectWebSocket as request:
-            cause, resume = "the connection was lost", request.resume
-        except (discord.ConnectionClosed, aiohttp.ClientError, OSError) as error:
-            if isinstance(error, discord.ConnectionClosed) and error.code != _NORMAL_CLOSE:
+            resume = request.resume
+        except discord.ConnectionClosed as error:
+            if error.code != _NORMAL_CLOSE:
                 raise
-            refusal = refusal_of(error)
-            cause = refusal.reason if refusal else str(error)
+        except (aiohttp.ClientError, OSError) as error:
+            if (refusal := refusal_of(error)) is not None:
+                cause, retry_after = refusal.reason, refusal.retry_after or 0.0
         client.dispatch("disconnect")
+        if client.is_closed():
+            return
         earlier = options
         options = _next_options(client, earlier, resume=resume)
         if options.get("sequence") != earlier.get("sequence"):
             waits = pauses()  # the session brought events, so it is continued at once
             logger.info("Gateway interrupted: cause=%s", cause)
             continue
-        seconds = next(waits)
+        seconds = max(next(waits), retry_after)
         logger.warning("Gateway cannot be reached: next_try_in=%.0fs cause=%s", seconds, cause)
         await asyncio.sleep(seconds)
 
@@ -67,6 +70,8 @@ def _next_options(client: discord.Client, options: dict[str, Any], *, resume: bo
     ws = client.ws
     if ws is None:
         return options
-    session = {"sequence": ws.sequence, "session": ws.session_id, "resume": resume}
+    session = {"shard_id": client.shard_id, "sequence": ws.sequence}
+    if not resume or ws.session_id is None:
+        return session
     # Discord names the gateway at which a session can be resumed.
-    return {"shard_id": client.shard_id, **session, **({"gateway": ws.gateway} if resume else {})}
+    return {**session, "session": ws.session_id, "resume": True, "gateway": ws.gateway}

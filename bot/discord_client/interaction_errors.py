@@ -22,6 +22,9 @@ _OUTDATED = (app_commands.CommandNotFound, app_commands.CommandSignatureMismatch
 async def report_error(interaction: discord.Interaction[Any], error: Exception) -> None:
     """Log why an interaction failed, and tell its member if they can still be told."""
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    if interaction.client.is_closed():
+        logger.info("Interaction was not answered, the bot has ended: %s", _place(interaction))
+        return
     if is_gone(cause):
         _log_refusal(interaction, cause)
         return

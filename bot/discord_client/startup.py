@@ -16,7 +16,6 @@ from bot.discord_client.client import INTENT_HELP, PhiClient
 from bot.discord_client.gateway_session import keep_session
 from bot.discord_client.rest.refusal import refusal_of
 from bot.discord_client.rest.retry import until_accepted
-from bot.discord_client.rest.time_limit import request_time_limit
 from bot.errors import ConfigurationError
 
 _CLOSED_FOR_GOOD = {
@@ -52,10 +51,9 @@ async def log_in(client: PhiClient, token: str) -> None:
 
 async def _try_to_log_in(client: PhiClient, token: str) -> None:
     try:
-        async with request_time_limit():
-            await client.login(token)
+        await client.login(token)
     except BaseException:
-        # Each login opens a session of its own, whose connector the next one would take over closed.
+        # Every login opens an HTTP session of its own, but would reuse the connector that was closed with the last.
         await client.http.close()
         client.http.connector = discord.utils.MISSING
         raise

@@ -66,10 +66,16 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a generation ended; for a failure, one line of detail."""
+    """How a generation ended.
+
+    Attributes:
+        detail: one line on a failure, for the log: it may hold paths and a library's own words.
+        note: what to tell the member who asked, where the reason's usual note would mislead.
+    """
 
     reason: FinishReason
     detail: str = ""
+    note: str = ""
 
 
 class Generation(Protocol):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from bot.model.files import parse_object, read_file, text_in
 
 FILE_NAME = "config.json"
 
@@ -17,6 +18,8 @@ _KEYS = {
     "key_value_heads": "num_key_value_heads or num_attention_heads",
     "head_size": "head_dim or hidden_size",
 }
+
+_LARGEST = 2**31 - 1  # no model comes near, and the engines count in 32 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,9 @@ class ModelConfig:
 
         Raises:
             OSError: it cannot be read.
-            ValueError: it is not a JSON object.
+            ValueError: it is not a JSON object, or too large for one.
         """
-        return cls.parse((folder / FILE_NAME).read_bytes())
+        return cls.parse(read_file(folder / FILE_NAME))
 
     @classmethod
     def parse(cls, content: bytes) -> ModelConfig:
@@ -71,13 +74,7 @@ class ModelConfig:
         Raises:
             ValueError: it is not a JSON object.
         """
-        try:
-            document = json.loads(content.decode("utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{FILE_NAME} is not valid JSON ({error})") from error
-        if not isinstance(document, dict):
-            raise ValueError(f"{FILE_NAME} is not a JSON object")
-        return cls.from_document(document)
+        return cls.from_document(parse_object(content, FILE_NAME))
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> ModelConfig:
@@ -93,9 +90,9 @@ class ModelConfig:
             head_size=_positive(document, "head_dim") or (hidden_size // heads if hidden_size and heads else None),
             eos_token_ids=eos_token_ids(document),
             architectures=tuple(map(str, architectures)) if isinstance(architectures, list) else (),
-            model_type=_text(document, "model_type"),
-            origin=_text(document, "_name_or_path"),
-            dtype=_text(document, "dtype") or _text(document, "torch_dtype"),
+            model_type=text_in(document, "model_type"),
+            origin=text_in(document, "_name_or_path"),
+            dtype=text_in(document, "dtype") or text_in(document, "torch_dtype"),
             ties_embeddings=bool(document.get("tie_word_embeddings")),
             has_own_code=bool(document.get("auto_map")),
         )
@@ -117,14 +114,9 @@ class ModelConfig:
 def eos_token_ids(document: Mapping[str, Any]) -> frozenset[int]:
     """Return the stop tokens that a `config.json` or a `generation_config.json` names."""
     value = document.get("eos_token_id")
-    return frozenset(item for item in (value if isinstance(value, list) else [value]) if isinstance(item, int))
+    return frozenset(each for each in (value if isinstance(value, list) else [value]) if type(each) is int)
 
 
 def _positive(document: Mapping[str, Any], key: str) -> int | None:
     value = document.get(key)
-    return value if isinstance(value, int) and value > 0 else None
-
-
-def _text(document: Mapping[str, Any], key: str) -> str | None:
-    value = document.get(key)
-    return value if isinstance(value, str) and value else None
+    return value if type(value) is int and 0 < value <= _LARGEST else None

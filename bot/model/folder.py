@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,15 +13,18 @@ from bot.errors import ConfigurationError
 from bot.model import source
 from bot.model.commands import EXPORT, export_command, prebuilt_command, rollback_command
 from bot.model.config import ModelConfig, eos_token_ids
+from bot.model.files import MOST_BYTES, MOST_TOKENIZER_BYTES, TOKENIZER_FILE, parse_object, read_file, text_in
 from bot.model.generation_defaults import GenerationDefaults
 from bot.model.intermediate_representation import IntermediateRepresentation, read_intermediate_representation
+from bot.model.manifest import FILE_NAME as MANIFEST_FILE
 from bot.model.manifest import Manifest, read_manifest, wrong_files, wrong_sizes
 from bot.model.report import ExportReport, read_report
 from bot.model.versions import Choice, ModelVersions, current_model_folder, home_of
 from bot.model.weight_recipe import recipe_from_nncf
 
 EXPORTED_MODEL = "microsoft/Phi-3-mini-4k-instruct"
-NEEDED_FILES = ("openvino_model.xml", "openvino_model.bin", "config.json", "tokenizer.json")
+NEEDED_FILES = ("openvino_model.xml", "openvino_model.bin", "config.json", TOKENIZER_FILE)
+_MOST_NAME_CHARACTERS = 200
 PYTORCH_PATTERNS = ("*.safetensors", "pytorch_model*.bin")
 
 Document = Mapping[str, Any]
@@ -84,7 +86,7 @@ def read_choice(path: Path) -> Choice:
         ConfigurationError: the folder is missing, or its pointer cannot be read.
     """
     with _errors_of(path):
-        home = path.expanduser().resolve()
+        home = _resolved(path)
         _require_folder(home)
         return ModelVersions(home).choice
 
@@ -100,11 +102,11 @@ def open_model_folder(path: Path) -> ModelFolder:
             the command that gets it.
     """
     with _errors_of(path):
-        home = path.expanduser().resolve()
+        home = _resolved(path)
         _require_folder(home)
         folder = current_model_folder(home)
         _require_files(folder)
-        representation = read_intermediate_representation(folder / "openvino_model.xml")
+        representation = _read_representation(folder)
         _require_whole(folder, representation)
         return _read(folder, representation)
 
@@ -138,6 +140,15 @@ def _errors_of(path: Path) -> Iterator[None]:
         ) from error
 
 
+def _resolved(path: Path) -> Path:
+    try:
+        return path.expanduser().resolve()
+    except ValueError as error:  # a NUL, or half a surrogate
+        raise ConfigurationError(
+            "the name of the model folder has a character that no path can have; write it again without it"
+        ) from error
+
+
 def _require_folder(folder: Path) -> None:
     if not folder.exists():
         raise ConfigurationError(
@@ -162,6 +173,13 @@ def _require_files(folder: Path) -> None:
     raise _incomplete(folder, ", ".join(wrong))
 
 
+def _read_representation(folder: Path) -> IntermediateRepresentation:
+    try:
+        return read_intermediate_representation(folder / "openvino_model.xml")
+    except ValueError as error:
+        raise _incomplete(folder, str(error)) from error
+
+
 def _require_whole(folder: Path, representation: IntermediateRepresentation) -> None:
     if not representation.is_whole:
         raise _incomplete(folder, "openvino_model.xml is cut off")
@@ -176,6 +194,10 @@ def _require_whole(folder: Path, representation: IntermediateRepresentation) -> 
 
 
 def _manifest(folder: Path) -> Manifest | None:
+    path = folder / MANIFEST_FILE
+    # A pipe would keep its reader waiting forever.
+    if path.exists() and (not path.is_file() or path.stat().st_size > MOST_BYTES):
+        raise _incomplete(folder, f"{path.name} is not a manifest")
     try:
         return read_manifest(folder)
     except ValueError as error:
@@ -184,25 +206,27 @@ def _manifest(folder: Path) -> Manifest | None:
 
 def _read(folder: Path, representation: IntermediateRepresentation) -> ModelFolder:
     config, context_length, vocabulary_size = _read_config(folder)
-    _load(folder / "tokenizer.json")
+    _require_one_vocabulary(folder, representation, vocabulary_size)
+    _load(folder / TOKENIZER_FILE, MOST_TOKENIZER_BYTES)
     generation_config = _load_optional(folder / "generation_config.json")
     exporter_config = _load_optional(folder / "openvino_config.json")
     recorded = _load_optional(folder / source.FILE_NAME)
-    origin = _text(recorded, "source") or _exported_from(exporter_config) or config.origin
+    origin = text_in(recorded, "source") or _exported_from(exporter_config) or config.origin
+    stop_tokens = eos_token_ids(generation_config) | config.eos_token_ids
     recipe = recipe_from_nncf(representation.weight_compression)
     return ModelFolder(
         path=folder,
         version=folder.name if home_of(folder) else None,
-        name=_text(recorded, "name") or _last_part(origin) or folder.name,
+        name=_one_line(text_in(recorded, "name") or _last_part(origin) or "") or folder.name,
         source=origin,
-        revision=_text(recorded, "revision"),
-        license=_text(recorded, "license"),
-        weight_format=_text(recorded, "weight_format") or recipe.weight_format,
-        recipe=_text(recorded, "recipe") or recipe.line,
+        revision=text_in(recorded, "revision"),
+        license=text_in(recorded, "license"),
+        weight_format=text_in(recorded, "weight_format") or recipe.weight_format,
+        recipe=text_in(recorded, "recipe") or recipe.line,
         size_bytes=(folder / "openvino_model.bin").stat().st_size,
         context_length=context_length,
         vocabulary_size=vocabulary_size,
-        eos_token_ids=eos_token_ids(generation_config) | config.eos_token_ids,
+        eos_token_ids=frozenset(each for each in stop_tokens if 0 <= each < vocabulary_size),
         generation_defaults=GenerationDefaults.read(generation_config),
         architecture=config.architectures[0] if config.architectures else None,
         model_type=config.model_type,
@@ -219,14 +243,19 @@ def _read_config(folder: Path) -> tuple[ModelConfig, int, int]:
     return config, context_length, vocabulary_size
 
 
-def _load(path: Path) -> Document:
+def _require_one_vocabulary(folder: Path, representation: IntermediateRepresentation, vocabulary_size: int) -> None:
+    """Keep a model from generating ids that no prompt may contain, and from being asked for rows that it lacks."""
+    width = representation.logits_width
+    if width is not None and width != vocabulary_size:
+        cause = f"config.json says vocab_size {vocabulary_size}, but openvino_model.xml chooses among {width} tokens"
+        raise _refused(folder, "contradicts itself", cause)
+
+
+def _load(path: Path, most_bytes: int = MOST_BYTES) -> Document:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # broken JSON, or bytes that are not UTF-8
-        raise _incomplete(path.parent, f"{path.name} is not valid JSON") from error
-    if not isinstance(document, dict):
-        raise _incomplete(path.parent, f"{path.name} is not a JSON object")
-    return document
+        return parse_object(read_file(path, most_bytes), path.name)
+    except ValueError as error:
+        raise _incomplete(path.parent, str(error)) from error
 
 
 def _load_optional(path: Path) -> Document:
@@ -236,12 +265,12 @@ def _load_optional(path: Path) -> Document:
 def _exported_from(exporter_config: Document) -> str | None:
     """The model that optimum exported: its exporter records it as the tokenizer of the compression."""
     settings = exporter_config.get("quantization_config")
-    return _text(settings, "tokenizer") if isinstance(settings, dict) else None
+    return text_in(settings, "tokenizer") if isinstance(settings, dict) else None
 
 
-def _text(document: Document, key: str) -> str | None:
-    value = document.get(key)
-    return value if isinstance(value, str) and value else None
+def _one_line(name: str) -> str:
+    """A name that can stand in a line of the log."""
+    return " ".join(name.split())[:_MOST_NAME_CHARACTERS]
 
 
 def _last_part(origin: str | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 FILE_NAME = "manifest.json"
 
 _PIECE_BYTES = 1 << 24
+_MOST_NAME_BYTES = 255
+_SHOWN_CHARACTERS = 60
+# What leads elsewhere on some system: https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file
+_NO_FILE_NAME = re.compile(
+    r".*[/\\:\x00-\x1f\x7f].*|.*[. ]|(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)( *\..*)?",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 class FileRecord(BaseModel):
@@ -30,6 +38,15 @@ class Manifest(BaseModel):
     files: dict[str, FileRecord]
 
 
+def is_file_name(text: str) -> bool:
+    """Whether a text can only name a file in the folder that it is appended to, on any system."""
+    try:
+        length = len(text.encode())
+    except UnicodeEncodeError:  # half a character
+        return False
+    return 0 < length <= _MOST_NAME_BYTES and not _NO_FILE_NAME.fullmatch(text)
+
+
 def write_manifest(folder: Path) -> None:
     """Write the manifest of a folder. Hidden files do not count."""
     names = sorted(each.name for each in folder.iterdir() if each.is_file() and not each.name.startswith("."))
@@ -46,18 +63,22 @@ def read_manifest(folder: Path) -> Manifest | None:
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is damaged.
+        ValueError: it is damaged, or names what is no file of the folder.
     """
     try:
-        return Manifest.model_validate_json((folder / FILE_NAME).read_bytes())
+        manifest = Manifest.model_validate_json((folder / FILE_NAME).read_bytes())
     except FileNotFoundError:
         return None
     except ValidationError as error:
         raise ValueError(f"{FILE_NAME} is damaged") from error
+    for name in manifest.files:
+        if not is_file_name(name):
+            raise ValueError(f"{FILE_NAME} names {name[:_SHOWN_CHARACTERS]!a}, which is no file of its folder")
+    return manifest
 
 
 def wrong_sizes(folder: Path, manifest: Manifest) -> list[str]:
-    """Return a line for each file that is missing or has another size, without reading any."""
+    """Return a line for each file that is missing, lies elsewhere or has another size, without reading any."""
     return [line for name, record in manifest.files.items() if (line := _wrong_size(folder / name, record))]
 
 
@@ -84,6 +105,8 @@ def wrong_files(folder: Path, manifest: Manifest, on_progress: Callable[[str], N
 def _wrong_size(path: Path, record: FileRecord) -> str:
     if not path.is_file():
         return f"{path.name} is missing"
+    if path.resolve().parent != path.parent.resolve():
+        return f"{path.name} is a link that leads out of the folder"
     size = path.stat().st_size
     return "" if size == record.bytes else f"{path.name} has {size} bytes, not {record.bytes}"
 

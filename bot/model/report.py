@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, field_validator
+
+from bot.model.files import read_file
 
 FILE_NAME = "report.json"
 
@@ -77,12 +78,11 @@ class ExportReport(_Part):
     """The whole report; None for what could not be measured.
 
     Attributes:
-        exported_at: with a time zone.
         seconds: how long the export took, with its checks.
         packages: the versions of the packages that exported the model, by name.
     """
 
-    exported_at: datetime
+    exported_at: AwareDatetime
     seconds: float
     findings: tuple[Finding, ...] = ()
     quality: Quality | None = None
@@ -98,6 +98,6 @@ def write_report(folder: Path, report: ExportReport) -> None:
 def read_report(folder: Path) -> ExportReport | None:
     """Return a model folder's report; None without a valid one."""
     try:
-        return ExportReport.model_validate_json((folder / FILE_NAME).read_bytes())
-    except (FileNotFoundError, ValidationError):
+        return ExportReport.model_validate_json(read_file(folder / FILE_NAME))
+    except (FileNotFoundError, ValueError):  # pydantic's ValidationError is one
         return None

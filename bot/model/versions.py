@@ -18,10 +18,11 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from bot.errors import ConfigurationError
 from bot.model.commands import rollback_command
+from bot.model.files import read_file
 
 POINTER_NAME = "current.json"
 VERSIONS_NAME = "versions"
@@ -94,10 +95,10 @@ class ModelVersions:
         """
         path = self.home / POINTER_NAME
         try:
-            return Pointer.model_validate_json(path.read_bytes())
+            return Pointer.model_validate_json(read_file(path))
         except FileNotFoundError:
             return None
-        except (OSError, ValidationError) as error:
+        except (OSError, ValueError) as error:  # pydantic's ValidationError is a ValueError
             cause = error.strerror if isinstance(error, OSError) else "it is damaged"
             raise ConfigurationError(
                 f"{path} cannot be read ({cause}); choose a version: "

@@ -8,13 +8,14 @@ control tokens, the ids are exactly the raw tokenizer's.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from bot.errors import ConfigurationError
-from bot.prompting.chat_template import ChatTemplate, Slot
+from bot.prompting.chat_template import ChatTemplate
+from bot.prompting.repeated_turns import Pieces, Slot
 from bot.prompting.tokenizer import ControlToken, Tokenizer
 
 Role = Literal["system", "user", "assistant"]
@@ -57,6 +58,7 @@ class PromptBuilder:
 
     Attributes:
         stop_ids: all stop tokens: those, and the control tokens around turns.
+        highest_id: the highest id that a prompt can contain, apart from generated ones.
     """
 
     def __init__(self, tokenizer: Tokenizer, template: ChatTemplate, eos_token_ids: Collection[int] = ()) -> None:
@@ -65,18 +67,28 @@ class PromptBuilder:
         self._controls = {token.text: token for token in tokenizer.control_tokens}
         longest_first = sorted(self._controls, key=len, reverse=True)
         self._control_pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
-        self.stop_ids = frozenset(eos_token_ids) | self._turn_control_ids()
+        pieces = self._render_turns()
+        self.stop_ids = frozenset(eos_token_ids) | self._turn_control_ids(pieces)
+        written = [token.id for piece in pieces if isinstance(piece, str) for token in self._controls_in(piece)]
+        self.highest_id = max([tokenizer.highest_plain_id, *written])
 
     @classmethod
-    def from_folder(cls, folder: Path, eos_token_ids: Collection[int] = ()) -> PromptBuilder:
+    def from_folder(
+        cls, folder: Path, eos_token_ids: Collection[int] = (), on_wait: Callable[[], None] = lambda: None
+    ) -> PromptBuilder:
         """Make the builder for a model folder. Reads only the tokenizer's files and the chat template.
+
+        Args:
+            folder: the model folder.
+            eos_token_ids: the stop tokens in the model's configuration.
+            on_wait: called several times a second while children try the files; it may raise to stop them.
 
         Raises:
             ConfigurationError: a file is missing or cannot be used.
         """
-        tokenizer = Tokenizer.from_folder(folder)
+        tokenizer = Tokenizer.from_folder(folder, on_wait)
         control_texts = frozenset(token.text for token in tokenizer.control_tokens)
-        return cls(tokenizer, ChatTemplate.from_folder(folder, control_texts), eos_token_ids)
+        return cls(tokenizer, ChatTemplate.from_folder(folder, control_texts, on_wait), eos_token_ids)
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -94,7 +106,7 @@ class PromptBuilder:
             ConfigurationError: the chat template refuses these roles in this order.
         """
         messages = self._with_renderable_system_prompt(messages)
-        pieces = self._template.render([message.role for message in messages], open_answer=True)
+        pieces = self._template.render([message.role for message in messages])
         writer = _Writer(self._tokenizer)
         texts = []
         for piece in pieces:
@@ -135,22 +147,28 @@ class PromptBuilder:
                 return rest
         return [replace(system, role="user")]
 
-    def _turn_control_ids(self) -> frozenset[int]:
-        """The special tokens that the template writes around turns: a model that generates one has ended its answer."""
-        roles = ["system", "user", "assistant", "user"]
-        if not self._template.has_system_branch:
-            roles.remove("system")
-        pieces = self._template.render(roles, open_answer=True)
-        slots = {piece.index: position for position, piece in enumerate(pieces) if isinstance(piece, Slot)}
-        if len(slots) < len(roles):
+    def _render_turns(self) -> Pieces:
+        """Render a turn and a question, and a system prompt if the template knows one."""
+        roles = ["user", "assistant", "user"]
+        if self._template.has_system_branch:
+            roles.insert(0, "system")
+        pieces = self._template.render(roles)
+        if len({piece.index for piece in pieces if isinstance(piece, Slot)}) < len(roles):
             raise ConfigurationError(
                 "the model's chat template drops messages; choose an instruct model, or copy the template from "
                 "the model's page"
             )
+        return pieces
+
+    def _turn_control_ids(self, pieces: Pieces) -> frozenset[int]:
+        """The special tokens that the template writes around turns: a model that generates one has ended its answer."""
         # A token before the first content, such as <s>, may begin the whole prompt instead of a turn.
-        texts = [piece for piece in pieces[min(slots.values()) :] if isinstance(piece, str)]
-        found = (self._controls[match] for text in texts for match in self._control_pattern.findall(text))
-        return frozenset(token.id for token in found if token.special)
+        first = next(position for position, piece in enumerate(pieces) if isinstance(piece, Slot))
+        texts = [piece for piece in pieces[first:] if isinstance(piece, str)]
+        return frozenset(token.id for text in texts for token in self._controls_in(text) if token.special)
+
+    def _controls_in(self, text: str) -> list[ControlToken]:
+        return [self._controls[match] for match in self._control_pattern.findall(text)]
 
 
 class _Writer:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
-from bot.engine.interface import FinishReason, GenerationRequest
+from bot.conversation.turn import UserMessage
+from bot.engine.interface import EngineFacts, FinishReason
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError
 from bot.model.folder import ModelFolder
-from bot.prompting.prompt import Message, PromptBuilder
+from bot.prompting.prompt import PromptBuilder
 from bot.settings import Settings
 
-_PROBE_TOKENS = 8
-_PROBE_SECONDS = 120.0
+_PROBE = UserMessage("Say hello.", author_id=0, author_name="")
+_PROBE_TOKENS = 2  # the second comes from a step of its own, like the rest of an answer
+_PROBE_SECONDS = 120.0  # at least; an operator may give answers less, but a start is slow
 
 logger = logging.getLogger(__name__)
 
@@ -28,63 +32,104 @@ class ModelInstance:
     folder: ModelFolder
     engine: EngineSupervisor
     model: ServedModel
+    system_prompt: str
 
     @classmethod
-    def prepare(cls, folder: ModelFolder, engine: EngineSupervisor, settings: Settings) -> ModelInstance:
+    def prepare(
+        cls,
+        folder: ModelFolder,
+        engine: EngineSupervisor,
+        settings: Settings,
+        on_wait: Callable[[], None] = lambda: None,
+    ) -> ModelInstance:
         """Read the tokenizer and the chat template, without loading the engine.
 
+        Args:
+            folder: the model's.
+            engine: not loaded yet.
+            settings: the operator's.
+            on_wait: called several times a second while children try the files; it may raise to stop them.
+
         Raises:
-            ConfigurationError: the tokenizer cannot be used, or the system prompt does not fit the model's context.
+            ConfigurationError: the tokenizer or the chat template cannot be used, the tokenizer has ids that the model
+                lacks, or the system prompt does not fit the model's context.
         """
         defaults = folder.generation_defaults
-        builder = PromptBuilder.from_folder(folder.path, folder.eos_token_ids)
+        builder = PromptBuilder.from_folder(folder.path, folder.eos_token_ids, on_wait)
+        _check_vocabulary(folder, builder)
         budget = Budget(folder.context_length, settings.max_new_tokens_for(defaults), settings.max_prompt_tokens)
         sampling = settings.sampling_for(defaults)
         model = ServedModel(engine, builder, budget, sampling, settings.answer_time_limit_seconds)
         _check_system_prompt(model.window, settings.system_prompt)
-        return cls(folder, engine, model)
+        return cls(folder, engine, model, settings.system_prompt)
 
     def with_engine(self, engine: EngineSupervisor) -> ModelInstance:
         """The same model in another engine."""
-        return ModelInstance(self.folder, engine, replace(self.model, engine=engine))
+        return replace(self, engine=engine, model=replace(self.model, engine=engine))
 
     def within_cache(self) -> ModelInstance:
         """The same model with its context capped to the loaded engine's KV cache."""
-        facts, budget = self.engine.facts, self.model.budget
-        if facts is None or not 0 < facts.cache_tokens < budget.context_length:
+        before, budget = self.model.budget, self._budget_within_cache()
+        if budget == before:
             return self
         logger.warning(
-            "Context capped to the KV cache: cache_tokens=%s model_tokens=%s", facts.cache_tokens, budget.context_length
+            "Context capped to the KV cache: cache_tokens=%s model_tokens=%s",
+            budget.context_length,
+            before.context_length,
         )
-        budget = replace(budget, context_length=facts.cache_tokens)
         return replace(self, model=replace(self.model, budget=budget))
 
-    async def load_and_probe(self) -> None:
+    def _budget_within_cache(self) -> Budget:
+        facts, budget = self.engine.facts, self.model.budget
+        if facts is None or not 0 < facts.cache_tokens < budget.context_length:
+            return budget
+        return replace(budget, context_length=facts.cache_tokens)
+
+    async def load_and_probe(self, on_progress: Callable[[str], None] | None = None) -> EngineFacts:
         """Load the engine and have it answer once. A failure closes the engine.
+
+        Args:
+            on_progress: called with a line for each phase.
 
         Raises:
             ConfigurationError: the engine does not load, or does not answer.
         """
         try:
-            await self.engine.start()
-            await _probe(self.model)
+            facts = await self.engine.start(on_progress)
+            await self._probe()
         except BaseException:
             await self.engine.close()
             raise
+        return facts
+
+    async def _probe(self) -> None:
+        """Ask a question as members will, with the system prompt and the highest id that a prompt can contain.
+
+        The id comes last, so that the first real question finds the system prompt in the cache.
+        """
+        model = replace(self.model, budget=self._budget_within_cache())
+        fitted = await asyncio.to_thread(model.window.fit, self.system_prompt, (), _PROBE)
+        request = model.request((*fitted.prompt.ids, model.builder.highest_id))
+        seconds = max(_PROBE_SECONDS, request.time_limit_seconds)
+        request = replace(request, max_new_tokens=_PROBE_TOKENS, time_limit_seconds=seconds)
+        generation = self.engine.submit(request)
+        async for _ in generation:
+            pass
+        outcome = generation.outcome
+        if outcome is None or outcome.reason not in (FinishReason.STOP, FinishReason.LENGTH):
+            cause = "without a reason" if outcome is None else outcome.detail or outcome.reason
+            raise ConfigurationError(
+                f"the model {self.folder.title} does not answer a test question: {cause}; export it again or choose "
+                "another model"
+            )
 
 
-async def _probe(model: ServedModel) -> None:
-    prompt = model.builder.build([Message("user", "Say hello.")])
-    generation = model.engine.submit(
-        GenerationRequest(prompt.ids, model.builder.stop_ids, _PROBE_TOKENS, _PROBE_SECONDS, model.sampling)
-    )
-    async for _ in generation:
-        pass
-    outcome = generation.outcome
-    if outcome is None or outcome.reason not in (FinishReason.STOP, FinishReason.LENGTH):
+def _check_vocabulary(folder: ModelFolder, builder: PromptBuilder) -> None:
+    if builder.highest_id >= folder.vocabulary_size:
         raise ConfigurationError(
-            f"the model does not answer a test question: {outcome and (outcome.detail or outcome.reason)}; export it "
-            "again or choose another model"
+            f"the model {folder.title} cannot read all that its tokenizer writes: tokenizer.json has ids up to "
+            f"{builder.highest_id:,}, but config.json says vocab_size {folder.vocabulary_size:,}; export it again or "
+            "choose another model"
         )
 
 

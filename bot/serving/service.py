@@ -41,7 +41,13 @@ class RefusedVersion:
 
 
 class ModelService:
-    """Owns the engines, of which one answers.
+    """Owns the engines, of which one answers. In an event loop, `open` it: reading a model's files takes a while.
+
+    Args:
+        settings: the operator's.
+        conversations: of the bot.
+        metrics: of the bot.
+        closed: set it to make a constructor in another thread raise soon.
 
     Raises:
         ConfigurationError: no version in the model folder can be used, or the system prompt does not fit its context.
@@ -52,7 +58,14 @@ class ModelService:
         refusal: why the version that the pointer names does not answer; None if it does.
     """
 
-    def __init__(self, settings: Settings, conversations: Conversations, metrics: PrometheusMetrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        conversations: Conversations,
+        metrics: PrometheusMetrics,
+        closed: threading.Event | None = None,
+    ) -> None:
+        self._closed = closed or threading.Event()
         self._settings = settings
         self._metrics = metrics
         self.model_dir = settings.model_dir
@@ -61,7 +74,6 @@ class ModelService:
         self._current = self._start_order.next_usable(self._prepare)
         self._retiring: dict[asyncio.Task[None], EngineSupervisor] = {}
         self._replacing: asyncio.Task[str] | None = None
-        self._closed = threading.Event()
         queue = QuestionQueue(
             # optimum has no batch: a question that waits inside the engine would have no position.
             most_running=1 if settings.engine == "optimum" else settings.max_batch,
@@ -70,6 +82,16 @@ class ModelService:
         )
         self.answering = AnswerService(self._current.model, conversations, queue, metrics)
         metrics.watch_engine(lambda: self.facts)
+
+    @classmethod
+    async def open(cls, settings: Settings, conversations: Conversations, metrics: PrometheusMetrics) -> ModelService:
+        """Construct a service in a thread. A cancellation stops that at once."""
+        closed = threading.Event()
+        try:
+            return await asyncio.to_thread(cls, settings, conversations, metrics, closed)
+        except asyncio.CancelledError:
+            closed.set()
+            raise
 
     @property
     def folder(self) -> ModelFolder:
@@ -162,13 +184,13 @@ class ModelService:
     async def _load_current(self, on_progress: Callable[[str], None]) -> EngineFacts:
         # Verified while the engine loads, so that the files are read from the disk once.
         verifying = asyncio.to_thread(self._verify, self._current.folder)
-        facts, _ = await asyncio.gather(self._current.engine.start(on_progress), verifying)
+        facts, _ = await asyncio.gather(self._current.load_and_probe(on_progress), verifying)
         return facts
 
     def _verify(self, folder: ModelFolder) -> None:
         verify_model_folder(folder.path, self._require_open)
 
-    def _require_open(self, _file: str) -> None:
+    def _require_open(self, _file: str = "") -> None:
         if self._closed.is_set():
             raise ConfigurationError("the bot is shutting down")
 
@@ -181,7 +203,7 @@ class ModelService:
         return self._instance(folder)
 
     def _instance(self, folder: ModelFolder) -> ModelInstance:
-        return ModelInstance.prepare(folder, self._engine_for(folder), self._settings)
+        return ModelInstance.prepare(folder, self._engine_for(folder), self._settings, self._require_open)
 
     def _engine_for(self, folder: ModelFolder) -> EngineSupervisor:
         return EngineSupervisor(replace(self._settings.engine_options, model_dir=folder.path), self._metrics)

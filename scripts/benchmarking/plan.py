@@ -35,6 +35,10 @@ class Plan:
         idle_turns: turns in each of them.
         idle_mentions: questions in each run; a multiple of ten.
         idle_runs: runs with few, and as many with many.
+        discord_channel: people who ask in one channel with separate conversations, and with a shared one.
+        discord_crowds: people of each crowd that asks in many channels.
+        discord_channels: those channels.
+        discord_answer: the longest answer to each of these questions.
     """
 
     one_chat_runs: int = 3
@@ -60,6 +64,10 @@ class Plan:
     idle_turns: int = 50
     idle_mentions: int = 200
     idle_runs: int = 5
+    discord_channel: tuple[int, int] = (16, 20)
+    discord_crowds: tuple[int, ...] = (200, 500, 1000)
+    discord_channels: int = 50
+    discord_answer: int = 160
 
     def next_turn_length(self, history: int) -> int:
         """Return the tokens of a history's next turn, its answer included."""
@@ -94,6 +102,8 @@ SHORT = Plan(
     crowd_answer=16,
     crowd_running=8,
     idle_runs=3,
+    discord_crowds=(200,),
+    discord_answer=32,
 )
 QUICK = Plan(
     one_chat_runs=1,
@@ -116,6 +126,10 @@ QUICK = Plan(
     idle_turns=12,
     idle_mentions=30,
     idle_runs=1,
+    discord_channel=(3, 3),
+    discord_crowds=(12,),
+    discord_channels=4,
+    discord_answer=32,
 )
 
 SIZES = {"full": FULL, "short": SHORT, "quick": QUICK}

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarking.discord_crowd_table import discord_crowd_table
 from benchmarking.engine_run import Report
 from benchmarking.idle_table import idle_table
 from benchmarking.machine import describe_machine, describe_model
@@ -19,7 +20,7 @@ from bot.prompting.tokenizer import read_json
 
 
 def new_report(folder: ModelFolder, plan: Plan) -> Report:
-    """Return an empty report; the run fills `engines` and adds `idle`."""
+    """Return an empty report; the run fills `engines` and adds `idle` and `discord`."""
     return {"machine": describe_machine(), "model": describe_model(folder), "plan": asdict(plan), "engines": {}}
 
 
@@ -35,8 +36,9 @@ def resumed_report(folder: ModelFolder, plan: Plan, output: Path) -> Report:
         if earlier.get(part) != json.loads(json.dumps(report[part])):
             raise ConfigurationError(f"{output}.json has another {part}; leave out --resume to start over")
     report["engines"] = {name: each for name, each in earlier["engines"].items() if each.get("complete")}
-    if "failed" not in earlier.get("idle", {"failed": "not measured"}):
-        report["idle"] = earlier["idle"]
+    for part in ("idle", "discord"):
+        if "failed" not in earlier.get(part, {"failed": "not measured"}):
+            report[part] = earlier[part]
     return report
 
 
@@ -61,4 +63,6 @@ def _markdown(report: Report) -> str:
     parts = [markdown_table(report)] if report["engines"] else []
     if "idle" in report:
         parts.append(idle_table(report["idle"], report["plan"]))
+    if "discord" in report:
+        parts.append(discord_crowd_table(report["discord"]))
     return "\n".join([*parts, machine_line(report)])

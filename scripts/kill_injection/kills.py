@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from separate_bot.replies import Listener
+
 from bot.demo.loopback import LoopbackDiscord
-from kill_injection.replies import Listener
 
 _LONGEST_WAIT_SECONDS = 30.0
 

@@ -6,8 +6,9 @@ import asyncio
 import random
 from dataclasses import dataclass, field
 
+from separate_bot.replies import Replies
+
 from bot.demo.loopback import LoopbackDiscord
-from kill_injection.replies import Replies
 
 _UNANSWERED_FOR_ONE_MORE_PAUSE = 3
 _PAUSE_SECONDS = (0.1, 0.8)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchmarking.statistics import percentile
-
-from kill_injection.verdict import Mistake
+from separate_bot.verdict import Mistake
 
 
 @dataclass(slots=True)

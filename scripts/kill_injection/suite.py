@@ -8,15 +8,27 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from separate_bot.bot_process import BotProcess
+from separate_bot.replies import BotMessage, Listener, Replies
+from separate_bot.stored_memory import StoredMemory
+from separate_bot.verdict import judge_answer
+from tiny_models.wordy import ANSWER_TOKENS
+
 from bot.demo.loopback import LoopbackDiscord
-from kill_injection.bot_process import BotProcess
 from kill_injection.kills import Round, plan_rounds
 from kill_injection.members import Members
-from kill_injection.replies import BotMessage, Listener, Replies
 from kill_injection.report import Report
-from kill_injection.stored_memory import StoredMemory
-from kill_injection.verdict import judge_question, judge_rest
+from kill_injection.verdict import judge_rest
 
+_SETTINGS = {
+    "DRAIN_SECONDS": "60",
+    "KV_CACHE_GIGABYTES": "0.1",
+    "MAX_NEW_TOKENS": str(ANSWER_TOKENS),
+    "MAX_PROMPT_TOKENS": "1000",
+    "MAX_WAITING": "256",
+    "MAX_WAITING_PER_PERSON": "256",
+    "TEMPERATURE": "1",
+}
 _PATIENCE_SECONDS = 180.0
 _MOST_EXAMPLES = 20
 
@@ -52,7 +64,7 @@ class KillSuite:
             self._discord = discord
             self._listener = Listener(discord, self._replies)
             self._members = Members(discord, self._replies, self._draw)
-            self._bot = BotProcess(discord, self._model_dir, self._folder)
+            self._bot = BotProcess(discord, self._model_dir, self._folder, _SETTINGS)
             await self._bot.start()
             try:
                 await self._members.ask_everywhere()
@@ -124,7 +136,7 @@ class KillSuite:
             report.unfinished += question_id in kept
             replies = [each.id for each in self._replies.to(question_id)]
             report.resumed += question_id in kept and replies == [message_id] and self._replies.is_whole(question_id)
-        found = [(judge_question(each, self._replies, memory), str(each)) for each in kept.values()]
+        found = [(judge_answer(each, self._replies, memory), str(each)) for each in kept.values()]
         found += judge_rest(questions, self._members.channels, self._replies, memory)
         for mistake, line in found:
             if mistake is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 
 import pytest
 
@@ -44,6 +45,20 @@ async def test_a_terminal_counts_in_place() -> None:
     assert text.count("\n") == 3, "one for each stage, and one for the last line"
     assert text.startswith("Loading\rLoading … 0 s")
     assert text.endswith("Warming up … 0 s\nReady\n")
+
+
+async def test_a_line_of_the_log_begins_below_the_stage() -> None:
+    terminal = Terminal()
+    handler = logging.StreamHandler(terminal)
+    logging.getLogger().addHandler(handler)
+    try:
+        async with Progress(terminal).ticking() as progress:
+            progress.stage("Logging in")
+            logging.getLogger("bot").warning("Login failed")
+            logging.getLogger("bot").warning("Login failed again")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert terminal.getvalue() == "Logging in\nLogin failed\nLogin failed again\n"
 
 
 async def test_nothing_is_printed_between_stages() -> None:

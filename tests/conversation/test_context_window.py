@@ -175,7 +175,7 @@ def test_the_prefix_contains_the_whole_branch(builder: PromptBuilder) -> None:
 spoken = st.tuples(st.sampled_from(("Ada", "Grace", "Linus [x]")), st.text(max_size=200), st.integers(0, 150))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     speeches=st.lists(spoken, max_size=12),
     question=spoken,

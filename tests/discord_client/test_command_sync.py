@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +16,7 @@ from bot.demo.loopback import Limit
 from bot.discord_client import command_sync
 from bot.discord_client.command_sync import keep_commands_synced, sync_changed_commands
 from bot.discord_client.rest import retry
-from tests.discord_client.stage import Stage
+from tests.discord_client.stage import Stage, on_stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -100,6 +102,23 @@ async def test_an_unwritable_record_is_a_warning(
     assert "so every start syncs the commands" in caplog.text
 
 
+async def test_a_command_that_the_bot_no_longer_has_replies_in_private(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_command(stage, "former")
+    await stage.client.tree.sync()
+    stage.client.tree.remove_command("former")
+    await stage.server.invoke(stage.person("Linus"), stage.channel, ["former"])
+
+    def has_reply() -> bool:
+        messages = stage.server.messages(stage.person("Linus"), stage.channel)
+        return any("This command has changed" in message["content"] for message in messages)
+
+    await stage.server.wait_for(has_reply)
+    assert not [record for record in caplog.records if record.exc_info]
+    assert "Command is out of date: used=former interaction=" in caplog.text
+
+
 async def test_a_failed_command_replies_in_private(stage: Stage) -> None:
     add_command(stage, "broken")
     await stage.client.tree.sync()
@@ -110,3 +129,26 @@ async def test_a_failed_command_replies_in_private(stage: Stage) -> None:
         return any("error in the bot" in message["content"] and message["flags"] & 64 for message in messages)
 
     await stage.server.wait_for(has_reply)
+
+
+async def test_a_command_that_outlasts_the_bot_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="bot")
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    @app_commands.command(description="For a test")
+    async def slow(interaction: discord.Interaction) -> None:
+        begun.set()
+        await may_end.wait()
+        await interaction.response.send_message("Done")
+
+    async with on_stage() as stage:
+        stage.client.tree.add_command(slow)
+        await stage.client.tree.sync()
+        await stage.server.invoke(stage.person("Grace"), stage.server.channels[0].id, ["slow"])
+        await begun.wait()
+        running = [task for task in asyncio.all_tasks() if task.get_name() == "CommandTree-invoker"]
+        await stage.client.close()
+        may_end.set()
+        await asyncio.wait(running, timeout=10)
+    assert "Interaction was not answered, the bot has ended: used=/slow interaction=" in caplog.text
+    assert not [record for record in caplog.records if record.exc_info]

@@ -6,9 +6,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from bot.demo.loopback import ConnectionFault, Limit, LoopbackDiscord, Outage, connect_discord_py
 from bot.discord_client.client import PhiClient
@@ -139,6 +141,29 @@ async def test_a_gateway_that_cannot_be_reached_is_tried_again(
         received = client.wait_for("message", timeout=20)
         sent = await server.send(server.people[0].id, server.channels[0].id, "Are you back?")
         assert (await received).id == sent
+    no_traceback(caplog)
+
+
+async def test_a_gateway_that_refuses_is_left_alone_as_long_as_it_asks(
+    server: LoopbackDiscord, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(status=429, text="<html>", headers={"Retry-After": "7"})
+
+    application = web.Application()
+    application.router.add_get("/{path:.*}", refuse)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    gateway = f"ws://127.0.0.1:{runner.addresses[0][1]}/"
+    addresses: Any = SimpleNamespace(
+        api_url=server.api_url, gateway_url=gateway, cdn_url=server.cdn_url, bot_token=server.bot_token
+    )
+    try:
+        async with started(addresses):
+            await logged(caplog, "Gateway cannot be reached: next_try_in=7s cause=Discord answers 429")
+    finally:
+        await runner.cleanup()
     no_traceback(caplog)
 
 

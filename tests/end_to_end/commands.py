@@ -33,10 +33,10 @@ async def use(stage: Stage, person: Person, channel: int, command: str, **option
     return await response(stage, person, channel, interaction_id)
 
 
-async def model_info(stage: Stage) -> str:
-    """Return what `/model info` says."""
+async def model_info(stage: Stage, person: Person | None = None) -> str:
+    """Return what `/model info` says to a person, by default to a member."""
     channel = await stage.fresh_channel("info")
-    return str((await use(stage, stage.grace, channel, "model info"))["content"])
+    return str((await use(stage, person or stage.grace, channel, "model info"))["content"])
 
 
 async def press(stage: Stage, person: Person, channel: int, message: Payload, label: str) -> None:

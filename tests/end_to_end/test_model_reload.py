@@ -59,7 +59,7 @@ async def remember(stage: Stage, channel: int, text: str) -> None:
     await conversations.end(opened, question, Outcome(FinishReason.STOP), turn)
 
 
-async def reload(stage: Stage, person: Person, folder: Path | None = None) -> str:
+async def reload(stage: Stage, person: Person, folder: Path | str | None = None) -> str:
     """Use the command; return the response, which only the admin sees."""
     channel = await stage.fresh_channel("for commands")
     await stage.discord.invoke(person.id, channel, ["model", "reload"], {"folder": str(folder)} if folder else {})
@@ -108,11 +108,51 @@ async def test_the_old_model_stays_if_the_new_one_fails_and_the_reason_is_given(
     before = process_id(stage)
     response = await reload(stage, stage.ada, tmp_path / "nowhere")
     assert response.startswith(
-        f"SmolLM2-135M-Instruct keeps answering: there is no model folder at MODEL_DIR={tmp_path}"
+        f"SmolLM2-135M-Instruct keeps answering: there is no model folder at {tmp_path / 'nowhere'}; "
     )
     assert process_id(stage) == before
     channel = await stage.fresh_channel("still there")
     assert "Paris" in await stage.ask(stage.ada, channel, "What is the capital of France?")
+
+
+@pytest.mark.parametrize(
+    ("folder", "says"),
+    [
+        ("a\0b", "the name of the model folder has a character that no path can have"),
+        ("\ud800", "the name of the model folder has a character that no path can have"),
+        ("x" * 1000, "File name too long"),
+        ("../../" * 100 + "nowhere", "there is no model folder at "),
+        ("no\nwhere", "there is no model folder at "),
+        ("~nobody-of-this-name", "cannot be read"),
+    ],
+    ids=["nul", "surrogate", "long", "upwards", "line break", "nobody's home"],
+)
+async def test_any_argument_gets_one_line(
+    stage: Stage, folder: str, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = process_id(stage)
+    response = await reload(stage, stage.ada, folder)
+    assert response.startswith("SmolLM2-135M-Instruct keeps answering: ")
+    assert says in response
+    assert "\n" not in response
+    assert process_id(stage) == before
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_an_error_names_the_served_folder_as_the_settings_do(
+    stage: Stage, small_model_dir: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "later"
+    (folder / "versions" / "second").mkdir(parents=True)
+    (folder / "current.json").write_text('{"current": "second"}', encoding="utf-8")
+    served = serving(stage).model_dir
+    serving(stage).model_dir = folder
+    try:
+        response = await reload(stage, stage.ada)
+    finally:
+        serving(stage).model_dir, serving(stage).refusal = served, None
+    assert "keeps answering: the version second in MODEL_DIR is incomplete: openvino_model.xml is missing" in response
+    assert str(tmp_path) not in response
 
 
 async def test_the_channel_where_somebody_types_is_prefilled_first(stage: Stage) -> None:

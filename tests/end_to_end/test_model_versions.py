@@ -115,9 +115,10 @@ async def test_a_corrupted_version_never_answers(
 
     assert process_id(serving(stage)) == old
     assert await stage.ask(stage.ada, await stage.fresh_channel("good"), "What is the capital of France?")
-    info = await model_info(stage)
+    assert f"**Refused version:** corrupted cannot be used; {version} answers instead\n" in await model_info(stage)
+    info = await model_info(stage, stage.ada)
     assert f"**Version:** {version}\n" in info
-    assert "**Refused version:** corrupted: " in info
+    assert "**Refused version:** corrupted: the version corrupted in MODEL_DIR is damaged: " in info
     assert "openvino_model.bin has changed (its SHA-256 differs); go back with `python -m bot export" in info
 
     assert versions.roll_back() == version
@@ -181,7 +182,7 @@ async def test_a_restart_with_a_bad_version_answers_with_the_previous_one(
             process = process_id(serving(stage))
             await stage.ask(stage.ada, channel, "And of Italy?")
             assert len(await stage.remembered(channel)) == 2
-            assert "**Version:** before\n**Refused version:** bad: " in await model_info(stage)
+            assert "**Version:** before\n**Refused version:** bad: " in await model_info(stage, stage.ada)
             [warning] = [line for line in caplog.messages if line.startswith("Version refused: version=bad serving=")]
             assert reason in warning
 

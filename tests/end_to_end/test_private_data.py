@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 from pathlib import Path
@@ -9,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from bot.demo.loopback import LoopbackDiscord
-from tests.end_to_end.stage import Stage, online
+from tests.end_to_end.stage import Stage, online, until
+
+MARKS = ("FIRSTMARK", "SECONDMARK", "THIRDMARK", "FOURTHMARK")
+IN_THREAD = "THREADMARK"
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no modes")
 
@@ -49,3 +53,25 @@ async def test_a_data_folder_is_private_from_the_start_and_closed_if_it_is_older
         os.umask(before)
     [line] = [record.getMessage() for record in caplog.records if record.name == "bot.private_files"]
     assert str(data) in line
+
+
+async def test_deleted_text_is_in_no_file_soon_after(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
+    def is_there(mark: str) -> bool:
+        return any(mark.encode() in file.read_bytes() for file in tmp_path.iterdir())
+
+    async with online(tiny_chat_model_dir, data_dir=tmp_path, max_new_tokens=5) as stage:
+        server, ada = stage.discord, stage.ada
+        thread, channel = await stage.fresh_channel("a thread"), server.channels[0].id
+        asked: dict[str, int] = {}
+        for mark in (*MARKS, IN_THREAD):
+            place = thread if mark == IN_THREAD else channel
+            asked[mark] = await stage.mention(ada, place, f"{mark}?")
+            await stage.answer(ada, place, asked[mark])
+            assert is_there(mark)
+        deleted, edited, *in_bulk = (asked[mark] for mark in MARKS)
+        await server.delete(ada.id, channel, deleted)
+        await server.edit(ada.id, channel, edited, f"<@{server.bot.id}> Something else?")
+        await server.bulk_delete(ada.id, channel, in_bulk)
+        await server.delete_channel(ada.id, thread)
+        async with asyncio.timeout(60):
+            await until(lambda: not any(is_there(mark) for mark in asked))

@@ -123,6 +123,16 @@ def test_a_damaged_version_is_reported_and_never_switched_to(versions: ModelVers
     assert open_model_folder(versions.home).version == LATEST
 
 
+def test_a_manifest_that_leaves_its_folder_is_reported(versions: ModelVersions) -> None:
+    manifest = versions.folder(LATER) / "manifest.json"
+    manifest.write_text(json.dumps({"files": {"/etc/passwd": {"bytes": 1, "sha256": "0"}}}))
+    good, text = verify(versions, LATER)
+    assert not good
+    assert f"{LATER}: manifest.json names '/etc/passwd', which is no file of its folder\n" in text
+    with pytest.raises(ConfigurationError, match="the current version stays"):
+        go_back(versions, LATER)
+
+
 def test_a_version_that_was_exported_by_hand(versions: ModelVersions) -> None:
     (versions.folder(LATER) / "manifest.json").unlink()
     good, text = verify(versions, LATER)

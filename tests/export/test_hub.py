@@ -55,6 +55,11 @@ def test_a_repository_is_described(hub: HubServer) -> None:
     assert repository.bytes == 50_022
 
 
+def test_names_that_lead_out_of_a_folder_are_not_downloaded(hub: HubServer) -> None:
+    hub.publish(NAME, {**FILES, "folder/config.json": b"{}", "..\\config.json": b"{}", "nul.json": b"{}"})
+    assert [file.name for file in ask_hub(NAME, None, wanted_for_export).files] == ["config.json", "model.safetensors"]
+
+
 def test_a_revision_stays_what_it_was(hub: HubServer) -> None:
     old = hub.publish(NAME, FILES)
     new = hub.publish(NAME, {**FILES, "config.json": b"{}"})
@@ -160,6 +165,7 @@ def test_a_malformed_name(hub: HubServer, name: str) -> None:
         (Fault(status=200, content=b'{"status": "ok"}'), "is not a model hub"),
         (Fault(status=200, content=b'{"id": "a", "sha": "../../b"}'), "is not a model hub"),
         (Fault(status=200, content=WITHOUT_SIZES), "does not list sizes and checksums"),
+        (Fault(status=200, content=WITHOUT_SIZES.replace(b'"a"', b'"../../a"')), "is not a model hub"),
     ],
 )
 def test_a_hub_that_fails(hub: HubServer, fault: Fault, line: str) -> None:

@@ -115,3 +115,64 @@ def test_it_is_plain_json(folder: Path) -> None:
     text = (folder / "manifest.json").read_text(encoding="utf-8")
     assert text.endswith("}\n")
     assert json.loads(text)["files"]["config.json"]["bytes"] == 2
+
+
+OUTSIDE = [
+    "../config.json",
+    "..",
+    ".",
+    "",
+    "/etc/passwd",
+    "folder/file",
+    "..\\config.json",
+    "C:\\Windows\\win.ini",
+    "C:config.json",
+    "config.json:stream",
+    "config.json\0.txt",
+    "two\nlines",
+    "\x1b[2J",
+    "\ud800",
+    "NUL",
+    "com1.json",
+    "CON .txt",
+    "config.json.",
+    "config.json ",
+    "x" * 300,
+    "../" * 5000,
+]
+
+
+@pytest.mark.parametrize("name", OUTSIDE, ids=lambda name: ascii(name[:20]))
+def test_a_name_that_is_no_file_of_the_folder_is_refused_in_one_line(folder: Path, name: str) -> None:
+    record = {"bytes": 2, "sha256": hashlib.sha256(b"{}").hexdigest()}
+    (folder / "manifest.json").write_text(json.dumps({"files": {"config.json": record, name: record}}))
+    with pytest.raises(ValueError, match=r"^manifest\.json ") as raised:
+        read_manifest(folder)
+    line = str(raised.value)
+    assert line.isprintable()
+    assert len(line) < 500
+    assert "is no file of its folder" in line or name == "\ud800"
+
+
+@pytest.mark.parametrize("name", [".hidden", "a b.json", "Größe.txt", "console.json", "nul-model.bin", "com10", "a..b"])
+def test_other_names_are_files_of_the_folder(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(b"{}")
+    record = {"bytes": 2, "sha256": hashlib.sha256(b"{}").hexdigest()}
+    (folder / "manifest.json").write_text(json.dumps({"files": {name: record}}))
+    assert wrong_files(folder, manifest_of(folder)) == []
+
+
+def test_a_link_that_leads_out_of_the_folder_is_wrong(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "config.json"
+    elsewhere.write_bytes(b"{}")
+    (folder / "config.json").unlink()
+    (folder / "config.json").symlink_to(elsewhere)
+    wrong = ["config.json is a link that leads out of the folder"]
+    assert wrong_sizes(folder, manifest_of(folder)) == wrong
+    assert wrong_files(folder, manifest_of(folder)) == wrong
+
+
+def test_a_link_to_the_folder_itself_changes_nothing(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    link = tmp_path_factory.mktemp("links") / "model"
+    link.symlink_to(folder)
+    assert wrong_files(link, manifest_of(link)) == []

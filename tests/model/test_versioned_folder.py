@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -85,6 +86,16 @@ def test_a_damaged_manifest_is_named(versions: ModelVersions) -> None:
     assert "second in" in error_line(versions.home)
     assert "is incomplete: manifest.json is damaged; go back" in error_line(versions.home)
     assert "manifest.json is damaged" in error_line(versions.folder("second"), verify_model_folder)
+
+
+def test_a_manifest_that_leaves_its_folder_is_refused(versions: ModelVersions) -> None:
+    manifest = versions.folder("second") / "manifest.json"
+    document = json.loads(manifest.read_bytes())
+    document["files"]["../first/config.json"] = document["files"]["config.json"]
+    manifest.write_text(json.dumps(document))
+    cause = "manifest.json names '../first/config.json', which is no file of its folder"
+    assert f"is incomplete: {cause}; go back with" in error_line(versions.home)
+    assert cause in error_line(versions.folder("second"), verify_model_folder)
 
 
 def test_a_damaged_folder_without_versions_is_exported_again(tmp_path: Path) -> None:

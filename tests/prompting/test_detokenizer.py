@@ -31,7 +31,7 @@ def streamed(builder: PromptBuilder, ids: list[int], sizes: list[int]) -> list[s
     return [*texts, detokenizer.finish()]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=TEXTS, sizes=st.lists(st.integers(1, 6), min_size=1, max_size=6))
 def test_any_split_gives_the_same_text(
     phi3: Phi3Tokenizer, builder: PromptBuilder, text: str, sizes: list[int]
@@ -46,7 +46,7 @@ def test_any_split_gives_the_same_text(
         assert "\ufffd" in text or "\ufffd" not in before
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_the_text_never_shrinks(phi3: Phi3Tokenizer, builder: PromptBuilder, data: st.DataObject) -> None:
     any_id = st.one_of(

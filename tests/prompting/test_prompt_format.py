@@ -47,7 +47,7 @@ def test_a_conversation_has_phi3s_ids(phi3: Phi3Tokenizer, builder: PromptBuilde
     assert prompt.text == written(messages)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     contents=st.lists(CONTENTS, min_size=1, max_size=5).filter(lambda c: len(c) % 2 == 1), system=st.none() | CONTENTS
 )
@@ -120,7 +120,7 @@ def test_the_end_of_a_turn_stops_in_chatml(chatml: PromptBuilder) -> None:
     assert chatml.stop_ids >= {1, 2}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(content=st.text().filter(lambda text: "<" not in text))
 def test_chatml_ids_are_the_raw_tokenizers(
     chatml: PromptBuilder, raw_chatml: tokenizers.Tokenizer, content: str

@@ -100,7 +100,7 @@ def test_thousands_of_hostile_texts_produce_no_control_token(phi3: Phi3Tokenizer
     assert breaches == []
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=st.text(st.sampled_from("<|>/s\u200b enduser{}%\ue000\ue001\u20030"), min_size=1, max_size=40))
 def test_random_pieces_produce_no_control_token(phi3: Phi3Tokenizer, builder: PromptBuilder, text: str) -> None:
     assert control_ids(everywhere(builder, text), phi3) == expected_controls(phi3)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kill_injection.model import write_wordy_model
 from tiny_models.phi3 import write_tiny_phi3
+from tiny_models.wordy import write_model_of_many_lengths, write_wordy_model
 
 from tests.shared_folder import shared_folder
 
@@ -21,3 +21,11 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wordy_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model whose answers take two messages."""
     return shared_folder(tmp_path_factory, "wordy-phi3", write_wordy_model)
+
+
+@pytest.fixture(scope="session")
+def model_of_many_lengths(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose answers end anywhere up to two messages."""
+    return shared_folder(
+        tmp_path_factory, "phi3-of-many-lengths", lambda folder: write_model_of_many_lengths(folder, tiny_model)
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarking import idle_table
+from benchmarking import discord_crowd_table, idle_table
 from benchmarking.crowd_figures import CrowdTurn, begun_out_of_turn, crowd_figures, hit_rates
 from benchmarking.decode_rate import decode_rate_together
 from benchmarking.engine_run import EngineRun
@@ -223,8 +223,12 @@ def test_the_script_measures_a_model(tiny_chat_model_dir: Path, tmp_path: Path) 
     assert 0 < measures["mention"]["own_seconds"] < measures["mention"]["mention_to_text_seconds"]
     assert 0 < engine["memory"]["bot_bytes"] < engine["memory"]["engine_bytes"]
 
+    _check_discord(report["discord"])
+
     table = output.with_suffix(".md").read_text(encoding="utf-8")
-    assert all(f"| {row.label} |" in table for row in (*rows(report["plan"]), *idle_table.ROWS))
+    all_rows = (*rows(report["plan"]), *idle_table.ROWS, *discord_crowd_table.ROWS)
+    assert all(f"| {row.label} |" in table for row in all_rows)
+    assert "not measured" not in table
     assert "<sup>" not in table  # every row has its figure
     assert table in result.stdout
     assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
@@ -233,7 +237,7 @@ def test_the_script_measures_a_model(tiny_chat_model_dir: Path, tmp_path: Path) 
     assert resumed.returncode == 0, resumed.stderr
     assert "paged: load" not in resumed.stdout  # nothing is measured twice
     kept = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
-    assert (kept["engines"]["paged"], kept["idle"]) == (engine, report["idle"])
+    assert (kept["engines"]["paged"], kept["idle"], kept["discord"]) == (engine, report["idle"], report["discord"])
 
 
 def test_a_wrong_folder_is_one_line(tmp_path: Path) -> None:
@@ -273,6 +277,15 @@ def _check_crowd(figures: dict[str, Any]) -> None:
     assert figures["hit_rate"]["known"] > 0.9  # all but the last token of an answer that ended at its longest length
     assert 0 < figures["first_token"]["p50_seconds"] <= figures["first_token"]["worst_seconds"]
     assert figures["many_at_once"]["questions"] == 10
+
+
+def _check_discord(crowds: dict[str, Any]) -> None:
+    assert [each["questions"] for each in crowds.values()] == [*QUICK.discord_channel, *QUICK.discord_crowds]
+    for figures in crowds.values():
+        assert figures["answered"] + figures["told"] == figures["questions"]
+        assert figures["never_told"] == figures["half"] == figures["tracebacks"] == figures["refused_429"] == 0
+        assert figures["lateness"]["last_text_worst_seconds"] >= figures["lateness"]["last_text_median_seconds"]
+        assert figures["calls"]["send"] >= figures["questions"]
 
 
 async def _ticks(lag: LoopLag, count: int) -> None:

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from kill_injection.kills import Phase, plan_rounds
 from kill_injection.members import Channel, Question
-from kill_injection.replies import BotMessage, Replies
 from kill_injection.report import Report
-from kill_injection.stored_memory import StoredMemory, StoredTurn
 from kill_injection.suite import KillSuite
-from kill_injection.verdict import Mistake, judge_question, judge_rest
+from kill_injection.verdict import judge_rest
+from separate_bot.replies import BotMessage, Replies
+from separate_bot.stored_memory import StoredMemory, StoredTurn
+from separate_bot.verdict import Mistake, judge_answer
 
 ROUNDS = 3
 CHANNEL, ADA, GRACE = 1, 11, 12
@@ -64,7 +65,7 @@ def replies_of(*messages: BotMessage) -> Replies:
 
 def mistakes(replies: Replies, memory: StoredMemory = MEMORY) -> list[Mistake]:
     """Return the mistakes of the questions, then all others."""
-    found = [mistake for each in QUESTIONS if (mistake := judge_question(each, replies, memory)) is not None]
+    found = [mistake for each in QUESTIONS if (mistake := judge_answer(each, replies, memory)) is not None]
     return found + [mistake for mistake, _ in judge_rest(QUESTIONS, CHANNELS, replies, memory)]
 
 

@@ -23,6 +23,7 @@ from tests.storage.stored import ADA, HERE, keep, open_storage, turn
 
 MARK = "UNFORGETTABLE"
 LONG = f"{MARK} " * 5000
+PATIENCE = 30  # seconds, for a machine with other work to do
 ROOT = Path(__file__).parents[2]
 KILLED = """
 import asyncio, os, signal, sys
@@ -72,7 +73,7 @@ async def test_a_deletion_is_gone_while_the_bot_runs(sqlite_url: str, deletion: 
         await fill(storage)
         assert is_there(sqlite_url)
         await DELETIONS[deletion](storage)
-        await until(lambda: not is_there(sqlite_url), 5)
+        await until(lambda: not is_there(sqlite_url), PATIENCE)
 
 
 async def test_a_persona_that_is_replaced_or_cleared_is_gone(sqlite_url: str) -> None:
@@ -81,7 +82,7 @@ async def test_a_persona_that_is_replaced_or_cleared_is_gone(sqlite_url: str) ->
             await storage.conversations.set_persona(1, LONG)
             assert is_there(sqlite_url)
             await storage.conversations.set_persona(1, text)
-            await until(lambda: not is_there(sqlite_url), 5)
+            await until(lambda: not is_there(sqlite_url), PATIENCE)
 
 
 @pytest.mark.parametrize("deletion", ["a message", "a member"])
@@ -95,7 +96,7 @@ async def test_a_deletion_in_an_outage_is_gone_soon_after_it(sqlite_url: str, de
         assert outages
         assert is_there(sqlite_url)
     await until(lambda: storage.outage is None)
-    await until(lambda: not is_there(sqlite_url), 5)
+    await until(lambda: not is_there(sqlite_url), PATIENCE)
     await storage.close()
 
 
@@ -110,7 +111,7 @@ async def test_a_deletion_is_gone_soon_after_another_program_stops_reading(
             assert is_there(sqlite_url)
         [warning] = [line for line in caplog.messages if "Deleted text stays" in line]
         assert "in use" in warning
-        await until(lambda: not is_there(sqlite_url), 5)
+        await until(lambda: not is_there(sqlite_url), PATIENCE)
 
 
 @pytest.mark.parametrize("deletion", ["a message", "a channel", "a member"])
@@ -118,7 +119,7 @@ async def test_the_next_start_removes_what_a_kill_left(sqlite_url: str, deletion
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, sqlite_url, deletion, cwd=ROOT)
     assert await child.wait() == -signal.SIGKILL
     async with open_storage(sqlite_url):
-        await until(lambda: not is_there(sqlite_url), 5)
+        await until(lambda: not is_there(sqlite_url), PATIENCE)
 
 
 async def test_no_copy_stays_in_the_gaps_of_pages(sqlite_url: str) -> None:
@@ -138,7 +139,7 @@ async def test_no_copy_stays_in_the_gaps_of_pages(sqlite_url: str) -> None:
             found = b"".join(file.read_bytes() for file in files(sqlite_url))
             return [number for number in deleted if mark_of(number).encode() in found]
 
-        await until(lambda: not remains(), 5)
+        await until(lambda: not remains(), 4 * PATIENCE)  # rewrites rest in between
         assert is_there(sqlite_url, "MARK")
 
 
@@ -156,7 +157,7 @@ async def test_many_deletions_cost_few_truncations(sqlite_url: str, monkeypatch:
         await keep(storage, *(turn(number, LONG[:500]) for number in range(100, 200)))
         for number in range(100, 200):
             await storage.conversations.erase([number])
-        await until(lambda: not is_there(sqlite_url), 5)
+        await until(lambda: not is_there(sqlite_url), PATIENCE)
     assert times < 20
 
 
@@ -166,7 +167,7 @@ async def test_without_room_for_a_copy_nothing_is_rewritten(small_disk: Path, ca
         await keep(storage, turn(10, "Kept " * 60_000))
         await storage.conversations.erase([])
         await storage.conversations.set_persona(1, None)
-        await until(lambda: any("free bytes" in line for line in caplog.messages), 5)
+        await until(lambda: any("free bytes" in line for line in caplog.messages), PATIENCE)
         await keep(storage, turn(20, "The bot goes on"))
         assert len(await storage.conversations.branch(10)) == 1
 

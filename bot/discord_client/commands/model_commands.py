@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from pathlib import Path
 
@@ -9,11 +10,17 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.discord_client.commands.admins import is_admin
 from bot.discord_client.commands.model_info import describe_model
+from bot.discord_client.commands.server_paths import without_server_paths
 from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.serving.service import ModelService
 from bot.storage.storage import Storage
+
+logger = logging.getLogger(__name__)
+
+_MOST_CHARACTERS = 2000
 
 
 class ModelCommands(commands.Cog):
@@ -39,20 +46,32 @@ class ModelCommands(commands.Cog):
     @model.command()
     async def info(self, interaction: discord.Interaction) -> None:
         """Show the model, its quality, its speed and its hardware."""
-        text = describe_model(self._serving, self._metrics, self._storage.outage)
+        for_admin = is_admin(interaction, self._admin_ids)
+        text = describe_model(self._serving, self._metrics, self._storage.outage, for_admin=for_admin)
         await interaction.response.send_message(text, ephemeral=True)
 
     @model.command()
     @app_commands.describe(folder="A model folder; without it, the current one is read again")
     async def reload(self, interaction: discord.Interaction[commands.Bot], folder: str | None = None) -> None:
         """Load a model again, or another one (admins only). Conversations continue."""
-        person = interaction.user
-        if person.id not in self._admin_ids and not await interaction.client.is_owner(person):
+        if not is_admin(interaction, self._admin_ids):
             await interaction.response.send_message("Only the bot's admins can do that.", ephemeral=True)
             return
         await interaction.response.defer(ephemeral=True, thinking=True)
+        await interaction.followup.send(await self._reload(folder), ephemeral=True)
+
+    async def _reload(self, folder: str | None) -> str:
         try:
-            line = await self._serving.replace(Path(folder) if folder else None)
+            return _one_message(await self._serving.replace(Path(folder) if folder else None))
         except ConfigurationError as error:
-            line = f"{self._serving.folder.title} keeps answering: {error}"
-        await interaction.followup.send(line[:2000], ephemeral=True)
+            logger.warning("Reload refused: serving=%s reason=%s", self._serving.folder.title, error)
+            reason = without_server_paths(str(error), self._serving.model_dir)
+            if folder:
+                reason = without_server_paths(reason, Path(folder), shown_as=folder)
+            return _one_message(f"{self._serving.folder.title} keeps answering: {reason}")
+
+
+def _one_message(text: str) -> str:
+    """One line that fits a message: its beginning, and its end, which says what to do."""
+    line = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
+    return line if len(line) <= _MOST_CHARACTERS else f"{line[:1000]} … {line[-900:]}"

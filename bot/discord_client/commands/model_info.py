@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import discord
 
+from bot.discord_client.commands.server_paths import public_source, without_server_paths
 from bot.engine.interface import EngineFacts
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.report import ExportReport, Quality, Speed
@@ -13,22 +14,27 @@ _MOST_CHARACTERS = 2000
 _ROW_CHARACTERS = 200
 _REASON_CHARACTERS = 600  # it ends with what to do
 
+_OUTAGE = "unavailable; what is new is stored when it is back"
 
-def describe_model(serving: ModelService, metrics: PrometheusMetrics, outage: str | None) -> str:
+
+def describe_model(
+    serving: ModelService, metrics: PrometheusMetrics, outage: str | None, *, for_admin: bool = False
+) -> str:
     """Write the message from what is in memory, so that a busy engine does not delay it.
 
     Args:
         serving: owns the model.
         metrics: counts restarts and prefix-cache hits.
         outage: why the database is unavailable; None if it is not.
+        for_admin: give causes, which say something of the server.
     """
     folder, answering = serving.folder, serving.answering
     speed, hits = answering.throughput.tokens_per_second, metrics.prefix_hit_rate
     rows = {
         "Model": folder.name,
         "Version": folder.version,
-        "Refused version": _refusal_line(serving.refusal) if serving.refusal else None,
-        "Source": folder.source,
+        "Refused version": _refusal_line(serving, serving.refusal, for_admin) if serving.refusal else None,
+        "Source": folder.source if for_admin else public_source(folder.source),
         "Revision": folder.revision,
         "Weights": folder.recipe or folder.weight_format,
         **(_export_rows(folder.report) if folder.report else {}),
@@ -39,7 +45,7 @@ def describe_model(serving: ModelService, metrics: PrometheusMetrics, outage: st
         "Engine restarts": str(metrics.restarts) if metrics.restarts else None,
         "Speed (last answers)": f"{speed:.1f} tokens/s" if speed is not None else "no answer yet",
         "Prefix-cache hits": f"{hits:.0%} of all prompt tokens" if hits is not None else None,
-        "Database": outage,
+        "Database": outage if for_admin or outage is None else _OUTAGE,
         "Questions": f"{answering.queue.running} running, {answering.queue.waiting} waiting",
     }
     lines = (_line(name, value) for name, value in rows.items() if _is_shown(name, value))
@@ -82,8 +88,11 @@ def _speed_line(speed: Speed) -> str:
     return f"{answers:.1f} tokens/s decode, {prompts:.0f} tokens/s prefill, on {speed.device_name}"
 
 
-def _refusal_line(refusal: RefusedVersion) -> str:
-    return f"{refusal.choice.folder.name}: {refusal.reason}"
+def _refusal_line(serving: ModelService, refusal: RefusedVersion, for_admin: bool) -> str:
+    name = refusal.choice.folder.name
+    if not for_admin:
+        return f"{name} cannot be used; {serving.folder.version or 'the model before it'} answers instead"
+    return f"{name}: {without_server_paths(refusal.reason, serving.model_dir)}"
 
 
 def _is_shown(name: str, value: str | None) -> bool:

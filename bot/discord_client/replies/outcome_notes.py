@@ -17,9 +17,9 @@ _NOTHING_SAID = "I have no answer to that. Ask in other words."
 
 
 def note_for(outcome: Outcome, text: str) -> str:
-    """The note for an outcome, "" if it needs none."""
-    if outcome.reason in (FinishReason.FAILED, FinishReason.NO_ROOM) and outcome.detail:
-        return outcome.detail
+    """The note for an outcome, "" if it needs none. The outcome's detail is for the log, not for members."""
+    if outcome.note:
+        return outcome.note
     if outcome.reason is FinishReason.STOP and not text.strip():
         return _NOTHING_SAID
     return _NOTES[outcome.reason]

@@ -28,6 +28,7 @@ _GONE = {
 }
 _CALLBACK_SECONDS = 3.0  # https://discord.com/developers/docs/interactions/receiving-and-responding
 _CALLBACK_PAUSE_SECONDS = 0.2
+_DISCORD_PY_PAUSE_SECONDS = 1.0  # before its second try
 _LONGEST_SECONDS = 120.0  # the member waits, though the token would last 15 minutes
 
 
@@ -37,7 +38,8 @@ class InteractionAdapter(AsyncWebhookAdapter):
     async def request(self, route: Route, session: aiohttp.ClientSession, **options: Any) -> Any:
         """Send a request until Discord answers it: a first response for 3 s, others for two minutes."""
         is_first_response = route.path.endswith("/callback")
-        deadline = time.monotonic() + (_CALLBACK_SECONDS if is_first_response else _LONGEST_SECONDS)
+        began = time.monotonic()
+        deadline = began + (_CALLBACK_SECONDS if is_first_response else _LONGEST_SECONDS)
         waits = pauses()
         is_repeated = False
         while True:
@@ -46,6 +48,7 @@ class InteractionAdapter(AsyncWebhookAdapter):
                 async with in_time:
                     return await super().request(route, session, **options)
             except Exception as error:
+                is_repeated = is_repeated or time.monotonic() - began >= _DISCORD_PY_PAUSE_SECONDS
                 if is_first_response and is_repeated and getattr(error, "code", 0) == ACKNOWLEDGED:
                     return {"interaction": {"id": route.webhook_id}}  # only the answer to the first try was lost
                 refusal = refusal_of(error)

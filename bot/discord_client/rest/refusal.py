@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Any
 
 import aiohttp
 import discord
@@ -112,6 +113,13 @@ def refusal_of(error: BaseException) -> Refusal | None:
             return Refusal(_kind(error), _line(error), error.code)
         case TimeoutError():
             return Refusal(RefusalKind.PASSING, "Discord does not answer")
+        case RuntimeError() if str(error) == "Session is closed":
+            # aiohttp's session, when the bot ends; the next start goes on.
+            return Refusal(RefusalKind.PASSING, "the bot is ending")
+        case aiohttp.ClientResponseError():  # the gateway refuses the connection
+            headers: Any = error.headers or {}
+            retry_after = _seconds(headers.get("Retry-After"))
+            return Refusal(RefusalKind.PASSING, f"Discord answers {error.status}", retry_after=retry_after)
         case aiohttp.ClientError() | OSError():
             return Refusal(RefusalKind.PASSING, f"Discord cannot be reached: {str(error) or type(error).__name__}")
     return None

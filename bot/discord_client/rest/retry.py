@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 from bot.discord_client.rest.refusal import refusal_of
+from bot.discord_client.rest.time_limit import request_time_limit
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,8 @@ async def until_accepted(what: str, attempt: Callable[[], Awaitable[Result]]) ->
     waits = pauses()
     while True:
         try:
-            return await attempt()
+            async with request_time_limit():
+                return await attempt()
         except Exception as error:
             refusal = refusal_of(error)
             if refusal is None or not refusal.is_passing:

@@ -266,8 +266,9 @@ class EngineSupervisor:
                     len(job.request.prompt_ids),
                     job.crashes,
                 )
-                detail = "This question makes the engine fail each time. Ask it in other words."
-                self._finish(job_id, Outcome(FinishReason.FAILED, detail))
+                detail = "the request crashes the engine each time"
+                note = "This question makes me fail each time. Ask it in other words."
+                self._finish(job_id, Outcome(FinishReason.FAILED, detail, note))
 
     def _restart(self) -> None:
         if self._restarting is None:

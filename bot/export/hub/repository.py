@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import PurePath
 
 from huggingface_hub import HfApi, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.hf_api import ModelInfo, RepoSibling
 
 from bot.errors import ConfigurationError
 from bot.export.hub.refusals import CLIENT_ERRORS, TOKEN_ADVICE, endpoint, not_a_hub, public_endpoint, readable_errors
+from bot.model.manifest import is_file_name
 
 ANSWER_SECONDS = 30.0
 """Limit for one answer about a repository."""
 
+_NAME = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 Wanted = Callable[[Collection[str]], Collection[str]]
@@ -91,9 +92,9 @@ def _ask(name: str, revision: str | None) -> ModelInfo:
 
 
 def _read(info: ModelInfo, wanted: Wanted) -> HubRepository:
-    if info.sha is None or not _COMMIT.fullmatch(info.sha):
+    if info.sha is None or not _COMMIT.fullmatch(info.sha) or not _NAME.fullmatch(info.id):
         raise ConfigurationError(not_a_hub())
-    in_root = {each.rfilename: each for each in info.siblings or () if PurePath(each.rfilename).name == each.rfilename}
+    in_root = {each.rfilename: each for each in info.siblings or () if is_file_name(each.rfilename)}
     files = tuple(_read_file(in_root[name]) for name in sorted(wanted(list(in_root))))
     return HubRepository(info.id, info.sha, _license(info), files)
 

@@ -65,9 +65,9 @@ def repaired(what: str, detail: str) -> Finding:
     return Finding(what=what, verdict="repaired", detail=detail)
 
 
-def described(serving: ModelService) -> dict[str, str]:
+def described(serving: ModelService, *, for_admin: bool = True, outage: str | None = None) -> dict[str, str]:
     """The message's rows by name."""
-    message = describe_model(serving, PrometheusMetrics(), None)
+    message = describe_model(serving, PrometheusMetrics(), outage, for_admin=for_admin)
     assert len(message) <= 2000
     return dict(line.removeprefix("**").split(":** ", 1) for line in message.splitlines())
 
@@ -120,9 +120,31 @@ async def test_a_refused_version_shows_the_reason_and_what_to_do(
     rows = described(serving)
 
     assert rows["Version"] == "first"
-    assert rows["Refused version"].startswith("second: the version second in ")
+    assert rows["Refused version"].startswith("second: the version second in MODEL_DIR is incomplete: ")
     assert "openvino_model.bin is cut off" in rows["Refused version"]
-    assert f"`python -m bot export --output {versions.home} --rollback`" in rows["Refused version"]
+    assert "`python -m bot export --output MODEL_DIR --rollback`" in rows["Refused version"]
+    assert str(versions.home) not in str(rows)
+
+
+async def test_members_learn_nothing_of_the_server(memory: Memory, versions: ModelVersions, model_dir: Path) -> None:
+    checkpoint = versions.home.parent / "checkpoints" / "phi-3"
+    built_with = ("model_source.json", lambda _: json.dumps({"source": str(checkpoint)}).encode())
+    add_version(versions, "first", model_dir, built_with=built_with)
+    versions.switch("first")
+    serving = make_serving(memory, versions.home)
+    versions.switch("second")
+    with pytest.raises(ConfigurationError):
+        await serving.replace()
+    outage = f"unable to open database file {versions.home}"
+
+    rows = described(serving, for_admin=False, outage=outage)
+    assert rows["Refused version"] == "second cannot be used; first answers instead"
+    assert rows["Source"] == "phi-3"
+    assert rows["Database"] == "unavailable; what is new is stored when it is back"
+    assert str(versions.home.parent) not in str(rows)
+
+    rows = described(serving, outage=outage)
+    assert (rows["Source"], rows["Database"]) == (str(checkpoint), outage)
 
 
 async def test_it_fits_a_message_with_any_model_files(memory: Memory, versions: ModelVersions, model_dir: Path) -> None:

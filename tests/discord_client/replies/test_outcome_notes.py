@@ -18,5 +18,10 @@ def test_a_proper_end_has_no_note_unless_the_answer_is_empty() -> None:
     assert note_for(Outcome(FinishReason.STOP), " \n") != ""
 
 
-def test_the_detail_of_a_failure_is_its_note() -> None:
-    assert note_for(Outcome(FinishReason.FAILED, "That is too long."), "") == "That is too long."
+@pytest.mark.parametrize("reason", [FinishReason.FAILED, FinishReason.NO_ROOM])
+def test_the_detail_of_a_failure_is_not_for_members(reason: FinishReason) -> None:
+    assert note_for(Outcome(reason, "Exception from /srv/bot/model: 0x7f"), "Hi") == note_for(Outcome(reason), "Hi")
+
+
+def test_a_note_of_its_own_comes_first() -> None:
+    assert note_for(Outcome(FinishReason.FAILED, "exit code -11", "Ask in other words."), "") == "Ask in other words."

@@ -113,7 +113,7 @@ def test_a_text_that_fits_is_unchanged(text: str) -> None:
             assert split_text(fitting) == [fitting]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.one_of(TEXTS, WELL_FORMED), steps=st.lists(st.integers(1, 2500), max_size=8))
 def test_a_growing_text_changes_only_its_last_message(text: str, steps: list[int]) -> None:
     settled: list[str] = []

@@ -96,5 +96,15 @@ def test_the_reason_is_one_line_without_pages_of_proxies() -> None:
     ]
 
 
+async def test_the_end_of_the_session_is_no_bug() -> None:
+    session = aiohttp.ClientSession()
+    await session.close()
+    with pytest.raises(RuntimeError) as error:
+        await session.get("http://127.0.0.1")
+    refusal = refusal_of(error.value)
+    assert refusal is not None
+    assert refusal.is_passing
+
+
 def test_a_bug_is_no_refusal() -> None:
     assert refusal_of(ValueError("bug")) is None

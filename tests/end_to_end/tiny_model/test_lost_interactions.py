@@ -84,6 +84,16 @@ async def test_a_response_after_a_503_is_in_time(stage: Stage, caplog: pytest.Lo
     no_traceback(caplog)
 
 
+async def test_a_response_that_a_503_hid_counts_as_sent(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    channel = await stage.fresh_channel("hidden")
+    stage.discord.fail_next("POST", CALLBACK, 503)
+    stage.discord.fail_next("POST", CALLBACK, 400, code=40060)
+    await stage.discord.invoke(stage.ada.id, channel, ["persona", "show"], {})
+    # The loopback Discord did not take the response, so it knows none that could be edited.
+    await logged(caplog, "Interaction is gone: used=/persona show")
+    assert "40060" not in caplog.text
+
+
 @pytest.mark.parametrize(("status", "code"), [(404, 10062), (400, 40060), (401, 50027), (404, 10015), (404, 10008)])
 async def test_an_interaction_that_is_gone_is_one_line(
     stage: Stage, caplog: pytest.LogCaptureFixture, status: int, code: int
@@ -139,6 +149,18 @@ async def test_an_answer_that_is_refused_for_long_is_one_line(
     await stage.discord.invoke(stage.grace.id, channel, ["persona", "show"], {})
     await logged(caplog, "Interaction was not answered: used=/persona show interaction=")
     stage.discord.end_faults()
+
+
+async def test_an_interaction_that_arrives_twice_is_answered_once(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    channel = await stage.fresh_channel("twice")
+    await stage.ask(stage.grace, channel, "Hello")
+    stage.discord.double_events("INTERACTION_CREATE", 2)
+    asked = await use(stage, stage.grace, channel, "forget")
+    await press(stage, stage.grace, channel, asked, "Forget")
+    await edited_to(stage, stage.grace, channel, asked, "Deleted 1 question with its answer.")
+    assert "code 40060" in await logged(caplog, "Interaction is gone: used=/forget")
 
 
 async def test_an_outage_of_discord_is_one_line(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

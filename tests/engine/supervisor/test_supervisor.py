@@ -33,7 +33,11 @@ HANG_SECONDS = 2.0
 PATIENCE_SECONDS = 60.0
 LENGTH = Outcome(FinishReason.LENGTH)
 CANCELLED = Outcome(FinishReason.CANCELLED)
-GIVEN_UP = "This question makes the engine fail each time. Ask it in other words."
+GIVEN_UP = Outcome(
+    FinishReason.FAILED,
+    "the request crashes the engine each time",
+    "This question makes me fail each time. Ask it in other words.",
+)
 POISON = 31_999
 """A token in no other prompt, and hardly in a greedy answer."""
 
@@ -206,7 +210,7 @@ async def test_a_request_that_crashes_each_worker_fails_alone(
     first = await anext(reading)
     deadly = engine.submit(request(1, 2, POISON))
     running += [engine.submit(each) for each in after]
-    assert await collect(deadly) == ([], Outcome(FinishReason.FAILED, GIVEN_UP))
+    assert await collect(deadly) == ([], GIVEN_UP)
     rest = [token async for piece in reading for token in piece]
     answers = [([*first, *rest], running[0].outcome), *[await collect(each) for each in running[1:]]]
     assert answers == expected

@@ -279,4 +279,4 @@ class ManySequences(RuleBasedStateMachine):
 
 
 TestManySequences = ManySequences.TestCase
-TestManySequences.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestManySequences.settings = settings(max_examples=80, stateful_step_count=40)

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,36 +15,29 @@ import psutil
 
 from bot.demo.loopback import LoopbackDiscord
 from bot.settings import Settings
-from kill_injection.model import ANSWER_TOKENS
 
 _LAUNCHER = Path(__file__).resolve().parents[1] / "bot_on_loopback.py"
-_MARK = "KILL_SUITE"
+_MARK = "BOT_PROCESS_MARK"
 _EXIT_SECONDS = 10.0
-_SETTINGS = {
-    "DRAIN_SECONDS": "60",
-    "KV_CACHE_GIGABYTES": "0.1",
-    "MAX_NEW_TOKENS": str(ANSWER_TOKENS),
-    "MAX_PROMPT_TOKENS": "1000",
-    "MAX_WAITING": "256",
-    "MAX_WAITING_PER_PERSON": "256",
-    "TEMPERATURE": "1",
-}
 
 
 class BotProcess:
     """Starts, kills and stops `python -m bot run`, always with the same data folder.
 
     Args:
-        folder: the working directory; data and log are below it.
+        folder: the working directory, created if it is missing; data and log are below it.
+        settings: by their names in `.env`; all others have their defaults.
 
     Attributes:
         started_at: the last start, in seconds of `time.monotonic()`.
     """
 
-    def __init__(self, discord: LoopbackDiscord, model_dir: Path, folder: Path) -> None:
+    def __init__(self, discord: LoopbackDiscord, model_dir: Path, folder: Path, settings: Mapping[str, str]) -> None:
         self._discord = discord
-        self._model_dir = model_dir
-        self._folder = folder
+        self._model_dir = model_dir.absolute()
+        self._folder = folder.absolute()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._settings = settings
         self._mark = uuid.uuid4().hex
         self._process: asyncio.subprocess.Process | None = None
         self.started_at = 0.0
@@ -59,6 +53,12 @@ class BotProcess:
         return self._folder / "log.txt"
 
     @property
+    def process_id(self) -> int:
+        """Of the process that was started last."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def ended(self) -> bool:
         """Whether the process has exited by itself."""
         return self._process is not None and self._process.returncode is not None
@@ -67,7 +67,8 @@ class BotProcess:
         """Start the process; the bot is online some seconds later."""
         unset = {name.upper() for name in Settings.model_fields}
         environment = {name: value for name, value in os.environ.items() if name.upper() not in unset}
-        environment |= _SETTINGS | {
+        environment |= {
+            **self._settings,
             "DISCORD_TOKEN": self._discord.bot_token,
             "MODEL_DIR": str(self._model_dir),
             "PYTHONPATH": str(_LAUNCHER.parents[1]),
@@ -87,6 +88,11 @@ class BotProcess:
                 stdout=log,
                 stderr=log,
             )
+
+    async def wait(self) -> int:
+        """Wait until the process has exited; return its exit code."""
+        assert self._process is not None
+        return await self._process.wait()
 
     async def kill(self) -> list[int]:
         """Kill the process; return the ids of its child processes that survive by more than some seconds."""

@@ -40,7 +40,7 @@ class StoredMemory:
 
     @classmethod
     def read(cls, file: Path) -> StoredMemory:
-        """Read the file, which no process may be writing."""
+        """Read the file; a running bot may write later what it shows already."""
         with closing(sqlite3.connect(file)) as connection:
             turns = connection.execute("SELECT id, channel_id, parent_id, author_id, text, answer FROM turns")
             replies: dict[int, list[int]] = {}
@@ -64,3 +64,9 @@ class StoredMemory:
             branch.insert(0, turn_id)
             turn_id = self.turns[turn_id].parent_id
         return branch
+
+
+def unfinished_questions(file: Path) -> set[int]:
+    """Return the questions that a bot has accepted and not finished; it may be running."""
+    with closing(sqlite3.connect(file)) as connection:
+        return {row[0] for row in connection.execute("SELECT message_id FROM accepted_questions")}

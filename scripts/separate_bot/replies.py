@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.demo.loopback import Event, EventKind, LoopbackDiscord
+
+_MENTION = re.compile(r"<@!?(\d+)>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,11 @@ class BotMessage:
     content: str
     has_button: bool
 
+    @property
+    def mentions(self) -> list[int]:
+        """The ids of the members that it mentions."""
+        return [int(user_id) for user_id in _MENTION.findall(self.content)]
+
 
 @dataclass(slots=True)
 class Replies:
@@ -31,14 +40,22 @@ class Replies:
 
     Attributes:
         messages: those that are not deleted, by id.
+        changed_at: when the latest was sent or edited, in seconds of `time.monotonic()`.
     """
 
     messages: dict[int, BotMessage] = field(default_factory=dict)
+    changed_at: float = 0.0
     _by_question: dict[int, set[int]] = field(default_factory=dict)
+    _by_mention: dict[tuple[int, int], set[int]] = field(default_factory=dict)
 
     def to(self, question_id: int) -> list[BotMessage]:
         """Return the messages that reply to a question."""
         return [self.messages[each] for each in sorted(self._by_question.get(question_id, ())) if each in self.messages]
+
+    def naming(self, user_id: int, channel_id: int, after_id: int) -> list[BotMessage]:
+        """Return the messages in a channel that mention a member and came after another message."""
+        ids = sorted(self._by_mention.get((channel_id, user_id), ()))
+        return [self.messages[each] for each in ids if each > after_id and each in self.messages]
 
     def is_whole(self, question_id: int) -> bool:
         """Return whether a question has a reply, and the reply no button any more."""
@@ -48,8 +65,11 @@ class Replies:
     def add(self, message: BotMessage) -> None:
         """Keep a message that was sent or edited."""
         self.messages[message.id] = message
+        self.changed_at = time.monotonic()
         if message.question_id is not None:
             self._by_question.setdefault(message.question_id, set()).add(message.id)
+        for user_id in message.mentions:
+            self._by_mention.setdefault((message.channel_id, user_id), set()).add(message.id)
 
 
 class Listener:
@@ -61,6 +81,10 @@ class Listener:
         self._events = discord.subscribe()
         self._watchers: set[Callable[[BotMessage, bool], None]] = set()
         self._task = asyncio.create_task(self._follow())
+
+    def watch(self, watcher: Callable[[BotMessage, bool], None]) -> None:
+        """Call `watcher` from now on with each message and whether it is new (True) or edited (False)."""
+        self._watchers.add(watcher)
 
     async def wait_for(self, matches: Callable[[BotMessage, bool], bool]) -> None:
         """Wait for a message of the bot.
@@ -74,7 +98,7 @@ class Listener:
             if matches(message, is_new):
                 found.set()
 
-        self._watchers.add(watch)
+        self.watch(watch)
         try:
             await found.wait()
         finally:

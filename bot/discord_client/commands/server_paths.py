@@ -1,0 +1,42 @@
+"""Keeps the server's paths out of texts on Discord, even of those for admins."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+_ADDRESS = re.compile(r"(https?://)(?:[^/@]*@)?([^?#]*)")
+
+
+def without_server_paths(text: str, model_dir: Path, shown_as: str = "MODEL_DIR") -> str:
+    """Name a model folder in a text for admins as they do.
+
+    Args:
+        text: an error line.
+        model_dir: the folder.
+        shown_as: how admins call it.
+    """
+    for path in sorted(_paths_of(model_dir), key=len, reverse=True):
+        text = text.replace(f"MODEL_DIR={path}", shown_as).replace(path, shown_as)
+    return text
+
+
+def public_source(source: str | None) -> str | None:
+    """A model's origin for everybody: a hub id or an address, without the password that it may hold.
+
+    Of a path, only the last part remains.
+    """
+    if source is None or _HUB_ID.fullmatch(source):
+        return source
+    if address := _ADDRESS.fullmatch(source.split("#")[0].split("?")[0]):
+        return address[1] + address[2]
+    return re.split(r"[/\\]", source.rstrip("/\\"))[-1] or None
+
+
+def _paths_of(folder: Path) -> set[str]:
+    try:
+        absolute = folder.expanduser().absolute()
+        return {str(each) for each in (absolute, absolute.resolve()) if each != each.parent}
+    except (OSError, RuntimeError, ValueError):  # it is no path, so no text holds it
+        return set()

@@ -1,0 +1,1 @@
+"""Strikes a bot in its own process with Discord's refusals and breaks, and checks that nobody is forgotten."""
