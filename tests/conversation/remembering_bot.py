@@ -16,12 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.conversation.changes import TurnChange
 from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import ConversationKey, Question, Turn
+from bot.errors import ConfigurationError
 from bot.prompting.prompt import Message
 from bot.storage.rows import all_rows, table_of
 from bot.storage.tables import AcceptedQuestion
 from bot.storage.tables import Turn as TurnRow
 from bot.storage.work_store import DatabaseWorkStore
-from tests.conversation.memory import DONE, open_memory
+from tests.conversation.memory import DONE, Memory, open_memory
 
 Result = TypeVar("Result")
 
@@ -83,8 +84,8 @@ class RememberingBot:
     # ------------------------------------------------------------ starts and outages
 
     def open_file(self) -> None:
-        """Start in a new process. The old one still has the file open but does nothing more."""
-        self.memory = self.do(self._closing.enter_async_context(open_memory(Path(self._folder.name))))
+        """Start in a new process. The old one still has the file open, and may be removing deleted text from it."""
+        self.memory = self.do(self._open_unlocked_file())
         self.work = DatabaseWorkStore(self.memory.journal)
         self.open_conversations()
 
@@ -149,6 +150,13 @@ class RememberingBot:
     def _follow(self, change: TurnChange) -> None:
         for asking in self.asking.values():
             asking.follow(change)
+
+    async def _open_unlocked_file(self) -> Memory:
+        while True:
+            try:
+                return await self._closing.enter_async_context(open_memory(Path(self._folder.name)))
+            except ConfigurationError:
+                await asyncio.sleep(0.02)
 
     async def _until_written(self) -> None:
         while self.memory.store.behind:  # noqa: ASYNC110 - there is no event for it
