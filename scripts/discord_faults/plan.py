@@ -171,7 +171,7 @@ def plan_round(seed: int, scale: Scale, faults: tuple[Fault, ...] = tuple(Fault)
 
 
 def _strike(fault: Fault, storm_seconds: float, scale: Scale, draw: random.Random) -> Strike:
-    at = draw.uniform(0, storm_seconds)
+    at = draw.uniform(0, storm_seconds / 2)  # a fault after the last request would strike nothing
     times, variant = draw.randint(1, scale.most_refused), draw.randrange(6)
     shortest, longest = scale.outage_seconds
     if fault is Fault.OUTAGE:

@@ -28,6 +28,7 @@ class RoundResult:
         settle_seconds: from the end of the last fault to the bot's last message or edit; None if somebody was neither
             answered nor told in time.
         calls: requests to REST by kind; those that got a 429 count under that name too.
+        struck: requests whose response a fault decided.
         injected_429: 429 that a fault sent.
         own_429: 429 that Discord's limits gave.
         peak_megabytes: the most memory of the bot's process.
@@ -40,6 +41,7 @@ class RoundResult:
     problems: list[str] = field(default_factory=list)
     settle_seconds: float | None = None
     calls: Counter[CallKind] = field(default_factory=Counter)
+    struck: int = 0
     injected_429: int = 0
     own_429: int = 0
     peak_megabytes: float = 0.0
@@ -48,6 +50,7 @@ class RoundResult:
         """Count the round's requests."""
         for call in calls:
             self.calls[call.kind] += 1
+            self.struck += call.is_injected
             if call.status == _TOO_MANY:
                 self.injected_429 += call.is_injected
                 self.own_429 += not call.is_injected
@@ -89,6 +92,7 @@ class Report:
             f"rounds: {len(results)} of {self.rounds_planned} in {self.seconds / 60:.1f} min {self.left_out}".rstrip(),
             f"questions: {questions:,}; answered {answered:,}, told why not {told:,}, neither "
             f"{questions - answered - told:,}",
+            f"requests that faults struck: {sum(each.struck for each in results):,}",
             f"429: {sum(each.injected_429 for each in results):,} by faults, {sum(own):,} by Discord's limits, "
             f"{max(own, default=0)} at most in a round",
             f"memory of the bot's process: {max((each.peak_megabytes for each in results), default=0):.0f} MB at most",

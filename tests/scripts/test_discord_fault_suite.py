@@ -190,6 +190,7 @@ def test_a_report_counts_requests_and_says_how_to_repeat_a_round() -> None:
     result = result_of()
     result.problems.append("told more than once: member 11")
     lines = "\n".join(Report(rounds_planned=1, repeat="python suite.py --seed", results=[result]).lines())
+    assert "requests that faults struck: 2" in lines
     assert "429: 1 by faults, 1 by Discord's limits, 1 at most in a round" in lines
     assert "3.00      0.00      0.00      0.00      0.00      2.00         1" in lines
     assert "alone: python suite.py --seed 3" in lines
