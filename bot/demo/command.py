@@ -82,9 +82,9 @@ async def _served_page(discord: LoopbackDiscord, port: int) -> AsyncIterator[str
     page = DemoPage(discord)
     try:
         url = await page.start(port)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         await page.close()
-        cause = os.strerror(error.errno or 0) if isinstance(error, OSError) else "ports are 0 to 65535"
+        cause = os.strerror(error.errno or 0)
         raise ConfigurationError(
             f"port {port} of 127.0.0.1 cannot be used ({cause}); choose another with --port"
         ) from error

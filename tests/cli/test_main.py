@@ -239,5 +239,5 @@ async def test_a_page_whose_port_is_in_use(tmp_path: Path, tiny_chat_model_dir: 
             tmp_path, "demo", "--model", str(tiny_chat_model_dir), "--port", port, KV_CACHE_GIGABYTES="0.05"
         )
     assert done.code == 2
-    assert done.last_line.startswith(f"error: the page cannot listen on port {port} (")
+    assert done.last_line.startswith(f"error: port {port} of 127.0.0.1 cannot be used (")
     assert done.last_line.endswith("; choose another with --port")

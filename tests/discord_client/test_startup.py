@@ -170,6 +170,7 @@ async def test_a_gateway_that_refuses_is_left_alone_as_long_as_it_asks(
 async def test_a_dropped_session_is_continued_at_once(
     server: LoopbackDiscord, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "bot")
     async with started(server) as (client, ready):
         await asyncio.wait_for(ready, 20)
         resumed = client.wait_for("resumed", timeout=20)

@@ -39,7 +39,7 @@ def test_a_start_ends_at_once(tiny_chat_model_dir: Path, tmp_path: Path, ending:
         started = time.monotonic()
         bot.send_signal(ending)
         _, errors = bot.communicate()
-        assert time.monotonic() - started < 5  # a tenth of that on a quiet machine; the template has ten seconds
+        assert time.monotonic() - started < 9  # much less on a quiet machine; the template has ten seconds
     assert bot.returncode == 0
     assert "Traceback" not in errors
     _, alive = psutil.wait_procs(processes, timeout=1)

@@ -32,7 +32,7 @@ async def test_log_and_metrics_show_nothing_that_members_write(tiny_chat_model_d
             async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
                 pages = [await (await client.get(path)).text() for path in ("/metrics", "/healthz")]
     log = written.getvalue()
-    assert "Answered" in log
+    assert "Delivered" in log
     assert "rate limited" in log
     assert len(secrets) > 4
     assert [secret for secret in secrets if secret in log] == []
