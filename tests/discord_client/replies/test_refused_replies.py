@@ -196,3 +196,17 @@ async def test_what_the_servers_rules_block_is_replaced_by_a_line(stage: Stage) 
     assert await editor.finish("This is a forbiddenword again")
     assert [text.split(".")[0] for text in stage.texts()] == ["This server's AutoMod does not let me post my answer"]
     assert not stage.replies()[0]["components"]
+
+
+async def test_a_day_long_outage_is_outlasted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A back-off that doubles without a bound overflows after 1,024 failures, which are four hours."""
+    monkeypatch.setattr("bot.discord_client.rest.pace._CHANNEL_REQUESTS", 10_000)
+    monkeypatch.setattr("bot.discord_client.rest.pace._REQUESTS", 10_000)
+    monkeypatch.setattr("bot.discord_client.replies.reply_editor._LONGEST_BACK_OFF_SECONDS", 0.0)
+    editor = editor_for(await stage.say("Hello"))
+    stage.network.losses += ["request"] * 1_100
+    try:
+        assert await editor.finish("Hi")
+    finally:
+        stage.network.losses.clear()
+    assert stage.texts() == ["Hi"]
