@@ -210,3 +210,14 @@ async def test_a_day_long_outage_is_outlasted(stage: Stage, monkeypatch: pytest.
     finally:
         stage.network.losses.clear()
     assert stage.texts() == ["Hi"]
+
+
+async def test_the_same_text_for_two_questions_is_sent_twice_after_an_outage(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.discord_client.replies.reply_messages._NONCE_SECONDS", 0.0)
+    questions = [await stage.say("Hello"), await stage.say("Hello", by="Linus")]
+    stage.network.losses += ["request", "request"]
+    assert all(await asyncio.gather(*(editor_for(question).finish("Yes.") for question in questions)))
+    answered = {int(reply["message_reference"]["message_id"]) for reply in stage.replies()}
+    assert answered == {question.id for question in questions}
