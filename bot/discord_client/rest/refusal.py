@@ -25,6 +25,8 @@ _OVERLOADED = frozenset(
         20028,  # the channel's write rate
         20029,  # the server's write rate
         30046,  # edits of messages that are older than an hour
+        40004,  # sending is disabled for now
+        40006,  # a feature is disabled for now
         40062,  # the resource is rate limited
         130000,  # the API is overloaded
     }

@@ -29,6 +29,7 @@ def refused(status: int, code: int | None = None, headers: dict[str, str] = JSON
         refused(429, headers=HTML),
         refused(429, 40062),
         refused(400, 30046),
+        refused(403, 40004),
         refused(500, 0),
         refused(503, headers=HTML),
         refused(401, 0),
