@@ -28,6 +28,8 @@ _STILL_SECONDS = 7.0  # a growing text that has not moved for so long becomes mo
 _LONGEST_STILL_SECONDS = 9.0  # so that all texts of a channel move at least this often, if that is possible
 _GROWTH_SECONDS = 0.6  # between two growing texts of a channel, so that a last text finds room in between
 _STALE_SECONDS = 30.0  # the same for a position in the queue
+_RETRY_SECONDS = 15.0  # between two times that a success ends all pauses
+_KEPT_SECONDS = 5.0  # a request that runs for longer hangs, or sleeps in discord.py
 
 
 class Action(Enum):
@@ -122,7 +124,7 @@ class RequestPace:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._waiting: list[Slot] = []
-        self._all = Window(_REQUESTS, _REQUEST_SECONDS)
+        self._all = Window(_REQUESTS, _REQUEST_SECONDS, _KEPT_SECONDS)
         self._windows: dict[tuple[Action, int], Window] = {}
         self._growing: Counter[int] = Counter()  # unfinished texts by channel
         self._paused_until = -math.inf
@@ -130,6 +132,7 @@ class RequestPace:
         self._dispatching = False
         self._failing = False
         self._retry = asyncio.Event()
+        self._retries_from = -math.inf
 
     def slot(self, action: Action, channel_id: int, urgency: Urgency, since: float = math.inf) -> Slot:
         """A turn for one request; enter it to wait for it."""
@@ -160,9 +163,14 @@ class RequestPace:
             window.paused_until = max(window.paused_until, until)
 
     def succeeded(self) -> None:
-        """End every `pause` if this is the first success after failures."""
-        if self._failing:
+        """End every `pause` if this is the first success after failures.
+
+        What fails while everything else succeeds, such as one message, must not be tried again at each success.
+        """
+        now = self._clock()
+        if self._failing and now >= self._retries_from:
             self._failing = False
+            self._retries_from = now + _RETRY_SECONDS
             self.retry_now()
 
     def retry_now(self) -> None:
@@ -187,8 +195,8 @@ class RequestPace:
             self._waiting.remove(slot)
         else:
             now = self._clock()
-            self._all.end(now, used=used)
-            self._window(slot).end(now, used=used)
+            self._all.end(slot, now, used=used)
+            self._window(slot).end(slot, now, used=used)
         self._dispatch_soon()
 
     def _dispatch_soon(self) -> None:
@@ -207,17 +215,17 @@ class RequestPace:
                 window = self._window(slot)
                 grows = slot._urgency_at(now) in _GROWING
                 if window.has_room(now, self._room_kept_from(slot, now)) and not (grows and now < window.grows_after):
-                    self._start(slot, window)
+                    self._start(slot, window, now)
                     if grows:
                         window.grows_after = now + _GROWTH_SECONDS
         self._windows = {key: window for key, window in self._windows.items() if not window.is_idle(now)}
         self._wake_at(self._next_change(now), now)
 
-    def _start(self, slot: Slot, window: Window) -> None:
+    def _start(self, slot: Slot, window: Window, now: float) -> None:
         if not slot._granted.done():  # it is when its task is being cancelled
             self._waiting.remove(slot)
-            self._all.begin()
-            window.begin()
+            self._all.begin(slot, now)
+            window.begin(slot, now)
             slot._granted.set_result(None)
 
     def _room_kept_from(self, slot: Slot, now: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import statistics
 from collections import defaultdict
@@ -257,3 +258,44 @@ async def test_one_long_answer_moves_at_discords_pace() -> None:
     figures = await answer(here, 0, 60.0)
     assert len(figures.moved) >= 60 / 1.5
     assert figures.last_late <= 1.5
+
+
+@in_virtual_time
+async def test_what_fails_alone_backs_off_although_others_succeed() -> None:
+    """One message that Discord cannot edit, say, in a bot that is busy elsewhere."""
+    both, tries = discord(), 0
+
+    async def fail() -> None:
+        nonlocal tries
+        for pause in itertools.chain([2.4, 4.8, 9.6], itertools.repeat(15.0)):
+            async with both.pace.slot(Action.EDIT, HERE, Urgency.LAST_TEXT) as slot:
+                tries += 1
+                both.pace.failed(slot, Refusal(RefusalKind.PASSING, "500"))
+            await both.pace.pause(pause)
+
+    async def succeed() -> None:
+        for number in itertools.count():
+            await both.request("", Urgency.LAST_TEXT, Action.SEND, 1000 + number % 20)
+            both.pace.succeeded()
+
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(100):
+            await asyncio.gather(fail(), succeed())
+    assert tries <= 15
+
+
+@in_virtual_time
+async def test_requests_that_get_no_answer_hold_up_no_other_channel() -> None:
+    """Discord or discord.py may keep a request for minutes, such as one that is rate limited."""
+    pace = discord().pace
+
+    async def be_kept(channel: int) -> None:
+        async with pace.slot(Action.EDIT, channel, Urgency.LAST_TEXT):
+            await asyncio.sleep(300)
+
+    kept = [asyncio.create_task(be_kept(1000 + number // 5)) for number in range(60)]
+    await asyncio.sleep(1)
+    async with pace.slot(Action.EDIT, HERE, Urgency.LAST_TEXT):
+        assert now() < 10
+    for task in kept:
+        task.cancel()
