@@ -14,10 +14,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Token
 from enum import Enum, IntEnum, auto
 from types import TracebackType
 
 from bot.discord_client.rest.refusal import Refusal
+from bot.discord_client.rest.time_limit import on_success
 from bot.discord_client.rest.window import Window
 
 # Of the 50, some are for interactions, which discord.py sends on its own.
@@ -40,6 +42,15 @@ class Action(Enum):
     DELETE = auto()
     TYPING = auto()
     READ = auto()
+
+
+_METHODS = {
+    Action.SEND: "POST",
+    Action.EDIT: "PATCH",
+    Action.DELETE: "DELETE",
+    Action.TYPING: "POST",
+    Action.READ: "GET",
+}
 
 
 class Urgency(IntEnum):
@@ -75,6 +86,8 @@ class Slot:
         self._pace = pace
         self._urgency = urgency
         self._unused = False
+        self._ended = False
+        self._outer: Token[Callable[[str], None] | None] | None = None
         self._granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -99,12 +112,20 @@ class Slot:
         except asyncio.CancelledError:
             self._pace._leave(self, used=False)
             raise
+        self._outer = on_success.set(self._end_at_success)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        assert self._outer is not None  # since `__aenter__`
+        on_success.reset(self._outer)
         self._pace._leave(self, used=not self._unused)
+
+    def _end_at_success(self, method: str) -> None:
+        # discord.py returns from a channel's fifth request only when its limit has passed, up to 5 s later.
+        if method == _METHODS[self.action]:
+            self._pace._leave(self, used=True)
 
     def _urgency_at(self, now: float) -> Urgency:
         if self._urgency is Urgency.GROWING_TEXT and now - self.since >= _STILL_SECONDS:
@@ -193,7 +214,8 @@ class RequestPace:
     def _leave(self, slot: Slot, *, used: bool) -> None:
         if slot in self._waiting:
             self._waiting.remove(slot)
-        else:
+        elif not slot._ended:
+            slot._ended = True
             now = self._clock()
             self._all.end(slot, now, used=used)
             self._window(slot).end(slot, now, used=used)

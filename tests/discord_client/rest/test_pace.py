@@ -16,6 +16,7 @@ import pytest
 
 from bot.discord_client.rest.pace import Action, RequestPace, Slot, Urgency
 from bot.discord_client.rest.refusal import Refusal, RefusalKind
+from bot.discord_client.rest.time_limit import on_success
 from tests.virtual_time import run_in_virtual_time
 
 HERE, ELSEWHERE = 1, 2
@@ -299,3 +300,22 @@ async def test_requests_that_get_no_answer_hold_up_no_other_channel() -> None:
         assert now() < 10
     for task in kept:
         task.cancel()
+
+
+@in_virtual_time
+async def test_a_sleep_of_discord_py_after_a_success_takes_no_room() -> None:
+    """It returns from the fifth request of a channel when its limit has passed."""
+    pace, times = discord().pace, []
+
+    async def edit() -> None:
+        async with pace.slot(Action.EDIT, HERE, Urgency.LAST_TEXT):
+            times.append(now())
+            call = on_success.get()
+            assert call is not None
+            call("GET")  # another request of the same block
+            call("PATCH")
+            await asyncio.sleep(5)
+
+    await asyncio.gather(*(edit() for _ in range(15)))
+    assert times == pytest.approx(5 * [0.0] + 5 * [5.0] + 5 * [10.0], abs=0.2)
+    assert on_success.get() is None
