@@ -7,6 +7,7 @@ https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -113,6 +114,8 @@ def refusal_of(error: BaseException) -> Refusal | None:
             return _rate_limit(error)
         case discord.HTTPException():
             return Refusal(_kind(error), _line(error), error.code)
+        case json.JSONDecodeError():
+            return Refusal(RefusalKind.PASSING, "Discord's answer is broken off")
         case TimeoutError():
             return Refusal(RefusalKind.PASSING, "Discord does not answer")
         case RuntimeError() if str(error) == "Session is closed":

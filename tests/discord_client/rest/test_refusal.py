@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,6 +37,7 @@ def refused(status: int, code: int | None = None, headers: dict[str, str] = JSON
         refused(403, headers=HTML),
         discord.RateLimited(7),
         TimeoutError(),
+        json.JSONDecodeError("a body that was cut off", "", 0),
         ConnectionResetError(),
         aiohttp.ServerDisconnectedError(),
         aiohttp.ClientPayloadError(),
