@@ -221,3 +221,16 @@ async def test_the_same_text_for_two_questions_is_sent_twice_after_an_outage(
     assert all(await asyncio.gather(*(editor_for(question).finish("Yes.") for question in questions)))
     answered = {int(reply["message_reference"]["message_id"]) for reply in stage.replies()}
     assert answered == {question.id for question in questions}
+
+
+async def test_a_reply_whose_first_message_was_deleted_is_whole_after_a_restart(stage: Stage) -> None:
+    """Discord still knows the nonce of the second message, which is now the first."""
+    question = await stage.say("Hello")
+    text = "word " * 600
+    editor = editor_for(question)
+    editor.show(text)
+    await shown(stage, lambda texts: len(texts) == 2)
+    first, second = (int(reply["id"]) for reply in stage.replies())
+    await stage.server.delete(stage.person("Ada"), stage.channel, first)
+    assert await editor_for(question, sent=[await question.channel.fetch_message(second)]).finish(text)
+    assert " ".join(stage.texts()).split() == text.split()
