@@ -18,8 +18,10 @@ from contextvars import Token
 from enum import Enum, IntEnum, auto
 from types import TracebackType
 
-from bot.discord_client.rest.refusal import Refusal
-from bot.discord_client.rest.time_limit import on_success
+import aiohttp
+
+from bot.discord_client.rest.refusal import Refusal, global_limit_seconds
+from bot.discord_client.rest.time_limit import on_response
 from bot.discord_client.rest.window import Window
 
 # Of the 50, some are for interactions, which discord.py sends on its own.
@@ -31,7 +33,7 @@ _LONGEST_STILL_SECONDS = 9.0  # so that all texts of a channel move at least thi
 _GROWTH_SECONDS = 0.6  # between two growing texts of a channel, so that a last text finds room in between
 _STALE_SECONDS = 30.0  # the same for a position in the queue
 _RETRY_SECONDS = 15.0  # between two times that a success ends all pauses
-_KEPT_SECONDS = 5.0  # a request that runs for longer hangs, or sleeps in discord.py
+_KEPT_SECONDS = 30.0  # a request that runs for longer sleeps in discord.py, which gives 5xx 25 s
 
 
 class Action(Enum):
@@ -44,6 +46,7 @@ class Action(Enum):
     READ = auto()
 
 
+_SUCCESS = range(200, 300)
 _METHODS = {
     Action.SEND: "POST",
     Action.EDIT: "PATCH",
@@ -87,7 +90,7 @@ class Slot:
         self._urgency = urgency
         self._unused = False
         self._ended = False
-        self._outer: Token[Callable[[str], None] | None] | None = None
+        self._outer: Token[Callable[[aiohttp.TraceRequestEndParams], None] | None] | None = None
         self._granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -112,20 +115,23 @@ class Slot:
         except asyncio.CancelledError:
             self._pace._leave(self, used=False)
             raise
-        self._outer = on_success.set(self._end_at_success)
+        self._outer = on_response.set(self._note_response)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         assert self._outer is not None  # since `__aenter__`
-        on_success.reset(self._outer)
+        on_response.reset(self._outer)
         self._pace._leave(self, used=not self._unused)
 
-    def _end_at_success(self, method: str) -> None:
-        # discord.py returns from a channel's fifth request only when its limit has passed, up to 5 s later.
-        if method == _METHODS[self.action]:
+    def _note_response(self, end: aiohttp.TraceRequestEndParams) -> None:
+        # discord.py may return much later: from a channel's fifth request when its limit has passed, up to 5 s later,
+        # and from one that is limited after five tries.
+        if end.response.status in _SUCCESS and end.method == _METHODS[self.action]:
             self._pace._leave(self, used=True)
+        elif (seconds := global_limit_seconds(end.response)) is not None:
+            self._pace._pause_all(seconds)
 
     def _urgency_at(self, now: float) -> Urgency:
         if self._urgency is Urgency.GROWING_TEXT and now - self.since >= _STILL_SECONDS:
@@ -176,12 +182,11 @@ class RequestPace:
         self._failing = self._failing or refusal.is_passing
         if refusal.retry_after is None:
             return
-        until = self._clock() + refusal.retry_after
         if refusal.everywhere:
-            self._paused_until = max(self._paused_until, until)
+            self._pause_all(refusal.retry_after)
         else:
             window = self._window(slot)
-            window.paused_until = max(window.paused_until, until)
+            window.paused_until = max(window.paused_until, self._clock() + refusal.retry_after)
 
     def succeeded(self) -> None:
         """End every `pause` if this is the first success after failures.
@@ -206,6 +211,9 @@ class RequestPace:
                 await self._retry.wait()
         except TimeoutError:
             pass
+
+    def _pause_all(self, seconds: float) -> None:
+        self._paused_until = max(self._paused_until, self._clock() + seconds)
 
     def _enter(self, slot: Slot) -> None:
         self._waiting.append(slot)

@@ -130,6 +130,13 @@ def refusal_of(error: BaseException) -> Refusal | None:
     return None
 
 
+def global_limit_seconds(response: aiohttp.ClientResponse) -> float | None:
+    """For how long a response lets the bot make no request at all; None if it does not say so."""
+    if response.status != 429 or "X-RateLimit-Global" not in response.headers:
+        return None
+    return _seconds(response.headers.get("Retry-After"))
+
+
 def _rate_limit(error: discord.HTTPException) -> Refusal:
     headers: Mapping[str, str] = error.response.headers
     # Without Via the answer comes from Cloudflare, which blocks the address, not a route.

@@ -1,4 +1,4 @@
-"""Bounds each HTTP request of discord.py, which itself waits five minutes for an answer, and notes when it succeeds.
+"""Bounds each HTTP request of discord.py, which itself waits five minutes for an answer, and passes its response on.
 
 Only the request is bounded and not the whole call: between tries discord.py sleeps for as long as Discord's rate limit
 says. That sleep must not be cancelled: after a global limit, discord.py would hold up all its requests for ever.
@@ -16,11 +16,11 @@ import aiohttp
 
 _SECONDS = 30.0
 
-_SUCCESS = range(200, 300)
-
 _limit: ContextVar[asyncio.Timeout | None] = ContextVar("_limit", default=None)
-on_success: ContextVar[Callable[[str], None] | None] = ContextVar("on_success", default=None)
-"""Called with the method of each request that succeeds, before discord.py sleeps for a limit that it has used up."""
+on_response: ContextVar[Callable[[aiohttp.TraceRequestEndParams], None] | None] = ContextVar(
+    "on_response", default=None
+)
+"""Called with each response, before discord.py sleeps for a limit that it has used up or exceeded."""
 
 
 @asynccontextmanager
@@ -53,9 +53,8 @@ async def _start(_session: aiohttp.ClientSession, _context: SimpleNamespace, _pa
 
 async def _end(_session: aiohttp.ClientSession, _context: SimpleNamespace, end: aiohttp.TraceRequestEndParams) -> None:
     _reschedule(None)
-    call = on_success.get()
-    if call is not None and end.response.status in _SUCCESS:
-        call(end.method)
+    if (call := on_response.get()) is not None:
+        call(end)
 
 
 async def _stop(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: object) -> None:
