@@ -227,9 +227,7 @@ async def test_a_reply_whose_first_message_was_deleted_is_whole_after_a_restart(
     """Discord still knows the nonce of the second message, which is now the first."""
     question = await stage.say("Hello")
     text = "word " * 600
-    editor = editor_for(question)
-    editor.show(text)
-    await shown(stage, lambda texts: len(texts) == 2)
+    assert await editor_for(question).finish(text)
     first, second = (int(reply["id"]) for reply in stage.replies())
     await stage.server.delete(stage.person("Ada"), stage.channel, first)
     assert await editor_for(question, sent=[await question.channel.fetch_message(second)]).finish(text)
