@@ -57,7 +57,7 @@ class Drain:
         ending = self._ending
         assert ending is not None  # `begin_on_terminate` comes first, in a task
         if self._task is not None:
-            ending.cancel()
+            self._task.cancel()  # not `ending`: a second cancellation would break off its closing
             return
         self._task = asyncio.create_task(self._run())
         self._task.add_done_callback(lambda _: ending.cancel())

@@ -25,11 +25,13 @@ class DrainedBot:
     It gets no signal; `tests/end_to_end/test_drain.py` sends a real bot SIGTERM.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, closing_seconds: float = 0.0) -> None:
         self.queue = queue_of(1)
         self.running = self.queue.join("here", "Ada")
         self.drain = Drain(self.queue, RunningReplies(), seconds)
         self.ready = asyncio.Event()
+        self.closed = False
+        self._closing_seconds = closing_seconds
         self.task = asyncio.create_task(self._run())
 
     async def terminate(self) -> None:
@@ -44,7 +46,11 @@ class DrainedBot:
     async def _run(self) -> None:
         self.drain.begin_on_terminate(_fail_to_print)
         self.ready.set()
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(self._closing_seconds)
+            self.closed = True
 
 
 def _fail_to_print() -> None:
@@ -83,6 +89,17 @@ async def test_a_second_signal_ends_the_bot_at_once() -> None:
     bot.drain.terminate()
     await bot.ended()
     assert bot.queue.running == 1
+
+
+async def test_a_second_signal_does_not_cut_the_closing_short() -> None:
+    """The drain itself ends while the bot closes, because that suspends the running answers."""
+    bot = DrainedBot(LONG_SECONDS, closing_seconds=0.1)
+    await bot.terminate()
+    bot.drain.terminate()
+    await asyncio.sleep(0)
+    bot.running.leave()
+    await bot.ended()
+    assert bot.closed
 
 
 async def test_a_service_runs_for_as_long_as_the_block() -> None:

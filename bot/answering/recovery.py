@@ -1,4 +1,4 @@
-"""After a start or a break in the connection: finish what was accepted, then answer what was missed, in order.
+"""After a start or a break in the connection: in each channel finish what was accepted, then answer what was missed.
 
 Await `Recovery.wait_for_turn` before answering a new message, so that earlier questions of its channel have their
 tickets first.
@@ -96,15 +96,15 @@ class Recovery(Generic[Message]):
         self._missed_for = missed_for
         self._pause = pause
         self._busy = asyncio.Lock()
-        self._resumed = asyncio.Event()  # accepted questions have their tickets
-        self._searched: dict[int, asyncio.Event] = {}  # by channel in which something may have been missed
+        self._known = asyncio.Event()  # it is known in which channels there is something to recover
+        self._recovered: dict[int, asyncio.Event] = {}  # by such a channel
         self._retries: dict[str, asyncio.Task[None]] = {}
 
     async def wait_for_turn(self, channel_id: int) -> None:
         """Wait until every earlier question of a channel has its ticket."""
-        await self._resumed.wait()
-        if (searched := self._searched.get(channel_id)) is not None:
-            await searched.wait()
+        await self._known.wait()
+        if (recovered := self._recovered.get(channel_id)) is not None:
+            await recovered.wait()
 
     async def run(self) -> None:
         """Recover once. Call it each time a connection begins that does not resume the one before."""
@@ -120,20 +120,42 @@ class Recovery(Generic[Message]):
     async def _recover(self) -> bool:
         async with self._busy:
             try:
-                await self._finish_accepted()
-                await self._answer_missed()
+                await self._recover_channels()
             except DatabaseOutageError as error:
                 logger.error("Cannot read what was accepted and missed, retrying: %s", error)
                 return False
             finally:
-                self._resumed.set()
+                self._known.set()
             return True
 
-    async def _finish_accepted(self) -> None:
-        """Go on with what an earlier start accepted; the inbox knows what this one has taken."""
+    async def _recover_channels(self) -> None:
+        """Recover each channel on its own, so that one that Discord is slow to read holds up no other."""
+        accepted: dict[int, list[UnfinishedQuestion]] = {}
         for question in await self._work.unfinished():
-            if not await self._finish(question):
-                self._keep_trying(f"finish {question.message_id}", partial(self._finish, question))
+            accepted.setdefault(question.channel_id, []).append(question)
+        searched_after = await self._searched_after()
+        self._recovered = {channel_id: asyncio.Event() for channel_id in (*accepted, *searched_after)}
+        self._known.set()  # in other channels there is nothing to recover
+        recovering = (
+            self._recover_channel(channel_id, accepted.get(channel_id, ()), searched_after.get(channel_id))
+            for channel_id in self._recovered
+        )
+        for result in await asyncio.gather(*recovering, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _recover_channel(
+        self, channel_id: int, accepted: Sequence[UnfinishedQuestion], after_id: int | None
+    ) -> None:
+        """Go on with what an earlier start accepted, then search the channel, if there is a message to begin after."""
+        try:
+            for question in accepted:
+                if not await self._finish(question):
+                    self._keep_trying(f"finish {question.message_id}", partial(self._finish, question))
+            if after_id is not None and not await self._answer_missed_in(channel_id, after_id):
+                self._keep_trying(f"search {channel_id}", partial(self._answer_missed_in, channel_id, after_id))
+        finally:
+            self._recovered[channel_id].set()
 
     async def _finish(self, question: UnfinishedQuestion) -> bool:
         """Go on with a question; return False if that should be tried again."""
@@ -147,23 +169,13 @@ class Recovery(Generic[Message]):
             return False
         return True
 
-    async def _answer_missed(self) -> None:
+    async def _searched_after(self) -> dict[int, int]:
+        """The channels in which something may have been missed, each with the message after which to search."""
         if not self._missed_for:
-            return
+            return {}
         oldest = snowflake_at(datetime.now(UTC) - self._missed_for)
         await self._work.forget_seen_before(oldest)
-        channels = await self._work.channels(_MOST_CHANNELS)
-        self._searched = {channel_id: asyncio.Event() for channel_id, _ in channels}
-        self._resumed.set()  # in other channels nothing was missed
-        try:
-            for channel_id, began_id in channels:
-                after_id = max(oldest, began_id)
-                if not await self._answer_missed_in(channel_id, after_id):
-                    self._keep_trying(f"search {channel_id}", partial(self._answer_missed_in, channel_id, after_id))
-                self._searched[channel_id].set()
-        finally:
-            for searched in self._searched.values():
-                searched.set()
+        return {channel_id: max(oldest, began_id) for channel_id, began_id in await self._work.channels(_MOST_CHANNELS)}
 
     async def _answer_missed_in(self, channel_id: int, after_id: int) -> bool:
         """Answer what was missed in a channel; return False if that should be tried again."""

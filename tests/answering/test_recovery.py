@@ -36,6 +36,7 @@ class FakeInbox:
 
     messages: list[Said] = field(default_factory=list)
     unreadable: set[int] = field(default_factory=set)
+    slow: set[int] = field(default_factory=set)  # questions that are read once their gate is open
     forbidden: set[int] = field(default_factory=set)
     deleted: set[int] = field(default_factory=set)
     answered: list[int] = field(default_factory=list)
@@ -46,6 +47,8 @@ class FakeInbox:
         if question.message_id in self.deleted:
             raise MessageGoneError
         self._check(question.message_id)
+        if question.message_id in self.slow:
+            await self.gates[question.message_id].wait()
         if question.message_id in self.answered:
             return
         self.answered.append(question.message_id)
@@ -98,6 +101,12 @@ async def finish(work: DatabaseWorkStore, *messages: Said) -> None:
         await work.delivered(message.id)
 
 
+async def ended(task_name: str) -> None:
+    """Wait until a task has ended, if it still runs."""
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == task_name))
+
+
 async def test_accepted_questions_come_before_missed_ones_and_those_before_new_ones(work: DatabaseWorkStore) -> None:
     old, accepted, missed, new = (Said(message_of(HOUR, number)) for number in range(4))
     await finish(work, old)
@@ -112,6 +121,10 @@ async def test_accepted_questions_come_before_missed_ones_and_those_before_new_o
     answering = asyncio.create_task(answer_new())
     recovering = asyncio.create_task(recovery.run())
     await recovery.wait_for_turn(NEW)  # nothing was missed there
+    for _ in range(1000):
+        if inbox.answered:
+            break
+        await asyncio.sleep(0.01)
     assert inbox.answered == [accepted.id]
     inbox.open(HERE)
     await asyncio.gather(answering, recovering)
@@ -171,7 +184,7 @@ async def test_what_cannot_be_read_is_retried_until_it_can(work: DatabaseWorkSto
             inbox.forbidden.clear()
 
     await Recovery(inbox, work, timedelta(0), pause).run()
-    await asyncio.wait([task for task in asyncio.all_tasks() if task.get_name() == f"finish {accepted.id}"], timeout=10)
+    await ended(f"finish {accepted.id}")
     assert inbox.answered == [accepted.id]
     assert pauses == [5, 15, 60, 300, 900, 900, 900]
 
@@ -185,7 +198,7 @@ async def test_a_channel_that_cannot_be_searched_is_searched_later(work: Databas
         inbox.unreadable.clear()
 
     await Recovery(inbox, work, 2 * HOUR, pause).run()
-    await asyncio.wait([task for task in asyncio.all_tasks() if task.get_name() == f"search {HERE}"], timeout=10)
+    await ended(f"search {HERE}")
     assert inbox.answered == [inbox.messages[0].id]
 
 
@@ -199,7 +212,7 @@ async def test_what_the_database_keeps_is_finished_after_its_outage(memory: Memo
     with memory.lost():
         await recovery.run()
     is_back.set()
-    await asyncio.wait([task for task in asyncio.all_tasks() if task.get_name() == "recovery"], timeout=10)
+    await ended("recovery")
     assert inbox.answered == [accepted.id]
 
 
@@ -260,3 +273,25 @@ async def test_closing_ends_the_retries(work: DatabaseWorkStore) -> None:
     [retry] = [task for task in asyncio.all_tasks() if task.get_name() == f"finish {accepted.id}"]
     await asyncio.wait([retry], timeout=10)
     assert retry.cancelled()
+
+
+async def test_an_accepted_question_that_is_slow_to_read_holds_up_only_its_channel(work: DatabaseWorkStore) -> None:
+    here, later_here, elsewhere = (
+        Said(message_of(HOUR, 1)),
+        Said(message_of(HOUR, 2)),
+        Said(message_of(HOUR, 3), ELSEWHERE),
+    )
+    await accept(work, here, later_here, elsewhere)
+    inbox = FakeInbox(slow={here.id})
+    recovery = Recovery(inbox, work, timedelta(0))
+    recovering = asyncio.create_task(recovery.run())
+    async with asyncio.timeout(5):
+        await recovery.wait_for_turn(NEW)
+        await recovery.wait_for_turn(ELSEWHERE)
+    assert inbox.answered == [elsewhere.id]
+    waiting = asyncio.create_task(recovery.wait_for_turn(HERE))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    inbox.open(here.id)
+    await asyncio.gather(waiting, recovering)
+    assert inbox.answered == [elsewhere.id, here.id, later_here.id]

@@ -60,11 +60,8 @@ class DiscordInbox:
         if self._intake.has_taken(question.message_id):
             return
         channel = await self._channel(question.channel_id)
-        try:
-            async with self._reading(question.channel_id):
-                message = await channel.fetch_message(question.message_id)
-        except discord.NotFound as error:
-            raise MessageGoneError(str(error)) from error
+        async with self._reading(question.channel_id):
+            message = await channel.fetch_message(question.message_id)
         sent = await self._sent(message, question)
         if question.outcome is None and question.notice is None:
             self._begin(self._intake.take(message, accepted_before=True, sent=sent))
@@ -103,7 +100,7 @@ class DiscordInbox:
             try:
                 async with self._reading(message.channel.id):
                     found.append(await message.channel.fetch_message(message_id))
-            except discord.NotFound:
+            except MessageGoneError:
                 await self._work.reply_deleted(message_id)
         async with self._reading(message.channel.id):
             unrecorded = await find_replies(message, self._reader.bot_user_id, question.reply_ids)
@@ -115,11 +112,8 @@ class DiscordInbox:
     async def _channel(self, channel_id: int) -> discord.abc.Messageable:
         channel: object = self._client.get_channel(channel_id)
         if channel is None:
-            try:
-                async with self._reading(channel_id):
-                    channel = await self._client.fetch_channel(channel_id)
-            except discord.NotFound as error:
-                raise MessageGoneError(str(error)) from error
+            async with self._reading(channel_id):
+                channel = await self._client.fetch_channel(channel_id)
         if not isinstance(channel, discord.abc.Messageable):
             raise UnreachableError(f"channel {channel_id} holds no messages", is_passing=False)
         return channel
@@ -129,15 +123,15 @@ class DiscordInbox:
         """Make one request when the pace allows it.
 
         Raises:
-            discord.NotFound: what it reads does not exist.
+            MessageGoneError: what it reads does not exist.
             UnreachableError: it cannot be read.
         """
         async with self._pace.slot(Action.READ, channel_id, Urgency.NOTICE) as slot:
             try:
                 async with request_time_limit():
                     yield
-            except discord.NotFound:
-                raise
+            except discord.NotFound as error:
+                raise MessageGoneError(str(error)) from error
             except Exception as error:
                 refusal = refusal_of(error)
                 if refusal is None:

@@ -47,6 +47,7 @@ class Notices:
         self._work = work
         self._running_replies = running_replies
         self._next: dict[tuple[int, str], _Notice] = {}  # those that take more members in
+        self._latest: dict[tuple[int, str], _Notice] = {}  # those that Discord is to show
         self._said_at: dict[tuple[int, str], float] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -66,9 +67,11 @@ class Notices:
     async def _say_to_all(self, key: tuple[int, str], notice: _Notice) -> None:
         with self._running_replies.delivering():
             try:
+                if (earlier := self._latest.get(key)) is not None:
+                    await earlier.settled.wait()  # in an outage that may be long, and many may gather
                 await asyncio.sleep(self._gathering_ends_at(key) - time.monotonic())
                 self._said_at[key] = time.monotonic()
-                del self._next[key]
+                self._latest[key] = self._next.pop(key)
                 editor = self._editors.editor(notice.messages[0], max_messages=_MOST_MESSAGES)
                 await editor.finish(_addressed(notice.messages, key[1]), urgency=Urgency.NOTICE)
                 for message in notice.messages:
@@ -77,6 +80,8 @@ class Notices:
                 logger.info("Turned away: channel=%d messages=%s", key[0], ids)
             finally:
                 notice.settled.set()
+                if self._latest.get(key) is notice:
+                    del self._latest[key]
 
     def _gathering_ends_at(self, key: tuple[int, str]) -> float:
         now = time.monotonic()

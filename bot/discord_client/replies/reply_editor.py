@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 import discord
@@ -20,6 +20,7 @@ from bot.discord_client.replies.reply_messages import ReplyMessages, ReplyRecord
 from bot.discord_client.replies.splitting import ReplyPlan, plan_reply
 from bot.discord_client.rest.pace import RequestPace, Slot, Urgency
 from bot.discord_client.rest.refusal import Refusal, refusal_of
+from bot.discord_client.rest.retry import pauses
 from bot.discord_client.rest.time_limit import request_time_limit
 
 logger = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class ReplyEditor:
         self._next_position_at = self._moved_at + min(_FIRST_POSITION_SECONDS, position_seconds)
         self._changed = asyncio.Event()
         self._outdated = False  # whether Discord may show something else than it should
-        self._failures = 0  # since the last success
+        self._pauses: Iterator[float] | None = None  # between tries, since Discord or the network began to fail
         self._slot: Slot | None = None
         self._task: asyncio.Task[None] | None = None
         self.undeliverable = asyncio.Event()  # set when Discord refuses for good: no permission, reply deleted
@@ -199,7 +200,7 @@ class ReplyEditor:
             await self._meet(step, refusal)
             return
         self._pace.succeeded()
-        self._failures = 0
+        self._pauses = None
         self._shows_text = self._shows_text or bool(self._text)
         self._moved_at = time.monotonic()
         self._next_position_at = self._moved_at + self._position_seconds
@@ -209,10 +210,10 @@ class ReplyEditor:
         channel_id, message_id = self._question.channel.id, self._question.id
         if refusal.is_passing:
             # One line for each outage: there may be many replies, and many tries.
-            level = logging.DEBUG if self._failures else logging.WARNING
+            level = logging.DEBUG if self._pauses else logging.WARNING
             logger.log(level, "Retrying a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
-            self._failures += 1
-            await self._pace.pause(min(self._edit_seconds * 2**self._failures, _LONGEST_BACK_OFF_SECONDS))
+            self._pauses = self._pauses or pauses(2 * self._edit_seconds, _LONGEST_BACK_OFF_SECONDS)
+            await self._pace.pause(next(self._pauses))
         elif self._messages.adapt(step, refusal):
             logger.info("Adapting a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
         elif refusal.of_content and not self._blocked:

@@ -82,7 +82,7 @@ class ReplyMessages:
         self._sent = [_Sent(message, message.content, bool(message.components)) for message in sent]
         self._outdated: list[_Sent] = []  # to be deleted
         self._refers = True
-        self._series = 0  # of messages that begin the reply anew
+        self._series = 0  # of nonces; another one makes new messages of the same places
         self._unsure_since: float | None = None  # the next message may have arrived since
         self.may_attach = True
 
@@ -157,6 +157,10 @@ class ReplyMessages:
             view=self._make_view() if step.has_view else None,  # type: ignore[arg-type]  # as above
             files=_files(step.attachment),
         )
+        if any(message.id == sent.message.id for sent in self._sent):
+            # Before a restart it had this place, but the first message of the reply has been deleted since.
+            self._series += 1
+            return
         await self._add(step, message)
 
     async def _arrived(self, step: Step) -> discord.Message | None:

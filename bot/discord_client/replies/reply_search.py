@@ -20,7 +20,8 @@ async def find_replies(
         question: the message that asked.
         bot_user_id: of the bot's own account.
         known_ids: messages to leave out.
-        body: what a message that is looked for says.
+        body: what a message that is looked for says, in case it refers to no question. One that refers to another
+            question says the same to somebody else.
 
     Raises:
         discord.HTTPException: the channel cannot be read.
@@ -31,7 +32,7 @@ async def find_replies(
         async for message in following
         if message.author.id == bot_user_id
         and message.id not in known_ids
-        and (message.content == body or _answers(message, question))
+        and (_answers(message, question) or (message.reference is None and message.content == body))
     ]
 
 

@@ -43,8 +43,10 @@ class TypingIndicators:
             yield
         finally:
             self._shown[channel.id] -= 1
-            if not self._shown[channel.id] and channel.id in self._hidden:
-                self._hidden[channel.id].set()
+            if not self._shown[channel.id]:
+                del self._shown[channel.id]
+                if channel.id in self._hidden:
+                    self._hidden[channel.id].set()
 
     async def _keep_shown(self, channel: discord.abc.MessageableChannel) -> None:
         # It ends by itself and is not cancelled: discord.py does not survive that in the middle of a global rate limit.
@@ -57,7 +59,7 @@ class TypingIndicators:
                     async with asyncio.timeout(_INTERVAL_SECONDS):
                         await hidden.wait()
         finally:
-            del self._tasks[channel.id], self._hidden[channel.id], self._shown[channel.id]
+            del self._tasks[channel.id], self._hidden[channel.id]
 
     async def _show(self, channel: discord.abc.MessageableChannel) -> bool:
         """Show it once; return whether it should be shown again."""

@@ -14,10 +14,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Token
 from enum import Enum, IntEnum, auto
 from types import TracebackType
 
-from bot.discord_client.rest.refusal import Refusal
+import aiohttp
+
+from bot.discord_client.rest.refusal import Refusal, global_limit_seconds
+from bot.discord_client.rest.time_limit import on_response
 from bot.discord_client.rest.window import Window
 
 # Of the 50, some are for interactions, which discord.py sends on its own.
@@ -28,6 +32,8 @@ _STILL_SECONDS = 7.0  # a growing text that has not moved for so long becomes mo
 _LONGEST_STILL_SECONDS = 9.0  # so that all texts of a channel move at least this often, if that is possible
 _GROWTH_SECONDS = 0.6  # between two growing texts of a channel, so that a last text finds room in between
 _STALE_SECONDS = 30.0  # the same for a position in the queue
+_RETRY_SECONDS = 15.0  # between two times that a success ends all pauses
+_KEPT_SECONDS = 30.0  # a request that runs for longer sleeps in discord.py, which gives 5xx 25 s
 
 
 class Action(Enum):
@@ -38,6 +44,16 @@ class Action(Enum):
     DELETE = auto()
     TYPING = auto()
     READ = auto()
+
+
+_SUCCESS = range(200, 300)
+_METHODS = {
+    Action.SEND: "POST",
+    Action.EDIT: "PATCH",
+    Action.DELETE: "DELETE",
+    Action.TYPING: "POST",
+    Action.READ: "GET",
+}
 
 
 class Urgency(IntEnum):
@@ -73,6 +89,8 @@ class Slot:
         self._pace = pace
         self._urgency = urgency
         self._unused = False
+        self._ended = False
+        self._outer: Token[Callable[[aiohttp.TraceRequestEndParams], None] | None] | None = None
         self._granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
@@ -97,12 +115,23 @@ class Slot:
         except asyncio.CancelledError:
             self._pace._leave(self, used=False)
             raise
+        self._outer = on_response.set(self._note_response)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        assert self._outer is not None  # since `__aenter__`
+        on_response.reset(self._outer)
         self._pace._leave(self, used=not self._unused)
+
+    def _note_response(self, end: aiohttp.TraceRequestEndParams) -> None:
+        # discord.py may return much later: from a channel's fifth request when its limit has passed, up to 5 s later,
+        # and from one that is limited after five tries.
+        if end.response.status in _SUCCESS and end.method == _METHODS[self.action]:
+            self._pace._leave(self, used=True)
+        elif (seconds := global_limit_seconds(end.response)) is not None:
+            self._pace._pause_all(seconds)
 
     def _urgency_at(self, now: float) -> Urgency:
         if self._urgency is Urgency.GROWING_TEXT and now - self.since >= _STILL_SECONDS:
@@ -122,7 +151,7 @@ class RequestPace:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._waiting: list[Slot] = []
-        self._all = Window(_REQUESTS, _REQUEST_SECONDS)
+        self._all = Window(_REQUESTS, _REQUEST_SECONDS, _KEPT_SECONDS)
         self._windows: dict[tuple[Action, int], Window] = {}
         self._growing: Counter[int] = Counter()  # unfinished texts by channel
         self._paused_until = -math.inf
@@ -130,6 +159,7 @@ class RequestPace:
         self._dispatching = False
         self._failing = False
         self._retry = asyncio.Event()
+        self._retries_from = -math.inf
 
     def slot(self, action: Action, channel_id: int, urgency: Urgency, since: float = math.inf) -> Slot:
         """A turn for one request; enter it to wait for it."""
@@ -152,17 +182,21 @@ class RequestPace:
         self._failing = self._failing or refusal.is_passing
         if refusal.retry_after is None:
             return
-        until = self._clock() + refusal.retry_after
         if refusal.everywhere:
-            self._paused_until = max(self._paused_until, until)
+            self._pause_all(refusal.retry_after)
         else:
             window = self._window(slot)
-            window.paused_until = max(window.paused_until, until)
+            window.paused_until = max(window.paused_until, self._clock() + refusal.retry_after)
 
     def succeeded(self) -> None:
-        """End every `pause` if this is the first success after failures."""
-        if self._failing:
+        """End every `pause` if this is the first success after failures.
+
+        What fails while everything else succeeds, such as one message, must not be tried again at each success.
+        """
+        now = self._clock()
+        if self._failing and now >= self._retries_from:
             self._failing = False
+            self._retries_from = now + _RETRY_SECONDS
             self.retry_now()
 
     def retry_now(self) -> None:
@@ -178,6 +212,9 @@ class RequestPace:
         except TimeoutError:
             pass
 
+    def _pause_all(self, seconds: float) -> None:
+        self._paused_until = max(self._paused_until, self._clock() + seconds)
+
     def _enter(self, slot: Slot) -> None:
         self._waiting.append(slot)
         self._dispatch_soon()
@@ -185,10 +222,11 @@ class RequestPace:
     def _leave(self, slot: Slot, *, used: bool) -> None:
         if slot in self._waiting:
             self._waiting.remove(slot)
-        else:
+        elif not slot._ended:
+            slot._ended = True
             now = self._clock()
-            self._all.end(now, used=used)
-            self._window(slot).end(now, used=used)
+            self._all.end(slot, now, used=used)
+            self._window(slot).end(slot, now, used=used)
         self._dispatch_soon()
 
     def _dispatch_soon(self) -> None:
@@ -207,17 +245,17 @@ class RequestPace:
                 window = self._window(slot)
                 grows = slot._urgency_at(now) in _GROWING
                 if window.has_room(now, self._room_kept_from(slot, now)) and not (grows and now < window.grows_after):
-                    self._start(slot, window)
+                    self._start(slot, window, now)
                     if grows:
                         window.grows_after = now + _GROWTH_SECONDS
         self._windows = {key: window for key, window in self._windows.items() if not window.is_idle(now)}
         self._wake_at(self._next_change(now), now)
 
-    def _start(self, slot: Slot, window: Window) -> None:
+    def _start(self, slot: Slot, window: Window, now: float) -> None:
         if not slot._granted.done():  # it is when its task is being cancelled
             self._waiting.remove(slot)
-            self._all.begin()
-            window.begin()
+            self._all.begin(slot, now)
+            window.begin(slot, now)
             slot._granted.set_result(None)
 
     def _room_kept_from(self, slot: Slot, now: float) -> int:

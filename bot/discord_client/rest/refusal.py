@@ -7,6 +7,7 @@ https://discord.com/developers/docs/topics/opcodes-and-status-codes#json
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -25,6 +26,8 @@ _OVERLOADED = frozenset(
         20028,  # the channel's write rate
         20029,  # the server's write rate
         30046,  # edits of messages that are older than an hour
+        40004,  # sending is disabled for now
+        40006,  # a feature is disabled for now
         40062,  # the resource is rate limited
         130000,  # the API is overloaded
     }
@@ -111,6 +114,8 @@ def refusal_of(error: BaseException) -> Refusal | None:
             return _rate_limit(error)
         case discord.HTTPException():
             return Refusal(_kind(error), _line(error), error.code)
+        case json.JSONDecodeError():
+            return Refusal(RefusalKind.PASSING, "Discord's answer is broken off")
         case TimeoutError():
             return Refusal(RefusalKind.PASSING, "Discord does not answer")
         case RuntimeError() if str(error) == "Session is closed":
@@ -123,6 +128,13 @@ def refusal_of(error: BaseException) -> Refusal | None:
         case aiohttp.ClientError() | OSError():
             return Refusal(RefusalKind.PASSING, f"Discord cannot be reached: {str(error) or type(error).__name__}")
     return None
+
+
+def global_limit_seconds(response: aiohttp.ClientResponse) -> float | None:
+    """For how long a response lets the bot make no request at all; None if it does not say so."""
+    if response.status != 429 or "X-RateLimit-Global" not in response.headers:
+        return None
+    return _seconds(response.headers.get("Retry-After"))
 
 
 def _rate_limit(error: discord.HTTPException) -> Refusal:

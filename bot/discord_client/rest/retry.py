@@ -18,12 +18,12 @@ LONGEST_PAUSE_SECONDS = 60.0
 _FIRST_PAUSE_SECONDS = 1.0
 
 
-def pauses() -> Iterator[float]:
+def pauses(first: float = _FIRST_PAUSE_SECONDS, longest: float = LONGEST_PAUSE_SECONDS) -> Iterator[float]:
     """The seconds to wait after each failed try, without an end."""
-    pause = _FIRST_PAUSE_SECONDS
+    pause = min(first, longest)
     while True:
         yield pause
-        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        pause = min(2 * pause, longest)
 
 
 async def until_accepted(what: str, attempt: Callable[[], Awaitable[Result]]) -> Result:

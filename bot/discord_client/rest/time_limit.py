@@ -1,4 +1,4 @@
-"""Bounds each HTTP request of discord.py, which itself waits five minutes for an answer.
+"""Bounds each HTTP request of discord.py, which itself waits five minutes for an answer, and passes its response on.
 
 Only the request is bounded and not the whole call: between tries discord.py sleeps for as long as Discord's rate limit
 says. That sleep must not be cancelled: after a global limit, discord.py would hold up all its requests for ever.
@@ -7,7 +7,7 @@ says. That sleep must not be cancelled: after a global limit, discord.py would h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from types import SimpleNamespace
@@ -17,6 +17,10 @@ import aiohttp
 _SECONDS = 30.0
 
 _limit: ContextVar[asyncio.Timeout | None] = ContextVar("_limit", default=None)
+on_response: ContextVar[Callable[[aiohttp.TraceRequestEndParams], None] | None] = ContextVar(
+    "on_response", default=None
+)
+"""Called with each response, before discord.py sleeps for a limit that it has used up or exceeded."""
 
 
 @asynccontextmanager
@@ -38,13 +42,19 @@ def request_trace() -> aiohttp.TraceConfig:
     """The trace that a client needs for `request_time_limit`, as its `http_trace`."""
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(_start)
-    trace.on_request_end.append(_stop)
+    trace.on_request_end.append(_end)
     trace.on_request_exception.append(_stop)
     return trace
 
 
 async def _start(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: object) -> None:
     _reschedule(asyncio.get_running_loop().time() + _SECONDS)
+
+
+async def _end(_session: aiohttp.ClientSession, _context: SimpleNamespace, end: aiohttp.TraceRequestEndParams) -> None:
+    _reschedule(None)
+    if (call := on_response.get()) is not None:
+        call(end)
 
 
 async def _stop(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: object) -> None:

@@ -79,3 +79,12 @@ async def test_what_cannot_be_read_is_told_from_what_is_gone(incoming: Incoming)
     await server.delete(incoming.stage.person("Ada"), channel, message.id)
     with pytest.raises(MessageGoneError):
         await incoming.inbox.resume(unfinished(message.id, channel))
+
+
+async def test_a_channel_that_is_deleted_while_it_is_read_is_gone(incoming: Incoming) -> None:
+    server, channel = incoming.stage.server, incoming.stage.channel
+    message = await incoming.mention("Hello?")
+    for read in (incoming.inbox.missed(channel, 0), incoming.inbox.resume(unfinished(message.id, channel))):
+        server.fail_next("GET", f"/channels/{channel}/messages", 404, code=10003)
+        with pytest.raises(MessageGoneError):
+            await read

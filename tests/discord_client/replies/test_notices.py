@@ -97,3 +97,20 @@ async def test_a_refused_line_is_not_said_again(stage: Stage, notices: Notices, 
     await notices.say(message, FULL)
     assert stage.texts() == []
     assert await work.unfinished() == []
+
+
+async def test_who_comes_during_an_outage_shares_one_message(
+    stage: Stage, notices: Notices, work: DatabaseWorkStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour of an outage would otherwise end with half an hour of the same line."""
+    monkeypatch.setattr("bot.discord_client.replies.notices._GATHER_SECONDS", 0.01)
+    messages = [await stage.say("Hello?", by=name) for name in ("Ada", "Grace", "Linus") * 4]
+    stage.server.fail_next("POST", f"/channels/{stage.channel}/messages", 503, times=None)
+    saying = []
+    for message in messages:
+        saying.append(asyncio.create_task(notices.say(message, FULL)))
+        await asyncio.sleep(0.05)
+    stage.server.end_faults()
+    await asyncio.gather(*saying)
+    assert len(stage.texts()) == 2
+    assert await work.unfinished() == []

@@ -196,3 +196,39 @@ async def test_what_the_servers_rules_block_is_replaced_by_a_line(stage: Stage) 
     assert await editor.finish("This is a forbiddenword again")
     assert [text.split(".")[0] for text in stage.texts()] == ["This server's AutoMod does not let me post my answer"]
     assert not stage.replies()[0]["components"]
+
+
+async def test_a_day_long_outage_is_outlasted(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A back-off that doubles without a bound overflows after 1,024 failures, which are four hours."""
+    monkeypatch.setattr("bot.discord_client.rest.pace._CHANNEL_REQUESTS", 10_000)
+    monkeypatch.setattr("bot.discord_client.rest.pace._REQUESTS", 10_000)
+    monkeypatch.setattr("bot.discord_client.replies.reply_editor._LONGEST_BACK_OFF_SECONDS", 0.0)
+    editor = editor_for(await stage.say("Hello"))
+    stage.network.losses += ["request"] * 1_100
+    try:
+        assert await editor.finish("Hi")
+    finally:
+        stage.network.losses.clear()
+    assert stage.texts() == ["Hi"]
+
+
+async def test_the_same_text_for_two_questions_is_sent_twice_after_an_outage(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.discord_client.replies.reply_messages._NONCE_SECONDS", 0.0)
+    questions = [await stage.say("Hello"), await stage.say("Hello", by="Linus")]
+    stage.network.losses += ["request", "request"]
+    assert all(await asyncio.gather(*(editor_for(question).finish("Yes.") for question in questions)))
+    answered = {int(reply["message_reference"]["message_id"]) for reply in stage.replies()}
+    assert answered == {question.id for question in questions}
+
+
+async def test_a_reply_whose_first_message_was_deleted_is_whole_after_a_restart(stage: Stage) -> None:
+    """Discord still knows the nonce of the second message, which is now the first."""
+    question = await stage.say("Hello")
+    text = "word " * 600
+    assert await editor_for(question).finish(text)
+    first, second = (int(reply["id"]) for reply in stage.replies())
+    await stage.server.delete(stage.person("Ada"), stage.channel, first)
+    assert await editor_for(question, sent=[await question.channel.fetch_message(second)]).finish(text)
+    assert " ".join(stage.texts()).split() == text.split()

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from bot.discord_client.replies.reply_editor import EDIT_SECONDS
-from bot.discord_client.rest.pace import RequestPace
+from bot.discord_client.rest.pace import Action, RequestPace, Urgency
 from tests.discord_client.replies.editing import editor_for, ends_with, shown
 from tests.discord_client.stage import Stage
 
@@ -142,3 +142,14 @@ async def test_short_answers_do_not_overtake_the_first_text_of_a_long_one(stage:
     await asyncio.gather(*(editor.finish("short") for editor in editors[6:]))
     assert stage.texts()[5] == "long"
     assert await editors[5].finish("long after all")
+
+
+async def test_a_request_ends_for_the_pace_with_its_response(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After it, discord.py may sleep for as long as a limit says that its response announces."""
+    monkeypatch.setattr("bot.discord_client.rest.pace._CHANNEL_REQUESTS", 1)
+    monkeypatch.setattr("bot.discord_client.rest.pace._CHANNEL_SECONDS", 0.1)
+    pace, channel = RequestPace(), stage.client.get_partial_messageable(stage.channel)
+    async with pace.slot(Action.SEND, stage.channel, Urgency.LAST_TEXT), asyncio.timeout(5):
+        await channel.send("one")
+        async with pace.slot(Action.SEND, stage.channel, Urgency.LAST_TEXT):
+            pass

@@ -61,3 +61,21 @@ async def test_a_refusal_bothers_nobody(stage: Stage, status: int) -> None:
     with TypingIndicators(RequestPace()).shown(channel):
         await stage.server.wait_for(lambda: typing_requests(stage) >= 1, what="the refused indicator")
     await until_idle(stage)
+
+
+async def test_an_error_of_one_indicator_leaves_the_next_one_alone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = stage.client.get_partial_messageable(stage.channel)
+    indicators = TypingIndicators(RequestPace())
+
+    async def fail() -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch, indicators.shown(channel):
+        patch.setattr(channel, "typing", fail, raising=False)
+        with pytest.raises(ZeroDivisionError):
+            await until_idle(stage)
+    with indicators.shown(channel):
+        await stage.server.wait_for(lambda: typing_requests(stage) == 1, what="the indicator")
+    await until_idle(stage)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import wraps
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from bot.discord_client.rest.pace import Action, RequestPace, Slot, Urgency
 from bot.discord_client.rest.refusal import Refusal, RefusalKind
+from bot.discord_client.rest.time_limit import on_response
 from tests.virtual_time import run_in_virtual_time
 
 HERE, ELSEWHERE = 1, 2
@@ -257,3 +260,86 @@ async def test_one_long_answer_moves_at_discords_pace() -> None:
     figures = await answer(here, 0, 60.0)
     assert len(figures.moved) >= 60 / 1.5
     assert figures.last_late <= 1.5
+
+
+@in_virtual_time
+async def test_what_fails_alone_backs_off_although_others_succeed() -> None:
+    """One message that Discord cannot edit, say, in a bot that is busy elsewhere."""
+    both, tries = discord(), 0
+
+    async def fail() -> None:
+        nonlocal tries
+        for pause in itertools.chain([2.4, 4.8, 9.6], itertools.repeat(15.0)):
+            async with both.pace.slot(Action.EDIT, HERE, Urgency.LAST_TEXT) as slot:
+                tries += 1
+                both.pace.failed(slot, Refusal(RefusalKind.PASSING, "500"))
+            await both.pace.pause(pause)
+
+    async def succeed() -> None:
+        for number in itertools.count():
+            await both.request("", Urgency.LAST_TEXT, Action.SEND, 1000 + number % 20)
+            both.pace.succeeded()
+
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(100):
+            await asyncio.gather(fail(), succeed())
+    assert tries <= 15
+
+
+@in_virtual_time
+async def test_requests_that_get_no_answer_hold_up_no_other_channel() -> None:
+    """Discord or discord.py may keep a request for minutes, such as one that is rate limited."""
+    pace = discord().pace
+
+    async def be_kept(channel: int) -> None:
+        async with pace.slot(Action.EDIT, channel, Urgency.LAST_TEXT):
+            await asyncio.sleep(300)
+
+    kept = [asyncio.create_task(be_kept(1000 + number // 5)) for number in range(60)]
+    await asyncio.sleep(1)
+    async with pace.slot(Action.EDIT, HERE, Urgency.LAST_TEXT):
+        assert now() < 40
+    for task in kept:
+        task.cancel()
+
+
+@in_virtual_time
+async def test_a_sleep_of_discord_py_after_a_success_takes_no_room() -> None:
+    """It returns from the fifth request of a channel when its limit has passed."""
+    pace, times = discord().pace, []
+
+    async def edit() -> None:
+        async with pace.slot(Action.EDIT, HERE, Urgency.LAST_TEXT):
+            times.append(now())
+            respond("GET", 200)  # another request of the same block
+            respond("PATCH", 200)
+            await asyncio.sleep(5)
+
+    await asyncio.gather(*(edit() for _ in range(15)))
+    assert times == pytest.approx(5 * [0.0] + 5 * [5.0] + 5 * [10.0], abs=0.2)
+    assert on_response.get() is None
+
+
+@in_virtual_time
+async def test_a_global_limit_that_discord_py_waits_out_stops_everything() -> None:
+    """Otherwise requests would gather in discord.py, and all go at once when it is over."""
+    pace = discord().pace
+
+    async def be_limited() -> None:
+        async with pace.slot(Action.EDIT, HERE, Urgency.LAST_TEXT):
+            respond("PATCH", 429, {"X-RateLimit-Global": "true", "Retry-After": "60"})
+            await asyncio.sleep(60)
+
+    limited = asyncio.create_task(be_limited())
+    await asyncio.sleep(1)
+    async with pace.slot(Action.EDIT, ELSEWHERE, Urgency.LAST_TEXT):
+        assert now() == pytest.approx(60, abs=0.2)
+    await limited
+
+
+def respond(method: str, status: int, headers: dict[str, str] | None = None) -> None:
+    """Let aiohttp report a response."""
+    call = on_response.get()
+    assert call is not None
+    end: Any = SimpleNamespace(method=method, response=SimpleNamespace(status=status, headers=headers or {}))
+    call(end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,12 +30,14 @@ def refused(status: int, code: int | None = None, headers: dict[str, str] = JSON
         refused(429, headers=HTML),
         refused(429, 40062),
         refused(400, 30046),
+        refused(403, 40004),
         refused(500, 0),
         refused(503, headers=HTML),
         refused(401, 0),
         refused(403, headers=HTML),
         discord.RateLimited(7),
         TimeoutError(),
+        json.JSONDecodeError("a body that was cut off", "", 0),
         ConnectionResetError(),
         aiohttp.ServerDisconnectedError(),
         aiohttp.ClientPayloadError(),
