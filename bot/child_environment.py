@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _SECRET_NAME = re.compile(
-    r"TOKEN(?!IZ)|SECRET|PASS|CREDENTIAL|DATABASE_URL|(^|_)(API)?KEYS?(_|$)|(^|_)(AUTH|DSN)(_|$)|^PG", re.IGNORECASE
+    r"TOKEN(?!IZ)|SECRET|PASS|CREDENTIAL|COOKIE|WEBHOOK|DATABASE_URL|^PG|_PWD$"
+    r"|(^|_)((API|PRIVATE)_?)?(KEYS?|AUTH|OAUTH2?|AUTHORIZATION|CREDS?|DSN|JWT|PATS?|PW)(_|$)",
+    re.IGNORECASE,
 )
-_ADDRESS_WITH_PASSWORD = re.compile(r"://[^/\s@]*:[^\s@]*@")
+# A user alone may be an access token: https://TOKEN@github.com. The last is a bot's token on Discord.
+_SECRET_VALUE = re.compile(r"://[^/\s@]+@|^\s*(Bot )?[\w-]{18,}\.[\w-]{4,}\.[\w-]{20,}\s*$")
 _NETWORK_NAME = re.compile(r"PROXY|^PIP_|^HF_ENDPOINT$", re.IGNORECASE)
 
 
@@ -27,7 +30,7 @@ def child_environment(*, with_network: bool = False) -> dict[str, str]:
         name: value
         for name, value in os.environ.items()
         if not _SECRET_NAME.search(name)
-        and (not _ADDRESS_WITH_PASSWORD.search(value) or (with_network and _NETWORK_NAME.search(name)))
+        and (not _SECRET_VALUE.search(value) or (with_network and _NETWORK_NAME.search(name)))
     }
 
 

@@ -68,6 +68,19 @@ def write_private_text(path: Path, text: str) -> None:
         file.write(text)
 
 
+def warn_of_readers(path: Path) -> None:
+    """Log that every user of the machine can read an operator's file of secrets.
+
+    Its permissions stay as they are, because its group may be the one that the bot runs as.
+
+    Args:
+        path: may be missing.
+    """
+    with _errors_logged(path):
+        if os.name == "posix" and path.is_file() and path.stat().st_mode & stat.S_IROTH:
+            logger.warning("Every user of this machine can read the bot's secrets; run: chmod 600 %s", path)
+
+
 def close_files(folder: Path, our_names: Iterable[str]) -> None:
     """Take other users' permissions from our files in a folder; what cannot be changed is logged.
 

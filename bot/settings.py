@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from pydantic import ValidationError
 
@@ -27,9 +29,12 @@ Number = TypeVar("Number", int, float)
 
 ENV_FILE = Path(".env")
 DATABASE_NAME = "conversations.sqlite3"
-_TOKEN_SHAPE = re.compile(r"[\w-]{18,}\.[\w-]{4,}\.[\w-]{20,}")
+_TOKEN_SHAPE = re.compile(r"[\w-]{18,}\.[\w-]{4,}\.[\w-]{20,}", re.ASCII)
 _DEFAULT_MAX_NEW_TOKENS = 1024
 _SECRETS = ("discord_token", "database_url")
+_TOKEN_ALPHABET = re.compile(r"[\w.-]*", re.ASCII)
+_ADDRESS_WITH_PASSWORD = re.compile(r"://[^/\s@]*:[^\s@]*@")
+_MOST_SHOWN = 400
 
 
 # Pydantic collects the fields from the last base to the first, so this is the table's order.
@@ -79,7 +84,8 @@ class Settings(
         """The database's URL. It may hold a password."""
         if self.database_url is not None:
             return self.database_url.get_secret_value()
-        return f"sqlite:///{(self.data_folder / DATABASE_NAME).as_posix()}"
+        # In an address, % and ? mean something else.
+        return f"sqlite:///{quote((self.data_folder / DATABASE_NAME).as_posix())}"
 
     @property
     def data_folder(self) -> Path:
@@ -100,11 +106,18 @@ class Settings(
             )
         if not _TOKEN_SHAPE.fullmatch(token):
             raise ConfigurationError(
-                f"DISCORD_TOKEN is malformed: {len(token)} characters in {token.count('.') + 1} parts, but a bot's "
-                "token has three parts separated by dots; copy all of it from the developer portal (Bot, Reset Token), "
-                "not the client secret or the public key"
+                f"DISCORD_TOKEN is malformed: {_token_mistake(token)}; copy all of it from the developer portal (Bot, "
+                "Reset Token), not the client secret or the public key"
             )
         return token
+
+
+def _token_mistake(token: str) -> str:
+    """What is wrong with a token, without any of it."""
+    if not _TOKEN_ALPHABET.fullmatch(token):
+        return "it has a character that no token has, such as a space or a quote"
+    parts = token.count(".") + 1
+    return f"{len(token)} characters in {parts} parts, but a bot's token has three long parts separated by dots"
 
 
 def _either(setting: Number | None, default: Number) -> Number:
@@ -119,9 +132,11 @@ def load_settings(env_file: Path | None = ENV_FILE, **overrides: Any) -> Setting
         overrides: values by field name; they win over both.
 
     Raises:
-        ConfigurationError: a value is not allowed, or the file cannot be read or has a mistake.
+        ConfigurationError: a value is not allowed, or the file cannot be read or has a mistake. The message never
+            holds a token or a password.
     """
     known = [name.upper() for name in Settings.model_fields]
+    _check_environment(known)
     from_file = {} if env_file is None else read_env_file(env_file, known)
     in_environment = {name.lower() for name, value in os.environ.items() if value}
     values = {name: value for name, value in from_file.items() if value and name not in in_environment}
@@ -131,10 +146,33 @@ def load_settings(env_file: Path | None = ENV_FILE, **overrides: Any) -> Setting
         raise ConfigurationError(_first_error(error)) from None
 
 
+def _check_environment(known: Collection[str]) -> None:
+    """Refuse bytes that are no text: tokenizers, the database and the log fail at them, each in a way of its own."""
+    for name, value in os.environ.items():
+        if name.upper() in known and not _is_utf8(value):
+            raise ConfigurationError(f"{name.upper()} in the environment is not UTF-8 text; write it again as UTF-8")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate stands for a byte that could not be decoded
+        return False
+    return True
+
+
 def _first_error(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])
     extra = Settings.model_fields[name].json_schema_extra
     allowed = extra["allowed"] if isinstance(extra, dict) else ""
-    value = "a secret value" if name in _SECRETS else repr(first["input"])
+    value = "a secret value" if name in _SECRETS else _shown(first["input"])
     return f"{name.upper()} is {value}; allowed: {allowed}"
+
+
+def _shown(value: object) -> str:
+    """A value in an error line; a token or a database's address may have been pasted after the wrong name."""
+    text = repr(value)
+    if _TOKEN_SHAPE.search(text) or _ADDRESS_WITH_PASSWORD.search(text):
+        return "a secret value"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"

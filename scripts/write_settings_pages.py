@@ -21,6 +21,7 @@ Set environment variables, or write lines into `.env`; a variable overrides the 
 
 ```sh
 cp .env.example .env    # then add the token
+chmod 600 .env          # the token is yours alone; on Windows the folder's permissions hold
 ```
 
 A wrong value, an unknown name or a malformed line in `.env` stops the start with one line that says what is allowed.

@@ -23,6 +23,15 @@ SECRETS = {
     "GOOGLE_APPLICATION_CREDENTIALS": "/root/key.json",
     "SSH_AUTH_SOCK": "/tmp/agent",
     "SENTRY_DSN": "https://x@sentry.example",
+    "GITHUB_PAT": "ghp_x",
+    "MYSQL_PWD": "hunter2",
+    "DB_PW": "hunter2",
+    "SMTP_CREDS": "me:hunter2",
+    "SESSION_COOKIE": "x",
+    "SLACK_WEBHOOK": "https://hooks.slack.example/x",
+    "AUTHORIZATION": "Basic x",
+    "GIT_REMOTE": "https://ghp_x@github.example/me/phi",
+    "OLD_BOT": "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs",
     "MY_POSTGRES": "postgresql://me:hunter2@host/db",
 }
 ADDRESSES = {"HTTPS_PROXY": "http://me:hunter2@proxy:3128", "PIP_INDEX_URL": "https://me:hunter2@index/simple"}
@@ -35,6 +44,10 @@ NEEDED = {
     "HF_ENDPOINT": "http://127.0.0.1:8000",
     "PYTHONPATH": "/somewhere",
     "MONKEY": "banana",
+    "PWD": "/somewhere",
+    "OLDPWD": "/elsewhere",
+    "AUTHOR": "Ada",
+    "COMPATIBILITY": "1",
 }
 
 

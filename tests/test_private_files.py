@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from bot.private_files import close_files, close_folder, make_private_folder, write_private_text
+from bot.private_files import close_files, close_folder, make_private_folder, warn_of_readers, write_private_text
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no modes")
 
@@ -190,3 +190,16 @@ def test_a_folder_that_the_bot_may_not_use_is_no_traceback(caplog: pytest.LogCap
             os.seteuid(0)
     assert caplog.messages
     assert all("path=" in line and "reason=" in line for line in caplog.messages)
+
+
+@pytest.mark.parametrize(("permissions", "warnings"), [(0o644, 1), (0o604, 1), (0o640, 0), (0o600, 0), (None, 0)])
+def test_a_file_of_secrets_that_everybody_can_read_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, permissions: int | None, warnings: int
+) -> None:
+    path = tmp_path / ".env"
+    if permissions is not None:
+        path.touch()
+        path.chmod(permissions)
+    warn_of_readers(path)
+    assert [record.getMessage().endswith(f"chmod 600 {path}") for record in caplog.records] == [True] * warnings
+    assert permissions is None or mode(path) == permissions

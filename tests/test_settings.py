@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from dotenv import dotenv_values
 from bot.errors import ConfigurationError
 from bot.model.generation_defaults import GenerationDefaults
 from bot.settings import Settings, load_settings
+from bot.storage.address import Address
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = [name.upper() for name in Settings.model_fields]
@@ -167,6 +169,49 @@ def test_the_token_is_in_no_text_of_the_settings() -> None:
     settings = load_settings(discord_token=TOKEN)
     for text in (repr(settings), str(settings), str(settings.model_dump()), settings.model_dump_json()):
         assert TOKEN not in text
+
+
+@pytest.mark.parametrize("name", ["LOG_LEVEL", "DEVICE_PROPERTIES", "METRICS_PORT", "ADMIN_IDS"])
+@pytest.mark.parametrize("secret", [TOKEN, "postgresql://phi:hunter2@host/database"])
+def test_a_secret_after_the_wrong_name_is_never_shown(name: str, secret: str) -> None:
+    write(f"{name}={secret}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert str(caught.value).startswith(f"{name} is a secret value; allowed: ")
+
+
+@pytest.mark.parametrize(
+    "value", [f'"{TOKEN}', f"\u201c{TOKEN}\u201d", f"<{TOKEN}>", f"{TOKEN};LOG_LEVEL=DEBUG", f"{TOKEN}\u200e"]
+)
+def test_a_character_too_many_in_the_token_is_named(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="has a character that no token has"):
+        load_settings(discord_token=value).require_token()
+
+
+# ------------------------------------------------------- odd values
+
+
+def test_a_long_wrong_value_is_cut_off() -> None:
+    write(f"SEED={'x' * 5000}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert len(str(caught.value)) < 600
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there the environment is text")
+@pytest.mark.parametrize("name", ["SYSTEM_PROMPT", "DATA_DIR", "MODEL_DIR", "DISCORD_TOKEN"])
+def test_bytes_that_are_no_text_are_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, os.fsdecode(b"B\xe4r"))
+    with pytest.raises(ConfigurationError, match=f"^{name} in the environment is not UTF-8 text"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "folder", ["/srv/what?/data", "/srv/100%/data", "/srv/a%3Fb", "/srv/a b#c", "/srv/Bär", "C:/bot"]
+)
+def test_the_database_is_in_the_data_folder_whatever_its_name(folder: str) -> None:
+    address = Address.parse(load_settings(data_dir=folder).database_address)
+    assert address.file == Path(folder) / "conversations.sqlite3"
 
 
 # ------------------------------------------------------- for the engine

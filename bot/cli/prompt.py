@@ -33,6 +33,8 @@ def _read_messages(path: Path) -> list[Message]:
         entries = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise ConfigurationError(f"{path} is nested too deeply") from error
     except ValueError as error:
         raise ConfigurationError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(entries, list) or not entries:

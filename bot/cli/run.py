@@ -7,7 +7,8 @@ import asyncio
 from bot.application import Application
 from bot.cli.log import configure_log
 from bot.cli.progress import Progress
-from bot.settings import Settings, load_settings
+from bot.private_files import warn_of_readers
+from bot.settings import ENV_FILE, Settings, load_settings
 
 
 def run() -> int:
@@ -18,6 +19,7 @@ def run() -> int:
     """
     settings = load_settings()
     configure_log(settings.log_level)
+    warn_of_readers(ENV_FILE)
     asyncio.run(_run(settings))
     return 0
 

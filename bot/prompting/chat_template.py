@@ -70,7 +70,8 @@ class ChatTemplate:
         has_system_branch: whether the template renders a system message.
 
     Raises:
-        ConfigurationError: it is no template, or it runs too long, needs too much memory or crashes.
+        ConfigurationError: it is no template, refuses conversations of some length, runs too long, needs too much
+            memory or crashes.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class ChatTemplate:
             self._known = self._render_all(on_wait)
         elif not self.has_system_branch:
             logger.warning("Chat template has no system role, putting the system prompt before the first question")
+        self._require_every_length()
         self._repeating = frozenset(lead for lead in _LEADS if repeats(lead, self._known))
 
     @classmethod
@@ -137,6 +139,14 @@ class ChatTemplate:
             raise _unusable(pieces.reason)
         return pieces
 
+    def _require_every_length(self) -> None:
+        """Refuse now what would refuse a member's question once the conversation is so long."""
+        lead = ("system",) if self.has_system_branch else ()
+        for turns in LENGTHS:
+            pieces = self._known[chat(lead, turns)]
+            if isinstance(pieces, _Unusable):
+                raise _unusable(f"after {turns} turns, {pieces.reason}" if turns > 1 else pieces.reason)
+
     def _pieces(self, roles: tuple[str, ...]) -> Pieces | _Unusable:
         if roles in self._known:
             return self._known[roles]
@@ -170,17 +180,22 @@ class ChatTemplate:
             rendered = ask_child(_CHILD, job, seconds=_CHILD_SECONDS, on_wait=on_wait)
         except ChildError as error:
             raise _unusable(str(error)) from error
-        return [_Unusable(reason) if text is None else _split(text) for text, reason in rendered]
+        return [
+            _Unusable(reason) if text is None else _split(text, len(roles))
+            for roles, (text, reason) in zip(chats, rendered, strict=True)
+        ]
 
 
 def _unusable(reason: str) -> ConfigurationError:
     return ConfigurationError(f"the model's chat template cannot be used: {reason}; {_WAY_OUT}")
 
 
-def _split(rendered: str) -> Pieces:
+def _split(rendered: str, messages: int) -> Pieces | _Unusable:
     pieces: list[str | Slot] = []
     position = 0
     for placeholder in _PLACEHOLDER.finditer(rendered):
+        if int(placeholder[2]) >= messages:
+            return _Unusable("it writes characters of Unicode's private use area")
         pieces.append(rendered[position : placeholder.start()])
         pieces.append(Slot(int(placeholder[2]), trim_left=not placeholder[1], trim_right=not placeholder[3]))
         position = placeholder.end()

@@ -51,6 +51,7 @@ def test_the_current_version_is_used(tmp_path: Path) -> None:
     [
         (b"", "is not valid JSON"),
         (b"\xff", "is not valid JSON"),
+        (b"[" * 100_000, "is nested too deeply"),
         (b"{}", "must hold a JSON list"),
         (b"[]", "must hold a JSON list"),
         (b'["Hi"]', "message 1: needs"),

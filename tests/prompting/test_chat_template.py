@@ -107,6 +107,15 @@ def test_the_default_of_several_named_templates_is_used(tmp_path: Path) -> None:
         pytest.param("{{ raise_exception('no,\n never') }}", "no, never", id="raises"),
         pytest.param("Hello!", "drops messages", id="ignores messages"),
         pytest.param("{{ messages[-1].content }}", "drops messages", id="last message only"),
+        pytest.param(
+            "{% for m in messages %}{{ m.content }}{% if loop.index > 5 %}{{ raise_exception('No.') }}{% endif %}"
+            "{% endfor %}",
+            r"after 2 turns, No\.",
+            id="refuses longer conversations",
+        ),
+        pytest.param(
+            "{% for m in messages %}{{ m.content }}\ue000999999999\ue001{% endfor %}", "private use", id="private use"
+        ),
     ],
 )
 def test_an_unusable_template_is_an_error_of_one_line(tmp_path: Path, template: str | None, says: str) -> None:
