@@ -14,11 +14,12 @@ from bot.conversation.store import UnfinishedQuestion, WorkStore
 from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.delivery import ReplyDelivery
-from bot.discord_client.replies.notices import Notices
+from bot.discord_client.replies.notices import Notices, addresses
 from bot.discord_client.replies.reply_search import find_replies
-from bot.discord_client.rest.pace import Action, RequestPace, Urgency
+from bot.discord_client.rest.pace import RequestPace
 from bot.discord_client.rest.refusal import refusal_of
 from bot.discord_client.rest.time_limit import request_time_limit
+from bot.discord_client.rest.urgency import Action, Urgency
 
 _MOST_MESSAGES = 200
 
@@ -103,7 +104,12 @@ class DiscordInbox:
             except MessageGoneError:
                 await self._work.reply_deleted(message_id)
         async with self._reading(message.channel.id):
-            unrecorded = await find_replies(message, self._reader.bot_user_id, question.reply_ids)
+            unrecorded = await find_replies(
+                message,
+                self._reader.bot_user_id,
+                question.reply_ids,
+                also=lambda other: question.notice is not None and addresses(other, message.author),
+            )
         for reply in unrecorded:
             found.append(reply)
             await self._work.replied(message.id, len(found) - 1, reply.id)

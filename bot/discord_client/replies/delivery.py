@@ -16,7 +16,7 @@ from bot.discord_client.replies.reply_editor import ReplyEditor
 from bot.discord_client.replies.reply_editors import ReplyEditors
 from bot.discord_client.replies.running_replies import RunningReplies, RunningReply
 from bot.discord_client.replies.typing_indicators import TypingIndicators
-from bot.discord_client.rest.pace import Urgency
+from bot.discord_client.rest.urgency import Urgency
 from bot.engine.interface import FinishReason, Outcome
 
 logger = logging.getLogger(__name__)
@@ -89,8 +89,10 @@ class ReplyDelivery:
         with self._running_replies.delivering():
             await self._finish(self._editors.editor(message, sent), message, text, note_for(outcome, text))
 
-    async def put_off(self, message: discord.Message) -> None:
-        """Say that a restart answers a message."""
+    async def put_off(self, message: discord.Message, sent: Sequence[discord.Message] = ()) -> None:
+        """Say that a restart answers a message, unless messages from before show a part of the answer already."""
+        if sent:
+            return
         with self._running_replies.delivering():
             await self._editors.editor(message).finish("", suspended_note(), Urgency.NOTICE)
 

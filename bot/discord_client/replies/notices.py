@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from dataclasses import dataclass, field
 
@@ -12,12 +13,13 @@ import discord
 from bot.conversation.store import WorkStore
 from bot.discord_client.replies.reply_editors import ReplyEditors
 from bot.discord_client.replies.running_replies import RunningReplies
-from bot.discord_client.rest.pace import Urgency
+from bot.discord_client.rest.urgency import Urgency
 
 logger = logging.getLogger(__name__)
 
 _GATHER_SECONDS = 2.0  # between two notices with the same line in a channel
 _MOST_MESSAGES = 10
+_NAMES = re.compile(r"(<@\d+>(, |: |,?$))+")
 
 
 @dataclass(slots=True, eq=False)
@@ -87,6 +89,12 @@ class Notices:
         now = time.monotonic()
         self._said_at = {each: at for each, at in self._said_at.items() if now - at < _GATHER_SECONDS}
         return self._said_at.get(key, now - _GATHER_SECONDS) + _GATHER_SECONDS
+
+
+def addresses(notice: discord.Message, member: discord.abc.User) -> bool:
+    """Whether a message is a notice for several members, of whom this is one."""
+    names = _NAMES.match(notice.content)
+    return names is not None and member.mention in names[0]
 
 
 def _addressed(messages: list[discord.Message], line: str) -> str:

@@ -18,10 +18,11 @@ import discord
 from bot.discord_client.replies.outcome_notes import blocked_note
 from bot.discord_client.replies.reply_messages import ReplyMessages, ReplyRecord, Step
 from bot.discord_client.replies.splitting import ReplyPlan, plan_reply
-from bot.discord_client.rest.pace import RequestPace, Slot, Urgency
-from bot.discord_client.rest.refusal import Refusal, refusal_of
+from bot.discord_client.rest.pace import RequestPace, Slot
+from bot.discord_client.rest.refusal import Refusal, RefusalKind, refusal_of
 from bot.discord_client.rest.retry import pauses
 from bot.discord_client.rest.time_limit import request_time_limit
+from bot.discord_client.rest.urgency import Urgency
 
 logger = logging.getLogger(__name__)
 
@@ -186,16 +187,13 @@ class ReplyEditor:
             if step is None or step.action is not planned.action:
                 slot.give_back()
                 return
+            refusal = None
             try:
                 async with request_time_limit():
                     await self._messages.take(step)
-            except Exception as error:
-                refusal = refusal_of(error)
-                if refusal is None:
-                    raise
+            except Exception as error:  # noqa: BLE001 - a bug too is met, and logged
+                refusal = refusal_of(error) or self._unexpected(error)
                 self._pace.failed(slot, refusal)
-            else:
-                refusal = None
         if refusal is not None:
             await self._meet(step, refusal)
             return
@@ -222,3 +220,9 @@ class ReplyEditor:
         else:
             logger.warning("Discord refuses a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
             self.undeliverable.set()
+
+    def _unexpected(self, error: Exception) -> Refusal:
+        """Treat a bug as a refusal that may pass: half a text must not stay for ever."""
+        if self._pauses is None:
+            logger.error("Edit of a reply failed: message=%d", self._question.id, exc_info=error)
+        return Refusal(RefusalKind.PASSING, repr(error))

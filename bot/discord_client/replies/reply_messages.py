@@ -12,8 +12,8 @@ import discord
 
 from bot.discord_client.replies.reply_search import find_replies
 from bot.discord_client.replies.splitting import ReplyPlan
-from bot.discord_client.rest.pace import Action
 from bot.discord_client.rest.refusal import Refusal
+from bot.discord_client.rest.urgency import Action
 
 _NONCE_SECONDS = 120.0  # Discord remembers a nonce for "a few minutes"
 
@@ -169,7 +169,13 @@ class ReplyMessages:
             return None
         known = {sent.message.id for sent in (*self._sent, *self._outdated)}
         try:
-            found = await find_replies(self._question, self._bot_user_id, known, step.body)
+            found = await find_replies(
+                self._question,
+                self._bot_user_id,
+                known,
+                # One that refers to another question says the same to somebody else.
+                also=lambda message: message.reference is None and message.content == step.body,
+            )
         except discord.Forbidden:
             return None
         return found[0] if found else None

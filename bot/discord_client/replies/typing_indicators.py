@@ -10,9 +10,10 @@ from contextlib import contextmanager, suppress
 
 import discord
 
-from bot.discord_client.rest.pace import Action, RequestPace, Urgency
+from bot.discord_client.rest.pace import RequestPace
 from bot.discord_client.rest.refusal import refusal_of
 from bot.discord_client.rest.time_limit import request_time_limit
+from bot.discord_client.rest.urgency import Action, Urgency
 
 logger = logging.getLogger(__name__)
 

@@ -15,13 +15,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Token
-from enum import Enum, IntEnum, auto
 from types import TracebackType
 
 import aiohttp
 
 from bot.discord_client.rest.refusal import Refusal, global_limit_seconds
 from bot.discord_client.rest.time_limit import on_response
+from bot.discord_client.rest.urgency import Action, Urgency
 from bot.discord_client.rest.window import Window
 
 # Of the 50, some are for interactions, which discord.py sends on its own.
@@ -34,18 +34,6 @@ _GROWTH_SECONDS = 0.6  # between two growing texts of a channel, so that a last 
 _STALE_SECONDS = 30.0  # the same for a position in the queue
 _RETRY_SECONDS = 15.0  # between two times that a success ends all pauses
 _KEPT_SECONDS = 30.0  # a request that runs for longer sleeps in discord.py, which gives 5xx 25 s
-
-
-class Action(Enum):
-    """What a request does. Discord counts each kind for itself."""
-
-    SEND = auto()
-    EDIT = auto()
-    DELETE = auto()
-    TYPING = auto()
-    READ = auto()
-
-
 _SUCCESS = range(200, 300)
 _METHODS = {
     Action.SEND: "POST",
@@ -54,23 +42,6 @@ _METHODS = {
     Action.TYPING: "POST",
     Action.READ: "GET",
 }
-
-
-class Urgency(IntEnum):
-    """Which request goes first; the lowest number wins."""
-
-    LAST_TEXT = 0
-    FIRST_TEXT = 1
-    STILL_TEXT = 2
-    """A growing text that has not moved for long. Request `GROWING_TEXT`; it becomes this by itself."""
-    NOTICE = 3
-    GROWING_TEXT = 4
-    STALE_POSITION = 5
-    """A position that has not changed for long. Request `POSITION`; it becomes this by itself."""
-    POSITION = 6
-    TYPING = 7
-
-
 _GROWING = (Urgency.STILL_TEXT, Urgency.GROWING_TEXT)
 
 

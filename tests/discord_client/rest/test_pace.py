@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from bot.discord_client.rest.pace import Action, RequestPace, Slot, Urgency
+from bot.discord_client.rest.pace import RequestPace, Slot
 from bot.discord_client.rest.refusal import Refusal, RefusalKind
 from bot.discord_client.rest.time_limit import on_response
+from bot.discord_client.rest.urgency import Action, Urgency
 from tests.virtual_time import run_in_virtual_time
 
 HERE, ELSEWHERE = 1, 2
