@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.demo.loopback import ConnectionFault, Limit
-from tests.discord_client.replies.editing import editor_for, shown
+from tests.discord_client.replies.editing import Record, editor_for, shown
 from tests.discord_client.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -232,3 +232,15 @@ async def test_a_reply_whose_first_message_was_deleted_is_whole_after_a_restart(
     await stage.server.delete(stage.person("Ada"), stage.channel, first)
     assert await editor_for(question, sent=[await question.channel.fetch_message(second)]).finish(text)
     assert " ".join(stage.texts()).split() == text.split()
+
+
+async def test_a_bug_is_logged_and_leaves_no_half_text(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    class BrokenRecord(Record):
+        async def sent(self, position: int, message_id: int) -> None:
+            raise RuntimeError("a defect")
+
+    editor = editor_for(await stage.say("Hello"), record=BrokenRecord())
+    editor.show("Half of")
+    assert await editor.finish("Half of it.")
+    assert stage.texts() == ["Half of it."]
+    assert caplog.text.count("a defect") == 1
