@@ -68,7 +68,7 @@ class QuestionIntake:
         except QueueFullError as error:
             return self._notices.say(message, str(error))
         except QueueClosedError:
-            return self._put_off(message)
+            return self._put_off(message, sent)
         for reply in sent:
             self._answering.conversations.replied(message.id, reply.id)  # deleting one takes the question back
         return self._answer(message, pending, sent)
@@ -101,9 +101,9 @@ class QuestionIntake:
     async def _accept(self, message: discord.Message) -> None:
         await self._work.accept(message.id, self._reader.key(message), message.author.id)
 
-    async def _put_off(self, message: discord.Message) -> None:
+    async def _put_off(self, message: discord.Message, sent: Sequence[discord.Message]) -> None:
         await self._accept(message)
-        await self._delivery.put_off(message)
+        await self._delivery.put_off(message, sent)
 
 
 async def _nothing() -> None:
