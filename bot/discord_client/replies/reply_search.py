@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 import discord
 
 from bot.discord_client.replies.stop_button import stop_id
 
-_NEAR_MESSAGES = 50
+_NEAR_MESSAGES = 100
 
 
 async def find_replies(
-    question: discord.Message, bot_user_id: int, known_ids: Container[int], body: str | None = None
+    question: discord.Message,
+    bot_user_id: int,
+    known_ids: Container[int],
+    also: Callable[[discord.Message], bool] = lambda _: False,
 ) -> list[discord.Message]:
     """The bot's messages shortly after a question that answer it; the oldest first.
 
@@ -20,8 +23,7 @@ async def find_replies(
         question: the message that asked.
         bot_user_id: of the bot's own account.
         known_ids: messages to leave out.
-        body: what a message that is looked for says, in case it refers to no question. One that refers to another
-            question says the same to somebody else.
+        also: finds messages that answer it although they neither reply to it nor have its Stop button.
 
     Raises:
         discord.HTTPException: the channel cannot be read.
@@ -32,7 +34,7 @@ async def find_replies(
         async for message in following
         if message.author.id == bot_user_id
         and message.id not in known_ids
-        and (_answers(message, question) or (message.reference is None and message.content == body))
+        and (_answers(message, question) or also(message))
     ]
 
 

@@ -88,3 +88,19 @@ async def test_a_channel_that_is_deleted_while_it_is_read_is_gone(incoming: Inco
         server.fail_next("GET", f"/channels/{channel}/messages", 404, code=10003)
         with pytest.raises(MessageGoneError):
             await read
+
+
+async def test_a_notice_that_a_crash_left_unrecorded_is_not_said_again(incoming: Incoming) -> None:
+    """It names several members, and replies to the first of them only."""
+    stage, line = incoming.stage, "My queue is full."
+    first, second = await incoming.mention("One?", by="Grace"), await incoming.mention("Two?", by="Linus")
+    third = await incoming.mention("Three?", by="Ada")
+    await first.reply(f"{first.author.mention}, {second.author.mention}: {line}")
+    for message in (first, second, third):
+        await incoming.work.owe_notice(message.id, stage.channel, message.author.id, line)
+    for left in await incoming.work.unfinished():
+        await incoming.inbox.resume(left)
+    await stage.server.wait_for(lambda: len(stage.texts()) == 2, what="the notice to the third")
+    assert stage.texts()[1] == line
+    await stage.client.running_replies.wait_until_delivered()
+    assert await incoming.unfinished() == []
