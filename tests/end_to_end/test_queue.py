@@ -90,7 +90,9 @@ async def test_a_waiting_asker_sees_the_position_and_then_the_answer(stage: Stag
     [reply] = await stage.answer(linus, third.channel, third.question)
     assert "Paris" in reply["content"]
     assert WAITING not in first.text + second.text + third.text
-    assert [second.text] == [f"{answer}\n-# Stopped." for answer in await second.remembered()]
+    [answer] = await second.remembered()
+    # It may have taken several messages, which are cut at white space.
+    assert second.text.split() == f"{answer}\n-# Stopped.".split()
 
 
 async def test_questions_beyond_the_limits_are_refused_and_the_others_answered(stage: Stage) -> None:
