@@ -132,7 +132,7 @@ def refusal_of(error: BaseException) -> Refusal | None:
 
 def global_limit_seconds(response: aiohttp.ClientResponse) -> float | None:
     """For how long a response lets the bot make no request at all; None if it does not say so."""
-    if response.status != 429 or "X-RateLimit-Global" not in response.headers:
+    if response.status != 429 or not _is_global(response.headers):
         return None
     return _seconds(response.headers.get("Retry-After"))
 
@@ -140,10 +140,14 @@ def global_limit_seconds(response: aiohttp.ClientResponse) -> float | None:
 def _rate_limit(error: discord.HTTPException) -> Refusal:
     headers: Mapping[str, str] = error.response.headers
     # Without Via the answer comes from Cloudflare, which blocks the address, not a route.
-    everywhere = "Via" not in headers or "X-RateLimit-Global" in headers or headers.get("X-RateLimit-Scope") == "global"
+    everywhere = "Via" not in headers or _is_global(headers)
     source = "by Cloudflare " if "Via" not in headers else ""
     retry_after = _seconds(headers.get("Retry-After"))
     return Refusal(RefusalKind.PASSING, f"rate limited {source}(429)", error.code, retry_after, everywhere)
+
+
+def _is_global(headers: Mapping[str, str]) -> bool:
+    return "X-RateLimit-Global" in headers or headers.get("X-RateLimit-Scope") == "global"
 
 
 def _kind(error: discord.HTTPException) -> RefusalKind:

@@ -10,7 +10,7 @@ import aiohttp
 import discord
 import pytest
 
-from bot.discord_client.rest.refusal import RefusalKind, refusal_of
+from bot.discord_client.rest.refusal import RefusalKind, global_limit_seconds, refusal_of
 
 JSON = {"Content-Type": "application/json", "Via": "1.1 google"}
 HTML = {"Content-Type": "text/html"}
@@ -97,6 +97,22 @@ def test_the_reason_is_one_line_without_pages_of_proxies() -> None:
         "Missing Permissions (403, code 50013)",
         "Reason (503)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "seconds"),
+    [
+        (429, {"X-RateLimit-Global": "true", "Retry-After": "3"}, 3),
+        (429, {"X-RateLimit-Scope": "global", "Retry-After": "3"}, 3),
+        (429, {"X-RateLimit-Scope": "shared", "Retry-After": "3"}, None),
+        (200, {"X-RateLimit-Scope": "global"}, None),
+    ],
+)
+def test_a_global_limit_is_known_from_the_response_alone(
+    status: int, headers: dict[str, str], seconds: float | None
+) -> None:
+    response: Any = SimpleNamespace(status=status, headers=headers)
+    assert global_limit_seconds(response) == seconds
 
 
 async def test_the_end_of_the_session_is_no_bug() -> None:
