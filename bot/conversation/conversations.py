@@ -73,7 +73,7 @@ class Conversations:
                 opened = await self._open_at(conversation, parent_id, resets)
                 if resets == conversation.resets:
                     return opened
-        except BaseException:
+        except BaseException:  # a cancelled question does not reach `end` either
             conversation.answering -= 1
             raise
 

@@ -20,7 +20,7 @@ _OUTDATED = (app_commands.CommandNotFound, app_commands.CommandSignatureMismatch
 
 
 async def report_error(interaction: discord.Interaction[Any], error: Exception) -> None:
-    """Log why an interaction failed, and tell its member if they can still be told."""
+    """Log why an interaction failed, and reply to its member while Discord still takes a reply."""
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     if interaction.client.is_closed():
         logger.info("Interaction was not answered, the bot has ended: %s", _place(interaction))
@@ -35,7 +35,7 @@ async def report_error(interaction: discord.Interaction[Any], error: Exception) 
     elif not _log_refusal(interaction, cause):
         logger.error("Interaction failed: %s cause=%s", _place(interaction), cause, exc_info=cause)
     try:
-        await _tell(interaction, line)
+        await _reply(interaction, line)
     except Exception as refused:
         if _refusal_in(refused) is None:
             raise  # else the line above says enough
@@ -67,7 +67,7 @@ def _refusal_in(error: Exception) -> Refusal | None:
     return refusal_of(error) if is_discords else None
 
 
-async def _tell(interaction: discord.Interaction[Any], line: str) -> None:
+async def _reply(interaction: discord.Interaction[Any], line: str) -> None:
     if not interaction.response.is_done():
         try:
             await interaction.response.send_message(line, ephemeral=True)

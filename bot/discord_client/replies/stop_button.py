@@ -27,7 +27,7 @@ class StopButton(
     async def from_custom_id(
         cls,
         interaction: discord.Interaction[Any],  # noqa: ARG003 - discord.py's signature
-        item: discord.ui.Item[Any],  # noqa: ARG003
+        item: discord.ui.Item[Any],  # noqa: ARG003 - as above
         match: re.Match[str],
         /,
     ) -> Self:
