@@ -59,6 +59,7 @@ class Settings(
             device=self.device,
             properties=self.device_properties,
             cache_gigabytes=self.kv_cache_gigabytes,
+            max_context_tokens=self.max_context_tokens,
             max_batch=self.max_batch,
             longest_pause_seconds=self.longest_pause_seconds,
             hang_seconds=self.engine_hang_seconds,

@@ -110,6 +110,14 @@ class ModelSettings(Section):
         ge=0.05,
         le=1024,
     )
+    max_context_tokens: int | None = _setting(
+        None,
+        "The longest prompt and answer together, in tokens. If unset: the model's context, as far as the KV cache "
+        "holds it. A long history takes long to read after a restart.",
+        allowed="128 to 10000000",
+        ge=128,
+        le=10_000_000,
+    )
     engine_hang_seconds: float = _setting(
         10.0,
         "Restart an engine process that has work but neither reports nor computes for this long.",

@@ -104,6 +104,7 @@ class EngineOptions:
         properties: OpenVINO properties of the device; they win over the engine's defaults.
         cache_gigabytes: size of the KV cache in GB; None means what memory allows and the batch can use
             (not optimum).
+        max_context_tokens: upper bound for a prompt and its answer; None leaves it to the model and to memory.
         max_batch: upper bound of requests in the batch (not optimum).
         longest_pause_seconds: how long a step may keep streaming answers waiting for a new prompt (paged only).
         hang_seconds: a worker with work that neither reports a step nor computes for this long counts as hung.
@@ -115,6 +116,7 @@ class EngineOptions:
     device: str = "CPU"
     properties: Mapping[str, str] = field(default_factory=dict)
     cache_gigabytes: float | None = None
+    max_context_tokens: int | None = None
     max_batch: int = 16
     longest_pause_seconds: float = 1.5
     hang_seconds: float = 10.0
@@ -131,7 +133,9 @@ class EngineFacts:
         device_name: the device's full name, such as `Intel(R) Core(TM) …`.
         load_seconds: loading and warm-up.
         loaded_at: aware of its time zone.
-        cache_tokens: capacity of the KV cache, an upper bound for a prompt and its answer; 0 without a shared cache.
+        context_tokens: upper bound for a prompt and its answer.
+        context_cause: what makes it shorter than the model's own context; empty if nothing does.
+        cache_tokens: capacity of the KV cache; 0 without a shared cache.
         cache_bytes: memory of the full KV cache.
         precision: the inference precision in effect, such as `f32`; empty where the device does not say.
     """
@@ -142,6 +146,8 @@ class EngineFacts:
     load_seconds: float
     loaded_at: datetime
     process_id: int
+    context_tokens: int
+    context_cause: str = ""
     cache_tokens: int = 0
     cache_bytes: int = 0
     precision: str = ""

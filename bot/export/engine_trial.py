@@ -99,8 +99,7 @@ async def _answer(engine: EngineSupervisor, model: Path, name: str) -> str:
 
 async def _timed(engine: EngineSupervisor, facts: EngineFacts, model: Path) -> tuple[int, TimedGeneration] | None:
     """Time a prompt of up to `_PROMPT_TOKENS` tokens and its answer; None if that fails."""
-    context = open_model_folder(model).context_length
-    room = min(context, facts.cache_tokens or context) - _TIMED_TOKENS
+    room = facts.context_tokens - _TIMED_TOKENS
     ids = PromptBuilder.from_folder(model).tokenizer.encode(READING_TEXT)[: min(_PROMPT_TOKENS, room)]
     try:
         return len(ids), await generate(engine, tuple(ids), _TIMED_TOKENS)

@@ -29,6 +29,8 @@ class ModelConfig:
     Attributes:
         context_length: how many tokens a prompt and its answer may have together. A sliding window does not
             shorten it.
+        original_context: in a model with LongRoPE, the most tokens of a sequence with short factors; None if it is no
+            shorter than the context.
         vocabulary_size: rows of the embedding; token ids are below it.
         hidden_size: width of the residual stream.
         layers: number of decoder layers.
@@ -44,6 +46,7 @@ class ModelConfig:
     """
 
     context_length: int | None
+    original_context: int | None
     vocabulary_size: int | None
     hidden_size: int | None
     layers: int | None
@@ -83,6 +86,7 @@ class ModelConfig:
         architectures = document.get("architectures")
         return cls(
             context_length=_positive(document, "max_position_embeddings"),
+            original_context=_original_context(document),
             vocabulary_size=_positive(document, "vocab_size"),
             hidden_size=hidden_size,
             layers=_positive(document, "num_hidden_layers"),
@@ -115,6 +119,18 @@ def eos_token_ids(document: Mapping[str, Any]) -> frozenset[int]:
     """Return the stop tokens that a `config.json` or a `generation_config.json` names."""
     value = document.get("eos_token_id")
     return frozenset(each for each in (value if isinstance(value, list) else [value]) if type(each) is int)
+
+
+def _original_context(document: Mapping[str, Any]) -> int | None:
+    """Read what transformers calls `original_max_position_embeddings`: with LongRoPE the factors change beyond it."""
+    key = "original_max_position_embeddings"
+    # transformers before version 5 wrote `rope_scaling`, and "type" or even "su" in it.
+    scaling = document.get("rope_parameters") or document.get("rope_scaling")
+    if not isinstance(scaling, dict) or (scaling.get("rope_type") or scaling.get("type")) not in ("longrope", "su"):
+        return None
+    original = _positive(document, key) or _positive(scaling, key)
+    context = _positive(document, "max_position_embeddings")
+    return original if original and context and original < context else None
 
 
 def _positive(document: Mapping[str, Any], key: str) -> int | None:

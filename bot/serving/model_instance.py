@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -21,8 +20,6 @@ from bot.settings import Settings
 _PROBE = UserMessage("Say hello.", author_id=0, author_name="")
 _PROBE_TOKENS = 2  # the second comes from a step of its own, like the rest of an answer
 _PROBE_SECONDS = 120.0  # at least; an operator may give answers less, but a start is slow
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,8 @@ class ModelInstance:
         defaults = folder.generation_defaults
         builder = PromptBuilder.from_folder(folder.path, folder.eos_token_ids, on_wait)
         _check_vocabulary(folder, builder)
-        budget = Budget(folder.context_length, settings.max_new_tokens_for(defaults), settings.max_prompt_tokens)
+        context = min(folder.context_length, settings.max_context_tokens or folder.context_length)
+        budget = Budget(context, settings.max_new_tokens_for(defaults), settings.max_prompt_tokens)
         sampling = settings.sampling_for(defaults)
         model = ServedModel(engine, builder, budget, sampling, settings.answer_time_limit_seconds)
         _check_system_prompt(model.window, settings.system_prompt)
@@ -67,23 +65,13 @@ class ModelInstance:
         """The same model in another engine."""
         return replace(self, engine=engine, model=replace(self.model, engine=engine))
 
-    def within_cache(self) -> ModelInstance:
-        """The same model with its context capped to the loaded engine's KV cache."""
-        before, budget = self.model.budget, self._budget_within_cache()
-        if budget == before:
-            return self
-        logger.warning(
-            "Context capped to the KV cache: cache_tokens=%s model_tokens=%s",
-            budget.context_length,
-            before.context_length,
-        )
-        return replace(self, model=replace(self.model, budget=budget))
-
-    def _budget_within_cache(self) -> Budget:
+    def within_engine(self) -> ModelInstance:
+        """The same model with the context that the loaded engine has for it."""
         facts, budget = self.engine.facts, self.model.budget
-        if facts is None or not 0 < facts.cache_tokens < budget.context_length:
-            return budget
-        return replace(budget, context_length=facts.cache_tokens)
+        if facts is None or facts.context_tokens >= budget.context_length:
+            return self
+        budget = replace(budget, context_length=facts.context_tokens)
+        return replace(self, model=replace(self.model, budget=budget))
 
     async def load_and_probe(self, on_progress: Callable[[str], None] | None = None) -> EngineFacts:
         """Load the engine and have it answer once. A failure closes the engine.
@@ -107,7 +95,7 @@ class ModelInstance:
 
         The id comes last, so that the first real question finds the system prompt in the cache.
         """
-        model = replace(self.model, budget=self._budget_within_cache())
+        model = self.within_engine().model
         fitted = await asyncio.to_thread(model.window.fit, self.system_prompt, (), _PROBE)
         request = model.request((*fitted.prompt.ids, model.builder.highest_id))
         seconds = max(_PROBE_SECONDS, request.time_limit_seconds)

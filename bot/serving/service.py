@@ -123,7 +123,7 @@ class ModelService:
             ConfigurationError: none works; the message is the current version's.
         """
         facts = await self._start_engine(on_progress)
-        self._serve(self._current.within_cache())
+        self._serve_within_engine(self._current)
         if self._start_order.refusals:
             self.refusal = RefusedVersion(self._start_order.choice, str(self._start_order.refusals[0]))
             version, reason = self.refusal.choice.folder.name, self.refusal.reason
@@ -131,10 +131,11 @@ class ModelService:
         if not self.can_stop:
             logger.warning("Model without stop tokens, answers end at their longest: folder=%s", self.folder.path)
         logger.info(
-            "Engine ready: engine=%s device=%s precision=%s cache_tokens=%s cache_gigabytes=%.2f",
+            "Engine ready: engine=%s device=%s precision=%s context_tokens=%d cache_tokens=%d cache_gigabytes=%.2f",
             facts.engine,
             facts.device_name,
             facts.precision or "unknown",
+            facts.context_tokens,
             facts.cache_tokens,
             facts.cache_bytes / 1e9,
         )
@@ -265,17 +266,25 @@ class ModelService:
         # Served before it is loaded: if this load fails too, the next question makes the engine try again.
         self._serve(self._with_new_engine(old))
         await self._current.engine.start()
-        self._serve(self._current.within_cache())
+        self._serve_within_engine(self._current)
 
     def _with_new_engine(self, instance: ModelInstance) -> ModelInstance:
         return instance.with_engine(self._engine_for(instance.folder))
 
     def _take_over(self, instance: ModelInstance) -> None:
         old = self._current
-        self._serve(instance.within_cache())
+        self._serve_within_engine(instance)
         retirement = asyncio.create_task(old.engine.retire())
         self._retiring[retirement] = old.engine
         retirement.add_done_callback(self._retiring.pop)
+
+    def _serve_within_engine(self, instance: ModelInstance) -> None:
+        """Serve a loaded model with the context that its engine has for it."""
+        facts, model_tokens = instance.engine.facts, instance.folder.context_length
+        if facts is not None and facts.context_tokens < model_tokens:
+            tokens, cause = facts.context_tokens, facts.context_cause
+            logger.warning("Context shortened: tokens=%d model_tokens=%d cause=%s", tokens, model_tokens, cause)
+        self._serve(instance.within_engine())
 
     def _serve(self, instance: ModelInstance) -> None:
         self._current = instance

@@ -97,7 +97,8 @@ def test_restarts_are_counted_by_cause_and_in_total() -> None:
 
 def test_the_engines_state_is_the_latest_reported() -> None:
     metrics = PrometheusMetrics()
-    facts: EngineFacts | None = EngineFacts("paged", "CPU", "a processor", 1.0, datetime.now(UTC), 7, 20_480)
+    loaded_at = datetime.now(UTC)
+    facts: EngineFacts | None = EngineFacts("paged", "CPU", "a CPU", 1.0, loaded_at, 7, 4096, cache_tokens=20_480)
     metrics.watch_engine(lambda: facts)
     metrics.engine_stepped(BatchState(batch=5, cache_used=0.25))
     assert value_of(metrics, "phi3_engine_loaded") == 1

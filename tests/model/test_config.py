@@ -35,6 +35,7 @@ def test_phi3(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(PHI3), encoding="utf-8")
     assert ModelConfig.read(tmp_path) == ModelConfig(
         context_length=4096,
+        original_context=None,
         vocabulary_size=32064,
         hidden_size=3072,
         layers=32,
@@ -82,3 +83,21 @@ def test_a_number_that_is_needed_and_unusable_is_named_by_its_key(value: object)
 def test_a_file_that_is_no_json_object(content: bytes, reason: str) -> None:
     with pytest.raises(ValueError, match=rf"^config\.json {reason}"):
         ModelConfig.parse(content)
+
+
+@pytest.mark.parametrize(
+    ("changes", "original"),
+    [
+        ({"rope_parameters": {"rope_type": "longrope", "original_max_position_embeddings": 4096}}, 4096),
+        # As published: microsoft/Phi-3.5-mini-instruct, and the first revision of Phi-3-mini-128k.
+        ({"rope_scaling": {"type": "longrope"}, "original_max_position_embeddings": 4096}, 4096),
+        ({"rope_scaling": {"type": "su"}, "original_max_position_embeddings": 4096}, 4096),
+        ({"rope_parameters": {"rope_type": "longrope", "original_max_position_embeddings": 131072}}, None),
+        ({"rope_parameters": {"rope_type": "llama3", "original_max_position_embeddings": 8192}}, None),
+        ({"rope_scaling": {"type": "longrope"}}, None),
+        ({"rope_scaling": None, "original_max_position_embeddings": 4096}, None),
+        ({"rope_scaling": "longrope"}, None),
+    ],
+)
+def test_the_original_context_of_longrope(changes: dict[str, Any], original: int | None) -> None:
+    assert config(max_position_embeddings=131072, **changes).original_context == original

@@ -79,7 +79,7 @@ async def turns_of_ada(serving: ModelService) -> int:
 async def test_a_short_cache_caps_the_context(serving: ModelService) -> None:
     assert serving.facts is not None
     assert serving.folder.context_length == CONTEXT_LENGTH
-    assert serving.answering.model.budget.context_length == serving.facts.cache_tokens < CONTEXT_LENGTH
+    assert serving.answering.model.budget.context_length == serving.facts.context_tokens < CONTEXT_LENGTH
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ async def test_another_folder_takes_over_and_each_reload_follows_its_link(
     assert second != first
     assert serving.folder.path == chat_model_dir
     assert serving.facts is not None
-    assert serving.answering.model.budget.context_length == serving.facts.cache_tokens
+    assert serving.answering.model.budget.context_length == serving.facts.context_tokens
     await until(lambda: engines().isdisjoint({first}))
 
     link.unlink()

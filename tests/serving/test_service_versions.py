@@ -53,7 +53,7 @@ async def started(memory: Memory, versions: ModelVersions) -> AsyncIterator[Mode
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     """The warnings, except for the cache that is short on purpose."""
     messages = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    return [line for line in messages if not line.startswith("Context capped ")]
+    return [line for line in messages if not line.startswith("Context shortened: ")]
 
 
 async def test_the_bot_does_not_start_with_an_incomplete_version(

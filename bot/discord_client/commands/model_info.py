@@ -39,7 +39,7 @@ def describe_model(
         "Weights": folder.recipe or folder.weight_format,
         **(_export_rows(folder.report) if folder.report else {}),
         "Size on disk": f"{folder.size_bytes / 1e9:.2f} GB",
-        "Context": f"{folder.context_length:,} tokens",
+        "Context": _context_line(folder.context_length, serving.facts),
         "Stop tokens": None if serving.can_stop else "none: every answer runs to the maximum length",
         **_engine_rows(serving.facts),
         "Engine restarts": str(metrics.restarts) if metrics.restarts else None,
@@ -50,6 +50,12 @@ def describe_model(
     }
     lines = (_line(name, value) for name, value in rows.items() if _is_shown(name, value))
     return _short("\n".join(lines), _MOST_CHARACTERS)
+
+
+def _context_line(model_tokens: int, facts: EngineFacts | None) -> str:
+    if facts is None or facts.context_tokens == model_tokens:
+        return f"{model_tokens:,} tokens"
+    return f"{facts.context_tokens:,} of the model's {model_tokens:,} tokens ({facts.context_cause})"
 
 
 def _engine_rows(facts: EngineFacts | None) -> dict[str, str | None]:

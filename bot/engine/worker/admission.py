@@ -17,10 +17,14 @@ class ModelLimits:
     Attributes:
         context: upper bound in tokens for a prompt and its answer.
         vocabulary: rows of the embedding; every token id is below it.
+        original_context: of a model with LongRoPE, see `ModelConfig`.
+        cause: what makes the context shorter than the model's own; empty if nothing does.
     """
 
     context: int
     vocabulary: int
+    original_context: int | None = None
+    cause: str = ""
 
     @classmethod
     def read(cls, model_dir: Path) -> ModelLimits:
@@ -35,16 +39,18 @@ class ModelLimits:
                 "'optimum-cli export openvino' wrote"
             )
         try:
-            return cls(*ModelConfig.read(model_dir).require("context_length", "vocabulary_size"))
+            config = ModelConfig.read(model_dir)
+            context, vocabulary = config.require("context_length", "vocabulary_size")
         except (OSError, ValueError) as error:
             raise ConfigurationError(
                 f"{model_dir / 'config.json'} does not give max_position_embeddings and vocab_size "
                 f"({error!r}); export the model again"
             ) from None
+        return cls(context, vocabulary, config.original_context)
 
-    def within_cache(self, tokens: int) -> ModelLimits:
-        """Limits of the model with a KV cache of this many tokens; 0 for a backend without a fixed cache."""
-        return replace(self, context=min(self.context, tokens)) if tokens else self
+    def within(self, tokens: int | None, cause: str) -> ModelLimits:
+        """The limits with a context of at most this many tokens; None and 0 limit nothing."""
+        return replace(self, context=tokens, cause=cause) if tokens and tokens < self.context else self
 
 
 def refusal(request: GenerationRequest, limits: ModelLimits) -> Outcome | None:

@@ -106,9 +106,10 @@ def plan_blocks(
         ModelDoesNotFitError: the model does not fit, or not with the wanted cache.
     """
     block_bytes = shape.block_bytes(precision)
-    needed = memory_without_cache(shape, weights_bytes, context)
     least = blocks_for(min(context, LEAST_TOKENS)) + 1
     wanted = least if wanted_bytes is None else max(wanted_bytes // block_bytes, least)
+    # The scratch memory is for what the cache can hold, however long the model's own context is.
+    needed = memory_without_cache(shape, weights_bytes, min(context, wanted * BLOCK_TOKENS))
     if needed + wanted * block_bytes > memory.bytes:
         with_what = (
             "room for one short conversation" if wanted == least else "the KV cache that KV_CACHE_GIGABYTES asks for"
@@ -121,9 +122,21 @@ def plan_blocks(
         )
     if wanted_bytes is not None:
         return wanted
-    affordable = int((memory.bytes - needed) * PART) // block_bytes
     useful = max_batch * blocks_for(context) + 1
-    return max(least, min(affordable, useful))
+    return max(least, min(_affordable_blocks(shape, block_bytes, weights_bytes, context, memory), useful))
+
+
+def _affordable_blocks(
+    shape: CacheShape, block_bytes: int, weights_bytes: int, context: int, memory: UsableMemory
+) -> int:
+    """The blocks that take `PART` of the memory which the model and the scratch memory leave."""
+    left = memory.bytes - memory_without_cache(shape, weights_bytes, context)
+    blocks = int(left * PART) // block_bytes
+    if blocks >= blocks_for(context):
+        return blocks
+    # The context shrinks to the cache, and the scratch memory with it.
+    left = memory.bytes - memory_without_cache(shape, weights_bytes, 0)
+    return min(int(left * PART / (block_bytes + PART * shape.scratch_bytes(BLOCK_TOKENS))), blocks_for(context))
 
 
 def memory_without_cache(shape: CacheShape, weights_bytes: int, context: int) -> int:

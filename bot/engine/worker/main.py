@@ -79,7 +79,9 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     """Load the model, warm it up and report it ready."""
     started = time.monotonic()
     channel.send([Progress("Loading the model")])
-    limits = ModelLimits.read(options.model_dir)
+    limits = ModelLimits.read(options.model_dir).within(options.max_context_tokens, "MAX_CONTEXT_TOKENS")
+    if options.engine != "paged":
+        limits = _within_original_context(limits)
     options = replace(options, properties=with_default_precision(options.device, options.properties))
 
     # Not at the top: the bot's process imports this module to start the worker, and must not load OpenVINO.
@@ -96,7 +98,13 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     events: list[Event] = []
     backend = _backend(options, limits, events)
     channel.send([Progress("Warming up")])
-    warm_up(backend, limits.within_cache(backend.cache_tokens), events)
+    if backend.original_context is None:
+        limits = _within_original_context(limits)
+    limits = limits.within(
+        backend.cache_tokens,
+        "no more fits into memory" if options.cache_gigabytes is None else "KV_CACHE_GIGABYTES holds no more",
+    )
+    warm_up(backend, limits, events)
     facts = EngineFacts(
         engine=backend.name,
         device=options.device,
@@ -104,12 +112,19 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
         load_seconds=time.monotonic() - started,
         loaded_at=datetime.now(UTC),
         process_id=os.getpid(),
+        context_tokens=limits.context,
+        context_cause=limits.cause,
         cache_tokens=backend.cache_tokens,
         cache_bytes=backend.cache_bytes,
         precision=precision,
     )
     channel.send([Ready(facts)])
-    return _Worker(channel, backend, limits.within_cache(backend.cache_tokens), events)
+    return _Worker(channel, backend, limits, events)
+
+
+def _within_original_context(limits: ModelLimits) -> ModelLimits:
+    """Keep to the short factors of a model with LongRoPE."""
+    return limits.within(limits.original_context, "this engine computes LongRoPE only within the original context")
 
 
 def _backend(options: EngineOptions, limits: ModelLimits, events: list[Event]) -> Backend:

@@ -25,6 +25,7 @@ from tests.serving.served import make_serving
 from tests.serving.versions_of_small_model import add_version
 
 EXPORTED_AT = datetime(2026, 11, 28, 10, 15, tzinfo=UTC)
+FACTS = EngineFacts("openvino 2026.4.1", "CPU", "a processor", 1.0, EXPORTED_AT, process_id=7, context_tokens=4096)
 QUALITY = Quality(tokens=600, perplexity=8.314, source_perplexity=8.02, agreement=0.968, source_precision="float32")
 SPEED = Speed(
     engine="paged 2026.4.1",
@@ -185,8 +186,20 @@ async def test_the_inference_precision_is_named_where_the_device_says_it(
     memory: Memory, small_model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     serving = make_serving(memory, small_model_dir)
-    facts = EngineFacts("openvino 2026.4.1", "CPU", "a processor", 1.0, EXPORTED_AT, process_id=7, precision="bf16")
+    facts = replace(FACTS, precision="bf16")
     monkeypatch.setattr(ModelService, "facts", facts)
     assert described(serving)["Inference precision"] == "bf16"
     monkeypatch.setattr(ModelService, "facts", replace(facts, precision=""))
     assert "Inference precision" not in described(serving)
+
+
+async def test_a_context_shorter_than_the_models_is_told_with_its_cause(
+    memory: Memory, small_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = make_serving(memory, small_model_dir)
+    whole = serving.folder.context_length
+    monkeypatch.setattr(ModelService, "facts", replace(FACTS, context_tokens=whole))
+    assert described(serving)["Context"] == f"{whole:,} tokens"
+    shorter = replace(FACTS, context_tokens=1024, context_cause="no more fits into memory")
+    monkeypatch.setattr(ModelService, "facts", shorter)
+    assert described(serving)["Context"] == f"1,024 of the model's {whole:,} tokens (no more fits into memory)"

@@ -141,14 +141,14 @@ def test_with_plenty_of_memory_each_request_of_the_batch_gets_a_context() -> Non
     assert plan(100, context=1000, batch=2) == 2 * 32 + 1
 
 
-@pytest.mark.parametrize("usable", [4.5, 10])
+@pytest.mark.parametrize("usable", [6, 10])
 def test_the_cache_takes_half_of_what_the_model_leaves(usable: float) -> None:
     half = (usable * GB - memory_without_cache(PHI_3, PHI_3_BYTES, 4096)) / 2
     assert half - PHI_3.block_bytes("u8") < plan(usable) * PHI_3.block_bytes("u8") <= half
 
 
 def test_one_conversation_fits_even_where_half_is_too_little() -> None:
-    least = memory_without_cache(PHI_3, PHI_3_BYTES, 4096) + 33 * PHI_3.block_bytes("u8")
+    least = memory_without_cache(PHI_3, PHI_3_BYTES, 33 * 32) + 33 * PHI_3.block_bytes("u8")
     assert plan(least / GB) == 33
     with pytest.raises(ModelDoesNotFitError):
         plan(least / GB - 0.001)
@@ -158,13 +158,13 @@ def test_a_model_that_cannot_fit_is_refused_in_one_line() -> None:
     with pytest.raises(ModelDoesNotFitError) as refused:
         plan(3.14)
     assert str(refused.value) == (
-        "the model needs about 3.8 GB with room for one short conversation, and this process may take 3.1 GB "
+        "the model needs about 3.7 GB with room for one short conversation, and this process may take 3.1 GB "
         "(the cgroup limit of 9.9 GB); use a smaller model, weight format or cache, or give it more memory"
     )
 
 
 def test_needed_and_usable_memory_never_show_the_same_figure() -> None:
-    least = memory_without_cache(PHI_3, PHI_3_BYTES, 4096) + 33 * PHI_3.block_bytes("u8")
+    least = memory_without_cache(PHI_3, PHI_3_BYTES, 33 * 32) + 33 * PHI_3.block_bytes("u8")
     with pytest.raises(ModelDoesNotFitError) as refused:
         plan(least / GB - 0.000_001)
     needed, usable = (float(number) for number in re.findall(r"(\d+\.\d) GB (?:with|\()", str(refused.value)))
@@ -178,3 +178,23 @@ def test_a_wanted_size_is_taken_exactly() -> None:
     assert plan(5.6, wanted=2)
     # A cache too small for a conversation would refuse every prompt.
     assert plan(100, wanted=0.05) == 33
+
+
+@pytest.mark.parametrize("usable", [4, 5, 6, 12, 24])
+def test_a_long_context_shrinks_to_what_memory_holds(usable: float) -> None:
+    context = 131_072
+    tokens = (plan(usable, context=context) - 1) * 32
+    assert 1024 <= tokens < context
+    assert plan(usable, context=tokens) >= plan(usable, context=context) - 1  # asking for less gives no more
+    taken = memory_without_cache(PHI_3, PHI_3_BYTES, tokens) + tokens * PHI_3.block_bytes("u8") // 32
+    assert taken <= usable * GB
+
+
+def test_a_wanted_cache_needs_scratch_memory_only_for_what_it_holds() -> None:
+    assert plan(5.8, wanted=2, context=131_072) == plan(5.8, wanted=2)
+
+
+def test_more_memory_never_shortens_the_context() -> None:
+    sizes = [plan(usable / 10, context=131_072) for usable in range(40, 1000)]
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > 131_072 // 32

@@ -28,6 +28,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def original_context(self) -> int | None:
+        """The original context of a model with LongRoPE whose longer sequences are right too; None if none are."""
+        ...
+
+    @property
     def cache_bytes(self) -> int:
         """Memory of the full KV cache."""
         ...

@@ -57,6 +57,11 @@ class GenaiBackend:
         return self._blocks * BLOCK_TOKENS
 
     @property
+    def original_context(self) -> int | None:
+        """None: the pipeline chooses LongRoPE's factors for the whole batch."""
+        return None
+
+    @property
     def cache_bytes(self) -> int:
         """Memory of the KV cache."""
         return int(self._pipeline.get_metrics().cache_size_in_bytes)

@@ -57,6 +57,11 @@ class OptimumBackend:
         return 0
 
     @property
+    def original_context(self) -> int | None:
+        """None: optimum-intel 2.1 fails where an answer grows past it."""
+        return None
+
+    @property
     def cache_bytes(self) -> int:
         """0, see `cache_tokens`."""
         return 0

@@ -63,6 +63,11 @@ class PagedBackend:
         return self._room * BLOCK_TOKENS
 
     @property
+    def original_context(self) -> int | None:
+        """The original context of a model with LongRoPE."""
+        return self._model.original_context
+
+    @property
     def cache_bytes(self) -> int:
         """Memory of the KV cache."""
         return self._model.cache_bytes
@@ -142,22 +147,25 @@ class PagedBackend:
                 return
             self._running[sequence.request_id] = self._waiting.popleft()
             self._find_prefix(sequence)
+            self._emit(PromptTaken(sequence.request_id, len(sequence.tokens), sequence.read))
         if not self._running:
             for sequence in list(self._prefill_only.values())[:1]:
                 if not sequence.path:
                     self._find_prefix(sequence)
 
     def _find_prefix(self, sequence: RunningRequest) -> None:
-        # The last token is always computed: the answer's first token comes from its logits.
-        sequence.path, sequence.read = self._cache.find(sequence.tokens[:-1])
-        if not sequence.request.prefill_only:
-            self._emit(PromptTaken(sequence.request_id, len(sequence.tokens), sequence.read))
+        sequence.long_factors = self._needs_long_factors(sequence)
+        # The last token is always computed: the answer's next token comes from its logits.
+        sequence.path, sequence.read = self._cache.find(sequence.tokens[:-1], long_factors=sequence.long_factors)
+
+    def _needs_long_factors(self, sequence: RunningRequest) -> bool:
+        return self.original_context is not None and len(sequence.tokens) > self.original_context
 
     def _advance(self, sequence: RunningRequest, count: int) -> Advance:
         while len(sequence.path) < blocks_for(sequence.read + count):
-            self._cache.extend(sequence.path)
+            self._cache.extend(sequence.path, long_factors=sequence.long_factors)
         tokens = sequence.tokens[sequence.read : sequence.read + count]
-        return Advance(tokens, sequence.read, [block.number for block in sequence.path])
+        return Advance(tokens, sequence.read, [block.number for block in sequence.path], sequence.long_factors)
 
     def _record_prefilled(self, sequence: RunningRequest, count: int) -> None:
         """Record what the cache blocks hold now, so that other prompts find it."""
@@ -177,3 +185,8 @@ class PagedBackend:
             sequence.seen.add(token)
             if sequence.new_tokens == request.max_new_tokens:
                 self.end(request_id, FinishReason.LENGTH)
+            elif self._needs_long_factors(sequence) and not sequence.long_factors:
+                # Past the original context the earlier keys need the long factors too; transformers' Phi-3 also reads
+                # them anew.
+                self._cache.release(sequence.path)
+                self._find_prefix(sequence)

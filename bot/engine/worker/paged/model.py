@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from openvino import opset13
 from openvino._offline_transformations import paged_attention_transformation
 
+from bot.engine.worker.paged.long_rope import LONG_FACTORS, UnknownRotaryGraphError, choose_factors_by_token
 from bot.errors import ConfigurationError
 
 _LAST_TOKENS = "last_tokens"
@@ -25,11 +26,13 @@ class Advance:
         tokens: the token ids to compute, at least one.
         past: tokens of the sequence that the cache holds before them.
         blocks: numbers of the cache blocks for `past` and `tokens` together, in order.
+        long_factors: whether it takes the long factors of a model with LongRoPE, as its past did.
     """
 
     tokens: Sequence[int]
     past: int
     blocks: Sequence[int]
+    long_factors: bool = False
 
 
 class PagedModel:
@@ -37,6 +40,10 @@ class PagedModel:
 
     OpenVINO's own transformation, which openvino-genai applies too, replaces the model's stateful cache by paged
     attention.
+
+    Attributes:
+        original_context: in a model with LongRoPE, the most tokens of a sequence with short factors; None in another
+            model, and where each sequence cannot have factors of its own.
     """
 
     def __init__(
@@ -63,6 +70,10 @@ class PagedModel:
         if not caches:
             raise ConfigurationError(f"the model in {model_dir} has no attention to batch; set ENGINE=optimum")
         _keep_last_tokens_only(model)
+        try:
+            self.original_context = choose_factors_by_token(model)
+        except UnknownRotaryGraphError:
+            self.original_context = None
         self._request = core.compile_model(model, device, dict(properties)).create_infer_request()
         self._caches = [self._allocate(each, blocks) for each in self._request.model_inputs if _is_cache(each.any_name)]
         self.cache_bytes = sum(cache.nbytes for cache in self._caches)
@@ -100,6 +111,10 @@ class PagedModel:
             "max_context_len": numpy.array(max(each.past + len(each.tokens) for each in sequences), numpy.int32),
             _LAST_TOKENS: (ends - 1).astype(numpy.int64),
         }
+        if self.original_context is not None:
+            inputs[LONG_FACTORS] = numpy.repeat(
+                [[each.long_factors] for each in sequences], [len(each.tokens) for each in sequences], axis=0
+            )
         for name, values in inputs.items():
             self._request.set_tensor(name, openvino.Tensor(values))
         self._request.infer()

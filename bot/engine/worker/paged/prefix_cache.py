@@ -3,6 +3,8 @@
 Blocks form a tree: a block's parent holds the tokens before its own. A prompt follows the tree as far as its tokens
 match; only the rest needs prefill. Unused blocks stay until eviction, which takes the least recently used leaf, so a
 prefix never loses its beginning.
+
+In a model with LongRoPE the same tokens have other keys in a long sequence, so each block also has its kind of factors.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ class Block:
     Attributes:
         number: its index in the model's cache.
         parent: the block of the tokens before; None at the beginning.
+        long_factors: whether its keys have the long factors of LongRoPE.
         tokens: prefilled so far, at most `BLOCK_TOKENS`.
         users: running requests that hold it.
         last_used: a counter that grows with every release.
@@ -28,6 +31,7 @@ class Block:
 
     number: int
     parent: Block | None
+    long_factors: bool = False
     tokens: list[int] = field(default_factory=list)
     children: list[Block] = field(default_factory=list)
     users: int = 0
@@ -46,7 +50,7 @@ class PrefixCache:
         self.capacity = blocks
         self._copy_block = copy_block
         self._free = list(range(blocks - 1, -1, -1))
-        self._roots: list[Block] = []
+        self._roots: dict[bool, list[Block]] = {False: [], True: []}
         self._unused_leaves: set[Block] = set()
         self._clock = itertools.count(1)
 
@@ -55,13 +59,13 @@ class PrefixCache:
         """Blocks that hold tokens, for running requests or for later ones."""
         return self.capacity - len(self._free)
 
-    def find(self, tokens: Sequence[int]) -> tuple[list[Block], int]:
-        """Hold the longest cached prefix of these tokens.
+    def find(self, tokens: Sequence[int], *, long_factors: bool = False) -> tuple[list[Block], int]:
+        """Hold the longest cached prefix of these tokens with one kind of factors.
 
         Returns:
             Its blocks, to be given back with `release`, and its length in tokens.
         """
-        last, known = self._longest_match(tokens)
+        last, known = self._longest_match(tokens, self._roots[long_factors])
         if last is None:
             return [], 0
         path = _path_to(last)
@@ -75,10 +79,10 @@ class PrefixCache:
             path.append(self._copy_beginning(last, part))
         return path, known
 
-    def extend(self, path: list[Block]) -> None:
+    def extend(self, path: list[Block], *, long_factors: bool = False) -> None:
         """Append a block to a path; without a free one, evict the least recently used leaf."""
-        block = Block(self._take_number(), path[-1] if path else None)
-        self._siblings(block.parent).append(block)
+        block = Block(self._take_number(), path[-1] if path else None, long_factors)
+        self._siblings(block).append(block)
         self._hold(block)
         path.append(block)
 
@@ -98,11 +102,10 @@ class PrefixCache:
         else:
             self._remove(leaf)
 
-    def _longest_match(self, tokens: Sequence[int]) -> tuple[Block | None, int]:
+    def _longest_match(self, tokens: Sequence[int], level: list[Block]) -> tuple[Block | None, int]:
         """Follow every matching path: prompts that were prefilled together have equal blocks from the first one on."""
         last: Block | None = None
         known = 0
-        level = self._roots
         for begin in range(0, len(tokens), BLOCK_TOKENS):
             matches = [(_common_length(block.tokens, tokens[begin : begin + BLOCK_TOKENS]), block) for block in level]
             common, best = max(matches, key=lambda match: match[0], default=(0, None))
@@ -115,9 +118,9 @@ class PrefixCache:
     def _copy_beginning(self, source: Block, length: int) -> Block:
         """Copy the beginning of a block for a prompt that diverges inside it."""
         self._hold(source)  # or the copy might evict its own source
-        copy = Block(self._take_number(), source.parent, source.tokens[:length])
+        copy = Block(self._take_number(), source.parent, source.long_factors, source.tokens[:length])
         self._copy_block(source.number, copy.number)
-        self._siblings(copy.parent).append(copy)
+        self._siblings(copy).append(copy)
         self._hold(copy)
         self.release([source])
         return copy
@@ -133,14 +136,14 @@ class PrefixCache:
 
     def _remove(self, leaf: Block) -> None:
         self._unused_leaves.discard(leaf)
-        self._siblings(leaf.parent).remove(leaf)
+        self._siblings(leaf).remove(leaf)
         self._free.append(leaf.number)
         parent = leaf.parent
         if parent is not None and not parent.users and not parent.children:
             self._unused_leaves.add(parent)
 
-    def _siblings(self, parent: Block | None) -> list[Block]:
-        return self._roots if parent is None else parent.children
+    def _siblings(self, block: Block) -> list[Block]:
+        return self._roots[block.long_factors] if block.parent is None else block.parent.children
 
 
 def _path_to(last: Block) -> list[Block]:

@@ -18,6 +18,7 @@ class RunningRequest:
         tokens: the prompt and the answer so far.
         path: the cache blocks it holds, in order.
         read: number of its tokens that are in the KV cache.
+        long_factors: whether they have the long factors of LongRoPE.
         seen: the distinct ids in `tokens`, for the repetition penalty.
     """
 
@@ -26,6 +27,7 @@ class RunningRequest:
     tokens: list[int]
     path: list[Block] = field(default_factory=list)
     read: int = 0
+    long_factors: bool = False
     seen: set[int] = field(default_factory=set)
 
     @classmethod
@@ -40,8 +42,8 @@ class RunningRequest:
 
     @property
     def generates(self) -> bool:
-        """Whether the prompt is prefilled."""
-        return self.read >= len(self.request.prompt_ids)
+        """Whether the next step computes an answer's next token; what is being read anew does not."""
+        return self.new_tokens > 0 and self.unread == 1
 
     @property
     def new_tokens(self) -> int:
