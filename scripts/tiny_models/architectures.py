@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +63,11 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """By name: the class of the configuration in transformers, and what sets the architecture apart."""
 
+WRONG_ON_PAGED_ATTENTION: dict[str, tuple[str, dict[str, Any]]] = {
+    "gpt-neo": ("GPTNeoConfig", {"window_size": _SLIDING_WINDOW, "attention_types": [[["global", "local"], 1]]}),
+}
+"""What the bot does not support, although it can be exported and loads."""
+
 
 def write_architectures(
     folder: Path, names: Sequence[str], prompts: Sequence[Sequence[int]] = (), answer_tokens: int = 0
@@ -71,6 +75,7 @@ def write_architectures(
     """Write a model folder without a tokenizer for each name into a new folder, and return that folder.
 
     Args:
+        names: of `ARCHITECTURES` or `WRONG_ON_PAGED_ATTENTION`.
         prompts: torch answers them too, greedily and in float32; `torch_answers` reads the answers.
         answer_tokens: the length of each answer.
     """
@@ -89,26 +94,31 @@ def torch_answers(model: Path) -> dict[tuple[int, ...], tuple[int, ...]]:
     return {tuple(prompt): tuple(answer) for prompt, answer in pairs}
 
 
+def checkpoint_of(model: Path) -> Path:
+    """The checkpoint, with weights in float32, that a model folder was exported from."""
+    return model.with_name(f"{model.name}-checkpoint")
+
+
 def _write(folder: Path, names: list[str], prompts: list[list[int]], answer_tokens: int) -> None:
     import torch
     import transformers
-    from optimum.intel import OVModelForCausalLM
+    from optimum.exporters.openvino import main_export
 
     for name in names:
         torch.manual_seed(0)
         model = transformers.AutoModelForCausalLM.from_config(_config(name)).eval()
         pairs = [(prompt, _answer(model, prompt, answer_tokens)) for prompt in prompts]
-        with tempfile.TemporaryDirectory() as checkpoint:
-            model.save_pretrained(checkpoint)
-            exported = OVModelForCausalLM.from_pretrained(checkpoint, export=True, compile=False, load_in_8bit=False)
-            exported.save_pretrained(folder / name)
+        checkpoint = checkpoint_of(folder / name)
+        model.save_pretrained(checkpoint)
+        # As the command line does; `OVModelForCausalLM` shortens the context in config.json to LongRoPE's border.
+        main_export(str(checkpoint), folder / name, task="text-generation-with-past")
         (folder / name / _ANSWERS_NAME).write_text(json.dumps(pairs), encoding="utf-8")
 
 
 def _config(name: str) -> transformers.PretrainedConfig:
     import transformers
 
-    kind, differences = ARCHITECTURES[name]
+    kind, differences = {**ARCHITECTURES, **WRONG_ON_PAGED_ATTENTION}[name]
     make: Callable[..., transformers.PretrainedConfig] = getattr(transformers, kind)
     usual = {
         "vocab_size": VOCABULARY,

@@ -20,8 +20,8 @@ from tests.engine.conftest import request
 from tests.engine.worker.backends.conftest import Driver, options
 from tests.shared_folder import shared_folder
 
-QUICK = ("phi3-longrope", "phi4-mini", "mistral")
-"""What differs most from the other tests' Phi-3; `make test-long` tries the others."""
+QUICK = ("phi4-mini", "mistral")
+"""What differs most from the other tests' models; `make test-long` tries the others."""
 
 ANSWER_TOKENS = 10
 BLOCKS = 400
