@@ -26,12 +26,14 @@ class Checkpoint:
         config: its `config.json`.
         weights_bytes: size of all weight files.
         parameters: how many numbers they hold.
+        config_content: the bytes of the `config.json`.
     """
 
     name: str
     config: ModelConfig
     weights_bytes: int
     parameters: int
+    config_content: bytes = b"{}"
 
     @property
     def embedding_parameters(self) -> int:
@@ -72,9 +74,10 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """
     if (folder / "openvino_model.xml").exists():
         raise ConfigurationError(f"{folder} is already an OpenVINO model; set MODEL_DIR={folder}")
-    config = read_config((folder / "config.json").read_bytes(), folder) if (folder / "config.json").exists() else None
+    content = (folder / "config.json").read_bytes() if (folder / "config.json").exists() else None
+    config = None if content is None else read_config(content, folder)
     weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
-    if config is None or not weights:
+    if content is None or config is None or not weights:
         missing = "config.json" if config is None else "weights (*.safetensors or pytorch_model*.bin)"
         raise ConfigurationError(f"{folder} is not a checkpoint: it has no {missing}; name a model's folder or hub id")
     in_bytes = sum(each.stat().st_size for each in weights)
@@ -82,7 +85,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         parameters = sum(count_parameters(each) for each in weights)
     else:
         parameters = in_bytes // bytes_per_parameter(config)
-    return Checkpoint(str(folder), config, in_bytes, parameters)
+    return Checkpoint(str(folder), config, in_bytes, parameters, content)
 
 
 def read_config(content: bytes, where: object) -> ModelConfig:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from bot.engine.worker.memory_limit import usable_memory
 from bot.errors import ConfigurationError
 from bot.export.child_process import ChildError
 from bot.export.corpus import READING_TEXT
 from bot.export.engine_trial import try_engines
+from bot.export.paged_check import check_long_context, check_paged_attention, describe_context
 from bot.export.progress import ProgressLine
 from bot.export.quality import measure_quality
 from bot.export.repair import check_chat_template, check_stop_tokens
@@ -24,6 +27,14 @@ PERPLEXITY_LIMIT = 3.0
 SmolLM2-135M."""
 
 _MEMORY_PART = 0.9
+
+
+class _HowToRead(TypedDict):
+    ids: Sequence[int]
+    work: Path
+    trust_remote_code: bool
+    memory_bytes: int
+    say: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +72,23 @@ def judge(
         findings += [check_chat_template(model, source), check_stop_tokens(model)]
         tried, speed = try_engines(model, progress.stage)
         findings += tried
+        ids = PromptBuilder.from_folder(model).tokenizer.encode(READING_TEXT, at_start=True)
+        findings.append(check_paged_attention(model, ids, workspace.folder, progress.stage))
         quality = None
         if with_quality:
-            quality, finding = measure_quality(
-                model,
-                source,
-                ids=PromptBuilder.from_folder(model).tokenizer.encode(READING_TEXT, at_start=True),
+            how = _HowToRead(
+                ids=ids,
                 work=workspace.folder,
                 trust_remote_code=trust_remote_code,
                 memory_bytes=int(usable_memory().bytes * _MEMORY_PART),
                 say=progress.stage,
             )
+            quality, finding = measure_quality(model, source, **how)
             findings.append(finding)
             require_quality(quality, perplexity_limit)
+            findings.append(check_long_context(model, source, perplexity_limit=perplexity_limit, **how))
+        else:
+            findings.append(describe_context(model, "--no-quality"))
     except ChildError as error:
         raise ConfigurationError(f"the new model is refused, so the current version stays: {error}") from error
     open_model_folder(model)  # still complete after the repairs

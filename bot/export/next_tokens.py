@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,14 +65,33 @@ def read_next_tokens(ids: TokenIds, window: int, logits_of: LogitsOf) -> NextTok
         ConfigurationError: the model does not know a token, or a logit is not finite.
     """
     read, following = ids[:-1], ids[1:]
-    parts = []
-    for start in range(0, len(read), window):
-        logits, actual = logits_of(read[start : start + window]), following[start : start + window]
-        for first in range(0, len(actual), _SLICE_POSITIONS):
-            part = slice(first, first + _SLICE_POSITIONS)
-            parts.append(_predictions(logits[part], actual[part]))
+    windows = [slice(start, start + window) for start in range(0, len(read), window)]
+    return _joined(part for each in windows for part in _parts(logits_of(read[each]), following[each]))
+
+
+def read_last_tokens(ids: TokenIds, positions: int, logits_of: LogitsOf) -> NextTokens:
+    """Read a text with a model in one go, and keep the predictions at its end.
+
+    Args:
+        ids: the text, shape [tokens], longer than `positions`.
+        positions: how many predictions to keep.
+        logits_of: may leave out the logits of earlier positions.
+
+    Raises:
+        ConfigurationError: the model does not know a token, or a logit is not finite.
+    """
+    return _joined(_parts(logits_of(ids[:-1])[-positions:], ids[-positions:]))
+
+
+def _joined(parts: Iterable[tuple[TokenIds, NDArray[np.float64]]]) -> NextTokens:
     likeliest, log_probabilities = (np.concatenate(each) for each in zip(*parts, strict=True))
     return NextTokens(likeliest, log_probabilities)
+
+
+def _parts(logits: NDArray[np.float32], actual: TokenIds) -> Iterator[tuple[TokenIds, NDArray[np.float64]]]:
+    for first in range(0, len(actual), _SLICE_POSITIONS):
+        part = slice(first, first + _SLICE_POSITIONS)
+        yield _predictions(logits[part], actual[part])
 
 
 def _predictions(logits: NDArray[np.float32], actual: TokenIds) -> tuple[TokenIds, NDArray[np.float64]]:

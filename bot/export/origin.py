@@ -92,9 +92,10 @@ def checkpoint_origin(
             f"{repository.name} has no checkpoint (config.json and *.safetensors); choose another repository, or "
             f"--prebuilt {repository.name} if it was exported for OpenVINO"
         )
-    config = read_config(read_small_file(repository, "config.json"), repository.name)
+    content = read_small_file(repository, "config.json")
+    config = read_config(content, repository.name)
     return _of_repository(repository, home), Checkpoint(
-        repository.name, config, weights, weights // bytes_per_parameter(config)
+        repository.name, config, weights, weights // bytes_per_parameter(config), content
     )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from bot.export.checks import Plan, describe_plan, plan_export, plan_fetch, require_packages, require_room
 from bot.export.conversion import convert
+from bot.export.exporter_support import require_exportable
 from bot.export.judgement import PERPLEXITY_LIMIT, Judgement, judge
 from bot.export.origin import Origin, checkpoint_origin, prebuilt_origin
 from bot.export.progress import ProgressLine, duration
@@ -102,6 +103,7 @@ def _plan_export(order: Order) -> tuple[Origin, Plan]:
         order.model, order.revision, order.home, trust_remote_code=order.trust_remote_code
     )
     checkpoint.require_language_model(trust_remote_code=order.trust_remote_code)
+    require_exportable(checkpoint.name, checkpoint.config_content)
     return origin, plan_export(checkpoint, order.recipe, origin.download)
 
 

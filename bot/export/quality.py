@@ -31,7 +31,7 @@ peaked at 8.54 GB, 0.39 GB of it for the widest part in 32 bits and 0.13 GB for 
 _FLOAT32_BYTES = 4
 
 
-class _SourceNotRunError(Exception):
+class SourceNotRunError(Exception):
     """The source was not run; the message is the end of a sentence that says why."""
 
 
@@ -62,14 +62,14 @@ def measure_quality(
         ChildError: the exported model cannot be loaded, or its logits are not finite. The bot could not run it either.
         ConfigurationError: the exported model's config.json is unusable.
     """
-    text = _Text(ids, min(WINDOW_TOKENS, ModelLimits.read(exported).context), work)
+    text = Text(ids, work, "--window", min(WINDOW_TOKENS, ModelLimits.read(exported).context))
     say(f"Reading a text of {len(ids)} tokens with the exported model")
     predicted = text.read("exported_reading", exported)
     try:
-        source_predicted = _read_source(
+        source_predicted = read_source(
             text, source, trust_remote_code=trust_remote_code, memory_bytes=memory_bytes, say=say
         )
-    except _SourceNotRunError as reason:
+    except SourceNotRunError as reason:
         return _alone(predicted, str(reason))
     return _compared(predicted, source_predicted)
 
@@ -84,43 +84,65 @@ def source_memory(checkpoint: Checkpoint) -> int:
     return checkpoint.weights_bytes + (widened + logits) * _FLOAT32_BYTES + _WORKING_BYTES
 
 
-class _Text:
+class Text:
     """The tokens that both models read, each in its own child."""
 
-    def __init__(self, ids: Sequence[int], window: int, work: Path) -> None:
-        self._window = window
+    def __init__(self, ids: Sequence[int], work: Path, option: Literal["--window", "--last"], tokens: int) -> None:
+        self._how = (option, str(tokens))
         self._work = work
         self._ids = work / "ids.npy"
         np.save(self._ids, np.asarray(ids, np.int64))
 
     def read(self, module: str, model: Path, *options: str) -> NextTokens:
+        """Read them with a model.
+
+        Args:
+            module: the child's, such as `exported_reading`.
+
+        Raises:
+            ChildError: it failed.
+        """
         output = self._work / f"{module}.npz"
         run_child(
             f"bot.export.{module}",
-            [str(model), str(self._ids), str(output), "--window", str(self._window), *options],
+            [str(model), str(self._ids), str(output), *self._how, *options],
             log=self._work / f"{module}.log",
             environment={"HF_HUB_OFFLINE": "1"},  # every file is local; asking the hub only costs time
         )
         return NextTokens.load(output)
 
 
-def _read_source(
-    text: _Text, source: Path | None, *, trust_remote_code: bool, memory_bytes: int, say: Callable[[str], None]
+def read_source(
+    text: Text,
+    source: Path | None,
+    *,
+    trust_remote_code: bool,
+    memory_bytes: int,
+    say: Callable[[str], None],
+    memory_of: Callable[[Checkpoint], int] = source_memory,
 ) -> NextTokens:
+    """Read a text with the source checkpoint.
+
+    Args:
+        memory_of: estimates what that takes, in bytes.
+
+    Raises:
+        SourceNotRunError: there is no source, or this machine cannot run it.
+    """
     if source is None:
-        raise _SourceNotRunError("its source checkpoint is not here")
+        raise SourceNotRunError("its source checkpoint is not here")
     if importlib.util.find_spec("torch") is None:
-        raise _SourceNotRunError("running its source checkpoint needs torch: pip install -e '.[optimum]'")
+        raise SourceNotRunError("running its source checkpoint needs torch: pip install -e '.[optimum]'")
     try:
-        needed = source_memory(read_checkpoint(source))
+        needed = memory_of(read_checkpoint(source))
         if needed > memory_bytes:
-            raise _SourceNotRunError(
+            raise SourceNotRunError(
                 f"its source checkpoint needs about {size(needed)} of memory, and {size(memory_bytes)} is available"
             )
         say(f"Reading it with the source checkpoint, which takes about {size(needed)} of memory")
         return text.read("source_reading", source, *(["--trust-remote-code"] if trust_remote_code else []))
     except (ChildError, ConfigurationError) as error:
-        raise _SourceNotRunError(f"its source checkpoint could not be run: {error}") from error
+        raise SourceNotRunError(f"its source checkpoint could not be run: {error}") from error
 
 
 def _alone(exported: NextTokens, reason: str) -> tuple[Quality, Finding]:

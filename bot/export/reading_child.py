@@ -1,4 +1,4 @@
-"""The command line and the result of the two children that read a text with a model."""
+"""The command line and the result of the children that read a text with a model."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from bot.errors import ConfigurationError
-from bot.export.next_tokens import LogitsOf, read_next_tokens
+from bot.export.next_tokens import LogitsOf, read_last_tokens, read_next_tokens
 
 
 def reading_parser(description: str | None) -> argparse.ArgumentParser:
-    """The arguments of both."""
+    """The arguments of all of them."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("model", type=Path, help="the model's folder")
     parser.add_argument("ids", type=Path, help="a .npy file with the text's token ids, int64, shape [tokens]")
     parser.add_argument("output", type=Path, help="the .npz file to write: see bot.export.next_tokens.NextTokens")
-    parser.add_argument("--window", type=int, required=True, help="most tokens in one pass")
+    how = parser.add_mutually_exclusive_group(required=True)
+    how.add_argument("--window", type=int, help="read the whole text in passes of at most this many tokens")
+    how.add_argument("--last", type=int, help="read it in one go, and predict only after this many tokens at its end")
     return parser
 
 
@@ -28,8 +30,12 @@ def write_reading(arguments: argparse.Namespace, open_model: Callable[[], Logits
 
     A ConfigurationError of `open_model` becomes a line that starts with `error: `, which the parent reports.
     """
+    ids = np.load(arguments.ids)
     try:
-        read_next_tokens(np.load(arguments.ids), arguments.window, open_model()).save(arguments.output)
+        if arguments.last:
+            read_last_tokens(ids, arguments.last, open_model()).save(arguments.output)
+        else:
+            read_next_tokens(ids, arguments.window, open_model()).save(arguments.output)
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return ConfigurationError.EXIT_CODE

@@ -35,11 +35,12 @@ def main() -> int:
     parser.add_argument("--trust-remote-code", action="store_true", help="run the model's own Python code")
     arguments = parser.parse_args()
     return write_reading(
-        arguments, lambda: _open_source(arguments.model, trust_remote_code=arguments.trust_remote_code)
+        arguments,
+        lambda: _open_source(arguments.model, arguments.last, trust_remote_code=arguments.trust_remote_code),
     )
 
 
-def _open_source(folder: Path, *, trust_remote_code: bool) -> LogitsOf:
+def _open_source(folder: Path, last: int | None, *, trust_remote_code: bool) -> LogitsOf:
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -47,7 +48,8 @@ def _open_source(folder: Path, *, trust_remote_code: bool) -> LogitsOf:
         model, loading = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype="auto",
-            attn_implementation="eager",
+            # A long text's attention, written out, would take several GB.
+            attn_implementation="sdpa" if last else "eager",
             local_files_only=True,
             trust_remote_code=trust_remote_code,
             output_loading_info=True,
@@ -57,9 +59,12 @@ def _open_source(folder: Path, *, trust_remote_code: bool) -> LogitsOf:
     model.eval()
     _compute_in_float32(model)
 
+    kept = {"logits_to_keep": last} if last else {}
+
     def logits_of(ids: TokenIds) -> NDArray[np.float32]:
         with torch.inference_mode(), _explained("cannot run it"):
-            logits: NDArray[np.float32] = model(torch.from_numpy(ids[None]), use_cache=False).logits[0].float().numpy()
+            computed = model(torch.from_numpy(ids[None]), use_cache=False, **kept)
+            logits: NDArray[np.float32] = computed.logits[0].float().numpy()
             return logits
 
     return logits_of

@@ -45,6 +45,7 @@ class ModelFolder:
         recipe: one line on how the weights were compressed.
         size_bytes: of the weights on disk.
         context_length: how many tokens a prompt and its answer may have together.
+        original_context: of a model with LongRoPE, see `ModelConfig`.
         vocabulary_size: rows of the embedding; token ids are below it.
         eos_token_ids: the stop tokens of `generation_config.json` and `config.json` together.
         generation_defaults: the sampling that the model's makers recommend.
@@ -63,6 +64,7 @@ class ModelFolder:
     recipe: str | None
     size_bytes: int
     context_length: int
+    original_context: int | None
     vocabulary_size: int
     eos_token_ids: frozenset[int]
     generation_defaults: GenerationDefaults
@@ -225,6 +227,7 @@ def _read(folder: Path, representation: IntermediateRepresentation) -> ModelFold
         recipe=text_in(recorded, "recipe") or recipe.line,
         size_bytes=(folder / "openvino_model.bin").stat().st_size,
         context_length=context_length,
+        original_context=config.original_context,
         vocabulary_size=vocabulary_size,
         eos_token_ids=frozenset(each for each in stop_tokens if 0 <= each < vocabulary_size),
         generation_defaults=GenerationDefaults.read(generation_config),

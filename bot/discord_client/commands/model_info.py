@@ -7,6 +7,7 @@ import discord
 from bot.discord_client.commands.server_paths import public_source, without_server_paths
 from bot.engine.interface import EngineFacts
 from bot.metrics.prometheus import PrometheusMetrics
+from bot.model.folder import ModelFolder
 from bot.model.report import ExportReport, Quality, Speed
 from bot.serving.service import ModelService, RefusedVersion
 
@@ -39,7 +40,7 @@ def describe_model(
         "Weights": folder.recipe or folder.weight_format,
         **(_export_rows(folder.report) if folder.report else {}),
         "Size on disk": f"{folder.size_bytes / 1e9:.2f} GB",
-        "Context": _context_line(folder.context_length, serving.facts),
+        "Context": _context_line(folder, serving.facts),
         "Stop tokens": None if serving.can_stop else "none: every answer runs to the maximum length",
         **_engine_rows(serving.facts),
         "Engine restarts": str(metrics.restarts) if metrics.restarts else None,
@@ -52,10 +53,12 @@ def describe_model(
     return _short("\n".join(lines), _MOST_CHARACTERS)
 
 
-def _context_line(model_tokens: int, facts: EngineFacts | None) -> str:
-    if facts is None or facts.context_tokens == model_tokens:
-        return f"{model_tokens:,} tokens"
-    return f"{facts.context_tokens:,} of the model's {model_tokens:,} tokens ({facts.context_cause})"
+def _context_line(folder: ModelFolder, facts: EngineFacts | None) -> str:
+    border = "" if folder.original_context is None else f"; LongRoPE beyond {folder.original_context:,}"
+    if facts is None or facts.context_tokens == folder.context_length:
+        return f"{folder.context_length:,} tokens{border}"
+    shortened = f"{facts.context_tokens:,} of the model's {folder.context_length:,} tokens"
+    return f"{shortened} ({facts.context_cause}){border}"
 
 
 def _engine_rows(facts: EngineFacts | None) -> dict[str, str | None]:
