@@ -36,7 +36,8 @@ def test_files_are_cut_before_the_quote_and_the_text(builder: PromptBuilder) -> 
         if shapes:
             assert len(fitted.prompt.ids) > limit - 60, "no more is cut than necessary"
         now = fitted.asked
-        lengths = (len(now.text), len(now.quote.text) if now.quote else 0, *(len(file.text) for file in now.files))
+        in_files = (len(file.text) for file in now.files if isinstance(file, TextFile))
+        lengths = (len(now.text), len(now.quote.text) if now.quote else 0, *in_files)
         shapes.append((*lengths, 0, 0)[:4])
         # The cut removes the end of one part and all parts after it.
         cut = next((part for part in range(4) if shapes[-1][part] < shapes[0][part]), 3)
