@@ -70,11 +70,10 @@ def content_of(message: discord.Message, bot_user_id: int) -> MessageContent:
     Edits are read the same way, so the result must depend on the message alone.
     """
     reading = _Reading(message, bot_user_id)
-    parts = (_title(message), *reading.own(), *map(reading.forwarded, message.message_snapshots))
-    words = "\n\n".join(filter(None, parts))
-    if not (words or reading.unseen or message.content or attachments_of(message)):
+    parts = [part for part in (*reading.own(), *map(reading.forwarded, message.message_snapshots)) if part]
+    if not (parts or reading.unseen or message.content or attachments_of(message)):
         reading.unseen.append(WHOLE_MESSAGE)  # hidden without the message-content intent, or of an unknown kind
-    return MessageContent(words, tuple(reading.unseen))
+    return MessageContent("\n\n".join(filter(None, (_title(message), *parts))), tuple(reading.unseen))
 
 
 def attachments_of(message: discord.Message) -> list[discord.Attachment]:

@@ -11,7 +11,13 @@ import discord
 from bot.conversation.turn import ConversationKey, File, Question, Quote, TextFile, UserMessage
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.incoming import remarks as lines
-from bot.discord_client.incoming.message_content import WHOLE_MESSAGE, MessageContent, attachments_of, content_of
+from bot.discord_client.incoming.message_content import (
+    WHOLE_MESSAGE,
+    MessageContent,
+    attachments_of,
+    content_of,
+    is_written,
+)
 from bot.discord_client.incoming.quoted_message import FoundMessage, MessageFinder, is_reply
 from bot.discord_client.incoming.text_files import read_files
 
@@ -92,7 +98,7 @@ class QuestionReader:
 
     def is_meant_for_bot(self, message: discord.Message) -> bool:
         """Whether a member mentions the bot or its role, or writes to it directly."""
-        if message.author.bot or message.is_system():
+        if message.author.bot or not is_written(message):
             return False
         if isinstance(message.channel, discord.DMChannel):
             return True

@@ -14,6 +14,7 @@ from bot.conversation.wording import messages_of
 from bot.discord_client.incoming.reader import ReadMessage
 from bot.discord_client.incoming.remarks import GREETING, ROLE_ALONE
 from tests.discord_client.incoming.conftest import Incoming
+from tests.discord_client.incoming.test_reader import forget_messages
 from tests.discord_client.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -267,6 +268,46 @@ async def test_a_deleted_quote_is_told(incoming: Incoming) -> None:
     assert worded(read.question) == "Is that so?\n\n(In reply to somebody, who wrote: [message, not readable])"
 
 
+@pytest.mark.parametrize(
+    ("status", "remark"),
+    [(403, "I could not read the message you replied to. Copy its text into yours."), (404, DELETED), (200, None)],
+)
+async def test_a_quote_that_comes_without_its_message_is_fetched(
+    incoming: Incoming, status: int, remark: str | None
+) -> None:
+    stage = incoming.stage
+    asked = await reply_to(incoming, text(f"<@{stage.server.bot.id}> Fish fly."))
+    assert asked.message.reference is not None
+    asked.message.reference.resolved = None
+    forget_messages(stage.client)
+    if status != 200:
+        stage.server.fail_next("GET", f"*/messages/{asked.quoted_id}", status)
+    read = await incoming.reader.read(asked.message)
+    assert read.remarks == ([] if remark is None else [remark])
+    assert (read == asked.read) is (remark is None)
+
+
+async def test_the_line_that_begins_a_thread_quotes_its_starter(incoming: Incoming) -> None:
+    stage = incoming.stage
+    channel = stage.server.channels[2].id
+    starter = await incoming.mention("Our boat leaks.", by="Ada", channel=channel)
+    thread = await stage.server.create_thread(ada(stage), channel, "Boat", message_id=starter.id)
+    announcement = await stage.receive(stage.server.welcome(ada(stage), thread), channel=thread)
+    message = await incoming.mention("", channel=thread, reply_to=announcement.id)
+    line = message.reference.resolved if message.reference else None
+    assert isinstance(line, discord.Message)
+    line.type = discord.MessageType.thread_starter_message
+    assert worded((await incoming.reader.read(message)).question) == "Ada asks: Our boat leaks."
+
+
+async def test_what_discord_writes_in_a_members_name_asks_nothing(incoming: Incoming) -> None:
+    dm = await incoming.stage.server.open_dm(ada(incoming.stage))
+    message = await incoming.stage.say("Hello?", by="Ada", channel=dm)
+    assert incoming.reader.is_meant_for_bot(message)
+    message.type = discord.MessageType.poll_result
+    assert not incoming.reader.is_meant_for_bot(message)
+
+
 # ------------------------------------------------------------ forum posts and threads
 
 
@@ -332,6 +373,17 @@ async def test_a_hidden_starter_is_told(incoming: Incoming) -> None:
     assert read.question.thread_starter is not None
     assert read.remarks == []
     await read.question.thread_starter()
+    assert read.remarks == [HIDDEN.replace("you replied to", "this thread began with")]
+
+
+async def test_a_hidden_post_shows_its_title_alone(incoming: Incoming) -> None:
+    begun = await post(incoming, "Which boat?", "It must not leak.")
+    read = await incoming.reader.read(await incoming.mention("So?", channel=begun.id))
+    assert read.question is not None
+    assert read.question.thread_starter is not None
+    quote = await read.question.thread_starter()
+    assert quote is not None
+    assert quote.text == "Which boat?\n[message, not readable]"
     assert read.remarks == [HIDDEN.replace("you replied to", "this thread began with")]
 
 
