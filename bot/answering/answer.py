@@ -16,7 +16,7 @@ from bot.answering.throughput import Throughput
 from bot.conversation.changes import MessageChanges, TurnChange
 from bot.conversation.conversations import Conversations
 from bot.conversation.tree import OpenConversation
-from bot.conversation.turn import Question, Turn, UserMessage
+from bot.conversation.turn import Question, TextFile, Turn, UserMessage
 from bot.engine.interface import FinishReason, Generation, Outcome
 from bot.metrics.port import AnswerMetrics
 from bot.prompting.detokenizer import Detokenizer
@@ -171,8 +171,9 @@ class Answer:
         """Quote what the question is about, unless the conversation holds it: a message, or where the thread began."""
         quote, thread_starter = self._question.asked.quote, self._question.thread_starter
         self._changes_meanwhile = []
-        is_asked_again = not (self._question.asked.text or self._question.asked.files)
-        if quote is not None and not is_asked_again and self._holds(opened, quote.message_id):
+        asked = self._question.asked
+        says_more = bool(asked.text) or any(isinstance(file, TextFile) for file in asked.files)
+        if quote is not None and says_more and self._holds(opened, quote.message_id):
             quote = None
         elif thread_starter is not None and not opened.branch and not opened.resets:
             quote = await thread_starter()

@@ -58,20 +58,20 @@ class MessageFinder:
             return FoundMessage(is_deleted=True)
         if found is None:
             message_id = reference.message_id
-            return NOTHING if message_id is None else await self._in_time(_fetch(message.channel, message_id))
+            return NOTHING if message_id is None else await self._in_time(_fetch(message.channel, message_id), message)
         if found.type is discord.MessageType.thread_starter_message and isinstance(message.channel, discord.Thread):
-            return await self._in_time(_starter_of(message.channel))  # what it shows is in the parent channel
+            return await self._in_time(_starter_of(message.channel), message)  # what it shows is in the parent channel
         return FoundMessage(found)
 
     async def thread_starter(self, message: discord.Message) -> FoundMessage:
         """The message that a message's thread grew from, unless it is that message."""
         if not isinstance(message.channel, discord.Thread) or message.channel.id == message.id:
             return NOTHING
-        found = await self._in_time(_starter_of(message.channel))
+        found = await self._in_time(_starter_of(message.channel), message)
         # Many threads begin without a message, and one that cannot be read may not exist.
         return NOTHING if found.message is None else found
 
-    async def _in_time(self, finding: Coroutine[Any, Any, FoundMessage]) -> FoundMessage:
+    async def _in_time(self, finding: Coroutine[Any, Any, FoundMessage], about: discord.Message) -> FoundMessage:
         # Not cancelled when the time is over: see `bot.discord_client.rest.time_limit`.
         reading = asyncio.create_task(finding)
         self._reading.add(reading)
@@ -79,7 +79,7 @@ class MessageFinder:
         await asyncio.wait([reading], timeout=_SECONDS)
         if reading.done():
             return reading.result()
-        logger.warning("A quoted message is left out: cause=it took too long")
+        logger.warning("Quoted message not read: message=%d cause=Discord is slow to show it", about.id)
         return FoundMessage(is_unreadable=True)
 
 
@@ -100,5 +100,5 @@ async def _fetch(channel: discord.abc.Messageable, message_id: int) -> FoundMess
         refusal = refusal_of(error)
         if refusal is None:
             raise
-        logger.warning("A quoted message is left out: message=%d cause=%s", message_id, refusal.reason)
+        logger.warning("Quoted message not read: quoted=%d cause=%s", message_id, refusal.reason)
         return FoundMessage(is_unreadable=True)
