@@ -79,14 +79,24 @@ async def test_an_edit_that_still_asks_nothing_may_be_followed_by_one_that_does(
         assert incoming.stage.texts() == [reply]
 
 
+async def test_an_edit_before_the_greeting_is_said_waits_for_it(incoming: Incoming, listener: MentionListener) -> None:
+    first, second = await incoming.mention(""), await incoming.mention("")
+    await listener.on_message(first)
+    greeted = asyncio.create_task(listener.on_message(second))  # two seconds later: greetings gather
+    event = await updated(incoming, edit(incoming, second, "{bot} Hello?"))
+    await listener.on_raw_message_edit(event)
+    assert greeted.done(), "said later, it would replace the answer"
+    assert incoming.stage.texts() == [GREETING, "Stopped."]
+
+
 async def test_the_preview_of_a_link_is_no_edit(incoming: Incoming, listener: MentionListener) -> None:
-    stage = incoming.stage
-    message = await incoming.mention("")
-    await listener.on_message(message)
-    url = "https://example.com"
+    stage, url = incoming.stage, "https://example.com"
+    message = await incoming.mention(f"See {url}")
+    assert incoming.intake.claim(message.id)
+    await incoming.intake.turn_away(message, "My queue is full.")
     event = await updated(incoming, stage.server.add_preview(stage.channel, message.id, "Example", url))
     await listener.on_raw_message_edit(event)
-    assert stage.texts() == [GREETING]
+    assert stage.texts() == ["My queue is full."]
 
 
 @pytest.mark.parametrize("is_erased", [False, True])

@@ -158,6 +158,22 @@ async def test_the_model_gets_what_can_be_read_of_a_quote_and_both_learn_what_ca
     assert again == asked.read
 
 
+@pytest.mark.parametrize("is_by_webhook", [False, True])
+async def test_the_preview_of_a_link_is_not_read(incoming: Incoming, is_by_webhook: bool) -> None:
+    server, url = incoming.stage.server, "https://example.com/boat"
+    dm = await server.open_dm(ada(incoming.stage))
+
+    async def send(_: Stage, channel: int) -> int:
+        if is_by_webhook:
+            return await server.send_by_webhook(channel, "News", f"See {url}", embeds=[{"title": "A boat", "url": url}])
+        message_id = await server.send(ada(incoming.stage), channel, f"See {url}")
+        await server.add_preview(channel, message_id, "A boat", url)
+        return message_id
+
+    content = worded((await reply_to(incoming, send, is_direct=True)).read.question)
+    assert content.endswith(f"who wrote: See {url})")
+
+
 async def test_everything_unreadable_is_told_in_one_line_for_each_reason(incoming: Incoming) -> None:
     quoted = await incoming.mention("Look.", by="Ada", files=[PICTURE, ("a.pdf", b"%PDF")])
     message = await incoming.mention("Why?", reply_to=quoted.id, files=[("b.png", b"\x89PNG")])
