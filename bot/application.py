@@ -168,7 +168,7 @@ class Application:
         delivery = ReplyDelivery(client, editors, TypingIndicators(pace), work, running)
         notices = Notices(editors, work, running)
         intake = QuestionIntake(answering, reader, delivery, notices, work)
-        inbox = DiscordInbox(client, intake, reader, delivery, notices, pace, work)
+        inbox = DiscordInbox(client, intake, reader, delivery, pace, work)
         recovery = Recovery(inbox, work, timedelta(hours=settings.missed_hours), pace.pause)
         return [
             MentionListener(reader, recovery, intake),

@@ -16,7 +16,7 @@ from bot.answering.throughput import Throughput
 from bot.conversation.changes import MessageChanges, TurnChange
 from bot.conversation.conversations import Conversations
 from bot.conversation.tree import OpenConversation
-from bot.conversation.turn import Question, Turn, UserMessage
+from bot.conversation.turn import Question, TextFile, Turn, UserMessage
 from bot.engine.interface import FinishReason, Generation, Outcome
 from bot.metrics.port import AnswerMetrics
 from bot.prompting.detokenizer import Detokenizer
@@ -93,7 +93,7 @@ class Answer:
             return
         unanswered = Message("assistant", "")
         turn = change(Turn(question.id, question.key, None, question.id, 0, question.asked, unanswered))
-        if turn.asked is None:
+        if turn.asked is None or _asks_nothing(turn.asked):
             self.take_back()
         elif turn.asked != question.asked:
             self._question = replace(question, asked=turn.asked)
@@ -171,7 +171,9 @@ class Answer:
         """Quote what the question is about, unless the conversation holds it: a message, or where the thread began."""
         quote, thread_starter = self._question.asked.quote, self._question.thread_starter
         self._changes_meanwhile = []
-        if quote is not None and _holds(opened, quote.message_id):
+        asked = self._question.asked
+        says_more = bool(asked.text) or any(isinstance(file, TextFile) for file in asked.files)
+        if quote is not None and says_more and self._holds(opened, quote.message_id):
             quote = None
         elif thread_starter is not None and not opened.branch and not opened.resets:
             quote = await thread_starter()
@@ -180,6 +182,11 @@ class Answer:
         for change in changes:  # the quote may have been read before them
             self.change(change)
         return self._question
+
+    def _holds(self, opened: OpenConversation, message_id: int) -> bool:
+        """Whether the branch that a question continues contains the turn that a message asked or answered."""
+        turn_id = self._answering.conversations.question_of(message_id)
+        return any(turn.id == turn_id and turn.asked is not None for turn in opened.branch)
 
     async def _stream(self, model: ServedModel, prompt: Prompt, detokenizer: Detokenizer) -> AsyncGenerator[str, None]:
         answering = self._answering
@@ -233,6 +240,6 @@ class Answer:
         conversation.cached_by = model.cache_owner if cached else None
 
 
-def _holds(opened: OpenConversation, message_id: int) -> bool:
-    """Whether the branch that a question continues contains the turn of a message."""
-    return any(turn.id == message_id and turn.asked is not None for turn in opened.branch)
+def _asks_nothing(asked: UserMessage) -> bool:
+    """Whether nothing is left of a question, such as of one that only repeated a message that is deleted now."""
+    return not (asked.text or asked.files or asked.quote)

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from bot.answering.service import AnswerService
 from bot.conversation.tree import OpenConversation
-from bot.conversation.turn import ConversationKey, Turn
+from bot.conversation.turn import ConversationKey, TextFile, Turn
 from bot.engine.interface import FinishReason, Generation, GenerationRequest
 
 _POLL_SECONDS = 1.0
@@ -137,7 +137,9 @@ def _rough_tokens(branch: Sequence[Turn]) -> int:
     total = 0
     for turn in branch:
         if turn.asked is not None and turn.answer is not None:
-            in_files = sum(len(file.text) for file in turn.asked.files)
-            quoted = len(turn.asked.quote.text) if turn.asked.quote else 0
+            quote = turn.asked.quote
+            files = turn.asked.files + (quote.files if quote else ())
+            in_files = sum(len(file.text) for file in files if isinstance(file, TextFile))
+            quoted = len(quote.text) if quote else 0
             total += (len(turn.asked.text) + in_files + quoted) // 4 + len(turn.answer.ids or ())
     return total

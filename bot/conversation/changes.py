@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from bot.conversation.turn import Turn, UserMessage
+from bot.conversation.turn import File, Turn, UserMessage
 
 TurnChange = Callable[[Turn], Turn]
-
-QUOTE_LENGTH = 500
-"""How many characters of a quoted message are kept; the message that a thread grew from may be longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +82,15 @@ def edited(turn: Turn, message_id: int, text: str, file_ids: Collection[int]) ->
     if asked is None:
         return turn
     if turn.id == message_id:
-        return replace(
-            turn, asked=replace(asked, text=text, files=tuple(file for file in asked.files if file.id in file_ids))
-        )
+        return replace(turn, asked=replace(asked, text=text, files=_kept(asked.files, file_ids)))
     if asked.quote is not None and asked.quote.message_id == message_id:
-        quote = replace(asked.quote, text=quoted_again(asked.quote.text, text))
+        quote = replace(asked.quote, text=text, files=_kept(asked.quote.files, file_ids))
         return replace(turn, asked=replace(asked, quote=quote))
     return turn
 
 
-def quoted_again(before: str, text: str) -> str:
-    """What is kept of a quoted message's new text: as much as of the text before, or `QUOTE_LENGTH`."""
-    return text[: max(len(before), QUOTE_LENGTH)]
+def _kept(files: Sequence[File], file_ids: Collection[int]) -> tuple[File, ...]:
+    return tuple(file for file in files if file.id in file_ids)
 
 
 def erased(turn: Turn, message_ids: Collection[int]) -> Turn:

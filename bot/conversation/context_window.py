@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from bot.conversation.budget import Budget
 from bot.conversation.shortening import shorten
-from bot.conversation.turn import Turn, UserMessage
+from bot.conversation.turn import File, TextFile, Turn, UnreadFile, UserMessage
 from bot.conversation.wording import messages_of
 from bot.prompting.prompt import Message, Prompt, PromptBuilder
 
@@ -142,12 +142,13 @@ class ContextWindow:
         return branch[start:]
 
     def _shorten(self, system_prompt: str, asked: UserMessage) -> UserMessage:
-        """Shorten a question until it fits: its files from the last to the first, then the quote, then the text."""
+        """Shorten a question until it fits: its files from the last to the first, then the quote's, then its text."""
         while (excess := len(self._build(system_prompt, (), asked).ids) - self.budget.prompt_limit) > 0:
             if asked.files:
-                *files, last = asked.files
-                text = self._shorten_by(last.text, excess)
-                asked = replace(asked, files=(*files, replace(last, text=text)) if text else tuple(files))
+                asked = replace(asked, files=self._shorten_files(asked.files, excess))
+            elif asked.quote is not None and asked.quote.files:
+                files = self._shorten_files(asked.quote.files, excess)
+                asked = replace(asked, quote=replace(asked.quote, files=files))
             elif asked.quote is not None:
                 text = self._shorten_by(asked.quote.text, excess)
                 asked = replace(asked, quote=replace(asked.quote, text=text) if text else None)
@@ -156,6 +157,14 @@ class ContextWindow:
             else:
                 break  # not even an empty question fits; the engine reports that
         return asked
+
+    def _shorten_files(self, files: Sequence[File], excess: int) -> tuple[File, ...]:
+        """Shorten the last file, down to its name, and then leave it out."""
+        *others, last = files
+        if not isinstance(last, TextFile):
+            return tuple(others)
+        text = self._shorten_by(last.text, excess)
+        return (*others, replace(last, text=text) if text else UnreadFile(last.id, last.name, "file"))
 
     def _shorten_by(self, text: str, excess: int) -> str:
         tokens = len(self._builder.tokenizer.encode(text))

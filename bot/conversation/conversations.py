@@ -151,6 +151,13 @@ class Conversations:
         """The question that a message answers, if that is in memory; otherwise the message's own id."""
         return self._turns_by_reply.get(message_id, message_id)
 
+    async def has_turn(self, message_id: int) -> bool:
+        """Whether a message asked a turn, even one that is erased since; also said while the store cannot be read."""
+        try:
+            return self._in_memory(message_id) is not None or bool(await self._store.branch(message_id))
+        except DatabaseOutageError:
+            return True
+
     async def edit(self, message_id: int, text: str, file_ids: Collection[int]) -> None:
         """Update the question or the quotes that a message is to the message's new text.
 

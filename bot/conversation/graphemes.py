@@ -1,4 +1,4 @@
-"""Where a text may be cut without tearing what a reader sees as one character.
+"""What a reader sees of a text: whether there is anything, and where it may be cut without tearing a character.
 
 A flag, a family emoji or a letter with its accents is one *grapheme cluster* of several code points
 (https://www.unicode.org/reports/tr29/).
@@ -9,8 +9,15 @@ from __future__ import annotations
 import regex
 
 _CLUSTER = regex.compile(r"\X")
+# Joiners, variation selectors, byte-order marks, Hangul fillers and the like; the empty Braille pattern is a symbol.
+_BLANK = regex.compile(r"[\s\p{Default_Ignorable_Code_Point}\p{Cc}\p{Cf}\u2800]*")
 # The longest emoji in use have 10 code points; longer clusters are piles of marks made to break things.
 _LONGEST_CLUSTER = 32
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing: it has only white space and characters without width."""
+    return _BLANK.fullmatch(text) is not None
 
 
 def torn_by_cut(text: str, cut: int) -> int:

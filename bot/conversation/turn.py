@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from bot.prompting.prompt import Message
 
@@ -25,16 +26,6 @@ class ConversationKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
-    """A message that a question replies to and that is not part of the conversation itself."""
-
-    message_id: int
-    author_id: int
-    author_name: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class TextFile:
     """A text attachment with its content."""
 
@@ -44,11 +35,42 @@ class TextFile:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadFile:
+    """An attachment that the model cannot see, only that it is there.
+
+    Attributes:
+        kind: one word for it, such as "picture".
+    """
+
+    id: int
+    name: str
+    kind: str
+
+
+File: TypeAlias = TextFile | UnreadFile
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A message that a question replies to and that is not part of the conversation itself.
+
+    Attributes:
+        files: in the order of its attachments.
+    """
+
+    message_id: int
+    author_id: int
+    author_name: str
+    text: str
+    files: tuple[File, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class UserMessage:
     """A member's words, with everything that came along.
 
     Attributes:
-        text: without the mention of the bot.
+        text: without the mention of the bot; "" if the quote alone is what is asked.
         author_name: the display name.
         quote: None unless the message replies to one outside the conversation.
         files: in the order of the attachments.
@@ -58,7 +80,7 @@ class UserMessage:
     author_id: int
     author_name: str
     quote: Quote | None = None
-    files: tuple[TextFile, ...] = ()
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bot.conversation.turn import Turn, UserMessage
+from bot.conversation.graphemes import is_blank
+from bot.conversation.turn import File, Quote, TextFile, Turn, UserMessage
 from bot.prompting.prompt import Message
 
 
 def one_line(name: str) -> str:
     """A display name that cannot imitate anything else: one line, without the brackets that mark speakers."""
     printable = "".join(character if character.isprintable() and character not in "[]" else " " for character in name)
-    return " ".join(printable.split()) or "somebody"
+    line = " ".join(printable.split())
+    return "somebody" if is_blank(line) else line
 
 
 def messages_of(branch: Sequence[Turn], asked: UserMessage) -> list[Message]:
@@ -53,11 +55,40 @@ class _Speakers:
 
 
 def _content(asked: UserMessage) -> str:
+    quote, files = asked.quote, asked.files
     parts = [asked.text]
-    if asked.quote is not None:
-        parts.append(f"(In reply to {one_line(asked.quote.author_name)}, who wrote: {asked.quote.text})")
-    for file in asked.files:
-        longest = max(map(len, re.findall("`+", file.text)), default=0)
-        fence = "`" * max(3, longest + 1)
-        parts.append(f"The file {one_line(file.name)}:\n{fence}\n{file.text}\n{fence}")
+    if quote is not None:
+        parts = [asked.text, _in_reply(quote)] if asked.text else [_asked_again(quote, asked.author_id)]
+        parts += [_worded(file) for file in quote.files if isinstance(file, TextFile)]
+    parts += [_worded(file) for file in files]
     return "\n\n".join(part for part in parts if part)
+
+
+def _in_reply(quote: Quote) -> str:
+    verb = "wrote" if quote.text else "sent"
+    return f"(In reply to {one_line(quote.author_name)}, who {verb}: {_quoted(quote)})"
+
+
+def _asked_again(quote: Quote, asker_id: int) -> str:
+    """What the asker wants answered without adding a word: a question of somebody else's, or an earlier one."""
+    if quote.author_id == asker_id:
+        return _quoted(quote)
+    return f"{one_line(quote.author_name)} asks: {_quoted(quote)}"
+
+
+def _quoted(quote: Quote) -> str:
+    return "\n".join([quote.text] * bool(quote.text) + [_mark(file) for file in quote.files])
+
+
+def _worded(file: File) -> str:
+    if not isinstance(file, TextFile):
+        return _mark(file)
+    longest = max(map(len, re.findall("`+", file.text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"The file {one_line(file.name)}:\n{fence}\n{file.text}\n{fence}"
+
+
+def _mark(file: File) -> str:
+    """A file as the model knows of it: one whose content follows, or one that it cannot see."""
+    name = one_line(file.name)
+    return f"[file: {name}]" if isinstance(file, TextFile) else f"[{file.kind}: {name}, not readable]"

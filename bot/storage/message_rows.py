@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete, false, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.conversation.changes import Contents, NewContent, quoted_again
+from bot.conversation.changes import Contents, NewContent
 from bot.storage.rows import ERASED_QUOTE, ERASED_TURN, all_rows
 from bot.storage.tables import AcceptedQuestion, Reply, Turn
 
@@ -64,11 +64,13 @@ async def _outdated(connection: AsyncConnection, edits: Mapping[int, NewContent]
         files = [file for file in row.files if file["id"] in new.file_ids]
         if (row.text, row.files) != (new.text, files):
             updates.append(_Update(row.id, row.id, {"text": new.text, "files": files}))
-    quoting = select(Turn.id, Turn.quote_message_id, Turn.quote_text).where(Turn.quote_message_id.in_(edits))
-    for row in await all_rows(connection, quoting):
-        text = quoted_again(row.quote_text, edits[row.quote_message_id].text)
-        if row.quote_text != text:
-            updates.append(_Update(row.quote_message_id, row.id, {"quote_text": text}))
+    columns = (Turn.id, Turn.quote_message_id, Turn.quote_text, Turn.quote_files)
+    for row in await all_rows(connection, select(*columns).where(Turn.quote_message_id.in_(edits))):
+        new = edits[row.quote_message_id]
+        files = [file for file in row.quote_files if file["id"] in new.file_ids]
+        if (row.quote_text, row.quote_files) != (new.text, files):
+            changes = {"quote_text": new.text, "quote_files": files}
+            updates.append(_Update(row.quote_message_id, row.id, changes))
     return updates
 
 

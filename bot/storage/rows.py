@@ -10,13 +10,15 @@ from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.conversation.turn import ConversationKey, Quote, TextFile, UserMessage
+from bot.conversation.turn import ConversationKey, File, Quote, TextFile, UnreadFile, UserMessage
 from bot.conversation.turn import Turn as CoreTurn
 from bot.prompting.prompt import Message
 from bot.storage.tables import Conversation, Table
 
 # An erased turn keeps only its place in the tree.
-ERASED_QUOTE = dict[str, Any](quote_message_id=None, quote_author_id=None, quote_author_name=None, quote_text=None)
+ERASED_QUOTE = dict[str, Any](
+    quote_message_id=None, quote_author_id=None, quote_author_name=None, quote_text=None, quote_files=[]
+)
 ERASED_TURN = dict[str, Any](
     erased=True, author_id=None, author_name=None, text="", files=[], answer="", answer_ids=None, **ERASED_QUOTE
 )
@@ -93,6 +95,7 @@ def row_of(turn: CoreTurn) -> dict[str, Any]:
             "quote_author_id": asked.quote.author_id,
             "quote_author_name": asked.quote.author_name,
             "quote_text": asked.quote.text,
+            "quote_files": [_json_of(file) for file in asked.quote.files],
         }
     )
     return (
@@ -103,7 +106,7 @@ def row_of(turn: CoreTurn) -> dict[str, Any]:
             "author_id": asked.author_id,
             "author_name": asked.author_name,
             "text": asked.text,
-            "files": [{"id": file.id, "name": file.name, "text": file.text} for file in asked.files],
+            "files": [_json_of(file) for file in asked.files],
             "answer": answer.content,
             "answer_ids": answer.ids,
             "tokenizer": answer.tokenizer,
@@ -127,6 +130,17 @@ def turn_of(row: Any) -> CoreTurn:
 def _user_message_of(row: Any) -> UserMessage:
     quote = None
     if row.quote_message_id is not None:
-        quote = Quote(row.quote_message_id, row.quote_author_id, row.quote_author_name, row.quote_text)
-    files = tuple(TextFile(file["id"], file["name"], file["text"]) for file in row.files)
-    return UserMessage(row.text, row.author_id, row.author_name, quote, files)
+        files = tuple(map(_file_of, row.quote_files))
+        quote = Quote(row.quote_message_id, row.quote_author_id, row.quote_author_name, row.quote_text, files)
+    return UserMessage(row.text, row.author_id, row.author_name, quote, tuple(map(_file_of, row.files)))
+
+
+def _json_of(file: File) -> dict[str, Any]:
+    content = {"text": file.text} if isinstance(file, TextFile) else {"kind": file.kind}
+    return {"id": file.id, "name": file.name, **content}
+
+
+def _file_of(file: Mapping[str, Any]) -> File:
+    if "kind" in file:
+        return UnreadFile(file["id"], file["name"], file["kind"])
+    return TextFile(file["id"], file["name"], file["text"])

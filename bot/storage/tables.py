@@ -93,7 +93,8 @@ class Turn(Table):
         author_id: of the asker; None once the turn is erased.
         author_name: the asker's display name; None once the turn is erased.
         quote_message_id: the message that the question replies to, unless that is in the conversation already.
-        files: text attachments, each with "id", "name" and "text".
+        quote_files: the attachments of the quote, as `files`.
+        files: attachments, each with "id", "name", and "text" if it is a text file, otherwise "kind".
         answer_ids: the token ids that the model generated, for the tokenizer with the fingerprint `tokenizer`.
         erased: only its place in the tree is left.
     """
@@ -114,6 +115,7 @@ class Turn(Table):
     quote_author_id: Mapped[int | None] = mapped_column(index=True)
     quote_author_name: Mapped[str | None]
     quote_text: Mapped[str | None]
+    quote_files: Mapped[list[Any]]
     files: Mapped[list[Any]]
     answer: Mapped[str]
     answer_ids: Mapped[tuple[int, ...] | None]

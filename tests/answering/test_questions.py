@@ -170,6 +170,38 @@ async def test_a_quote_that_the_conversation_holds_is_left_out(make: Make) -> No
     assert quote_of(answering, unknown) == MINNOW
 
 
+async def test_an_answer_that_the_conversation_holds_is_not_quoted(make: Make) -> None:
+    answering = make(max_new_tokens=2)
+    first = ask("Our boat is called Minnow.", "Grace")
+    await run(answering.ask(first))
+    answering.conversations.replied(first.id, 77)
+    quote = Quote(77, person("Phi"), "Phi", "Nice.")
+    known = ask("What is it called?", reply_to=77, quote=quote)
+    unknown = ask("What is it called?", reply_to=78, quote=replace(quote, message_id=78))
+    for question in (known, unknown):
+        await run(answering.ask(question))
+    assert (quote_of(answering, known), quote_of(answering, unknown)) == (None, replace(quote, message_id=78))
+
+
+async def test_a_question_that_is_asked_again_keeps_its_quote(make: Make) -> None:
+    answering = make(max_new_tokens=2)
+    first = ask(CAPITAL, "Grace")
+    await run(answering.ask(first))
+    quote = Quote(first.id, first.asked.author_id, "Grace", CAPITAL)
+    again = ask("", "Ada", reply_to=first.id, quote=quote)
+    await run(answering.ask(again))
+    assert quote_of(answering, again) == quote
+    assert f"[Ada] Grace asks: {CAPITAL}" in await prompt_text(answering)
+
+
+async def test_deleting_all_that_is_asked_takes_the_question_back(make: Make) -> None:
+    answering = make()
+    answer = answering.ask(ask("", "Ada", quote=MINNOW))
+    await answering.conversations.erase([MINNOW.message_id])
+    assert await run(answer) == []
+    assert answer.outcome == Outcome(FinishReason.CANCELLED)
+
+
 async def test_a_quote_of_an_erased_question_stays(make: Make) -> None:
     answering = make(max_new_tokens=2)
     erased, following = ask("Our boat is called Minnow.", "Grace"), ask("I see.", "Grace")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot.conversation.conversations import Conversations
 from bot.conversation.tree import OpenConversation
-from bot.conversation.turn import ConversationKey, Question, Quote, TextFile, Turn, UserMessage
+from bot.conversation.turn import ConversationKey, File, Question, Quote, Turn, UserMessage
 from bot.engine.interface import FinishReason, Outcome
 from bot.prompting.prompt import Message
 from bot.storage.conversation_store import DatabaseConversationStore
@@ -33,7 +33,7 @@ def person(name: str) -> int:
     return zlib.crc32(name.encode())
 
 
-def asked(text: str, by: str = "Ada", quote: Quote | None = None, files: Sequence[TextFile] = ()) -> UserMessage:
+def asked(text: str, by: str = "Ada", quote: Quote | None = None, files: Sequence[File] = ()) -> UserMessage:
     return UserMessage(text, person(by), by, quote, tuple(files))
 
 
@@ -44,7 +44,7 @@ def ask(
     key: ConversationKey = HERE,
     reply_to: int | None = None,
     quote: Quote | None = None,
-    files: Sequence[TextFile] = (),
+    files: Sequence[File] = (),
 ) -> Question:
     return Question(next(message_ids), key, asked(text, by, quote, files), reply_to)
 
@@ -76,7 +76,7 @@ async def say(
     key: ConversationKey = HERE,
     reply_to: int | None = None,
     quote: Quote | None = None,
-    files: Sequence[TextFile] = (),
+    files: Sequence[File] = (),
 ) -> int:
     """Ask and answer a question; return the id of its turn."""
     question = ask(text, by, key=key, reply_to=reply_to, quote=quote, files=files)

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from bot.conversation.changes import (
-    QUOTE_LENGTH,
     MessageChanges,
     NewContent,
     edited,
@@ -16,7 +15,7 @@ from bot.conversation.changes import (
     without_older,
     without_person,
 )
-from bot.conversation.turn import Quote, TextFile, Turn
+from bot.conversation.turn import Quote, TextFile, Turn, UnreadFile
 from tests.conversation.memory import ELSEWHERE, HERE, asked, person, turn
 
 QUOTE = Quote(7, person("Grace"), "Grace", "Fish fly.")
@@ -40,14 +39,11 @@ def test_a_quote_is_edited() -> None:
     assert edited(TURN, 7, "Birds do.", []) == replace(TURN, asked=expected)
 
 
-@pytest.mark.parametrize("kept", [QUOTE_LENGTH, 4 * QUOTE_LENGTH])
-def test_a_quote_stays_as_short_as_it_was_kept(kept: int) -> None:
-    message = "x" * 5 * QUOTE_LENGTH
-    quoting = turn(asked("Is that so?", quote=replace(QUOTE, text=message[:kept])))
-    assert edited(quoting, 7, message, []) == quoting
-    assert edited(TURN, 7, message, []).asked == asked(
-        "Is that so?", quote=replace(QUOTE, text="x" * QUOTE_LENGTH), files=FILES
-    )
+def test_a_quote_keeps_the_files_that_its_message_still_has() -> None:
+    files = TextFile(3, "c.txt", "third"), UnreadFile(4, "d.png", "picture")
+    quoting = turn(asked("Is that so?", quote=replace(QUOTE, files=files)))
+    now = edited(quoting, 7, "Birds do.", [1, 4]).asked
+    assert now == asked("Is that so?", quote=replace(QUOTE, text="Birds do.", files=files[1:]))
 
 
 def test_several_changes_are_one_and_a_deletion_is_final() -> None:

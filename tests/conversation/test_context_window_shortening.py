@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
-from bot.conversation.turn import Quote, TextFile
+from bot.conversation.turn import File, Quote, TextFile, UnreadFile
 from bot.prompting.prompt import PromptBuilder
 from tests.conversation.memory import SYSTEM, asked, person, turn
 from tests.conversation.test_context_window import ids_of, window_of
@@ -36,7 +36,8 @@ def test_files_are_cut_before_the_quote_and_the_text(builder: PromptBuilder) -> 
         if shapes:
             assert len(fitted.prompt.ids) > limit - 60, "no more is cut than necessary"
         now = fitted.asked
-        lengths = (len(now.text), len(now.quote.text) if now.quote else 0, *(len(file.text) for file in now.files))
+        in_files = (len(file.text) for file in now.files if isinstance(file, TextFile))
+        lengths = (len(now.text), len(now.quote.text) if now.quote else 0, *in_files)
         shapes.append((*lengths, 0, 0)[:4])
         # The cut removes the end of one part and all parts after it.
         cut = next((part for part in range(4) if shapes[-1][part] < shapes[0][part]), 3)
@@ -44,6 +45,22 @@ def test_files_are_cut_before_the_quote_and_the_text(builder: PromptBuilder) -> 
         assert not any(shapes[-1][cut + 1 :])
     assert shapes[0] == tuple(map(len, (whole.text, quote.text, files[0].text, files[1].text)))
     assert {sum(bool(length) for length in shape) for shape in shapes} == {1, 2, 3, 4}
+
+
+def test_a_file_without_room_is_named_and_the_quotes_files_go_before_its_text(builder: PromptBuilder) -> None:
+    named = UnreadFile(1, "a.txt", "file")
+    quote = Quote(7, person("Grace"), "Grace", "you " * 100, (TextFile(1, "a.txt", "is " * 100),))
+    whole = asked("the " * 100, quote=quote)
+    length = len(ids_of(builder, whole))
+    fits: list[tuple[File, ...]] = []
+    for limit in range(length - 1, length - 200, -10):
+        fitted = window_of(builder, limit).fit(SYSTEM, (), whole).asked
+        assert fitted.quote is not None
+        assert fitted.text == whole.text
+        assert fitted.quote.text == quote.text or not fitted.quote.files
+        fits.append(fitted.quote.files)
+    assert (named,) in fits
+    assert fits[-1] == ()
 
 
 def test_the_smallest_prompt_setting_leaves_room_for_a_question(builder: PromptBuilder) -> None:

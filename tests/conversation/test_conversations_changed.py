@@ -165,15 +165,25 @@ async def test_an_answer_that_only_the_store_knows_is_erased_in_memory(
     assert texts(await turns(conversations)) == ["one", "three"]
 
 
+async def test_a_turn_is_known_even_after_it_is_erased(memory: Memory) -> None:
+    conversations = memory.conversations()
+    one = await say(conversations, "one")
+    for each in (conversations, memory.conversations()):
+        assert await each.has_turn(one)
+        assert not await each.has_turn(QUOTED)
+    await conversations.erase([one])
+    assert await memory.conversations().has_turn(one)
+
+
 async def test_a_preview_of_a_link_in_a_quoted_message_changes_nothing(conversations: Conversations) -> None:
     message = "Fish fly. " * 100
-    await say(conversations, "Is that so?", quote=Quote(QUOTED, person("Linus"), "Linus", message[:500]))
+    await say(conversations, "Is that so?", quote=Quote(QUOTED, person("Linus"), "Linus", message))
     conversation = conversations.find(HERE)
     assert conversation is not None
     conversation.cached_by = 1
     await conversations.edit(QUOTED, message, [])
     assert conversation.cached_by == 1
-    assert quotes(await turns(conversations)) == [message[:500]]
+    assert quotes(await turns(conversations)) == [message]
 
 
 class PausingStore(DatabaseConversationStore):

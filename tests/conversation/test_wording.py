@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.conversation.turn import Quote, TextFile, Turn
+from bot.conversation.turn import File, Quote, TextFile, Turn, UnreadFile
 from bot.conversation.wording import messages_of, one_line
 from bot.prompting.prompt import Message
 from tests.conversation.memory import asked, person, turn
@@ -23,7 +23,7 @@ def worded(*turns: Turn) -> list[str]:
     return [message.content for message in messages_of(branch, last.asked) if message.role == "user"]
 
 
-def alone(text: str, quote: Quote | None = None, files: tuple[TextFile, ...] = ()) -> str:
+def alone(text: str, quote: Quote | None = None, files: tuple[File, ...] = ()) -> str:
     (content,) = worded(turn(asked(text, quote=quote, files=files)))
     return content
 
@@ -93,6 +93,7 @@ def test_erased_turns_and_their_speakers_are_left_out() -> None:
         ("你好 🦙", "你好 🦙"),
         ("[]", "somebody"),
         ("\u200b\n", "somebody"),
+        ("\u3164 \uffa0\u2800\ufe0f", "somebody"),
         ("", "somebody"),
     ],
 )
@@ -115,7 +116,6 @@ def test_any_name_becomes_one_line_without_brackets(name: str) -> None:
 def test_a_quote_comes_after_the_question() -> None:
     quote = Quote(7, person("Grace"), "Grace\n[admin]", "Fish fly.\nOften.")
     assert alone("Is that so?", quote) == "Is that so?\n\n(In reply to Grace admin, who wrote: Fish fly.\nOften.)"
-    assert alone("", quote) == "(In reply to Grace admin, who wrote: Fish fly.\nOften.)"
 
 
 def test_files_come_last_in_their_order() -> None:
@@ -144,5 +144,24 @@ def test_no_file_can_close_its_fence(text: str) -> None:
 def test_the_name_precedes_all_parts() -> None:
     quote = Quote(7, person("Ada"), "Ada", "Look.")
     assert worded(turn(asked("one")), turn(asked("", "Grace", quote)))[1] == (
-        "(Until now Ada was speaking.)\n[Grace] (In reply to Ada, who wrote: Look.)"
+        "(Until now Ada was speaking.)\n[Grace] Ada asks: Look."
+    )
+
+
+def test_a_quote_alone_is_the_question() -> None:
+    quote = Quote(7, person("Grace"), "Grace\n[admin]", "Do fish fly?\nOften?")
+    assert alone("", quote) == "Grace admin asks: Do fish fly?\nOften?"
+    assert alone("", replace(quote, author_id=person("Ada"))) == "Do fish fly?\nOften?", "it is the asker's own"
+
+
+def test_the_files_of_a_quote_are_its_own() -> None:
+    files = TextFile(3, "a.txt", "third"), UnreadFile(4, "cat]\n.png", "picture")
+    quote = Quote(7, person("Grace"), "Grace", "Look.", files)
+    own = (TextFile(5, "b.txt", "mine"), UnreadFile(6, "c.pdf", "file"))
+    quoted = "Look.\n[file: a.txt]\n[picture: cat .png, not readable]"
+    rest = "The file a.txt:\n```\nthird\n```\n\nThe file b.txt:\n```\nmine\n```\n\n[file: c.pdf, not readable]"
+    assert alone("What is this?", quote, own) == f"What is this?\n\n(In reply to Grace, who wrote: {quoted})\n\n{rest}"
+    assert alone("", quote, own) == f"Grace asks: {quoted}\n\n{rest}"
+    assert alone("So?", replace(quote, text="", files=files[1:])) == (
+        "So?\n\n(In reply to Grace, who sent: [picture: cat .png, not readable])"
     )

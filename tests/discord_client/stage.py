@@ -6,7 +6,7 @@ discord.py takes two seconds to connect, so all tests share the client, each in 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -41,11 +41,28 @@ class Stage:
     async def say(self, content: str, *, by: str = "Grace", channel: int | None = None, **more: Any) -> discord.Message:
         """Send a message as a member and return it as the client received it."""
         channel = channel or self.channel
+        return await self.receive(self.server.send(self.person(by), channel, content, **more), channel=channel)
+
+    async def receive(
+        self, sending: Awaitable[object], *, channel: int | None = None, is_reply: bool = False
+    ) -> discord.Message:
+        """Await what makes a message appear in a channel, and return the message as the client received it.
+
+        Args:
+            sending: sends the message.
+            channel: where it appears; None for the stage's channel.
+            is_reply: wait for a reply; other messages may arrive before it.
+        """
+        channel = channel or self.channel
+
+        def is_awaited(message: discord.Message) -> bool:
+            return message.channel.id == channel and (message.type is discord.MessageType.reply or not is_reply)
+
         received: asyncio.Future[discord.Message] = asyncio.ensure_future(
-            self.client.wait_for("message", check=lambda message: message.channel.id == channel, timeout=10)
+            self.client.wait_for("message", check=is_awaited, timeout=10)
         )
         await asyncio.sleep(0)
-        await self.server.send(self.person(by), channel, content, **more)
+        await sending
         return await received
 
     def replies(self) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from bot.conversation.turn import TextFile
 from bot.demo.loopback import LoopbackDiscord
 from tests.end_to_end.commands import PRIVATE, use
 from tests.end_to_end.stage import Stage, online, until
@@ -98,6 +99,7 @@ async def test_a_file_that_is_too_long_is_shortened_with_a_note(stage: Stage) ->
     [turn] = await stage.remembered(channel, stage.grace.id)
     assert turn.asked is not None
     [file] = turn.asked.files
+    assert isinstance(file, TextFile)
     assert text.startswith(file.text)
     answering = stage.bot.application.answering
     system_prompt = await answering.conversations.personas.system_prompt(channel)

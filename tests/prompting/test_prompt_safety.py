@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.conversation.turn import Quote, TextFile, UserMessage
+from bot.conversation.turn import Quote, TextFile, UnreadFile, UserMessage
 from bot.conversation.wording import messages_of
 from bot.prompting.prompt import Message, PromptBuilder
 from tests.conversation.memory import turn
@@ -81,7 +81,8 @@ def control_ids(prompt_ids: tuple[int, ...], phi3: Phi3Tokenizer) -> list[int]:
 
 def everywhere(builder: PromptBuilder, text: str) -> tuple[int, ...]:
     """The ids of a prompt with the text as system prompt, question, quote, file, answer and all names."""
-    before = turn(UserMessage(text, 1, text, Quote(7, 3, text, text), (TextFile(1, text, text),)), text)
+    files = TextFile(1, text, text), UnreadFile(2, text, "picture")
+    before = turn(UserMessage(text, 1, text, Quote(7, 3, text, text, files), files), text)
     messages = messages_of([before], UserMessage("Hello", 2, f"{text}2"))
     return builder.build([Message("system", text), *messages]).ids
 

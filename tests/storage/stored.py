@@ -9,7 +9,7 @@ from typing import Any
 import pytest_asyncio
 from sqlalchemy import select
 
-from bot.conversation.turn import ConversationKey, Question, Quote, TextFile, Turn, UserMessage
+from bot.conversation.turn import ConversationKey, File, Question, Quote, Turn, UserMessage
 from bot.engine.interface import FinishReason, Outcome
 from bot.prompting.prompt import Message
 from bot.storage.database import Database
@@ -54,7 +54,7 @@ def turn(
     by: int = ADA,
     key: ConversationKey = HERE,
     quote: Quote | None = None,
-    files: Sequence[TextFile] = (),
+    files: Sequence[File] = (),
     answer: Message | None = None,
 ) -> Turn:
     """A turn after another one, answered with the same branch in view."""
@@ -76,8 +76,8 @@ def question(turn: Turn) -> Question:
     return Question(turn.id, turn.key, turn.asked)
 
 
-def quote(message_id: int, text: str = "Quoted", by: int = GRACE) -> Quote:
-    return Quote(message_id, by, f"Person {by}", text)
+def quote(message_id: int, text: str = "Quoted", by: int = GRACE, files: Sequence[File] = ()) -> Quote:
+    return Quote(message_id, by, f"Person {by}", text, tuple(files))
 
 
 async def accept(storage: Storage, *turns: Turn) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.conversation.changes import emptied
 from bot.conversation.store import ConversationHead, ForgottenCount
-from bot.conversation.turn import ConversationKey, TextFile
+from bot.conversation.turn import ConversationKey, TextFile, UnreadFile
 from bot.prompting.prompt import Message
 from bot.storage.storage import Storage
 from tests.storage.stored import (
@@ -34,9 +34,9 @@ SAFE = "NUL \ufffd, halves ? and ?, a pair \U0001f999, e\u0301, \u202eback"
 
 
 async def test_a_turn_comes_back_as_it_was(storage: Storage) -> None:
-    files = TextFile(5, "a.py", "print('🦙')\n"), TextFile(6, "b.md", "")
+    files = TextFile(5, "a.py", "print('🦙')\n"), TextFile(6, "b.md", ""), UnreadFile(7, "c.png", "picture")
     answer = Message("assistant", "Yes\n```\n", (0, 1, 32_000, 2**32 - 1), "fingerprint")
-    kept = turn(10, "What?", quote=quote(3), files=files, answer=answer)
+    kept = turn(10, "What?", quote=quote(3, files=files[::-1]), files=files, answer=answer)
     bare = turn(20, after=kept, key=HERE)
     await keep(storage, kept, bare)
     assert await storage.conversations.branch(20) == [kept, bare]
@@ -183,15 +183,16 @@ async def test_personas(storage: Storage) -> None:
 
 
 async def test_an_edit_changes_questions_and_quotes(storage: Storage) -> None:
-    one = turn(10, files=[TextFile(5, "a.txt", "a"), TextFile(6, "b.txt", "b")])
-    two = turn(20, after=one, quote=quote(10, "Question 10"))
+    files = TextFile(5, "a.txt", "a"), TextFile(6, "b.txt", "b")
+    one = turn(10, files=files)
+    two = turn(20, after=one, quote=quote(10, "Question 10", files=files))
     await keep(storage, one, two)
     await storage.conversations.edit(10, "Edited", [6])
     await storage.conversations.edit(99, "Nobody's", [])
     first, second = await storage.conversations.branch(20)
     assert one.asked is not None
     assert first == replace(one, asked=replace(one.asked, text="Edited", files=(TextFile(6, "b.txt", "b"),)))
-    assert second == turn(20, after=one, quote=quote(10, "Edited"))
+    assert second == turn(20, after=one, quote=quote(10, "Edited", files=[TextFile(6, "b.txt", "b")]))
     await storage.conversations.erase([10])
     await storage.conversations.edit(10, "Back again", [])
     assert (await storage.conversations.branch(20))[0] == emptied(one)

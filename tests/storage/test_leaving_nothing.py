@@ -39,7 +39,7 @@ def secret_turn() -> Turn:
     return turn(
         10,
         LONG,
-        quote=Quote(3, ADA, MARK, LONG),
+        quote=Quote(3, ADA, MARK, LONG, (TextFile(4, f"{MARK}.txt", LONG),)),
         files=[TextFile(5, f"{MARK}.txt", LONG)],
         answer=Message("assistant", LONG, MARK_IDS * 1000, "fingerprint"),
     )

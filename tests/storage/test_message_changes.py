@@ -75,10 +75,11 @@ async def test_an_edit_that_changes_no_text_is_not_written(sqlite_url: str) -> N
     # Discord sends one when it has found the preview of a link.
     async with open_storage(sqlite_url) as storage:
         file = TextFile(5, "a.txt", "a")
-        await keep(storage, turn(10, "See", files=[file], quote=quote(3, "Long" * 500)))
+        await keep(storage, turn(10, "See", files=[file], quote=quote(3, "Long" * 500, files=[file])))
         with lock(sqlite_url):
             assert await storage.conversations.edit(10, "See", [5, 6]) == set()
-            assert await storage.conversations.edit(3, "Long" * 500, []) == set()
+            assert await storage.conversations.edit(3, "Long" * 500, [5]) == set()
+        assert await storage.conversations.edit(3, "Long" * 500, []) == {3}
         assert await storage.conversations.edit(10, "See", [6]) == {10}
 
 

@@ -7,11 +7,11 @@ import logging
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 
 from bot.errors import ConfigurationError
 from bot.storage.database import Database
-from bot.storage.tables import Table
+from bot.storage.tables import Table, Turn
 
 
 def differences(connection: Connection) -> list[object]:
@@ -54,6 +54,23 @@ async def test_opening_again_keeps_what_is_there(database: Database, database_ur
     await again.close()
 
 
+async def test_turns_of_the_first_version_have_quotes_without_files(database: Database, database_url: str) -> None:
+    async with database.begin() as connection:
+        await connection.execute(text("ALTER TABLE turns DROP COLUMN quote_files"))
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        await connection.execute(
+            text(
+                "INSERT INTO turns (id, channel_id, memory_person_id, first_id, depth, text, files, answer, erased)"
+                " VALUES (7, 1, 0, 7, 0, 'Hi', '[]', 'Ho', FALSE)"
+            )
+        )
+    again = await Database.open(database_url)
+    async with again.connect() as connection:
+        assert (await connection.execute(select(Turn.quote_files))).scalars().all() == [[]]
+        assert await connection.run_sync(differences) == []
+    await again.close()
+
+
 async def test_a_newer_database_is_refused_and_left_alone(database: Database, database_url: str) -> None:
     async with database.begin() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -82,5 +99,5 @@ async def test_alembic_leaves_our_log_alone(database_url: str, caplog: pytest.Lo
     await (await Database.open(database_url)).close()
     await (await Database.open(database_url)).close()
     lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
-    assert lines == ["Database migrated version=0001"]
+    assert lines == ["Database migrated version=0002"]
     assert logging.getLogger().handlers == handlers

@@ -19,12 +19,15 @@ from bot.demo.loopback.observation import Observation
 from bot.demo.loopback.rate_limits import RateLimiter, RateLimits
 from bot.demo.loopback.rest import RestApi
 from bot.demo.loopback.thread_actions import ThreadActions
+from bot.demo.loopback.unusual_messages import UnusualMessages
 
 _LARGEST_REQUEST = 32 * 1024 * 1024
 _DISCORDS_LIMITS = RateLimits()
 
 
-class LoopbackDiscord(GuildSetup, MessageActions, ThreadActions, InteractionActions, Observation, FaultActions):
+class LoopbackDiscord(
+    GuildSetup, MessageActions, UnusualMessages, ThreadActions, InteractionActions, Observation, FaultActions
+):
     """A Discord on 127.0.0.1 with one guild, "Phi's playground", three people and one bot.
 
     The bot talks to it over real HTTP and a real websocket, in real time. To act as a person, call `send`, `click`,

@@ -117,7 +117,8 @@ def _turn_line(turn: Turn) -> str:
 
 
 def _said(asked: UserMessage) -> str:
-    return asked.text or ", ".join(file.name for file in asked.files)
+    quoted = asked.quote.text if asked.quote is not None else ""
+    return asked.text or quoted or ", ".join(file.name for file in asked.files)
 
 
 def _shown(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import discord
 from discord.ext import commands
 
@@ -28,13 +30,23 @@ class MentionListener(commands.Cog):
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
         """Answer a message that is meant for the bot."""
+        await self._take_in_turn(message, self._intake.take)
+
+    @commands.Cog.listener()
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        """Answer a message that was not meant for the bot, or asked nothing, before an edit."""
+        # Discord sends the same event when it adds the preview of a link.
+        if payload.message.edited_at is not None:
+            await self._take_in_turn(payload.message, self._intake.take_edited)
+
+    async def _take_in_turn(self, message: discord.Message, take: Callable[[discord.Message], Awaitable[None]]) -> None:
         if not self._reader.is_meant_for_bot(message):
             return
         self._waiting.add(message.id)
         await self._recovery.wait_for_turn(message.channel.id)
         if message.id in self._waiting:
             self._waiting.discard(message.id)
-            await self._intake.take(message)
+            await take(message)
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:

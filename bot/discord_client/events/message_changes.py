@@ -6,7 +6,7 @@ import discord
 from discord.ext import commands
 
 from bot.conversation.conversations import Conversations
-from bot.discord_client.incoming.readable_text import readable_text
+from bot.discord_client.incoming.message_content import attachments_of
 from bot.discord_client.incoming.reader import QuestionReader
 
 
@@ -26,15 +26,15 @@ class MessageChangeListener(commands.Cog):
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         """A question or a quoted message was edited."""
         message = payload.message
-        if message.author.id == self._reader.bot_user_id:
+        # Discord sends the same event when it adds the preview of a link.
+        if message.author.id == self._reader.bot_user_id or message.edited_at is None:
             return
         if not self._reader.may_read(message):
             # Without the mention Discord hides the text, so the old text is the only one known, and it is outdated.
             await self._conversations.erase([message.id])
             return
-        text = readable_text(message, self._reader.bot_user_id)
-        file_ids = [attachment.id for attachment in message.attachments]
-        await self._conversations.edit(message.id, text, file_ids)
+        file_ids = [attachment.id for attachment in attachments_of(message)]
+        await self._conversations.edit(message.id, self._reader.text(message), file_ids)
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:

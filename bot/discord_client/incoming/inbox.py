@@ -14,7 +14,7 @@ from bot.conversation.store import UnfinishedQuestion, WorkStore
 from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.delivery import ReplyDelivery
-from bot.discord_client.replies.notices import Notices, addresses
+from bot.discord_client.replies.notices import addresses
 from bot.discord_client.replies.reply_search import find_replies
 from bot.discord_client.rest.pace import RequestPace
 from bot.discord_client.rest.refusal import refusal_of
@@ -32,7 +32,6 @@ class DiscordInbox:
         intake: answers messages.
         reader: tells which messages are meant for the bot.
         delivery: shows answers that were generated before a restart.
-        notices: say what was still to be said.
         pace: decides when a request starts.
         work: keeps which messages show an answer.
     """
@@ -43,7 +42,6 @@ class DiscordInbox:
         intake: QuestionIntake,
         reader: QuestionReader,
         delivery: ReplyDelivery,
-        notices: Notices,
         pace: RequestPace,
         work: WorkStore,
     ) -> None:
@@ -51,7 +49,6 @@ class DiscordInbox:
         self._intake = intake
         self._reader = reader
         self._delivery = delivery
-        self._notices = notices
         self._pace = pace
         self._work = work
         self._tasks: set[asyncio.Task[None]] = set()
@@ -71,7 +68,7 @@ class DiscordInbox:
         elif question.outcome is not None:
             self._begin(self._delivery.deliver_again(message, question.answer, question.outcome, sent))
         elif question.notice is not None and not sent:
-            self._begin(self._notices.say(message, question.notice))
+            self._begin(self._intake.turn_away(message, question.notice))
         else:
             await self._work.turn_away(message.id)
 

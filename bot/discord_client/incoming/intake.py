@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
 from typing import Any
@@ -12,11 +13,11 @@ from bot.answering.queue import QueueClosedError, QueueFullError
 from bot.answering.service import AnswerService, PendingQuestion
 from bot.conversation.store import WorkStore
 from bot.discord_client.incoming.reader import QuestionReader
+from bot.discord_client.incoming.remarks import GREETING
 from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.notices import Notices
 
 _MOST_TAKEN = 10_000
-_GREETING = "Hello! Write your question in the message that mentions me."
 
 
 class QuestionIntake:
@@ -44,6 +45,7 @@ class QuestionIntake:
         self._notices = notices
         self._work = work
         self._taken: OrderedDict[int, None] = OrderedDict()  # ids of messages
+        self._turned_away: OrderedDict[int, asyncio.Event] = OrderedDict()  # set once their authors were told why
 
     def take(
         self, message: discord.Message, *, accepted_before: bool = False, sent: Sequence[discord.Message] = ()
@@ -60,13 +62,13 @@ class QuestionIntake:
         """
         if not self.claim(message.id):
             return _nothing()
-        if self._reader.is_empty(message):
-            return self._notices.say(message, _GREETING)
+        if (invitation := self._reader.invitation(message)) is not None:
+            return self.turn_away(message, invitation)
         key = self._reader.key(message)
         try:
             pending = self._answering.admit(key, message.author.id, accepted_before=accepted_before)
         except QueueFullError as error:
-            return self._notices.say(message, str(error))
+            return self.turn_away(message, str(error))
         except QueueClosedError:
             return self._put_off(message, sent)
         for reply in sent:
@@ -83,7 +85,30 @@ class QuestionIntake:
                 answer = pending.ask(read.question)
                 await self._delivery.deliver(message, answer, remarks=read.remarks, sent=sent)
                 return
-        await self._notices.say(message, "\n".join(read.remarks) or _GREETING)
+        await self.turn_away(message, "\n".join(read.remarks) or GREETING)
+
+    async def take_edited(self, message: discord.Message) -> None:
+        """Take a message that may ask something since it was edited, unless it was taken for a question before."""
+        if (told := self._turned_away.get(message.id)) is not None:
+            await told.wait()
+            if self._turned_away.pop(message.id, None) is not None:
+                self._taken.pop(message.id, None)
+        elif self.has_taken(message.id) or await self._answering.conversations.has_turn(message.id):
+            return
+        await self.take(message)
+
+    def turn_away(self, message: discord.Message, line: str) -> Coroutine[Any, Any, None]:
+        """Say why a message that was taken gets no answer; after an edit it may get one."""
+        told = self._turned_away[message.id] = asyncio.Event()
+        if len(self._turned_away) > _MOST_TAKEN:
+            self._turned_away.popitem(last=False)
+        return self._tell(message, line, told)
+
+    async def _tell(self, message: discord.Message, line: str, told: asyncio.Event) -> None:
+        try:
+            await self._notices.say(message, line)
+        finally:
+            told.set()
 
     def has_taken(self, message_id: int) -> bool:
         """Whether a message was taken since the start."""

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 import discord
 
+from bot.conversation.graphemes import is_blank
+
 # https://discord.com/developers/docs/reference#message-formatting
 _MARKUP = re.compile(
     r"<@!?(?P<user>\d+)>(?P<space>[ \t]?)"
@@ -14,12 +16,30 @@ _MARKUP = re.compile(
     r"|<#(?P<channel>\d+)>"
     r"|<a?(?P<emoji>:\w+:)\d+>"
     r"|<(?P<command>/[^:<>]+):\d+>"
-    r"|<t:(?P<time>-?\d{1,12})(?::[tTdDfFR])?>"
+    r"|<t:(?P<time>-?\d{1,12})(?::[a-zA-Z])?>"
+    r"|<id:(?P<page>customize|browse|guide|linked-roles)(?::\d+)?>"
 )
 
 
-def readable_text(message: discord.Message, bot_user_id: int) -> str:
-    """The message's text without the mention of the bot, with names for other mentions and custom emoji."""
+_PAGES = {
+    "customize": "Channels & Roles",
+    "browse": "Browse Channels",
+    "guide": "Server Guide",
+    "linked-roles": "Linked Roles",
+}
+
+
+def readable_text(message: discord.Message, bot_user_id: int, text: str | None = None) -> str:
+    """A text without the mention of the bot, with names for other mentions and custom emoji.
+
+    Args:
+        message: knows the names.
+        bot_user_id: of the bot's own account.
+        text: part of the message; None for its content.
+
+    Returns:
+        "" if nothing of it can be seen.
+    """
     own_role = message.guild.self_role if message.guild else None
 
     def name(match: re.Match[str]) -> str:
@@ -35,9 +55,12 @@ def readable_text(message: discord.Message, bot_user_id: int) -> str:
             return f"#{_channel_name(message, int(match['channel']))}"
         if match["time"]:
             return _time(int(match["time"]))
+        if match["page"]:
+            return _PAGES[match["page"]]
         return match["emoji"] or match["command"]
 
-    return _MARKUP.sub(name, message.content).strip()
+    readable = _MARKUP.sub(name, message.content if text is None else text).strip()
+    return "" if is_blank(readable) else readable
 
 
 def _user_name(message: discord.Message, user_id: int) -> str:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import discord
 
-from bot.conversation.changes import QUOTE_LENGTH
-from bot.conversation.turn import ConversationKey, Question, Quote, UserMessage
+from bot.conversation.turn import ConversationKey, File, Question, Quote, TextFile, UserMessage
 from bot.discord_client.channel_scopes import ChannelScopes
-from bot.discord_client.incoming.readable_text import readable_text
-from bot.discord_client.incoming.text_files import read_text_files
-from bot.discord_client.rest.refusal import refusal_of
-from bot.discord_client.rest.time_limit import request_time_limit
+from bot.discord_client.incoming import remarks as lines
+from bot.discord_client.incoming.message_content import (
+    WHOLE_MESSAGE,
+    MessageContent,
+    attachments_of,
+    content_of,
+    is_written,
+)
+from bot.discord_client.incoming.quoted_message import FoundMessage, MessageFinder, is_reply
+from bot.discord_client.incoming.text_files import read_files
 
-logger = logging.getLogger(__name__)
-
-_STARTER_LENGTH = 2000
-_STARTER_SECONDS = 10.0
+_NOTHING_SHOWN = MessageContent("", (WHOLE_MESSAGE,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,11 @@ class ReadMessage:
 
     Attributes:
         question: what it asks; None if the model can read nothing of it.
-        remarks: a line for the member about each attachment that was not read.
+        remarks: a line for the member about each thing that was not read. `Question.thread_starter` adds its own.
     """
 
     question: Question | None
-    remarks: tuple[str, ...]
+    remarks: list[str]
 
 
 class QuestionReader:
@@ -42,42 +43,62 @@ class QuestionReader:
     Args:
         client: the connected client.
         scopes: maps messages to conversations.
-        largest_files: upper bound in bytes for the text files of one message together.
+        largest_files: upper bound in bytes for the text files of one question together.
     """
 
     def __init__(self, client: discord.Client, scopes: ChannelScopes, largest_files: int) -> None:
         self._client = client
         self._scopes = scopes
         self._largest_files = largest_files
-        self._reading: set[asyncio.Task[discord.Message | None]] = set()
+        self._finder = MessageFinder()
 
     def key(self, message: discord.Message) -> ConversationKey:
         """The conversation that a message belongs to."""
         return self._scopes.key(message.channel, message.author.id)
 
-    def is_empty(self, message: discord.Message) -> bool:
-        """Whether a message has neither text, other than the mention, nor attachments."""
-        return not message.attachments and not readable_text(message, self.bot_user_id)
+    def text(self, message: discord.Message) -> str:
+        """What a message says, as its question or a quote of it has it."""
+        return content_of(message, self.bot_user_id).text
+
+    def invitation(self, message: discord.Message) -> str | None:
+        """The line to say to somebody whose message asks nothing; None for one that may ask something.
+
+        A mention alone asks nothing, unless it replies to somebody else's message: then it asks what that one says.
+        """
+        content = content_of(message, self.bot_user_id)
+        if content.unseen == (WHOLE_MESSAGE,) and not self.may_read(message):
+            return lines.ROLE_ALONE
+        if content.text or attachments_of(message) or self._may_ask_again(message):
+            return None
+        return lines.GREETING
 
     async def read(self, message: discord.Message) -> ReadMessage:
-        """Read a message's text, its quote and its text files, which are downloaded from Discord."""
-        text = readable_text(message, self.bot_user_id)
-        files = await read_text_files(message, self._largest_files)
-        if not text and not files.files:
-            return ReadMessage(None, files.remarks)
-        author, reference = message.author, message.reference
+        """Read a message's text and what it replies to, with their text files, which are downloaded from Discord."""
+        own, found = content_of(message, self.bot_user_id), await self._finder.replied_to(message)
+        quoted, attachments = found.message, attachments_of(message)
+        read = await read_files([*attachments, *(attachments_of(quoted) if quoted else ())], self._largest_files)
+        files, files_of_quote = read.files[: len(attachments)], read.files[len(attachments) :]
+        said, remarks = self._quoted(found, lines.REPLIED_TO)
+        remarks = [*read.remarks, *lines.about_unseen((*own.unseen, *said.unseen)), *remarks]
+        is_asked_again = quoted is not None and quoted.author.id != self.bot_user_id
+        if not _is_readable(own, files) and not (is_asked_again and _is_readable(said, files_of_quote)):
+            return ReadMessage(None, remarks)
+        author, replies = message.author, is_reply(message)
+        replied_id = message.reference.message_id if message.reference and replies else None
         question = Question(
             id=message.id,
             key=self.key(message),
-            asked=UserMessage(text, author.id, author.display_name, self._quote(message), files.files),
-            reply_to=reference.message_id if reference else None,
-            thread_starter=partial(self._thread_starter, message) if reference is None else None,
+            asked=UserMessage(
+                own.text, author.id, author.display_name, _quote(replied_id, found, said, files_of_quote), files
+            ),
+            reply_to=replied_id,
+            thread_starter=None if replies else partial(self._thread_starter, message, remarks),
         )
-        return ReadMessage(question, files.remarks)
+        return ReadMessage(question, remarks)
 
     def is_meant_for_bot(self, message: discord.Message) -> bool:
         """Whether a member mentions the bot or its role, or writes to it directly."""
-        if message.author.bot or message.is_system():
+        if message.author.bot or not is_written(message):
             return False
         if isinstance(message.channel, discord.DMChannel):
             return True
@@ -92,6 +113,7 @@ class QuestionReader:
             self._client.intents.message_content
             or isinstance(message.channel, discord.DMChannel)
             or bool(message.content)
+            or message.author.id == self.bot_user_id
             or any(user.id == self.bot_user_id for user in message.mentions)
         )
 
@@ -101,46 +123,45 @@ class QuestionReader:
         assert self._client.user is not None  # set at the login, before any event
         return self._client.user.id
 
-    def _quote(self, message: discord.Message) -> Quote | None:
-        """The message that a message replies to; None for an answer, which its conversation holds."""
-        quoted = message.reference.resolved if message.reference else None
-        if not isinstance(quoted, discord.Message) or quoted.author.id == self.bot_user_id:
-            return None
-        return self._quote_of(quoted, QUOTE_LENGTH)
+    def _may_ask_again(self, message: discord.Message) -> bool:
+        """Whether a message replies to one that may itself be what is asked. What the bot says is no question."""
+        if message.reference is None or not is_reply(message):
+            return False
+        replied = message.reference.resolved
+        return not isinstance(replied, discord.Message) or replied.author.id != self.bot_user_id
 
-    async def _thread_starter(self, message: discord.Message) -> Quote | None:
-        """The message that a message's thread grew from; None also if Discord does not show it in time."""
-        if not isinstance(message.channel, discord.Thread):
-            return None
-        # Not cancelled when the time is over: see `bot.discord_client.rest.time_limit`.
-        reading = asyncio.create_task(_starter_of(message.channel))
-        self._reading.add(reading)
-        reading.add_done_callback(self._reading.discard)
-        await asyncio.wait([reading], timeout=_STARTER_SECONDS)
-        if not reading.done():
-            logger.warning("The message that a thread grew from is left out thread=%d", message.channel.id)
-            return None
-        starter = reading.result()
-        return None if starter is None or starter.id == message.id else self._quote_of(starter, _STARTER_LENGTH)
+    def _quoted(self, found: FoundMessage, what: str) -> tuple[MessageContent, list[str]]:
+        """What a quoted message says, and the lines about what keeps the bot from reading it."""
+        if found.message is not None:
+            content = content_of(found.message, self.bot_user_id)
+            if content.unseen != (WHOLE_MESSAGE,):
+                return content, []
+            line = lines.UNREADABLE if self.may_read(found.message) else lines.HIDDEN
+            return content, [line.format(what)]
+        if found.is_deleted:
+            return _NOTHING_SHOWN, [lines.DELETED.format(what)]
+        if found.is_unreadable:
+            return _NOTHING_SHOWN, [lines.UNREADABLE.format(what)]
+        return MessageContent("", ()), []
 
-    def _quote_of(self, quoted: discord.Message, length: int) -> Quote | None:
-        text = readable_text(quoted, self.bot_user_id)[:length]
-        return Quote(quoted.id, quoted.author.id, quoted.author.display_name, text) if text else None
+    async def _thread_starter(self, message: discord.Message, remarks: list[str]) -> Quote | None:
+        """The message that a message's thread grew from."""
+        found = await self._finder.thread_starter(message)
+        said, more = self._quoted(found, lines.STARTER)
+        read = await read_files(attachments_of(found.message) if found.message else (), self._largest_files)
+        remarks += [*read.remarks, *lines.about_unseen(said.unseen), *more]
+        return _quote(message.channel.id, found, said, read.files)
 
 
-async def _starter_of(thread: discord.Thread) -> discord.Message | None:
-    """The message that a thread grew from; a forum post contains it."""
-    if thread.starter_message is not None:
-        return thread.starter_message
-    channel = thread.parent if isinstance(thread.parent, discord.TextChannel) else thread
-    try:
-        async with request_time_limit():
-            return await channel.fetch_message(thread.id)
-    except discord.NotFound:
+def _quote(message_id: int | None, found: FoundMessage, said: MessageContent, files: Sequence[File]) -> Quote | None:
+    """The quote of a message; None if there is nothing to quote."""
+    if message_id is None or not (said.text or files):
         return None
-    except Exception as error:
-        refusal = refusal_of(error)
-        if refusal is None:
-            raise
-        logger.warning("Cannot read the message that a thread grew from thread=%d reason=%s", thread.id, refusal.reason)
-        return None
+    if found.message is None:
+        return Quote(message_id, 0, "somebody", said.text)
+    author = found.message.author
+    return Quote(found.message.id, author.id, author.display_name, said.text, tuple(files))
+
+
+def _is_readable(content: MessageContent, files: Sequence[File]) -> bool:
+    return bool(content.words) or any(isinstance(file, TextFile) for file in files)

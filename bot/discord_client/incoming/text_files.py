@@ -1,4 +1,4 @@
-"""Reads the text files that members attach to a message."""
+"""Reads the text files among the attachments of messages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import codecs
 import logging
 import math
+import mimetypes
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -14,7 +15,7 @@ from pathlib import PurePosixPath
 import aiohttp
 import discord
 
-from bot.conversation.turn import TextFile
+from bot.conversation.turn import File, TextFile, UnreadFile
 from bot.discord_client.incoming.download import DownloadError, TooLargeError, download, download_session
 from bot.discord_client.incoming.file_names import listed
 
@@ -42,6 +43,7 @@ _NAMED_WITHOUT_EXTENSION = """
 """
 _EXTENSIONS = frozenset((_TEXT_AND_DATA + _SOURCE_CODE).split())
 _WHOLE_NAMES = frozenset(_NAMED_WITHOUT_EXTENSION.split())
+_KINDS = {"image": "picture", "video": "video", "audio": "recording"}
 
 # In this order: the mark of UTF-32 begins with that of UTF-16.
 _BYTE_ORDER_MARKS = (
@@ -59,15 +61,15 @@ _MOST_FOREIGN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class TextFiles:
-    """The attachments of a message.
+class ReadFiles:
+    """Attachments that were read as far as they can be.
 
     Attributes:
-        files: the text files, in the message's order.
+        files: one for each attachment, in their order.
         remarks: a line for the member for each reason why attachments were not read.
     """
 
-    files: tuple[TextFile, ...] = ()
+    files: tuple[File, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
@@ -77,6 +79,7 @@ class _Unread(Enum):
     TOO_LARGE = auto()
     NOT_DOWNLOADED = auto()
     NOT_DECODED = auto()
+    VOICE = auto()
     NOT_TEXT = auto()
 
 
@@ -86,28 +89,19 @@ class _UnreadError(Exception):
         self.reason = reason
 
 
-async def read_text_files(message: discord.Message, largest_bytes: int) -> TextFiles:
-    """Download and decode the text files of a message, and say what is not read.
+async def read_files(attachments: Sequence[discord.Attachment], largest_bytes: int) -> ReadFiles:
+    """Download and decode the text files among attachments, and say what is not read.
 
-    A name tells a text file, or else the content type that Discord reports. Stickers are ignored.
+    A name tells a text file, or else the content type that Discord reports.
 
     Args:
-        message: without the message-content intent, Discord hides the attachments of some messages.
+        attachments: without the message-content intent, Discord hides those of some messages.
         largest_bytes: upper bound for all files together; a file that does not fit is skipped whole.
     """
+    if not attachments:
+        return ReadFiles()
     unread: dict[_Unread, list[str]] = {reason: [] for reason in _Unread}
-    text_files = [attachment for attachment in message.attachments if _is_text_file(attachment)]
-    for attachment in message.attachments:
-        if attachment not in text_files and not attachment.is_voice_message():
-            unread[_Unread.NOT_TEXT].append(attachment.filename)
-    files = await _read(text_files, largest_bytes, unread) if text_files else ()
-    return TextFiles(tuple(files), tuple(_remarks(message, unread, largest_bytes)))
-
-
-async def _read(
-    attachments: Sequence[discord.Attachment], largest_bytes: int, unread: Mapping[_Unread, list[str]]
-) -> Sequence[TextFile]:
-    files: list[TextFile] = []
+    files: list[File] = []
     left = largest_bytes
     deadline = asyncio.get_running_loop().time() + _DOWNLOAD_SECONDS
     async with download_session() as session:
@@ -117,15 +111,20 @@ async def _read(
                 text = await asyncio.to_thread(_text_of, content)
             except _UnreadError as error:
                 unread[error.reason].append(attachment.filename)
+                files.append(UnreadFile(attachment.id, attachment.filename, _kind(attachment)))
             else:
                 files.append(TextFile(attachment.id, attachment.filename, text))
                 left -= len(content)
-    return files
+    return ReadFiles(tuple(files), tuple(_remarks(unread, largest_bytes)))
 
 
 async def _content(
     session: aiohttp.ClientSession, attachment: discord.Attachment, most_bytes: int, deadline: float
 ) -> bytes:
+    if attachment.is_voice_message():
+        raise _UnreadError(_Unread.VOICE)
+    if not _is_text_file(attachment):
+        raise _UnreadError(_Unread.NOT_TEXT)
     if attachment.size > most_bytes:
         raise _UnreadError(_Unread.TOO_LARGE)
     try:
@@ -145,7 +144,15 @@ def _is_text_file(attachment: discord.Attachment) -> bool:
     return is_named_so or (attachment.content_type or "").startswith("text/")
 
 
-def _remarks(message: discord.Message, unread: Mapping[_Unread, Sequence[str]], largest_bytes: int) -> Iterator[str]:
+def _kind(attachment: discord.Attachment) -> str:
+    """What a member calls such a file."""
+    if attachment.is_voice_message():
+        return "voice message"
+    content_type = attachment.content_type or mimetypes.guess_type(attachment.filename)[0] or ""
+    return _KINDS.get(content_type.partition("/")[0], "file")
+
+
+def _remarks(unread: Mapping[_Unread, Sequence[str]], largest_bytes: int) -> Iterator[str]:
     """A line for each reason why attachments are not read."""
     if names := unread[_Unread.TOO_LARGE]:
         are = "it is" if len(names) == 1 else "they are"
@@ -157,7 +164,7 @@ def _remarks(message: discord.Message, unread: Mapping[_Unread, Sequence[str]], 
         yield f"I could not download {listed(names)} from Discord. Send {_them(names)} again."
     if names := unread[_Unread.NOT_DECODED]:
         yield f"I skipped {listed(names)}: I cannot tell how the text is encoded. Save {_them(names)} as UTF-8."
-    if any(one.is_voice_message() for one in message.attachments):
+    if unread[_Unread.VOICE]:
         yield "I cannot listen to voice messages. Write to me instead."
     if names := unread[_Unread.NOT_TEXT]:
         yield f"I only read text files, so I skipped {listed(names)}."

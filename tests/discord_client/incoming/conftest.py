@@ -69,7 +69,7 @@ async def incoming(stage: Stage, tmp_path: Path) -> AsyncIterator[Incoming]:
         delivery = ReplyDelivery(stage.client, editors, TypingIndicators(pace), work, running)
         notices = Notices(editors, work, running)
         intake = QuestionIntake(AnswerService(model, conversations, queue), reader, delivery, notices, work)
-        inbox = DiscordInbox(stage.client, intake, reader, delivery, notices, pace, work)
+        inbox = DiscordInbox(stage.client, intake, reader, delivery, pace, work)
         yield Incoming(stage, queue, conversations, work, reader, intake, inbox)
         inbox.close()
 

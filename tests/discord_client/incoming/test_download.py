@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 import pytest
 import pytest_asyncio
 
-from bot.discord_client.incoming.text_files import TextFiles, read_text_files
+from bot.conversation.turn import TextFile
+from bot.discord_client.incoming.text_files import ReadFiles, read_files
 from tests.discord_client.incoming.hostile_server import (
     HostileServer,
     answer,
@@ -34,12 +35,12 @@ async def hostile() -> AsyncIterator[HostileServer]:
         yield server
 
 
-async def read(stage: Stage, hostile: HostileServer) -> TextFiles:
+async def read(stage: Stage, hostile: HostileServer) -> ReadFiles:
     """Read a message with a file on the hostile server, and a good one after it."""
     files = [("bad.txt", b"x" * 100), ("good.txt", b"Hello")]
     message = await stage.say(f"<@{stage.server.bot.id}> look", files=files)
     message.attachments[0].url = f"{hostile.url}/bad.txt"
-    return await read_text_files(message, MOST)
+    return await read_files(message.attachments, MOST)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ async def test_a_bad_answer_is_one_remark(
 ) -> None:
     hostile.send = send
     found = await asyncio.wait_for(read(stage, hostile), 5)
-    assert [file.text for file in found.files] == ["Hello"]
+    assert [file.text for file in found.files if isinstance(file, TextFile)] == ["Hello"]
     assert found.remarks == (remark,)
     assert set(hostile.paths) == {"/bad.txt"}, "no redirect is followed"
 
@@ -74,7 +75,7 @@ async def test_a_bad_answer_is_one_remark(
 async def test_a_file_as_large_as_the_bound_is_read(stage: Stage, hostile: HostileServer) -> None:
     hostile.send = answer(f"200 OK\nContent-Length: {MOST - 5}", b"x" * (MOST - 5))
     found = await read(stage, hostile)
-    assert [len(file.text) for file in found.files] == [MOST - 5, 5]
+    assert [len(file.text) for file in found.files if isinstance(file, TextFile)] == [MOST - 5, 5]
     assert found.remarks == ()
 
 
@@ -99,7 +100,7 @@ async def test_all_files_of_a_message_share_one_time_limit(
     message = await stage.say(f"<@{stage.server.bot.id}> look", files=files)
     for attachment in message.attachments:
         attachment.url = f"{hostile.url}/{attachment.filename}"
-    found = await asyncio.wait_for(read_text_files(message, MOST), 1.5)
-    assert found == TextFiles(
-        remarks=("I could not download 0.txt, 1.txt, 2.txt, 3.txt and 6 more from Discord. Send them again.",)
+    found = await asyncio.wait_for(read_files(message.attachments, MOST), 1.5)
+    assert found.remarks == (
+        "I could not download 0.txt, 1.txt, 2.txt, 3.txt and 6 more from Discord. Send them again.",
     )

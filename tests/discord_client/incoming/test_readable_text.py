@@ -35,6 +35,7 @@ async def test_every_kind_of_markup_reads_as_on_discord(stage: Stage) -> None:
         "<@{bot}> use </model info:123456789012345678>": "use /model info",
         "<@{bot}> at <t:0> or <t:1700000000:R>": "at 01 January 1970 00:00 UTC or 14 November 2023 22:13 UTC",
         "<@{bot}> at <t:999999999999>": "at an unknown time",
+        "<@{bot}> look into <id:browse> and <id:customize>": "look into Browse Channels and Channels & Roles",
         "<@{bot}> if a <b> and c > d: <@x> <#> <:a:> <t:x>": "if a <b> and c > d: <@x> <#> <:a:> <t:x>",
         "<@{bot}>\n```py\nx = 1\n```": "```py\nx = 1\n```",
     }
@@ -49,3 +50,11 @@ async def test_a_direct_message_needs_no_mention(stage: Stage, content: str) -> 
     assert readable_text(message, stage.server.bot.id) == content.format(ada=stage.person("Ada")).strip().replace(
         f"<@{stage.person('Ada')}>", "@Ada"
     )
+
+
+@pytest.mark.parametrize(
+    "blank", ["\u200b", "\u2060 \ufeff", "\ufe0f\ufe0e", "\u3164", "\u115f\uffa0", "\u2800", "\xad\u034f"]
+)
+async def test_characters_without_width_alone_are_nothing(stage: Stage, blank: str) -> None:
+    assert await read(stage, f"<@{{bot}}> {blank}") == ""
+    assert await read(stage, f"<@{{bot}}> {blank}\N{HEAVY BLACK HEART}\ufe0f") != ""

@@ -9,9 +9,9 @@ import discord
 import pytest
 import pytest_asyncio
 
-from bot.conversation.turn import Quote
+from bot.conversation.turn import Quote, TextFile
 from bot.demo.loopback.faults.connections import ConnectionFault
-from bot.discord_client.incoming import reader as module
+from bot.discord_client.incoming import quoted_message as module
 from tests.discord_client.incoming.conftest import Incoming
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -25,16 +25,19 @@ async def test_a_question_is_complete_with_text_quote_and_files(incoming: Incomi
     assert question is not None
     assert question.asked.text == "What is it called?"
     assert question.asked.quote == Quote(quoted.id, quoted.author.id, "Ada", "Our boat is called Minnow.")
-    assert [(file.name, file.text) for file in question.asked.files] == [("a.txt", "Hi")]
+    assert question.asked.files == (TextFile(message.attachments[0].id, "a.txt", "Hi"),)
     assert (question.reply_to, question.thread_starter) == (quoted.id, None)
 
 
-async def test_an_answer_of_the_bot_is_no_quote(incoming: Incoming) -> None:
-    answer = await (await incoming.mention("Hello?")).reply("Hi")
-    question = (await incoming.reader.read(await incoming.mention("And?", reply_to=answer.id))).question
+async def test_what_the_bot_says_is_quoted_but_is_no_question(incoming: Incoming) -> None:
+    """Whether the conversation holds it turns out when the question's turn comes."""
+    notice = await (await incoming.mention("Hello?")).reply("My queue is full.")
+    question = (await incoming.reader.read(await incoming.mention("Why?", reply_to=notice.id))).question
     assert question is not None
-    assert question.asked.quote is None
-    assert question.reply_to == answer.id
+    assert question.asked.quote == Quote(notice.id, incoming.stage.server.bot.id, "Phi", "My queue is full.")
+    assert question.reply_to == notice.id
+    bare = await incoming.mention("", reply_to=notice.id)
+    assert incoming.reader.invitation(bare) == "Hello! Write your question in the message that mentions me."
 
 
 async def test_the_starter_of_a_thread_is_read_on_demand(incoming: Incoming) -> None:
@@ -104,7 +107,7 @@ async def test_a_starter_that_discord_refuses_is_left_out(in_thread: InThread, s
 async def test_a_starter_that_takes_too_long_is_left_out(
     in_thread: InThread, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_STARTER_SECONDS", 0.3)
+    monkeypatch.setattr(module, "_SECONDS", 0.3)
     in_thread.incoming.stage.server.fail_next("GET", in_thread.path, status, retry_after=1.0)
     assert await in_thread.read() is None
 
@@ -113,7 +116,7 @@ async def test_a_starter_that_takes_too_long_is_left_out(
 async def test_a_broken_connection_leaves_the_starter_out_or_is_bridged(
     in_thread: InThread, how: ConnectionFault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_STARTER_SECONDS", 0.3)
+    monkeypatch.setattr(module, "_SECONDS", 0.3)
     in_thread.incoming.stage.server.break_next("GET", in_thread.path, how, times=None)
     assert await in_thread.read() is None
 

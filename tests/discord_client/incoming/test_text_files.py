@@ -9,7 +9,8 @@ import zlib
 import discord
 import pytest
 
-from bot.discord_client.incoming.text_files import TextFiles, read_text_files
+from bot.conversation.turn import TextFile, UnreadFile
+from bot.discord_client.incoming.text_files import ReadFiles, read_files
 from tests.discord_client.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -24,47 +25,58 @@ async def message_with(stage: Stage, *files: tuple[str, bytes]) -> discord.Messa
     return await stage.say(f"<@{stage.server.bot.id}> look", files=files)
 
 
-async def read(stage: Stage, *files: tuple[str, bytes], largest_bytes: int = 100 * KILOBYTE) -> TextFiles:
-    return await read_text_files(await message_with(stage, *files), largest_bytes)
+async def read(stage: Stage, *files: tuple[str, bytes], largest_bytes: int = 100 * KILOBYTE) -> ReadFiles:
+    return await read_files((await message_with(stage, *files)).attachments, largest_bytes)
+
+
+def texts_of(found: ReadFiles) -> dict[str, str]:
+    """The files that were read; the others must be named."""
+    assert all(isinstance(file, TextFile | UnreadFile) for file in found.files)
+    return {file.name: file.text for file in found.files if isinstance(file, TextFile)}
 
 
 async def text_of(stage: Stage, content: bytes) -> str:
-    (file,) = (await read(stage, ("message.txt", content))).files
-    return file.text
+    return texts_of(await read(stage, ("message.txt", content)))["message.txt"]
 
 
 async def test_text_files_of_every_kind_are_read_in_order(stage: Stage) -> None:
     names = ("message.txt", "Notes.MD", "main.rs", "view.ts", "Dockerfile", "data.csv", ".gitignore", "page.html")
     message = await message_with(stage, *[(name, name.encode()) for name in names])
-    found = await read_text_files(message, KILOBYTE)
-    assert [(file.name, file.text) for file in found.files] == [(name, name) for name in names]
+    found = await read_files(message.attachments, KILOBYTE)
+    assert texts_of(found) == {name: name for name in names}
     assert [file.id for file in found.files] == [attachment.id for attachment in message.attachments]
     assert found.remarks == ()
 
 
 async def test_the_content_type_decides_for_an_unknown_extension(stage: Stage) -> None:
     message = await message_with(stage, ("letter.unheard-of", b"Dear you"))
-    assert (await read_text_files(message, KILOBYTE)).files == ()
+    assert texts_of(await read_files(message.attachments, KILOBYTE)) == {}
     message.attachments[0].content_type = "text/plain; charset=utf-8"
-    (file,) = (await read_text_files(message, KILOBYTE)).files
-    assert file.text == "Dear you"
+    assert texts_of(await read_files(message.attachments, KILOBYTE)) == {"letter.unheard-of": "Dear you"}
 
 
 async def test_other_files_are_named_in_one_remark(stage: Stage) -> None:
     found = await read(stage, ("a_b_.png", PICTURE), ("note.txt", b"hi"), ("c.zip", b"PK\x03\x04"))
-    assert [file.name for file in found.files] == ["note.txt"]
+    assert [(file.name, getattr(file, "kind", "text")) for file in found.files] == [
+        ("a_b_.png", "picture"),
+        ("note.txt", "text"),
+        ("c.zip", "file"),
+    ]
     assert found.remarks == (r"I only read text files, so I skipped a\_b\_.png and c.zip.",)
 
 
 async def test_a_voice_message_has_a_remark_of_its_own(stage: Stage) -> None:
     message = await message_with(stage, ("voice-message.ogg", b"OggS"))
     message.attachments[0].duration, message.attachments[0].waveform = 1.5, b"\0"
-    found = await read_text_files(message, KILOBYTE)
-    assert found == TextFiles(remarks=("I cannot listen to voice messages. Write to me instead.",))
+    found = await read_files(message.attachments, KILOBYTE)
+    assert [(file.name, getattr(file, "kind", "text")) for file in found.files] == [
+        ("voice-message.ogg", "voice message")
+    ]
+    assert found.remarks == ("I cannot listen to voice messages. Write to me instead.",)
 
 
 async def test_a_message_without_files_has_none(stage: Stage) -> None:
-    assert await read(stage) == TextFiles()
+    assert await read(stage) == ReadFiles()
 
 
 @pytest.mark.parametrize(
@@ -107,7 +119,7 @@ async def test_newlines_are_normalized_and_nuls_removed(stage: Stage) -> None:
 async def test_binary_content_is_refused_under_any_name(stage: Stage, content: bytes) -> None:
     found = await read(stage, ("file.txt", content), ("after.txt", b"still read"))
     assert found.remarks == (NOT_TEXT.format("file.txt"),)
-    assert [file.text for file in found.files] == ["still read"]
+    assert texts_of(found) == {"after.txt": "still read"}
 
 
 async def test_a_file_that_is_too_large_is_skipped_whole(stage: Stage) -> None:
@@ -118,7 +130,7 @@ async def test_a_file_that_is_too_large_is_skipped_whole(stage: Stage) -> None:
         ("third.txt", b"z" * 424),
         largest_bytes=KILOBYTE,
     )
-    assert [file.name for file in found.files] == ["first.txt", "third.txt"]
+    assert list(texts_of(found)) == ["first.txt", "third.txt"]
     assert found.remarks == (TOO_LARGE.format("second.txt"),)
     found = await read(stage, ("long.txt", b"x" * (KILOBYTE + 1)), largest_bytes=KILOBYTE)
     assert found.remarks == (TOO_LARGE.format("long.txt"),)
@@ -127,15 +139,15 @@ async def test_a_file_that_is_too_large_is_skipped_whole(stage: Stage) -> None:
 async def test_what_discord_calls_too_large_is_not_downloaded(stage: Stage) -> None:
     message = await message_with(stage, ("note.txt", b"short"))
     message.attachments[0].size = 5 * KILOBYTE * KILOBYTE
-    found = await read_text_files(message, KILOBYTE)
-    assert found == TextFiles(remarks=(TOO_LARGE.format("note.txt"),))
+    found = await read_files(message.attachments, KILOBYTE)
+    assert (texts_of(found), found.remarks) == ({}, (TOO_LARGE.format("note.txt"),))
 
 
 async def test_a_file_larger_than_discord_says_is_skipped(stage: Stage) -> None:
     message = await message_with(stage, ("long.txt", b"x" * 3 * KILOBYTE))
     message.attachments[0].size = 1
-    found = await read_text_files(message, KILOBYTE)
-    assert found == TextFiles(remarks=(TOO_LARGE.format("long.txt"),))
+    found = await read_files(message.attachments, KILOBYTE)
+    assert (texts_of(found), found.remarks) == ({}, (TOO_LARGE.format("long.txt"),))
 
 
 async def test_a_failed_download_is_a_remark(stage: Stage) -> None:
@@ -145,8 +157,8 @@ async def test_a_failed_download_is_a_remark(stage: Stage) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         cut.url = f"http://127.0.0.1:{unused.getsockname()[1]}/cut.txt"
-        found = await read_text_files(message, KILOBYTE)
-    assert [file.text for file in found.files] == ["3"]
+        found = await read_files(message.attachments, KILOBYTE)
+    assert texts_of(found) == {"there.txt": "3"}
     assert found.remarks == ("I could not download gone.txt and cut.txt from Discord. Send them again.",)
 
 
@@ -169,7 +181,7 @@ async def test_ten_files_with_long_names_are_a_short_remark(stage: Stage) -> Non
 async def test_markdown_in_a_file_name_is_escaped(stage: Stage) -> None:
     message = await message_with(stage, ("x.png", PICTURE))
     message.attachments[0].filename = "@everyone**" + "x" * 200 + ".png"
-    (remark,) = (await read_text_files(message, KILOBYTE)).remarks
+    (remark,) = (await read_files(message.attachments, KILOBYTE)).remarks
     assert "@everyone" not in remark
     assert r"\*\*" in remark
     assert len(remark) < 160

@@ -24,6 +24,31 @@ async def test_an_edited_question_is_remembered_as_it_reads_now(stage: Stage) ->
     assert "Norway" in (await stage.next_prompt(channel, "And now?")).text
 
 
+async def test_a_question_that_comes_with_an_edit_is_answered(stage: Stage) -> None:
+    channel = await stage.fresh_channel("edited greeting")
+    message = await stage.mention(stage.ada, channel, "")
+    await until(lambda: bool(stage.replies(stage.ada, channel, message)))
+
+    mention = f"<@{stage.discord.bot.id}>"
+    await stage.discord.edit(stage.ada.id, channel, message, f"{mention} What is the capital of France?")
+
+    assert await stage.answer(stage.ada, channel, message)
+    assert await stage.questions(channel) == ["What is the capital of France?"]
+
+
+async def test_a_mention_alone_asks_what_it_replies_to(stage: Stage) -> None:
+    channel = await stage.fresh_channel("mention alone")
+    mention = f"<@{stage.discord.bot.id}>"
+    said = await stage.discord.send(stage.ada.id, channel, f"What is the capital of France? {mention} may know.")
+    await stage.answer(stage.ada, channel, said)
+    await stage.discord.delete(stage.ada.id, channel, int(stage.replies(stage.ada, channel, said)[0]["id"]))
+
+    again = await stage.mention(stage.grace, channel, "", reply_to=said)
+
+    assert await stage.answer(stage.grace, channel, again)
+    assert "Ada asks: What is the capital of France?" in (await stage.next_prompt(channel, "And now?")).text
+
+
 async def test_a_question_whose_mention_is_edited_away_is_forgotten(stage: Stage) -> None:
     channel = await stage.fresh_channel("unmention")
     question = await stage.mention(stage.ada, channel, "My password is swordfish. Say hello.")
