@@ -180,7 +180,11 @@ class AnswerSettings(Section):
         None, "With a temperature: draw from this many likeliest tokens; 0 is all.", allowed="0 to 1000", ge=0, le=1000
     )
     repetition_penalty: float | None = _setting(
-        None, "Above 1, tokens that occurred before become less likely.", allowed="0.5 to 2", ge=0.5, le=2
+        None,
+        "Above 1, tokens that the answer already has become less likely (`genai` also counts the question's).",
+        allowed="0.5 to 2",
+        ge=0.5,
+        le=2,
     )
     seed: int = _setting(
         0, "With a temperature: the seed of the random draw.", allowed="0 to 4294967295", ge=0, le=2**32 - 1
