@@ -139,5 +139,5 @@ def _rough_tokens(branch: Sequence[Turn]) -> int:
         if turn.asked is not None and turn.answer is not None:
             in_files = sum(len(file.text) for file in turn.asked.files)
             quoted = len(turn.asked.quote.text) if turn.asked.quote else 0
-            total += (len(turn.asked.text) + in_files + quoted) // 4 + len(turn.answer.ids or ())
+            total += (len(turn.asked.text) + in_files + quoted) // 4 + len(turn.answer.ids or turn.answer.content[::4])
     return total

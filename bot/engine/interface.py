@@ -66,6 +66,7 @@ class FinishReason(StrEnum):
 
     STOP = "stop"  # the model ended its turn
     LENGTH = "length"  # max_new_tokens were generated
+    REPEATED = "repeated"  # the answer repeated itself; the bot says so, no engine does
     CANCELLED = "cancelled"  # the caller ended it
     TIMEOUT = "timeout"  # time_limit_seconds passed
     NO_ROOM = "no_room"  # prompt and answer do not fit the engine's cache, or the model's context
