@@ -142,7 +142,8 @@ class AnswerSettings(Section):
     )
     max_new_tokens: int | None = _setting(
         None,
-        "The longest answer, in tokens. If unset: as the model's generation_config.json says, otherwise 1024.",
+        "The longest answer, in tokens. If unset: as the model's generation_config.json says, otherwise 1024, or 4096 "
+        "for a model that thinks before it answers.",
         allowed="1 to 100000",
         ge=1,
         le=100_000,
@@ -185,6 +186,12 @@ class AnswerSettings(Section):
         allowed="0.5 to 2",
         ge=0.5,
         le=2,
+    )
+    show_thinking: Literal["off", "spoiler", "file"] = _setting(
+        "off",
+        "How a reply shows what a thinking model thought before its answer: not at all (`off`), hidden until somebody "
+        "clicks it (`spoiler`; in a file if it is long), or in a file.",
+        allowed="off, spoiler or file",
     )
     seed: int = _setting(
         0, "With a temperature: the seed of the random draw.", allowed="0 to 4294967295", ge=0, le=2**32 - 1
