@@ -57,7 +57,8 @@ class ModelInstance:
         defaults = folder.generation_defaults
         builder = PromptBuilder.from_folder(folder.path, folder.eos_token_ids, on_wait)
         _check_vocabulary(folder, builder)
-        budget = Budget(folder.context_length, settings.max_new_tokens_for(defaults), settings.max_prompt_tokens)
+        max_new_tokens = settings.max_new_tokens_for(defaults, thinks=builder.thinking.declared)
+        budget = Budget(folder.context_length, max_new_tokens, settings.max_prompt_tokens)
         sampling = settings.sampling_for(defaults)
         model = ServedModel(engine, builder, budget, sampling, settings.answer_time_limit_seconds)
         _check_system_prompt(model.window, settings.system_prompt)
