@@ -106,7 +106,10 @@ class ReplyEditor:
 
     def show_thinking(self) -> None:
         """Say that the model thinks before its answer; returns at once."""
-        self._thinking_since = self._thinking_since or time.monotonic()
+        if self._thinking_since is None:
+            self._thinking_since = time.monotonic()
+            # A position would be wrong by now.
+            self._next_position_at = min(self._next_position_at, self._moved_at + self._edit_seconds)
         self._note = thinking_note(time.monotonic() - self._thinking_since)
         self._wake()
 
