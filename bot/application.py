@@ -165,7 +165,7 @@ class Application:
         reader = QuestionReader(client, scopes, settings.max_text_file_kilobytes * 1000)
         pace = RequestPace()
         editors = ReplyEditors(client, pace, conversations, work, settings.max_reply_messages)
-        delivery = ReplyDelivery(client, editors, TypingIndicators(pace), work, running)
+        delivery = ReplyDelivery(client, editors, TypingIndicators(pace), work, running, settings.show_thinking)
         notices = Notices(editors, work, running)
         intake = QuestionIntake(answering, reader, delivery, notices, work)
         inbox = DiscordInbox(client, intake, reader, delivery, pace, work)

@@ -31,6 +31,7 @@ ENV_FILE = Path(".env")
 DATABASE_NAME = "conversations.sqlite3"
 _TOKEN_SHAPE = re.compile(r"[\w-]{18,}\.[\w-]{4,}\.[\w-]{20,}", re.ASCII)
 _DEFAULT_MAX_NEW_TOKENS = 1024
+_DEFAULT_MAX_NEW_TOKENS_WITH_THOUGHT = 4096
 _SECRETS = ("discord_token", "database_url")
 _TOKEN_ALPHABET = re.compile(r"[\w.-]*", re.ASCII)
 _ADDRESS_WITH_PASSWORD = re.compile(r"://[^/\s@]*:[^\s@]*@")
@@ -76,9 +77,10 @@ class Settings(
             seed=self.seed,
         )
 
-    def max_new_tokens_for(self, defaults: GenerationDefaults) -> int:
-        """The longest answer of a model, in tokens."""
-        return self.max_new_tokens or defaults.max_new_tokens or _DEFAULT_MAX_NEW_TOKENS
+    def max_new_tokens_for(self, defaults: GenerationDefaults, *, thinks: bool = False) -> int:
+        """The longest answer of a model, in tokens, with its thought if it thinks first."""
+        default = _DEFAULT_MAX_NEW_TOKENS_WITH_THOUGHT if thinks else _DEFAULT_MAX_NEW_TOKENS
+        return self.max_new_tokens or defaults.max_new_tokens or default
 
     @property
     def database_address(self) -> str:

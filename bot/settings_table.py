@@ -150,7 +150,8 @@ class AnswerSettings(Section):
     )
     max_new_tokens: int | None = _setting(
         None,
-        "The longest answer, in tokens. If unset: as the model's generation_config.json says, otherwise 1024.",
+        "The longest answer, in tokens. If unset: as the model's generation_config.json says, otherwise 1024, or 4096 "
+        "for a model that thinks before it answers.",
         allowed="1 to 100000",
         ge=1,
         le=100_000,
@@ -188,10 +189,20 @@ class AnswerSettings(Section):
         None, "With a temperature: draw from this many likeliest tokens; 0 is all.", allowed="0 to 1000", ge=0, le=1000
     )
     repetition_penalty: float | None = _setting(
-        None, "Above 1, tokens that occurred before become less likely.", allowed="0.5 to 2", ge=0.5, le=2
+        None,
+        "Above 1, tokens that the answer already has become less likely (`genai` also counts the question's).",
+        allowed="0.5 to 2",
+        ge=0.5,
+        le=2,
     )
     seed: int = _setting(
         0, "With a temperature: the seed of the random draw.", allowed="0 to 4294967295", ge=0, le=2**32 - 1
+    )
+    show_thinking: Literal["off", "spoiler", "file"] = _setting(
+        "off",
+        "How a reply shows what a thinking model thought before its answer: not at all (`off`), hidden until somebody "
+        "clicks it (`spoiler`; in a file if it is long), or in a file.",
+        allowed="off, spoiler or file",
     )
 
 

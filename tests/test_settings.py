@@ -46,6 +46,7 @@ WRONG = {
     "TOP_P": ["0", "1.01", "nan", "all"],
     "TOP_K": ["-1", "1001", "1.5"],
     "REPETITION_PENALTY": ["0.4", "2.1", "inf"],
+    "SHOW_THINKING": ["yes", "Spoiler"],
     "SEED": ["-1", "4294967296", "dice"],
     "LOG_LEVEL": ["LOUD", "debug"],
     "MODEL_DIR": ["~nobody-of-this-name/phi", "a" * 300],

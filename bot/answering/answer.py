@@ -10,7 +10,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from bot.answering.answer_text import AnswerText
 from bot.answering.queue import QueueClosedError, Ticket, TicketLeftError
+from bot.answering.repetition import RepetitionDetector
 from bot.answering.served_model import ServedModel
 from bot.answering.throughput import Throughput
 from bot.conversation.changes import MessageChanges, TurnChange
@@ -19,7 +21,6 @@ from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import Question, TextFile, Turn, UserMessage
 from bot.engine.interface import FinishReason, Generation, Outcome
 from bot.metrics.port import AnswerMetrics
-from bot.prompting.detokenizer import Detokenizer
 from bot.prompting.prompt import Message, Prompt
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class Answer:
     """The answer to one question: `texts` yields it as it grows, `outcome` says how it ended.
 
     Attributes:
-        text: the answer so far.
+        text: the answer so far, without the thought before it.
         outcome: None until it ends.
         shortened: set if the question was too long to be read whole.
     """
@@ -65,6 +66,7 @@ class Answer:
         self._taken_back = False
         self._suspended = False
         self._changes_meanwhile: list[TurnChange] | None = None
+        self._generated: AnswerText | None = None
         self.text = ""
         self.outcome: Outcome | None = None
         self.shortened: ShortenedQuestion | None = None
@@ -78,6 +80,16 @@ class Answer:
     def suspended(self) -> bool:
         """Whether it was broken off so that a restart generates it again; memory then keeps nothing of it."""
         return self._suspended
+
+    @property
+    def is_thinking(self) -> bool:
+        """Whether the model is still in its thought, or the answer ended there."""
+        return self._generated is not None and self._generated.is_thinking
+
+    @property
+    def thought(self) -> str:
+        """What the model thought so far."""
+        return self._generated.thought if self._generated is not None else ""
 
     def change(self, change: TurnChange) -> None:
         """Follow an edit or a deletion: the question changes, or is taken back.
@@ -118,7 +130,9 @@ class Answer:
             self.stop()
 
     async def texts(self, on_position: Callable[[int], None] = lambda _: None) -> AsyncGenerator[str, None]:
-        """Wait for the ticket, run the question, and yield the whole text so far each time it grows.
+        """Wait for the ticket, run the question, and yield the whole text so far each time tokens arrive.
+
+        It is "" while the model thinks. An answer that repeats itself loses the repeats at its end.
 
         Args:
             on_position: called with the question's position in the queue, at once and after each change; at last with
@@ -153,14 +167,14 @@ class Answer:
             if self._stopped:
                 self._end_unanswered(FinishReason.CANCELLED)
                 return
-            detokenizer = Detokenizer(model.builder.tokenizer.decode)
             try:
-                async with aclosing(self._stream(model, fitted.prompt, detokenizer)) as texts:
+                async with aclosing(self._stream(model, fitted.prompt)) as texts:
                     async for text in texts:
                         yield text
             finally:
                 if self.text.strip() and not self._suspended and not self._taken_back:
-                    answer = model.builder.answer(self.text, detokenizer.ids)
+                    assert self._generated is not None  # it has a text
+                    answer = self._generated.message
                     turn = opened.turn(self._asked_as(question, fitted.asked), fitted.branch, answer)
         finally:
             await conversations.end(opened, question, None if self._suspended else self.outcome, turn)
@@ -188,25 +202,32 @@ class Answer:
         turn_id = self._answering.conversations.question_of(message_id)
         return any(turn.id == turn_id and turn.asked is not None for turn in opened.branch)
 
-    async def _stream(self, model: ServedModel, prompt: Prompt, detokenizer: Detokenizer) -> AsyncGenerator[str, None]:
-        answering = self._answering
+    async def _stream(self, model: ServedModel, prompt: Prompt) -> AsyncGenerator[str, None]:
+        answering, repetition = self._answering, RepetitionDetector()
+        generated = self._generated = AnswerText(model.builder)
         self._generation = model.engine.submit(model.request(prompt.ids))
         first_token_at = 0.0
         try:
             async for ids in self._generation:
-                if not detokenizer.ids:
+                if not generated.ids:
                     first_token_at = time.monotonic()
                     answering.metrics.first_token(first_token_at - self._ticket.joined_at)
                 answering.throughput.add(len(ids))
-                self.text = detokenizer.add(ids)
+                self.text = generated.add(ids)
                 yield self.text
+                if repetition.add(ids):
+                    break
         finally:
             self._generation.cancel()
-            self.text = detokenizer.finish()
             self.outcome = self._generation.outcome or Outcome(FinishReason.CANCELLED)
-            seconds = time.monotonic() - first_token_at if detokenizer.ids else 0.0
-            answering.metrics.answer_ended(self.outcome.reason, len(detokenizer.ids), seconds)
-            self._log_end(self.outcome, len(detokenizer.ids), seconds)
+            if repetition.kept is not None:
+                self.outcome = Outcome(FinishReason.REPEATED)
+                self._generated = AnswerText(model.builder)
+                self._generated.add(generated.ids[: repetition.kept])
+            self.text = self._generated.finish()
+            seconds = time.monotonic() - first_token_at if generated.ids else 0.0
+            answering.metrics.answer_ended(self.outcome.reason, len(generated.ids), seconds)
+            self._log_end(self.outcome, len(generated.ids), seconds)
 
     def _log_end(self, outcome: Outcome, tokens: int, seconds: float) -> None:
         logger.info(
@@ -236,7 +257,9 @@ class Answer:
         conversation = opened.conversation
         branch = conversation.branch(conversation.tip_id)
         full = await asyncio.to_thread(model.window.is_nearly_full, opened.system_prompt, branch)
-        cached = model is self._answering.model and not full
+        # After a thought the cache holds another beginning than the next prompt has.
+        thought = self._generated is not None and self._generated.has_thought
+        cached = model is self._answering.model and not full and not thought
         conversation.cached_by = model.cache_owner if cached else None
 
 

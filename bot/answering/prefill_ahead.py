@@ -141,5 +141,5 @@ def _rough_tokens(branch: Sequence[Turn]) -> int:
             files = turn.asked.files + (quote.files if quote else ())
             in_files = sum(len(file.text) for file in files if isinstance(file, TextFile))
             quoted = len(quote.text) if quote else 0
-            total += (len(turn.asked.text) + in_files + quoted) // 4 + len(turn.answer.ids or ())
+            total += (len(turn.asked.text) + in_files + quoted) // 4 + len(turn.answer.ids or turn.answer.content[::4])
     return total

@@ -18,7 +18,7 @@ from bot.errors import ConfigurationError
 
 _SMALL_MODEL_SETTINGS = {
     "kv_cache_gigabytes": 0.5,  # plenty: the small model needs 0.02 MB a token
-    "repetition_penalty": 1.05,  # without it, a model this small repeats one sentence forever
+    "repetition_penalty": 1.05,  # without it, a model this small repeats itself in half its answers
 }
 
 _LONGEST_TEXT = 1950  # Discord takes 2,000 characters, the mention included

@@ -14,7 +14,7 @@ from bot.discord_client.client import PhiClient
 from bot.discord_client.replies.outcome_notes import note_for
 from bot.engine.interface import FinishReason, Outcome
 
-_ANSWERED = (FinishReason.STOP, FinishReason.LENGTH)
+_ANSWERED = (FinishReason.STOP, FinishReason.LENGTH, FinishReason.REPEATED)
 
 
 async def say_all(server: LoopbackDiscord, client: PhiClient, texts: Sequence[str]) -> int:
@@ -38,7 +38,10 @@ async def say_all(server: LoopbackDiscord, client: PhiClient, texts: Sequence[st
             await server.send(asker.id, channel.id, f"<@{server.bot.id}> {text}")
             answer, outcome = await ended.get()
             if outcome.reason not in _ANSWERED or not answer.text.strip():
-                print(f"error: {text!r} got no answer: {note_for(outcome, answer.text)}", file=sys.stderr)
+                print(
+                    f"error: {text!r} got no answer: {note_for(outcome, answer.text, is_thinking=answer.is_thinking)}",
+                    file=sys.stderr,
+                )
                 return 1
         return 0
     finally:

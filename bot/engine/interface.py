@@ -22,7 +22,8 @@ class Sampling:
         temperature: 0 always takes the likeliest token; above 0 draws at random.
         top_p: draw among the fewest likeliest tokens whose probabilities add up to this, in (0, 1].
         top_k: draw among this many likeliest tokens; 0 means all.
-        repetition_penalty: above 1 makes tokens of the prompt and the answer less likely.
+        repetition_penalty: above 1 makes tokens that the answer already has less likely. Those of the prompt stay as
+            they are (but not in `genai`), because an answer needs the words of its question.
         seed: makes a random draw repeatable.
     """
 
@@ -41,6 +42,7 @@ class GenerationRequest:
         prompt_ids: at least one token id.
         stop_ids: tokens that end the answer; they are not part of it.
         time_limit_seconds: counted from submission, waiting included.
+        resumed_tokens: how many of the last prompt ids are the beginning of the answer, generated before a crash.
         prefill_only: prefill the prompt while the engine is idle, and generate nothing. Any other request ends it with
             `CANCELLED`; what it has read stays in the cache.
     """
@@ -50,7 +52,13 @@ class GenerationRequest:
     max_new_tokens: int
     time_limit_seconds: float = 600.0
     sampling: Sampling = field(default_factory=Sampling)
+    resumed_tokens: int = 0
     prefill_only: bool = False
+
+    @property
+    def question_length(self) -> int:
+        """The length of the prompt without the beginning of the answer."""
+        return len(self.prompt_ids) - self.resumed_tokens
 
 
 class FinishReason(StrEnum):
@@ -58,6 +66,7 @@ class FinishReason(StrEnum):
 
     STOP = "stop"  # the model ended its turn
     LENGTH = "length"  # max_new_tokens were generated
+    REPEATED = "repeated"  # the answer repeated itself; the bot says so, no engine does
     CANCELLED = "cancelled"  # the caller ended it
     TIMEOUT = "timeout"  # time_limit_seconds passed
     NO_ROOM = "no_room"  # prompt and answer do not fit the engine's cache, or the model's context

@@ -115,6 +115,11 @@ class ChatTemplate:
         return cls(source, _special_tokens(folder, config), control_texts, on_wait)
 
     @property
+    def source(self) -> str:
+        """The Jinja program in use."""
+        return self._source
+
+    @property
     def has_system_branch(self) -> bool:
         """Whether the template renders a system message; some raise on one."""
         pieces = self._known[chat(("system",), 0)]

@@ -16,6 +16,7 @@ from typing import Literal
 from bot.errors import ConfigurationError
 from bot.prompting.chat_template import ChatTemplate
 from bot.prompting.repeated_turns import Pieces, Slot
+from bot.prompting.thinking import Thinking
 from bot.prompting.tokenizer import ControlToken, Tokenizer
 
 Role = Literal["system", "user", "assistant"]
@@ -57,6 +58,7 @@ class PromptBuilder:
         eos_token_ids: the stop tokens in the model's configuration.
 
     Attributes:
+        thinking: how the model thinks before it answers.
         stop_ids: all stop tokens: those, and the control tokens around turns.
         highest_id: the highest id that a prompt can contain, apart from generated ones.
     """
@@ -68,6 +70,8 @@ class PromptBuilder:
         longest_first = sorted(self._controls, key=len, reverse=True)
         self._control_pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
         pieces = self._render_turns()
+        prompt_end = pieces[-1] if isinstance(pieces[-1], str) else ""
+        self.thinking = Thinking.of(template.source, self._controls, prompt_end)
         self.stop_ids = frozenset(eos_token_ids) | self._turn_control_ids(pieces)
         written = [token.id for piece in pieces if isinstance(piece, str) for token in self._controls_in(piece)]
         self.highest_id = max([tokenizer.highest_plain_id, *written])
@@ -165,7 +169,8 @@ class PromptBuilder:
         # A token before the first content, such as <s>, may begin the whole prompt instead of a turn.
         first = next(position for position, piece in enumerate(pieces) if isinstance(piece, Slot))
         texts = [piece for piece in pieces[first:] if isinstance(piece, str)]
-        return frozenset(token.id for text in texts for token in self._controls_in(text) if token.special)
+        controls = (token for text in texts for token in self._controls_in(text))
+        return frozenset(token.id for token in controls if token.special and token.text not in self.thinking.texts)
 
     def _controls_in(self, text: str) -> list[ControlToken]:
         return [self._controls[match] for match in self._control_pattern.findall(text)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import string
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -66,9 +66,9 @@ class Tokenizer:
         self.fingerprint = sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:16]
         self.control_tokens = _control_tokens(definition)
         self.control_ids = frozenset(token.id for token in self.control_tokens)
-        self._hidden_ids = frozenset(
-            token.id for token in self.control_tokens if token.special or token.text == END_OF_SEQUENCE
-        )
+        self._hidden = {
+            token.id: token.text for token in self.control_tokens if token.special or token.text == END_OF_SEQUENCE
+        }
         plain = _without_control_tokens(definition)
         self.highest_plain_id = max(plain["model"]["vocab"].values(), default=0)
         self._full = _load(definition, on_wait)
@@ -115,11 +115,16 @@ class Tokenizer:
             ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of token ids, without control tokens. The bytes of incomplete characters become U+FFFD."""
-        shown = [id for id in ids if id not in self._hidden_ids]
+    def decode(self, ids: Sequence[int], shown: Collection[str] = ()) -> str:
+        """The text of token ids, without control tokens. The bytes of incomplete characters become U+FFFD.
+
+        Args:
+            ids: of this tokenizer.
+            shown: control tokens that are to be in the text.
+        """
+        visible = [id for id in ids if id not in self._hidden or self._hidden[id] in shown]
         with _panics_as_errors():
-            text: str = self._full.decode(shown, skip_special_tokens=True)
+            text: str = self._full.decode(visible, skip_special_tokens=False)
         return text
 
 

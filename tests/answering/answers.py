@@ -11,8 +11,7 @@ from bot.answering.served_model import ServedModel
 from bot.answering.service import AnswerService
 from bot.conversation.budget import Budget
 from bot.conversation.turn import ConversationKey, Question, Turn
-from bot.engine.interface import Outcome, Sampling
-from bot.engine.supervisor.supervisor import EngineSupervisor
+from bot.engine.interface import Engine, Outcome, Sampling
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.prompting.prompt import PromptBuilder
 from bot.storage.work_store import DatabaseWorkStore
@@ -30,7 +29,7 @@ def queue_of(most_running: int, most_waiting: int = 200, per_person: int = 200) 
 
 
 def make_answering(
-    engine: EngineSupervisor,
+    engine: Engine,
     builder: PromptBuilder,
     memory: Memory,
     *,

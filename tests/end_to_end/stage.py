@@ -24,7 +24,7 @@ from bot.engine.interface import Outcome
 from bot.prompting.prompt import Message, Prompt
 
 Payload = dict[str, Any]
-ENDLESS = "Repeat the word hello a thousand times."
+ENDLESS = "Count from 1 to 1000: 1, 2, 3, 4, 5, 6, 7, 8,"
 """The small model answers this until the longest length allowed."""
 _PATIENCE_SECONDS = 240
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,15 +23,19 @@ def demo(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "bot", "demo", *arguments]
 
 
-def test_say_prints_the_transcript_and_exits_with_0(small_model_dir: Path) -> None:
-    command = demo("--model", str(small_model_dir), "--say", "What is the capital of France?")
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=START_SECONDS)
+@pytest.mark.usefixtures("small_model_dir")  # which the demo finds by itself
+def test_the_example_of_the_readme_prints_its_transcript_and_exits_with_0() -> None:
+    root = Path(__file__).resolve().parents[2]
+    [example] = re.findall(r"bot (demo --say .+)", (root / "README.md").read_text(encoding="utf-8"))
+    command = demo(*shlex.split(example)[1:])
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=START_SECONDS, cwd=root)
 
     assert done.returncode == 0, done.stderr
-    question, answer = done.stdout.strip().splitlines()
-    assert question == "Ada: @Phi What is the capital of France?"
-    assert answer.startswith("Phi: ")
-    assert "Paris" in answer
+    first, first_answer, second, second_answer = filter(None, done.stdout.splitlines())
+    assert (first, second) == ("Ada: @Phi what is the capital of France?", "Ada: @Phi And of Italy?")
+    assert first_answer.startswith("Phi: ")
+    assert "Paris" in first_answer
+    assert "Rome" in second_answer
     assert "Traceback" not in done.stderr
 
 

@@ -16,7 +16,7 @@ from bot.serving.service import ModelService
 from bot.settings import load_settings
 from tests.conversation.memory import Memory, ask, person
 
-ENDLESS = "Repeat the word hello a thousand times."
+ENDLESS = "Count from 1 to 1000: 1, 2, 3, 4, 5, 6, 7, 8,"
 
 
 def make_serving(memory: Memory, model_dir: Path, **settings: object) -> ModelService:

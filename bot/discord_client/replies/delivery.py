@@ -15,6 +15,7 @@ from bot.discord_client.replies.outcome_notes import note_for, shortened_note, s
 from bot.discord_client.replies.reply_editor import ReplyEditor
 from bot.discord_client.replies.reply_editors import ReplyEditors
 from bot.discord_client.replies.running_replies import RunningReplies, RunningReply
+from bot.discord_client.replies.thoughts import ShowThinking, shown_thought
 from bot.discord_client.replies.typing_indicators import TypingIndicators
 from bot.discord_client.rest.urgency import Urgency
 from bot.engine.interface import FinishReason, Outcome
@@ -34,6 +35,7 @@ class ReplyDelivery:
         typing: shows that an answer is about to come.
         work: records what is delivered.
         running_replies: holds an answer until it is delivered.
+        show_thinking: how to show what a model thought before its answer.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class ReplyDelivery:
         typing: TypingIndicators,
         work: WorkStore,
         running_replies: RunningReplies,
+        show_thinking: ShowThinking = "off",
     ) -> None:
         self._client = client
         self._editors = editors
         self._typing = typing
         self._work = work
         self._running_replies = running_replies
+        self._show_thinking = show_thinking
 
     async def deliver(
         self,
@@ -78,7 +82,9 @@ class ReplyDelivery:
                 await editor.finish(answer.text, "\n".join((suspended_note(), *remarks)), Urgency.NOTICE)
                 logger.info("Suspended: message=%d characters=%d", message.id, len(answer.text))
             else:
-                notes = [note_for(outcome, answer.text), shortened_note(answer.shortened), *remarks]
+                editor.thought = shown_thought(answer.thought, self._show_thinking)
+                note = note_for(outcome, answer.text, is_thinking=answer.is_thinking)
+                notes = [note, shortened_note(answer.shortened), *remarks]
                 await self._finish(editor, message, answer.text, "\n".join(filter(None, notes)))
         self._client.dispatch("answered", message, answer, outcome)
 
@@ -118,5 +124,7 @@ class ReplyDelivery:
                     if text.strip():
                         typing.close()
                         editor.show(text)
+                    elif answer.is_thinking:
+                        editor.show_thinking()
                     if not editor.takes_more:
                         answer.stop()

@@ -8,21 +8,45 @@ from bot.engine.interface import FinishReason, Outcome
 _NOTES = {
     FinishReason.STOP: "",
     FinishReason.LENGTH: "This answer reached the maximum length. Ask me to continue.",
+    FinishReason.REPEATED: "I began to repeat myself, so I ended this answer. Ask in other words.",
     FinishReason.CANCELLED: "Stopped.",
     FinishReason.TIMEOUT: "This answer took too long, so I cut it off. Ask for a shorter one.",
     FinishReason.NO_ROOM: "This conversation is too long for my memory. Start a new one with `/reset`.",
     FinishReason.FAILED: "This answer failed. Ask again, or tell whoever runs me.",
 }
-_NOTHING_SAID = "I have no answer to that. Ask in other words."
+_NOTES_WITHOUT_TEXT = {
+    FinishReason.STOP: "I have no answer to that. Ask in other words.",
+    FinishReason.LENGTH: "I reached the maximum length while I was still thinking. Ask for less at once.",
+    FinishReason.REPEATED: "My thoughts went in circles, so I have no answer. Ask in other words.",
+}
+_NOTES_WHILE_THINKING = {
+    FinishReason.STOP: "I was thinking, but came to no answer. Ask in other words.",
+    FinishReason.CANCELLED: "Stopped while I was thinking.",
+    FinishReason.TIMEOUT: "I was still thinking when my time was up. Ask for less at once.",
+}
 
 
-def note_for(outcome: Outcome, text: str) -> str:
-    """The note for an outcome, "" if it needs none. The outcome's detail is for the log, not for members."""
+def note_for(outcome: Outcome, text: str, *, is_thinking: bool = False) -> str:
+    """The note for an outcome, "" if it needs none. The outcome's detail is for the log, not for members.
+
+    Args:
+        outcome: of the answer.
+        text: the answer's.
+        is_thinking: whether the answer ended inside a thought.
+    """
     if outcome.note:
         return outcome.note
-    if outcome.reason is FinishReason.STOP and not text.strip():
-        return _NOTHING_SAID
-    return _NOTES[outcome.reason]
+    reason = outcome.reason
+    if is_thinking and reason in _NOTES_WHILE_THINKING:
+        return _NOTES_WHILE_THINKING[reason]
+    if not text.strip() and reason in _NOTES_WITHOUT_TEXT:
+        return _NOTES_WITHOUT_TEXT[reason]
+    return _NOTES[reason]
+
+
+def thinking_note(seconds: float) -> str:
+    """The line while the model thinks."""
+    return f"-# Thinking … {seconds:.0f} s" if seconds >= 1 else "-# Thinking …"
 
 
 def suspended_note() -> str:

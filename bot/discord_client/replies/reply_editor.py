@@ -15,9 +15,10 @@ from contextlib import ExitStack
 
 import discord
 
-from bot.discord_client.replies.outcome_notes import blocked_note
+from bot.discord_client.replies.outcome_notes import blocked_note, thinking_note
 from bot.discord_client.replies.reply_messages import ReplyMessages, ReplyRecord, Step
 from bot.discord_client.replies.splitting import ReplyPlan, plan_reply
+from bot.discord_client.replies.thoughts import ShownThought, with_thought
 from bot.discord_client.rest.pace import RequestPace, Slot
 from bot.discord_client.rest.refusal import Refusal, RefusalKind, refusal_of
 from bot.discord_client.rest.retry import pauses
@@ -71,6 +72,8 @@ class ReplyEditor:
         self._text = ""
         self._note = ""
         self._finished = False
+        self._thinking_since: float | None = None
+        self.thought: ShownThought | None = None  # shown at the end
         self._grows = False  # whether it has a text, which is known to the pace
         self._shows_text = bool(sent)
         self._blocked = False
@@ -99,6 +102,15 @@ class ReplyEditor:
         known = {1: "Yours is next", 2: "1 question comes before yours"}
         position_text = known.get(position, f"{position - 1:,} questions come before yours")
         self._note = f"I am answering other questions right now. {position_text}."
+        self._wake()
+
+    def show_thinking(self) -> None:
+        """Say that the model thinks before its answer; returns at once."""
+        if self._thinking_since is None:
+            self._thinking_since = time.monotonic()
+            # A position would be wrong by now.
+            self._next_position_at = min(self._next_position_at, self._moved_at + self._edit_seconds)
+        self._note = thinking_note(time.monotonic() - self._thinking_since)
         self._wake()
 
     async def finish(self, text: str, note: str = "", urgency: Urgency = Urgency.LAST_TEXT) -> bool:
@@ -176,7 +188,8 @@ class ReplyEditor:
             return plan_reply("", note=blocked_note(), max_messages=1, finished=True)
         lacks_file = self._finished and not self._messages.may_attach
         most = _UNLIMITED_MESSAGES if lacks_file else self._max_messages
-        return plan_reply(self._text, note=self._note, max_messages=most, finished=self._finished)
+        plan = plan_reply(self._text, note=self._note, max_messages=most, finished=self._finished)
+        return with_thought(plan, self._text, self.thought) if self._finished and not lacks_file else plan
 
     async def _take_turn(self, planned: Step) -> None:
         """Wait for the next turn, and use it for what is to be shown by then."""
@@ -214,6 +227,8 @@ class ReplyEditor:
             await self._pace.pause(next(self._pauses))
         elif self._messages.adapt(step, refusal):
             logger.info("Adapting a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
+        elif refusal.of_content and self.thought is not None:
+            self.thought = None  # the answer alone may pass
         elif refusal.of_content and not self._blocked:
             logger.warning("Server rules block an answer: message=%d channel=%d", message_id, channel_id)
             self._blocked = True

@@ -56,6 +56,7 @@ class Job:
         return replace(
             self.request,
             prompt_ids=self.request.prompt_ids + tuple(self.ids),
+            resumed_tokens=self.request.resumed_tokens + len(self.ids),
             max_new_tokens=self.request.max_new_tokens - len(self.ids),
             time_limit_seconds=max(self.deadline - time.monotonic(), 0.0),
         )

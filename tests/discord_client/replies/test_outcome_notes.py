@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.discord_client.replies.outcome_notes import note_for
+from bot.discord_client.replies.outcome_notes import note_for, thinking_note
 from bot.engine.interface import FinishReason, Outcome
 
 
@@ -25,3 +25,22 @@ def test_the_detail_of_a_failure_is_not_for_members(reason: FinishReason) -> Non
 
 def test_a_note_of_its_own_comes_first() -> None:
     assert note_for(Outcome(FinishReason.FAILED, "exit code -11", "Ask in other words."), "") == "Ask in other words."
+
+
+@pytest.mark.parametrize("reason", FinishReason)
+def test_an_answer_that_ends_in_its_thought_says_so(reason: FinishReason) -> None:
+    note = note_for(Outcome(reason), "", is_thinking=True)
+    assert note.endswith(".")
+    if reason not in (FinishReason.FAILED, FinishReason.NO_ROOM):
+        assert "thinking" in note or "thoughts" in note
+
+
+@pytest.mark.parametrize("reason", [FinishReason.LENGTH, FinishReason.REPEATED])
+def test_a_thought_without_an_answer_is_told_after_a_restart_too(reason: FinishReason) -> None:
+    assert note_for(Outcome(reason), "") == note_for(Outcome(reason), "", is_thinking=True)
+    assert note_for(Outcome(reason), "Hi") != note_for(Outcome(reason), "")
+
+
+def test_the_line_while_thinking_counts_the_seconds() -> None:
+    assert thinking_note(0.3) == "-# Thinking …"
+    assert thinking_note(31.4) == "-# Thinking … 31 s"

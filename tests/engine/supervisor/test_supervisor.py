@@ -148,7 +148,9 @@ async def test_a_hang_is_noticed_and_the_answer_resumes(engine: EngineSupervisor
 
 
 async def test_a_random_answer_resumes_as_it_would_have_gone_on(engine: EngineSupervisor, recorded: Restarts) -> None:
-    asked = request(5, 6, 7, limit=200, sampling=Sampling(temperature=1.0, top_k=50, seed=11))
+    # A penalty below 1 is a reward, so the answer's own tokens repeat.
+    sampling = Sampling(temperature=1.5, top_k=50, repetition_penalty=0.5, seed=11)
+    asked = request(5, 6, 7, limit=200, sampling=sampling)
     expected, _ = await collect(engine.submit(asked))
     worker = process_of(engine)
     assert await collect(engine.submit(asked), once_after_ten(worker.kill)) == (expected, LENGTH)

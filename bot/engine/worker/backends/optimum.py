@@ -7,14 +7,22 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from bot.engine.interface import BatchState, EngineOptions, FinishReason, GenerationRequest, Sampling
+from bot.engine.interface import BatchState, EngineOptions, FinishReason, GenerationRequest
 from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, one_line
 from bot.errors import ConfigurationError
 
 try:
     import torch
     from optimum.intel import OVModelForCausalLM
-    from transformers import AutoConfig, GenerationConfig, StoppingCriteria, StoppingCriteriaList, set_seed
+    from transformers import (
+        AutoConfig,
+        GenerationConfig,
+        LogitsProcessorList,
+        RepetitionPenaltyLogitsProcessor,
+        StoppingCriteria,
+        StoppingCriteriaList,
+        set_seed,
+    )
     from transformers.generation.streamers import BaseStreamer
 except ImportError as error:
     raise ConfigurationError(
@@ -121,7 +129,7 @@ class OptimumBackend:
             pad_token_id=min(request.stop_ids, default=0),
             streamer=streamer,
             stopping_criteria=StoppingCriteriaList([_EndsEarly(lambda: self._end_reason is not None)]),
-            **_sampling_arguments(request.sampling),
+            **_sampling_arguments(request),
         )
 
 
@@ -159,10 +167,13 @@ class _EndsEarly(StoppingCriteria):  # type: ignore[misc]  # transformers is unt
         return torch.full((input_ids.shape[0],), self._asked(), dtype=torch.bool)
 
 
-def _sampling_arguments(sampling: Sampling) -> dict[str, Any]:
+def _sampling_arguments(request: GenerationRequest) -> dict[str, Any]:
+    sampling = request.sampling
     arguments: dict[str, Any] = {"do_sample": sampling.temperature > 0}
     if sampling.repetition_penalty != 1.0:
-        arguments["repetition_penalty"] = sampling.repetition_penalty
+        # The argument of the same name would count the prompt too.
+        penalty = RepetitionPenaltyLogitsProcessor(sampling.repetition_penalty, request.question_length)
+        arguments["logits_processor"] = LogitsProcessorList([penalty])
     if sampling.temperature > 0:
         arguments |= {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
     return arguments

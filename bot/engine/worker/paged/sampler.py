@@ -13,7 +13,7 @@ def choose_token(logits: NDArray[numpy.float32], sampling: Sampling, seen: set[i
 
     Args:
         logits: shape [vocabulary].
-        seen: token ids of the prompt and the answer so far, for the repetition penalty.
+        seen: token ids of the answer so far, for the repetition penalty.
         position: number of tokens before this one. With the seed it decides a random draw, so an answer that is resumed
             after a crash goes on as it would have.
     """

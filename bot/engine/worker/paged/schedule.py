@@ -19,7 +19,7 @@ class RunningRequest:
         path: the cache blocks it holds, in order.
         read: number of its tokens that are in the KV cache.
         long_factors: whether they have the long factors of LongRoPE.
-        seen: the distinct ids in `tokens`, for the repetition penalty.
+        seen: the distinct ids of the answer so far, for the repetition penalty.
     """
 
     request_id: int
@@ -33,7 +33,8 @@ class RunningRequest:
     @classmethod
     def of(cls, request_id: int, request: GenerationRequest) -> RunningRequest:
         """Start with the request's prompt, nothing of it read."""
-        return cls(request_id, request, list(request.prompt_ids), seen=set(request.prompt_ids))
+        answered = request.prompt_ids[request.question_length :]
+        return cls(request_id, request, list(request.prompt_ids), seen=set(answered))
 
     @property
     def unread(self) -> int:

@@ -162,6 +162,20 @@ async def test_a_seed_repeats_a_random_answer(engine: EngineSupervisor) -> None:
     assert first != other
 
 
+async def test_a_penalty_counts_the_answer_and_not_the_prompt(engine: EngineSupervisor, options: EngineOptions) -> None:
+    # Far below 1, it is a reward that decides alone: what counts comes next.
+    rewarding = Sampling(repetition_penalty=0.01)
+    [first], _ = await collect(engine.submit(request(*PROMPT, limit=1)))
+    assert first not in PROMPT
+    ids, _ = await collect(engine.submit(request(*PROMPT, limit=3, sampling=rewarding)))
+    resumed, _ = await collect(engine.submit(request(*PROMPT, first, limit=2, sampling=rewarding, resumed_tokens=1)))
+    if options.engine == "genai":
+        assert set(ids) <= set(PROMPT), "openvino-genai counts the prompt"
+    else:
+        assert ids == [first] * 3
+        assert resumed == [first] * 2
+
+
 async def test_the_answer_ends_with_the_context(engine: EngineSupervisor) -> None:
     ids, outcome = await collect(engine.submit(request(*[9] * 4090)))
     assert len(ids) == 6

@@ -168,7 +168,7 @@ def test_a_random_answer_resumed_in_the_middle_goes_on_as_it_would_have(load: Lo
     whole, part = load(), load()
     first = whole.add(request(*OTHERS[0], sampling=sampling))
     whole.run()
-    again = part.add(request(*OTHERS[0], *whole.ids(first)[:8], limit=12, sampling=sampling))
+    again = part.add(request(*OTHERS[0], *whole.ids(first)[:8], limit=12, sampling=sampling, resumed_tokens=8))
     part.run()
     assert part.ids(again) == whole.ids(first)[8:]
 

@@ -1,0 +1,64 @@
+"""An engine that generates what a test has written down, for models that no test can load."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from bot.engine.interface import EngineFacts, FinishReason, GenerationRequest, Outcome
+
+
+class ScriptedGeneration:
+    """Yields one id after another, up to the request's limit."""
+
+    def __init__(self, request: GenerationRequest, ids: Sequence[int], gates: Mapping[int, asyncio.Event]) -> None:
+        self.outcome: Outcome | None = None
+        self._ids = ids[: request.max_new_tokens]
+        self._end = FinishReason.LENGTH if len(ids) > request.max_new_tokens else FinishReason.STOP
+        self._gates = gates
+        self._cancelled = asyncio.Event()
+
+    async def __aiter__(self) -> AsyncIterator[tuple[int, ...]]:
+        for index, each in enumerate(self._ids):
+            await asyncio.sleep(0)
+            if index in self._gates:
+                waits = [asyncio.ensure_future(event.wait()) for event in (self._gates[index], self._cancelled)]
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                for wait in waits:
+                    wait.cancel()
+            if self._cancelled.is_set():
+                break
+            yield (each,)
+        self.outcome = Outcome(FinishReason.CANCELLED if self._cancelled.is_set() else self._end)
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+
+class ScriptedEngine:
+    """Answers each request with the next script, and the last one from then on.
+
+    Attributes:
+        requests: all that were made.
+        gates: the generation waits for an event before the token of this index.
+    """
+
+    restarts = 0
+
+    def __init__(self, *scripts: Sequence[int]) -> None:
+        self._scripts = list(scripts)
+        self.requests: list[GenerationRequest] = []
+        self.gates: dict[int, asyncio.Event] = {}
+
+    @property
+    def facts(self) -> EngineFacts:
+        return EngineFacts("scripted", "CPU", "a script", 0.0, datetime.now(UTC), process_id=1)
+
+    def submit(self, request: GenerationRequest) -> ScriptedGeneration:
+        self.requests.append(request)
+        script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
+        return ScriptedGeneration(request, script, self.gates)
+
+    async def close(self) -> None:
+        pass
