@@ -88,6 +88,11 @@ class Settings(
         return f"sqlite:///{quote((self.data_folder / DATABASE_NAME).as_posix())}"
 
     @property
+    def database_setting(self) -> str:
+        """The name of the setting that says where the database is."""
+        return "DATA_DIR" if self.database_url is None else "DATABASE_URL"
+
+    @property
     def data_folder(self) -> Path:
         """The folder for what the bot stores."""
         return self.data_dir.expanduser()

@@ -140,7 +140,7 @@ def test_an_incomplete_model_folder(run_here: RunHere) -> None:
     (folder / "openvino_model.bin").unlink()
     done = run_here(DISCORD_TOKEN=TOKEN, MODEL_DIR=str(folder))
     assert done.code == 2
-    assert f"MODEL_DIR={folder} is incomplete: " in done.line
+    assert f"{folder} is incomplete: " in done.line
     assert "openvino_model.bin" in done.line
 
 
@@ -151,7 +151,7 @@ def test_where_no_version_works_the_error_is_the_current_ones(run_here: RunHere)
         versions.switch(name)
     done = run_here(DISCORD_TOKEN=TOKEN, MODEL_DIR=str(versions.home))
     assert done.code == 2
-    assert done.line.startswith(f"error: the version second in MODEL_DIR={versions.home} is incomplete: ")
+    assert done.line.startswith(f"error: the version second in {versions.home} is incomplete: ")
     assert f"python -m bot export --output {versions.home} --rollback" in done.line
 
     (versions.home / "current.json").write_text("{", encoding="utf-8")

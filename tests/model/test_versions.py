@@ -13,6 +13,7 @@ import pytest
 from bot.errors import ConfigurationError
 from bot.model import versions as module
 from bot.model.versions import Choice, ModelVersions, Pointer, current_model_folder, home_of
+from bot.own_command import own_command
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_a_damaged_pointer_is_refused_and_repaired_by_the_next_switch(versions: 
     with pytest.raises(ConfigurationError) as raised:
         current_model_folder(versions.home)
     assert f"{pointer_file(versions)} cannot be read (it is damaged)" in error_line(raised)
-    assert f"python -m bot export --output {versions.home} --rollback VERSION" in error_line(raised)
+    assert own_command("export", "--output", str(versions.home), "--rollback", "VERSION") in error_line(raised)
     for read in (lambda: versions.pointer, lambda: versions.choice, versions.roll_back):
         with pytest.raises(ConfigurationError, match="it is damaged"):
             read()

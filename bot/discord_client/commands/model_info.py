@@ -9,6 +9,7 @@ from bot.engine.interface import EngineFacts
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.report import ExportReport, Quality, Speed
 from bot.serving.service import ModelService, RefusedVersion
+from bot.sizes import size
 
 _MOST_CHARACTERS = 2000
 _ROW_CHARACTERS = 200
@@ -38,7 +39,7 @@ def describe_model(
         "Revision": folder.revision,
         "Weights": folder.recipe or folder.weight_format,
         **(_export_rows(folder.report) if folder.report else {}),
-        "Size on disk": f"{folder.size_bytes / 1e9:.2f} GB",
+        "Size on disk": size(folder.size_bytes),
         "Context": f"{folder.context_length:,} tokens",
         "Stop tokens": None if serving.can_stop else "none: every answer runs to the maximum length",
         **_engine_rows(serving.facts),
@@ -55,7 +56,7 @@ def describe_model(
 def _engine_rows(facts: EngineFacts | None) -> dict[str, str | None]:
     if facts is None:
         return {"Engine": "restarting"}
-    cache = f"{facts.cache_tokens:,} tokens, {facts.cache_bytes / 1e9:.2f} GB"
+    cache = f"{facts.cache_tokens:,} tokens, {size(facts.cache_bytes)}"
     return {
         "Engine": facts.engine,
         "Device": f"{facts.device} · {facts.device_name}",
