@@ -46,6 +46,20 @@ def install_command(extra: str = "") -> str:
     return f"{pip} -c {quoted(pins)} -e {quoted(package)}"
 
 
+def missing_package(error: ModuleNotFoundError, *arguments: str) -> str:
+    """One line for a Python that lacks what the bot needs: usually the system's, beside the bot's own.
+
+    Args:
+        error: raised by an import.
+        arguments: of this run.
+    """
+    where = _ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    if where.exists() and where.absolute() != Path(sys.executable).absolute():
+        again = " ".join([_typed(where), "-m", "bot", *map(quoted, arguments)])
+        return f"this Python, {sys.executable}, has no package {error.name}; use the bot's own: `{again}`"
+    return f"{own_python()} has no package {error.name}; install what the bot needs with `{install_command()}`"
+
+
 def quoted(argument: str) -> str:
     """An argument for the reader's shell."""
     if os.name == "nt":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import own_python  # noqa: F401 - for one line instead of a traceback
 from pydantic.fields import FieldInfo
 
 from bot.settings_table import SECTIONS
