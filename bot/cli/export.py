@@ -59,7 +59,7 @@ def _run(options: argparse.Namespace) -> int:
     from bot.export.pipeline import make_version
     from bot.export.progress import ProgressLine
 
-    progress = ProgressLine()
+    progress = ProgressLine(sys.stderr)
     order = order_of(options)  # finds what contradicts itself
     try:
         if options.list:

@@ -80,12 +80,13 @@ def test_rolling_back_leads_to_the_latest_existing_version(versions: ModelVersio
     assert versions.pointer == Pointer(current="1-sample")
     with pytest.raises(ConfigurationError) as raised:
         versions.roll_back()
-    assert "there is no version to go back to" in error_line(raised)
+    assert "there is no version before the current one" in error_line(raised)
+    assert error_line(raised).endswith(" --rollback 3-small`")
     assert versions.pointer == Pointer(current="1-sample")
 
 
 def test_without_a_pointer_there_is_nothing_to_go_back_to(versions: ModelVersions) -> None:
-    with pytest.raises(ConfigurationError, match="there is no version to go back to"):
+    with pytest.raises(ConfigurationError, match="there is no version before the current one"):
         versions.roll_back()
     assert not pointer_file(versions).exists()
 
