@@ -17,12 +17,15 @@ _WINDOWS_PATH = re.compile(r"[A-Za-z]:\\")
 def _check_path(path: Path) -> Path:
     """Refuse what no file system takes, and what would silently become a folder of an odd name in this one."""
     try:
-        path.expanduser().lstat()
+        full = path.expanduser()
+        full.lstat()
+        if full.is_file():
+            raise ValueError("a file, not a folder")
         return path
     except RuntimeError as error:  # ~ and a user who is not known
         raise ValueError(str(error)) from error
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
+        if error.errno in (errno.ENAMETOOLONG, errno.ENOTDIR):
             raise ValueError(error.strerror) from error
     if _VARIABLE.search(str(path)):
         raise ValueError("variables are not expanded; write the path itself, or ~ for your home")

@@ -22,6 +22,9 @@ def port_refusal(host: str, port: int, error: OSError | UnicodeError) -> str:
         return f"{where} may only be used with an administrator's rights"
     if code == errno.EADDRNOTAVAIL:
         return f"{where} cannot be used, because this machine does not have that address"
-    # asyncio wraps the system's words into its own; the name resolver has codes of its own.
-    reason = os.strerror(code) if code is not None and code > 0 else " ".join(str(error).split())
+    if isinstance(error, OSError) and code is not None:
+        # asyncio wraps the system's words into its own; the codes of the name resolver, below 0, have no such words.
+        reason = os.strerror(code) if code > 0 else error.strerror or "no such host"
+    else:
+        reason = " ".join(str(error).split())
     return f"{where} cannot be used ({reason})"

@@ -11,6 +11,8 @@ _NEEDED = ("bot", "pydantic", "discord", "openvino")
 
 
 def _require_own_python() -> None:
+    if sys.version_info < (3, 11):  # noqa: UP036 - said before a line that an older Python cannot read
+        sys.exit(f"error: the bot needs Python 3.11 or newer, and {sys.executable} is older")
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if not missing:
         return

@@ -246,6 +246,14 @@ def test_a_folder_whose_name_looks_like_a_variable_is_taken_if_it_is_there() -> 
     assert load_settings(data_dir="$HOME").data_folder == Path("$HOME")
 
 
+@pytest.mark.parametrize("value", ["file", "file/x"])
+def test_a_file_is_no_folder(value: str) -> None:
+    Path("file").touch()
+    write(f"DATA_DIR={value}\n")
+    with pytest.raises(ConfigurationError, match=r"^DATA_DIR is .* \((a file, not a|Not a directory)"):
+        load_settings()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="there it is right")
 def test_a_path_of_windows_is_refused_elsewhere() -> None:
     write("DATA_DIR=D:\\bot\n")
