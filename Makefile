@@ -51,7 +51,8 @@ clean:  ## delete what the targets above made, models excepted
 	rm -rf $(VENV) build artifacts .coverage* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(VENV)/new:
-	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is required: make PYTHON=python3.11 ...')"
+	@command -v $(PYTHON) >/dev/null || { echo "error: there is no $(PYTHON); name a Python: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'error: Python 3.11 or newer is needed; name one: make PYTHON=python3.11 $(MAKECMDGOALS)')"
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 

@@ -106,7 +106,9 @@ class Application:
         database = Address.parse(settings.database_address)
         close_folder(settings.data_folder, {_COMMAND_RECORD, DATABASE_NAME, database.file.name})
         async with AsyncExitStack() as closing:
-            self.storage = await Storage.open(settings.database_address, self.metrics.database_outage)
+            self.storage = await Storage.open(
+                settings.database_address, self.metrics.database_outage, settings.database_setting
+            )
             closing.push_async_callback(self.storage.close)
             conversations = Conversations(self.storage.conversations, settings.system_prompt, self._scopes.of)
             cancel_on_terminate()

@@ -15,17 +15,21 @@ from bot.errors import ConfigurationError
 _OF_SEVERAL_LINES = {"SYSTEM_PROMPT"}
 _NO_PAIR = "not NAME=VALUE; see .env.example"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_VALUE = re.compile(r"\s*(?:export\s+)?[A-Za-z0-9_]+\s*=[^\S\r\n]*")
+_BACKSLASHES = re.compile(r"\\+")
 _NAME_SHAPE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
 _COLON = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]{0,60})\s*:")
 _QUOTED = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]{0,60})\s*=\s*([\"'])(.*)")
 
 
-def read_env_file(path: Path, known: Collection[str]) -> dict[str, str]:
+def read_env_file(path: Path, known: Collection[str], texts: Collection[str] = ()) -> dict[str, str]:
     """Read the values, as they are written, by the lower-case names of their settings.
 
     Args:
         path: need not exist.
         known: the names that are allowed, in upper case.
+        texts: those among them whose values may hold any character, so that a # may be meant.
 
     Raises:
         ConfigurationError: the file cannot be read, or a line has a mistake. The message never holds a value.
@@ -46,6 +50,7 @@ def read_env_file(path: Path, known: Collection[str]) -> dict[str, str]:
                 f"{where}: {name} is set a second time (first in line {first_lines[name]}); remove one"
             )
         _check_value(name, value, known, where)
+        _check_writing(name, binding, texts, where)
         first_lines[name] = line
         values[name.lower()] = value
     return values
@@ -127,8 +132,38 @@ def _check_value(name: str, value: str, known: Collection[str], where: str) -> N
     swallowed = re.search(rf"[\r\n]\s*(?:export\s+)?({names})\s*=", value, re.IGNORECASE)
     if swallowed is not None:
         raise ConfigurationError(f"{where}: the quote that {name} begins with is not closed before {swallowed[1]}")
-    if name not in _OF_SEVERAL_LINES and _CONTROL.search(value):
+    if has_stray_control(name, value):
+        one_line = "" if name in _OF_SEVERAL_LINES else "in one line, and "
         raise ConfigurationError(
-            f"{where}: {name} has a line break or another control character; write the value in one line, and in "
-            "single quotes if it has a backslash"
+            f"{where}: {name} has a line break or another control character; write the value {one_line}in single "
+            "quotes if it has a backslash"
+        )
+
+
+def has_stray_control(name: str, value: str) -> bool:
+    """Whether a value has a control character that its setting cannot mean."""
+    return bool((_CONTROL_IN_LINES if name in _OF_SEVERAL_LINES else _CONTROL).search(value))
+
+
+def _check_writing(name: str, binding: Binding, texts: Collection[str], where: str) -> None:
+    """Refuse what python-dotenv leaves out of a value, or adds to it, where that may not be meant."""
+    written = _VALUE.sub("", binding.original.string, count=1).rstrip()
+    quotes = "double quotes" if "'" in written else "single quotes"
+    if written.startswith("#"):
+        raise ConfigurationError(
+            f"{where}: the value of {name} begins with #; put a comment in a line of its own, or the value in {quotes}"
+        )
+    if written[:1] in ("'", '"'):
+        backslashes = {len(each) for each in _BACKSLASHES.findall(written.replace(f"\\{written[0]}", ""))}
+        if 1 in backslashes and len(backslashes) > 1 and name not in _OF_SEVERAL_LINES:
+            raise ConfigurationError(
+                f"{where}: {name} has double and single backslashes, and quotes turn two into one; write the value "
+                "without quotes"
+            )
+        return
+    comment = re.search(r"\s#(.?)", written)
+    if comment is not None and name in texts and (name in _OF_SEVERAL_LINES or comment[1].strip()):
+        raise ConfigurationError(
+            f"{where}: the value of {name} would end before the #, like at a comment; put the value in {quotes}, or a "
+            "comment in a line of its own"
         )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from bot.engine.interface import EngineOptions, Sampling
-from bot.env_file import read_env_file
+from bot.env_file import has_stray_control, read_env_file
 from bot.errors import ConfigurationError
 from bot.model.generation_defaults import GenerationDefaults
 from bot.settings_table import (
@@ -33,9 +33,13 @@ _TOKEN_SHAPE = re.compile(r"[\w-]{18,}\.[\w-]{4,}\.[\w-]{20,}", re.ASCII)
 _DEFAULT_MAX_NEW_TOKENS = 1024
 _DEFAULT_MAX_NEW_TOKENS_WITH_THOUGHT = 4096
 _SECRETS = ("discord_token", "database_url")
+_TOKEN_PARTS = 3
+_SHORTEST_TOKEN = 50
 _TOKEN_ALPHABET = re.compile(r"[\w.-]*", re.ASCII)
 _ADDRESS_WITH_PASSWORD = re.compile(r"://[^/\s@]*:[^\s@]*@")
 _MOST_SHOWN = 400
+_TEXT_TYPES = (str, Path, SecretStr | None, dict[str, str])
+_PLACEHOLDER = re.compile(r"your|token|here|paste|change|example|secret|xxx|\.\.\.", re.IGNORECASE)
 
 
 # Pydantic collects the fields from the last base to the first, so this is the table's order.
@@ -91,6 +95,11 @@ class Settings(
         return f"sqlite:///{quote((self.data_folder / DATABASE_NAME).as_posix())}"
 
     @property
+    def database_setting(self) -> str:
+        """The name of the setting that says where the database is."""
+        return "DATA_DIR" if self.database_url is None else "DATABASE_URL"
+
+    @property
     def data_folder(self) -> Path:
         """The folder for what the bot stores."""
         return self.data_dir.expanduser()
@@ -104,7 +113,7 @@ class Settings(
         token = self.discord_token.get_secret_value().strip() if self.discord_token else ""
         if not token:
             raise ConfigurationError(
-                "DISCORD_TOKEN is not set; copy .env.example to .env and add the token from "
+                f"DISCORD_TOKEN is not set; {_where_to_set_it()} the token from "
                 "https://discord.com/developers/applications (Bot, Reset Token)"
             )
         if not _TOKEN_SHAPE.fullmatch(token):
@@ -115,12 +124,25 @@ class Settings(
         return token
 
 
+def _where_to_set_it() -> str:
+    if ENV_FILE.exists():
+        return f"add to {ENV_FILE.absolute()}"
+    if Path(".env.example").exists():
+        return "copy .env.example to .env and add"
+    return f"there is no {ENV_FILE.absolute()}: start the bot in its own folder, or write DISCORD_TOKEN= there with"
+
+
 def _token_mistake(token: str) -> str:
     """What is wrong with a token, without any of it."""
+    if len(token) < _SHORTEST_TOKEN and _PLACEHOLDER.search(token):
+        return "it is still a placeholder"
     if not _TOKEN_ALPHABET.fullmatch(token):
         return "it has a character that no token has, such as a space or a quote"
-    parts = token.count(".") + 1
-    return f"{len(token)} characters in {parts} parts, but a bot's token has three long parts separated by dots"
+    parts = token.split(".")
+    if len(parts) != _TOKEN_PARTS:
+        count = "1 part" if len(parts) == 1 else f"{len(parts)} parts"
+        return f"{len(token)} characters in {count}, but a bot's token has three parts separated by dots"
+    return f"its three parts have {', '.join(str(len(part)) for part in parts)} characters, fewer than a bot's token"
 
 
 def _either(setting: Number | None, default: Number) -> Number:
@@ -139,21 +161,33 @@ def load_settings(env_file: Path | None = ENV_FILE, **overrides: Any) -> Setting
             holds a token or a password.
     """
     known = [name.upper() for name in Settings.model_fields]
-    _check_environment(known)
-    from_file = {} if env_file is None else read_env_file(env_file, known)
-    in_environment = {name.lower() for name, value in os.environ.items() if value}
-    values = {name: value for name, value in from_file.items() if value and name not in in_environment}
+    texts = [name.upper() for name, field in Settings.model_fields.items() if field.annotation in _TEXT_TYPES]
+    from_file = {} if env_file is None else read_env_file(env_file, known, texts)
     try:
-        return Settings(**{**values, **overrides})
+        return Settings(**{**_set(from_file), **_set(_from_environment(known)), **overrides})
     except ValidationError as error:
         raise ConfigurationError(_first_error(error)) from None
 
 
-def _check_environment(known: Collection[str]) -> None:
-    """Refuse bytes that are no text: tokenizers, the database and the log fail at them, each in a way of its own."""
-    for name, value in os.environ.items():
-        if name.upper() in known and not _is_utf8(value):
-            raise ConfigurationError(f"{name.upper()} in the environment is not UTF-8 text; write it again as UTF-8")
+def _set(values: Mapping[str, str]) -> dict[str, str]:
+    """Leave out what is empty, and the spaces around a value: Windows' `set NAME=VALUE && …` appends one."""
+    return {name: value.strip() for name, value in values.items() if value.strip()}
+
+
+def _from_environment(known: Collection[str]) -> dict[str, str]:
+    """The variables by the lower-case names of their settings. In capitals, a name goes before others."""
+    values: dict[str, str] = {}
+    for variable, value in sorted(os.environ.items()):
+        name = variable.upper()
+        if name not in known:
+            continue
+        if not _is_utf8(value):
+            # Tokenizers, the database and the log fail at such bytes, each in a way of its own.
+            raise ConfigurationError(f"{name} in the environment is not UTF-8 text; write it again as UTF-8")
+        if has_stray_control(name, value.strip()):
+            raise ConfigurationError(f"{name} in the environment has a line break or another control character")
+        values.setdefault(name.lower(), value)
+    return values
 
 
 def _is_utf8(text: str) -> bool:
@@ -170,7 +204,8 @@ def _first_error(error: ValidationError) -> str:
     extra = Settings.model_fields[name].json_schema_extra
     allowed = extra["allowed"] if isinstance(extra, dict) else ""
     value = "a secret value" if name in _SECRETS else _shown(first["input"])
-    return f"{name.upper()} is {value}; allowed: {allowed}"
+    reason = f" ({first['ctx']['error']})" if first["type"] == "value_error" else ""
+    return f"{name.upper()} is {value}{reason}; allowed: {allowed}"
 
 
 def _shown(value: object) -> str:

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import errno
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from bot.folder_path import FolderPath
 
 _DEFAULT_SYSTEM_PROMPT = (
     "You are Phi, a helpful assistant in a Discord chat. Answer in Markdown, briefly and to the point. "
@@ -23,25 +23,10 @@ def _setting(default: Any, meaning: str, *, allowed: str, **limits: Any) -> Any:
     return Field(default, description=meaning, json_schema_extra={"allowed": allowed}, **limits)
 
 
-def _check_path(path: Path) -> Path:
-    """Refuse what no file system takes, because everything that opens the path would fail in a way of its own."""
-    try:
-        path.expanduser().lstat()
-    except RuntimeError as error:  # ~ and a user who is not known
-        raise ValueError(str(error)) from error
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise ValueError(error.strerror) from error
-    return path
-
-
-FolderPath = Annotated[Path, AfterValidator(_check_path)]
-
-
-class Section(BaseSettings):
+class Section(BaseModel):
     """Settings that the pages show together under a title."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
     title: ClassVar[str]
 
 
@@ -59,7 +44,7 @@ class DiscordSettings(Section):
         "replies to. Enable the intent in the developer portal first.",
         allowed="true or false",
     )
-    admin_ids: Annotated[frozenset[int], NoDecode] = _setting(
+    admin_ids: frozenset[int] = _setting(
         frozenset(),
         "Who may use `/model reload` besides the application's owner.",
         allowed="Discord user ids, separated by commas",
@@ -96,7 +81,7 @@ class ModelSettings(Section):
     device: str = _setting(
         "CPU", "The OpenVINO device.", allowed="an OpenVINO device such as CPU, GPU, GPU.0 or AUTO", min_length=1
     )
-    device_properties: Annotated[dict[str, str], NoDecode] = _setting(
+    device_properties: dict[str, str] = _setting(
         {},
         "OpenVINO properties for the device, on top of the engine's own. With DEVICE=CPU, inference is in f32 "
         "unless INFERENCE_PRECISION_HINT is set here.",
@@ -139,7 +124,10 @@ class ModelSettings(Section):
         pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
         if any(not separator or not name.strip() for name, separator, _ in pairs):
             raise ValueError("not NAME=VALUE")
-        return {name.strip(): setting.strip() for name, _, setting in pairs}
+        properties = {name.strip(): setting.strip() for name, _, setting in pairs}
+        if len(properties) < len(pairs):
+            raise ValueError("a name is there twice")
+        return properties
 
 
 class AnswerSettings(Section):

@@ -72,9 +72,10 @@ async def _run(arguments: argparse.Namespace, plan: Plan) -> int:
     """Measure the engines one after another, so that only one is in memory, and write after each measure."""
     from bot.errors import ConfigurationError
     from bot.model.folder import open_model_folder
+    from bot.own_command import install_command
 
     if missing := [name for name in ("psutil", "matplotlib") if find_spec(name) is None]:
-        raise ConfigurationError(f"the benchmark needs {' and '.join(missing)}; run: pip install '.[development]'")
+        raise ConfigurationError(f"the benchmark needs {' and '.join(missing)}; run `{install_command('development')}`")
     from benchmarking.report import new_report, resumed_report
 
     folder, output = open_model_folder(arguments.model), arguments.output

@@ -14,6 +14,10 @@ from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
+import own_python  # noqa: F401 - for one line instead of a traceback
+
+from bot.arguments import OneLineParser, existing_folder, text, whole_number
+
 _EXPORTED_FOLDER = "a folder that optimum-cli export openvino wrote"
 
 
@@ -34,10 +38,13 @@ def measuring_parser(description: str | None, *, output: str) -> argparse.Argume
     Args:
         output: the default path of the results, without a suffix.
     """
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--model", type=Path, required=True, help=_EXPORTED_FOLDER)
+    parser = OneLineParser(description=description)
+    parser.add_argument("--model", type=existing_folder, required=True, help=_EXPORTED_FOLDER)
     parser.add_argument(
-        "--output", type=Path, default=Path(output), help="where to write the results, no suffix (default: %(default)s)"
+        "--output",
+        type=_output,
+        default=Path(output),
+        help="where to write the results, no suffix (default: %(default)s)",
     )
     return parser
 
@@ -49,11 +56,21 @@ def suite_parser(description: str | None, *, rounds: int, strikes: str) -> argpa
         rounds: the default number of rounds.
         strikes: what happens in each round, for the help.
     """
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--rounds", type=int, default=rounds, help=f"how often {strikes} (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of everything drawn at random (default: %(default)s)")
-    parser.add_argument("--model", type=Path, help=f"{_EXPORTED_FOLDER} (default: a tiny model, written for this run)")
+    parser = OneLineParser(description=description)
+    parser.add_argument(
+        "--rounds", type=whole_number(1), default=rounds, help=f"how often {strikes} (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=whole_number(0), default=0, help="seed of everything drawn at random (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--model", type=existing_folder, help=f"{_EXPORTED_FOLDER} (default: a tiny model, written for this run)"
+    )
     return parser
+
+
+def _output(value: str) -> Path:
+    return Path(text(value))
 
 
 def run_to_exit_code(work: Callable[[], Coroutine[Any, Any, int]]) -> int:

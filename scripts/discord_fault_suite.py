@@ -18,11 +18,15 @@ from discord_faults.suite import DiscordFaultSuite
 from tiny_models.phi3 import write_tiny_phi3
 from tiny_models.wordy import write_model_of_many_lengths
 
+from bot.arguments import whole_number
+
 
 def main() -> int:
     """Run the suite, print its figures, and return the exit code."""
     parser = suite_parser(__doc__, rounds=200, strikes="faults strike")
-    parser.add_argument("--parallel", type=int, default=8, help="bots that run side by side (default: %(default)s)")
+    parser.add_argument(
+        "--parallel", type=whole_number(1), default=8, help="bots that run side by side (default: %(default)s)"
+    )
     parser.add_argument("--short", action="store_true", help="small crowds and short outages")
     parser.add_argument("--keep", type=Path, help="a new folder in which the bots' databases and logs stay")
     arguments = parser.parse_args()

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
 
+import own_python  # noqa: F401 - for one line instead of a traceback
+
+from bot.arguments import OneLineParser, folder
+from bot.cli.main import as_program
 from bot.demo.small_model import DEFAULT_FOLDER, fetch_small_model
 from bot.errors import ConfigurationError
 
 
 def main() -> int:
     """Fetch the model into the folder on the command line and return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=DEFAULT_FOLDER, help="default: %(default)s")
+    parser = OneLineParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=folder, default=DEFAULT_FOLDER, help="default: %(default)s")
     try:
         fetch_small_model(parser.parse_args().folder, lambda line: print(line, flush=True))
     except ConfigurationError as error:
@@ -26,4 +28,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(as_program(main))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 
-from bot.cli.export import STOPPED_EXIT_CODE, export
-from bot.cli.main import prepare_process
+import own_python  # noqa: F401 - for one line instead of a traceback
+
+from bot.cli import exit_codes
+from bot.cli.export import export
+from bot.cli.main import as_program
 from bot.errors import ConfigurationError
+from bot.own_command import own_command
 from bot.settings import load_settings
 
 
 def main() -> int:
     """Ask on a terminal, download the model unless the answer is no, and return the exit code."""
-    prepare_process()
     try:
         settings = load_settings()
         settings.require_token()
@@ -29,11 +32,11 @@ def main() -> int:
     except EOFError:  # Ctrl-D
         answer = "no"
     except KeyboardInterrupt:
-        return STOPPED_EXIT_CODE
+        return exit_codes.STOPPED
     if answer not in ("", "y", "yes"):
         return 0
-    return export(["--prebuilt", "--output", str(home)], program="python -m bot export")
+    return export(["--prebuilt", "--output", str(home)], program=own_command("export"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(as_program(main))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import own_python  # noqa: F401 - for one line instead of a traceback
 from pydantic.fields import FieldInfo
 
 from bot.settings_table import SECTIONS
@@ -25,8 +26,9 @@ chmod 600 .env          # the token is yours alone; on Windows the folder's perm
 ```
 
 A wrong value, an unknown name or a malformed line in `.env` stops the start with one line that says what is allowed.
-Values are read as they are written: `${X}` is not expanded. In double quotes, `\\n` is a line break; single quotes keep
-a backslash as it is.
+Values are read as they are written: `${X}` is not expanded. In double quotes, `\\n` is a line break. Single
+quotes keep a single backslash as it is; without quotes, every character counts, up to ` #`, which begins a comment.
+Spaces around a value do not count.
 
 <!-- Generated from bot/settings_table.py by scripts/write_settings_pages.py; a test fails when it is stale. -->"""
 _EXAMPLE_HEAD = """\

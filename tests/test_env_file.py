@@ -51,6 +51,54 @@ def test_how_a_value_may_be_written(content: str, seed: int) -> None:
     assert load_settings().seed == seed
 
 
+@pytest.mark.parametrize(
+    ("content", "prompt"),
+    [
+        ("Answer in #help", None),
+        ("Answer in channel #help", None),
+        ("Be brief. # a comment", None),
+        ("#help is your channel", None),
+        ("'Answer in channel #help'", "Answer in channel #help"),
+        ('"Answer in channel #help"  # a comment', "Answer in channel #help"),
+        ("Answer in C#", "Answer in C#"),
+        ('"Use \\\\frac and \\n"', "Use \\frac and"),
+        ('"Use \\frac"', None),
+        ("'Use \\frac'", "Use \\frac"),
+    ],
+)
+def test_a_system_prompt_is_whole_or_refused(content: str, prompt: str | None) -> None:
+    write(f"SYSTEM_PROMPT={content}\n")
+    if prompt is None:
+        assert mistake().startswith(".env, line 1: ")
+    else:
+        assert load_settings().system_prompt == prompt
+
+
+@pytest.mark.parametrize(
+    ("line", "ok"),
+    [
+        ("DEVICE=GPU # the small one", True),
+        ("MAX_BATCH=4 #was 16", True),
+        ("DATA_DIR=/srv/bot #1", False),
+        ("DATA_DIR= # where it goes", False),
+        ("DISCORD_TOKEN= # paste it here", False),
+        ("MODEL_DIR=C:\\new\\temp", sys.platform == "win32"),
+        ("METRICS_HOST='C:\\new\\temp'", True),
+        ('METRICS_HOST="D:\\new\\temp"', False),
+        ('METRICS_HOST="\\\\\\\\server\\\\share"', True),
+        ('METRICS_HOST="\\\\server\\share"', False),
+        ("METRICS_HOST='\\\\server\\share'", False),
+        ("METRICS_HOST=\\\\server\\share", True),
+    ],
+)
+def test_a_value_that_would_change_without_a_word_is_refused(line: str, ok: bool) -> None:
+    write(f"SEED=1\n{line}\n")
+    if ok:
+        assert load_settings().seed == 1
+    else:
+        assert mistake()
+
+
 @pytest.mark.parametrize("quote", ["", "'", '"'])
 def test_nothing_in_a_value_is_expanded(monkeypatch: pytest.MonkeyPatch, quote: str) -> None:
     monkeypatch.setenv("HOME", "/home/ada")

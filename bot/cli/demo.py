@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-from collections.abc import Sequence
-from pathlib import Path
 
+from bot.arguments import OneLineParser, existing_folder, port
+from bot.cli import exit_codes
 from bot.cli.log import configure_log
 from bot.cli.progress import Progress
 from bot.errors import ConfigurationError
+from bot.own_command import install_command
+
+_LONGEST_TEXT = 1950  # Discord takes 2,000 characters, the mention included
+_PARTS = ("aiohttp", "gguf", "simcord")
 
 
-def demo(*, model_dir: Path | None, say: Sequence[str], port: int) -> int:
-    """Run the demo and return the exit code; for the arguments see `bot.demo.command.run_demo`.
+def add_arguments(parser: OneLineParser) -> None:
+    """Say what `demo` takes."""
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument(
+        "--say",
+        action="append",
+        type=_sendable,
+        default=[],
+        metavar="TEXT",
+        help="mention the bot with this text and print its answer, without a page; may be repeated",
+    )
+    one.add_argument(
+        "--port", type=port, default=0, help="the port of the page on 127.0.0.1 (default: one that is free)"
+    )
+    parser.add_argument(
+        "--model",
+        type=existing_folder,
+        metavar="FOLDER",
+        help="a model folder (default: a small model, downloaded at the first time)",
+    )
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Run the demo and return the exit code; 130 if a text of `--say` was still to be answered when it was stopped.
 
     Raises:
         ConfigurationError: the demo's packages are missing, or its model cannot be fetched or used.
@@ -20,13 +47,33 @@ def demo(*, model_dir: Path | None, say: Sequence[str], port: int) -> int:
     try:
         from bot.demo.command import run_demo
     except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"the demo needs {error.name}; install it with: pip install -c constraints.txt '.[demo]'"
-        ) from error
+        if error.name not in _PARTS:
+            raise
+        raise ConfigurationError(f"the demo needs {error.name}; install it with `{install_command('demo')}`") from error
 
     async def run() -> int:
         async with Progress().ticking() as progress:
-            return await run_demo(progress, model_dir=model_dir, say=say, port=port)
+            return await run_demo(progress, model_dir=options.model, say=options.say, port=options.port)
 
     configure_log("WARNING")
-    return asyncio.run(run())
+    try:
+        return asyncio.run(run())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        if options.say:
+            return exit_codes.STOPPED
+        raise
+
+
+def _sendable(text: str) -> str:
+    """A text that reaches the bot, and that a bot answers."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError("the text is not valid UTF-8; save or type it as UTF-8") from None
+    if not any(character.isprintable() and not character.isspace() for character in text):
+        raise argparse.ArgumentTypeError("the text has nothing that can be seen; write a question")
+    if len(text) > _LONGEST_TEXT:
+        raise argparse.ArgumentTypeError(
+            f"the text has {len(text):,} characters, and Discord takes {_LONGEST_TEXT:,} beside the mention; shorten it"
+        )
+    return text

@@ -14,12 +14,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bot.cli import exit_codes
 from bot.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import argparse
-
-STOPPED_EXIT_CODE = 130
 
 
 def export(arguments: Sequence[str], program: str) -> int:
@@ -33,24 +32,25 @@ def export(arguments: Sequence[str], program: str) -> int:
         0 for success, 1 if a version differs from its manifest, 2 for a mistake that the admin must correct, 130 if
         it was stopped.
     """
-    from bot.export.options import read_options
-
     # The bot's own warnings are findings of the report.
     logging.getLogger("bot").setLevel(logging.ERROR)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    options = read_options(arguments, program)
     try:
-        return _run(options)
+        from bot.export.options import read_options
+
+        return _run(read_options(arguments, program))
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
         return ConfigurationError.EXIT_CODE
+    except BrokenPipeError:  # an OSError too, but about the output and not about a file
+        raise
     except OSError as error:
         cause = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         print(f"error: {cause}; check the path and its permissions", file=sys.stderr)
         return ConfigurationError.EXIT_CODE
     except KeyboardInterrupt:
         print("\nstopped; nothing unfinished is used, and the next run removes what is left", file=sys.stderr)
-        return STOPPED_EXIT_CODE
+        return exit_codes.STOPPED
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -59,18 +59,25 @@ def _run(options: argparse.Namespace) -> int:
     from bot.export.pipeline import make_version
     from bot.export.progress import ProgressLine
 
-    progress = ProgressLine()
+    progress = ProgressLine(sys.stderr)
+    order = order_of(options)  # finds what contradicts itself
     try:
         if options.list:
             housekeeping.list_versions(options.output, print)
         elif options.rollback is not None:
-            housekeeping.roll_back(options.output, options.rollback or None, progress)
+            housekeeping.roll_back(options.output, None if options.rollback is True else options.rollback, progress)
         elif options.verify is not None:
-            return 0 if housekeeping.verify_versions(options.output, options.verify or None, progress) else 1
+            return (
+                0
+                if housekeeping.verify_versions(
+                    options.output, None if options.verify is True else options.verify, progress
+                )
+                else 1
+            )
         elif options.prune is not None:
             housekeeping.prune_versions(options.output, options.prune, print)
         else:
-            make_version(order_of(options), progress)
+            make_version(order, progress)
     finally:
         progress.end()
     return 0

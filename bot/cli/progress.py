@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -24,16 +25,20 @@ class Progress:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._in_place = self._stream.isatty()
-        self._is_line_open = False
+        self._shown = ""  # on the terminal's last line
         self._stage = ""
         self._started = 0.0
 
     def stage(self, text: str) -> None:
-        """Begin a stage, or change the line of the running one."""
-        self._end_line()
+        """Begin a stage. The same text up to a colon goes on with the running one, as in `Downloading: 3 of 9 MB`."""
+        goes_on = ":" in text and text.partition(":")[0] == self._stage.partition(":")[0]
         self._stage = text
-        self._started = time.monotonic()
-        self._print_stage(text)
+        if not goes_on:
+            self._end_line()
+            self._started = time.monotonic()
+            self._print_stage(text)
+        elif self._in_place:
+            self._print_stage(text)
 
     def done(self, text: str = "") -> None:
         """End the last stage; `text` is printed below it."""
@@ -44,7 +49,7 @@ class Progress:
 
     @asynccontextmanager
     async def ticking(self) -> AsyncIterator[Progress]:
-        """Count the seconds of each stage while the block runs; lines of the log begin below a stage's line."""
+        """Count the seconds of each stage while the block runs; a line of the log takes the place of a stage's."""
         task = asyncio.create_task(self._tick())
         handlers = list(logging.getLogger().handlers)
         for handler in handlers:
@@ -63,18 +68,25 @@ class Progress:
         while True:
             await asyncio.sleep(_TERMINAL_SECONDS if self._in_place else _LOG_SECONDS)
             if self._stage:
-                line = f"{self._stage} … {time.monotonic() - self._started:.0f} s"
-                self._print_stage(f"\r{line}" if self._in_place else line)
+                self._print_stage(f"{self._stage} … {time.monotonic() - self._started:.0f} s")
 
     def _print_stage(self, line: str) -> None:
-        print(line, end="" if self._in_place else "\n", file=self._stream, flush=True)
-        self._is_line_open = self._in_place
+        if not self._in_place:
+            print(line, file=self._stream, flush=True)
+            return
+        # A line that wraps could not be overwritten.
+        line = line[: shutil.get_terminal_size().columns - 1]
+        begin = "\r" if self._shown else ""
+        print(f"{begin}{line}{' ' * (len(self._shown) - len(line))}", end="", file=self._stream, flush=True)
+        self._shown = line
 
     def _make_room(self, _record: logging.LogRecord) -> bool:
-        self._end_line()
+        if self._shown:
+            print(f"\r{' ' * len(self._shown)}\r", end="", file=self._stream, flush=True)
+            self._shown = ""
         return True
 
     def _end_line(self) -> None:
-        if self._is_line_open:
-            self._is_line_open = False
+        if self._shown:
+            self._shown = ""
             print(file=self._stream)

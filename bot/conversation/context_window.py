@@ -108,13 +108,16 @@ class ContextWindow:
     def prefix(self, system_prompt: str, branch: Sequence[Turn]) -> tuple[int, ...]:
         """The token ids that every next prompt of the branch begins with."""
         branch = self.roomy(system_prompt, branch)
+        return self._common_beginning(self._fitting_system_prompt(system_prompt), branch)
+
+    def _common_beginning(self, system_prompt: str, branch: Sequence[Turn]) -> tuple[int, ...]:
         # A lone speaker's next question has no name and anybody else's begins with one, so try one of each.
         speaker_id = next((turn.asked.author_id for turn in branch if turn.asked is not None), 0)
         questions = (
             UserMessage("a", author_id=0, author_name="a"),
             UserMessage("1", author_id=speaker_id, author_name="1"),
         )
-        one, other = (self._build(system_prompt, branch, asked).ids for asked in questions)
+        one, other = (self._build_unfitted(system_prompt, branch, asked).ids for asked in questions)
         return one[: next(index for index, ids in enumerate(zip(one, other, strict=False)) if ids[0] != ids[1])]
 
     def usage(self, system_prompt: str, branch: Sequence[Turn]) -> ContextUsage:
@@ -124,9 +127,8 @@ class ContextWindow:
         return ContextUsage(self.budget.context_length, system, whole - system, self.budget.reserve, tuple(branch))
 
     def system_prompt_tokens(self, system_prompt: str) -> int:
-        """The length of a system prompt, for comparison with `Budget.system_prompt_limit`."""
-        messages = [Message("system", system_prompt)] if system_prompt else []
-        return len(self._builder.build([*messages, Message("user", "")]).ids)
+        """The length of a whole system prompt, as `usage` counts it, to compare with `Budget.system_prompt_limit`."""
+        return len(self._common_beginning(system_prompt, ()))
 
     def _trim(self, system_prompt: str, branch: Sequence[Turn], asked: UserMessage) -> Sequence[Turn]:
         limit = self.budget.prompt_limit
@@ -178,6 +180,8 @@ class ContextWindow:
         return system_prompt
 
     def _build(self, system_prompt: str, branch: Sequence[Turn], asked: UserMessage) -> Prompt:
-        system_prompt = self._fitting_system_prompt(system_prompt)
+        return self._build_unfitted(self._fitting_system_prompt(system_prompt), branch, asked)
+
+    def _build_unfitted(self, system_prompt: str, branch: Sequence[Turn], asked: UserMessage) -> Prompt:
         system = [Message("system", system_prompt)] if system_prompt else []
         return self._builder.build([*system, *messages_of(branch, asked)])

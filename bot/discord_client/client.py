@@ -42,6 +42,8 @@ class PhiClient(commands.Bot):
         intents.guild_typing = True
         intents.dm_typing = True
         intents.message_content = message_content_intent
+        # The bot never speaks; discord.py would warn at each start that the packages for voice are missing.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,

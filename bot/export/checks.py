@@ -14,8 +14,10 @@ import psutil
 from bot.engine.worker.memory_limit import UsableMemory, usable_memory
 from bot.errors import ConfigurationError
 from bot.export.checkpoint import Checkpoint
-from bot.export.progress import duration, size
+from bot.export.progress import duration
 from bot.export.recipe import Recipe
+from bot.own_command import install_command, own_python
+from bot.sizes import size
 
 MEMORY_FACTOR = 1.34
 MEMORY_BASE_BYTES = 900_000_000
@@ -127,12 +129,13 @@ def require_packages(recipe: Recipe) -> None:
     for package in ("torch", "optimum.intel", "nncf"):
         if not _is_installed(package):
             raise ConfigurationError(
-                f"exporting needs {package.split('.')[0]}, which is not installed; run: pip install -c constraints.txt "
-                "'.[optimum]', or fetch an exported model: --prebuilt"
+                f"exporting needs {package.split('.')[0]}, which is not installed; run "
+                f"`{install_command('optimum')}`, or fetch an exported model: --prebuilt"
             )
     if recipe.needs_dataset_download and not _is_installed("datasets"):
         raise ConfigurationError(
-            f"--dataset {recipe.dataset} needs the package datasets; run: pip install datasets, or use --dataset auto"
+            f"--dataset {recipe.dataset} needs the package datasets; run `{own_python()} -m pip install datasets`, or "
+            "use --dataset auto"
         )
 
 

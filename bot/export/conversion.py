@@ -12,9 +12,10 @@ from bot.child_environment import child_environment
 from bot.errors import ConfigurationError
 from bot.export.checks import Plan
 from bot.export.child_process import ChildError, run_child, without_colours
-from bot.export.progress import Estimate, ProgressLine, size
+from bot.export.progress import Estimate, ProgressLine
 from bot.export.recipe import Recipe
 from bot.export.workspace import Workspace
+from bot.sizes import size
 
 _READ_BYTES = 4000
 _HUB_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")

@@ -10,14 +10,15 @@ import psutil
 
 from bot.errors import ConfigurationError
 from bot.export.origin import SOURCES_NAME
-from bot.export.progress import ProgressLine, size
+from bot.export.progress import ProgressLine
 from bot.export.table import columns
 from bot.export.top_level_links import link_at_top_level
 from bot.export.workspace import lock_versions
-from bot.model.commands import EXPORT
 from bot.model.folder import ModelFolder, open_model_folder
 from bot.model.manifest import read_manifest, wrong_files
 from bot.model.versions import VERSIONS_NAME, ModelVersions, Pointer
+from bot.own_command import own_command
+from bot.sizes import size
 
 KEPT = 2
 """Versions that `--prune` keeps by default: the current one and the one to roll back to."""
@@ -160,7 +161,8 @@ def _require_versions(versions: ModelVersions) -> list[str]:
     names = versions.names
     if not names:
         raise ConfigurationError(
-            f"there are no versions in {versions.home}; export one with `{EXPORT} --output {versions.home}`, "
+            f"there are no versions in {versions.home}; export one with "
+            f"`{own_command('export', '--output', str(versions.home))}`, "
             "or name another folder with --output"
         )
     return names

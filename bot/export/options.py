@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from bot.arguments import OneLineParser, folder, number, text, whole_number
 from bot.errors import ConfigurationError
 from bot.export.housekeeping import KEPT
 from bot.export.judgement import PERPLEXITY_LIMIT
 from bot.export.pipeline import Order
 from bot.export.recipe import PRESETS, SAMPLE, WEIGHT_FORMATS
 from bot.model.folder import EXPORTED_MODEL
+from bot.own_command import own_command
 
 DEFAULT_OUTPUT = Path("./model/phi3-instruct/int4")
 PREBUILT = "OpenVINO/Phi-3-mini-4k-instruct-int4-ov"
@@ -30,13 +33,48 @@ _RECIPE_PARTS = (
     "all_layers",
     "group_size_fallback",
 )
+_DATASETS = ("auto", "wikitext2", "c4", "c4-new", "gsm8k")
+_SENSITIVITY_METRICS = (
+    "weight_quantization_error",
+    "hessian_input_activation",
+    "mean_activation_variance",
+    "max_activation_variance",
+    "mean_activation_magnitude",
+)
+_FLAGS = {"symmetric": "--sym", "switch": "--no-switch", "quality": "--no-quality", "more": "--"}
+_RECIPE_FLAGS = (
+    "--recipe",
+    "--",
+    *("--sym" if each == "symmetric" else f"--{each.replace('_', '-')}" for each in _RECIPE_PARTS),
+)
+_EXPORT_FLAGS = (
+    *("--model", "--revision", "--prebuilt", "--dry-run", "--no-switch", "--no-quality", "--perplexity-limit"),
+    *("--trust-remote-code", *_RECIPE_FLAGS),
+)
+_IGNORED = {
+    **dict.fromkeys(("--list", "--rollback", "--verify", "--prune"), (_EXPORT_FLAGS, "exports nothing")),
+    "--prebuilt": (
+        ("--perplexity-limit", "--trust-remote-code", *_RECIPE_FLAGS),
+        "takes a model as it is, without a recipe, a source or code",
+    ),
+    "--no-quality": (("--perplexity-limit",), "measures no perplexity"),
+}
+"""By flag: those that have no effect beside it, and why."""
 
 
-def read_options(arguments: Sequence[str], program: str = "python -m bot export") -> argparse.Namespace:
-    """Read the command line; what stands after `--` goes to the exporter as it is."""
+def read_options(arguments: Sequence[str], program: str | None = None) -> argparse.Namespace:
+    """Read the command line; what stands after `--` goes to the exporter as it is.
+
+    Args:
+        arguments: without the program's name.
+        program: how the help calls it; None: as it was started.
+    """
     at = arguments.index("--") if "--" in arguments else len(arguments)
-    options = _parser(program).parse_args(arguments[:at])
+    parser = _parser(program or own_command("export"))
+    options = parser.parse_args(arguments[:at])
     options.more = tuple(arguments[at + 1 :])
+    defaults = {name: parser.get_default(name) for name in vars(options) if name != "more"}
+    options.given = [_flag(name) for name, value in vars(options).items() if value != defaults.get(name, ())]
     return options
 
 
@@ -47,46 +85,73 @@ def order_of(options: argparse.Namespace) -> Order:
         ConfigurationError: they contradict each other.
     """
     parts = {name: getattr(options, name) for name in _RECIPE_PARTS}
-    if options.prebuilt and (options.more or any(value is not None for value in parts.values())):
-        raise ConfigurationError("--prebuilt takes the model as it is; leave out the recipe's flags or --prebuilt")
+    _refuse_contradictions(options.given)
     if options.prebuilt and options.model:
         raise ConfigurationError(
             f"use either --model or --prebuilt; to fetch this repository: --prebuilt {options.model}"
         )
+    _require_folder(options.output, written=not options.list and options.verify is None)
     return Order(
         model=options.prebuilt or options.model or EXPORTED_MODEL,
         home=options.output,
         revision=options.revision,
-        recipe=PRESETS[options.recipe].changed(**parts, more=options.more or None),
+        recipe=PRESETS[options.recipe or SAMPLE.name].changed(**parts, more=options.more or None),
         prebuilt=options.prebuilt is not None,
         trust_remote_code=options.trust_remote_code,
         dry_run=options.dry_run,
         switch=options.switch,
         with_quality=options.quality,
-        perplexity_limit=options.perplexity_limit,
+        perplexity_limit=options.perplexity_limit or PERPLEXITY_LIMIT,
     )
 
 
+def _flag(name: str) -> str:
+    """The flag that changes an option from its default."""
+    return _FLAGS.get(name, f"--{name.replace('_', '-')}")
+
+
+def _refuse_contradictions(given: Sequence[str]) -> None:
+    """Refuse a flag that would be ignored beside another one."""
+    for first, (ignored, why) in _IGNORED.items():
+        others = [flag for flag in given if flag in ignored]
+        if first in given and others:
+            raise ConfigurationError(f"{first} {why}; leave out {' and '.join(others)}, or {first}")
+
+
+def _require_folder(path: Path, *, written: bool) -> None:
+    """Refuse what cannot become the folder with versions, before anything is asked of the network."""
+    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise ConfigurationError(f"--output {path}: {there} is a file; name a folder")
+    if written and not os.access(there, os.W_OK):
+        raise ConfigurationError(
+            f"--output {path}: {there} may not be written; choose another, or correct its permissions"
+        )
+
+
 def _parser(program: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog=program,
         description="Export a model for the bot, judge it, and have the running bot switch to it.",
         epilog="Arguments after -- go to `optimum-cli export openvino` unchanged.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--model", metavar="ID_OR_FOLDER", help=f"what to export (default: {EXPORTED_MODEL})")
+    parser.add_argument(
+        "--model", type=text, metavar="ID_OR_FOLDER", help=f"what to export (default: {EXPORTED_MODEL})"
+    )
     parser.add_argument(
         "--output",
-        type=Path,
+        type=folder,
         default=DEFAULT_OUTPUT,
         metavar="FOLDER",
-        help="the folder in MODEL_DIR (default: %(default)s)",
+        help="the folder with the versions, which MODEL_DIR names (default: %(default)s)",
     )
-    parser.add_argument("--revision", help="branch, tag or commit on the hub (default: the main branch)")
+    parser.add_argument("--revision", type=text, help="branch, tag or commit on the hub (default: the main branch)")
     parser.add_argument(
         "--prebuilt",
         nargs="?",
         const=PREBUILT,
+        type=text,
         metavar="ID",
         help=f"fetch an exported model; needs no torch (default: {PREBUILT})",
     )
@@ -97,10 +162,9 @@ def _parser(program: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--perplexity-limit",
-        type=float,
-        default=PERPLEXITY_LIMIT,
+        type=number(1),
         metavar="TIMES",
-        help="refuse a model with more than TIMES its source's perplexity (default: %(default)s)",
+        help=f"refuse a model with more than TIMES its source's perplexity (default: {PERPLEXITY_LIMIT:g})",
     )
     _add_recipe(parser)
     _add_housekeeping(parser)
@@ -110,23 +174,29 @@ def _parser(program: str) -> argparse.ArgumentParser:
 def _add_recipe(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("recipe")
     presets = "; ".join(f"{name}: {' '.join(recipe.arguments[2:])}" for name, recipe in PRESETS.items())
-    group.add_argument("--recipe", choices=PRESETS, default=SAMPLE.name, help=f"{presets} (default: %(default)s)")
-    group.add_argument("--weight-format", choices=WEIGHT_FORMATS)
-    group.add_argument("--group-size", type=int, help="weights that share a scale; -1 for a whole row")
-    group.add_argument("--ratio", type=float, help="share of the layers in four bits, 0 to 1")
+    group.add_argument("--recipe", choices=PRESETS, help=f"{presets} (default: {SAMPLE.name})")
+    group.add_argument("--weight-format", choices=WEIGHT_FORMATS, help="number format of most weights")
+    group.add_argument(
+        "--group-size", type=whole_number(-1), metavar="WEIGHTS", help="weights that share a scale; -1 for a whole row"
+    )
+    group.add_argument("--ratio", type=number(0, 1), metavar="SHARE", help="share of the layers in four bits, 0 to 1")
     flag = argparse.BooleanOptionalAction
     group.add_argument("--sym", dest="symmetric", action=flag, help="symmetric scales")
     group.add_argument("--awq", action=flag, help="activation-aware weight quantization")
     group.add_argument("--scale-estimation", action=flag, help="fit the scales to a data set")
     group.add_argument("--gptq", action=flag, help="correct layer by layer with a data set")
     group.add_argument("--all-layers", action=flag, help="embeddings and last layer in four bits too")
-    group.add_argument("--dataset", help="auto (the model's own text), wikitext2, c4, c4-new or gsm8k")
-    group.add_argument("--num-samples", type=int, help="samples of the data set")
-    group.add_argument("--sensitivity-metric", help="how the ratio chooses layers")
+    group.add_argument("--dataset", choices=_DATASETS, help="auto is the model's own text; the others are downloaded")
+    group.add_argument("--num-samples", type=whole_number(1), metavar="COUNT", help="samples of the data set")
+    group.add_argument("--sensitivity-metric", choices=_SENSITIVITY_METRICS, help="how the ratio chooses layers")
     group.add_argument(
         "--backup-precision", choices=("int8_asym", "int8_sym", "none"), help="of the layers that the ratio leaves out"
     )
-    group.add_argument("--group-size-fallback", choices=("error", "ignore", "adjust"))
+    group.add_argument(
+        "--group-size-fallback",
+        choices=("error", "ignore", "adjust"),
+        help="what to do with a layer that the group size does not divide",
+    )
     group.add_argument(
         "--trust-remote-code", action="store_true", help="run the model's own Python code; Phi-3 needs none"
     )
@@ -136,26 +206,26 @@ def _add_housekeeping(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("versions in --output").add_mutually_exclusive_group()
     group.add_argument("--list", action="store_true", help="list them")
     group.add_argument(
-        "--rollback", nargs="?", const="", metavar="VERSION", help="switch to the previous version, or to VERSION"
+        "--rollback",
+        nargs="?",
+        type=text,
+        const=True,
+        metavar="VERSION",
+        help="switch to the previous version, or to VERSION",
     )
     group.add_argument(
         "--verify",
         nargs="?",
-        const="",
+        type=text,
+        const=True,
         metavar="VERSION",
         help="compare all versions, or VERSION, with their manifests",
     )
     group.add_argument(
         "--prune",
         nargs="?",
-        type=_at_least_one,
+        type=whole_number(1),
         const=KEPT,
         metavar="KEEP",
         help=f"remove old versions and downloaded checkpoints (default: keep {KEPT})",
     )
-
-
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of versions; keep at least 1")
-    return int(text)

@@ -17,8 +17,9 @@ from bot.export.hub import (
     wanted_for_export,
     wanted_of_prebuilt,
 )
-from bot.export.progress import Estimate, ProgressLine, size
+from bot.export.progress import Estimate, ProgressLine
 from bot.model.source import ModelSource
+from bot.sizes import size
 
 SOURCES_NAME = "sources"
 _WEIGHTS = (".safetensors", ".bin")

@@ -14,8 +14,9 @@ from bot.errors import ConfigurationError
 from bot.export.checkpoint import Checkpoint, read_checkpoint
 from bot.export.child_process import ChildError, run_child
 from bot.export.next_tokens import PRECISION, NextTokens
-from bot.export.progress import size
 from bot.model.report import Finding, Quality
+from bot.own_command import install_command
+from bot.sizes import size
 
 GOOD_AGREEMENT = 0.5
 """The least agreement of a sound export. With SmolLM2-135M the worst preset had 0.54; random weights, which rate all
@@ -132,7 +133,7 @@ def read_source(
     if source is None:
         raise SourceNotRunError("its source checkpoint is not here")
     if importlib.util.find_spec("torch") is None:
-        raise SourceNotRunError("running its source checkpoint needs torch: pip install -e '.[optimum]'")
+        raise SourceNotRunError(f"running its source checkpoint needs torch: `{install_command('optimum')}`")
     try:
         needed = memory_of(read_checkpoint(source))
         if needed > memory_bytes:

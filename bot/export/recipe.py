@@ -86,6 +86,8 @@ class Recipe:
             "--gptq": self.gptq,
             "--backup-precision": self.backup_precision is not None,
             "--all-layers": self.all_layers,
+            "--sensitivity-metric": self.sensitivity_metric is not None,
+            "--group-size-fallback": self.group_size_fallback is not None,
         }
         given = [name for name, is_given in four_bits_only.items() if is_given]
         if given and self.weight_format not in _FOUR_BITS:
@@ -97,11 +99,39 @@ class Recipe:
             raise ConfigurationError(f"--ratio {self.ratio:g} is not between 0 and 1")
         if self.group_size is not None and self.group_size != -1 and self.group_size < 1:
             raise ConfigurationError(f"--group-size {self.group_size} is neither -1 nor a positive number")
+        if self.group_size is not None and not _is_usual(self.group_size) and not self._has_fallback:
+            raise ConfigurationError(
+                f"--group-size {self.group_size} divides few models' layers; choose 32, 64 or 128, or add "
+                "--group-size-fallback adjust"
+            )
+        if self.num_samples is not None and self.dataset is None:
+            raise ConfigurationError("--num-samples counts samples of a data set; add --dataset auto, or leave it out")
         if (self.scale_estimation or self.gptq) and self.dataset is None:
             name = "--scale-estimation" if self.scale_estimation else "--gptq"
             raise ConfigurationError(
                 f"{name} needs a data set; add --dataset auto (no download) or --dataset wikitext2"
             )
+
+    def check_width(self, width: int | None) -> None:
+        """Refuse a group size that the model's layers cannot have, before its weights are downloaded.
+
+        Args:
+            width: of the model's layers; None if its configuration does not say it.
+
+        Raises:
+            ConfigurationError: the group size does not divide it.
+        """
+        if self.group_size is None or self.group_size == -1 or width is None or self._has_fallback:
+            return
+        if width % self.group_size:
+            raise ConfigurationError(
+                f"--group-size {self.group_size} does not divide this model's width of {width}; choose a smaller one, "
+                "such as 64 or 32, or add --group-size-fallback adjust"
+            )
+
+    @property
+    def _has_fallback(self) -> bool:
+        return self.group_size_fallback in ("ignore", "adjust")
 
     @property
     def arguments(self) -> list[str]:
@@ -174,6 +204,11 @@ PRESETS = {
 the source by four points, and zero points did not lower the perplexity. Agreement was 75 % at ratio 0.8 (perplexity
 1.17 times the source's), 68 % at 1.0 (1.24), 94 % with int8 (1.01), and 54 % with one scale a row, as in `npu` (1.87).
 """
+
+
+def _is_usual(group_size: int) -> bool:
+    """Whether it is -1 or a power of two, as widths of layers have them as a factor."""
+    return group_size == -1 or group_size & (group_size - 1) == 0
 
 
 def _bare(recipe: Recipe) -> Recipe:

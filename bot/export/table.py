@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.export.progress import size
 from bot.model.folder import ModelFolder
 from bot.model.report import ExportReport, Finding, Speed
+from bot.sizes import size
 
 _MARKS: dict[str, str] = {"good": "ok", "repaired": "repaired", "noted": "note", "skipped": "-"}
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bot.errors import ConfigurationError
-from bot.export.progress import size
 from bot.model.versions import VERSIONS_NAME, ModelVersions
 from bot.private_files import make_private_folder, write_private_text
+from bot.sizes import size
 
 _LOCK_NAME = ".export.lock"
 _WORK_NAME = ".work"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from prometheus_client.aiohttp import make_aiohttp_handler
 
 from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
+from bot.ports import port_refusal
 
 logger = logging.getLogger(__name__)
 
@@ -98,13 +98,7 @@ class MonitoringServer:
         return web.json_response({"ok": health.ok, **health.details}, status=200 if health.ok else 503)
 
     def _refusal(self, error: OSError | UnicodeError) -> str:
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            return (
-                f"port {self._port} of {self._host}, for /metrics, is taken; "
-                "set METRICS_PORT to another, or leave it empty to serve no metrics"
-            )
-        reason = " ".join(str(error).split())
         return (
-            f"/metrics cannot listen on port {self._port} of {self._host} ({reason}); set METRICS_HOST to an address "
-            "of this machine, such as 127.0.0.1, and METRICS_PORT to a port that you may use"
+            f"{port_refusal(self._host, self._port, error)}; set METRICS_PORT to another, or leave it empty to serve "
+            "no metrics; METRICS_HOST must be an address of this machine, such as 127.0.0.1"
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.errors import ConfigurationError
 from bot.model import source
-from bot.model.commands import EXPORT, export_command, prebuilt_command, rollback_command
+from bot.model.commands import export_command, prebuilt_command, rollback_command
 from bot.model.config import ModelConfig, eos_token_ids
 from bot.model.files import MOST_BYTES, MOST_TOKENIZER_BYTES, TOKENIZER_FILE, parse_object, read_file, text_in
 from bot.model.generation_defaults import GenerationDefaults
@@ -138,7 +138,7 @@ def _errors_of(path: Path) -> Iterator[None]:
         cause = getattr(error, "strerror", None) or error
         culprit = getattr(error, "filename", None) or path
         raise ConfigurationError(
-            f"the model folder cannot be read: {culprit}: {cause}; check MODEL_DIR and the permissions"
+            f"the model folder cannot be read: {culprit}: {cause}; check the path and its permissions"
         ) from error
 
 
@@ -154,11 +154,11 @@ def _resolved(path: Path) -> Path:
 def _require_folder(folder: Path) -> None:
     if not folder.exists():
         raise ConfigurationError(
-            f"there is no model folder at MODEL_DIR={folder}; download one with `{prebuilt_command(folder)}`, export "
-            f"your own with `{export_command(EXPORTED_MODEL, folder)}`, or try the bot without one: make demo"
+            f"there is no model folder at {folder}; download one with `{prebuilt_command(folder)}`, export your own "
+            f"with `{export_command(EXPORTED_MODEL, folder)}`, or set MODEL_DIR to another folder"
         )
     if not folder.is_dir():
-        raise ConfigurationError(f"MODEL_DIR={folder} is a file; name the folder that `{EXPORT}` wrote")
+        raise ConfigurationError(f"{folder} is a file; name the folder that an export wrote")
 
 
 def _require_files(folder: Path) -> None:
@@ -169,7 +169,7 @@ def _require_files(folder: Path) -> None:
     if "openvino_model.xml" not in sizes and any(any(folder.glob(pattern)) for pattern in PYTORCH_PATTERNS):
         exported = folder.with_name(f"{folder.name}-openvino")
         raise ConfigurationError(
-            f"MODEL_DIR={folder} holds PyTorch weights, which must be exported first; run "
+            f"{folder} holds PyTorch weights, which must be exported first; run "
             f"`{export_command(str(folder), exported)}` and set MODEL_DIR={exported}"
         )
     raise _incomplete(folder, ", ".join(wrong))
@@ -288,6 +288,6 @@ def _refused(folder: Path, state: str, cause: str) -> ConfigurationError:
     home = home_of(folder)
     if home is None:
         way_out = f"export it again with `{export_command(EXPORTED_MODEL, folder)}`"
-        return ConfigurationError(f"the model folder MODEL_DIR={folder} {state}: {cause}; {way_out}")
+        return ConfigurationError(f"the model folder {folder} {state}: {cause}; {way_out}")
     way_out = f"go back with `{rollback_command(home)}`, or export again with `{export_command(EXPORTED_MODEL, home)}`"
-    return ConfigurationError(f"the version {folder.name} in MODEL_DIR={home} {state}: {cause}; {way_out}")
+    return ConfigurationError(f"the version {folder.name} in {home} {state}: {cause}; {way_out}")

@@ -150,8 +150,19 @@ class ModelVersions:
         pointer = self.pointer
         existing = () if pointer is None else self._existing(pointer.before)
         if not existing:
-            raise ConfigurationError(f"there is no version to go back to in {self.home}; --list names all")
+            raise ConfigurationError(
+                f"there is no version before the current one in {self.home}; {self._other_versions}"
+            )
         return existing[0]
+
+    @property
+    def _other_versions(self) -> str:
+        """The way to a version that is not before the current one, as after a rollback."""
+        pointer = self.pointer
+        others = [each for each in self.names if pointer is None or each != pointer.current]
+        if not others:
+            return "export another one first"
+        return f"to switch to the version {others[-1]}: `{rollback_command(self.home, others[-1])}`"
 
     def roll_back(self) -> str:
         """Make the previous version the current one, and return its name.

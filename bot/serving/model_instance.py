@@ -125,7 +125,11 @@ def _check_vocabulary(folder: ModelFolder, builder: PromptBuilder) -> None:
 def _check_system_prompt(window: ContextWindow, system_prompt: str) -> None:
     tokens, limit = window.system_prompt_tokens(system_prompt), window.budget.system_prompt_limit
     if tokens > limit:
+        budget = window.budget
+        more_room = (
+            "raise MAX_PROMPT_TOKENS" if budget.prompt_limit == budget.max_prompt_tokens else "lower MAX_NEW_TOKENS"
+        )
         raise ConfigurationError(
-            f"SYSTEM_PROMPT takes {tokens:,} tokens, more than half of the {window.budget.prompt_limit:,} that this "
-            "model's prompt may have; shorten it, or lower MAX_NEW_TOKENS"
+            f"SYSTEM_PROMPT takes {tokens:,} tokens, more than half of the {budget.prompt_limit:,} that this model's "
+            f"prompt may have; shorten it, or {more_room}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from bot.errors import ConfigurationError
 
+DATABASE_URL = "DATABASE_URL"
 _EXAMPLES = "sqlite:///data/bot.sqlite3 or postgresql://user:password@host/database"
 _DIALECTS = {
     "sqlite": "sqlite",
@@ -19,6 +21,8 @@ _DIALECTS = {
     "postgresql+asyncpg": "postgresql",
 }
 
+_EXPANDED_ELSEWHERE = re.compile(r"/?(~|\$\{?[A-Za-z_])")
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -26,12 +30,14 @@ class Address:
 
     Attributes:
         url: without the driver's name. It can contain a password; to show the address, use `str()`.
+        setting: which one leads there, for error lines: `DATABASE_URL`, or `DATA_DIR` for the default file.
     """
 
     url: URL
+    setting: str = DATABASE_URL
 
     @classmethod
-    def parse(cls, text: str) -> Address:
+    def parse(cls, text: str, setting: str = DATABASE_URL) -> Address:
         """Parse an address.
 
         Raises:
@@ -50,7 +56,7 @@ class Address:
             raise ConfigurationError(
                 "DATABASE_URL holds more than one @; write one within a user name or a password as %40"
             )
-        address = cls(url.set(drivername=_DIALECTS[url.drivername]))
+        address = cls(url.set(drivername=_DIALECTS[url.drivername]), setting)
         if address.is_sqlite:
             address._check_file()
         return address
@@ -64,6 +70,11 @@ class Address:
     def file(self) -> Path:
         """The file of a SQLite database."""
         return Path(self.url.database or "")
+
+    @property
+    def elsewhere(self) -> str:
+        """How the operator puts the database elsewhere."""
+        return f"set {self.setting} to another {'file' if self.setting == DATABASE_URL else 'folder'}"
 
     def __str__(self) -> str:
         """The address without the password and without options, which can contain one too."""
@@ -79,4 +90,9 @@ class Address:
         if not name or name == ":memory:" or name.startswith("file:") or self.url.query:
             raise ConfigurationError(
                 "DATABASE_URL must name a SQLite file by its path alone, like sqlite:///data/bot.sqlite3"
+            )
+        if self.setting == DATABASE_URL and _EXPANDED_ELSEWHERE.match(name):
+            raise ConfigurationError(
+                "DATABASE_URL takes ~ and $ as they are written; write the whole path, like "
+                "sqlite:////home/me/bot.sqlite3"
             )

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.errors import ConfigurationError, DatabaseOutageError
 from bot.storage import migrations
-from bot.storage.address import Address
+from bot.storage.address import DATABASE_URL, Address
 from bot.storage.engines import BEGIN, postgresql_engine, sqlite_engine
 from bot.storage.outage import outage_in
 from bot.storage.refusal import why_not_opened
@@ -44,19 +44,25 @@ class Database:
 
     @classmethod
     async def open(
-        cls, url: str, *, lock_seconds: float = _LOCK_SECONDS, server_seconds: float = _SERVER_SECONDS
+        cls,
+        url: str,
+        *,
+        setting: str = DATABASE_URL,
+        lock_seconds: float = _LOCK_SECONDS,
+        server_seconds: float = _SERVER_SECONDS,
     ) -> Database:
         """Open a database and migrate its tables. Creates a missing SQLite file and its folder.
 
         Args:
             url: `sqlite:///path` or `postgresql://user:password@host/database`.
+            setting: see `Address`.
             lock_seconds: time limit for another program's lock on a SQLite file.
             server_seconds: time limit for each answer of a PostgreSQL server.
 
         Raises:
             ConfigurationError: the operator must change something first.
         """
-        address = Address.parse(url)
+        address = Address.parse(url, setting)
         if address.is_sqlite:
             engine = sqlite_engine(address, lock_seconds)
         else:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from bot.errors import ConfigurationError
+from bot.own_command import install_command
 from bot.private_files import close_files, make_private_folder, private_opener
 from bot.storage.address import Address
 
@@ -45,7 +46,7 @@ def sqlite_engine(address: Address, lock_seconds: float) -> AsyncEngine:
     except OSError as error:
         raise ConfigurationError(
             f"the file {address.file} for the database cannot be created ({error.strerror}); "
-            "set DATABASE_URL to a file in a folder that the bot may write to"
+            f"let the bot write to its folder, or {address.elsewhere}"
         ) from error
     try:
         # aiosqlite 0.22 cannot end the thread of a connection that failed before the event loop closes.
@@ -53,7 +54,7 @@ def sqlite_engine(address: Address, lock_seconds: float) -> AsyncEngine:
     except OSError as error:
         raise ConfigurationError(
             f"the database {address} cannot be opened ({error.strerror}); let the bot write to the file and its "
-            "folder, or set DATABASE_URL to another file"
+            f"folder, or {address.elsewhere}"
         ) from error
     file = address.file.resolve()
     close_files(file.parent, [file.name])
@@ -85,7 +86,7 @@ def postgresql_engine(address: Address, server_seconds: float) -> AsyncEngine:
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             "DATABASE_URL names a PostgreSQL database, which needs asyncpg; "
-            "install it with: pip install -c constraints.txt '.[postgresql]'"
+            f"install it with `{install_command('postgresql')}`"
         ) from error
     dsn = address.url.render_as_string(hide_password=False)
 

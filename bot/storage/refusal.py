@@ -8,13 +8,13 @@ from bot.storage.migrations import UnknownRevisionError
 from bot.storage.outage import error_code, reason_of
 
 _WAYS_OUT = {
-    "SQLITE_BUSY": "another program is using it: stop that one, or set DATABASE_URL to another file",
-    "SQLITE_CANTOPEN": "let the bot write to the file and its folder, or set DATABASE_URL to another file",
+    "SQLITE_BUSY": "another program is using it: stop that one, or {elsewhere}",
+    "SQLITE_CANTOPEN": "let the bot write to the file and its folder, or {elsewhere}",
     "SQLITE_CORRUPT": "replace it with an intact copy, or move it away to start with an empty one",
     "SQLITE_FULL": "make room on the disk",
-    "SQLITE_NOTADB": "set DATABASE_URL to another file, or replace this one with an intact copy",
-    "SQLITE_READONLY": "let the bot write to the file and its folder, or set DATABASE_URL to another file",
-    "SQLITE_ERROR": "set DATABASE_URL to a file that only the bot uses",
+    "SQLITE_NOTADB": "{elsewhere}, or replace this one with an intact copy",
+    "SQLITE_READONLY": "let the bot write to the file and its folder, or {elsewhere}",
+    "SQLITE_ERROR": "{elsewhere} that only the bot uses",
     "28": "check the user and the password in DATABASE_URL",
     "3D": "create it with createdb, or name another in DATABASE_URL",
     "3F": "create the schema, or give the bot a database of its own",
@@ -23,7 +23,10 @@ _WAYS_OUT = {
     "42704": "take the option that is behind its ? out of DATABASE_URL",
     "53100": "make room on the server's disk",
 }
-"""What the operator can do, by the prefix of the error code. An error that is neither here nor an outage is a bug."""
+"""What the operator can do, by the prefix of the error code; `{elsewhere}` is `Address.elsewhere`.
+
+An error that is neither here nor an outage is a bug.
+"""
 
 
 def why_not_opened(error: Exception, address: Address) -> str | None:
@@ -36,11 +39,14 @@ def why_not_opened(error: Exception, address: Address) -> str | None:
     if isinstance(error, UnknownRevisionError):
         return (
             f"the database {address} belongs to a newer version of the bot or to another program (its version is "
-            f"{error}); install the newest bot, or set DATABASE_URL to another database"
+            f"{error}); install the newest bot, or {address.elsewhere}"
         )
     is_outage = isinstance(error, DatabaseOutageError)
     code = error_code((error.__cause__ or error) if is_outage else error)
     way_out = next((way for prefix, way in _WAYS_OUT.items() if code.startswith(prefix)), None)
     if way_out is None and is_outage:
         way_out = "check the disk" if address.is_sqlite else "check that the server runs at this address"
-    return way_out and f"the database {address} cannot be opened ({reason_of(error)}); {way_out}"
+    if way_out is None:
+        return None
+    way_out = way_out.format(elsewhere=address.elsewhere)
+    return f"the database {address} cannot be opened ({reason_of(error)}); {way_out}"

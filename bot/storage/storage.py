@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bot.storage.address import DATABASE_URL
 from bot.storage.conversation_store import DatabaseConversationStore
 from bot.storage.database import Database
 from bot.storage.journal import Journal
@@ -28,17 +29,18 @@ class Storage:
     _database: Database
 
     @classmethod
-    async def open(cls, url: str, on_outage: Callable[[str | None], None]) -> Storage:
+    async def open(cls, url: str, on_outage: Callable[[str | None], None], setting: str = DATABASE_URL) -> Storage:
         """Open the database.
 
         Args:
             url: as `Database.open` takes it.
             on_outage: called with the reason when the database cannot be written, and with None when it can again.
+            setting: see `Address`.
 
         Raises:
             ConfigurationError: the operator must change something first.
         """
-        database = await Database.open(url)
+        database = await Database.open(url, setting=setting)
         journal = Journal(database, on_outage)
         return cls(DatabaseConversationStore(journal), DatabaseWorkStore(journal), journal, database)
 

@@ -16,6 +16,7 @@ import pytest
 from bot.cli.main import main
 from bot.demo.loopback import LoopbackDiscord
 from bot.model.versions import ModelVersions
+from bot.own_command import own_command
 from bot.prompting.prompt import Message
 from bot.settings import Settings
 from tests.model.exported_folder import write_model
@@ -115,7 +116,7 @@ async def server() -> AsyncIterator[LoopbackDiscord]:
 async def test_without_a_token_one_line_names_the_way_out(tmp_path: Path) -> None:
     done = await run(tmp_path)
     assert done.code == 2
-    assert done.line.startswith("error: DISCORD_TOKEN is not set; copy .env.example to .env")
+    assert done.line.startswith(f"error: DISCORD_TOKEN is not set; there is no {tmp_path / '.env'}: start the bot in")
     assert names_in(tmp_path) == []
 
 
@@ -123,7 +124,7 @@ def test_a_malformed_token_is_never_printed(run_here: RunHere) -> None:
     Path(".env").write_text("DISCORD_TOKEN=hunter2-hunter2-hunter2\n", encoding="utf-8")
     done = run_here()
     assert done.code == 2
-    assert done.line.startswith("error: DISCORD_TOKEN is malformed: 23 characters in 1 parts")
+    assert done.line.startswith("error: DISCORD_TOKEN is malformed: 23 characters in 1 part")
     assert "hunter2" not in done.err
 
 
@@ -131,8 +132,8 @@ def test_a_missing_model_folder(run_here: RunHere) -> None:
     done = run_here(DISCORD_TOKEN=TOKEN)
     assert done.code == 2
     assert str(Path("model/phi3-instruct/int4")) in done.line
-    assert "python -m bot export --prebuilt --output " in done.line
-    assert "make demo" in done.line
+    assert f"{own_command('export')} --prebuilt --output " in done.line
+    assert done.line.endswith("or set MODEL_DIR to another folder")
 
 
 def test_an_incomplete_model_folder(run_here: RunHere) -> None:
@@ -140,7 +141,7 @@ def test_an_incomplete_model_folder(run_here: RunHere) -> None:
     (folder / "openvino_model.bin").unlink()
     done = run_here(DISCORD_TOKEN=TOKEN, MODEL_DIR=str(folder))
     assert done.code == 2
-    assert f"MODEL_DIR={folder} is incomplete: " in done.line
+    assert f"{folder} is incomplete: " in done.line
     assert "openvino_model.bin" in done.line
 
 
@@ -151,8 +152,8 @@ def test_where_no_version_works_the_error_is_the_current_ones(run_here: RunHere)
         versions.switch(name)
     done = run_here(DISCORD_TOKEN=TOKEN, MODEL_DIR=str(versions.home))
     assert done.code == 2
-    assert done.line.startswith(f"error: the version second in MODEL_DIR={versions.home} is incomplete: ")
-    assert f"python -m bot export --output {versions.home} --rollback" in done.line
+    assert done.line.startswith(f"error: the version second in {versions.home} is incomplete: ")
+    assert f"{own_command('export')} --output {versions.home} --rollback" in done.line
 
     (versions.home / "current.json").write_text("{", encoding="utf-8")
     done = run_here(DISCORD_TOKEN=TOKEN, MODEL_DIR=str(versions.home))
@@ -203,33 +204,20 @@ def test_a_prompt_that_cannot_be_built(run_here: RunHere) -> None:
 async def test_help_lists_every_command(tmp_path: Path) -> None:
     done = await run(tmp_path, "--help")
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("usage: python -m bot ")
+    assert " -m bot [-h] COMMAND" in done.out.splitlines()[0]
     for command in ("run", "demo", "export", "prompt"):
         assert f"\n    {command} " in done.out
 
 
 async def test_export_is_one_program_with_two_launchers(tmp_path: Path) -> None:
     script = str(ROOT / "scripts" / "export_model.py")
-    for launcher, program in ((["-m", "bot", "export"], "python -m bot export"), ([script], "scripts/export_model.py")):
+    for launcher, program in ((["-m", "bot", "export"], " -m bot export"), ([script], script)):
         done = await _run([*launcher, "--help"], tmp_path, {})
         assert (done.code, done.err) == (0, "")
-        assert done.out.startswith(f"usage: {program} [-h] [--model ID_OR_FOLDER]")
+        assert f"{program} [-h]" in " ".join(done.out.split())
         done = await _run([*launcher, "--list", "--output", "nowhere"], tmp_path, {})
         assert done.code == 2
         assert done.line.startswith("error: there are no versions in nowhere; ")
-
-
-async def test_an_unknown_command_shows_the_usage(tmp_path: Path) -> None:
-    done = await run(tmp_path, "dance")
-    assert done.code == 2
-    assert done.err.startswith("usage: python -m bot")
-
-
-@pytest.mark.parametrize("port", ["99999", "-1", "http"])
-def test_a_port_that_does_not_exist_shows_the_usage(capsys: pytest.CaptureFixture[str], port: str) -> None:
-    with pytest.raises(SystemExit):
-        main(["demo", "--port", port])
-    assert "argument --port: " in capsys.readouterr().err.splitlines()[-1]
 
 
 async def test_a_page_whose_port_is_in_use(tmp_path: Path, tiny_chat_model_dir: Path) -> None:
@@ -239,5 +227,5 @@ async def test_a_page_whose_port_is_in_use(tmp_path: Path, tiny_chat_model_dir: 
             tmp_path, "demo", "--model", str(tiny_chat_model_dir), "--port", port, KV_CACHE_GIGABYTES="0.05"
         )
     assert done.code == 2
-    assert done.last_line.startswith(f"error: port {port} of 127.0.0.1 cannot be used (")
+    assert done.last_line.startswith(f"error: port {port} of 127.0.0.1 is taken by another program")
     assert done.last_line.endswith("; choose another with --port")

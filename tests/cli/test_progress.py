@@ -47,7 +47,7 @@ async def test_a_terminal_counts_in_place() -> None:
     assert text.endswith("Warming up … 0 s\nReady\n")
 
 
-async def test_a_line_of_the_log_begins_below_the_stage() -> None:
+async def test_a_line_of_the_log_takes_the_place_of_the_stage() -> None:
     terminal = Terminal()
     handler = logging.StreamHandler(terminal)
     logging.getLogger().addHandler(handler)
@@ -58,7 +58,35 @@ async def test_a_line_of_the_log_begins_below_the_stage() -> None:
             logging.getLogger("bot").warning("Login failed again")
     finally:
         logging.getLogger().removeHandler(handler)
-    assert terminal.getvalue() == "Logging in\nLogin failed\nLogin failed again\n"
+    room = "\r          \r"
+    assert terminal.getvalue() == f"Logging in{room}Login failed\nLogin failed again\n"
+
+
+async def test_a_stage_that_goes_on_stays_in_its_line() -> None:
+    terminal = Terminal()
+    async with Progress(terminal).ticking() as progress:
+        for step in ("10 of 90 MB", "9 of 90", "90 of 90 MB"):
+            progress.stage(f"Downloading: {step}")
+        progress.stage("Unpacking")
+    shown = terminal.getvalue()
+    assert shown.startswith("Downloading: 10 of 90 MB\rDownloading: 9 of 90    \rDownloading: 90 of 90 MB")
+    assert shown.count("\n") == 2
+
+
+async def test_a_stage_that_goes_on_adds_no_lines_to_a_log() -> None:
+    stream = io.StringIO()
+    progress = Progress(stream)
+    for megabytes in range(90):
+        progress.stage(f"Downloading: {megabytes} of 90 MB")
+    progress.done()
+    assert stream.getvalue() == "Downloading: 0 of 90 MB\n"
+
+
+async def test_a_long_stage_does_not_wrap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    terminal = Terminal()
+    Progress(terminal).stage("Loading " + "x" * 100)
+    assert len(terminal.getvalue()) == 19
 
 
 async def test_nothing_is_printed_between_stages() -> None:

@@ -218,6 +218,7 @@ def test_the_parts_of_a_context_add_up(builder: PromptBuilder) -> None:
     talk = Talk(window, builder)
     empty = window.usage(SYSTEM, ())
     assert (empty.context, empty.reserve, empty.history, empty.branch) == (920, 20, 0, ())
+    assert window.system_prompt_tokens(SYSTEM) == empty.system_prompt
     assert empty.system_prompt == len(window.prefix(SYSTEM, ())) > window.usage("", ()).system_prompt
     for number in range(30):
         talk.say(f"Hello {number} " + "the " * 15, ("Ada", "Grace")[number % 2])

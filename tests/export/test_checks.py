@@ -64,7 +64,9 @@ def test_a_disk_in_memory_counts_as_memory(monkeypatch: pytest.MonkeyPatch, tmp_
 
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     require_packages(SAMPLE)
-    with pytest.raises(ConfigurationError, match=r"--dataset wikitext2 needs the package datasets; run: pip install"):
+    with pytest.raises(
+        ConfigurationError, match=r"wikitext2 needs the package datasets; run `.* -m pip install datasets`"
+    ):
         require_packages(Recipe("r", "int4", dataset="wikitext2"))
     require_packages(Recipe("r", "int4", dataset="auto"))
     monkeypatch.setattr(checks, "find_spec", lambda name: None if name == "torch" else object())

@@ -87,7 +87,7 @@ def test_the_list_shows_damaged_versions(versions: ModelVersions) -> None:
 
 def test_without_versions_every_action_says_what_to_do(tmp_path: Path) -> None:
     for action in (listed, verify, prune_one, go_back):
-        with pytest.raises(ConfigurationError, match=r"there (are no versions|is no version to go back to) in "):
+        with pytest.raises(ConfigurationError, match=r"there (are no versions|is no version before .+) in "):
             action(ModelVersions(tmp_path / "nowhere"))
     assert list(tmp_path.iterdir()) == []
 
@@ -100,7 +100,7 @@ def test_going_back_and_forth(versions: ModelVersions, exported: Exported) -> No
     for expected in (LATER, exported.version):
         go_back(versions)
         assert open_model_folder(versions.home).version == expected
-    with pytest.raises(ConfigurationError, match="there is no version to go back to"):
+    with pytest.raises(ConfigurationError, match="there is no version before the current one"):
         go_back(versions)
     go_back(versions, LATEST)
     assert open_model_folder(versions.home).version == LATEST
@@ -191,7 +191,7 @@ def test_contradictory_arguments_are_one_line(tmp_path: Path) -> None:
     for arguments, line in {
         ("--weight-format", "int8", "--ratio", "0.5"): "--ratio applies to four-bit weights, not to int8",
         ("--scale-estimation",): "--scale-estimation needs a data set; add --dataset auto",
-        ("--prebuilt", "--group-size", "64"): "--prebuilt takes the model as it is",
+        ("--prebuilt", "--group-size", "64"): "--prebuilt takes a model as it is",
         ("--prebuilt", "--model", "a/b"): "use either --model or --prebuilt",
         ("--model", str(tmp_path / "nix")): f"there is no folder {tmp_path / 'nix'}",
         ("--model", str(ROOT / "bot")): f"{ROOT / 'bot'} is not a checkpoint: it has no config.json",

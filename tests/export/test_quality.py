@@ -216,7 +216,7 @@ class TestASourceThatIsNotRun:
         monkeypatch.setitem(sys.modules, "torch", None)
         _, finding = measure(tiny.export(tiny.source, "float32"), tiny.source)
         assert finding.verdict == "skipped"
-        assert "needs torch: pip install -e '.[optimum]'" in finding.detail
+        assert "needs torch: " in finding.detail
 
     def test_it_needs_its_own_code_without_trust(self, tiny: TinyCheckpoints, measure: Measure, tmp_path: Path) -> None:
         source = source_with_code(tiny, tmp_path)

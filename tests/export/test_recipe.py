@@ -67,13 +67,40 @@ def test_another_weight_format_leaves_the_presets_groups() -> None:
         (["--weight-format", "fp16", "--awq"], "--awq applies to four-bit weights, not to fp16"),
         (["--recipe", "int8", "--ratio", "0.5"], "--ratio applies to four-bit weights, not to int8"),
         (["--gptq"], "--gptq needs a data set; add --dataset auto"),
-        (["--ratio", "1.5"], "--ratio 1.5 is not between 0 and 1"),
         (["--group-size", "0"], "--group-size 0 is neither -1 nor a positive number"),
+        (["--group-size", "3"], "--group-size 3 divides few .* or add --group-size-fallback adjust"),
+        (["--num-samples", "8"], "--num-samples counts samples of a data set; add --dataset auto"),
+        (["--recipe", "int8", "--group-size-fallback", "adjust"], "--group-size-fallback applies to four-bit weights"),
+        (
+            ["--prebuilt", "--recipe", "small"],
+            "--prebuilt takes a model .*; leave out --recipe, or --prebuilt",
+        ),
+        (["--prebuilt", "--no-sym", "--trust-remote-code"], "leave out --sym and --trust-remote-code, or --prebuilt"),
+        (["--prebuilt", "--", "--x"], "--prebuilt takes a model .*; leave out --, or --prebuilt"),
+        (["--prebuilt", "--perplexity-limit", "2"], "leave out --perplexity-limit, or --prebuilt"),
+        (["--no-quality", "--perplexity-limit", "2"], "--no-quality measures no perplexity"),
+        (["--list", "--recipe", "small"], "--list exports nothing; leave out --recipe, or --list"),
+        (["--rollback", "--no-switch"], "--rollback exports nothing; leave out --no-switch, or --rollback"),
+        (["--verify", "x", "--model", "a/b", "--dry-run"], "--verify exports nothing; leave out --model and --dry-run"),
+        (["--output", __file__], f"--output {__file__}: {__file__} is a file; name a folder"),
+        (["--output", f"{__file__}/x"], f"--output {__file__}/x: {__file__} is a file; name a folder"),
     ],
 )
 def test_contradictory_parts_are_refused(arguments: list[str], line: str) -> None:
     with pytest.raises(ConfigurationError, match=line):
         recipe(*arguments)
+
+
+def test_a_group_size_that_the_model_cannot_have_is_refused_before_a_download() -> None:
+    with pytest.raises(ConfigurationError, match=r"--group-size 128 does not divide .* width of 576; .*adjust"):
+        SAMPLE.check_width(576)
+    for fits in (SAMPLE.changed(group_size=64), SAMPLE.changed(group_size_fallback="adjust"), PRESETS["npu"]):
+        fits.check_width(576)
+    SAMPLE.check_width(None)
+
+
+def test_an_odd_group_size_may_have_a_fallback() -> None:
+    assert recipe("--group-size", "48", "--group-size-fallback", "adjust").group_size == 48
 
 
 def test_a_result_is_estimated() -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from bot.errors import ConfigurationError
-from bot.export.progress import Estimate, ProgressLine, duration, size
+from bot.export.progress import Estimate, ProgressLine, duration
 from bot.export.workspace import lock_versions, open_workspace
 from bot.model.versions import ModelVersions
+from bot.sizes import size
 
 
 def test_a_finished_model_becomes_a_version_and_nothing_else_stays(tmp_path: Path) -> None:

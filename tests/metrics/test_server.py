@@ -146,7 +146,7 @@ async def test_a_taken_port_is_an_error_of_one_line(serve: Serve) -> None:
         port = taken.getsockname()[1]
         server = MonitoringServer(PrometheusMetrics(), lambda: HEALTHY, host="127.0.0.1", port=port)
         with pytest.raises(
-            ConfigurationError, match=rf"^port {port} of 127\.0\.0\.1.* is taken; .*METRICS_PORT"
+            ConfigurationError, match=rf"^port {port} of 127\.0\.0\.1.* is taken by another program; .*METRICS_PORT"
         ) as caught:
             await server.start()
         assert "\n" not in str(caught.value)

@@ -10,7 +10,10 @@ import pytest
 
 from bot.model.folder import open_model_folder
 from bot.model.source import ModelSource, write_model_source
+from bot.own_command import own_command
 from tests.model.exported_folder import CONSTANT, PHI3_CONFIG, error_line, write_json, write_model
+
+EXPORT = own_command("export")
 
 
 @pytest.fixture
@@ -97,10 +100,10 @@ def test_stop_tokens_may_be_in_either_file_or_nowhere(folder: Path) -> None:
 def test_a_missing_folder(tmp_path: Path) -> None:
     folder = tmp_path / "with space" / "none"
     line = error_line(folder)
-    assert f"no model folder at MODEL_DIR={folder}" in line
-    assert f'`python -m bot export --prebuilt --output "{folder}"`' in line
-    assert f'`python -m bot export --model microsoft/Phi-3-mini-4k-instruct --output "{folder}"`' in line
-    assert "make demo" in line
+    assert f"no model folder at {folder}" in line
+    assert f"`{EXPORT} --prebuilt --output '{folder}'`" in line
+    assert f"`{EXPORT} --model microsoft/Phi-3-mini-4k-instruct --output '{folder}'`" in line
+    assert line.endswith("or set MODEL_DIR to another folder")
 
 
 @pytest.mark.parametrize("name", ["openvino_model.xml", "openvino_model.bin", "config.json", "tokenizer.json"])
@@ -108,7 +111,7 @@ def test_each_missing_or_empty_file_is_named(folder: Path, name: str) -> None:
     (folder / name).write_bytes(b"")
     line = error_line(folder)
     assert f"{name} is empty" in line
-    assert f"python -m bot export --model microsoft/Phi-3-mini-4k-instruct --output {folder}" in line
+    assert f"{EXPORT} --model microsoft/Phi-3-mini-4k-instruct --output {folder}" in line
     assert "--rollback" not in line, "a folder without versions has nothing to go back to"
     (folder / name).unlink()
     assert re.search(rf"incomplete: {re.escape(name)} is missing;", error_line(folder))
@@ -135,8 +138,8 @@ def test_pytorch_weights_must_be_exported_first(tmp_path: Path, weights: str) ->
     (tmp_path / weights).write_bytes(b"x")
     line = error_line(tmp_path)
     assert "PyTorch weights, which must be exported first" in line
-    assert f"`python -m bot export --model {tmp_path} --output {tmp_path}-openvino`" in line
-    assert f"MODEL_DIR={tmp_path}-openvino" in line
+    assert f"`{EXPORT} --model {tmp_path} --output {tmp_path}-openvino`" in line
+    assert f"{tmp_path}-openvino" in line
 
 
 @pytest.mark.parametrize(
@@ -192,6 +195,6 @@ def test_a_path_that_the_system_rejects(tmp_path: Path) -> None:
 def test_a_folder_without_permission(folder: Path) -> None:
     folder.chmod(0)
     try:
-        assert "check MODEL_DIR and the permissions" in error_line(folder)
+        assert "check the path and its permissions" in error_line(folder)
     finally:
         folder.chmod(0o700)

@@ -14,7 +14,10 @@ from bot.model.manifest import write_manifest
 from bot.model.report import ExportReport, write_report
 from bot.model.start_order import StartOrder
 from bot.model.versions import ModelVersions
+from bot.own_command import own_command
 from tests.model.exported_folder import error_line, write_model
+
+EXPORT = own_command("export")
 
 REPORT = ExportReport(exported_at=datetime(2026, 11, 28, tzinfo=UTC), seconds=1)
 
@@ -69,9 +72,9 @@ def test_the_error_of_an_incomplete_version_says_how_to_go_back(versions: ModelV
     cut_off(versions.folder("second") / name)
     home = versions.home
     assert error_line(home) == (
-        f"the version second in MODEL_DIR={home} is incomplete: {what}; "
-        f"go back with `python -m bot export --output {home} --rollback`, or export again with "
-        f"`python -m bot export --model microsoft/Phi-3-mini-4k-instruct --output {home}`"
+        f"the version second in {home} is incomplete: {what}; "
+        f"go back with `{EXPORT} --output {home} --rollback`, or export again with "
+        f"`{EXPORT} --model microsoft/Phi-3-mini-4k-instruct --output {home}`"
     )
 
 
@@ -102,9 +105,9 @@ def test_a_damaged_folder_without_versions_is_exported_again(tmp_path: Path) -> 
     folder = write_model(tmp_path / "copied")
     write_manifest(folder)
     cut_off(folder / "openvino_config.json")
-    again = f"again with `python -m bot export --model microsoft/Phi-3-mini-4k-instruct --output {folder}`"
+    again = f"again with `{EXPORT} --model microsoft/Phi-3-mini-4k-instruct --output {folder}`"
     line = error_line(folder)
-    assert line.startswith(f"the model folder MODEL_DIR={folder} is incomplete: openvino_config.json has ")
+    assert line.startswith(f"the model folder {folder} is incomplete: openvino_config.json has ")
     assert line.endswith(again)
     assert error_line(folder, verify_model_folder).endswith(again)
 
@@ -115,9 +118,9 @@ def test_only_verifying_finds_a_changed_byte(versions: ModelVersions) -> None:
     assert open_model_folder(versions.home).version == "second"
     line = error_line(versions.folder("second"), verify_model_folder)
     assert line.startswith(
-        f"the version second in MODEL_DIR={versions.home} is damaged: "
+        f"the version second in {versions.home} is damaged: "
         "openvino_model.bin has changed (its SHA-256 differs); "
-        f"go back with `python -m bot export --output {versions.home} --rollback`"
+        f"go back with `{EXPORT} --output {versions.home} --rollback`"
     )
 
 
@@ -139,7 +142,7 @@ def test_reading_a_choice_expands_the_home_folder(versions: ModelVersions, monke
     monkeypatch.setenv("HOME", str(versions.home.parent))
     monkeypatch.setenv("USERPROFILE", str(versions.home.parent))
     assert read_choice(Path("~") / "int4") == versions.choice
-    assert "there is no model folder at MODEL_DIR=" in error_line(versions.home / "none", read_choice)
+    assert "there is no model folder at " in error_line(versions.home / "none", read_choice)
     assert "is a file; name the folder" in error_line(versions.home / "current.json", read_choice)
     assert "cannot be read" in error_line(versions.home / ("x" * 5000), read_choice)
 
@@ -190,4 +193,4 @@ def test_a_folder_without_versions_has_no_fallback(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "plain")
     order = StartOrder(folder)
     assert order.next_usable(open_model_folder).path == folder
-    assert error_line(tmp_path / "none", StartOrder).startswith("there is no model folder at MODEL_DIR=")
+    assert error_line(tmp_path / "none", StartOrder).startswith("there is no model folder at ")

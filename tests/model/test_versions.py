@@ -13,6 +13,7 @@ import pytest
 from bot.errors import ConfigurationError
 from bot.model import versions as module
 from bot.model.versions import Choice, ModelVersions, Pointer, current_model_folder, home_of
+from bot.own_command import own_command
 
 
 @pytest.fixture
@@ -79,12 +80,13 @@ def test_rolling_back_leads_to_the_latest_existing_version(versions: ModelVersio
     assert versions.pointer == Pointer(current="1-sample")
     with pytest.raises(ConfigurationError) as raised:
         versions.roll_back()
-    assert "there is no version to go back to" in error_line(raised)
+    assert "there is no version before the current one" in error_line(raised)
+    assert error_line(raised).endswith(" --rollback 3-small`")
     assert versions.pointer == Pointer(current="1-sample")
 
 
 def test_without_a_pointer_there_is_nothing_to_go_back_to(versions: ModelVersions) -> None:
-    with pytest.raises(ConfigurationError, match="there is no version to go back to"):
+    with pytest.raises(ConfigurationError, match="there is no version before the current one"):
         versions.roll_back()
     assert not pointer_file(versions).exists()
 
@@ -113,7 +115,7 @@ def test_a_damaged_pointer_is_refused_and_repaired_by_the_next_switch(versions: 
     with pytest.raises(ConfigurationError) as raised:
         current_model_folder(versions.home)
     assert f"{pointer_file(versions)} cannot be read (it is damaged)" in error_line(raised)
-    assert f"python -m bot export --output {versions.home} --rollback VERSION" in error_line(raised)
+    assert own_command("export", "--output", str(versions.home), "--rollback", "VERSION") in error_line(raised)
     for read in (lambda: versions.pointer, lambda: versions.choice, versions.roll_back):
         with pytest.raises(ConfigurationError, match="it is damaged"):
             read()

@@ -243,7 +243,7 @@ def test_the_script_measures_a_model(tiny_chat_model_dir: Path, tmp_path: Path) 
 def test_a_wrong_folder_is_one_line(tmp_path: Path) -> None:
     result = run_script("--model", tmp_path / "nowhere", "--output", tmp_path / "benchmark")
     assert result.returncode == 2
-    assert result.stderr.startswith("error: there is no model folder")
+    assert result.stderr.startswith("error: argument --model: ")
     assert len(result.stderr.splitlines()) == 1
 
 

@@ -73,7 +73,7 @@ async def test_the_bot_does_not_start_with_an_incomplete_version(
     [line] = warnings(caplog)
     assert line.startswith(
         "Version refused: version=third serving=tiny-chat (first) reason=the version third in "
-        f"MODEL_DIR={versions.home} is incomplete: tokenizer.json has 1000 bytes, not "
+        f"{versions.home} is incomplete: tokenizer.json has 1000 bytes, not "
     )
     assert line.endswith(serving.refusal.reason)
 
@@ -162,7 +162,7 @@ async def test_a_file_changed_after_the_export_is_named_and_nothing_else_changes
             with pytest.raises(ConfigurationError) as raised:
                 await serving.replace()
             assert str(raised.value).startswith(
-                f"the version {version} in MODEL_DIR={versions.home} is damaged: {file} has changed (its SHA-256 "
+                f"the version {version} in {versions.home} is damaged: {file} has changed (its SHA-256 "
                 f"differs); go back with `python -m bot export --output {versions.home} --rollback`"
             )
             assert "\n" not in str(raised.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 from sqlalchemy import insert, make_url, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,7 +25,8 @@ class RecordingJournal(Journal):
 
 @asynccontextmanager
 async def open_journal(url: str, **limits: float) -> AsyncIterator[RecordingJournal]:
-    database = await Database.open(url, **{"lock_seconds": 0.05, "server_seconds": 1.0, **limits})
+    options: dict[str, Any] = {"lock_seconds": 0.05, "server_seconds": 1.0, **limits}
+    database = await Database.open(url, **options)
     journal = RecordingJournal(database)
     yield journal
     await journal.close(5.0)

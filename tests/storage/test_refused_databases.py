@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url
 
 from bot.errors import ConfigurationError
+from bot.own_command import install_command
 from bot.storage.database import Database
 from tests.small_disk import fill
 from tests.storage.server_proxy import ServerProxy
@@ -19,10 +21,10 @@ from tests.storage.server_proxy import ServerProxy
 SECRET = "hunter2"
 
 
-async def refusal(url: str, **limits: float) -> str:
+async def refusal(url: str, **options: Any) -> str:
     """The error line for a database that cannot be opened."""
     with pytest.raises(ConfigurationError) as refused:
-        await Database.open(url, **limits)
+        await Database.open(url, **options)
     line = str(refused.value)
     assert "\n" not in line
     assert SECRET not in line
@@ -52,7 +54,7 @@ async def test_an_invalid_address(url: str, line: str) -> None:
 async def test_a_missing_driver_for_postgresql(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "asyncpg", None)
     line = await refusal(f"postgresql://me:{SECRET}@127.0.0.1/db")
-    assert line.endswith("install it with: pip install -c constraints.txt '.[postgresql]'")
+    assert line.endswith(f"install it with `{install_command('postgresql')}`")
 
 
 async def test_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
@@ -61,13 +63,28 @@ async def test_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     assert line.startswith(f"the file {tmp_path / 'file' / 'bot.sqlite3'} for the database cannot be created")
 
 
+async def test_the_default_file_is_blamed_on_its_own_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    url = f"sqlite:///{tmp_path.as_posix()}/file/bot.sqlite3"
+    for setting, elsewhere in (("DATA_DIR", "folder"), ("DATABASE_URL", "file")):
+        assert (await refusal(url, setting=setting)).endswith(f"or set {setting} to another {elsewhere}")
+    (tmp_path / "notes.txt").write_text("Buy milk.\n" * 1000)
+    line = await refusal(f"sqlite:///{tmp_path.as_posix()}/notes.txt", setting="DATA_DIR")
+    assert "set DATA_DIR to another folder" in line
+
+
+@pytest.mark.parametrize("path", ["~/bot.sqlite3", "/~/bot.sqlite3", "$HOME/bot.sqlite3", "/${HOME}/bot.sqlite3"])
+async def test_nothing_is_expanded_in_an_address(path: str) -> None:
+    assert "takes ~ and $ as they are written; write the whole path" in await refusal(f"sqlite:///{path}")
+
+
 async def test_a_folder_where_the_file_should_be(tmp_path: Path) -> None:
     assert "cannot be opened (Is a directory); let the bot write" in await refusal(f"sqlite:///{tmp_path.as_posix()}")
 
 
 async def test_a_read_only_disk(small_disk: Path) -> None:
     make_read_only(small_disk)
-    assert "cannot be created (Read-only file system); set DATABASE_URL to a file in a folder that" in await refusal(
+    assert "cannot be created (Read-only file system); let the bot write to its folder, or set" in await refusal(
         f"sqlite:///{small_disk}/bot.sqlite3"
     )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 import discord
@@ -62,6 +64,8 @@ class ModelCommands(commands.Cog):
 
     async def _reload(self, folder: str | None) -> str:
         try:
+            if folder:
+                await asyncio.to_thread(_require_there, Path(folder))
             return _one_message(await self._serving.replace(Path(folder) if folder else None))
         except ConfigurationError as error:
             logger.warning("Reload refused: serving=%s reason=%s", self._serving.folder.title, error)
@@ -69,6 +73,20 @@ class ModelCommands(commands.Cog):
             if folder:
                 reason = without_server_paths(reason, Path(folder), shown_as=folder)
             return _one_message(f"{self._serving.folder.title} keeps answering: {reason}")
+
+
+def _require_there(folder: Path) -> None:
+    """Answer a mistyped path with that, and not with how to export a model there."""
+    try:
+        with suppress(RuntimeError, ValueError):  # no path at all: opening it says why
+            folder.expanduser().stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigurationError(
+            f"there is no folder {folder} on the bot's machine; check the path, or leave it out to load the current "
+            "model"
+        ) from None
+    except OSError as error:
+        logger.debug("Folder cannot be looked at, opening it says why: reason=%s", error.strerror)
 
 
 def _one_message(text: str) -> str:

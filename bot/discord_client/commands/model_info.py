@@ -10,6 +10,7 @@ from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.folder import ModelFolder
 from bot.model.report import ExportReport, Quality, Speed
 from bot.serving.service import ModelService, RefusedVersion
+from bot.sizes import size
 
 _MOST_CHARACTERS = 2000
 _ROW_CHARACTERS = 200
@@ -39,7 +40,7 @@ def describe_model(
         "Revision": folder.revision,
         "Weights": folder.recipe or folder.weight_format,
         **(_export_rows(folder.report) if folder.report else {}),
-        "Size on disk": f"{folder.size_bytes / 1e9:.2f} GB",
+        "Size on disk": size(folder.size_bytes),
         "Context": _context_line(folder, serving.facts),
         "Stop tokens": None if serving.can_stop else "none: every answer runs to the maximum length",
         **_engine_rows(serving.facts),
@@ -64,7 +65,7 @@ def _context_line(folder: ModelFolder, facts: EngineFacts | None) -> str:
 def _engine_rows(facts: EngineFacts | None) -> dict[str, str | None]:
     if facts is None:
         return {"Engine": "restarting"}
-    cache = f"{facts.cache_tokens:,} tokens, {facts.cache_bytes / 1e9:.2f} GB"
+    cache = f"{facts.cache_tokens:,} tokens, {size(facts.cache_bytes)}"
     return {
         "Engine": facts.engine,
         "Device": f"{facts.device} · {facts.device_name}",

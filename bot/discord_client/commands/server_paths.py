@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from bot.own_command import own_command
+
 _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _ADDRESS = re.compile(r"(https?://)(?:[^/@]*@)?([^?#]*)")
 
@@ -17,8 +19,9 @@ def without_server_paths(text: str, model_dir: Path, shown_as: str = "MODEL_DIR"
         model_dir: the folder.
         shown_as: how admins call it.
     """
+    text = text.replace(own_command("export"), "python -m bot export")
     for path in sorted(_paths_of(model_dir), key=len, reverse=True):
-        text = text.replace(f"MODEL_DIR={path}", shown_as).replace(path, shown_as)
+        text = text.replace(path, shown_as)
     return text
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import codecs
 import logging
-import math
 import mimetypes
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import discord
 from bot.conversation.turn import File, TextFile, UnreadFile
 from bot.discord_client.incoming.download import DownloadError, TooLargeError, download, download_session
 from bot.discord_client.incoming.file_names import listed
+from bot.sizes import exact_size
 
 logger = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ def _remarks(unread: Mapping[_Unread, Sequence[str]], largest_bytes: int) -> Ite
         are = "it is" if len(names) == 1 else "they are"
         yield (
             f"I skipped {listed(names)}: {are} too large. "
-            f"I read at most {_size(largest_bytes)} of text files per message."
+            f"I read at most {exact_size(largest_bytes)} of text files per message."
         )
     if names := unread[_Unread.NOT_DOWNLOADED]:
         yield f"I could not download {listed(names)} from Discord. Send {_them(names)} again."
@@ -204,10 +204,3 @@ def _western_text(content: bytes) -> str | None:
 
 def _count(text: str, characters: frozenset[str]) -> int:
     return sum(text.count(character) for character in characters)
-
-
-def _size(size: int) -> str:
-    for unit, factor in (("MB", 1024**2), ("KB", 1024)):
-        if size >= factor:
-            return f"{math.floor(size * 10 / factor) / 10:g} {unit}"
-    return f"{size} bytes"

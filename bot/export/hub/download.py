@@ -19,7 +19,7 @@ from bot.export.hub.connection import open_file
 from bot.export.hub.content import ContentCheck
 from bot.export.hub.refusals import cause_of, public_endpoint, readable_errors
 from bot.export.hub.repository import HubFile, HubRepository
-from bot.export.progress import size
+from bot.sizes import size
 
 PAUSES_SECONDS: tuple[float, ...] = (1, 2, 4, 8, 15, 30)
 """Back-off after each request in a row that brought no new byte; after the last one the download fails.

@@ -7,15 +7,18 @@ from pathlib import Path
 import pytest
 
 from bot.discord_client.commands.server_paths import public_source, without_server_paths
+from bot.own_command import own_command
 
 
 def test_the_model_folder_is_named_as_in_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = f"MODEL_DIR={tmp_path} is damaged: {tmp_path}/versions/b/config.json; run `export --output {tmp_path}`"
-    expected = "MODEL_DIR is damaged: MODEL_DIR/versions/b/config.json; run `export --output MODEL_DIR`"
+    command = own_command("export", "--output", str(tmp_path))
+    text = f"{tmp_path} is damaged: {tmp_path}/versions/b/config.json; run `{command}`"
+    expected = "MODEL_DIR is damaged: MODEL_DIR/versions/b/config.json; run `python -m bot export --output MODEL_DIR`"
     assert without_server_paths(text, tmp_path) == expected
     monkeypatch.chdir(tmp_path.parent)
-    assert without_server_paths(text, Path(tmp_path.name)) == expected
-    assert without_server_paths(text, Path(tmp_path.name), "./x").startswith("./x is damaged: ./x/versions")
+    text = f"{tmp_path} is damaged: {tmp_path}/versions/b"
+    assert without_server_paths(text, Path(tmp_path.name)) == "MODEL_DIR is damaged: MODEL_DIR/versions/b"
+    assert without_server_paths(text, Path(tmp_path.name), "./x") == "./x is damaged: ./x/versions/b"
 
 
 @pytest.mark.parametrize("folder", ["/", "a\0b", "\ud800", "~nobody-of-this-name", "x" * 5000])

@@ -25,7 +25,7 @@ from tests.discord_client.stage import Stage
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 MOST = 100_000
-TOO_LARGE = "I skipped bad.txt: it is too large. I read at most 97.6 KB of text files per message."
+TOO_LARGE = "I skipped bad.txt: it is too large. I read at most 100 kB of text files per message."
 NOT_DOWNLOADED = "I could not download bad.txt from Discord. Send it again."
 
 

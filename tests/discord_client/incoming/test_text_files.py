@@ -18,7 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 KILOBYTE = 1024
 PICTURE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256))
 NOT_TEXT = "I skipped {}: I cannot tell how the text is encoded. Save it as UTF-8."
-TOO_LARGE = "I skipped {}: it is too large. I read at most 1 KB of text files per message."
+TOO_LARGE = "I skipped {}: it is too large. I read at most 1024 bytes of text files per message."
 
 
 async def message_with(stage: Stage, *files: tuple[str, bytes]) -> discord.Message:
@@ -167,7 +167,7 @@ async def test_several_files_share_a_remark(stage: Stage) -> None:
     found = await read(stage, *large, ("a.txt", PICTURE), ("b.txt", PICTURE), largest_bytes=KILOBYTE)
     assert found.remarks == (
         "I skipped 0.txt, 1.txt, 2.txt, 3.txt and 3 more: they are too large. "
-        "I read at most 1 KB of text files per message.",
+        "I read at most 1024 bytes of text files per message.",
         "I skipped a.txt and b.txt: I cannot tell how the text is encoded. Save them as UTF-8.",
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.engine.interface import EngineOptions
+from bot.own_command import install_command
 from tests.engine.refused_start import refused_with
 from tests.inference_precision import chosen_precision
 
@@ -79,4 +80,4 @@ async def test_a_missing_optimum_is_refused_with_the_command_that_installs_it(
     (tmp_path / "optimum" / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))  # the worker searches the same path, and finds no optimum.intel
     line = await refused_with(EngineOptions("optimum", tiny_model))
-    assert "pip install -c constraints.txt '.[optimum]'" in line
+    assert install_command("optimum") in line

@@ -10,6 +10,7 @@ from typing import Any
 from bot.engine.interface import BatchState, EngineOptions, FinishReason, GenerationRequest
 from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, one_line
 from bot.errors import ConfigurationError
+from bot.own_command import install_command
 
 try:
     import torch
@@ -27,7 +28,7 @@ try:
 except ImportError as error:
     raise ConfigurationError(
         f"the engine 'optimum' is not installed ({one_line(error)}); "
-        "run: pip install -c constraints.txt '.[optimum]', or set ENGINE=genai"
+        f"run `{install_command('optimum')}`, or set ENGINE=genai"
     ) from error
 
 SAMPLE_PROPERTIES = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "CACHE_DIR": ""}
