@@ -53,7 +53,7 @@ class ScriptedEngine:
 
     @property
     def facts(self) -> EngineFacts:
-        return EngineFacts("scripted", "CPU", "a script", 0.0, datetime.now(UTC), process_id=1)
+        return EngineFacts("scripted", "CPU", "a script", 0.0, datetime.now(UTC), process_id=1, context_tokens=4096)
 
     def submit(self, request: GenerationRequest) -> ScriptedGeneration:
         self.requests.append(request)
