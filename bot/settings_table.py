@@ -187,14 +187,14 @@ class AnswerSettings(Section):
         ge=0.5,
         le=2,
     )
+    seed: int = _setting(
+        0, "With a temperature: the seed of the random draw.", allowed="0 to 4294967295", ge=0, le=2**32 - 1
+    )
     show_thinking: Literal["off", "spoiler", "file"] = _setting(
         "off",
         "How a reply shows what a thinking model thought before its answer: not at all (`off`), hidden until somebody "
         "clicks it (`spoiler`; in a file if it is long), or in a file.",
         allowed="off, spoiler or file",
-    )
-    seed: int = _setting(
-        0, "With a temperature: the seed of the random draw.", allowed="0 to 4294967295", ge=0, le=2**32 - 1
     )
 
 
