@@ -227,6 +227,8 @@ class ReplyEditor:
             await self._pace.pause(next(self._pauses))
         elif self._messages.adapt(step, refusal):
             logger.info("Adapting a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
+        elif refusal.of_content and self.thought is not None:
+            self.thought = None  # the answer alone may pass
         elif refusal.of_content and not self._blocked:
             logger.warning("Server rules block an answer: message=%d channel=%d", message_id, channel_id)
             self._blocked = True

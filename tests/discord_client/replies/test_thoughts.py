@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import aiohttp
 import pytest
 
@@ -88,3 +90,25 @@ async def test_the_reply_says_that_it_thinks_until_the_answer_begins(stage: Stag
     [file] = reply["attachments"]
     async with aiohttp.request("GET", file["url"]) as response:
         assert THOUGHT in await response.text()
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_without_attach_files_the_answer_comes_without_its_thought(stage: Stage) -> None:
+    channel = stage.server.add_channel("no-files-for-thoughts").id
+    question = await stage.say("Hello", channel=channel)
+    stage.server.set_permissions(stage.server.bot.id, channel, deny=["attach_files"])
+    editor = editor_for(question)
+    editor.thought = ShownThought(THOUGHT, as_spoiler=False)
+    assert await editor.finish(ANSWER)
+    [text] = replace(stage, channel=channel).texts()
+    assert text.startswith(ANSWER)
+    assert "attached" not in text
+
+
+@pytest.mark.asyncio(loop_scope="session")
+async def test_a_thought_that_the_servers_rules_block_does_not_take_the_answer_along(stage: Stage) -> None:
+    stage.server.block_word("forbiddenthought")
+    editor = editor_for(await stage.say("Hello"))
+    editor.thought = ShownThought("A forbiddenthought.", as_spoiler=True)
+    assert await editor.finish(ANSWER)
+    assert stage.texts() == [ANSWER]
