@@ -10,6 +10,7 @@ import pytest
 
 from bot.prompting.prompt import Message
 from bot.settings import load_settings
+from tests.answering.scripted_engine import ScriptedEngine
 from tests.end_to_end.commands import use
 from tests.end_to_end.stage import Stage, answer_of, stop_button
 
@@ -116,8 +117,9 @@ async def test_a_direct_message_needs_no_mention_and_no_name(stage: Stage) -> No
 async def test_a_long_answer_is_split_into_messages_that_discord_accepts(stage: Stage) -> None:
     answering = stage.bot.application.answering
     model = answering.model
-    # Otherwise the small model soon repeats itself, which ends the story.
-    answering.adopt(replace(model, sampling=replace(model.sampling, repetition_penalty=1.05)))
+    # What the small model itself writes at such length repeats itself, and is cut.
+    long = " ".join(f"This is sentence number {number}." for number in range(100))
+    answering.adopt(replace(model, engine=ScriptedEngine(model.builder.tokenizer.encode(long))))
     channel = await stage.fresh_channel("long")
     question = await stage.mention(stage.ada, channel, "Tell me a story about a dragon.")
     replies = await stage.answer(stage.ada, channel, question)
