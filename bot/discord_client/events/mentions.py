@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import discord
 from discord.ext import commands
 
@@ -25,35 +23,43 @@ class MentionListener(commands.Cog):
         self._reader = reader
         self._recovery = recovery
         self._intake = intake
-        self._waiting: set[int] = set()  # ids of messages
+        self._waiting: dict[int, discord.Message] = {}  # by id, as they read now
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
         """Answer a message that is meant for the bot."""
-        await self._take_in_turn(message, self._intake.take)
+        if self._reader.is_meant_for_bot(message):
+            self._waiting[message.id] = message
+            await self._recovery.wait_for_turn(message.channel.id)
+            await self._take(message.id)
 
     @commands.Cog.listener()
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
         """Answer a message that was not meant for the bot, or asked nothing, before an edit."""
-        # Discord sends the same event when it adds the preview of a link.
-        if payload.message.edited_at is not None:
-            await self._take_in_turn(payload.message, self._intake.take_edited)
-
-    async def _take_in_turn(self, message: discord.Message, take: Callable[[discord.Message], Awaitable[None]]) -> None:
-        if not self._reader.is_meant_for_bot(message):
+        message = payload.message
+        if message.edited_at is None:  # Discord sends the same event when it adds the preview of a link
             return
-        self._waiting.add(message.id)
+        if not self._reader.is_meant_for_bot(message):
+            self._waiting.pop(message.id, None)
+            return
+        self._waiting[message.id] = message
         await self._recovery.wait_for_turn(message.channel.id)
-        if message.id in self._waiting:
-            self._waiting.discard(message.id)
-            await take(message)
+        if await self._intake.may_be_taken_edited(message.id):
+            await self._take(message.id)
+        else:
+            self._waiting.pop(message.id, None)
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         """Answer no message that was deleted while it waited for earlier ones."""
-        self._waiting.discard(payload.message_id)
+        self._waiting.pop(payload.message_id, None)
 
     @commands.Cog.listener()
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
         """The same, for many messages at once."""
-        self._waiting -= payload.message_ids
+        for message_id in payload.message_ids:
+            self._waiting.pop(message_id, None)
+
+    async def _take(self, message_id: int) -> None:
+        if (message := self._waiting.pop(message_id, None)) is not None:
+            await self._intake.take(message)

@@ -87,15 +87,15 @@ class QuestionIntake:
                 return
         await self.turn_away(message, "\n".join(read.remarks) or GREETING)
 
-    async def take_edited(self, message: discord.Message) -> None:
-        """Take a message that may ask something since it was edited, unless it was taken for a question before."""
-        if (told := self._turned_away.get(message.id)) is not None:
-            await told.wait()
-            if self._turned_away.pop(message.id, None) is not None:
-                self._taken.pop(message.id, None)
-        elif self.has_taken(message.id) or await self._answering.conversations.has_turn(message.id):
-            return
-        await self.take(message)
+    async def may_be_taken_edited(self, message_id: int) -> bool:
+        """Whether a message that was edited may be taken: it was not meant for the bot before, or asked nothing."""
+        told = self._turned_away.get(message_id)
+        if told is None:
+            return not (self.has_taken(message_id) or await self._answering.conversations.has_turn(message_id))
+        await told.wait()
+        if self._turned_away.pop(message_id, None) is not None:
+            self._taken.pop(message_id, None)
+        return not self.has_taken(message_id)
 
     def turn_away(self, message: discord.Message, line: str) -> Coroutine[Any, Any, None]:
         """Say why a message that was taken gets no answer; after an edit it may get one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import discord
@@ -87,6 +88,41 @@ async def test_an_edit_before_the_greeting_is_said_waits_for_it(incoming: Incomi
     await listener.on_raw_message_edit(event)
     assert greeted.done(), "said later, it would replace the answer"
     assert incoming.stage.texts() == [GREETING, "Stopped."]
+
+
+async def test_the_latest_of_several_edits_is_asked(incoming: Incoming, listener: MentionListener) -> None:
+    incoming.queue.pause()
+    first, second = await incoming.mention(""), await incoming.mention("")
+    await listener.on_message(first)
+    working = [asyncio.create_task(listener.on_message(second))]
+    for text in ("One?", "Two?"):
+        event = await updated(incoming, edit(incoming, second, f"{{bot}} {text}"))
+        working.append(asyncio.create_task(listener.on_raw_message_edit(event)))
+    running = incoming.stage.client.running_replies
+    reply = await incoming.stage.server.wait_for(lambda: running.get(second.id), what="its position in the queue")
+    assert reply.answer.question.asked.text == "Two?"
+    incoming.queue.resume()
+    await asyncio.gather(*working)
+
+
+@pytest.mark.parametrize("is_deletion", [False, True])
+async def test_a_message_that_asks_no_more_before_its_turn_is_not_answered(
+    incoming: Incoming, listener: MentionListener, is_deletion: bool
+) -> None:
+    stage = incoming.stage
+    first, second = await incoming.mention(""), await incoming.mention("")
+    await listener.on_message(first)
+    greeted = asyncio.create_task(listener.on_message(second))
+    asking = await updated(incoming, edit(incoming, second, "{bot} Hello?"))
+    asked = asyncio.create_task(listener.on_raw_message_edit(asking))
+    await asyncio.sleep(0)
+    if is_deletion:
+        gone: Any = SimpleNamespace(message_id=second.id)
+        await listener.on_raw_message_delete(gone)
+    else:
+        await listener.on_raw_message_edit(await updated(incoming, edit(incoming, second, "Never mind.")))
+    await asyncio.gather(greeted, asked)
+    assert stage.texts() == [GREETING, GREETING]
 
 
 async def test_the_preview_of_a_link_is_no_edit(incoming: Incoming, listener: MentionListener) -> None:

@@ -161,7 +161,6 @@ async def test_the_model_gets_what_can_be_read_of_a_quote_and_both_learn_what_ca
 @pytest.mark.parametrize("is_by_webhook", [False, True])
 async def test_the_preview_of_a_link_is_not_read(incoming: Incoming, is_by_webhook: bool) -> None:
     server, url = incoming.stage.server, "https://example.com/boat"
-    await server.open_dm(ada(incoming.stage))
 
     async def send(_: Stage, channel: int) -> int:
         if is_by_webhook:
