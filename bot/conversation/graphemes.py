@@ -25,6 +25,9 @@ def torn_by_cut(text: str, cut: int) -> int:
     """
     if not 0 < cut < len(text):
         return 0
+    around = text[cut - 1 : cut + 1]
+    if around.isascii() and around != "\r\n":
+        return 0
     # The first match may begin inside a cluster; each later one begins where a cluster does, because `\X` also looks
     # at what stands before its starting position.
     nearby = _CLUSTER.finditer(text, max(0, cut - _LONGEST_CLUSTER - 1), cut + 1)
