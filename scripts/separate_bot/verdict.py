@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
+from bot.discord_client.replies.splitting import plan_reply
 from separate_bot.replies import BotMessage, Replies
 from separate_bot.stored_memory import StoredMemory
 
 _NOTE = "-# "
 _FENCE = "```"
+_UNLIMITED_MESSAGES = 1000
 
 
 class Mistake(StrEnum):
@@ -68,7 +70,8 @@ def judge_answer(question: Asked, replies: Replies, memory: StoredMemory) -> Mis
         return Mistake.NOT_REMEMBERED
     if turn.text not in question.texts:
         return Mistake.OTHER_QUESTION
-    return None if words_of(parts) == _words(turn.answer) else Mistake.OTHER_TEXT
+    shown = plan_reply(turn.answer, max_messages=_UNLIMITED_MESSAGES, finished=True).bodies
+    return None if words_of(parts) == _words("\n".join(shown)) else Mistake.OTHER_TEXT
 
 
 def words_of(parts: Sequence[BotMessage]) -> list[str]:
@@ -78,8 +81,8 @@ def words_of(parts: Sequence[BotMessage]) -> list[str]:
 
 
 def _words(text: str) -> list[str]:
-    """Split without fences: a code block that continues in the next message is closed and opened again.
+    """Split without what depends on the note below: fences at a cut, and backslashes before lone marks.
 
     A database stores U+FFFD for NUL.
     """
-    return text.replace(_FENCE, " ").replace("\0", "\ufffd").split()
+    return text.replace(_FENCE, " ").replace("\\", "").replace("\0", "\ufffd").split()

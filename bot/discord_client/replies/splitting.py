@@ -46,13 +46,15 @@ def plan_reply(text: str, *, note: str = "", max_messages: int, finished: bool) 
     note = note[: _LONGEST_NOTE - torn_by_cut(note, _LONGEST_NOTE)]
     if text and note:
         note = f"-# {note}"
-    bodies = cut(read_document(text, note=note, growing=not finished), MESSAGE_LIMIT)
+    document = read_document(text, note=note, growing=not finished)
+    bodies = cut(document, MESSAGE_LIMIT)
     if len(bodies) <= max_messages:
         return ReplyPlan(tuple(bodies))
     ending = _GROWING
     if finished:
         ending = f"{_TRUNCATED}\n{note}" if note else _TRUNCATED
-    document = read_document(text, growing=not finished)
+    if note:
+        document = read_document(text, growing=not finished, noted=True)
     kept = cut(document, MESSAGE_LIMIT, last=max_messages, reserve=len(ending))[:max_messages]
     kept[-1] += ending
     return ReplyPlan(tuple(kept), text if finished else None)

@@ -13,7 +13,7 @@ _PATHS = st.integers(1, 6).map(lambda n: "https://example.com/" + "path-" * n + 
 _PLAIN = st.one_of(
     _WORDS,
     _CHINESE,
-    st.sampled_from(["one - 5", "so > 3", "at 1. 2", "x # no", "5 * 3", r"\*", "snake_case", "a || b"]),
+    st.sampled_from(["one - 5", "so > 3", "at 1. 2", "x # no", "5 * 3", r"\*", "snake_case"]),
 )
 _WHOLE = st.one_of(
     _PATHS,

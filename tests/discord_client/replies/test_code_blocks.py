@@ -92,6 +92,12 @@ def test_a_lone_fence_is_no_code_once_the_answer_is_complete() -> None:
     assert "".join(map(prose, messages)).startswith("Fenceslooklikethis```andareeasy.Theyareeverywhere.")
 
 
+@pytest.mark.parametrize("text", ["One.\n\n~~~\n\nTwo.\n\n~~~\n\nThree.", "```py\nx\n```\n```\n\nThen *so*."])
+def test_tildes_between_paragraphs_and_a_fence_too_many_are_no_code(text: str) -> None:
+    [message] = split_text(text)
+    assert code(message) == ("x" if "x" in text else "")
+
+
 def test_code_that_is_cut_off_is_code() -> None:
     [message] = plan_reply("Like this:\n```\nx = 1", note="Stopped.", max_messages=9, finished=True).bodies
     assert message == "Like this:\n```\nx = 1\n```\n-# Stopped."

@@ -46,6 +46,12 @@ def test_a_style_longer_than_a_message_goes_on_in_the_next(mark: str) -> None:
     assert messages[-1].endswith(f"end{mark} after")
 
 
+def test_code_with_a_backtick_in_it_goes_on_in_the_next_message() -> None:
+    for start in range(1, 12):
+        messages = split_text(f"``{'x' * start}{' word `' * 700} end``")
+        assert all("code" in styles for message in messages for _, styles in drawn(message))
+
+
 def test_both_parts_of_a_link_lead_to_its_target() -> None:
     messages = split_text(f"[{'word ' * 500}end](https://example.com)")
     assert len(messages) == 2
@@ -108,6 +114,7 @@ def test_chinese_without_sentences_does_not_begin_a_message_with_a_closing_mark(
         ("> a\n>\n> b", "> a\n> \n> b"),
         ("one\n\n***\n\ntwo **x**", "one\n\n---\n\ntwo **x**"),
         ("![a cat](https://example.com/cat.png)", "[a cat](https://example.com/cat.png)"),
+        ("see [https://example.com/a_b](https://example.com/a_b)!", "see https://example.com/a_b!"),
     ],
 )
 def test_what_discord_draws_otherwise_is_translated(written: str, shown: str) -> None:

@@ -14,8 +14,8 @@ _EARLIEST = 0.5
 # Where to cut, best first; before the line break, behind the rest.
 _LINE_BREAKS = (re.compile(r"\n(?=[^\S\n]*\n)"), re.compile(r"\n"))
 _WITHIN_LINES = (
-    # A sentence. Chinese and Japanese put no space behind it.
-    re.compile(r"[.!?…][\"'”’)\]*_~|`]*(?=\s)|[。！？｡][」』）】”’\"')*_~|`]*"),  # noqa: RUF001
+    # A sentence. Chinese, Japanese, Khmer and Burmese put no space behind it.
+    re.compile(r"[.!?…؟۔।॥።][\"'”’)\]*_~|`]*(?=\s)|[。！？｡។။][」』）】”’\"')*_~|`]*"),  # noqa: RUF001
     re.compile(r"\S(?=\s)|[、，；：]"),  # noqa: RUF001
 )
 # What must not begin a line in Chinese and Japanese.

@@ -96,10 +96,17 @@ class _Translation:
     def lone_fence(self) -> int | None:
         """The number of a fence that begins no block; None if there is none."""
         block = self._block
-        if not isinstance(block, OpenCodeBlock) or block.language or block.fence != "```" or not self._prose:
-            return None
-        leading = next((line for line in reversed(self._prose) if line.strip()), ":")
-        return None if leading.rstrip().endswith((":", "：")) else self._begun_at  # noqa: RUF001
+        if isinstance(block, OpenCodeBlock) and block.fence == "```" and not block.language and not self._leads_in:
+            return self._begun_at
+        return None
+
+    @property
+    def _leads_in(self) -> bool:
+        """Whether what was read last announces code, or nothing was read."""
+        last = next((line for line in reversed(self._prose) if line.strip()), None)
+        if last is None:
+            return not self._result.text
+        return last.rstrip().endswith((":", "："))  # noqa: RUF001
 
     def _takes_into_block(self, line: str) -> bool:
         """Take a line of the block that is open; False if it belongs to none."""
@@ -115,7 +122,7 @@ class _Translation:
 
     def _take(self, line: str, following: str) -> None:
         """Take a line outside of blocks."""
-        if opened := open_code_block(line):
+        if (opened := open_code_block(line)) and self._is_fence(opened[1]):
             before, self._block = opened
             self._prose += [before] if before else []
         elif begins_table(line, following):
@@ -126,6 +133,10 @@ class _Translation:
             if _RULE.fullmatch(line):
                 line = "---"
             self._prose.append("> " if line.strip() == ">" else line)
+
+    def _is_fence(self, block: OpenCodeBlock) -> bool:
+        # Writers divide their texts with tildes.
+        return bool(block.fence[0] == "`" or block.language or self._leads_in)
 
     def finished(self) -> DiscordText:
         self._end_block()

@@ -20,12 +20,13 @@ class Document:
     spans: Sequence[Span]
 
 
-def read_document(text: str, *, note: str = "", growing: bool = False) -> Document:
+def read_document(text: str, *, note: str = "", growing: bool = False, noted: bool = False) -> Document:
     """Read what a model wrote.
 
     Args:
         note: a line below it; no span of the text reaches into it.
         growing: whether more of the text is to come.
+        noted: whether a note is to follow wherever the text is cut.
     """
     translated = to_discord(text, growing=growing)
     body = translated.text.rstrip() or text.strip()
@@ -41,7 +42,7 @@ def read_document(text: str, *, note: str = "", growing: bool = False) -> Docume
             Span(block.start, head, block.start, head, Weight.HEADING),
         ]
         start = block.end
-    reader.read(start, len(body), Follows.NOTE if body and note else Follows.NOTHING)
+    reader.read(start, len(body), Follows.NOTE if noted or (body and note) else Follows.NOTHING)
     if body and note:
         reader.read(len(body), len(whole), Follows.NOTHING)
     reader.finish()

@@ -47,7 +47,7 @@ ESCAPE = re.compile(r"\\[^0-9A-Za-z\s]")
 CODE = re.compile(r"(`+)([\s\S]*?[^`])\1(?!`)")
 CODE_BLOCK_OPENING = re.compile(r"```(?:([\w+#.-]+)\n)?", re.ASCII)
 LINK = re.compile(
-    r"\[((?:\\.|\[[^\[\]\n]*\]|[^\[\]\\\n])+)\]\(\s*<?https?://(?:\([^()\s]*\)|[^()\s])*(?:\s+\"[^\"\n]*\")?\s*\)"
+    r"\[((?:\\.|\[[^\[\]\n]*\]|[^\[\]\\\n])+)\]\(\s*<?(https?://(?:\([^()\s]*\)|[^()\s])*)(?:\s+\"[^\"\n]*\")?\s*\)"
 )
 # Addresses that get no preview, mentions, emoji, times.
 BRACKETED = re.compile(r"<(?:https?://|mailto:|[@#:/]|a:|t:|id:)[^\s<>]{1,1900}>")

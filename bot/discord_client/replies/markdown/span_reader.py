@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum, auto
 
 from bot.discord_client.replies.markdown import patterns
@@ -11,7 +12,6 @@ from bot.discord_client.replies.markdown.spans import Change, Span, Weight
 _DEEPEST = 12
 # Two marks that are further apart never meet in one message.
 _MESSAGE_LIMIT = 2000
-
 
 # The marks of the spans around a place, from the outside in.
 Marks = tuple[str, ...]
@@ -83,8 +83,6 @@ class SpanReader:
             line_start = mark[0] == "\n"
             position = position + 1 if line_start else self._read_mark(mark[0], position, end, within)
 
-    # ------------------------------------------------------------ lines
-
     def _read_lines(self, position: int, end: int, within: Marks) -> int:
         """Read a quote, a heading or a list item, if one begins here; return where to read on."""
         text = self._text
@@ -136,8 +134,6 @@ class SpanReader:
         if text := following.lstrip():
             end = line_end + len(following) - len(text) + 1
             self._add_line(start, start, end, Weight.HEADING)
-
-    # ------------------------------------------------------------ marks
 
     def _read_mark(self, mark: str, position: int, end: int, within: Marks) -> int:
         """Read a span, if one begins here; return where to read on."""
@@ -248,16 +244,23 @@ class SpanReader:
     def _read_link(self, position: int, end: int, within: Marks) -> int:
         link = patterns.LINK.match(self._text, position, end)
         if link is None or "://" in link[1]:
-            return position + 1
-        target = self._text[link.end(1) : link.end()]
-        self.spans.append(Span(position, link.end(), link.start(1), link.end(1), Weight.LINK, "[", target))
-        if position and self._text[position - 1] == "!":
+            return position + 1 if link is None else self._read_address(link)
+        closing = self._text[link.end(1) : link.end()]
+        self.spans.append(Span(position, link.end(), link.start(1), link.end(1), Weight.LINK, "[", closing))
+        before = self._text[max(0, position - 2) : position]
+        if before.endswith("!") and before != "\\!":
             # A picture: Discord draws the link, and shows the picture below the message.
             self.changes.append(Change(position - 1, removed=1))
         self._read(*link.span(1), (*within, "["), line_start=False)
         return link.end()
 
-    # ------------------------------------------------------------ common
+    def _read_address(self, link: re.Match[str]) -> int:
+        """Read a link whose text is an address, too: Discord does not draw it."""
+        if link[1] != link[2]:
+            return link.start() + 1
+        self.changes += [Change(link.start(), removed=1), Change(link.end(1), removed=link.end() - link.end(1))]
+        self.spans.append(Span(link.start(), link.end(), link.start(), link.start(), Weight.WHOLE))
+        return link.end()
 
     def _run(self, position: int, end: int) -> int:
         """How often a mark's character is repeated."""
