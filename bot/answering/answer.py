@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from bot.answering.queue import QueueClosedError, Ticket, TicketLeftError
+from bot.answering.queue import QueueClosedError, Ticket, TicketLeftError, WaitsFor
 from bot.answering.served_model import ServedModel
 from bot.answering.throughput import Throughput
 from bot.conversation.changes import MessageChanges, TurnChange
@@ -78,6 +78,11 @@ class Answer:
     def suspended(self) -> bool:
         """Whether it was broken off so that a restart generates it again; memory then keeps nothing of it."""
         return self._suspended
+
+    @property
+    def waits_for(self) -> WaitsFor:
+        """What must happen before it begins."""
+        return self._ticket.waits_for
 
     def change(self, change: TurnChange) -> None:
         """Follow an edit or a deletion: the question changes, or is taken back.
