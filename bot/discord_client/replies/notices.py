@@ -91,10 +91,10 @@ class Notices:
         return self._said_at.get(key, now - _GATHER_SECONDS) + _GATHER_SECONDS
 
 
-def addresses(notice: discord.Message, member: discord.abc.User) -> bool:
+def addresses(notice: discord.Message, member_id: int) -> bool:
     """Whether a message is a notice for several members, of whom this is one."""
     names = _NAMES.match(notice.content)
-    return names is not None and member.mention in names[0]
+    return names is not None and f"<@{member_id}>" in names[0]
 
 
 def _addressed(messages: list[discord.Message], line: str) -> str:

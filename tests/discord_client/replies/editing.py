@@ -7,6 +7,7 @@ from typing import Any
 
 import discord
 
+from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_editor import ReplyEditor
 from bot.discord_client.replies.stop_button import stop_view
 from bot.discord_client.rest.pace import RequestPace
@@ -37,13 +38,16 @@ def editor_for(
     sent: Sequence[discord.Message] = (),
     pace: RequestPace | None = None,
 ) -> ReplyEditor:
+    pace = pace or RequestPace()
+    client = question._state._get_client()
     return ReplyEditor(
         question,
-        pace or RequestPace(),
+        pace,
         question.guild.me.id if question.guild else 0,
         max_messages=max_messages,
         make_view=lambda: stop_view(question.id),
         record=record or Record(),
+        reports=RefusalReports(client, pace),
         sent=sent,
         edit_seconds=edit_seconds,
     )

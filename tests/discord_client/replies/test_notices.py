@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from bot.demo.loopback import ConnectionFault
 from bot.discord_client.replies.notices import Notices
+from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_editors import ReplyEditors
 from bot.discord_client.rest.pace import RequestPace
 from bot.storage.work_store import DatabaseWorkStore
@@ -30,7 +31,10 @@ async def work(tmp_path: Any) -> Any:
 @pytest_asyncio.fixture(loop_scope="session")
 async def notices(stage: Stage, work: DatabaseWorkStore, tmp_path: Any) -> Any:
     async with open_memory(tmp_path / "more") as memory:
-        editors = ReplyEditors(stage.client, RequestPace(), memory.conversations(), work, max_messages=3)
+        pace = RequestPace()
+        editors = ReplyEditors(
+            stage.client, pace, memory.conversations(), work, RefusalReports(stage.client, pace), max_messages=3
+        )
         yield Notices(editors, work, stage.client.running_replies)
 
 

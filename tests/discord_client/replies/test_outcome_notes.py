@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.discord_client.replies.outcome_notes import note_for
+from bot.answering.queue import WaitsFor
+from bot.discord_client.replies.outcome_notes import note_for, position_note
 from bot.engine.interface import FinishReason, Outcome
 
 
@@ -25,3 +26,17 @@ def test_the_detail_of_a_failure_is_not_for_members(reason: FinishReason) -> Non
 
 def test_a_note_of_its_own_comes_first() -> None:
     assert note_for(Outcome(FinishReason.FAILED, "exit code -11", "Ask in other words."), "") == "Ask in other words."
+
+
+@pytest.mark.parametrize(
+    ("position", "waits_for", "expected"),
+    [
+        (1, WaitsFor.OTHERS, "I am answering other questions right now. Yours is next."),
+        (2, WaitsFor.OTHERS, "I am answering other questions right now. 1 question comes before yours."),
+        (1001, WaitsFor.OTHERS, "I am answering other questions right now. 1,000 questions come before yours."),
+        (1, WaitsFor.OWN, "I am still answering your other question. This one comes after it."),
+        (1, WaitsFor.RESUMPTION, "I answer again in a moment. Yours is next."),
+    ],
+)
+def test_who_waits_is_told_for_what(position: int, waits_for: WaitsFor, expected: str) -> None:
+    assert position_note(position, waits_for) == expected
