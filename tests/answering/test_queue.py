@@ -66,7 +66,7 @@ def test_no_second_question_starts_before_anothers_first(steps: str, started: st
 )
 def test_who_waits_knows_whether_for_others(most_running: int, joined: str, expected: WaitsFor) -> None:
     queue = queue_of(most_running)
-    tickets = [queue.join(conversation, person) for conversation, person in joined.split()]
+    tickets = [queue.join(pair[0], pair[1]) for pair in joined.split()]
     assert tickets[-1].position > 0
     assert tickets[-1].waits_for is expected
 

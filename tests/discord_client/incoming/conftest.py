@@ -43,6 +43,7 @@ class Incoming:
     conversations: Conversations
     work: DatabaseWorkStore
     reader: QuestionReader
+    editors: ReplyEditors
     intake: QuestionIntake
     inbox: DiscordInbox
 
@@ -72,7 +73,7 @@ async def incoming(stage: Stage, tmp_path: Path) -> AsyncIterator[Incoming]:
         notices = Notices(editors, work, running)
         intake = QuestionIntake(AnswerService(model, conversations, queue), reader, delivery, notices, work)
         inbox = DiscordInbox(stage.client, intake, reader, delivery, notices, pace, work, reports)
-        yield Incoming(stage, queue, conversations, work, reader, intake, inbox)
+        yield Incoming(stage, queue, conversations, work, reader, editors, intake, inbox)
         inbox.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,6 +38,8 @@ def editor_for(
     record: Record | None = None,
     sent: Sequence[discord.Message] = (),
     pace: RequestPace | None = None,
+    ping_at: float = math.inf,
+    reports: RefusalReports | None = None,
 ) -> ReplyEditor:
     pace = pace or RequestPace()
     client = question._state._get_client()
@@ -47,8 +50,9 @@ def editor_for(
         max_messages=max_messages,
         make_view=lambda: stop_view(question.id),
         record=record or Record(),
-        reports=RefusalReports(client, pace),
+        reports=reports or RefusalReports(client, pace),
         sent=sent,
+        ping_at=ping_at,
         edit_seconds=edit_seconds,
     )
 
