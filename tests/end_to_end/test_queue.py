@@ -16,6 +16,7 @@ from tests.end_to_end.stage import ENDLESS, Stage, answer_of, online
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WAITING = "I am answering other questions right now. "
+WAITING_FOR_OWN = "I am still answering your other question."
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -100,7 +101,7 @@ async def test_questions_beyond_the_limits_are_refused_and_the_others_answered(s
     running = await ask(stage, ada)
     await running.streams()
     waiting = await ask(stage, ada, "What is the capital of France?")
-    await waiting.shows(WAITING)
+    await waiting.shows(WAITING_FOR_OWN)
 
     too_many = await ask(stage, ada)
     await too_many.shows("You already have 1 question in the queue. Wait for an answer, then ask again.")
@@ -149,7 +150,7 @@ async def test_whoever_waits_for_an_own_answer_is_told_so(stage: Stage) -> None:
     await running.streams()
     question = await stage.mention(stage.ada, running.channel, "What is the capital of France?")
     waiting = AskedQuestion(stage, stage.ada, running.channel, question)
-    await waiting.shows("I am still answering your other question. This one comes after it.")
+    await waiting.shows(f"{WAITING_FOR_OWN} This one is next.")
     await running.stop()
     await stage.answer(waiting.person, waiting.channel, waiting.question)
 

@@ -49,7 +49,9 @@ def deleted_note() -> str:
 def position_note(position: int, waits_for: WaitsFor) -> str:
     """The text in place of an answer whose question waits at a position of the queue, 1 being next."""
     if waits_for is WaitsFor.OWN:
-        return "I am still answering your other question. This one comes after it."
+        if position == 1:
+            return "I am still answering your other question. This one is next."
+        return "I am still answering your other questions. This one comes after them."
     known = {1: "Yours is next", 2: "1 question comes before yours"}
     place = known.get(position, f"{position - 1:,} questions come before yours")
     if waits_for is WaitsFor.RESUMPTION:

@@ -34,7 +34,8 @@ def test_a_note_of_its_own_comes_first() -> None:
         (1, WaitsFor.OTHERS, "I am answering other questions right now. Yours is next."),
         (2, WaitsFor.OTHERS, "I am answering other questions right now. 1 question comes before yours."),
         (1001, WaitsFor.OTHERS, "I am answering other questions right now. 1,000 questions come before yours."),
-        (1, WaitsFor.OWN, "I am still answering your other question. This one comes after it."),
+        (1, WaitsFor.OWN, "I am still answering your other question. This one is next."),
+        (2, WaitsFor.OWN, "I am still answering your other questions. This one comes after them."),
         (1, WaitsFor.RESUMPTION, "I answer again in a moment. Yours is next."),
     ],
 )
