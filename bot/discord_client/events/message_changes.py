@@ -33,7 +33,7 @@ class MessageChangeListener(commands.Cog):
             return
         if not self._reader.may_read(message):
             # Without the mention Discord hides the text, so the old text is the only one known, and it is outdated.
-            await self._editors.messages_deleted([message.id])
+            await self._editors.take_back([message.id])
             return
         text = readable_text(message, self._reader.bot_user_id)
         file_ids = [attachment.id for attachment in message.attachments]

@@ -74,7 +74,8 @@ class Notices:
                 await asyncio.sleep(self._gathering_ends_at(key) - time.monotonic())
                 self._said_at[key] = time.monotonic()
                 self._latest[key] = self._next.pop(key)
-                editor = self._editors.editor(notice.messages[0], max_messages=_MOST_MESSAGES)
+                first, is_shared = notice.messages[0], len(notice.messages) > 1
+                editor = self._editors.editor(first, max_messages=_MOST_MESSAGES, is_shared=is_shared)
                 await editor.finish(_addressed(notice.messages, key[1]), urgency=Urgency.NOTICE)
                 for message in notice.messages:
                     await self._work.turn_away(message.id)

@@ -61,6 +61,7 @@ class ReplyEditors:
         *,
         max_messages: int | None = None,
         pings: bool = False,
+        is_shared: bool = False,
     ) -> ReplyEditor:
         """An editor for the reply to a message.
 
@@ -69,6 +70,7 @@ class ReplyEditors:
             sent: messages that show a part of the reply already.
             max_messages: upper bound for the messages of this reply.
             pings: whether a late first text notifies the asker.
+            is_shared: whether the reply is for others too, so that it stays when the message is deleted.
         """
         assert self._client.user is not None  # set at the login, before any event
         waited = (discord.utils.utcnow() - question.created_at).total_seconds()
@@ -83,9 +85,10 @@ class ReplyEditors:
             sent=sent,
             ping_at=time.monotonic() - waited + self._ping_after_seconds if pings else math.inf,
         )
-        self._by_question[question.id] = editor
-        if question.id in self._deleted:
-            editor.take_back()
+        if not is_shared:
+            self._by_question[question.id] = editor
+            if question.id in self._deleted:
+                editor.take_back()
         return editor
 
     def was_deleted(self, message_id: int) -> bool:
@@ -93,14 +96,18 @@ class ReplyEditors:
         return message_id in self._deleted
 
     async def messages_deleted(self, message_ids: Collection[int]) -> None:
+        """Take back what concerns deleted messages, also replies that would begin later."""
+        self._deleted.update(dict.fromkeys(message_ids))
+        while len(self._deleted) > _MOST_DELETED:
+            self._deleted.popitem(last=False)
+        await self.take_back(message_ids)
+
+    async def take_back(self, message_ids: Collection[int]) -> None:
         """Take back the replies that grow for these messages or include one of them, and forget their turns."""
         for message_id in message_ids:
-            self._deleted[message_id] = None
             editor = self._by_question.get(self._conversations.question_of(message_id))
             if editor is not None:
                 editor.take_back()
-        while len(self._deleted) > _MOST_DELETED:
-            self._deleted.popitem(last=False)
         await self._conversations.erase(message_ids)
 
 

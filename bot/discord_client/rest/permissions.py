@@ -70,7 +70,7 @@ def _needed(channel: Any, action: Action) -> Sequence[str]:
 def _permissions(channel: Any) -> discord.Permissions | None:
     """What the bot may do in a channel; None where the client does not know."""
     me = _own_member(channel)
-    if me is None:
+    if me is None or isinstance(channel, discord.PartialMessageable):
         return None
     try:
         permissions: discord.Permissions = channel.permissions_for(me)

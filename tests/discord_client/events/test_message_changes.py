@@ -79,6 +79,18 @@ async def test_a_question_whose_mention_is_edited_away_takes_its_answer_along(in
     assert not await editor.finish("Hi there")
 
 
+async def test_a_message_that_got_its_mention_by_an_edit_is_answered(incoming: Incoming) -> None:
+    """What the bot could not read before is not deleted."""
+    stage = incoming.stage
+    question = await stage.say("Hello?")
+    heard = asyncio.ensure_future(stage.client.wait_for("raw_message_edit", timeout=10))
+    await asyncio.sleep(0)
+    await stage.server.edit(question.author.id, stage.channel, question.id, "Hello again?")
+    await heard
+    assert await incoming.editors.editor(question).finish("Hi")
+    assert stage.texts() == ["Hi"]
+
+
 async def test_a_waiting_question_takes_its_position_along(paused: Incoming) -> None:
     question = await paused.mention("Hello?")
     answering = asyncio.ensure_future(paused.intake.take(question))
