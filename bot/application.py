@@ -29,6 +29,7 @@ from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.notices import Notices
+from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_editors import ReplyEditors
 from bot.discord_client.replies.typing_indicators import TypingIndicators
 from bot.discord_client.rest.pace import RequestPace
@@ -166,16 +167,25 @@ class Application:
         conversations, running = answering.conversations, client.running_replies
         reader = QuestionReader(client, scopes, settings.max_text_file_kilobytes * 1000)
         pace = RequestPace()
-        editors = ReplyEditors(client, pace, conversations, work, settings.max_reply_messages)
+        reports = RefusalReports(client, pace)
+        editors = ReplyEditors(
+            client,
+            pace,
+            conversations,
+            work,
+            reports,
+            max_messages=settings.max_reply_messages,
+            ping_after_seconds=settings.ping_after_seconds,
+        )
         delivery = ReplyDelivery(client, editors, TypingIndicators(pace), work, running, settings.show_thinking)
         notices = Notices(editors, work, running)
         intake = QuestionIntake(answering, reader, delivery, notices, work)
-        inbox = DiscordInbox(client, intake, reader, delivery, pace, work)
+        inbox = DiscordInbox(client, intake, reader, delivery, pace, work, reports)
         recovery = Recovery(inbox, work, timedelta(hours=settings.missed_hours), pace.pause)
         return [
             MentionListener(reader, recovery, intake),
             ConnectionListener(recovery, pace),
-            MessageChangeListener(conversations, reader),
+            MessageChangeListener(conversations, reader, editors),
             TypingListener(self._prefill_ahead, scopes),
             MemoryCommands(answering, running, scopes),
             PersonaCommands(answering, scopes),

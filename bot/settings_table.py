@@ -53,6 +53,14 @@ class DiscordSettings(Section):
         3, "The most messages that one answer may take; the rest is attached as a file.", allowed="1 to 10", ge=1, le=10
     )
 
+    ping_after_seconds: float = _setting(
+        60.0,
+        "Notify the asker of an answer whose text begins later than this after the question, in seconds; 0 never does.",
+        allowed="0 to 86400",
+        ge=0,
+        le=86_400,
+    )
+
     @field_validator("admin_ids", mode="before")
     @classmethod
     def _read_ids(cls, value: object) -> object:

@@ -27,6 +27,7 @@ WRONG = {
     "MAX_TEXT_FILE_KILOBYTES": ["-1", "8193", "1.5"],
     "MESSAGE_CONTENT_INTENT": ["maybe", "2"],
     "MAX_REPLY_MESSAGES": ["0", "11", "three", "1.5"],
+    "PING_AFTER_SECONDS": ["-1", "86401", "nan", "soon"],
     "ENGINE": ["llama", "GENAI"],
     "DEVICE_PROPERTIES": ["FAST", "=1", "A=1,B", "A=1,A=2"],
     "ADMIN_IDS": ["me", "1,x", "-5"],

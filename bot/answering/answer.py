@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bot.answering.answer_text import AnswerText
-from bot.answering.queue import QueueClosedError, Ticket, TicketLeftError
+from bot.answering.queue import QueueClosedError, Ticket, TicketLeftError, WaitsFor
 from bot.answering.repetition import RepetitionDetector
 from bot.answering.served_model import ServedModel
 from bot.answering.throughput import Throughput
@@ -90,6 +90,11 @@ class Answer:
     def thought(self) -> str:
         """What the model thought so far."""
         return self._generated.thought if self._generated is not None else ""
+
+    @property
+    def waits_for(self) -> WaitsFor:
+        """What must happen before it begins."""
+        return self._ticket.waits_for
 
     def change(self, change: TurnChange) -> None:
         """Follow an edit or a deletion: the question changes, or is taken back.

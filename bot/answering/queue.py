@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Hashable
+from enum import Enum, auto
 from types import TracebackType
 
-# Bounds the memory of a queue that is never idle. A forgotten member started longest ago, so would come first anyway.
-_MOST_REMEMBERED = 10_000
+from bot.answering.queue_order import QueueOrder
 
 
 class QueueFullError(Exception):
@@ -46,6 +45,17 @@ class QueueClosedError(Exception):
 
 class TicketLeftError(Exception):
     """The ticket was given up before its question started."""
+
+
+class WaitsFor(Enum):
+    """What a waiting question waits for."""
+
+    OTHERS = auto()
+    """Other members' questions, perhaps with the same member's own."""
+    OWN = auto()
+    """Nothing but other questions of the same member."""
+    RESUMPTION = auto()
+    """The end of a pause of the whole queue."""
 
 
 class Ticket:
@@ -78,6 +88,11 @@ class Ticket:
         if self._invalid is not None:
             raise self._invalid
         return 0 if self._waited_until is not None else self._queue._position(self)
+
+    @property
+    def waits_for(self) -> WaitsFor:
+        """What must happen before a waiting question starts."""
+        return self._queue._waits_for(self)
 
     @property
     def waited_seconds(self) -> float:
@@ -124,59 +139,6 @@ class Ticket:
         self._invalid = invalid
 
 
-class _Order:
-    """The running and the waiting tickets, and the rule that picks the next to start."""
-
-    def __init__(self, most_running: int) -> None:
-        self._most_running = most_running
-        self._latest_starts: OrderedDict[Hashable, int] = OrderedDict()  # by person, the longest ago first
-        self._starts = 0
-        self.running: list[Ticket] = []  # in order of start
-        self.waiting: list[Ticket] = []  # in order of arrival
-
-    def start_next(self) -> Ticket | None:
-        """Move the next ticket from waiting to running; None if no ticket may start."""
-        if len(self.running) >= self._most_running:
-            return None
-        busy = {ticket.conversation for ticket in self.running}
-        startable = [ticket for ticket in self.waiting if ticket.conversation not in busy]
-        if not startable:
-            return None
-        # `min` takes the first of equals, so one member's questions and all newcomers keep their order of arrival.
-        chosen = min(startable, key=lambda ticket: self._latest_starts.get(ticket.person, 0))
-        self.waiting.remove(chosen)
-        self.running.append(chosen)
-        self._remember_start(chosen.person)
-        return chosen
-
-    def forget_starts(self) -> None:
-        """Treat every member as a newcomer again."""
-        self._latest_starts.clear()
-
-    def forecast(self) -> list[Ticket]:
-        """The waiting tickets in order of start, if the running ones end in the order in which they started."""
-        future = _Order(self._most_running)
-        future.running, future.waiting, future._starts = self.running.copy(), self.waiting.copy(), self._starts
-        for ticket in self.waiting:
-            if ticket.person in self._latest_starts:
-                future._latest_starts[ticket.person] = self._latest_starts[ticket.person]
-        started = []
-        while future.waiting:
-            next_ticket = future.start_next()
-            if next_ticket is None:
-                del future.running[0]
-            else:
-                started.append(next_ticket)
-        return started
-
-    def _remember_start(self, person: Hashable) -> None:
-        self._starts += 1
-        self._latest_starts[person] = self._starts
-        self._latest_starts.move_to_end(person)
-        if len(self._latest_starts) > _MOST_REMEMBERED:
-            self._latest_starts.popitem(last=False)
-
-
 class QuestionQueue:
     """Runs a few questions at once and keeps the others waiting, fairly between members.
 
@@ -189,7 +151,7 @@ class QuestionQueue:
     def __init__(self, *, most_running: int, most_waiting: int, most_waiting_per_person: int) -> None:
         self._most_waiting = most_waiting
         self._most_waiting_per_person = most_waiting_per_person
-        self._order = _Order(most_running)
+        self._order = QueueOrder(most_running)
         self._paused = False
         self._closed = False
         self._changed = asyncio.Event()
@@ -284,6 +246,15 @@ class QuestionQueue:
         if self._positions is None:
             self._positions = {waiting: number for number, waiting in enumerate(self._order.forecast(), start=1)}
         return self._positions[ticket]
+
+    def _waits_for(self, ticket: Ticket) -> WaitsFor:
+        earlier = self._order.blocking(ticket)
+        if ticket in self._order.waiting:
+            position = self._position(ticket)
+            earlier += [other for other in self._order.waiting if self._position(other) < position]
+        if not earlier:
+            return WaitsFor.RESUMPTION
+        return WaitsFor.OWN if all(other.person == ticket.person for other in earlier) else WaitsFor.OTHERS
 
     async def _change(self) -> None:
         await self._changed.wait()

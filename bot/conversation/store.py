@@ -32,6 +32,7 @@ class UnfinishedQuestion:
         outcome: how the generation ended; None if it has not.
         answer: the text to deliver; "" while there is no outcome.
         reply_ids: the messages of the reply that exist, in order.
+        author_id: of the asker.
         notice: what to say instead of an answer; None if there is or will be one.
     """
 
@@ -40,6 +41,7 @@ class UnfinishedQuestion:
     outcome: Outcome | None
     answer: str
     reply_ids: tuple[int, ...]
+    author_id: int
     notice: str | None = None
 
 

@@ -125,10 +125,11 @@ class DatabaseWorkStore:
 
 
 def _unfinished(row: Row[Any], reply_ids: tuple[int, ...]) -> UnfinishedQuestion:
+    where, who = (row.message_id, row.channel_id), row.author_id
     if row.outcome == NOTICE:
-        return UnfinishedQuestion(row.message_id, row.channel_id, None, "", reply_ids, notice=row.answer)
+        return UnfinishedQuestion(*where, None, "", reply_ids, who, notice=row.answer)
     outcome = None if row.outcome is None else Outcome(FinishReason(row.outcome), row.detail or "")
-    return UnfinishedQuestion(row.message_id, row.channel_id, outcome, row.answer or "", reply_ids)
+    return UnfinishedQuestion(*where, outcome, row.answer or "", reply_ids, who)
 
 
 async def _finish(connection: AsyncConnection, question_id: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 
 import pytest
 
-from bot.answering.queue import QuestionQueue, QueueClosedError, QueueFullError, Ticket, TicketLeftError
+from bot.answering.queue import QuestionQueue, QueueClosedError, QueueFullError, Ticket, TicketLeftError, WaitsFor
 from tests.answering.answers import queue_of
 
 DEADLINE_SECONDS = 10
@@ -49,6 +49,33 @@ def test_no_second_question_starts_before_anothers_first(steps: str, started: st
             tickets.remove(running)
             running.leave()
     assert turns == started
+
+
+@pytest.mark.parametrize(
+    ("most_running", "joined", "expected"),
+    [
+        (4, "xa xa", WaitsFor.OWN),
+        (4, "xa xa xa", WaitsFor.OWN),
+        (4, "xb xa", WaitsFor.OTHERS),
+        (4, "xa xb xa", WaitsFor.OTHERS),
+        (4, "yb xa xa", WaitsFor.OWN),  # what runs elsewhere holds nothing up
+        (2, "yb xa xa", WaitsFor.OTHERS),  # unless the batch is full
+        (1, "ya xa", WaitsFor.OWN),
+        (1, "yb xa", WaitsFor.OTHERS),
+    ],
+)
+def test_who_waits_knows_whether_for_others(most_running: int, joined: str, expected: WaitsFor) -> None:
+    queue = queue_of(most_running)
+    tickets = [queue.join(pair[0], pair[1]) for pair in joined.split()]
+    assert tickets[-1].position > 0
+    assert tickets[-1].waits_for is expected
+
+
+def test_who_waits_for_a_pause_alone_knows_that() -> None:
+    queue = queue_of(1)
+    queue.pause()
+    assert queue.join("x", "a").waits_for is WaitsFor.RESUMPTION
+    assert queue.join("y", "b").waits_for is WaitsFor.OTHERS
 
 
 def test_a_busy_conversation_blocks_no_other() -> None:

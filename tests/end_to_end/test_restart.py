@@ -22,7 +22,9 @@ def bots_messages(discord: LoopbackDiscord, channel: int) -> list[Payload]:
 
 async def test_running_and_waiting_answers_finish_in_the_same_messages(small_model_dir: Path, tmp_path: Path) -> None:
     async with LoopbackDiscord() as discord:
-        async with online(small_model_dir, discord, data_dir=tmp_path, max_new_tokens=700, max_batch=1) as stage:
+        # A late text would come in a message of its own.
+        settings = {"data_dir": tmp_path, "ping_after_seconds": 0}
+        async with online(small_model_dir, discord, **settings, max_new_tokens=700, max_batch=1) as stage:
             channel, streaming, reply = await stage.long_answer(stage.ada)
             other = await stage.fresh_channel("waiting")
             waiting = await stage.mention(stage.ada, other, "What is the capital of France?")
@@ -37,7 +39,7 @@ async def test_running_and_waiting_answers_finish_in_the_same_messages(small_mod
         assert position["content"] == RESTARTED
         assert suspended["components"] == position["components"] == []
 
-        async with online(small_model_dir, discord, data_dir=tmp_path, max_new_tokens=TOKENS) as stage:
+        async with online(small_model_dir, discord, **settings, max_new_tokens=TOKENS) as stage:
             [finished] = await stage.answer(stage.ada, channel, streaming)
             [answered] = await stage.answer(stage.ada, other, waiting)
             turns = [(await stage.remembered(each))[0] for each in (channel, other)]

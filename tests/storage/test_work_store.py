@@ -15,15 +15,15 @@ async def test_an_accepted_question_is_unfinished_until_delivered(storage: Stora
     work = storage.work
     assert await work.unfinished() == []
     await accept(storage, turn(20, key=ELSEWHERE), turn(10, key=ConversationKey(1, GRACE), by=GRACE))
-    new = UnfinishedQuestion(10, 1, None, "", ()), UnfinishedQuestion(20, 2, None, "", ())
+    new = UnfinishedQuestion(10, 1, None, "", (), GRACE), UnfinishedQuestion(20, 2, None, "", (), ADA)
     assert await work.unfinished() == list(new)
     failed = Outcome(FinishReason.FAILED, "Out of paper \0")
     await storage.conversations.remember(20, failed, None, as_tip=False, past_known=True)
     assert (await work.unfinished())[1] == UnfinishedQuestion(
-        20, 2, Outcome(FinishReason.FAILED, "Out of paper \ufffd"), "", ()
+        20, 2, Outcome(FinishReason.FAILED, "Out of paper \ufffd"), "", (), ADA
     )
     await storage.conversations.remember(10, DONE, turn(10), as_tip=True, past_known=True)
-    assert (await work.unfinished())[0] == UnfinishedQuestion(10, 1, DONE, "Answer 10", ())
+    assert (await work.unfinished())[0] == UnfinishedQuestion(10, 1, DONE, "Answer 10", (), GRACE)
     await work.delivered(20)
     assert [left.message_id for left in await work.unfinished()] == [10]
     await work.delivered(10)

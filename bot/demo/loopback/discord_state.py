@@ -118,9 +118,9 @@ class DiscordState:
         self.people.append(person)
         return person
 
-    def add_channel(self, name: str) -> Channel:
-        """Add a text channel to the guild."""
-        channel = Channel(self.backend.create_channel(self.guild_id, name).id, name)
+    def add_channel(self, name: str, kind: discord.ChannelType = discord.ChannelType.text) -> Channel:
+        """Add a channel to the guild."""
+        channel = Channel(self.backend.create_channel(self.guild_id, name, type=kind.value).id, name)
         self.channels.append(channel)
         return channel
 

@@ -69,7 +69,9 @@ def guild_create_payload(state: DiscordState) -> Payload:
 def shaped_for(state: DiscordState, intents: discord.Intents, event: str, payload: Mapping[str, Any]) -> Payload | None:
     """Cut an event to a bot's intents; None if the bot does not receive it."""
     gate = simcord_intents.required_intent(event, payload)
-    if gate is not None and not getattr(intents, gate):
+    # A bot hears of changes of its own membership with any intents.
+    is_own = event == "GUILD_MEMBER_UPDATE" and payload["user"]["id"] == str(state.bot.id)
+    if gate is not None and not getattr(intents, gate) and not is_own:
         return None
     if event.startswith(("MESSAGE_", "TYPING_")) and not _can_read(state, int(payload["channel_id"])):
         return None

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import discord
 
 from bot.demo.loopback.discord_state import DiscordState
 from bot.demo.loopback.values import Channel, LoopbackError, Person
@@ -37,9 +40,18 @@ class GuildSetup:
         """Let somebody join the guild, as an ordinary member."""
         return self._state.add_person(name)
 
-    def add_channel(self, name: str) -> Channel:
-        """Create a text channel that is open to everybody."""
-        return self._state.add_channel(name)
+    def add_channel(self, name: str, kind: str = "text") -> Channel:
+        """Create a channel that is open to everybody.
+
+        Args:
+            kind: "text", "news" (an announcement channel), "voice", "stage_voice" or "forum".
+        """
+        return self._state.add_channel(name, discord.ChannelType[kind])
+
+    def time_out(self, user_id: int, seconds: float) -> None:
+        """Put a person or the bot in a timeout: they can read, and do nothing else; 0 ends it."""
+        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        self._state.backend.edit_member(self.guild_id, user_id, {"timed_out_until": until.isoformat()})
 
     def set_permissions(
         self, user_id: int, channel_id: int, *, allow: Sequence[str] = (), deny: Sequence[str] = ()

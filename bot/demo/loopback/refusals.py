@@ -7,6 +7,7 @@ from typing import Any
 
 from simcord.backend import errors
 from simcord.backend.errors import BackendError
+from simcord.enums import ChannelType
 
 from bot.demo.loopback.api_calls import CallKind, kind_of
 from bot.demo.loopback.discord_state import DiscordState
@@ -16,6 +17,7 @@ from bot.demo.loopback.values import Payload
 
 _INSIDE_A_THREAD = re.compile(r"/channels/(\d+)/(?:messages/\d+/reactions/.+|thread-members/.+)")
 _NEW_THREAD = re.compile(r"/channels/(\d+)/(?:messages/\d+/)?threads")
+_WITH_VOICE = (ChannelType.VOICE, ChannelType.STAGE_VOICE)
 _CLOSED_THREAD_IN_RESPONSE = BackendError(403, 50083, "Thread is archived")
 
 
@@ -51,6 +53,8 @@ def _check_send(state: DiscordState, channel_id: int, message: Payload, *, has_f
     channel = state.backend.get_channel(channel_id)
     if state.closed_dms.intersection(channel.recipient_ids):
         raise errors.cannot_dm_bot()
+    if channel.type in _WITH_VOICE and not state.has_permission(state.bot.id, channel_id, "connect"):
+        raise errors.missing_access()
     send = "send_messages_in_threads" if channel.is_thread else "send_messages"
     needed = [send, *(["attach_files"] if has_files else []), *(["embed_links"] if message.get("embeds") else [])]
     state.require(state.bot.id, channel_id, *needed)

@@ -8,6 +8,7 @@ from discord.ext import commands
 from bot.conversation.conversations import Conversations
 from bot.discord_client.incoming.message_content import attachments_of
 from bot.discord_client.incoming.reader import QuestionReader
+from bot.discord_client.replies.reply_editors import ReplyEditors
 
 
 class MessageChangeListener(commands.Cog):
@@ -16,11 +17,13 @@ class MessageChangeListener(commands.Cog):
     Args:
         conversations: follow them in memory and store.
         reader: knows which messages the bot may read.
+        editors: take back the replies to deleted messages.
     """
 
-    def __init__(self, conversations: Conversations, reader: QuestionReader) -> None:
+    def __init__(self, conversations: Conversations, reader: QuestionReader, editors: ReplyEditors) -> None:
         self._conversations = conversations
         self._reader = reader
+        self._editors = editors
 
     @commands.Cog.listener()
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
@@ -31,7 +34,7 @@ class MessageChangeListener(commands.Cog):
             return
         if not self._reader.may_read(message):
             # Without the mention Discord hides the text, so the old text is the only one known, and it is outdated.
-            await self._conversations.erase([message.id])
+            await self._editors.take_back([message.id])
             return
         file_ids = [attachment.id for attachment in attachments_of(message)]
         await self._conversations.edit(message.id, self._reader.text(message), file_ids)
@@ -39,12 +42,12 @@ class MessageChangeListener(commands.Cog):
     @commands.Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
         """A question, an answer or a quoted message was deleted."""
-        await self._conversations.erase([payload.message_id])
+        await self._editors.messages_deleted([payload.message_id])
 
     @commands.Cog.listener()
     async def on_raw_bulk_message_delete(self, payload: discord.RawBulkMessageDeleteEvent) -> None:
         """Many messages were deleted at once."""
-        await self._conversations.erase(payload.message_ids)
+        await self._editors.messages_deleted(payload.message_ids)
 
     @commands.Cog.listener()
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:

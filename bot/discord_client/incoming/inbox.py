@@ -15,6 +15,7 @@ from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.notices import addresses
+from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_search import find_replies
 from bot.discord_client.rest.pace import RequestPace
 from bot.discord_client.rest.refusal import refusal_of
@@ -34,6 +35,7 @@ class DiscordInbox:
         delivery: shows answers that were generated before a restart.
         pace: decides when a request starts.
         work: keeps which messages show an answer.
+        reports: tell members what cannot be read.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class DiscordInbox:
         delivery: ReplyDelivery,
         pace: RequestPace,
         work: WorkStore,
+        reports: RefusalReports,
     ) -> None:
         self._client = client
         self._intake = intake
@@ -51,6 +54,7 @@ class DiscordInbox:
         self._delivery = delivery
         self._pace = pace
         self._work = work
+        self._reports = reports
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def resume(self, question: UnfinishedQuestion) -> None:
@@ -58,9 +62,19 @@ class DiscordInbox:
         if self._intake.has_taken(question.message_id):
             return
         channel = await self._channel(question.channel_id)
-        async with self._reading(question.channel_id):
-            message = await channel.fetch_message(question.message_id)
-        sent = await self._sent(message, question)
+        try:
+            async with self._reading(question.channel_id):
+                message = await channel.fetch_message(question.message_id)
+            sent = await self._sent(message, question)
+            if self._delivery.was_deleted(message.id):
+                raise MessageGoneError(f"message {message.id} was deleted meanwhile")
+        except MessageGoneError:
+            await self._take_back(channel, question)
+            raise
+        except UnreachableError as error:
+            if error.__cause__ is not None and (refusal := refusal_of(error.__cause__)) is not None:
+                await self._reports.tell_of_unreadable(channel, question.author_id, refusal)
+            raise
         if question.outcome is None and question.notice is None:
             self._begin(self._intake.take(message, accepted_before=True, sent=sent))
         elif not self._intake.claim(message.id):
@@ -84,14 +98,23 @@ class DiscordInbox:
 
     def answer(self, message: discord.Message) -> None:
         """Take a ticket for a message at once, and answer it in the background."""
-        self._begin(self._intake.take(message))
+        if not self._delivery.was_deleted(message.id):
+            self._begin(self._intake.take(message))
 
     def close(self) -> None:
         """Cancel the answers that recovery began."""
         for task in self._tasks:
             task.cancel()
 
-    async def _sent(self, message: discord.Message, question: UnfinishedQuestion) -> list[discord.Message]:
+    async def _take_back(self, channel: discord.abc.Messageable, question: UnfinishedQuestion) -> None:
+        """Delete what shows an answer to a question that was deleted while the bot was away."""
+        if question.notice is not None:
+            return  # it may be for others too
+        asked = discord.PartialMessage(channel=channel, id=question.message_id)  # type: ignore[arg-type]  # any channel
+        sent = await self._sent(asked, question)
+        self._begin(self._delivery.take_back(asked, sent))
+
+    async def _sent(self, message: discord.PartialMessage, question: UnfinishedQuestion) -> list[discord.Message]:
         """The messages that show a part of the answer, including one sent in the very moment of the crash."""
         found = []
         for message_id in question.reply_ids:
@@ -105,7 +128,7 @@ class DiscordInbox:
                 message,
                 self._reader.bot_user_id,
                 question.reply_ids,
-                also=lambda other: question.notice is not None and addresses(other, message.author),
+                also=lambda other: question.notice is not None and addresses(other, question.author_id),
             )
         for reply in unrecorded:
             found.append(reply)

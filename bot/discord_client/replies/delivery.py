@@ -70,7 +70,8 @@ class ReplyDelivery:
             remarks: lines to show below the answer.
             sent: messages from before a restart that show a part of it already.
         """
-        editor = self._editors.editor(message, sent)
+        editor = self._editors.editor(message, sent, pings=True)
+        editor.on_refused(answer.stop)
         with self._running_replies.running(message.id, RunningReply(answer, message.author.id)):
             try:
                 await self._show(answer, editor, message.channel)
@@ -79,13 +80,13 @@ class ReplyDelivery:
                 logger.exception("Answer failed: message=%d", message.id)
                 outcome = Outcome(FinishReason.FAILED)
             if answer.suspended:
-                await editor.finish(answer.text, "\n".join((suspended_note(), *remarks)), Urgency.NOTICE)
-                logger.info("Suspended: message=%d characters=%d", message.id, len(answer.text))
+                await self._suspend(editor, message, answer.text, remarks)
             else:
-                editor.thought = shown_thought(answer.thought, self._show_thinking)
+                editor.show_thought(shown_thought(answer.thought, self._show_thinking))
                 note = note_for(outcome, answer.text, is_thinking=answer.is_thinking)
                 notes = [note, shortened_note(answer.shortened), *remarks]
-                await self._finish(editor, message, answer.text, "\n".join(filter(None, notes)))
+                is_news = outcome.reason is not FinishReason.CANCELLED
+                await self._finish(editor, message, answer.text, "\n".join(filter(None, notes)), is_news=is_news)
         self._client.dispatch("answered", message, answer, outcome)
 
     async def deliver_again(
@@ -93,29 +94,52 @@ class ReplyDelivery:
     ) -> None:
         """Show an answer that was generated before a restart."""
         with self._running_replies.delivering():
-            await self._finish(self._editors.editor(message, sent), message, text, note_for(outcome, text))
+            editor = self._editors.editor(message, sent, pings=not sent)
+            await self._finish(editor, message, text, note_for(outcome, text))
 
     async def put_off(self, message: discord.Message, sent: Sequence[discord.Message] = ()) -> None:
         """Say that a restart answers a message, unless messages from before show a part of the answer already."""
         if sent:
             return
         with self._running_replies.delivering():
-            await self._editors.editor(message).finish("", suspended_note(), Urgency.NOTICE)
+            await self._suspend(self._editors.editor(message), message, "", ())
 
-    async def _finish(self, editor: ReplyEditor, message: discord.Message, text: str, note: str) -> None:
-        if await editor.finish(text, note):
+    def was_deleted(self, message_id: int) -> bool:
+        """Whether a message was deleted lately."""
+        return self._editors.was_deleted(message_id)
+
+    async def take_back(self, question: discord.PartialMessage, sent: Sequence[discord.Message]) -> None:
+        """Delete the messages of a reply whose question was deleted while the bot was away, and forget the turn."""
+        with self._running_replies.delivering():
+            editor = self._editors.editor(question, sent)
+            await self._editors.messages_deleted([question.id])
+            await editor.finish("")
+            logger.info("Taken back: message=%d", question.id)
+
+    async def _suspend(self, editor: ReplyEditor, message: discord.Message, text: str, remarks: Sequence[str]) -> None:
+        if await editor.finish(text, "\n".join((suspended_note(), *remarks)), Urgency.NOTICE, is_news=False):
+            logger.info("Suspended: message=%d characters=%d", message.id, len(text))
+        elif editor.is_taken_back:
+            await self._work.turn_away(message.id)
+
+    async def _finish(
+        self, editor: ReplyEditor, message: discord.Message, text: str, note: str, *, is_news: bool = True
+    ) -> None:
+        if await editor.finish(text, note, is_news=is_news):
             await self._work.delivered(message.id)
             logger.info("Delivered: message=%d characters=%d", message.id, len(text))
         else:
-            # A restart would meet the same refusal. Memory keeps the answer.
+            # A restart would meet the same refusal. Memory keeps the answer, unless its question was deleted.
             await self._work.turn_away(message.id)
+            if editor.is_taken_back:
+                logger.info("Taken back: message=%d", message.id)
 
     async def _show(self, answer: Answer, editor: ReplyEditor, channel: discord.abc.MessageableChannel) -> None:
         with ExitStack() as typing:
 
             def show_position(position: int) -> None:
                 if position:
-                    editor.show_position(position)
+                    editor.show_position(position, answer.waits_for)
                 else:
                     typing.enter_context(self._typing.shown(channel))
 

@@ -74,7 +74,8 @@ class Notices:
                 await asyncio.sleep(self._gathering_ends_at(key) - time.monotonic())
                 self._said_at[key] = time.monotonic()
                 self._latest[key] = self._next.pop(key)
-                editor = self._editors.editor(notice.messages[0], max_messages=_MOST_MESSAGES)
+                first, is_shared = notice.messages[0], len(notice.messages) > 1
+                editor = self._editors.editor(first, max_messages=_MOST_MESSAGES, is_shared=is_shared)
                 await editor.finish(_addressed(notice.messages, key[1]), urgency=Urgency.NOTICE)
                 for message in notice.messages:
                     await self._work.turn_away(message.id)
@@ -91,10 +92,10 @@ class Notices:
         return self._said_at.get(key, now - _GATHER_SECONDS) + _GATHER_SECONDS
 
 
-def addresses(notice: discord.Message, member: discord.abc.User) -> bool:
+def addresses(notice: discord.Message, member_id: int) -> bool:
     """Whether a message is a notice for several members, of whom this is one."""
     names = _NAMES.match(notice.content)
-    return names is not None and member.mention in names[0]
+    return names is not None and f"<@{member_id}>" in names[0]
 
 
 def _addressed(messages: list[discord.Message], line: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.answering.answer import ShortenedQuestion
+from bot.answering.queue import WaitsFor
 from bot.engine.interface import FinishReason, Outcome
 
 _NOTES = {
@@ -57,6 +58,29 @@ def suspended_note() -> str:
 def blocked_note() -> str:
     """The text in place of an answer that the server's rules block."""
     return "This server's AutoMod does not let me post my answer. Ask in other words, or ask a moderator."
+
+
+def refused_note() -> str:
+    """The text in place of an answer that Discord does not take for what it says."""
+    return "Discord does not take my answer. Ask in other words, or tell whoever runs me."
+
+
+def deleted_note() -> str:
+    """The text in place of an answer that Discord does not delete although its question was deleted."""
+    return "This question was deleted, so I stopped answering it."
+
+
+def position_note(position: int, waits_for: WaitsFor) -> str:
+    """The text in place of an answer whose question waits at a position of the queue, 1 being next."""
+    if waits_for is WaitsFor.OWN:
+        if position == 1:
+            return "I am still answering your other question. This one is next."
+        return "I am still answering your other questions. This one comes after them."
+    known = {1: "Yours is next", 2: "1 question comes before yours"}
+    place = known.get(position, f"{position - 1:,} questions come before yours")
+    if waits_for is WaitsFor.RESUMPTION:
+        return f"I answer again in a moment. {place}."
+    return f"I am answering other questions right now. {place}."
 
 
 def shortened_note(shortened: ShortenedQuestion | None) -> str:

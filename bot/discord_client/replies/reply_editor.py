@@ -15,15 +15,24 @@ from contextlib import ExitStack
 
 import discord
 
-from bot.discord_client.replies.outcome_notes import blocked_note, thinking_note
+from bot.answering.queue import WaitsFor
+from bot.discord_client.replies.outcome_notes import (
+    blocked_note,
+    deleted_note,
+    position_note,
+    refused_note,
+    thinking_note,
+)
+from bot.discord_client.replies.refusal_reports import RefusalReports
+from bot.discord_client.replies.reply_layout import ReplyLayout
 from bot.discord_client.replies.reply_messages import ReplyMessages, ReplyRecord, Step
-from bot.discord_client.replies.splitting import ReplyPlan, plan_reply
-from bot.discord_client.replies.thoughts import ShownThought, with_thought
+from bot.discord_client.replies.thoughts import ShownThought
 from bot.discord_client.rest.pace import RequestPace, Slot
+from bot.discord_client.rest.permissions import send_permission
 from bot.discord_client.rest.refusal import Refusal, RefusalKind, refusal_of
 from bot.discord_client.rest.retry import pauses
 from bot.discord_client.rest.time_limit import request_time_limit
-from bot.discord_client.rest.urgency import Urgency
+from bot.discord_client.rest.urgency import Action, Urgency
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +40,6 @@ EDIT_SECONDS = 1.2
 POSITION_SECONDS = 15.0
 _FIRST_POSITION_SECONDS = 0.5  # many questions start before, and need no position
 _LONGEST_BACK_OFF_SECONDS = 15.0
-_UNLIMITED_MESSAGES = 1000
 
 
 class ReplyEditor:
@@ -44,39 +52,47 @@ class ReplyEditor:
         max_messages: upper bound for the messages of the reply.
         make_view: makes the buttons below the last message while the answer grows.
         record: learns which messages show the answer.
+        reports: tell the asker what the bot lacks here.
         sent: messages from before a restart that show the answer already.
+        ping_at: from when on (`time.monotonic`) the first text notifies the asker.
         edit_seconds: the shortest time between two edits of a growing text, and the first pause after a failure.
         position_seconds: the shortest time between two positions.
     """
 
     def __init__(
         self,
-        question: discord.Message,
+        question: discord.PartialMessage,
         pace: RequestPace,
         bot_user_id: int,
         *,
         max_messages: int,
         make_view: Callable[[], discord.ui.View],
         record: ReplyRecord,
+        reports: RefusalReports,
         sent: Sequence[discord.Message] = (),
+        ping_at: float = math.inf,
         edit_seconds: float = EDIT_SECONDS,
         position_seconds: float = POSITION_SECONDS,
     ) -> None:
         self._question = question
         self._pace = pace
+        self._reports = reports
         self._messages = ReplyMessages(question, bot_user_id, make_view, record, sent)
-        self._max_messages = max_messages
+        self._layout = ReplyLayout(
+            self._messages,
+            max_messages,
+            send_permission(question.channel),
+            lambda permission: reports.line_below_answer(question, permission),
+        )
         self._last_urgency = Urgency.LAST_TEXT
         self._edit_seconds = edit_seconds
         self._position_seconds = position_seconds
-        self._text = ""
-        self._note = ""
-        self._finished = False
         self._thinking_since: float | None = None
-        self.thought: ShownThought | None = None  # shown at the end
+        self._ping_at = ping_at
+        self._taken_back = False
         self._grows = False  # whether it has a text, which is known to the pace
         self._shows_text = bool(sent)
-        self._blocked = False
+        self._on_refused: Callable[[], None] = lambda: None
         self._moved_at = time.monotonic()
         self._next_position_at = self._moved_at + min(_FIRST_POSITION_SECONDS, position_seconds)
         self._changed = asyncio.Event()
@@ -89,19 +105,26 @@ class ReplyEditor:
     @property
     def takes_more(self) -> bool:
         """Whether more text would be shown."""
-        return not self.undeliverable.is_set() and not self._blocked
+        return not (self.undeliverable.is_set() or self._layout.replacement or self._taken_back)
+
+    @property
+    def is_taken_back(self) -> bool:
+        """Whether its question was deleted."""
+        return self._taken_back
+
+    def on_refused(self, call: Callable[[], None]) -> None:
+        """Call something as soon as no more text would be shown."""
+        self._on_refused = call
 
     def show(self, text: str) -> None:
         """Take the newest text of the answer; returns at once."""
-        self._text = text
-        self._note = ""
+        self._layout.text = text
+        self._layout.note = ""
         self._wake()
 
-    def show_position(self, position: int) -> None:
-        """Take the question's position in the queue, 1 being next; returns at once."""
-        known = {1: "Yours is next", 2: "1 question comes before yours"}
-        position_text = known.get(position, f"{position - 1:,} questions come before yours")
-        self._note = f"I am answering other questions right now. {position_text}."
+    def show_position(self, position: int, waits_for: WaitsFor) -> None:
+        """Take the question's position in the queue, 1 being next, and what it waits for; returns at once."""
+        self._layout.note = position_note(position, waits_for)
         self._wake()
 
     def show_thinking(self) -> None:
@@ -110,23 +133,40 @@ class ReplyEditor:
             self._thinking_since = time.monotonic()
             # A position would be wrong by now.
             self._next_position_at = min(self._next_position_at, self._moved_at + self._edit_seconds)
-        self._note = thinking_note(time.monotonic() - self._thinking_since)
+        self._layout.note = thinking_note(time.monotonic() - self._thinking_since)
         self._wake()
 
-    async def finish(self, text: str, note: str = "", urgency: Urgency = Urgency.LAST_TEXT) -> bool:
+    def show_thought(self, thought: ShownThought | None) -> None:
+        """Take what is to be shown of the thought, once the answer is finished."""
+        self._layout.thought = thought
+
+    async def finish(
+        self, text: str, note: str = "", urgency: Urgency = Urgency.LAST_TEXT, *, is_news: bool = True
+    ) -> bool:
         """Show the whole answer with a note below it, and wait until Discord has it, however long that takes.
 
+        Args:
+            is_news: whether a note without a text may notify the asker.
+
         Returns:
-            False if Discord refuses it for good.
+            False if Discord refuses it for good, or if it was taken back.
         """
-        self._text = text
-        self._note = note
+        self._layout.text = text
+        self._layout.note = note
         self._last_urgency = urgency
-        self._finished = True
+        self._layout.finished = True
+        if not text.strip() and not is_news:
+            self._ping_at = math.inf
         self._wake()
         assert self._task is not None  # since `_wake`
         await self._task
-        return not self.undeliverable.is_set()
+        return not self.undeliverable.is_set() and not self._taken_back
+
+    def take_back(self) -> None:
+        """Delete what Discord shows of the reply, and show nothing more; returns at once."""
+        self._taken_back = True
+        self._layout.finished = True
+        self._wake()
 
     def _wake(self) -> None:
         self._outdated = True
@@ -142,7 +182,7 @@ class ReplyEditor:
                 if (seconds := self._due_at() - time.monotonic()) > 0:
                     await self._wait_for_change(seconds)
                     continue
-                if self._text and not self._grows:
+                if self._layout.text and not self._grows:
                     self._grows = True
                     growing.enter_context(self._pace.growing(self._question.channel.id))
                 self._outdated = False
@@ -150,16 +190,16 @@ class ReplyEditor:
                 if step is not None:
                     self._outdated = True
                     await self._take_turn(step)
-                elif self._finished:
+                elif self._layout.finished:
                     return
 
     def _due_at(self) -> float:
         """When the next request may be made."""
         if not self._outdated:
             return math.inf
-        if self._finished or (self._text and not self._shows_text):
+        if self._layout.finished or (self._layout.text and not self._shows_text):
             return -math.inf
-        if self._text:
+        if self._layout.text:
             return self._moved_at + self._edit_seconds
         return self._next_position_at
 
@@ -173,23 +213,23 @@ class ReplyEditor:
 
     @property
     def _urgency(self) -> Urgency:
-        if self._finished:
+        if self._layout.finished:
             # Without a message it keeps its turn among first texts: short answers must not overtake long ones for ever.
-            return self._last_urgency if self._messages.begun else max(self._last_urgency, Urgency.FIRST_TEXT)
-        if not self._text:
+            return self._last_urgency if self._messages.count else max(self._last_urgency, Urgency.FIRST_TEXT)
+        if not self._layout.text:
             return Urgency.POSITION
         return Urgency.GROWING_TEXT if self._shows_text else Urgency.FIRST_TEXT
 
     def _next_step(self) -> Step | None:
-        return self._messages.next_step(self._plan(), growing=not self._finished)
-
-    def _plan(self) -> ReplyPlan:
-        if self._blocked:
-            return plan_reply("", note=blocked_note(), max_messages=1, finished=True)
-        lacks_file = self._finished and not self._messages.may_attach
-        most = _UNLIMITED_MESSAGES if lacks_file else self._max_messages
-        plan = plan_reply(self._text, note=self._note, max_messages=most, finished=self._finished)
-        return with_thought(plan, self._text, self.thought) if self._finished and not lacks_file else plan
+        if self._taken_back:
+            return self._messages.next_removal(deleted_note())
+        is_position = not self._layout.text.strip() and not self._layout.finished
+        if not is_position and self._ping_at < math.inf:
+            # An edit notifies nobody, so a late text gets a message of its own.
+            if time.monotonic() >= self._ping_at:
+                self._messages.begin_anew(pings=True)
+            self._ping_at = math.inf
+        return self._messages.next_step(self._layout.plan(), growing=not self._layout.finished)
 
     async def _take_turn(self, planned: Step) -> None:
         """Wait for the next turn, and use it for what is to be shown by then."""
@@ -212,7 +252,7 @@ class ReplyEditor:
             return
         self._pace.succeeded()
         self._pauses = None
-        self._shows_text = self._shows_text or bool(self._text)
+        self._shows_text = self._shows_text or bool(self._layout.text)
         self._moved_at = time.monotonic()
         self._next_position_at = self._moved_at + self._position_seconds
 
@@ -225,16 +265,34 @@ class ReplyEditor:
             logger.log(level, "Retrying a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
             self._pauses = self._pauses or pauses(2 * self._edit_seconds, _LONGEST_BACK_OFF_SECONDS)
             await self._pace.pause(next(self._pauses))
-        elif self._messages.adapt(step, refusal):
+        elif refusal.of_content and self._layout.thought is not None:
+            self._layout.thought = None  # the answer alone may pass
+        elif self._replaced(step, refusal):
+            logger.warning(
+                "Discord blocks an answer: message=%d channel=%d: %s", message_id, channel_id, refusal.reason
+            )
+            self._on_refused()
+        elif self._adapted(step, refusal):
             logger.info("Adapting a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
-        elif refusal.of_content and self.thought is not None:
-            self.thought = None  # the answer alone may pass
-        elif refusal.of_content and not self._blocked:
-            logger.warning("Server rules block an answer: message=%d channel=%d", message_id, channel_id)
-            self._blocked = True
         else:
             logger.warning("Discord refuses a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
             self.undeliverable.set()
+            self._on_refused()
+            if not self._taken_back:
+                await self._reports.tell_asker(self._question, step.action, refusal)
+
+    def _replaced(self, step: Step, refusal: Refusal) -> bool:
+        """Show a line in place of a text that Discord does not take; return False if the text is not the cause."""
+        of_text = refusal.of_content or (refusal.of_message and step.attachment is None)
+        if not of_text or step.action not in (Action.SEND, Action.EDIT) or self._layout.replacement or self._taken_back:
+            return False
+        self._layout.replacement = blocked_note() if refusal.of_content else refused_note()
+        return True
+
+    def _adapted(self, step: Step, refusal: Refusal) -> bool:
+        """Do a refused request in another way; return False if there is none."""
+        adapt = self._messages.adapt_removal if self._taken_back else self._messages.adapt
+        return adapt(step, refusal)
 
     def _unexpected(self, error: Exception) -> Refusal:
         """Treat a bug as a refusal that may pass: half a text must not stay for ever."""

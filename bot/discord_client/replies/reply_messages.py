@@ -12,10 +12,12 @@ import discord
 
 from bot.discord_client.replies.reply_search import find_replies
 from bot.discord_client.replies.splitting import ReplyPlan
+from bot.discord_client.rest.permissions import ATTACH_FILES, READ_MESSAGE_HISTORY, is_allowed
 from bot.discord_client.rest.refusal import Refusal
 from bot.discord_client.rest.urgency import Action
 
 _NONCE_SECONDS = 120.0  # Discord remembers a nonce for "a few minutes"
+_PING = discord.AllowedMentions(everyone=False, users=False, roles=False, replied_user=True)
 
 
 class ReplyRecord(Protocol):
@@ -65,11 +67,13 @@ class ReplyMessages:
 
     Attributes:
         may_attach: whether Discord takes files here, as far as is known.
+        may_refer: whether it takes replies.
+        may_send: whether it takes further messages.
     """
 
     def __init__(
         self,
-        question: discord.Message,
+        question: discord.PartialMessage,
         bot_user_id: int,
         make_view: Callable[[], discord.ui.View],
         record: ReplyRecord,
@@ -79,23 +83,41 @@ class ReplyMessages:
         self._bot_user_id = bot_user_id
         self._make_view = make_view
         self._record = record
-        self._sent = [_Sent(message, message.content, bool(message.components)) for message in sent]
+        self._sent = list(map(_shown_by, sent))
         self._outdated: list[_Sent] = []  # to be deleted
-        self._refers = True
         self._series = 0  # of nonces; another one makes new messages of the same places
         self._unsure_since: float | None = None  # the next message may have arrived since
-        self.may_attach = True
+        self._pings = False
+        self._opens_thread = False
+        self._may_delete = True
+        self.may_attach = is_allowed(question.channel, ATTACH_FILES)
+        self.may_refer = is_allowed(question.channel, READ_MESSAGE_HISTORY)
+        self.may_send = True
 
     @property
-    def begun(self) -> bool:
-        """Whether Discord shows a message of the reply."""
-        return bool(self._sent)
+    def count(self) -> int:
+        """How many messages of the reply Discord shows."""
+        return len(self._sent)
+
+    def begin_anew(self, *, pings: bool = False) -> None:
+        """Show the reply in new messages, and delete the earlier ones as soon as there is one.
+
+        Args:
+            pings: whether the first of them notifies the asker.
+        """
+        if self._sent:
+            self._outdated += self._sent
+            self._sent = []
+            self._series += 1
+        self._pings = pings
 
     def next_step(self, plan: ReplyPlan, *, growing: bool) -> Step | None:
         """The next request towards a plan; None if Discord shows it.
 
         A message that a growing text needs no longer stays, because the text may need it again.
         """
+        if self._outdated and self._sent:
+            return Step(Action.DELETE, len(self._sent) - 1)
         last = len(plan.bodies) - 1
         for index, body in enumerate(plan.bodies):
             has_view = growing and index == last
@@ -106,8 +128,23 @@ class ReplyMessages:
             lacks_file = attachment is not None and not sent.message.attachments
             if lacks_file or (sent.body, sent.has_view) != (body, has_view):
                 return Step(Action.EDIT, index, body, has_view, attachment)
-        if not growing and (self._outdated or len(self._sent) > len(plan.bodies) > 0):
+        if not growing and len(self._sent) > len(plan.bodies) > 0:
             return Step(Action.DELETE, len(self._sent) - 1)
+        return None
+
+    def next_removal(self, line: str) -> Step | None:
+        """The next request that takes the reply back; None if Discord shows nothing of it.
+
+        Args:
+            line: takes the place of each message that Discord does not delete.
+        """
+        if self._unsure_since is not None:
+            return Step(Action.READ, 0)
+        if self._may_delete:
+            return Step(Action.DELETE, 0) if self._outdated or self._sent else None
+        for index, sent in enumerate(self._sent):
+            if sent.body != line or sent.has_view:
+                return Step(Action.EDIT, index, line)
         return None
 
     async def take(self, step: Step) -> None:
@@ -121,32 +158,57 @@ class ReplyMessages:
             await self._send(step)
         elif step.action is Action.EDIT:
             await self._edit(self._sent[step.index], step)
+        elif step.action is Action.READ:
+            self._sent += map(_shown_by, await self._unrecorded())
+            self._unsure_since = None
         else:
             await self._delete()
 
     def adapt(self, step: Step, refusal: Refusal) -> bool:
         """Find another way for a request that was refused for good; return False if there is none."""
-        if step.action is Action.SEND and self._refers and refusal.needs_history:
-            self._refers = False
-        elif step.action is Action.EDIT and refusal.needs_open_thread:
-            # A new message opens the thread again. The earlier ones can be deleted then.
-            self._outdated += self._sent
-            self._sent = []
-            self._series += 1
-        elif step.attachment is not None and refusal.of_permission:
+        if step.action is Action.SEND and self.may_refer and refusal.needs_history:
+            self.may_refer = False
+        elif step.action is Action.EDIT and refusal.of_closed_thread and self.may_send:
+            self.begin_anew()  # a new message opens the thread again
+        elif step.attachment is not None and self.may_attach and not refusal.is_gone:
             self.may_attach = False
         elif step.action is Action.DELETE:
             # Somebody else has deleted it, or nobody can.
             (self._outdated or self._sent).pop()
+        elif step.action is Action.SEND and refusal.of_channel and not refusal.is_gone and self._keep_to_messages():
+            self.may_send = False
         else:
             return False
         return True
+
+    def adapt_removal(self, step: Step, refusal: Refusal) -> bool:
+        """Find another way for a request of `next_removal`; return False if there is none."""
+        if step.action is Action.READ:
+            self._unsure_since = None
+        elif step.action is Action.DELETE and refusal.is_gone:
+            (self._outdated or self._sent).pop()
+        elif step.action is Action.DELETE and refusal.of_closed_thread and not self._opens_thread:
+            self._opens_thread = True
+        elif step.action is Action.DELETE:
+            self._may_delete = False
+            self._sent, self._outdated = self._outdated + self._sent, []
+        else:
+            return False
+        return True
+
+    def _keep_to_messages(self) -> bool:
+        """Go on with the messages that there are; return False if there are none."""
+        if not self._sent:
+            self._sent, self._outdated = self._outdated, []
+        return bool(self._sent)
 
     async def _send(self, step: Step) -> None:
         if arrived := await self._arrived(step):
             await self._add(step, arrived)
             return
-        reference = self._question.to_reference(fail_if_not_exists=False) if step.index == 0 and self._refers else None
+        reference = (
+            self._question.to_reference(fail_if_not_exists=False) if step.index == 0 and self.may_refer else None
+        )
         self._unsure_since = self._unsure_since or time.monotonic()
         series = f"-{self._series}" if self._series else ""
         message = await self._question.channel.send(
@@ -156,8 +218,9 @@ class ReplyMessages:
             nonce=f"{self._question.id}-{step.index}{series}",
             view=self._make_view() if step.has_view else None,  # type: ignore[arg-type]  # as above
             files=_files(step.attachment),
+            allowed_mentions=_PING if self._pings and step.index == 0 else None,  # type: ignore[arg-type]  # as above
         )
-        if any(message.id == sent.message.id for sent in self._sent):
+        if any(message.id == sent.message.id for sent in (*self._sent, *self._outdated)):
             # Before a restart it had this place, but the first message of the reply has been deleted since.
             self._series += 1
             return
@@ -167,23 +230,21 @@ class ReplyMessages:
         """The message that an earlier try has sent, where its nonce is too old to find out by sending it again."""
         if self._unsure_since is None or time.monotonic() - self._unsure_since < _NONCE_SECONDS:
             return None
-        known = {sent.message.id for sent in (*self._sent, *self._outdated)}
         try:
-            found = await find_replies(
-                self._question,
-                self._bot_user_id,
-                known,
-                # One that refers to another question says the same to somebody else.
-                also=lambda message: message.reference is None and message.content == step.body,
-            )
+            # One that refers to another question says the same to somebody else.
+            found = await self._unrecorded(lambda message: message.reference is None and message.content == step.body)
         except discord.Forbidden:
             return None
         return found[0] if found else None
 
+    async def _unrecorded(self, also: Callable[[discord.Message], bool] = lambda _: False) -> Sequence[discord.Message]:
+        known = {sent.message.id for sent in (*self._sent, *self._outdated)}
+        return await find_replies(self._question, self._bot_user_id, known, also)
+
     async def _add(self, step: Step, message: discord.Message) -> None:
         # What an earlier try sent has an older text: the next step is then an edit.
         self._unsure_since = None
-        self._sent.append(_Sent(message, message.content, bool(message.components)))
+        self._sent.append(_shown_by(message))
         await self._record.sent(step.index, message.id)
 
     async def _edit(self, sent: _Sent, step: Step) -> None:
@@ -197,9 +258,15 @@ class ReplyMessages:
 
     async def _delete(self) -> None:
         messages = self._outdated or self._sent
+        if self._opens_thread and isinstance(self._question.channel, discord.Thread):
+            await self._question.channel.edit(archived=False)
         await self._record.about_to_delete(messages[-1].message.id)
         await messages[-1].message.delete()
         messages.pop()
+
+
+def _shown_by(message: discord.Message) -> _Sent:
+    return _Sent(message, message.content, bool(message.components))
 
 
 def _files(attachment: str | None) -> list[discord.File]:

@@ -12,7 +12,7 @@ _NEAR_MESSAGES = 100
 
 
 async def find_replies(
-    question: discord.Message,
+    question: discord.PartialMessage,
     bot_user_id: int,
     known_ids: Container[int],
     also: Callable[[discord.Message], bool] = lambda _: False,
@@ -38,7 +38,7 @@ async def find_replies(
     ]
 
 
-def _answers(reply: discord.Message, question: discord.Message) -> bool:
+def _answers(reply: discord.Message, question: discord.PartialMessage) -> bool:
     """Whether one of the bot's messages replies to a question, or its Stop button names it."""
     if reply.reference is not None:
         return reply.reference.message_id == question.id

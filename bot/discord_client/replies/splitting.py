@@ -15,6 +15,7 @@ from bot.discord_client.replies.markdown.document import read_document
 MESSAGE_LIMIT = 2000
 
 _TRUNCATED = "\n-# This answer is too long for Discord. All of it is in the attached file."
+_CUT = "\n-# This answer is too long for Discord, so its end is missing. Ask for a shorter one."
 _GROWING = " …"
 _LONGEST_NOTE = 500
 
@@ -32,7 +33,7 @@ class ReplyPlan:
     attachment: str | None = None
 
 
-def plan_reply(text: str, *, note: str = "", max_messages: int, finished: bool) -> ReplyPlan:
+def plan_reply(text: str, *, note: str = "", max_messages: int, finished: bool, may_attach: bool = True) -> ReplyPlan:
     """Lay an answer out over at most `max_messages` messages.
 
     Args:
@@ -40,6 +41,7 @@ def plan_reply(text: str, *, note: str = "", max_messages: int, finished: bool) 
         note: a line below the answer, such as why it ended early; cut after 500 characters.
         max_messages: at least 1.
         finished: whether the answer is complete; only then is a file attached.
+        may_attach: whether the channel takes files; otherwise the end of the answer is left out.
     """
     text = text.strip()
     note = " ".join(note.split())
@@ -52,12 +54,13 @@ def plan_reply(text: str, *, note: str = "", max_messages: int, finished: bool) 
         return ReplyPlan(tuple(bodies))
     ending = _GROWING
     if finished:
-        ending = f"{_TRUNCATED}\n{note}" if note else _TRUNCATED
+        ending = _TRUNCATED if may_attach else _CUT
+        ending += f"\n{note}" if note else ""
     if note:
         document = read_document(text, growing=not finished, noted=True)
     kept = cut(document, MESSAGE_LIMIT, last=max_messages, reserve=len(ending))[:max_messages]
     kept[-1] += ending
-    return ReplyPlan(tuple(kept), text if finished else None)
+    return ReplyPlan(tuple(kept), text if finished and may_attach else None)
 
 
 def split_text(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:

@@ -17,8 +17,12 @@ import aiohttp
 import discord
 
 _ARCHIVED = 50083
+_LOCKED = 160005
 _UNREADABLE_HISTORY = 160002
 _MISSING_PERMISSIONS = 50013
+_MISSING_ACCESS = 50001
+_UNKNOWN_MESSAGE = 10008
+_GONE = frozenset({10003, 10004, _UNKNOWN_MESSAGE})  # the channel, the server, the message
 _OVERLOADED = frozenset(
     {
         20016,  # slow mode
@@ -37,15 +41,15 @@ _OF_CHANNEL = frozenset(
     {
         10003,  # unknown channel
         10004,  # unknown server
-        50001,  # missing access
+        _MISSING_ACCESS,
         50007,  # the member takes no direct messages
         50008,  # not a text channel
-        50013,  # missing permissions
+        _MISSING_PERMISSIONS,
         50024,  # not for this type of channel
-        50083,  # archived thread
+        _ARCHIVED,
         50278,  # no direct messages, for want of a common server
-        160005,  # locked thread
-        160002,  # no reply without Read Message History
+        _LOCKED,
+        _UNREADABLE_HISTORY,
     }
 )
 
@@ -85,11 +89,6 @@ class Refusal:
         return self.kind is RefusalKind.PASSING
 
     @property
-    def needs_open_thread(self) -> bool:
-        """Whether the thread is archived: it takes no edits, and a new message opens it."""
-        return self.code == _ARCHIVED
-
-    @property
     def needs_history(self) -> bool:
         """Whether only the reference to the question is refused, not the text."""
         return self.code == _UNREADABLE_HISTORY
@@ -103,6 +102,31 @@ class Refusal:
     def of_permission(self) -> bool:
         """Whether a permission is missing; for a message with a file it may be the one for files."""
         return self.code == _MISSING_PERMISSIONS
+
+    @property
+    def of_access(self) -> bool:
+        """Whether the bot does not see the channel."""
+        return self.code == _MISSING_ACCESS
+
+    @property
+    def of_closed_thread(self) -> bool:
+        """Whether the thread is archived, so that it takes no edits but opens for a new message, or locked."""
+        return self.code in (_ARCHIVED, _LOCKED)
+
+    @property
+    def of_channel(self) -> bool:
+        """Whether nothing like it can be written in this channel."""
+        return self.kind is RefusalKind.OF_CHANNEL
+
+    @property
+    def of_message(self) -> bool:
+        """Whether only this message cannot be written, though it exists."""
+        return self.kind is RefusalKind.OF_MESSAGE and not self.is_gone
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the message, its channel or its server does not exist any more."""
+        return self.code in _GONE
 
 
 def refusal_of(error: BaseException) -> Refusal | None:

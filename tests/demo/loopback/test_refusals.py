@@ -64,6 +64,35 @@ async def test_a_hidden_channel_is_50001_for_every_call(server: LoopbackDiscord)
             assert (refused.status, refused.code) == (403, 50001), (method, place)
 
 
+async def test_a_timeout_leaves_only_reading(server: LoopbackDiscord) -> None:
+    channel = server.channels[0].id
+    async with raw_client(server) as client:
+        message = int((await client.send(channel)).body["id"])
+        server.time_out(server.bot.id, 600)
+        assert (await client.send(channel)).code == 50013
+        assert (await client.edit(channel, message)).status == 200
+        assert (await client.call("GET", f"/channels/{channel}/messages")).status == 200
+        server.time_out(server.bot.id, 0)
+        assert (await client.send(channel)).status == 200
+
+
+async def test_a_bot_hears_of_its_own_timeout_without_the_members_intent(server: LoopbackDiscord) -> None:
+    async with running(SampleBot(), server) as bot:
+        me = bot.guilds[0].me
+        server.time_out(server.people[2].id, 600)
+        server.time_out(server.bot.id, 600)
+        await eventually(me.is_timed_out)
+
+
+async def test_writing_beside_a_voice_channel_needs_connect(server: LoopbackDiscord) -> None:
+    async with raw_client(server) as client:
+        for kind in ("voice", "stage_voice"):
+            channel = server.add_channel(kind, kind).id
+            assert (await client.send(channel)).status == 200
+            server.set_permissions(server.bot.id, channel, deny=["connect"])
+            assert (await client.send(channel)).code == 50001
+
+
 async def test_what_is_gone_is_unknown(server: LoopbackDiscord) -> None:
     ada, channel = server.people[0].id, server.channels[2].id
     async with raw_client(server) as client:

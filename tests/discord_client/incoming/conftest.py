@@ -22,6 +22,7 @@ from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.notices import Notices
+from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_editors import ReplyEditors
 from bot.discord_client.replies.typing_indicators import TypingIndicators
 from bot.discord_client.rest.pace import RequestPace
@@ -42,6 +43,7 @@ class Incoming:
     conversations: Conversations
     work: DatabaseWorkStore
     reader: QuestionReader
+    editors: ReplyEditors
     intake: QuestionIntake
     inbox: DiscordInbox
 
@@ -65,12 +67,13 @@ async def incoming(stage: Stage, tmp_path: Path) -> AsyncIterator[Incoming]:
         conversations, work = memory.conversations(), DatabaseWorkStore(memory.journal)
         reader = QuestionReader(stage.client, ChannelScopes(stage.client, "channel"), largest_files=1000)
         pace, running = RequestPace(), stage.client.running_replies
-        editors = ReplyEditors(stage.client, pace, conversations, work, max_messages=3)
+        reports = RefusalReports(stage.client, pace)
+        editors = ReplyEditors(stage.client, pace, conversations, work, reports, max_messages=3)
         delivery = ReplyDelivery(stage.client, editors, TypingIndicators(pace), work, running)
         notices = Notices(editors, work, running)
         intake = QuestionIntake(AnswerService(model, conversations, queue), reader, delivery, notices, work)
-        inbox = DiscordInbox(stage.client, intake, reader, delivery, pace, work)
-        yield Incoming(stage, queue, conversations, work, reader, intake, inbox)
+        inbox = DiscordInbox(stage.client, intake, reader, delivery, pace, work, reports)
+        yield Incoming(stage, queue, conversations, work, reader, editors, intake, inbox)
         inbox.close()
 
 

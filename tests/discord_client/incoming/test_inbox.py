@@ -13,9 +13,15 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def unfinished(
-    message_id: int, channel_id: int, outcome: Outcome | None = None, *, answer: str = "", replies: tuple[int, ...] = ()
+    message_id: int,
+    channel_id: int,
+    outcome: Outcome | None = None,
+    *,
+    answer: str = "",
+    replies: tuple[int, ...] = (),
+    author_id: int = 0,
 ) -> UnfinishedQuestion:
-    return UnfinishedQuestion(message_id, channel_id, outcome, answer, replies)
+    return UnfinishedQuestion(message_id, channel_id, outcome, answer, replies, author_id)
 
 
 async def test_missed_messages_are_those_for_the_bot_the_oldest_first(incoming: Incoming) -> None:

@@ -76,11 +76,11 @@ async def test_a_failed_read_gives_the_ticket_back(incoming: Incoming, monkeypat
     assert await incoming.unfinished() == [message.id], "a restart tries again"
 
 
-async def test_a_message_deleted_while_it_waits_is_not_answered(paused: Incoming) -> None:
+async def test_a_message_forgotten_while_it_waits_is_not_answered(paused: Incoming) -> None:
     message = await paused.mention("Hello?")
     answering = asyncio.ensure_future(paused.intake.take(message))
     await paused.stage.server.wait_for(lambda: bool(paused.stage.texts()), 10, what="the position")
-    assert paused.stage.texts() == ["I am answering other questions right now. Yours is next."]
+    assert paused.stage.texts() == ["I answer again in a moment. Yours is next."]
     reply = paused.stage.client.running_replies.get(message.id)
     assert reply is not None
     reply.answer.take_back()

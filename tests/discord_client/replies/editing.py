@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import discord
 
+from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_editor import ReplyEditor
 from bot.discord_client.replies.stop_button import stop_view
 from bot.discord_client.rest.pace import RequestPace
@@ -36,15 +38,21 @@ def editor_for(
     record: Record | None = None,
     sent: Sequence[discord.Message] = (),
     pace: RequestPace | None = None,
+    ping_at: float = math.inf,
+    reports: RefusalReports | None = None,
 ) -> ReplyEditor:
+    pace = pace or RequestPace()
+    client = question._state._get_client()
     return ReplyEditor(
         question,
-        pace or RequestPace(),
+        pace,
         question.guild.me.id if question.guild else 0,
         max_messages=max_messages,
         make_view=lambda: stop_view(question.id),
         record=record or Record(),
+        reports=reports or RefusalReports(client, pace),
         sent=sent,
+        ping_at=ping_at,
         edit_seconds=edit_seconds,
     )
 

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from bot.demo.loopback import ConnectionFault
 from bot.discord_client.replies.notices import Notices
+from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_editors import ReplyEditors
 from bot.discord_client.rest.pace import RequestPace
 from bot.storage.work_store import DatabaseWorkStore
@@ -28,10 +29,17 @@ async def work(tmp_path: Any) -> Any:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def notices(stage: Stage, work: DatabaseWorkStore, tmp_path: Any) -> Any:
+async def editors(stage: Stage, work: DatabaseWorkStore, tmp_path: Any) -> Any:
     async with open_memory(tmp_path / "more") as memory:
-        editors = ReplyEditors(stage.client, RequestPace(), memory.conversations(), work, max_messages=3)
-        yield Notices(editors, work, stage.client.running_replies)
+        pace = RequestPace()
+        yield ReplyEditors(
+            stage.client, pace, memory.conversations(), work, RefusalReports(stage.client, pace), max_messages=3
+        )
+
+
+@pytest.fixture
+def notices(stage: Stage, work: DatabaseWorkStore, editors: ReplyEditors) -> Notices:
+    return Notices(editors, work, stage.client.running_replies)
 
 
 async def test_one_member_gets_a_reply(stage: Stage, notices: Notices, work: DatabaseWorkStore) -> None:
@@ -61,6 +69,21 @@ async def test_a_crowd_shares_a_few_messages_that_name_everybody(
     }
     assert all(each.author.mention in said or each.id in replied_to for each in messages)
     assert await work.unfinished() == []
+
+
+async def test_a_notice_for_several_outlasts_the_deletion_of_one_message(
+    stage: Stage, notices: Notices, editors: ReplyEditors
+) -> None:
+    alone, *several = [await stage.say("Hello?", by=name) for name in ("Ada", "Grace", "Linus")]
+    stage.server.fail_next("POST", f"/channels/{stage.channel}/messages", 503, times=None)
+    saying = [asyncio.create_task(notices.say(alone, "Alone."))]
+    saying += [asyncio.create_task(notices.say(each, FULL)) for each in several]
+    await stage.server.wait_for(lambda: any(call.status == 503 for call in stage.server.calls), what="a refusal")
+    await editors.messages_deleted([alone.id, several[0].id])
+    stage.server.end_faults()
+    await asyncio.gather(*saying)
+    [text] = stage.texts()
+    assert text.endswith(FULL)
 
 
 async def test_what_a_crash_interrupts_is_still_to_be_said(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.discord_client.replies.outcome_notes import note_for, thinking_note
+from bot.answering.queue import WaitsFor
+from bot.discord_client.replies.outcome_notes import note_for, position_note, thinking_note
 from bot.engine.interface import FinishReason, Outcome
 
 
@@ -44,3 +45,18 @@ def test_a_thought_without_an_answer_is_told_after_a_restart_too(reason: FinishR
 def test_the_line_while_thinking_counts_the_seconds() -> None:
     assert thinking_note(0.3) == "-# Thinking …"
     assert thinking_note(31.4) == "-# Thinking … 31 s"
+
+
+@pytest.mark.parametrize(
+    ("position", "waits_for", "expected"),
+    [
+        (1, WaitsFor.OTHERS, "I am answering other questions right now. Yours is next."),
+        (2, WaitsFor.OTHERS, "I am answering other questions right now. 1 question comes before yours."),
+        (1001, WaitsFor.OTHERS, "I am answering other questions right now. 1,000 questions come before yours."),
+        (1, WaitsFor.OWN, "I am still answering your other question. This one is next."),
+        (2, WaitsFor.OWN, "I am still answering your other questions. This one comes after them."),
+        (1, WaitsFor.RESUMPTION, "I answer again in a moment. Yours is next."),
+    ],
+)
+def test_who_waits_is_told_for_what(position: int, waits_for: WaitsFor, expected: str) -> None:
+    assert position_note(position, waits_for) == expected

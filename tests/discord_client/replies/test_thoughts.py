@@ -83,7 +83,7 @@ async def test_the_reply_says_that_it_thinks_until_the_answer_begins(stage: Stag
     assert stage.replies()[0]["components"], "it can be stopped"
     editor.show("It is")
     await shown(stage, ends_with("It is"))
-    editor.thought = ShownThought(THOUGHT, as_spoiler=False)
+    editor.show_thought(ShownThought(THOUGHT, as_spoiler=False))
     assert await editor.finish(ANSWER)
     [reply] = stage.replies()
     assert reply["content"] == f"{ANSWER}\n-# What I thought is in the attached file."
@@ -98,7 +98,7 @@ async def test_without_attach_files_the_answer_comes_without_its_thought(stage: 
     question = await stage.say("Hello", channel=channel)
     stage.server.set_permissions(stage.server.bot.id, channel, deny=["attach_files"])
     editor = editor_for(question)
-    editor.thought = ShownThought(THOUGHT, as_spoiler=False)
+    editor.show_thought(ShownThought(THOUGHT, as_spoiler=False))
     assert await editor.finish(ANSWER)
     [text] = replace(stage, channel=channel).texts()
     assert text.startswith(ANSWER)
@@ -109,6 +109,6 @@ async def test_without_attach_files_the_answer_comes_without_its_thought(stage: 
 async def test_a_thought_that_the_servers_rules_block_does_not_take_the_answer_along(stage: Stage) -> None:
     stage.server.block_word("forbiddenthought")
     editor = editor_for(await stage.say("Hello"))
-    editor.thought = ShownThought("A forbiddenthought.", as_spoiler=True)
+    editor.show_thought(ShownThought("A forbiddenthought.", as_spoiler=True))
     assert await editor.finish(ANSWER)
     assert stage.texts() == [ANSWER]

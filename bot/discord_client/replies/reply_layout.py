@@ -1,0 +1,87 @@
+"""What a reply should look like: the text so far, the notes below it, and what the channel allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.discord_client.replies.reply_messages import ReplyMessages
+from bot.discord_client.replies.splitting import ReplyPlan, plan_reply
+from bot.discord_client.replies.thoughts import ShownThought, with_thought
+from bot.discord_client.rest.permissions import ATTACH_FILES, READ_MESSAGE_HISTORY
+
+_MOST_WITHOUT_FILE = 10
+"""Messages that an answer takes where it would be a file, but the bot may not attach any."""
+
+
+class ReplyLayout:
+    """Lays one reply out.
+
+    Args:
+        messages: know what the channel allows.
+        max_messages: upper bound for the messages of the reply.
+        send_permission: the permission that a message in the channel needs.
+        line_for: the line about a permission that is lacking; "" if the asker knows.
+
+    Attributes:
+        text: the answer so far.
+        note: a line below it.
+        finished: whether the answer is complete.
+        thought: what to show of the thought before a finished answer.
+        replacement: what to show instead of a text that Discord does not take; "" if it does.
+    """
+
+    def __init__(
+        self,
+        messages: ReplyMessages,
+        max_messages: int,
+        send_permission: str,
+        line_for: Callable[[str], str],
+    ) -> None:
+        self._messages = messages
+        self._max_messages = max_messages
+        self._send_permission = send_permission
+        self._line_for = line_for
+        self._lines: dict[str, str] = {}  # by permission
+        self.text = ""
+        self.note = ""
+        self.finished = False
+        self.thought: ShownThought | None = None
+        self.replacement = ""
+
+    def plan(self) -> ReplyPlan:
+        """The messages as they should be now."""
+        if self.replacement:
+            return plan_reply("", note=self.replacement, max_messages=1, finished=True)
+        plan = self._laid_out(self.note)
+        lines = [self._line(permission) for permission in self._lacking(plan)] if self.finished else []
+        if any(lines):
+            plan = self._laid_out("\n".join(filter(None, (self.note, *lines))))
+        can_show_thought = self.finished and self._messages.may_attach and self._messages.may_send
+        return with_thought(plan, self.text, self.thought) if can_show_thought else plan
+
+    def _laid_out(self, note: str) -> ReplyPlan:
+        messages = self._messages
+        most = self._max_messages
+        if not messages.may_send:
+            most = messages.count
+        elif not messages.may_attach:
+            most = max(most, _MOST_WITHOUT_FILE)
+        return plan_reply(
+            self.text, note=note, max_messages=most, finished=self.finished, may_attach=messages.may_attach
+        )
+
+    def _lacking(self, plan: ReplyPlan) -> list[str]:
+        """The permissions without which the reply is not as it should be."""
+        messages, lacking = self._messages, []
+        if not messages.may_refer:
+            lacking.append(READ_MESSAGE_HISTORY)
+        if not messages.may_send:
+            lacking.append(self._send_permission)
+        if not messages.may_attach and len(plan.bodies) > self._max_messages:
+            lacking.append(ATTACH_FILES)
+        return lacking if plan.bodies else []
+
+    def _line(self, permission: str) -> str:
+        if permission not in self._lines:
+            self._lines[permission] = self._line_for(permission)
+        return self._lines[permission]

@@ -1,0 +1,84 @@
+"""Which permission the bot lacks in a channel, by the name that Discord's own client shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import discord
+
+from bot.discord_client.rest.refusal import Refusal
+from bot.discord_client.rest.urgency import Action
+
+ATTACH_FILES = "Attach Files"
+READ_MESSAGE_HISTORY = "Read Message History"
+_SEND_MESSAGES = "Send Messages"
+_SEND_MESSAGES_IN_THREADS = "Send Messages in Threads"
+_VIEW_CHANNEL = "View Channel"
+_NAMES = {
+    "view_channel": _VIEW_CHANNEL,
+    "connect": "Connect",
+    "send_messages": _SEND_MESSAGES,
+    "send_messages_in_threads": _SEND_MESSAGES_IN_THREADS,
+    "read_message_history": READ_MESSAGE_HISTORY,
+    "attach_files": ATTACH_FILES,
+}
+_FLAGS = {name: flag for flag, name in _NAMES.items()}
+_WITH_VOICE = (discord.VoiceChannel, discord.StageChannel)
+
+
+def is_allowed(channel: Any, permission: str) -> bool:
+    """Whether the bot has a permission in a channel, as far as the client knows."""
+    permissions = _permissions(channel)
+    return permissions is None or bool(getattr(permissions, _FLAGS[permission]))
+
+
+def is_timed_out(channel: Any) -> bool:
+    """Whether a moderator has put the bot in a timeout on the channel's server."""
+    me = _own_member(channel)
+    return me is not None and me.is_timed_out()
+
+
+def lacking_permission(channel: Any, action: Action, refusal: Refusal) -> str | None:
+    """The permission whose lack explains a refused request; None if another reason does."""
+    if not refusal.of_permission and not refusal.of_access:
+        return None
+    needed = _needed(channel, action)
+    missing = [_NAMES[flag] for flag in needed if not is_allowed(channel, _NAMES[flag])]
+    if missing:
+        return missing[0]
+    # The client may not know of a change yet, so what is left is what such a request needs.
+    return _VIEW_CHANNEL if refusal.of_access else _NAMES[needed[-1]]
+
+
+def send_permission(channel: Any) -> str:
+    """The permission that a message in a channel needs."""
+    return _SEND_MESSAGES_IN_THREADS if isinstance(channel, discord.Thread) else _SEND_MESSAGES
+
+
+def _needed(channel: Any, action: Action) -> Sequence[str]:
+    flags = ["view_channel"]
+    if isinstance(channel, _WITH_VOICE):
+        flags.append("connect")
+    if action in (Action.SEND, Action.TYPING):
+        flags.append(_FLAGS[send_permission(channel)])
+    elif action is Action.READ:
+        flags.append("read_message_history")
+    return flags
+
+
+def _permissions(channel: Any) -> discord.Permissions | None:
+    """What the bot may do in a channel; None where the client does not know."""
+    me = _own_member(channel)
+    if me is None or isinstance(channel, discord.PartialMessageable):
+        return None
+    try:
+        permissions: discord.Permissions = channel.permissions_for(me)
+    except discord.ClientException:  # a thread whose channel is not known
+        return None
+    return permissions
+
+
+def _own_member(channel: Any) -> discord.Member | None:
+    guild: discord.Guild | None = getattr(channel, "guild", None)
+    return guild.me if guild is not None else None
