@@ -41,6 +41,7 @@ WRONG = {
     "METRICS_PORT": ["0", "65536", "http"],
     "TRUST_REMOTE_CODE": ["perhaps"],
     "MAX_NEW_TOKENS": ["0", "-1", "100001", "1e3"],
+    "MAX_CONTEXT_TOKENS": ["127", "10000001", "1.5"],
     "MAX_PROMPT_TOKENS": ["63", "1000001", "1.5"],
     "ANSWER_TIME_LIMIT_SECONDS": ["0", "86401", "nan", "ten"],
     "TEMPERATURE": ["-0.1", "2.1", "nan", "inf", "hot"],
