@@ -136,7 +136,7 @@ class QuestionReader:
         if found.message is not None:
             content = content_of(found.message, self.bot_user_id)
             if found.message.author.id == self.bot_user_id and content.words.endswith(lines.GREETING):
-                return _NOTHING, []  # whoever replies to it follows it, and means nothing by it
+                return _NOTHING, []  # members reply to it with the question that it asks for
             if content.unseen != (WHOLE_MESSAGE,):
                 return content, []
             line = lines.UNREADABLE if self.may_read(found.message) else lines.HIDDEN
