@@ -21,6 +21,7 @@ from bot.discord_client.incoming.message_content import (
 from bot.discord_client.incoming.quoted_message import FoundMessage, MessageFinder, is_reply
 from bot.discord_client.incoming.text_files import read_files
 
+_NOTHING = MessageContent("", ())
 _NOTHING_SHOWN = MessageContent("", (WHOLE_MESSAGE,))
 
 
@@ -134,6 +135,8 @@ class QuestionReader:
         """What a quoted message says, and the lines about what keeps the bot from reading it."""
         if found.message is not None:
             content = content_of(found.message, self.bot_user_id)
+            if found.message.author.id == self.bot_user_id and content.words.endswith(lines.GREETING):
+                return _NOTHING, []  # members reply to it with the question that it asks for
             if content.unseen != (WHOLE_MESSAGE,):
                 return content, []
             line = lines.UNREADABLE if self.may_read(found.message) else lines.HIDDEN
@@ -142,7 +145,7 @@ class QuestionReader:
             return _NOTHING_SHOWN, [lines.DELETED.format(what)]
         if found.is_unreadable:
             return _NOTHING_SHOWN, [lines.UNREADABLE.format(what)]
-        return MessageContent("", ()), []
+        return _NOTHING, []
 
     async def _thread_starter(self, message: discord.Message, remarks: list[str]) -> Quote | None:
         """The message that a message's thread grew from."""

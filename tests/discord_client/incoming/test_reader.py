@@ -12,6 +12,7 @@ import pytest_asyncio
 from bot.conversation.turn import Quote, TextFile
 from bot.demo.loopback.faults.connections import ConnectionFault
 from bot.discord_client.incoming import quoted_message as module
+from bot.discord_client.incoming.remarks import GREETING
 from tests.discord_client.incoming.conftest import Incoming
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -36,8 +37,12 @@ async def test_what_the_bot_says_is_quoted_but_is_no_question(incoming: Incoming
     assert question is not None
     assert question.asked.quote == Quote(notice.id, incoming.stage.server.bot.id, "Phi", "My queue is full.")
     assert question.reply_to == notice.id
+    greeting = await (await incoming.mention("")).reply(f"<@1>, <@2>: {GREETING}")
+    follows = (await incoming.reader.read(await incoming.mention("Why?", reply_to=greeting.id))).question
+    assert follows is not None
+    assert follows.asked.quote is None, "it only asks as it was told to"
     bare = await incoming.mention("", reply_to=notice.id)
-    assert incoming.reader.invitation(bare) == "Hello! Write your question in the message that mentions me."
+    assert incoming.reader.invitation(bare) == GREETING
 
 
 async def test_the_starter_of_a_thread_is_read_on_demand(incoming: Incoming) -> None:
