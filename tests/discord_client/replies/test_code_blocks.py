@@ -99,8 +99,9 @@ def test_tildes_between_paragraphs_and_a_fence_too_many_are_no_code(text: str) -
 
 
 def test_code_that_is_cut_off_is_code() -> None:
-    [message] = plan_reply("Like this:\n```\nx = 1", note="Stopped.", max_messages=9, finished=True).bodies
-    assert message == "Like this:\n```\nx = 1\n```\n-# Stopped."
+    for before in ("Like this:", "# Example"):
+        [message] = plan_reply(f"{before}\n```\nx = 1", note="Stopped.", max_messages=9, finished=True).bodies
+        assert message == f"{before}\n```\nx = 1\n```\n-# Stopped."
 
 
 def test_an_empty_block_is_left_out() -> None:

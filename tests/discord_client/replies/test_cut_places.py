@@ -126,7 +126,9 @@ def test_the_file_holds_what_the_model_wrote() -> None:
     assert plan_reply(text, max_messages=1, finished=True).attachment == text.strip()
 
 
-@pytest.mark.parametrize("open_style", ["**bold", "*it", "||secret", "`code", "~~struck", "- **bold", "> ||secret"])
+@pytest.mark.parametrize(
+    "open_style", ["**bold", "*it", "||secret", "`code", "~~struck", "- **bold", "> ||secret", "秘密是||秘密"]
+)
 def test_an_open_style_is_drawn_while_it_grows(open_style: str) -> None:
     [message] = plan_reply(f"Some text\n\n{open_style}", max_messages=1, finished=False).bodies
     assert not set("*|`~") & {c for c, _ in drawn(message)}
@@ -135,6 +137,26 @@ def test_an_open_style_is_drawn_while_it_grows(open_style: str) -> None:
 def test_a_spoiler_that_was_cut_off_stays_hidden() -> None:
     [message] = plan_reply("It was ||the butl", note="Stopped.", max_messages=1, finished=True).bodies
     assert message == "It was ||the butl||\n-# Stopped."
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_spoiler_around_code_hides_it_before_it_ends(finished: bool) -> None:
+    text = "The solution:\n||\n```py\n" + "solve(1)\n" * 300
+    for message in plan_reply(text, note="Stopped." * finished, max_messages=9, finished=finished).bodies:
+        code = [styles for _, styles in drawn(message) if any(style.startswith("block") for style in styles)]
+        assert code
+        assert all("spoiler" in styles for styles in code)
+
+
+@pytest.mark.parametrize(
+    "operator", ["Use || here:", "Either && or ||: choose.", "Either && or ||\nas you like.", "a||b"]
+)
+def test_an_operator_hides_nothing(operator: str) -> None:
+    for text in (operator, f"{operator}\n```js\nif (a || b) c()\n```\nAfter ||that||"):
+        for finished in (False, True):
+            [message] = plan_reply(text, max_messages=9, finished=finished).bodies
+            hidden = "".join(c for c, styles in drawn(message) if "spoiler" in styles)
+            assert hidden == ("that" if "After" in text else "")
 
 
 @pytest.mark.parametrize("unit", [*MARKS, *LINES])

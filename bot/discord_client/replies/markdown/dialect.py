@@ -49,12 +49,12 @@ class DiscordText:
         self.code_blocks.append(CodeBlock(start, len(self.text), opening, f"\n{quote}```", head))
 
 
-def to_discord(text: str, *, growing: bool) -> DiscordText:
+def to_discord(text: str, *, complete: bool) -> DiscordText:
     """Translate a text. While it grows, what is translated already stays, unless a table grows wider.
 
     - Fences of any kind become three backticks, at the margin: a blank line would end a list and tear the block.
-    - A block that is still open is closed. A fence without a language that no line leads up to, and that never ends,
-      is no block.
+    - A block that is still open is closed. In a complete text, a fence without a language that no line leads up to and
+      that never ends is no block.
     - Tables become code blocks or lists.
     - An empty line of a quote gets the space without which Discord ends the quote.
     - A rule of stars becomes one of hyphens: Discord draws neither, but stars begin a style.
@@ -64,7 +64,7 @@ def to_discord(text: str, *, growing: bool) -> DiscordText:
     lines = text.replace("\r\n", "\n").split("\n")
     translation = _Translation()
     translation.take_all(lines)
-    if not growing and (lone := translation.lone_fence) is not None:
+    if complete and (lone := translation.lone_fence) is not None:
         translation = _Translation()
         translation.take_all(lines, lone)
     return translation.finished()

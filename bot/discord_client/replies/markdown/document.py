@@ -28,7 +28,7 @@ def read_document(text: str, *, note: str = "", growing: bool = False, noted: bo
         growing: whether more of the text is to come.
         noted: whether a note is to follow wherever the text is cut.
     """
-    translated = to_discord(text, growing=growing)
+    translated = to_discord(text, complete=not (growing or note or noted))
     body = translated.text.rstrip() or text.strip()
     whole = f"{body}\n{note}" if body and note else body or note
     reader = SpanReader(whole, growing=growing)

@@ -61,3 +61,18 @@ QUOTE_MARK = re.compile(r" *>(?: |$)", re.MULTILINE)
 HEADING = re.compile(r" *(#{1,3}|-#) +(?=\S)")
 LIST_ITEM = re.compile(r"( *)(?:[-*]|\d{1,9}\.) +[^\n]+(?:\n\1  [^\n]+)*")
 LIST_MARK = re.compile(r" *(?:[-*]|\d{1,9}\.) +")
+
+
+def opens(text: str, position: int, after: int) -> bool:
+    """Whether a mark without a partner stands as one that begins a style, and not as an operator does.
+
+    Args:
+        position: of the mark.
+        after: of what follows it.
+    """
+    before, following = text[position - 1 : position] or "\n", text[after : after + 1]
+    if following == "\n":
+        return before == "\n" and text[position] == "|"
+    if before.isascii() and before.isalnum():
+        return False
+    return bool(following.strip()) and following not in ".,;:!?)]}/=&" and following != text[position]

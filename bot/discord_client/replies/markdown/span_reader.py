@@ -66,7 +66,8 @@ class SpanReader:
     def finish(self) -> None:
         """Sort what was found."""
         if self._spoiler is not None:
-            self._escape(self._spoiler, 2)
+            self._add(self._spoiler, len(self._text), "||", Weight.SPOILER, is_open=True)
+            self.changes.append(Change(self._end, "||"))
         self.spans.sort(key=lambda span: (span.start, -span.end))
         self.changes.sort(key=lambda change: change.position)
 
@@ -184,7 +185,7 @@ class SpanReader:
         if end != self._end or run < len(style.mark):
             return position + 1
         after = position + len(style.mark)
-        if character == "|" and self._follows is Follows.CODE_BLOCK and not self._text.startswith(" ", after):
+        if character == "|" and self._follows is Follows.CODE_BLOCK and patterns.opens(self._text, position, after):
             self._spoiler = position if self._spoiler is None else self._spoiler
             return after
         if self._will_be_closed(position, after, style.weight is Weight.SPOILER):
@@ -271,11 +272,7 @@ class SpanReader:
         """Whether an open mark looks like the beginning of a style that the text ends in."""
         if self._follows is Follows.CODE_BLOCK or not (self._growing or always):
             return False
-        before = self._text[position - 1] if position else " "
-        content = self._text[after : after + 1]
-        if before.isalnum() or not content.strip() or content == self._text[position]:
-            return False
-        return self._paragraph_end(after, self._end) == self._end
+        return patterns.opens(self._text, position, after) and self._paragraph_end(after, self._end) == self._end
 
     def _paragraph_end(self, position: int, end: int) -> int:
         if not position < self._known_paragraph_end <= end:
