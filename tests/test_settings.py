@@ -48,7 +48,14 @@ WRONG = {
     "REPETITION_PENALTY": ["0.4", "2.1", "inf"],
     "SEED": ["-1", "4294967296", "dice"],
     "LOG_LEVEL": ["LOUD", "debug"],
-    "MODEL_DIR": ["~nobody-of-this-name/phi", "a" * 300, "$HOME/phi", "/srv/${USER}/phi", "%APPDATA%/phi"],
+    "MODEL_DIR": [
+        "~nobody-of-this-name/phi",
+        "a" * 300,
+        "'/srv/phi'",
+        "$HOME/phi",
+        "/srv/${USER}/phi",
+        "%APPDATA%/phi",
+    ],
     "DATA_DIR": ["~nobody-of-this-name/phi", "a" * 300, "$HOME/phi", "%APPDATA%/phi"],
 }
 # Any text may be a device or a system prompt; a token is checked when it is needed.
