@@ -161,6 +161,11 @@ def _check_writing(name: str, binding: Binding, texts: Collection[str], where: s
                 "without quotes"
             )
         return
+    if name in _OF_SEVERAL_LINES and "\\n" in written:
+        raise ConfigurationError(
+            f"{where}: {name} has \\n, which is a line break in double quotes only; put the value in them, or in "
+            "single quotes to keep it"
+        )
     comment = re.search(r"\s#(.?)", written)
     if comment is not None and name in texts and (name in _OF_SEVERAL_LINES or comment[1].strip()):
         raise ConfigurationError(

@@ -29,6 +29,8 @@ def _check_path(path: Path) -> Path:
             raise ValueError(error.strerror) from error
     if _VARIABLE.search(str(path)):
         raise ValueError("variables are not expanded; write the path itself, or ~ for your home")
+    if str(path)[0] in "'\"":
+        raise ValueError("the quote belongs to the path; leave the quotes out, as where Docker reads the file")
     if os.name == "posix" and _WINDOWS_PATH.match(str(path)):
         raise ValueError("a path of Windows, and this is another system")
     return path

@@ -61,6 +61,8 @@ def test_how_a_value_may_be_written(content: str, seed: int) -> None:
         ("'Answer in channel #help'", "Answer in channel #help"),
         ('"Answer in channel #help"  # a comment', "Answer in channel #help"),
         ("Answer in C#", "Answer in C#"),
+        ("Be brief.\\nBe kind.", None),
+        ("'Use \\nu'", "Use \\nu"),
         ('"Use \\\\frac and \\n"', "Use \\frac and"),
         ('"Use \\frac"', None),
         ("'Use \\frac'", "Use \\frac"),

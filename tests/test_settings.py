@@ -51,7 +51,14 @@ WRONG = {
     "SHOW_THINKING": ["yes", "Spoiler"],
     "SEED": ["-1", "4294967296", "dice"],
     "LOG_LEVEL": ["LOUD", "debug"],
-    "MODEL_DIR": ["~nobody-of-this-name/phi", "a" * 300, "$HOME/phi", "/srv/${USER}/phi", "%APPDATA%/phi"],
+    "MODEL_DIR": [
+        "~nobody-of-this-name/phi",
+        "a" * 300,
+        "'/srv/phi'",
+        "$HOME/phi",
+        "/srv/${USER}/phi",
+        "%APPDATA%/phi",
+    ],
     "DATA_DIR": ["~nobody-of-this-name/phi", "a" * 300, "$HOME/phi", "%APPDATA%/phi"],
 }
 # Any text may be a device or a system prompt; a token is checked when it is needed.

@@ -42,8 +42,11 @@ def demo(options: argparse.Namespace) -> int:
     """Run the demo and return the exit code; 130 if a text of `--say` was still to be answered when it was stopped.
 
     Raises:
-        ConfigurationError: the demo's packages are missing, or its model cannot be fetched or used.
+        ConfigurationError: a setting is wrong, the demo's packages are missing, or its model cannot be fetched or used.
     """
+    from bot.settings import load_settings
+
+    load_settings(env_file=None)  # before the imports below, which take seconds, and before a model is fetched
     try:
         from bot.demo.command import run_demo
     except ModuleNotFoundError as error:

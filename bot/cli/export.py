@@ -11,14 +11,18 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
 
 from bot.cli import exit_codes
+from bot.cli.log import configure_log
 from bot.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import argparse
+
+    from bot.export.progress import ProgressLine
 
 
 def export(arguments: Sequence[str], program: str) -> int:
@@ -32,6 +36,7 @@ def export(arguments: Sequence[str], program: str) -> int:
         0 for success, 1 if a version differs from its manifest, 2 for a mistake that the admin must correct, 130 if
         it was stopped.
     """
+    configure_log("WARNING")
     # The bot's own warnings are findings of the report.
     logging.getLogger("bot").setLevel(logging.ERROR)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -59,25 +64,40 @@ def _run(options: argparse.Namespace) -> int:
     from bot.export.pipeline import make_version
     from bot.export.progress import ProgressLine
 
-    progress = ProgressLine(sys.stderr)
     order = order_of(options)  # finds what contradicts itself
-    try:
+    with _own_lines_for_log(ProgressLine(sys.stderr)) as progress:
         if options.list:
             housekeeping.list_versions(options.output, print)
         elif options.rollback is not None:
-            housekeeping.roll_back(options.output, None if options.rollback is True else options.rollback, progress)
+            housekeeping.roll_back(options.output, _named(options.rollback), progress)
         elif options.verify is not None:
-            return (
-                0
-                if housekeeping.verify_versions(
-                    options.output, None if options.verify is True else options.verify, progress
-                )
-                else 1
-            )
+            return 0 if housekeeping.verify_versions(options.output, _named(options.verify), progress) else 1
         elif options.prune is not None:
             housekeeping.prune_versions(options.output, options.prune, print)
         else:
             make_version(order, progress)
-    finally:
-        progress.end()
     return 0
+
+
+def _named(version: str | Literal[True]) -> str | None:
+    """The version that a flag names; None for a flag alone."""
+    return None if version is True else version
+
+
+@contextmanager
+def _own_lines_for_log(progress: ProgressLine) -> Iterator[ProgressLine]:
+    """End the progress's line before each line of the log, and at the end of the block."""
+
+    def make_room(_record: logging.LogRecord) -> bool:
+        progress.end()
+        return True
+
+    handlers = list(logging.getLogger().handlers)
+    for handler in handlers:
+        handler.addFilter(make_room)
+    try:
+        yield progress
+    finally:
+        for handler in handlers:
+            handler.removeFilter(make_room)
+        progress.end()

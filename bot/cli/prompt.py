@@ -30,7 +30,7 @@ def prompt_as_json(model_dir: Path, messages_file: Path) -> str:
 
 def _read_messages(path: Path) -> list[Message]:
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
     except RecursionError as error:

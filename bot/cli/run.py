@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.application import Application
 from bot.cli.log import configure_log
 from bot.cli.progress import Progress
 from bot.private_files import warn_of_readers
@@ -18,6 +17,7 @@ def run() -> int:
         ConfigurationError: a setting is wrong, or Discord, the engine or the system refused one.
     """
     settings = load_settings()
+    settings.require_token()  # before the imports below, which take seconds
     configure_log(settings.log_level)
     warn_of_readers(ENV_FILE)
     asyncio.run(_run(settings))
@@ -25,5 +25,7 @@ def run() -> int:
 
 
 async def _run(settings: Settings) -> None:
+    from bot.application import Application
+
     async with Progress().ticking() as progress:
         await Application(settings, progress).run()

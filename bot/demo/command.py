@@ -15,7 +15,6 @@ from bot.demo.say import say_all
 from bot.demo.small_model import DEFAULT_FOLDER, fetch_small_model
 from bot.errors import ConfigurationError
 from bot.ports import port_refusal
-from bot.settings import load_settings
 
 _SMALL_MODEL_SETTINGS = {
     "kv_cache_gigabytes": 0.5,  # plenty: the small model needs 0.02 MB a token
@@ -36,9 +35,8 @@ async def run_demo(progress: Progress, *, model_dir: Path | None, say: Sequence[
         The exit code: 0 unless a text in `say` got no answer.
 
     Raises:
-        ConfigurationError: a setting is wrong, the port cannot be used, or the model cannot be fetched or used.
+        ConfigurationError: the port cannot be used, or the model cannot be fetched or used.
     """
-    load_settings(env_file=None)  # a variable that is wrong is found before a model is fetched
     async with LoopbackDiscord() as discord:
         if say:
             async with _bot(discord, model_dir, progress) as bot:

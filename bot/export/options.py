@@ -188,7 +188,12 @@ def _add_recipe(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--all-layers", action=flag, help="embeddings and last layer in four bits too")
     group.add_argument("--dataset", choices=_DATASETS, help="auto is the model's own text; the others are downloaded")
     group.add_argument("--num-samples", type=whole_number(1), metavar="COUNT", help="samples of the data set")
-    group.add_argument("--sensitivity-metric", choices=_SENSITIVITY_METRICS, help="how the ratio chooses layers")
+    group.add_argument(
+        "--sensitivity-metric",
+        choices=_SENSITIVITY_METRICS,
+        metavar="METRIC",
+        help=f"how the ratio chooses layers: {', '.join(_SENSITIVITY_METRICS)}",
+    )
     group.add_argument(
         "--backup-precision", choices=("int8_asym", "int8_sym", "none"), help="of the layers that the ratio leaves out"
     )

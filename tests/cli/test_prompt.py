@@ -46,6 +46,11 @@ def test_the_current_version_is_used(tmp_path: Path) -> None:
     assert prompt_as_json(versions.folder("first"), file) != prompt_as_json(versions.folder("second"), file)
 
 
+def test_a_windows_editors_mark_is_passed_over(phi3: Phi3Tokenizer) -> None:
+    content = b'[{"role": "user", "content": "Hello"}]'
+    assert prompt_for(phi3, b"\xef\xbb\xbf" + content) == prompt_for(phi3, content)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
