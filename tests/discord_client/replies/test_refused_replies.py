@@ -161,30 +161,6 @@ async def test_a_locked_thread_ends_the_edits(stage: Stage, caplog: pytest.LogCa
     assert f"channel={stage.channel}" in caplog.text
 
 
-async def test_without_read_message_history_the_answer_is_no_reply(stage: Stage) -> None:
-    channel = stage.server.add_channel("no-history").id
-    silent = replace(stage, channel=channel)
-    question = await silent.say("Hello", channel=channel)
-    stage.server.set_permissions(stage.server.bot.id, channel, deny=["read_message_history"])
-    assert await editor_for(question).finish("Hi")
-    assert silent.texts() == ["Hi"]
-    assert "message_reference" not in silent.replies()[0]
-
-
-async def test_without_attach_files_the_answer_takes_more_messages(stage: Stage) -> None:
-    channel = stage.server.add_channel("no-files").id
-    silent = replace(stage, channel=channel)
-    question = await silent.say("Hello", channel=channel)
-    stage.server.set_permissions(stage.server.bot.id, channel, deny=["attach_files"])
-    editor = editor_for(question, max_messages=1)
-    text = "word " * 1000
-    editor.show(text[:100])
-    await shown(silent, lambda texts: len(texts) == 1)
-    assert await editor.finish(text)
-    assert " ".join(silent.texts()).split() == text.split()
-    assert len(silent.texts()) == 3
-
-
 async def test_what_the_servers_rules_block_is_replaced_by_a_line(stage: Stage) -> None:
     stage.server.block_word("forbiddenword")
     editor = editor_for(await stage.say("Hello"))
