@@ -76,23 +76,30 @@ def judge(
         findings.append(check_paged_attention(model, ids, workspace.folder, progress.stage))
         quality = None
         if with_quality:
+            memory = int(usable_memory().bytes * _MEMORY_PART)
             how = _HowToRead(
                 ids=ids,
                 work=workspace.folder,
                 trust_remote_code=trust_remote_code,
-                memory_bytes=int(usable_memory().bytes * _MEMORY_PART),
+                memory_bytes=memory,
                 say=progress.stage,
             )
-            quality, finding = measure_quality(model, source, **how)
-            findings.append(finding)
-            require_quality(quality, perplexity_limit)
-            findings.append(check_long_context(model, source, perplexity_limit=perplexity_limit, **how))
+            quality, compared = _compare_with_source(model, source, how, perplexity_limit)
+            findings += compared
         else:
             findings.append(describe_context(model, "--no-quality"))
     except ChildError as error:
         raise ConfigurationError(f"the new model is refused, so the current version stays: {error}") from error
     open_model_folder(model)  # still complete after the repairs
     return Judgement(tuple(findings), quality, speed)
+
+
+def _compare_with_source(
+    model: Path, source: Path | None, how: _HowToRead, perplexity_limit: float
+) -> tuple[Quality, list[Finding]]:
+    quality, finding = measure_quality(model, source, **how)
+    require_quality(quality, perplexity_limit)
+    return quality, [finding, check_long_context(model, source, perplexity_limit=perplexity_limit, **how)]
 
 
 def require_quality(quality: Quality, limit: float) -> None:

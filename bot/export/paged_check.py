@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 from bot.errors import ConfigurationError
 from bot.export.checkpoint import Checkpoint
 from bot.export.child_process import ChildError
-from bot.export.next_tokens import PRECISION
+from bot.export.next_tokens import PRECISION, NextTokens
 from bot.export.quality import GOOD_AGREEMENT, WINDOW_TOKENS, SourceNotRunError, Text, read_source, source_memory
 from bot.model.config import ModelConfig
 from bot.model.report import Finding
@@ -80,40 +81,24 @@ def check_long_context(
         ConfigurationError: its perplexity beyond the border is higher.
     """
     context, border = _context_and_border(exported)
-    if border is None:
-        return describe_context(exported, "")
+    if border is None or context <= border + 1:
+        return describe_context(exported, "its context ends there")
     tokens = min(border + 1 + _POSITIONS, context)
     text = Text(_repeated(ids, tokens), work, "--last", tokens - 1 - border)
 
     def memory_of(checkpoint: Checkpoint) -> int:
         return source_memory(checkpoint) + tokens * (checkpoint.config.hidden_size or 0) * _ACTIVATION_BYTES
 
+    say(f"Comparing the two beyond LongRoPE's border, with {tokens:,} tokens")
     try:
-        say(f"Reading {tokens:,} tokens, beyond LongRoPE's border, with the engine paged")
-        paged = text.read("paged_reading", exported)
         expected = read_source(
-            text,
-            source,
-            trust_remote_code=trust_remote_code,
-            memory_bytes=memory_bytes,
-            say=say,
-            memory_of=memory_of,
+            text, source, trust_remote_code=trust_remote_code, memory_bytes=memory_bytes, say=say, memory_of=memory_of
         )
+        say("Reading them with the engine paged")
+        paged = text.read("paged_reading", exported)
     except (ChildError, SourceNotRunError) as reason:
         return describe_context(exported, str(reason))
-    figures = (
-        f"beyond that the same token as its source in {paged.agreement(expected):.0%} of {len(paged.likeliest)} "
-        f"positions, perplexity {paged.perplexity:.2f}, source {expected.perplexity:.2f}"
-    )
-    if paged.perplexity > perplexity_limit * expected.perplexity:
-        raise ConfigurationError(
-            f"the new model is refused, so the current version stays: LongRoPE's border is at {border:,} tokens, "
-            f"and {figures}; choose a recipe that loses less (--recipe int8), or raise --perplexity-limit"
-        )
-    is_good = paged.agreement(expected) >= GOOD_AGREEMENT
-    return Finding(
-        what="context", verdict="good" if is_good else "noted", detail=f"{_told(context, border)}; {figures}"
-    )
+    return _compared_beyond(exported, paged, expected, perplexity_limit)
 
 
 def describe_context(exported: Path, reason: str) -> Finding:
@@ -125,9 +110,25 @@ def describe_context(exported: Path, reason: str) -> Finding:
     """
     context, border = _context_and_border(exported)
     if border is None:
-        return Finding(what="context", verdict="good", detail=f"{context:,} tokens")
+        return Finding(what="context", verdict="good", detail=_told(context, border))
     detail = f"{_told(context, border)}; not compared with its source beyond that: {reason}"
     return Finding(what="context", verdict="skipped", detail=detail)
+
+
+def _compared_beyond(exported: Path, paged: NextTokens, expected: NextTokens, perplexity_limit: float) -> Finding:
+    context, border = _context_and_border(exported)
+    agreement = paged.agreement(expected)
+    figures = (
+        f"beyond that the same token as its source in {agreement:.0%} of {len(paged.likeliest)} positions, perplexity "
+        f"{paged.perplexity:.2f}, source {expected.perplexity:.2f}"
+    )
+    if paged.perplexity > perplexity_limit * expected.perplexity:
+        raise ConfigurationError(
+            f"the new model is refused, so the current version stays: LongRoPE's border is at {border:,} tokens, "
+            f"and {figures}; choose a recipe that loses less (--recipe int8), or raise --perplexity-limit"
+        )
+    verdict: Literal["good", "noted"] = "good" if agreement >= GOOD_AGREEMENT else "noted"
+    return Finding(what="context", verdict=verdict, detail=f"{_told(context, border)}; {figures}")
 
 
 def _context_and_border(exported: Path) -> tuple[int, int | None]:
@@ -136,11 +137,10 @@ def _context_and_border(exported: Path) -> tuple[int, int | None]:
     return context, config.original_context
 
 
-def _told(context: int, border: int) -> str:
-    return (
-        f"{context:,} tokens; LongRoPE's factors change beyond {border:,}, which the engine paged follows, and where "
-        "genai and optimum end"
-    )
+def _told(context: int, border: int | None) -> str:
+    if border is None:
+        return f"{context:,} tokens"
+    return f"{context:,} tokens; LongRoPE's factors change beyond {border:,}, where genai and optimum end"
 
 
 def _repeated(ids: Sequence[int], tokens: int) -> list[int]:
