@@ -13,6 +13,7 @@ from bot.engine.interface import FinishReason
 from bot.errors import ConfigurationError
 from bot.model.manifest import write_manifest
 from bot.model.versions import ModelVersions
+from bot.own_command import own_command
 from bot.serving.service import ModelService
 from tests.conversation.memory import Memory
 from tests.serving.served import answered, broken, engines, make_serving, process_id
@@ -163,7 +164,7 @@ async def test_a_file_changed_after_the_export_is_named_and_nothing_else_changes
                 await serving.replace()
             assert str(raised.value).startswith(
                 f"the version {version} in {versions.home} is damaged: {file} has changed (its SHA-256 "
-                f"differs); go back with `python -m bot export --output {versions.home} --rollback`"
+                f"differs); go back with `{own_command('export')} --output {versions.home} --rollback`"
             )
             assert "\n" not in str(raised.value)
             assert serving.refusal is not None
