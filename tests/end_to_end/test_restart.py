@@ -153,13 +153,16 @@ async def test_a_channel_that_is_hidden_at_the_start_is_recovered_later(small_mo
             await stage.streaming(ada, channel, question)
 
         discord.set_permissions(discord.bot.id, channel, deny=["read_message_history"])
-        async with online(small_model_dir, discord, data_dir=tmp_path, max_new_tokens=TOKENS) as stage:
+        async with online(
+            small_model_dir, discord, data_dir=tmp_path, max_new_tokens=TOKENS, ping_after_seconds=0
+        ) as stage:
             later = await stage.mention(ada, discord.channels[1].id, "What is the capital of France?")
             await stage.answer(ada, discord.channels[1].id, later)
-            [waiting] = bots_messages(discord, channel)
+            waiting, told = bots_messages(discord, channel)
             assert RESTARTED in waiting["content"]
+            assert "permission Read Message History" in told["content"]
             discord.set_permissions(discord.bot.id, channel, allow=["read_message_history"])
-            [finished] = await stage.answer(ada, channel, question)
+            finished, _ = await stage.answer(ada, channel, question)
 
         assert finished["id"] == waiting["id"]
         assert RESTARTED not in finished["content"]

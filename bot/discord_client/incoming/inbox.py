@@ -18,6 +18,7 @@ from bot.discord_client.replies.notices import addresses
 from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_search import find_replies
 from bot.discord_client.rest.pace import RequestPace
+from bot.discord_client.rest.permissions import READ_MESSAGE_HISTORY, is_allowed
 from bot.discord_client.rest.refusal import refusal_of
 from bot.discord_client.rest.time_limit import request_time_limit
 from bot.discord_client.rest.urgency import Action, Urgency
@@ -92,6 +93,8 @@ class DiscordInbox:
         last_id = getattr(channel, "last_message_id", None)
         if last_id is not None and last_id <= after_id:
             return []
+        if not is_allowed(channel, READ_MESSAGE_HISTORY):  # Discord would show an empty channel
+            raise UnreachableError(f"the bot lacks the permission {READ_MESSAGE_HISTORY}", is_passing=False)
         async with self._reading(channel_id):
             latest = channel.history(after=discord.Object(after_id), limit=_MOST_MESSAGES, oldest_first=False)
             return [message async for message in latest if self._reader.is_meant_for_bot(message)][::-1]

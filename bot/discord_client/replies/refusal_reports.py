@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -106,7 +105,7 @@ class RefusalReports:
 
     async def _send(self, receiver: Any, place_id: int, line: str) -> bool:
         """Send a line to a channel or a member; return whether Discord took it."""
-        for seconds in self._pauses_between_tries():
+        for seconds in islice(pauses(), _TRIES):
             async with self._pace.slot(Action.SEND, place_id, Urgency.NOTICE) as slot:
                 try:
                     async with request_time_limit():
@@ -124,7 +123,3 @@ class RefusalReports:
                 break
             await self._pace.pause(seconds)
         return False
-
-    @staticmethod
-    def _pauses_between_tries() -> Iterator[float]:
-        return islice(pauses(), _TRIES)

@@ -252,6 +252,8 @@ class ReplyMessages:
             content=step.body,
             view=self._make_view() if step.has_view else None,
             attachments=_files(step.attachment),
+            # The bot mentions nobody else, and an edit without it would take the mention back.
+            allowed_mentions=_PING if sent.message.mentions else discord.AllowedMentions.none(),
         )
         sent.body = step.body
         sent.has_view = step.has_view

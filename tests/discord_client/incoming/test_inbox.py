@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from bot.answering.recovery import MessageGoneError, UnreachableError
@@ -85,6 +87,17 @@ async def test_what_cannot_be_read_is_told_from_what_is_gone(incoming: Incoming)
     await server.delete(incoming.stage.person("Ada"), channel, message.id)
     with pytest.raises(MessageGoneError):
         await incoming.inbox.resume(unfinished(message.id, channel))
+
+
+async def test_a_channel_without_history_is_unreadable_not_empty(incoming: Incoming) -> None:
+    stage, channel = incoming.stage, incoming.stage.server.add_channel("no-history").id
+    await incoming.mention("Hello?", by="Ada", channel=channel)
+    hearing = asyncio.ensure_future(stage.client.wait_for("guild_channel_update", timeout=10))
+    await asyncio.sleep(0)
+    stage.server.set_permissions(stage.server.bot.id, channel, deny=["read_message_history"])
+    await hearing
+    with pytest.raises(UnreachableError, match="Read Message History"):
+        await incoming.inbox.missed(channel, 0)
 
 
 async def test_a_channel_that_is_deleted_while_it_is_read_is_gone(incoming: Incoming) -> None:

@@ -64,3 +64,18 @@ async def test_a_question_deleted_before_a_restart_takes_its_answer_along(
         async with online(tiny_chat_model_dir, discord, data_dir=tmp_path, max_new_tokens=5) as stage:
             await discord.wait_for(lambda: not bots_messages(stage, channel))
             assert await stage.questions(channel) == []
+
+
+async def test_a_late_answer_mentions_its_asker(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
+    async with online(tiny_chat_model_dir, data_dir=tmp_path, max_new_tokens=5, ping_after_seconds=0.001) as stage:
+        channel = await stage.fresh_channel("late")
+        question = await stage.mention(stage.grace, channel, "What is the capital of France?")
+        [reply] = await stage.answer(stage.grace, channel, question)
+        assert [user["id"] for user in reply["mentions"]] == [str(stage.grace.id)]
+
+
+async def test_an_answer_in_time_mentions_nobody(stage: Stage) -> None:
+    channel = await stage.fresh_channel("in time")
+    question = await stage.mention(stage.grace, channel, "What is the capital of France?")
+    [reply] = await stage.answer(stage.grace, channel, question)
+    assert reply["mentions"] == []
