@@ -78,8 +78,9 @@ def test_correct_answers_pass() -> None:
     assert mistakes(replies_of(LONG, REST, SECOND, THIRD)) == []
     growing = replace(LONG, content="one", has_button=True)
     assert mistakes(replies_of(growing, REST, SECOND, LONG, THIRD)) == []
-    fenced = replace(LONG, content="one two\nthree```\n```"), replace(REST, content="```\nfour")
-    assert mistakes(replies_of(*fenced, SECOND, THIRD), with_turn(100, answer="one two\nthree```\nfour")) == []
+    fenced = replace(LONG, content="one\n```\ntwo\n```"), replace(REST, content="```\nthree\n```\nfour")
+    memory = with_turn(100, answer="one\n```\ntwo\nthree\n```\nfour")
+    assert mistakes(replies_of(*fenced, SECOND, THIRD), memory) == []
 
 
 @pytest.mark.parametrize(
