@@ -13,12 +13,9 @@ from typing import Any
 from bot.errors import ConfigurationError
 from bot.export.child_process import die_with_parent
 from bot.export.recipe import TASK
-from bot.model.config import ModelConfig
+from bot.model.config import WRONG_ON_PAGED_ATTENTION, ModelConfig
 
 _MOST_CAUSE_CHARACTERS = 200
-_WRONG_ON_PAGED_ATTENTION = frozenset({"gpt_neo", "gpt_neox_japanese", "mpt", "xglm"})
-"""Tried out with OpenVINO 2026.4.1, whose paged attention knows neither ALiBi as MPT has it nor GPT-Neo's windows, and
-finds no attention in the others."""
 
 
 def main() -> int:
@@ -92,7 +89,7 @@ def _require_runnable(document: Mapping[str, Any]) -> None:
     except Exception as error:  # each type has checks of its own, and errors of any type
         cause = shorten(f"{type(error).__name__}: {error}", _MOST_CAUSE_CHARACTERS, placeholder=" ...")
         raise ConfigurationError(f"transformers cannot read its config.json ({cause})") from error
-    if getattr(config, "is_encoder_decoder", False) or model_type in _WRONG_ON_PAGED_ATTENTION:
+    if getattr(config, "is_encoder_decoder", False) or model_type in WRONG_ON_PAGED_ATTENTION:
         raise ConfigurationError(f"the bot's engines cannot run its type, {model_type}")
     try:
         ModelConfig.from_document(config.to_dict()).require(

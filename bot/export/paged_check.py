@@ -1,4 +1,4 @@
-"""Judges whether the bot's default engine computes a new model right: on paged attention, and beyond LongRoPE's border.
+"""Judges whether the bot's default engine computes a new model right, also beyond LongRoPE's original context.
 
 OpenVINO's transformation to paged attention takes any mask for a causal one. Position biases (ALiBi, in MPT) and local
 windows (in GPT-Neo) that are part of a mask get lost without an error.
@@ -66,30 +66,30 @@ def check_long_context(
     say: Callable[[str], None],
     perplexity_limit: float,
 ) -> Finding:
-    """Say how long the context is, and compare a model with LongRoPE with its source beyond the border.
+    """Say how long the context is, and compare a model with LongRoPE with its source beyond the original context.
 
     Args:
         exported: the model folder.
         source: the local checkpoint that it was exported from, if any.
-        ids: the text's tokens; repeated until they pass the border.
+        ids: the text's tokens; repeated until they pass the original context.
         work: for the children's files; the caller removes it.
         memory_bytes: what a child may use.
         say: receives the name of each stage.
         perplexity_limit: the most that its perplexity may be, as a multiple of its source's.
 
     Raises:
-        ConfigurationError: its perplexity beyond the border is higher.
+        ConfigurationError: its perplexity beyond the original context is higher.
     """
-    context, border = _context_and_border(exported)
-    if border is None or context <= border + 1:
+    context, original = _context_and_original(exported)
+    if original is None or context <= original + 1:
         return describe_context(exported, "its context ends there")
-    tokens = min(border + 1 + _POSITIONS, context)
-    text = Text(_repeated(ids, tokens), work, "--last", tokens - 1 - border)
+    tokens = min(original + 1 + _POSITIONS, context)
+    text = Text(_repeated(ids, tokens), work, "--last", tokens - 1 - original)
 
     def memory_of(checkpoint: Checkpoint) -> int:
         return source_memory(checkpoint) + tokens * (checkpoint.config.hidden_size or 0) * _ACTIVATION_BYTES
 
-    say(f"Comparing the two beyond LongRoPE's border, with {tokens:,} tokens")
+    say(f"Comparing the two beyond LongRoPE's original context, with {tokens:,} tokens")
     try:
         expected = read_source(
             text, source, trust_remote_code=trust_remote_code, memory_bytes=memory_bytes, say=say, memory_of=memory_of
@@ -102,21 +102,21 @@ def check_long_context(
 
 
 def describe_context(exported: Path, reason: str) -> Finding:
-    """Say how long the context is, and where LongRoPE's border is.
+    """Say how long the context is, and LongRoPE's original context.
 
     Args:
         exported: the model folder.
-        reason: why a model with LongRoPE was not compared with its source beyond the border.
+        reason: why a model with LongRoPE was not compared with its source beyond the original context.
     """
-    context, border = _context_and_border(exported)
-    if border is None:
-        return Finding(what="context", verdict="good", detail=_told(context, border))
-    detail = f"{_told(context, border)}; not compared with its source beyond that: {reason}"
+    context, original = _context_and_original(exported)
+    if original is None:
+        return Finding(what="context", verdict="good", detail=_told(context, original))
+    detail = f"{_told(context, original)}; not compared with its source beyond that: {reason}"
     return Finding(what="context", verdict="skipped", detail=detail)
 
 
 def _compared_beyond(exported: Path, paged: NextTokens, expected: NextTokens, perplexity_limit: float) -> Finding:
-    context, border = _context_and_border(exported)
+    context, original = _context_and_original(exported)
     agreement = paged.agreement(expected)
     figures = (
         f"beyond that the same token as its source in {agreement:.0%} of {len(paged.likeliest)} positions, perplexity "
@@ -124,23 +124,24 @@ def _compared_beyond(exported: Path, paged: NextTokens, expected: NextTokens, pe
     )
     if paged.perplexity > perplexity_limit * expected.perplexity:
         raise ConfigurationError(
-            f"the new model is refused, so the current version stays: LongRoPE's border is at {border:,} tokens, "
-            f"and {figures}; choose a recipe that loses less (--recipe int8), or raise --perplexity-limit"
+            "the new model is refused, so the current version stays: LongRoPE's original context is "
+            f"{original:,} tokens, and {figures}; choose a recipe that loses less (--recipe int8), or raise "
+            "--perplexity-limit"
         )
     verdict: Literal["good", "noted"] = "good" if agreement >= GOOD_AGREEMENT else "noted"
-    return Finding(what="context", verdict=verdict, detail=f"{_told(context, border)}; {figures}")
+    return Finding(what="context", verdict=verdict, detail=f"{_told(context, original)}; {figures}")
 
 
-def _context_and_border(exported: Path) -> tuple[int, int | None]:
+def _context_and_original(exported: Path) -> tuple[int, int | None]:
     config = ModelConfig.read(exported)
     [context] = config.require("context_length")
     return context, config.original_context
 
 
-def _told(context: int, border: int | None) -> str:
-    if border is None:
+def _told(context: int, original: int | None) -> str:
+    if original is None:
         return f"{context:,} tokens"
-    return f"{context:,} tokens; LongRoPE's factors change beyond {border:,}, where genai and optimum end"
+    return f"{context:,} tokens; LongRoPE's factors change beyond {original:,}, where genai and optimum end"
 
 
 def _repeated(ids: Sequence[int], tokens: int) -> list[int]:

@@ -40,8 +40,8 @@ def _open_paged(folder: Path, last: int, cache_precision: str | None) -> LogitsO
             model = PagedModel(folder, "CPU", properties, blocks_for(len(ids)))
         except RuntimeError as error:
             raise ConfigurationError(f"OpenVINO cannot load {folder} ({' '.join(str(error).split())})") from error
-        border = ModelConfig.read(folder).original_context
-        is_long = border is not None and len(ids) > border
+        original = ModelConfig.read(folder).original_context
+        is_long = original is not None and len(ids) > original
         if is_long and model.original_context is None:
             raise ConfigurationError("the engine stays within it, because it does not know this model's LongRoPE")
         ends = [*range(_PIECE_TOKENS, len(ids) - last, _PIECE_TOKENS), *range(len(ids) - last, len(ids) + 1)]

@@ -1,7 +1,7 @@
 """Tiny random models of the architectures that the bot supports, exported to OpenVINO, with torch's own answers.
 
-The sizes are tiny, and so are the limits that a real prompt would reach late: the sliding window, and the border that
-LongRoPE's factors change at.
+The sizes are tiny, and so are the limits that a real prompt would reach late: the sliding window, and LongRoPE's original
+context.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 VOCABULARY = 500
 CONTEXT = 4096
-LONGROPE_BORDER = 512
+ORIGINAL_CONTEXT = 512
 """Up to this many tokens a sequence is read with LongRoPE's short factors, a longer one with the long ones."""
 
 _ANSWERS_NAME = "torch_answers.json"
@@ -31,7 +31,7 @@ _LLAMA3_ROPE = {
     "factor": 8.0,
     "low_freq_factor": 1.0,
     "high_freq_factor": 4.0,
-    "original_max_position_embeddings": LONGROPE_BORDER,
+    "original_max_position_embeddings": ORIGINAL_CONTEXT,
 }
 
 
@@ -44,7 +44,7 @@ def _longrope(rotated: int) -> dict[str, Any]:
             "short_factor": [1.0 + pair / 10 for pair in pairs],
             "long_factor": [1.0 + 2.0 * pair for pair in pairs],
         },
-        "original_max_position_embeddings": LONGROPE_BORDER,
+        "original_max_position_embeddings": ORIGINAL_CONTEXT,
     }
 
 
@@ -110,7 +110,7 @@ def _write(folder: Path, names: list[str], prompts: list[list[int]], answer_toke
         pairs = [(prompt, _answer(model, prompt, answer_tokens)) for prompt in prompts]
         checkpoint = checkpoint_of(folder / name)
         model.save_pretrained(checkpoint)
-        # As the command line does; `OVModelForCausalLM` shortens the context in config.json to LongRoPE's border.
+        # As the command line does; `OVModelForCausalLM` writes LongRoPE's original context as the only one.
         main_export(str(checkpoint), folder / name, task="text-generation-with-past")
         (folder / name / _ANSWERS_NAME).write_text(json.dumps(pairs), encoding="utf-8")
 
@@ -140,8 +140,8 @@ def _config(name: str) -> transformers.PretrainedConfig:
 def _answer(model: torch.nn.Module, prompt: list[int], tokens: int) -> list[int]:
     """Choose each token from a pass over the whole sequence.
 
-    Not transformers' own `generate`: where an answer crosses LongRoPE's border, 5.5.4 drops the cache and yet reads
-    only the last token anew.
+    Not transformers' own `generate`: where an answer grows past LongRoPE's original context, 5.5.4 drops the cache and
+    yet reads only the last token anew.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""The judge notices what the engine paged computes wrong, also beyond LongRoPE's border."""
+"""The judge notices what the engine paged computes wrong, also beyond LongRoPE's original context."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_models.architectures import LONGROPE_BORDER, VOCABULARY, checkpoint_of, write_architectures
+from tiny_models.architectures import ORIGINAL_CONTEXT, VOCABULARY, checkpoint_of, write_architectures
 
 from bot.errors import ConfigurationError
 from bot.export.paged_check import check_long_context, check_paged_attention, describe_context
@@ -36,7 +36,7 @@ def long_context(exported: Path, source: Path | None, work: Path, **options: Any
 
 
 def with_other_long_factors(checkpoint: Path, folder: Path) -> Path:
-    """Copy a checkpoint, and change what is read beyond the border."""
+    """Copy a checkpoint, and change what is read beyond the original context."""
     shutil.copytree(checkpoint, folder)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     rope = config["rope_parameters"]
@@ -58,7 +58,7 @@ def test_an_attention_that_paged_attention_does_not_know_is_refused(models: Path
         check_paged_attention(models / "gpt-neo", IDS, tmp_path, lambda line: None)
 
 
-def test_a_model_is_compared_with_its_source_beyond_the_border(models: Path, tmp_path: Path) -> None:
+def test_a_model_is_compared_with_its_source_beyond_the_original_context(models: Path, tmp_path: Path) -> None:
     model = models / "phi4-mini"
     finding = long_context(model, checkpoint_of(model), tmp_path)
     assert finding.verdict == "good"
@@ -66,7 +66,7 @@ def test_a_model_is_compared_with_its_source_beyond_the_border(models: Path, tmp
     assert "beyond that the same token as its source in 9" in finding.detail.replace("100%", "99%")
     other = with_other_long_factors(checkpoint_of(model), tmp_path / "other")
     assert long_context(model, other, tmp_path, perplexity_limit=1e9).verdict == "noted"
-    with pytest.raises(ConfigurationError, match="LongRoPE's border is at 512 tokens, and beyond that the same "):
+    with pytest.raises(ConfigurationError, match="LongRoPE's original context is 512 tokens, and beyond "):
         long_context(model, other, tmp_path, perplexity_limit=0.0)
 
 
@@ -81,7 +81,7 @@ def test_what_is_not_compared_is_told(models: Path, tmp_path: Path) -> None:
     )
 
 
-def test_a_model_without_a_border(models: Path, tmp_path: Path) -> None:
+def test_a_model_without_longrope(models: Path, tmp_path: Path) -> None:
     finding = long_context(models / "mistral", None, tmp_path)
     assert (finding.verdict, finding.detail) == ("good", "4,096 tokens")
-    assert LONGROPE_BORDER < 4096
+    assert ORIGINAL_CONTEXT < 4096

@@ -55,11 +55,11 @@ def describe_model(
 
 
 def _context_line(folder: ModelFolder, facts: EngineFacts | None) -> str:
-    border = "" if folder.original_context is None else f"; LongRoPE beyond {folder.original_context:,}"
+    original = "" if folder.original_context is None else f"; LongRoPE beyond {folder.original_context:,}"
     if facts is None or facts.context_tokens == folder.context_length:
-        return f"{folder.context_length:,} tokens{border}"
+        return f"{folder.context_length:,} tokens{original}"
     shortened = f"{facts.context_tokens:,} of the model's {folder.context_length:,} tokens"
-    return f"{shortened} ({facts.context_cause}){border}"
+    return f"{shortened} ({facts.context_cause}){original}"
 
 
 def _engine_rows(facts: EngineFacts | None) -> dict[str, str | None]:

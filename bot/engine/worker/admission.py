@@ -17,12 +17,14 @@ class ModelLimits:
     Attributes:
         context: upper bound in tokens for a prompt and its answer.
         vocabulary: rows of the embedding; every token id is below it.
+        model_type: the model's family, see `ModelConfig`.
         original_context: of a model with LongRoPE, see `ModelConfig`.
         cause: what makes the context shorter than the model's own; empty if nothing does.
     """
 
     context: int
     vocabulary: int
+    model_type: str | None = None
     original_context: int | None = None
     cause: str = ""
 
@@ -46,7 +48,7 @@ class ModelLimits:
                 f"{model_dir / 'config.json'} does not give max_position_embeddings and vocab_size "
                 f"({error!r}); export the model again"
             ) from None
-        return cls(context, vocabulary, config.original_context)
+        return cls(context, vocabulary, config.model_type, config.original_context)
 
     def within(self, tokens: int | None, cause: str) -> ModelLimits:
         """The limits with a context of at most this many tokens; None and 0 limit nothing."""

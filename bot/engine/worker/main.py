@@ -21,6 +21,7 @@ from bot.engine.worker.backends.backend import Backend, emit_end, one_line
 from bot.engine.worker.precision import check_cache_precision, with_default_precision
 from bot.engine.worker.warm_up import warm_up
 from bot.errors import ConfigurationError, ModelDoesNotFitError
+from bot.model.config import WRONG_ON_PAGED_ATTENTION
 
 
 def run(connection: Connection, options: EngineOptions) -> None:
@@ -80,6 +81,11 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     started = time.monotonic()
     channel.send([Progress("Loading the model")])
     limits = ModelLimits.read(options.model_dir).within(options.max_context_tokens, "MAX_CONTEXT_TOKENS")
+    if options.engine != "optimum" and limits.model_type in WRONG_ON_PAGED_ATTENTION:
+        raise ConfigurationError(
+            f"the engine {options.engine} gives wrong answers with a model of the type {limits.model_type}; set "
+            "ENGINE=optimum, or choose another model (docs/models.md lists what works)"
+        )
     if options.engine != "paged":
         limits = _within_original_context(limits)
     options = replace(options, properties=with_default_precision(options.device, options.properties))

@@ -205,7 +205,9 @@ async def test_a_context_shorter_than_the_models_is_told_with_its_cause(
     assert described(serving)["Context"] == f"1,024 of the model's {whole:,} tokens (no more fits into memory)"
 
 
-async def test_longropes_border_is_told(memory: Memory, model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_longropes_original_context_is_told(
+    memory: Memory, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = json.loads((model_dir / "config.json").read_text(encoding="utf-8"))
     longrope = {"rope_type": "longrope", "original_max_position_embeddings": 4096}
     write_json(model_dir / "config.json", {**config, "max_position_embeddings": 131_072, "rope_scaling": longrope})

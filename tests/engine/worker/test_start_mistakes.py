@@ -57,6 +57,14 @@ async def test_a_config_without_the_context_is_named(options: EngineOptions, tmp
     assert "max_position_embeddings" in await refused_with(replace(options, model_dir=tmp_path))
 
 
+async def test_a_model_that_the_engine_would_run_wrong_is_refused(tiny_model: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_model, tmp_path, dirs_exist_ok=True)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "model_type": "mpt"}))
+    line = await refused_with(EngineOptions("paged", tmp_path, properties=chosen_precision(), cache_gigabytes=1))
+    assert "gives wrong answers with a model of the type mpt; set ENGINE=optimum" in line
+
+
 async def test_a_broken_model_is_named(tiny_model: Path, tmp_path: Path) -> None:
     shutil.copytree(tiny_model, tmp_path, dirs_exist_ok=True)
     (tmp_path / "openvino_model.xml").write_text("<net>")

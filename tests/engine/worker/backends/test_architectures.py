@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tiny_models.architectures import (
     ARCHITECTURES,
-    LONGROPE_BORDER,
+    ORIGINAL_CONTEXT,
     VOCABULARY,
     torch_answers,
     write_architectures,
@@ -30,9 +30,9 @@ _tokens = random.Random(0)
 STORY = tuple(_tokens.choices(range(3, VOCABULARY), k=1536))
 OTHER = tuple(_tokens.choices(range(3, VOCABULARY), k=1000))
 SHORT = STORY[:90]
-WITHIN = STORY[: LONGROPE_BORDER - ANSWER_TOKENS]  # its answer ends at the border
-CROSSING = [STORY[: LONGROPE_BORDER - kept] for kept in (4, 1, 0)]  # their answers grow across it
-BEYOND = STORY[: LONGROPE_BORDER + 1]
+WITHIN = STORY[: ORIGINAL_CONTEXT - ANSWER_TOKENS]  # its answer ends at the original context
+CROSSING = [STORY[: ORIGINAL_CONTEXT - kept] for kept in (4, 1, 0)]  # their answers grow across it
+BEYOND = STORY[: ORIGINAL_CONTEXT + 1]
 DIVERGING = (*STORY[:75], *OTHER[:40])
 LATE_DIVERGING = (*STORY[:700], *OTHER[:40])
 PROMPTS = (SHORT, DIVERGING, WITHIN, *CROSSING, BEYOND, LATE_DIVERGING, STORY, OTHER)
