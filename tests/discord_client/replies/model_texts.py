@@ -57,6 +57,6 @@ _BLOCKS = st.one_of(
     st.tuples(_WORDS, _WORDS).map(lambda secret: f"||{secret[0]}\n\n{secret[1]}||"),
     st.tuples(_WORDS, _CODE_LINES).map(lambda secret: f"||{secret[0]}\n```\n" + "\n".join(secret[1]) + "\n```\n||"),
 )
-# What a model wrote, well-formed for GitHub's Markdown or Discord's, and without lone marks: what holds those in is lost
-# where an item of a list is cut.
+# What a model wrote, well-formed for GitHub's Markdown or Discord's, and without lone marks: a list item holds them in,
+# and its rest in the next message is none.
 MODEL_TEXTS = st.lists(_BLOCKS, min_size=1, max_size=12).map("\n\n".join)
