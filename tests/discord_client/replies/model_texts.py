@@ -13,7 +13,7 @@ _PATHS = st.integers(1, 6).map(lambda n: "https://example.com/" + "path-" * n + 
 _PLAIN = st.one_of(
     _WORDS,
     _CHINESE,
-    st.sampled_from(["one - 5", "so > 3", "at 1. 2", "x # no", "5 * 3", r"\*", "snake_case"]),
+    st.sampled_from(["one - 5", "so > 3", "at 1. 2", "x # no", "5 * 3", r"\*"]),
 )
 _WHOLE = st.one_of(
     _PATHS,
@@ -57,5 +57,6 @@ _BLOCKS = st.one_of(
     st.tuples(_WORDS, _WORDS).map(lambda secret: f"||{secret[0]}\n\n{secret[1]}||"),
     st.tuples(_WORDS, _CODE_LINES).map(lambda secret: f"||{secret[0]}\n```\n" + "\n".join(secret[1]) + "\n```\n||"),
 )
-# What a model wrote, well-formed for GitHub's Markdown or Discord's.
+# What a model wrote, well-formed for GitHub's Markdown or Discord's, and without lone marks: a list item holds them in,
+# and its rest in the next message is none.
 MODEL_TEXTS = st.lists(_BLOCKS, min_size=1, max_size=12).map("\n\n".join)

@@ -139,6 +139,13 @@ def test_a_spoiler_that_was_cut_off_stays_hidden() -> None:
     assert message == "It was ||the butl||\n-# Stopped."
 
 
+def test_a_growing_spoiler_that_reaches_the_limit_is_closed() -> None:
+    text = "The end: ||" + "hidden " * 300
+    for length in range(1950, 2010):
+        for message in plan_reply(text[:length], max_messages=9, finished=False).bodies:
+            assert "hid" not in "".join(c for c, styles in drawn(message) if "spoiler" not in styles)
+
+
 @pytest.mark.parametrize("finished", [False, True])
 def test_a_spoiler_around_code_hides_it_before_it_ends(finished: bool) -> None:
     text = "The solution:\n||\n```py\n" + "solve(1)\n" * 300

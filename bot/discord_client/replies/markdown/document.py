@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -43,6 +43,7 @@ def read_document(text: str, *, note: str = "", growing: bool = False, noted: bo
         ]
         start = block.end
     reader.read(start, len(body), Follows.NOTE if noted or (body and note) else Follows.NOTHING)
+    reader.close_spoiler()
     if body and note:
         reader.read(len(body), len(whole), Follows.NOTHING)
     reader.finish()
@@ -63,7 +64,12 @@ def _changed(text: str, spans: Sequence[Span], changes: Sequence[Change]) -> Doc
     def moved(position: int) -> int:
         return position + shifts[bisect_left(places, position)]
 
+    def moved_end(position: int) -> int:
+        # What closes an open style is inserted at its end, and belongs to it.
+        return position + shifts[bisect_right(places, position)]
+
     moved_spans = [
-        Span(moved(s.start), moved(s.end), moved(s.first), moved(s.last), s.weight, s.opening, s.closing) for s in spans
+        Span(moved(s.start), moved_end(s.end), moved(s.first), moved(s.last), s.weight, s.opening, s.closing)
+        for s in spans
     ]
     return Document("".join(parts), moved_spans)

@@ -63,11 +63,15 @@ class SpanReader:
             self.changes.append(Change(end, "".join(reversed(self._closing))))
             self._closing = []
 
+    def close_spoiler(self) -> None:
+        """Close what is still hidden where the text ends."""
+        if self._spoiler is not None:
+            self._add(self._spoiler, self._end, "||", Weight.SPOILER, is_open=True)
+            self.changes.append(Change(self._end, "||"))
+            self._spoiler = None
+
     def finish(self) -> None:
         """Sort what was found."""
-        if self._spoiler is not None:
-            self._add(self._spoiler, len(self._text), "||", Weight.SPOILER, is_open=True)
-            self.changes.append(Change(self._end, "||"))
         self.spans.sort(key=lambda span: (span.start, -span.end))
         self.changes.sort(key=lambda change: change.position)
 
