@@ -1,7 +1,7 @@
 """Tiny random models of the architectures that the bot supports, exported to OpenVINO, with torch's own answers.
 
-The sizes are tiny, and so are the limits that a real prompt would reach late: the sliding window, and LongRoPE's original
-context.
+The sizes are tiny, and so are the limits that a real prompt would reach late: the sliding window, and LongRoPE's
+original context.
 """
 
 from __future__ import annotations
