@@ -20,8 +20,8 @@ _KEYS = {
 }
 
 WRONG_ON_PAGED_ATTENTION = frozenset({"gpt_neo", "gpt_neox_japanese", "mpt", "xglm"})
-"""Types that the engines `paged` and `genai` cannot run. Tried out with OpenVINO 2026.4.1, whose paged attention silently
-loses ALiBi as MPT has it and GPT-Neo's windows, and finds no attention in the others."""
+"""Types that the engines `paged` and `genai` cannot run. Tried out with OpenVINO 2026.4.1, whose paged attention
+silently loses ALiBi as MPT has it and GPT-Neo's windows, and finds no attention in the others."""
 
 _LARGEST = 2**31 - 1  # no model comes near, and the engines count in 32 bits
 
