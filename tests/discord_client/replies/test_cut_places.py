@@ -134,9 +134,12 @@ def test_an_open_style_is_drawn_while_it_grows(open_style: str) -> None:
     assert not set("*|`~") & {c for c, _ in drawn(message)}
 
 
-def test_a_spoiler_that_was_cut_off_stays_hidden() -> None:
-    [message] = plan_reply("It was ||the butl", note="Stopped.", max_messages=1, finished=True).bodies
-    assert message == "It was ||the butl||\n-# Stopped."
+@pytest.mark.parametrize("secret", ["the butl", "the butler.\n\nHe had a k"])
+def test_a_spoiler_that_was_cut_off_stays_hidden(secret: str) -> None:
+    [growing] = plan_reply(f"It was ||{secret}", max_messages=1, finished=False).bodies
+    assert growing == f"It was ||{secret}||"
+    [message] = plan_reply(f"It was ||{secret}", note="Stopped.", max_messages=1, finished=True).bodies
+    assert message == f"It was ||{secret}||\n-# Stopped."
 
 
 @pytest.mark.parametrize("finished", [False, True])

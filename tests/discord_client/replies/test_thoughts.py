@@ -30,6 +30,7 @@ def test_only_a_thought_is_shown_and_only_if_wanted() -> None:
 
 def test_a_short_thought_is_a_spoiler_in_one_line() -> None:
     assert planned(THOUGHT) == ReplyPlan((f"{ANSWER}\n||They ask for a capital. I know it.||",))
+    assert planned("Call `ask` **now**.", "2 * 3").bodies == ("2 * 3\n||Call `ask` **now**.||",)
     assert planned(THOUGHT, "", note="Stopped.") == ReplyPlan(("Stopped.\n||They ask for a capital. I know it.||",))
 
 
@@ -40,10 +41,11 @@ def test_a_short_thought_is_a_spoiler_in_one_line() -> None:
         ("if a || b", ANSWER),
         ("|", ANSWER),
         ("a bar |", ANSWER),
-        ("Call `ask`.", ANSWER),
+        ("Call `ask", "A lone ` here"),
+        ("That is 5* 6", "2 *3 is 6"),
+        ("My name_ is", "Use _name here"),
         ("```\ncode", ANSWER),
         ("ends with a \\", ANSWER),
-        ("fine", "A lone ` here"),
         ("fine", "A lone || here"),
         ("fine", "x" * (MESSAGE_LIMIT - 3)),
     ],

@@ -272,7 +272,9 @@ class SpanReader:
         """Whether an open mark looks like the beginning of a style that the text ends in."""
         if self._follows is Follows.CODE_BLOCK or not (self._growing or always):
             return False
-        return patterns.opens(self._text, position, after) and self._paragraph_end(after, self._end) == self._end
+        if not patterns.opens(self._text, position, after):
+            return False
+        return always or self._paragraph_end(after, self._end) == self._end
 
     def _paragraph_end(self, position: int, end: int) -> int:
         if not position < self._known_paragraph_end <= end:
