@@ -142,13 +142,15 @@ def test_a_spoiler_that_was_cut_off_stays_hidden(secret: str) -> None:
     assert message == f"It was ||{secret}||\n-# Stopped."
 
 
+@pytest.mark.parametrize("end", ["", "```\nThat", "```\n|"])
 @pytest.mark.parametrize("finished", [False, True])
-def test_a_spoiler_around_code_hides_it_before_it_ends(finished: bool) -> None:
-    text = "The solution:\n||\n```py\n" + "solve(1)\n" * 300
+def test_a_spoiler_around_code_hides_it_before_it_ends(finished: bool, end: str) -> None:
+    text = "The solution:\n||\n```py\n" + "solve(1)\n" * 300 + end
     for message in plan_reply(text, note="Stopped." * finished, max_messages=9, finished=finished).bodies:
         code = [styles for _, styles in drawn(message) if any(style.startswith("block") for style in styles)]
         assert code
         assert all("spoiler" in styles for styles in code)
+        assert ("-# Stopped." in message) == message.endswith("\n-# Stopped."), "the note is not hidden"
 
 
 @pytest.mark.parametrize(

@@ -62,12 +62,13 @@ class SpanReader:
         if self._closing:
             self.changes.append(Change(end, "".join(reversed(self._closing))))
             self._closing = []
+        if self._spoiler is not None and follows is not Follows.CODE_BLOCK:
+            self._add(self._spoiler, end, "||", Weight.SPOILER, is_open=True)
+            self.changes.append(Change(end, "||"))
+            self._spoiler = None
 
     def finish(self) -> None:
         """Sort what was found."""
-        if self._spoiler is not None:
-            self._add(self._spoiler, len(self._text), "||", Weight.SPOILER, is_open=True)
-            self.changes.append(Change(self._end, "||"))
         self.spans.sort(key=lambda span: (span.start, -span.end))
         self.changes.sort(key=lambda change: change.position)
 
