@@ -110,7 +110,7 @@ class Answer:
             return
         unanswered = Message("assistant", "")
         turn = change(Turn(question.id, question.key, None, question.id, 0, question.asked, unanswered))
-        if turn.asked is None or _asks_nothing(turn.asked):
+        if turn.asked is None or turn.asked.asks_nothing:
             self.take_back()
         elif turn.asked != question.asked:
             self._question = replace(question, asked=turn.asked)
@@ -266,8 +266,3 @@ class Answer:
         thought = self._generated is not None and self._generated.has_thought
         cached = model is self._answering.model and not full and not thought
         conversation.cached_by = model.cache_owner if cached else None
-
-
-def _asks_nothing(asked: UserMessage) -> bool:
-    """Whether nothing is left of a question, such as of one that only repeated a message that is deleted now."""
-    return not (asked.text or asked.files or asked.quote)

@@ -98,8 +98,14 @@ def erased(turn: Turn, message_ids: Collection[int]) -> Turn:
     if turn.id in message_ids:
         return emptied(turn)
     if turn.asked is not None and turn.asked.quote is not None and turn.asked.quote.message_id in message_ids:
-        return replace(turn, asked=replace(turn.asked, quote=None))
+        return _without_quote(turn, turn.asked)
     return turn
+
+
+def _without_quote(turn: Turn, asked: UserMessage) -> Turn:
+    """The turn without its quote, or emptied if it asked nothing else."""
+    asked = replace(asked, quote=None)
+    return emptied(turn) if asked.asks_nothing else replace(turn, asked=asked)
 
 
 def emptied(turn: Turn) -> Turn:
@@ -114,7 +120,7 @@ def without_person(turn: Turn, person_id: int, channel_id: int | None) -> Turn:
     if turn.asked.author_id == person_id:
         return emptied(turn)
     if turn.asked.quote is not None and turn.asked.quote.author_id == person_id:
-        return replace(turn, asked=replace(turn.asked, quote=None))
+        return _without_quote(turn, turn.asked)
     return turn
 
 
@@ -123,5 +129,5 @@ def without_older(turn: Turn, message_id: int) -> Turn:
     if turn.id < message_id:
         return emptied(turn)
     if turn.asked is not None and turn.asked.quote is not None and turn.asked.quote.message_id < message_id:
-        return replace(turn, asked=replace(turn.asked, quote=None))
+        return _without_quote(turn, turn.asked)
     return turn

@@ -82,6 +82,11 @@ class UserMessage:
     quote: Quote | None = None
     files: tuple[File, ...] = ()
 
+    @property
+    def asks_nothing(self) -> bool:
+        """Whether nothing is left of it, such as of one that only repeated a message that is deleted now."""
+        return not (self.text or self.files or self.quote)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

@@ -24,13 +24,13 @@ def messages_of(branch: Sequence[Turn], asked: UserMessage) -> list[Message]:
     the prompt only grows; instead, the second speaker's first question names who spoke before.
 
     Args:
-        branch: the oldest turn first; erased turns are left out.
+        branch: the oldest turn first; erased turns are left out, and those of which an edit has left nothing.
         asked: the question.
     """
     speakers = _Speakers()
     messages = []
     for turn in branch:
-        if turn.asked is not None and turn.answer is not None:
+        if turn.asked is not None and turn.answer is not None and not turn.asked.asks_nothing:
             messages += [Message("user", speakers.attribute(turn.asked)), turn.answer]
     messages.append(Message("user", speakers.attribute(asked)))
     return messages

@@ -102,9 +102,9 @@ def _plan_export(order: Order) -> tuple[Origin, Plan]:
     origin, checkpoint = checkpoint_origin(
         order.model, order.revision, order.home, trust_remote_code=order.trust_remote_code
     )
-    order.recipe.check_width(checkpoint.config.hidden_size)
     checkpoint.require_language_model(trust_remote_code=order.trust_remote_code)
     require_exportable(checkpoint.name, checkpoint.config_content)
+    order.recipe.check_width(checkpoint.config.hidden_size)
     return origin, plan_export(checkpoint, order.recipe, origin.download)
 
 

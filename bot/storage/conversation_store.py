@@ -19,9 +19,9 @@ from bot.errors import DatabaseOutageError
 from bot.storage.journal import Journal
 from bot.storage.message_change_writer import MessageChangeWriter
 from bot.storage.rows import (
-    ERASED_QUOTE,
     ERASED_TURN,
     all_rows,
+    erase_quotes,
     first_row,
     insert_once,
     is_conversation,
@@ -166,12 +166,12 @@ class DatabaseConversationStore:
             await connection.execute(delete(Reply).where(Reply.question_id.in_(select(Turn.id).where(asked))))
             turns = await connection.execute(update(Turn).where(asked).values(**ERASED_TURN))
             quoted = and_(Turn.quote_author_id == person_id, *here)
-            quotes = await connection.execute(update(Turn).where(quoted).values(**ERASED_QUOTE))
+            quotes = await erase_quotes(connection, quoted)
             accepted = [AcceptedQuestion.author_id == person_id]
             if channel_id is not None:
                 accepted.append(AcceptedQuestion.channel_id == channel_id)
             await connection.execute(delete(AcceptedQuestion).where(*accepted))
-            forgotten[:] = [ForgottenCount(turns.rowcount, quotes.rowcount)]
+            forgotten[:] = [ForgottenCount(turns.rowcount, quotes)]
 
         await self._journal.write(change, deletes=True)
         if not forgotten:
@@ -185,7 +185,7 @@ class DatabaseConversationStore:
         async def change(connection: AsyncConnection) -> None:
             await connection.execute(delete(Reply).where(Reply.question_id < message_id))
             await connection.execute(delete(Turn).where(Turn.id < message_id))
-            await connection.execute(update(Turn).where(Turn.quote_message_id < message_id).values(**ERASED_QUOTE))
+            await erase_quotes(connection, Turn.quote_message_id < message_id)
             await connection.execute(delete(Conversation).where(Conversation.used_id < message_id))
             await connection.execute(delete(SeenMessage).where(SeenMessage.id < message_id))
             await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id < message_id))

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, false, or_, select, union_all, update
+from sqlalchemy import delete, false, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.changes import Contents, NewContent
-from bot.storage.rows import ERASED_QUOTE, ERASED_TURN, all_rows
+from bot.storage.rows import all_rows, erase_quotes, erase_turns
 from bot.storage.tables import AcceptedQuestion, Reply, Turn
 
 
@@ -77,12 +77,9 @@ async def _outdated(connection: AsyncConnection, edits: Mapping[int, NewContent]
 async def _erase(connection: AsyncConnection, message_ids: Collection[int]) -> None:
     answered = select(Reply.question_id).where(Reply.message_id.in_(message_ids))
     turn_ids = {*message_ids, *(row.question_id for row in await all_rows(connection, answered))}
-    await connection.execute(update(Turn).where(Turn.id.in_(turn_ids)).values(**ERASED_TURN))
-    await connection.execute(update(Turn).where(Turn.quote_message_id.in_(message_ids)).values(**ERASED_QUOTE))
-    await connection.execute(
-        delete(Reply).where(or_(Reply.question_id.in_(turn_ids), Reply.message_id.in_(message_ids)))
-    )
-    await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id.in_(turn_ids)))
+    await erase_turns(connection, turn_ids)
+    await erase_quotes(connection, Turn.quote_message_id.in_(message_ids))
+    await connection.execute(delete(Reply).where(Reply.message_id.in_(message_ids)))
 
 
 def _divide(contents: Contents) -> tuple[list[int], dict[int, NewContent]]:

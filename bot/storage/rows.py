@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, Row
+from sqlalchemy import ColumnElement, Executable, Row, delete, select, update
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.conversation.turn import ConversationKey, File, Quote, TextFile, UnreadFile, UserMessage
 from bot.conversation.turn import Turn as CoreTurn
 from bot.prompting.prompt import Message
-from bot.storage.tables import Conversation, Table
+from bot.storage.tables import AcceptedQuestion, Conversation, Reply, Table, Turn
 
 # An erased turn keeps only its place in the tree.
 ERASED_QUOTE = dict[str, Any](
@@ -72,6 +72,23 @@ async def first_row(connection: AsyncConnection, query: Executable) -> Row[Any] 
 async def all_rows(connection: AsyncConnection, query: Executable) -> Sequence[Row[Any]]:
     """All rows of a query's result."""
     return (await connection.execute(query)).all()
+
+
+async def erase_turns(connection: AsyncConnection, turn_ids: Collection[int]) -> None:
+    """Leave nothing of turns but their place in the tree."""
+    await connection.execute(update(Turn).where(Turn.id.in_(turn_ids)).values(**ERASED_TURN))
+    await connection.execute(delete(Reply).where(Reply.question_id.in_(turn_ids)))
+    await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id.in_(turn_ids)))
+
+
+async def erase_quotes(connection: AsyncConnection, *where: ColumnElement[bool]) -> int:
+    """Erase the quotes of some turns, and those turns that asked nothing else; return how many quotes."""
+    query = select(Turn.id, Turn.files).where(*where, Turn.quote_message_id.is_not(None), Turn.text == "")
+    alone = [row.id for row in await all_rows(connection, query) if not row.files]
+    if alone:
+        await erase_turns(connection, alone)
+    others = await connection.execute(update(Turn).where(*where).values(**ERASED_QUOTE))
+    return len(alone) + others.rowcount
 
 
 def row_of(turn: CoreTurn) -> dict[str, Any]:

@@ -95,6 +95,30 @@ async def test_changes_reach_memory_and_the_store(
 
 
 @pytest.mark.parametrize(("restarted_before", "restarted_after"), WAYS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda c, two: c.erase([QUOTED]), id="erase"),
+        pytest.param(lambda c, two: c.forget(person("Linus"), 1), id="forget"),
+        pytest.param(lambda c, two: c.forget_before(QUOTED + 1), id="forget what is old"),
+    ],
+)
+async def test_a_question_that_only_repeated_a_message_goes_with_it(
+    memory: Memory, change: Change, restarted_before: bool, restarted_after: bool
+) -> None:
+    conversations = memory.conversations()
+    repeating = await say(conversations, "", quote=Quote(QUOTED, person("Linus"), "Linus", "Do fish fly?"))
+    await DatabaseWorkStore(memory.journal).replied(repeating, 0, REPLY)
+    if restarted_before:
+        conversations = memory.conversations()
+    await change(conversations, repeating)
+    if restarted_after:
+        conversations = memory.conversations()
+    assert [turn.asked for turn in await turns(conversations)] == [None]
+    assert await memory.store.turn_of(REPLY) is None
+
+
+@pytest.mark.parametrize(("restarted_before", "restarted_after"), WAYS)
 async def test_an_edit_keeps_the_remaining_files(memory: Memory, restarted_before: bool, restarted_after: bool) -> None:
     conversations = await after(memory, lambda c, two: c.edit(two, "2", [2]), restarted_before, restarted_after)
     (_, two, _) = await turns(conversations)

@@ -75,6 +75,10 @@ def test_earlier_messages_never_change(speeches: list[tuple[str, bool]]) -> None
             before = [*messages, latest.answer]
 
 
+def test_a_question_that_an_edit_emptied_is_left_out() -> None:
+    assert worded(turn(asked("", "Grace")), turn(asked("two"))) == ["two"]
+
+
 def test_erased_turns_and_their_speakers_are_left_out() -> None:
     branch = [turn(asked("one")), turn(None), turn(asked("three"))]
     assert worded(*branch, turn(asked("four"))) == ["one", "three", "four"]

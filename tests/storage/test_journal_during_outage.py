@@ -47,7 +47,8 @@ async def test_a_locked_file_is_reported_once_and_written_in_order_later(
         assert journal.behind == 0
         assert await journal.read(seen) == list(range(50))
         assert journal.reported == ["database is locked", None]
-    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
+    of_journal = [record for record in caplog.records if record.name == "bot.storage.journal"]
+    assert [(record.levelno, record.getMessage()) for record in of_journal] == [
         (
             logging.ERROR,
             "Database cannot be written, continuing from memory reason=database is locked",

@@ -69,6 +69,8 @@ class DiscordInbox:
             sent = await self._sent(message, question)
             if self._delivery.was_deleted(message.id):
                 raise MessageGoneError(f"message {message.id} was deleted meanwhile")
+            if question.notice is None and not self._reader.may_read(message):
+                raise MessageGoneError(f"message {message.id} does not mention the bot any more")
         except MessageGoneError:
             await self._take_back(channel, question)
             raise
@@ -110,7 +112,7 @@ class DiscordInbox:
             task.cancel()
 
     async def _take_back(self, channel: discord.abc.Messageable, question: UnfinishedQuestion) -> None:
-        """Delete what shows an answer to a question that was deleted while the bot was away."""
+        """Delete what shows an answer to a question that was deleted, or hidden by an edit, while the bot was away."""
         if question.notice is not None:
             return  # it may be for others too
         asked = discord.PartialMessage(channel=channel, id=question.message_id)  # type: ignore[arg-type]  # any channel

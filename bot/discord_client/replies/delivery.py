@@ -109,10 +109,10 @@ class ReplyDelivery:
         return self._editors.was_deleted(message_id)
 
     async def take_back(self, question: discord.PartialMessage, sent: Sequence[discord.Message]) -> None:
-        """Delete the messages of a reply whose question was deleted while the bot was away, and forget the turn."""
+        """Delete the messages of a reply whose question went while the bot was away, and forget the turn."""
         with self._running_replies.delivering():
             editor = self._editors.editor(question, sent)
-            await self._editors.messages_deleted([question.id])
+            await self._editors.take_back([question.id])
             await editor.finish("")
             logger.info("Taken back: message=%d", question.id)
 

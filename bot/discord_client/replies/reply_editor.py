@@ -11,7 +11,8 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import partial
 
 import discord
 
@@ -78,12 +79,8 @@ class ReplyEditor:
         self._pace = pace
         self._reports = reports
         self._messages = ReplyMessages(question, bot_user_id, make_view, record, sent)
-        self._layout = ReplyLayout(
-            self._messages,
-            max_messages,
-            send_permission(question.channel),
-            lambda permission: reports.line_below_answer(question, permission),
-        )
+        line_for = partial(reports.line_below_answer, question)
+        self._layout = ReplyLayout(self._messages, max_messages, send_permission(question.channel), line_for)
         self._last_urgency = Urgency.LAST_TEXT
         self._edit_seconds = edit_seconds
         self._position_seconds = position_seconds
@@ -205,11 +202,9 @@ class ReplyEditor:
 
     async def _wait_for_change(self, seconds: float) -> None:
         self._changed.clear()
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(None if seconds == math.inf else seconds):
                 await self._changed.wait()
-        except TimeoutError:
-            pass
 
     @property
     def _urgency(self) -> Urgency:

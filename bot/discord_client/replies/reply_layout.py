@@ -56,8 +56,12 @@ class ReplyLayout:
         lines = [self._line(permission) for permission in self._lacking(plan)] if self.finished else []
         if any(lines):
             plan = self._laid_out("\n".join(filter(None, (self.note, *lines))))
-        can_show_thought = self.finished and self._messages.may_attach and self._messages.may_send
-        return with_thought(plan, self.text, self.thought) if can_show_thought else plan
+        with_file = self._with_thought(plan)
+        may_attach = self._messages.may_attach and self._messages.may_send
+        return with_file if may_attach or with_file.attachment == plan.attachment else plan
+
+    def _with_thought(self, plan: ReplyPlan) -> ReplyPlan:
+        return with_thought(plan, self.text, self.thought) if self.finished else plan
 
     def _laid_out(self, note: str) -> ReplyPlan:
         messages = self._messages
@@ -77,7 +81,8 @@ class ReplyLayout:
             lacking.append(READ_MESSAGE_HISTORY)
         if not messages.may_send:
             lacking.append(self._send_permission)
-        if not messages.may_attach and len(plan.bodies) > self._max_messages:
+        needs_file = len(plan.bodies) > self._max_messages or self._with_thought(plan).attachment is not None
+        if needs_file and not messages.may_attach:
             lacking.append(ATTACH_FILES)
         return lacking if plan.bodies else []
 

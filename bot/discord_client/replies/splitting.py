@@ -17,7 +17,7 @@ MESSAGE_LIMIT = 2000
 _TRUNCATED = "\n-# This answer is too long for Discord. All of it is in the attached file."
 _CUT = "\n-# This answer is too long for Discord, so its end is missing. Ask for a shorter one."
 _GROWING = " …"
-_LONGEST_NOTE = 500
+_LONGEST_NOTE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,13 @@ def plan_reply(text: str, *, note: str = "", max_messages: int, finished: bool, 
 
     Args:
         text: the answer so far; a blank one takes no message.
-        note: a line below the answer, such as why it ended early; cut after 500 characters.
+        note: lines below the answer, such as why it ended early; those beyond 1,000 characters are left out.
         max_messages: at least 1.
         finished: whether the answer is complete; only then is a file attached.
         may_attach: whether the channel takes files; otherwise the end of the answer is left out.
     """
     text = text.strip()
-    note = " ".join(note.split())
-    note = note[: _LONGEST_NOTE - torn_by_cut(note, _LONGEST_NOTE)]
+    note = _in_one_line(note)
     if text and note:
         note = f"-# {note}"
     document = read_document(text, note=note, growing=not finished)
@@ -66,3 +65,13 @@ def plan_reply(text: str, *, note: str = "", max_messages: int, finished: bool, 
 def split_text(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
     """Cut a finished text into messages of at most `limit` code points, none of them blank."""
     return cut(read_document(text.strip()), limit)
+
+
+def _in_one_line(note: str) -> str:
+    """The lines of a note in one, without those that make it too long."""
+    joined = ""
+    for line in note.splitlines():
+        longer = " ".join((*joined.split(), *line.split()))
+        if not joined or len(longer) <= _LONGEST_NOTE:
+            joined = longer
+    return joined[: _LONGEST_NOTE - torn_by_cut(joined, _LONGEST_NOTE)]

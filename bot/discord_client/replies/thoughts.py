@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from bot.discord_client.replies.markdown.document import read_document
+from bot.discord_client.replies.markdown.spans import Weight
 from bot.discord_client.replies.splitting import MESSAGE_LIMIT, ReplyPlan
 
 ShowThinking = Literal["off", "spoiler", "file"]
@@ -43,7 +45,11 @@ def with_thought(plan: ReplyPlan, answer: str, thought: ShownThought | None) -> 
 
 def _can_hide(before: str, spoiler: str) -> bool:
     """Whether Discord reads a spoiler as one: nothing in it or before it pairs with its marks, or escapes them."""
-    hidden = spoiler.strip("\n")[1:-1]  # with one bar on either side
-    if "||" in hidden or "`" in hidden or "\\" in hidden:
+    whole, start = before + spoiler, len(before) + 1
+    inside = spoiler.strip("\n")[1:-1]  # with one bar on either side
+    if "||" in inside or inside.endswith("\\|"):
         return False
-    return before.count("||") % 2 == 0 and before.count("`") % 2 == 0
+    document = read_document(whole)
+    hidden = [span for span in document.spans if span.start == start and span.weight is Weight.SPOILER]
+    torn = any(span.start < start < span.end for span in document.spans)
+    return document.text == whole and not torn and [span.end for span in hidden] == [len(whole)]

@@ -100,6 +100,21 @@ async def test_a_channel_without_history_is_unreadable_not_empty(incoming: Incom
         await incoming.inbox.missed(channel, 0)
 
 
+async def test_a_question_whose_mention_was_edited_away_meanwhile_is_taken_back(incoming: Incoming) -> None:
+    """Discord hides its text, and the half of an answer would stay for ever."""
+    server, stage = incoming.stage.server, incoming.stage
+    message = await incoming.mention("Hello?")
+    reply = await message.reply("Half of")
+    await server.edit(stage.person("Grace"), stage.channel, message.id, "Never mind.")
+    with pytest.raises(MessageGoneError):
+        await incoming.inbox.resume(unfinished(message.id, stage.channel, replies=(reply.id,)))
+    await server.wait_for(lambda: not stage.texts(), what="no reply")
+    # It may be asked again.
+    await server.edit(stage.person("Grace"), stage.channel, message.id, f"<@{server.bot.id}> Hello?")
+    incoming.inbox.answer(await message.channel.fetch_message(message.id))
+    await server.wait_for(lambda: stage.texts() == ["Stopped."], what="the reply")
+
+
 async def test_a_channel_that_is_deleted_while_it_is_read_is_gone(incoming: Incoming) -> None:
     server, channel = incoming.stage.server, incoming.stage.channel
     message = await incoming.mention("Hello?")

@@ -134,9 +134,12 @@ def test_an_open_style_is_drawn_while_it_grows(open_style: str) -> None:
     assert not set("*|`~") & {c for c, _ in drawn(message)}
 
 
-def test_a_spoiler_that_was_cut_off_stays_hidden() -> None:
-    [message] = plan_reply("It was ||the butl", note="Stopped.", max_messages=1, finished=True).bodies
-    assert message == "It was ||the butl||\n-# Stopped."
+@pytest.mark.parametrize("secret", ["the butl", "the butler.\n\nHe had a k"])
+def test_a_spoiler_that_was_cut_off_stays_hidden(secret: str) -> None:
+    [growing] = plan_reply(f"It was ||{secret}", max_messages=1, finished=False).bodies
+    assert growing == f"It was ||{secret}||"
+    [message] = plan_reply(f"It was ||{secret}", note="Stopped.", max_messages=1, finished=True).bodies
+    assert message == f"It was ||{secret}||\n-# Stopped."
 
 
 def test_a_growing_spoiler_that_reaches_the_limit_is_closed() -> None:
@@ -146,13 +149,15 @@ def test_a_growing_spoiler_that_reaches_the_limit_is_closed() -> None:
             assert "hid" not in "".join(c for c, styles in drawn(message) if "spoiler" not in styles)
 
 
+@pytest.mark.parametrize("end", ["", "```\nThat", "```\n|"])
 @pytest.mark.parametrize("finished", [False, True])
-def test_a_spoiler_around_code_hides_it_before_it_ends(finished: bool) -> None:
-    text = "The solution:\n||\n```py\n" + "solve(1)\n" * 300
+def test_a_spoiler_around_code_hides_it_before_it_ends(finished: bool, end: str) -> None:
+    text = "The solution:\n||\n```py\n" + "solve(1)\n" * 300 + end
     for message in plan_reply(text, note="Stopped." * finished, max_messages=9, finished=finished).bodies:
         code = [styles for _, styles in drawn(message) if any(style.startswith("block") for style in styles)]
         assert code
         assert all("spoiler" in styles for styles in code)
+        assert ("-# Stopped." in message) == message.endswith("\n-# Stopped."), "the note is not hidden"
 
 
 @pytest.mark.parametrize(

@@ -248,3 +248,9 @@ def test_a_note_follows_the_code_block_that_it_cut_off() -> None:
 def test_a_note_alone_is_a_message() -> None:
     assert plan_reply(" \n", note="Stopped.", max_messages=1, finished=True).bodies == ("Stopped.",)
     assert plan_reply("", max_messages=1, finished=True).bodies == ()
+
+
+def test_a_note_of_many_lines_keeps_whole_lines() -> None:
+    lines = ["Long. " * 60, "Ask. " * 90, "Long. " * 60, "Ask a moderator."]
+    [body] = plan_reply("Yes.", note="\n".join(lines), max_messages=1, finished=True).bodies
+    assert body == f"Yes.\n-# {lines[0]}{lines[1]}{lines[3]}"

@@ -30,6 +30,7 @@ def test_only_a_thought_is_shown_and_only_if_wanted() -> None:
 
 def test_a_short_thought_is_a_spoiler_in_one_line() -> None:
     assert planned(THOUGHT) == ReplyPlan((f"{ANSWER}\n||They ask for a capital. I know it.||",))
+    assert planned("Call `ask` **now**.", "2 * 3").bodies == ("2 * 3\n||Call `ask` **now**.||",)
     assert planned(THOUGHT, "", note="Stopped.") == ReplyPlan(("Stopped.\n||They ask for a capital. I know it.||",))
 
 
@@ -40,10 +41,11 @@ def test_a_short_thought_is_a_spoiler_in_one_line() -> None:
         ("if a || b", ANSWER),
         ("|", ANSWER),
         ("a bar |", ANSWER),
-        ("Call `ask`.", ANSWER),
+        ("Call `ask", "A lone ` here"),
+        ("That is 5* 6", "2 *3 is 6"),
+        ("My name_ is", "Use _name here"),
         ("```\ncode", ANSWER),
         ("ends with a \\", ANSWER),
-        ("fine", "A lone ` here"),
         ("fine", "A lone || here"),
         ("fine", "x" * (MESSAGE_LIMIT - 3)),
     ],
@@ -93,16 +95,19 @@ async def test_the_reply_says_that_it_thinks_until_the_answer_begins(stage: Stag
 
 
 @pytest.mark.asyncio(loop_scope="session")
-async def test_without_attach_files_the_answer_comes_without_its_thought(stage: Stage) -> None:
+@pytest.mark.parametrize("as_spoiler", [True, False])
+async def test_without_attach_files_a_thought_is_a_spoiler_or_a_line_says_why_it_is_not_there(
+    stage: Stage, as_spoiler: bool
+) -> None:
     channel = stage.server.add_channel("no-files-for-thoughts").id
     question = await stage.say("Hello", channel=channel)
     stage.server.set_permissions(stage.server.bot.id, channel, deny=["attach_files"])
     editor = editor_for(question)
-    editor.show_thought(ShownThought(THOUGHT, as_spoiler=False))
+    editor.show_thought(ShownThought(THOUGHT, as_spoiler))
     assert await editor.finish(ANSWER)
-    [text] = replace(stage, channel=channel).texts()
-    assert text.startswith(ANSWER)
-    assert "attached" not in text
+    line = "-# I cannot attach files here. Ask a moderator to give me the permission Attach Files."
+    below = "||They ask for a capital. I know it.||" if as_spoiler else line
+    assert replace(stage, channel=channel).texts() == [f"{ANSWER}\n{below}"]
 
 
 @pytest.mark.asyncio(loop_scope="session")

@@ -62,6 +62,10 @@ class SpanReader:
         if self._closing:
             self.changes.append(Change(end, "".join(reversed(self._closing))))
             self._closing = []
+        if self._spoiler is not None and follows is not Follows.CODE_BLOCK:
+            self._add(self._spoiler, end, "||", Weight.SPOILER, is_open=True)
+            self.changes.append(Change(end, "||"))
+            self._spoiler = None
 
     def close_spoiler(self) -> None:
         """Close what is still hidden where the text ends."""
@@ -276,7 +280,9 @@ class SpanReader:
         """Whether an open mark looks like the beginning of a style that the text ends in."""
         if self._follows is Follows.CODE_BLOCK or not (self._growing or always):
             return False
-        return patterns.opens(self._text, position, after) and self._paragraph_end(after, self._end) == self._end
+        if not patterns.opens(self._text, position, after):
+            return False
+        return always or self._paragraph_end(after, self._end) == self._end
 
     def _paragraph_end(self, position: int, end: int) -> int:
         if not position < self._known_paragraph_end <= end:
