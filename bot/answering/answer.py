@@ -82,6 +82,12 @@ class Answer:
         return self._suspended
 
     @property
+    def lost_repeated_message(self) -> bool:
+        """Whether it ended because its question only repeated a message that is gone now."""
+        asked = self._question.asked
+        return self._taken_back and not asked.text and asked.quote is not None
+
+    @property
     def is_thinking(self) -> bool:
         """Whether the model is still in its thought, or the answer ended there."""
         return self._generated is not None and self._generated.is_thinking

@@ -20,6 +20,11 @@ def is_blank(text: str) -> bool:
     return _BLANK.fullmatch(text) is not None
 
 
+def clusters(text: str) -> list[str]:
+    """The grapheme clusters of a text."""
+    return [match[0] for match in _CLUSTER.finditer(text)]
+
+
 def torn_by_cut(text: str, cut: int) -> int:
     """Count the code points right before a cut that belong to a grapheme cluster reaching beyond it.
 

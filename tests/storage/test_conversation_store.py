@@ -8,7 +8,7 @@ import pytest
 
 from bot.conversation.changes import emptied
 from bot.conversation.store import ConversationHead, ForgottenCount
-from bot.conversation.turn import ConversationKey, TextFile, UnreadFile
+from bot.conversation.turn import ConversationKey, TextFile, UnreadFile, UserMessage
 from bot.prompting.prompt import Message
 from bot.storage.storage import Storage
 from tests.storage.stored import (
@@ -248,6 +248,21 @@ async def test_forgetting_a_member_everywhere(storage: Storage) -> None:
     assert [left.message_id for left in await storage.work.unfinished()] == [20, 40, 60]
     assert await storage.conversations.branch(10) == [emptied(turn(10))]
     assert await storage.conversations.branch(20) == [turn(20, key=ELSEWHERE, by=GRACE)]
+
+
+async def test_a_question_that_only_repeated_a_forgotten_message_goes_with_it(storage: Storage) -> None:
+    asked = UserMessage("", GRACE, f"Person {GRACE}", quote(3, by=ADA))
+    alone, with_file = (
+        replace(turn(10), asked=asked),
+        replace(turn(20), asked=replace(asked, files=(UnreadFile(1, "a.png", "picture"),))),
+    )
+    await keep(storage, alone, with_file)
+    assert await storage.conversations.forget(ADA, None) == ForgottenCount(turns=0, quotes=2)
+    assert await storage.conversations.branch(10) == [emptied(alone)]
+    [left] = await storage.conversations.branch(20)
+    assert left.answer == with_file.answer
+    assert await storage.conversations.turn_of(1010) is None
+    assert [left.message_id for left in await storage.work.unfinished()] == [20]
 
 
 async def test_forgetting_what_is_too_old(storage: Storage) -> None:

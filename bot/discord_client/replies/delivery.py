@@ -11,7 +11,7 @@ from discord.ext import commands
 
 from bot.answering.answer import Answer
 from bot.conversation.store import WorkStore
-from bot.discord_client.replies.outcome_notes import note_for, shortened_note, suspended_note
+from bot.discord_client.replies.outcome_notes import note_for, repeated_gone_note, shortened_note, suspended_note
 from bot.discord_client.replies.reply_editor import ReplyEditor
 from bot.discord_client.replies.reply_editors import ReplyEditors
 from bot.discord_client.replies.running_replies import RunningReplies, RunningReply
@@ -84,6 +84,8 @@ class ReplyDelivery:
             else:
                 editor.show_thought(shown_thought(answer.thought, self._show_thinking))
                 note = note_for(outcome, answer.text, is_thinking=answer.is_thinking)
+                if answer.lost_repeated_message:
+                    note = repeated_gone_note()
                 notes = [note, shortened_note(answer.shortened), *remarks]
                 is_news = outcome.reason is not FinishReason.CANCELLED
                 await self._finish(editor, message, answer.text, "\n".join(filter(None, notes)), is_news=is_news)

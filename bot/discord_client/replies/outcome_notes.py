@@ -65,6 +65,11 @@ def refused_note() -> str:
     return "Discord does not take my answer. Ask in other words, or tell whoever runs me."
 
 
+def repeated_gone_note() -> str:
+    """The note below an answer to a mention alone that replied to a message which is gone now."""
+    return "The message you replied to is gone, so I stopped answering it. Ask me in your own words."
+
+
 def deleted_note() -> str:
     """The text in place of an answer that Discord does not delete although its question was deleted."""
     return "This question was deleted, so I stopped answering it."

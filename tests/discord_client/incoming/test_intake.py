@@ -87,3 +87,17 @@ async def test_a_message_forgotten_while_it_waits_is_not_answered(paused: Incomi
     await answering
     assert paused.stage.texts() == ["Stopped."]
     assert paused.queue.idle
+
+
+async def test_a_mention_alone_is_told_when_the_message_that_it_repeats_is_deleted(paused: Incoming) -> None:
+    stage = paused.stage
+    repeated = await paused.mention("Do fish fly?", by="Linus")
+    repeating = stage.server.send(
+        stage.person("Grace"), stage.channel, f"<@{stage.server.bot.id}>", reply_to=repeated.id
+    )
+    answering = asyncio.create_task(paused.intake.take(await stage.receive(repeating, is_reply=True)))
+    await stage.server.wait_for(lambda: len(stage.texts()) == 1, what="the position")
+    await paused.editors.messages_deleted([repeated.id])
+    await answering
+    assert stage.texts() == ["The message you replied to is gone, so I stopped answering it. Ask me in your own words."]
+    assert await paused.unfinished() == []

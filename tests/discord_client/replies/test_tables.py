@@ -27,6 +27,12 @@ def test_wide_characters_take_two_columns() -> None:
     assert message == "```\n名字 | b\n-----|----\ne\u0301    | 1\n```"
 
 
+@pytest.mark.parametrize("emoji", ["✅", "❤\ufe0f", "🇩🇪", "👍🏽", "👨\u200d👩\u200d👧", "1\ufe0f\u20e3"])
+def test_an_emoji_takes_two_columns_however_many_characters_it_has(emoji: str) -> None:
+    [message] = split_text(f"| abcd | b |\n|---|---|\n| {emoji} | 1 |")
+    assert message.splitlines()[3] == f"{emoji}   | 1"
+
+
 @pytest.mark.parametrize("row", [r"| `a\|b` | c\|d |", "| `a|b` | c\\|d |"])
 def test_pipes_in_cells(row: str) -> None:
     [message] = split_text(f"| x | y |\n|---|---|\n{row}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from bot.conversation.graphemes import clusters
 from bot.discord_client.replies.markdown.code_blocks import draw_code_block
 
 # What a code block shows without wrapping in a narrow window.
@@ -20,6 +21,7 @@ _LINK = re.compile(r"!?\[([^\]\n]*)\]\(([^()\s]*)\)")
 _STYLES = re.compile(r"(\*\*\*|\*\*|~~|__|(?<!\w)_(?=\S)|\*(?=\S))(.+?)(?<!\s)\1(?!\w)")
 _CODE = re.compile(r"(`+)(.+?)\1")
 _MARK = re.compile(r"[*_~`\[\\<\0]")
+_EMOJI_STYLE = "\ufe0f"  # follows a character that is narrow otherwise
 _SPOILER = re.compile(r"\|\|.+?\|\|")
 
 
@@ -110,11 +112,13 @@ def display_width(text: str) -> int:
     """How many columns a text takes in a font of fixed width."""
     if text.isascii():
         return len(text)
-    width = 0
-    for character in text:
-        if unicodedata.category(character) not in ("Mn", "Me", "Cf"):
-            width += 2 if unicodedata.east_asian_width(character) in "WF" else 1
-    return width
+    return sum(2 if _EMOJI_STYLE in cluster else min(2, sum(map(_width, cluster))) for cluster in clusters(text))
+
+
+def _width(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _content(line: str) -> str:
