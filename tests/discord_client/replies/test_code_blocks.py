@@ -98,6 +98,12 @@ def test_tildes_between_paragraphs_and_a_fence_too_many_are_no_code(text: str) -
     assert code(message) == ("x" if "x" in text else "")
 
 
+def test_what_follows_a_fence_and_is_no_language_is_the_first_line_of_code() -> None:
+    assert split_text("```{.python}\nx = 1\n```") == ["```\n{.python}\nx = 1\n```"]
+    assert split_text("```two words\nx = 1\n```") == ["```\ntwo words\nx = 1\n```"]
+    assert split_text('```py title="a.py"\nx = 1\n```') == ["```py\nx = 1\n```"]
+
+
 def test_code_that_is_cut_off_is_code() -> None:
     for before in ("Like this:", "# Example"):
         [message] = plan_reply(f"{before}\n```\nx = 1", note="Stopped.", max_messages=9, finished=True).bodies

@@ -6,7 +6,7 @@ import itertools
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from bot.discord_client.replies.splitting import MESSAGE_LIMIT, plan_reply, split_text
@@ -113,6 +113,7 @@ def test_a_text_that_fits_keeps_its_words(text: str) -> None:
 @settings(max_examples=60)
 @given(text=st.one_of(TEXTS, WELL_FORMED), steps=st.lists(st.integers(1, 2500), max_size=8))
 def test_a_growing_text_changes_only_its_last_message(text: str, steps: list[int]) -> None:
+    assume(not re.search("`{3}[^`\n]{200}", text))  # a message may end in a fence's line, and be no code until it ends
     settled: list[str] = []
     for end in itertools.accumulate(steps):
         bodies = split_text(text[:end].strip())

@@ -18,7 +18,8 @@ _OPENING = re.compile(
     r"(?:(?P<item>[-*+]|\d{1,9}[.)])[ \t]+|(?P<before>[^`\n]*[:：.。][ \t]*))?"  # noqa: RUF001
     r"(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)"
 )
-_LANGUAGE = re.compile(r"[\w+#.-]{1,32}(?!\S)", re.ASCII)
+# Perhaps with attributes, such as `title="a.py"` or `{1,3}`; other words behind it are code.
+_LANGUAGE = re.compile(r"([\w+#.-]{1,32})(?:\s.*[={:].*)?", re.ASCII)
 _CLOSING = re.compile(r"[ \t]*(`{3,}|~{3,})[ \t]*")
 _INNER_OPENING = re.compile(r"[ \t]*`{3,}[ \t]*[^`\s][^`]*")
 # The fence right behind the last code, as small models write it. After a quotation mark it belongs to the code.
@@ -96,13 +97,15 @@ def open_code_block(line: str) -> tuple[str, OpenCodeBlock] | None:
     opening = _OPENING.fullmatch(line) if "```" in line or "~~~" in line else None
     if opening is None:
         return None
-    language = _LANGUAGE.match(opening["info"].lstrip())
-    if opening["before"] and not (language and line.endswith(f"```{language[0]}")):
+    info = opening["info"].strip()
+    language = _LANGUAGE.fullmatch(info)
+    if opening["before"] and not (language and line.endswith(f"```{language[1]}")):
         return None
     before = opening["before"] or opening["item"] or ""
     block = OpenCodeBlock(
         quote="> " if opening["quote"] else "",
-        language=language[0] if language else "",
+        language=language[1] if language else "",
+        lines=[] if language or not info else [info],  # as Discord does
         fence=opening["fence"],
         indent=len(opening["indent"]) + (len(opening["item"]) + 1 if opening["item"] else 0),
     )
