@@ -68,11 +68,7 @@ class ModelInstance:
 
     def within_engine(self) -> ModelInstance:
         """The same model with the context that the loaded engine has for it."""
-        facts, budget = self.engine.facts, self.model.budget
-        if facts is None or facts.context_tokens >= budget.context_length:
-            return self
-        budget = replace(budget, context_length=facts.context_tokens)
-        return replace(self, model=replace(self.model, budget=budget))
+        return replace(self, model=self.model.within_engine())
 
     async def load_and_probe(self, on_progress: Callable[[str], None] | None = None) -> EngineFacts:
         """Load the engine and have it answer once. A failure closes the engine.
