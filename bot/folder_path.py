@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 _VARIABLE = re.compile(r"\$\{?[A-Za-z_]|%[A-Za-z_]+%")
+_QUOTES = "'\"\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb"  # typographic ones too, as from a web page
 _WINDOWS_PATH = re.compile(r"[A-Za-z]:\\")
 
 
@@ -29,7 +30,7 @@ def _check_path(path: Path) -> Path:
             raise ValueError(error.strerror) from error
     if _VARIABLE.search(str(path)):
         raise ValueError("variables are not expanded; write the path itself, or ~ for your home")
-    if str(path)[0] in "'\"":
+    if str(path)[0] in _QUOTES:
         raise ValueError("the quote belongs to the path; leave the quotes out, as where Docker reads the file")
     if os.name == "posix" and _WINDOWS_PATH.match(str(path)):
         raise ValueError("a path of Windows, and this is another system")

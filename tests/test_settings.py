@@ -59,7 +59,7 @@ WRONG = {
         "/srv/${USER}/phi",
         "%APPDATA%/phi",
     ],
-    "DATA_DIR": ["~nobody-of-this-name/phi", "a" * 300, "$HOME/phi", "%APPDATA%/phi"],
+    "DATA_DIR": ["~nobody-of-this-name/phi", "a" * 300, "$HOME/phi", "%APPDATA%/phi", "\u201c./data\u201d"],
 }
 # Any text may be a device or a system prompt; a token is checked when it is needed.
 TAKE_ANY_TEXT = {"DATABASE_URL", "DISCORD_TOKEN", "DEVICE", "SYSTEM_PROMPT", "METRICS_HOST"}

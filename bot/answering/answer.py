@@ -44,8 +44,10 @@ class _Answering(Protocol):
 
     conversations: Conversations
     metrics: AnswerMetrics
-    model: ServedModel
     throughput: Throughput
+
+    @property
+    def model(self) -> ServedModel: ...
 
 
 class Answer:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Sequence
 
-LEAST_TOKENS = 256
-"""Shorter is a table's rule, a row of dashes, the 249 zeros of 1000! or the same line a dozen times."""
+LEAST_TOKENS = 512
+"""Shorter is a table's rule, the 249 zeros of 1000!, a matrix of zeros, a square of stars or the same line again and
+again because somebody asked for it."""
 
 LEAST_COPIES = 4
 """Fewer is a refrain, or code that was copied."""

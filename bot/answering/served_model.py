@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
@@ -44,6 +44,13 @@ class ServedModel:
             time_limit_seconds=self.time_limit_seconds,
             sampling=self.sampling,
         )
+
+    def within_engine(self) -> ServedModel:
+        """The same model with the context that the loaded engine has for it."""
+        facts = self.engine.facts
+        if facts is None or facts.context_tokens >= self.budget.context_length:
+            return self
+        return replace(self, budget=replace(self.budget, context_length=facts.context_tokens))
 
     @property
     def cache_owner(self) -> int | None:

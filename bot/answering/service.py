@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from types import TracebackType
 from weakref import WeakSet
 
@@ -13,6 +14,8 @@ from bot.conversation.changes import TurnChange
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import ConversationKey, Question
 from bot.metrics.port import NO_METRICS, AnswerMetrics
+
+logger = logging.getLogger(__name__)
 
 
 class PendingQuestion:
@@ -64,7 +67,7 @@ class AnswerService:
         queue: QuestionQueue,
         metrics: AnswerMetrics = NO_METRICS,
     ) -> None:
-        self.model = model
+        self._model = model
         self.conversations = conversations
         self.queue = queue
         self.metrics = metrics
@@ -73,9 +76,18 @@ class AnswerService:
         self._followers: WeakSet[PendingQuestion | Answer] = WeakSet()
         conversations.listen(self._follow)
 
+    @property
+    def model(self) -> ServedModel:
+        """The model for the next question. An engine that restarted with less memory has shortened its context."""
+        model = self._model.within_engine()
+        if model is not self._model:
+            logger.warning("Context shortened with the engine's: tokens=%d", model.budget.context_length)
+            self._model = model
+        return model
+
     def adopt(self, model: ServedModel) -> None:
         """Answer with another model from the next question on. Running answers end with the model they began with."""
-        self.model = model
+        self._model = model
         self.throughput = Throughput()
 
     def admit(self, key: ConversationKey, author_id: int, *, accepted_before: bool = False) -> PendingQuestion:

@@ -69,11 +69,13 @@ def demo(options: argparse.Namespace) -> int:
 
 def _sendable(text: str) -> str:
     """A text that reaches the bot, and that a bot answers."""
+    from bot.conversation.graphemes import is_blank  # needs a package, which `main` reports if it is missing
+
     try:
         text.encode()
     except UnicodeEncodeError:
         raise argparse.ArgumentTypeError("the text is not valid UTF-8; save or type it as UTF-8") from None
-    if not any(character.isprintable() and not character.isspace() for character in text):
+    if is_blank(text):
         raise argparse.ArgumentTypeError("the text has nothing that can be seen; write a question")
     if len(text) > _LONGEST_TEXT:
         raise argparse.ArgumentTypeError(

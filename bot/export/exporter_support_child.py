@@ -48,10 +48,12 @@ def _is_supported(model_type: str) -> bool:
 
 def _require_type(model_type: object) -> None:
     """Refuse a type that the exporter does not know, or not with the installed transformers."""
+    if not isinstance(model_type, str):
+        raise ConfigurationError("its config.json names no model_type")
     installed = version("transformers")
     if model_type not in set(_known_types()):
         raise ConfigurationError(f"optimum-intel {version('optimum-intel')} does not know its type, {model_type}")
-    oldest, newest = _transformers_versions(str(model_type))
+    oldest, newest = _transformers_versions(model_type)
     if not _is_within(installed, oldest, newest):
         wanted = " to ".join(each for each in (oldest, newest) if each)
         raise ConfigurationError(

@@ -59,7 +59,7 @@ class ModelInstance:
         budget = Budget(context, max_new_tokens, settings.max_prompt_tokens)
         sampling = settings.sampling_for(defaults)
         model = ServedModel(engine, builder, budget, sampling, settings.answer_time_limit_seconds)
-        _check_system_prompt(model.window, settings.system_prompt)
+        _check_system_prompt(model.window, settings.system_prompt, is_shortened=context < folder.context_length)
         return cls(folder, engine, model, settings.system_prompt)
 
     def with_engine(self, engine: EngineSupervisor) -> ModelInstance:
@@ -68,11 +68,7 @@ class ModelInstance:
 
     def within_engine(self) -> ModelInstance:
         """The same model with the context that the loaded engine has for it."""
-        facts, budget = self.engine.facts, self.model.budget
-        if facts is None or facts.context_tokens >= budget.context_length:
-            return self
-        budget = replace(budget, context_length=facts.context_tokens)
-        return replace(self, model=replace(self.model, budget=budget))
+        return replace(self, model=self.model.within_engine())
 
     async def load_and_probe(self, on_progress: Callable[[str], None] | None = None) -> EngineFacts:
         """Load the engine and have it answer once. A failure closes the engine.
@@ -122,13 +118,14 @@ def _check_vocabulary(folder: ModelFolder, builder: PromptBuilder) -> None:
         )
 
 
-def _check_system_prompt(window: ContextWindow, system_prompt: str) -> None:
+def _check_system_prompt(window: ContextWindow, system_prompt: str, *, is_shortened: bool) -> None:
     tokens, limit = window.system_prompt_tokens(system_prompt), window.budget.system_prompt_limit
     if tokens > limit:
         budget = window.budget
-        more_room = (
-            "raise MAX_PROMPT_TOKENS" if budget.prompt_limit == budget.max_prompt_tokens else "lower MAX_NEW_TOKENS"
-        )
+        if budget.prompt_limit == budget.max_prompt_tokens:
+            more_room = "raise MAX_PROMPT_TOKENS"
+        else:
+            more_room = "raise MAX_CONTEXT_TOKENS" if is_shortened else "lower MAX_NEW_TOKENS"
         raise ConfigurationError(
             f"SYSTEM_PROMPT takes {tokens:,} tokens, more than half of the {budget.prompt_limit:,} that this model's "
             f"prompt may have; shorten it, or {more_room}"

@@ -284,7 +284,12 @@ class ModelService:
         if facts is not None and facts.context_tokens < model_tokens:
             tokens, cause = facts.context_tokens, facts.context_cause
             logger.warning("Context shortened: tokens=%d model_tokens=%d cause=%s", tokens, model_tokens, cause)
-        self._serve(instance.within_engine())
+        instance = instance.within_engine()
+        window, system_prompt = instance.model.window, instance.system_prompt
+        needed, room = window.system_prompt_tokens(system_prompt), window.budget.system_prompt_limit
+        if needed > room:
+            logger.warning("SYSTEM_PROMPT is cut, its end does not fit: tokens=%d room=%d", needed, room)
+        self._serve(instance)
 
     def _serve(self, instance: ModelInstance) -> None:
         self._current = instance

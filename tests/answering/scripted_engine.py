@@ -42,6 +42,7 @@ class ScriptedEngine:
     Attributes:
         requests: all that were made.
         gates: the generation waits for an event before the token of this index.
+        context_tokens: what its facts say.
     """
 
     restarts = 0
@@ -50,10 +51,11 @@ class ScriptedEngine:
         self._scripts = list(scripts)
         self.requests: list[GenerationRequest] = []
         self.gates: dict[int, asyncio.Event] = {}
+        self.context_tokens = 4096
 
     @property
     def facts(self) -> EngineFacts:
-        return EngineFacts("scripted", "CPU", "a script", 0.0, datetime.now(UTC), process_id=1, context_tokens=4096)
+        return EngineFacts("scripted", "CPU", "a script", 0.0, datetime.now(UTC), 1, self.context_tokens)
 
     def submit(self, request: GenerationRequest) -> ScriptedGeneration:
         self.requests.append(request)

@@ -67,6 +67,8 @@ def refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         ("demo --say", "argument --say: expected one argument"),
         ("demo --say ''", "argument --say: the text has nothing that can be seen; write a question"),
         ("demo --say '\u200b'", "argument --say: the text has nothing that can be seen"),
+        ("demo --say '\u3164'", "argument --say: the text has nothing that can be seen"),
+        ("demo --say '\u2800'", "argument --say: the text has nothing that can be seen"),
         ("demo --say hello --say ' '", "argument --say: the text has nothing that can be seen"),
         ("demo --say '\udcff'", "argument --say: the text is not valid UTF-8; save or type it as UTF-8"),
         (f"demo --say {'x' * 1951}", "argument --say: the text has 1,951 characters, and Discord takes 1,950"),

@@ -41,6 +41,7 @@ def test_a_model_that_can_be_exported() -> None:
     ("config", "cause"),
     [
         ({"model_type": "unheard_of"}, "does not know its type, unheard_of"),
+        ({"model_type": ["phi3"]}, r"its config\.json names no model_type"),
         (
             {"model_type": "llama", "quantization_config": {"quant_method": "awq", "bits": 4}},
             r"its weights are already compressed \(awq\), and transformers cannot read them here \(.*\)",
@@ -52,7 +53,7 @@ def test_a_model_that_can_be_exported() -> None:
         ),
         ({"model_type": "llama", "vocab_size": "many"}, r"transformers cannot read its config\.json \(.*\)"),
     ],
-    ids=["type", "compressed", "attention", "sizes", "damaged"],
+    ids=["type", "no type", "compressed", "attention", "sizes", "damaged"],
 )
 def test_other_causes(config: dict[str, object], cause: str) -> None:
     with pytest.raises(ConfigurationError, match=f"^ada/model cannot be exported: .*{cause}; choose another model "):

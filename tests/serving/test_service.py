@@ -201,6 +201,21 @@ async def test_a_system_prompt_that_leaves_no_room_is_refused(memory: Memory, ch
         make_serving(memory, chat_model_dir, system_prompt="word " * 5000)
 
 
+@pytest.mark.parametrize(
+    ("settings", "way_out"),
+    [
+        ({"max_context_tokens": 128}, "raise MAX_CONTEXT_TOKENS"),
+        ({"max_prompt_tokens": 64}, "raise MAX_PROMPT_TOKENS"),
+        ({}, "lower MAX_NEW_TOKENS"),
+    ],
+)
+async def test_what_leaves_a_system_prompt_no_room_is_named(
+    memory: Memory, chat_model_dir: Path, settings: dict[str, object], way_out: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=rf"shorten it, or {way_out}$"):
+        make_serving(memory, chat_model_dir, system_prompt="word " * 5000, **settings)
+
+
 def run_in_small_container(connection: Connection, options: EngineOptions) -> None:
     """Run an engine in a fake control group, which one loaded engine fills."""
     outside = {os.getpid(), *map(int, os.environ[OTHER_PROCESSES].split())}

@@ -108,10 +108,15 @@ async def test_the_start_falls_back_to_the_version_that_answers(
     await serving.close()
 
 
-async def test_a_system_prompt_that_the_cache_cannot_hold_is_shortened(memory: Memory, chat_model_dir: Path) -> None:
+async def test_a_system_prompt_that_the_cache_cannot_hold_is_shortened(
+    memory: Memory, chat_model_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     serving = make_serving(memory, chat_model_dir, kv_cache_gigabytes=0.05, system_prompt="Hello " * 4000)
     await serving.start(lambda _: None)
-    assert serving.answering.model.budget.context_length < CONTEXT_LENGTH
+    budget = serving.answering.model.budget
+    assert budget.context_length < CONTEXT_LENGTH
+    [line] = [each for each in caplog.messages if each.startswith("SYSTEM_PROMPT is cut")]
+    assert line.endswith(f"room={budget.system_prompt_limit}")
     assert await answered(serving) is FinishReason.LENGTH
     await serving.close()
 
