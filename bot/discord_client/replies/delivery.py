@@ -17,7 +17,6 @@ from bot.discord_client.replies.reply_editors import ReplyEditors
 from bot.discord_client.replies.running_replies import RunningReplies, RunningReply
 from bot.discord_client.replies.thoughts import ShowThinking, shown_thought
 from bot.discord_client.replies.typing_indicators import TypingIndicators
-from bot.discord_client.rest.urgency import Urgency
 from bot.engine.interface import FinishReason, Outcome
 
 logger = logging.getLogger(__name__)
@@ -119,7 +118,7 @@ class ReplyDelivery:
             logger.info("Taken back: message=%d", question.id)
 
     async def _suspend(self, editor: ReplyEditor, message: discord.Message, text: str, remarks: Sequence[str]) -> None:
-        if await editor.finish(text, "\n".join((suspended_note(), *remarks)), Urgency.NOTICE, is_news=False):
+        if await editor.suspend(text, "\n".join((suspended_note(), *remarks))):
             logger.info("Suspended: message=%d characters=%d", message.id, len(text))
         elif editor.is_taken_back:
             await self._work.turn_away(message.id)

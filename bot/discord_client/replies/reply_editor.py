@@ -159,6 +159,11 @@ class ReplyEditor:
         await self._task
         return not self.undeliverable.is_set() and not self._taken_back
 
+    async def suspend(self, text: str, note: str) -> bool:
+        """Show what there is of an answer that a restart goes on with; otherwise as `finish`."""
+        self._layout.suspended = True
+        return await self.finish(text, note, Urgency.NOTICE, is_news=False)
+
     def take_back(self) -> None:
         """Delete what Discord shows of the reply, and show nothing more; returns at once."""
         self._taken_back = True
@@ -254,6 +259,7 @@ class ReplyEditor:
     async def _meet(self, step: Step, refusal: Refusal) -> None:
         """Try again later, do it in another way, or end."""
         channel_id, message_id = self._question.channel.id, self._question.id
+        adapt = self._messages.adapt_removal if self._taken_back else self._messages.adapt
         if refusal.is_passing:
             # One line for each outage: there may be many replies, and many tries.
             level = logging.DEBUG if self._pauses else logging.WARNING
@@ -267,7 +273,7 @@ class ReplyEditor:
                 "Discord blocks an answer: message=%d channel=%d: %s", message_id, channel_id, refusal.reason
             )
             self._on_refused()
-        elif self._adapted(step, refusal):
+        elif adapt(step, refusal):
             logger.info("Adapting a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
         else:
             logger.warning("Discord refuses a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
@@ -283,11 +289,6 @@ class ReplyEditor:
             return False
         self._layout.replacement = blocked_note() if refusal.of_content else refused_note()
         return True
-
-    def _adapted(self, step: Step, refusal: Refusal) -> bool:
-        """Do a refused request in another way; return False if there is none."""
-        adapt = self._messages.adapt_removal if self._taken_back else self._messages.adapt
-        return adapt(step, refusal)
 
     def _unexpected(self, error: Exception) -> Refusal:
         """Treat a bug as a refusal that may pass: half a text must not stay for ever."""

@@ -25,7 +25,8 @@ class ReplyLayout:
     Attributes:
         text: the answer so far.
         note: a line below it.
-        finished: whether the answer is complete.
+        finished: whether nothing more is to be shown.
+        suspended: whether a restart goes on with the answer, so that it is not complete then.
         thought: what to show of the thought before a finished answer.
         replacement: what to show instead of a text that Discord does not take; "" if it does.
     """
@@ -45,6 +46,7 @@ class ReplyLayout:
         self.text = ""
         self.note = ""
         self.finished = False
+        self.suspended = False
         self.thought: ShownThought | None = None
         self.replacement = ""
 
@@ -70,9 +72,8 @@ class ReplyLayout:
             most = messages.count
         elif not messages.may_attach:
             most = max(most, _MOST_WITHOUT_FILE)
-        return plan_reply(
-            self.text, note=note, max_messages=most, finished=self.finished, may_attach=messages.may_attach
-        )
+        finished = self.finished and not self.suspended
+        return plan_reply(self.text, note=note, max_messages=most, finished=finished, may_attach=messages.may_attach)
 
     def _lacking(self, plan: ReplyPlan) -> list[str]:
         """The permissions without which the reply is not as it should be."""

@@ -54,8 +54,8 @@ def plan_reply(text: str, *, note: str = "", max_messages: int, finished: bool, 
     ending = _GROWING
     if finished:
         ending = _TRUNCATED if may_attach else _CUT
-        ending += f"\n{note}" if note else ""
     if note:
+        ending += f"\n{note}"
         document = read_document(text, growing=not finished, noted=True)
     kept = cut(document, MESSAGE_LIMIT, last=max_messages, reserve=len(ending))[:max_messages]
     kept[-1] += ending

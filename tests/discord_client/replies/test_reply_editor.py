@@ -154,3 +154,14 @@ async def test_a_request_ends_for_the_pace_with_its_response(stage: Stage, monke
         await channel.send("one")
         async with pace.slot(Action.SEND, stage.channel, Urgency.LAST_TEXT):
             pass
+
+
+async def test_a_suspended_answer_has_no_file(stage: Stage) -> None:
+    """It is not complete, so no file could hold all of it."""
+    editor = editor_for(await stage.say("question"), max_messages=1)
+    editor.show("word " * 1000)
+    assert await editor.suspend("word " * 1000, "I am restarting.")
+    [reply] = stage.replies()
+    assert reply["content"].endswith(" …\n-# I am restarting.")
+    assert not reply["attachments"]
+    assert not reply["components"]

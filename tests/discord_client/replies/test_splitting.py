@@ -140,7 +140,7 @@ def test_a_plan_keeps_every_limit(text: str, note: str, max_messages: int, finis
     if plan.attachment is not None:
         assert finished
         assert plan.attachment.removesuffix("\n```") in (text.strip(), text.strip().removesuffix("\n```"))
-    if finished and len(split_text(text.strip())) > max_messages:
+    if finished and len(plan_reply(text, note=note, max_messages=1000, finished=True).bodies) > max_messages:
         assert plan.attachment is not None
 
 
