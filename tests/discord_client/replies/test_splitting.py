@@ -111,12 +111,16 @@ def test_a_text_that_fits_keeps_its_words(text: str) -> None:
 
 
 @settings(max_examples=60)
-@given(text=st.one_of(TEXTS, WELL_FORMED), steps=st.lists(st.integers(1, 2500), max_size=8))
+@given(
+    # A mark of a thousand backticks fills messages before it is known what it means.
+    text=st.one_of(TEXTS, WELL_FORMED).filter(lambda text: "`" * 500 not in text),
+    steps=st.lists(st.integers(1, 2500), max_size=8),
+)
 def test_a_growing_text_changes_only_its_last_message(text: str, steps: list[int]) -> None:
     assume(not re.search("`{3}[^`\n]{200}", text))  # a message may end in a fence's line, and be no code until it ends
     settled: list[str] = []
     for end in itertools.accumulate(steps):
-        bodies = split_text(text[:end].strip())
+        bodies = list(plan_reply(text[:end], max_messages=1000, finished=False).bodies)
         assert bodies[: len(settled)] == settled
         settled = bodies[:-1]
 
