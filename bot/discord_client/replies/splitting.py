@@ -62,11 +62,6 @@ def plan_reply(text: str, *, note: str = "", max_messages: int, finished: bool, 
     return ReplyPlan(tuple(kept), text if finished and may_attach else None)
 
 
-def split_text(text: str, limit: int = MESSAGE_LIMIT) -> list[str]:
-    """Cut a finished text into messages of at most `limit` code points, none of them blank."""
-    return cut(read_document(text.strip()), limit)
-
-
 def _in_one_line(note: str) -> str:
     """The lines of a note in one, without those that make it too long."""
     joined = ""

@@ -18,10 +18,10 @@ from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, Gener
 from bot.engine.protocol import Cancel, Command, Ended, Event, Progress, Ready, Refused, Shutdown, Stepped, Submit
 from bot.engine.worker.admission import ModelLimits, refusal, within_context
 from bot.engine.worker.backends.backend import Backend, emit_end, one_line
+from bot.engine.worker.context_limit import limits_before_loading, limits_of_loaded
 from bot.engine.worker.precision import check_cache_precision, with_default_precision
 from bot.engine.worker.warm_up import warm_up
 from bot.errors import ConfigurationError, ModelDoesNotFitError
-from bot.model.config import WRONG_ON_PAGED_ATTENTION
 
 
 def run(connection: Connection, options: EngineOptions) -> None:
@@ -80,14 +80,7 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     """Load the model, warm it up and report it ready."""
     started = time.monotonic()
     channel.send([Progress("Loading the model")])
-    limits = ModelLimits.read(options.model_dir).within(options.max_context_tokens, "MAX_CONTEXT_TOKENS")
-    if options.engine != "optimum" and limits.model_type in WRONG_ON_PAGED_ATTENTION:
-        raise ConfigurationError(
-            f"the engine {options.engine} gives wrong answers with a model of the type {limits.model_type}; set "
-            "ENGINE=optimum, or choose another model (docs/models.md lists what works)"
-        )
-    if options.engine != "paged":
-        limits = _within_original_context(limits)
+    limits = limits_before_loading(options)
     options = replace(options, properties=with_default_precision(options.device, options.properties))
 
     # Not at the top: the bot's process imports this module to start the worker, and must not load OpenVINO.
@@ -104,12 +97,7 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     events: list[Event] = []
     backend = _backend(options, limits, events)
     channel.send([Progress("Warming up")])
-    if backend.original_context is None:
-        limits = _within_original_context(limits)
-    limits = limits.within(
-        backend.cache_tokens,
-        "no more fits into memory" if options.cache_gigabytes is None else "KV_CACHE_GIGABYTES holds no more",
-    )
+    limits = limits_of_loaded(backend, limits, options)
     warm_up(backend, limits, events)
     facts = EngineFacts(
         engine=backend.name,
@@ -126,11 +114,6 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     )
     channel.send([Ready(facts)])
     return _Worker(channel, backend, limits, events)
-
-
-def _within_original_context(limits: ModelLimits) -> ModelLimits:
-    """Keep to the short factors of a model with LongRoPE."""
-    return limits.within(limits.original_context, "this engine computes LongRoPE only within the original context")
 
 
 def _backend(options: EngineOptions, limits: ModelLimits, events: list[Event]) -> Backend:

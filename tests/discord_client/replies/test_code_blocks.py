@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.discord_client.replies.splitting import plan_reply, split_text
+from bot.discord_client.replies.splitting import plan_reply
 from tests.discord_client.replies.discord_markdown import drawn
+from tests.discord_client.replies.split_text import split_text
 
 
 def code(message: str) -> str:

@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from bot.discord_client.replies.splitting import plan_reply, split_text
+from bot.discord_client.replies.splitting import plan_reply
 from tests.discord_client.replies.discord_markdown import drawn
+from tests.discord_client.replies.split_text import split_text
 
 WORDS = "word " * 380
 MARKS = ("*", "**a ", "*a ", "_a ", "`a ", "```a ", "||", "[a](", "<", "\\", "*_~|`", "**a _b ")

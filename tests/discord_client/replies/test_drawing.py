@@ -7,9 +7,10 @@ from itertools import chain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.discord_client.replies.splitting import plan_reply, split_text
+from bot.discord_client.replies.splitting import plan_reply
 from tests.discord_client.replies.discord_markdown import drawn
 from tests.discord_client.replies.model_texts import MODEL_TEXTS
+from tests.discord_client.replies.split_text import split_text
 
 UNCUT = 10**9
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bot.discord_client.replies.splitting import MESSAGE_LIMIT, plan_reply, split_text
+from bot.discord_client.replies.splitting import MESSAGE_LIMIT, plan_reply
+from tests.discord_client.replies.split_text import split_text
 
 FENCE = re.compile(r"`{3,}")
 # How Discord recognizes a code block with a language.
