@@ -86,8 +86,7 @@ class ReplyDelivery:
                 if answer.lost_repeated_message:
                     note = repeated_gone_note()
                 notes = [note, shortened_note(answer.shortened), *remarks]
-                is_news = outcome.reason is not FinishReason.CANCELLED
-                await self._finish(editor, message, answer.text, "\n".join(filter(None, notes)), is_news=is_news)
+                await self._finish(editor, message, answer.text, "\n".join(filter(None, notes)), outcome)
         self._client.dispatch("answered", message, answer, outcome)
 
     async def deliver_again(
@@ -96,7 +95,7 @@ class ReplyDelivery:
         """Show an answer that was generated before a restart."""
         with self._running_replies.delivering():
             editor = self._editors.editor(message, sent, pings=not sent)
-            await self._finish(editor, message, text, note_for(outcome, text))
+            await self._finish(editor, message, text, note_for(outcome, text), outcome)
 
     async def put_off(self, message: discord.Message, sent: Sequence[discord.Message] = ()) -> None:
         """Say that a restart answers a message, unless messages from before show a part of the answer already."""
@@ -124,9 +123,10 @@ class ReplyDelivery:
             await self._work.turn_away(message.id)
 
     async def _finish(
-        self, editor: ReplyEditor, message: discord.Message, text: str, note: str, *, is_news: bool = True
+        self, editor: ReplyEditor, message: discord.Message, text: str, note: str, outcome: Outcome
     ) -> None:
-        if await editor.finish(text, note, is_news=is_news):
+        is_news, cut_off = outcome.reason is not FinishReason.CANCELLED, outcome.reason is not FinishReason.STOP
+        if await editor.finish(text, note, is_news=is_news, cut_off=cut_off):
             await self._work.delivered(message.id)
             logger.info("Delivered: message=%d characters=%d", message.id, len(text))
         else:

@@ -138,12 +138,19 @@ class ReplyEditor:
         self._layout.thought = thought
 
     async def finish(
-        self, text: str, note: str = "", urgency: Urgency = Urgency.LAST_TEXT, *, is_news: bool = True
+        self,
+        text: str,
+        note: str = "",
+        urgency: Urgency = Urgency.LAST_TEXT,
+        *,
+        is_news: bool = True,
+        cut_off: bool = False,
     ) -> bool:
         """Show the whole answer with a note below it, and wait until Discord has it, however long that takes.
 
         Args:
             is_news: whether a note without a text may notify the asker.
+            cut_off: whether the answer ended before the model ended it.
 
         Returns:
             False if Discord refuses it for good, or if it was taken back.
@@ -151,6 +158,7 @@ class ReplyEditor:
         self._layout.text = text
         self._layout.note = note
         self._last_urgency = urgency
+        self._layout.cut_off = cut_off
         self._layout.finished = True
         if not text.strip() and not is_news:
             self._ping_at = math.inf

@@ -26,6 +26,7 @@ class ReplyLayout:
         text: the answer so far.
         note: a line below it.
         finished: whether nothing more is to be shown.
+        cut_off: whether the answer ended before the model ended it.
         suspended: whether a restart goes on with the answer, so that it is not complete then.
         thought: what to show of the thought before a finished answer.
         replacement: what to show instead of a text that Discord does not take; "" if it does.
@@ -46,6 +47,7 @@ class ReplyLayout:
         self.text = ""
         self.note = ""
         self.finished = False
+        self.cut_off = False
         self.suspended = False
         self.thought: ShownThought | None = None
         self.replacement = ""
@@ -73,7 +75,14 @@ class ReplyLayout:
         elif not messages.may_attach:
             most = max(most, _MOST_WITHOUT_FILE)
         finished = self.finished and not self.suspended
-        return plan_reply(self.text, note=note, max_messages=most, finished=finished, may_attach=messages.may_attach)
+        return plan_reply(
+            self.text,
+            note=note,
+            max_messages=most,
+            finished=finished,
+            cut_off=self.cut_off,
+            may_attach=messages.may_attach,
+        )
 
     def _lacking(self, plan: ReplyPlan) -> list[str]:
         """The permissions without which the reply is not as it should be."""

@@ -33,21 +33,30 @@ class ReplyPlan:
     attachment: str | None = None
 
 
-def plan_reply(text: str, *, note: str = "", max_messages: int, finished: bool, may_attach: bool = True) -> ReplyPlan:
+def plan_reply(
+    text: str,
+    *,
+    note: str = "",
+    max_messages: int,
+    finished: bool,
+    cut_off: bool = False,
+    may_attach: bool = True,
+) -> ReplyPlan:
     """Lay an answer out over at most `max_messages` messages.
 
     Args:
         text: the answer so far; a blank one takes no message.
         note: lines below the answer, such as why it ended early; those beyond 1,000 characters are left out.
         max_messages: at least 1.
-        finished: whether the answer is complete; only then is a file attached.
+        finished: whether nothing is to be added; only then is a file attached.
+        cut_off: whether the answer ended before the model ended it, perhaps within a code block.
         may_attach: whether the channel takes files; otherwise the end of the answer is left out.
     """
     text = text.strip()
     note = _in_one_line(note)
     if text and note:
         note = f"-# {note}"
-    document = read_document(text, note=note, growing=not finished)
+    document = read_document(text, note=note, growing=not finished, cut_off=cut_off)
     bodies = cut(document, MESSAGE_LIMIT)
     if len(bodies) <= max_messages:
         return ReplyPlan(tuple(bodies))
@@ -56,7 +65,7 @@ def plan_reply(text: str, *, note: str = "", max_messages: int, finished: bool, 
         ending = _TRUNCATED if may_attach else _CUT
     if note:
         ending += f"\n{note}"
-        document = read_document(text, growing=not finished, noted=True)
+        document = read_document(text, growing=not finished, noted=True, cut_off=cut_off)
     kept = cut(document, MESSAGE_LIMIT, last=max_messages, reserve=len(ending))[:max_messages]
     kept[-1] += ending
     return ReplyPlan(tuple(kept), text if finished and may_attach else None)

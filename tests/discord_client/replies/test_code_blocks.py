@@ -105,9 +105,16 @@ def test_what_follows_a_fence_and_is_no_language_is_the_first_line_of_code() -> 
     assert split_text('```py title="a.py"\nx = 1\n```') == ["```py\nx = 1\n```"]
 
 
+def test_a_remark_below_a_lone_fence_makes_no_code_of_it() -> None:
+    text = "Fences look like\n```\nand are easy."
+    [message] = plan_reply(text, note="I cannot see cat.png.", max_messages=1, finished=True).bodies
+    assert prose(message).startswith("Fenceslooklike```andareeasy.")
+
+
 def test_code_that_is_cut_off_is_code() -> None:
     for before in ("Like this:", "# Example"):
-        [message] = plan_reply(f"{before}\n```\nx = 1", note="Stopped.", max_messages=9, finished=True).bodies
+        plan = plan_reply(f"{before}\n```\nx = 1", note="Stopped.", max_messages=9, finished=True, cut_off=True)
+        [message] = plan.bodies
         assert message == f"{before}\n```\nx = 1\n```\n-# Stopped."
 
 

@@ -20,15 +20,18 @@ class Document:
     spans: Sequence[Span]
 
 
-def read_document(text: str, *, note: str = "", growing: bool = False, noted: bool = False) -> Document:
+def read_document(
+    text: str, *, note: str = "", growing: bool = False, noted: bool = False, cut_off: bool = False
+) -> Document:
     """Read what a model wrote.
 
     Args:
         note: a line below it; no span of the text reaches into it.
         growing: whether more of the text is to come.
         noted: whether a note is to follow wherever the text is cut.
+        cut_off: whether the model was to write more.
     """
-    translated = to_discord(text, complete=not (growing or note or noted))
+    translated = to_discord(text, complete=not (growing or cut_off))
     body = translated.text.rstrip() or text.strip()
     whole = f"{body}\n{note}" if body and note else body or note
     reader = SpanReader(whole, growing=growing)
