@@ -38,7 +38,7 @@ def main() -> None:
 
 def _import_without_torch() -> None:
     """Have transformers take torch for missing: a tokenizer does not use it, and importing it takes seconds."""
-    sys.modules["torch"] = None  # type: ignore[assignment]
+    sys.modules["torch"] = None  # type: ignore[assignment]  # its import then fails, as it must
 
 
 def _ids_or_reason(ask: Callable[[Path, Sequence[str]], Ids], folder: Path, texts: Sequence[str]) -> Ids | str:

@@ -15,7 +15,7 @@ ZERO_WIDTH_SPACE = "\u200b"
 # A quote's marks, an indentation, perhaps a list item's mark or the end of a sentence, and then the fence.
 _OPENING = re.compile(
     r"(?P<quote>(?: {0,3}> ?)?)(?P<indent>[ \t]*)"
-    r"(?:(?P<item>[-*+]|\d{1,9}[.)])[ \t]+|(?P<before>[^`\n]*[:：.。][ \t]*))?"  # noqa: RUF001
+    r"(?:(?P<item>[-*+]|\d{1,9}[.)])[ \t]+|(?P<before>[^`\n]*[:：.。][ \t]*))?"  # noqa: RUF001 - also full-width
     r"(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)"
 )
 # Perhaps with attributes, such as `title="a.py"` or `{1,3}`; other words behind it are code.

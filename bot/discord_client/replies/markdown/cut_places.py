@@ -15,11 +15,11 @@ _EARLIEST = 0.5
 _LINE_BREAKS = (re.compile(r"\n(?=[^\S\n]*\n)"), re.compile(r"\n"))
 _WITHIN_LINES = (
     # A sentence. Chinese, Japanese, Khmer and Burmese put no space behind it.
-    re.compile(r"[.!?…؟۔।॥።][\"'”’)\]*_~|`]*(?=\s)|[。！？｡។။][」』）】”’\"')*_~|`]*"),  # noqa: RUF001
-    re.compile(r"\S(?=\s)|[、，；：]"),  # noqa: RUF001
+    re.compile(r"[.!?…؟۔।॥።][\"'”’)\]*_~|`]*(?=\s)|[。！？｡។။][」』）】”’\"')*_~|`]*"),  # noqa: RUF001 - as above
+    re.compile(r"\S(?=\s)|[、，；：]"),  # noqa: RUF001 - full-width
 )
 # What must not begin a line in Chinese and Japanese.
-_CLOSING_MARKS = frozenset("。、，．！？；：」』）】〉》”’…ーぁぃぅぇぉっゃゅょァィゥェォッャュョ")  # noqa: RUF001
+_CLOSING_MARKS = frozenset("。、，．！？；：」』）】〉》”’…ーぁぃぅぇぉっゃゅょァィゥェォッャュョ")  # noqa: RUF001 - full-width
 # What would be drawn as a list, a heading or a quote if it began a message.
 _LINE_MARK = re.compile(r"\s*(?:[*_~|]+)?(?:[-*+]|\d+\.|#{1,3}|-#|>{1,3})\s")
 _CODE_WEIGHTS = (Weight.CODE, Weight.CODE_BLOCK)

@@ -106,7 +106,7 @@ class _Translation:
         last = next((line for line in reversed(self._prose) if line.strip()), None)
         if last is None:
             return not self._result.text
-        return last.rstrip().endswith((":", "："))  # noqa: RUF001
+        return last.rstrip().endswith((":", "："))  # noqa: RUF001 - full-width too
 
     def _takes_into_block(self, line: str) -> bool:
         """Take a line of the block that is open; False if it belongs to none."""

@@ -52,7 +52,7 @@ LINK = re.compile(
 # Addresses that get no preview, mentions, emoji, times.
 BRACKETED = re.compile(r"<(?:https?://|mailto:|[@#:/]|a:|t:|id:)[^\s<>]{1,1900}>")
 # Discord takes full-width marks into an address too, and with them the rest of a text without spaces.
-_NO_ADDRESS = r"\s<。，、！？；：「」『』（）【】"  # noqa: RUF001
+_NO_ADDRESS = r"\s<。，、！？；：「」『』（）【】"  # noqa: RUF001 - full-width
 URL = re.compile(rf"https?://[^{_NO_ADDRESS}]*[^{_NO_ADDRESS}.,:;\"'\])]")
 BLANK_LINE = re.compile(r"\n[ \t]*\n")
 LINE_MARK = re.compile(r" *[>#*\d-]")
