@@ -132,6 +132,31 @@ async def test_a_long_answer_is_split_into_messages_that_discord_accepts(stage: 
     assert shown.split() == whole.split()
 
 
+@pytest.mark.parametrize(
+    ("is_cut_off", "expected"),
+    [
+        (False, "Fences look like\n\\`\\`\\`\nand are easy."),
+        (True, "Fences look like\n```\nand are easy\n```"),
+    ],
+)
+async def test_a_fence_that_never_ends_is_code_only_in_an_answer_that_was_cut_off(
+    stage: Stage, is_cut_off: bool, expected: str
+) -> None:
+    answering = stage.bot.application.answering
+    model = answering.model
+    ids = model.builder.tokenizer.encode("Fences look like\n```\nand are easy.")
+    budget = replace(model.budget, max_new_tokens=len(ids) - is_cut_off)
+    answering.adopt(replace(model, engine=ScriptedEngine(ids), budget=budget))
+    channel = await stage.fresh_channel("fences")
+    mention = f"<@{stage.discord.bot.id}> How do fences look?"
+    question = await stage.discord.send(stage.ada.id, channel, mention, files=[("cat.png", b"PNG")])
+    [reply] = await stage.answer(stage.ada, channel, question)
+    answering.adopt(model)
+    text, note = reply["content"].split("\n-# ", 1)
+    assert text == expected
+    assert "cat.png" in note
+
+
 async def test_stop_ends_an_answer_and_keeps_its_text(stage: Stage) -> None:
     channel, question, reply = await stage.long_answer(stage.ada)
 
