@@ -316,10 +316,12 @@ def test_the_engine_gets_what_was_set(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     write(
         "MODEL_DIR=~/phi\nDEVICE=GPU.0\nENGINE=optimum\nKV_CACHE_GIGABYTES=2.5\nMAX_BATCH=3\nLONGEST_PAUSE_SECONDS=2\n"
+        "MAX_CONTEXT_TOKENS=9000\n"
     )
     options = load_settings().engine_options
     assert (options.model_dir, options.device, options.engine) == (tmp_path / "phi", "GPU.0", "optimum")
     assert (options.cache_gigabytes, options.max_batch, options.longest_pause_seconds) == (2.5, 3, 2)
+    assert options.max_context_tokens == 9000
     assert not options.trust_remote_code
 
 

@@ -76,10 +76,13 @@ async def turns_of_ada(serving: ModelService) -> int:
     return len((await serving.answering.conversations.peek(ConversationKey(person("Ada")))).branch)
 
 
-async def test_a_short_cache_caps_the_context(serving: ModelService) -> None:
+async def test_a_short_cache_caps_the_context(serving: ModelService, caplog: pytest.LogCaptureFixture) -> None:
+    await serving.replace()
     assert serving.facts is not None
     assert serving.folder.context_length == CONTEXT_LENGTH
     assert serving.answering.model.budget.context_length == serving.facts.context_tokens < CONTEXT_LENGTH
+    tokens = f"tokens={serving.facts.context_tokens} model_tokens={CONTEXT_LENGTH}"
+    assert f"Context shortened: {tokens} cause=KV_CACHE_GIGABYTES holds no more" in caplog.messages
 
 
 @pytest.mark.parametrize(
