@@ -115,11 +115,12 @@ async def test_a_short_cache_caps_the_context(serving: ModelService, caplog: pyt
 async def test_a_model_that_cannot_answer_changes_nothing(
     serving: ModelService, copy: Path, file: str, change: Callable[[bytes], bytes], reason: str
 ) -> None:
-    before = process_id(serving), serving.folder.path, engines()
+    before, served = engines(), (process_id(serving), serving.folder.path)
     with changed(copy / file, change), pytest.raises(ConfigurationError, match=reason) as caught:
         await serving.replace(copy)
     assert "\n" not in str(caught.value)
-    assert (process_id(serving), serving.folder.path, engines()) == before
+    assert (process_id(serving), serving.folder.path) == served
+    assert engines() <= before, "an engine of an earlier test may still be ending"
     assert await answered(serving) is FinishReason.LENGTH
 
 
@@ -278,4 +279,4 @@ async def test_without_memory_for_two_models_answers_pause_and_none_is_lost(
     assert engines() - others == {process_id(serving)}
     assert await turns_of_ada(serving) > turns
     await serving.close()
-    assert engines() == others
+    assert engines() <= others

@@ -16,6 +16,7 @@ from bot.model.versions import ModelVersions
 from bot.own_command import own_command
 from bot.serving.service import ModelService
 from tests.conversation.memory import Memory
+from tests.log_records import own_records
 from tests.serving.served import answered, broken, engines, make_serving, process_id
 from tests.serving.versions_of_small_model import add_version, change_file, cut_off, with_another_bit
 
@@ -53,7 +54,7 @@ async def started(memory: Memory, versions: ModelVersions) -> AsyncIterator[Mode
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     """The warnings, except for the cache that is short on purpose."""
-    messages = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    messages = [record.getMessage() for record in own_records(caplog, logging.WARNING)]
     return [line for line in messages if not line.startswith("Context shortened: ")]
 
 
@@ -102,7 +103,7 @@ async def test_the_bot_falls_back_if_the_engine_refuses_a_version(
         assert (await serving.replace()).startswith("tiny-chat (second) answers now. ")
         assert serving.folder.version == "second"
         assert serving.refusal is None
-    assert engines() == before
+    assert engines() <= before
 
 
 async def test_the_bot_does_not_start_with_a_changed_version(
@@ -117,7 +118,7 @@ async def test_the_bot_does_not_start_with_a_changed_version(
         assert await answered(serving) is FinishReason.LENGTH
         assert serving.refusal is not None
         assert "openvino_model.bin has changed (its SHA-256 differs)" in serving.refusal.reason
-    assert engines() == before
+    assert engines() <= before
 
 
 async def test_closing_stops_the_verification(memory: Memory, versions: ModelVersions) -> None:
@@ -142,7 +143,7 @@ async def test_if_no_version_works_the_error_is_the_current_ones(
     finally:
         await serving.close()
     assert str(versions.folder("third")) in str(raised.value)
-    assert engines() == before
+    assert engines() <= before
 
     change_file(versions.folder("third") / "openvino_model.bin", cut_off)
     change_file(versions.folder("second") / "tokenizer.json", cut_off)
@@ -157,7 +158,7 @@ async def test_a_file_changed_after_the_export_is_named_and_nothing_else_changes
     add_version(versions, "second", chat_model_dir, damaged_by=("openvino_model.bin", with_another_bit))
     add_version(versions, "third", chat_model_dir, damaged_by=(template, with_another_bit))
     async with started(memory, versions) as serving:
-        process, processes = process_id(serving), engines()
+        process, before = process_id(serving), engines()
         for version, file in (("second", "openvino_model.bin"), ("third", template)):
             versions.switch(version)
             with pytest.raises(ConfigurationError) as raised:
@@ -169,7 +170,8 @@ async def test_a_file_changed_after_the_export_is_named_and_nothing_else_changes
             assert "\n" not in str(raised.value)
             assert serving.refusal is not None
             assert (serving.refusal.choice, serving.refusal.reason) == (versions.choice, str(raised.value))
-        assert (process_id(serving), engines()) == (process, processes)
+        assert process_id(serving) == process
+        assert engines() <= before
         assert await answered(serving) is FinishReason.LENGTH
 
         refusal = serving.refusal

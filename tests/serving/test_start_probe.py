@@ -76,7 +76,7 @@ async def test_the_start_refuses_a_model_that_cannot_answer(
     serving = make_serving(memory, chat_model_dir, kv_cache_gigabytes=0.05)
     with pytest.raises(ConfigurationError, match=UNANSWERED):
         await serving.start(lambda _: None)
-    assert engines() == before
+    assert engines() <= before
     await serving.close()
 
 

@@ -234,7 +234,8 @@ async def test_it_polls_by_itself_and_gives_up_a_loading_version_on_close(
     versions.switch("good")
     await until(lambda: bool(engines() - before))
     await watcher.close()
-    assert (engines(), process_id(serving)) == (before, first)
+    assert process_id(serving) == first
+    assert engines() <= before
     assert not serving.is_replacing
     assert await answered(serving) is FinishReason.LENGTH
 

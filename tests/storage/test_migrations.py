@@ -12,6 +12,7 @@ from sqlalchemy import Connection, inspect, select, text
 from bot.errors import ConfigurationError
 from bot.storage.database import Database
 from bot.storage.tables import Table, Turn
+from tests.log_records import own_records
 
 
 def differences(connection: Connection) -> list[object]:
@@ -98,6 +99,6 @@ async def test_alembic_leaves_our_log_alone(database_url: str, caplog: pytest.Lo
     caplog.set_level(logging.INFO)
     await (await Database.open(database_url)).close()
     await (await Database.open(database_url)).close()
-    lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.INFO]
+    lines = [record.getMessage() for record in own_records(caplog, logging.INFO)]
     assert lines == ["Database migrated version=0002"]
     assert logging.getLogger().handlers == handlers
