@@ -29,6 +29,7 @@ Number = TypeVar("Number", int, float)
 
 ENV_FILE = Path(".env")
 DATABASE_NAME = "conversations.sqlite3"
+DISK_CACHE_NAME = "kv_cache"
 _TOKEN_SHAPE = re.compile(r"[\w-]{18,}\.[\w-]{4,}\.[\w-]{20,}", re.ASCII)
 _DEFAULT_MAX_NEW_TOKENS = 1024
 _DEFAULT_MAX_NEW_TOKENS_WITH_THOUGHT = 4096
@@ -64,6 +65,8 @@ class Settings(
             device=self.device,
             properties=self.device_properties,
             cache_gigabytes=self.kv_cache_gigabytes,
+            disk_cache_dir=None if self.kv_disk_gigabytes == 0 else self.data_folder / DISK_CACHE_NAME,
+            disk_cache_gigabytes=self.kv_disk_gigabytes,
             max_context_tokens=self.max_context_tokens,
             max_batch=self.max_batch,
             longest_pause_seconds=self.longest_pause_seconds,

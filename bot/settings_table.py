@@ -103,6 +103,14 @@ class ModelSettings(Section):
         ge=0.05,
         le=1024,
     )
+    kv_disk_gigabytes: float | None = _setting(
+        None,
+        "Disk space below `DATA_DIR` for the KV cache, in GB; 0 is off. A history that was read once is loaded instead "
+        "of read again, also after a restart (`paged` only). If unset: a quarter of what is free, at most 50.",
+        allowed="0 to 100000",
+        ge=0,
+        le=100_000,
+    )
     max_context_tokens: int | None = _setting(
         None,
         "The longest prompt and answer together, in tokens. If unset: the model's context, as far as the KV cache "

@@ -35,6 +35,53 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Whose words a prompt holds from a token on, up to the next source.
+
+    Attributes:
+        start: index of the token.
+        message_id: of the message that holds the words; an answer's words belong to the message that asked.
+        author_id: of the message.
+        channel_id: of the conversation, also where the message itself is elsewhere.
+    """
+
+    start: int
+    message_id: int
+    author_id: int
+    channel_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """Words that must leave every cache of the engine, with all that was read after them.
+
+    Concerns the sources that meet all criteria that are given; at least one must be.
+
+    Attributes:
+        number: grows with every erasure since the bot's start.
+        message_ids: of these messages.
+        author_id: by this member.
+        channel_ids: in these channels.
+        before_id: of messages whose id is smaller, which are older.
+    """
+
+    number: int
+    message_ids: frozenset[int] | None = None
+    author_id: int | None = None
+    channel_ids: frozenset[int] | None = None
+    before_id: int | None = None
+
+    def concerns(self, source: Source) -> bool:
+        """Whether a source's words must go."""
+        return (
+            (self.message_ids is None or source.message_id in self.message_ids)
+            and (self.author_id is None or source.author_id == self.author_id)
+            and (self.channel_ids is None or source.channel_id in self.channel_ids)
+            and (self.before_id is None or source.message_id < self.before_id)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """One prompt to continue.
 
@@ -44,7 +91,9 @@ class GenerationRequest:
         time_limit_seconds: counted from submission, waiting included.
         resumed_tokens: how many of the last prompt ids are the beginning of the answer, generated before a crash.
         prefill_only: prefill the prompt while the engine is idle, and generate nothing. Any other request ends it with
-            `CANCELLED`; what it has read stays in the cache.
+            `CANCELLED`; what it has read stays in the cache. While others run, it loads what the disk cache holds.
+        sources: whose words the prompt holds, in the order of their starts; what comes before the first is nobody's.
+        erasures: the number of the latest erasure when the prompt's conversation was read. Later ones may concern it.
     """
 
     prompt_ids: tuple[int, ...]
@@ -54,6 +103,8 @@ class GenerationRequest:
     sampling: Sampling = field(default_factory=Sampling)
     resumed_tokens: int = 0
     prefill_only: bool = False
+    sources: tuple[Source, ...] = ()
+    erasures: int = 0
 
     @property
     def question_length(self) -> int:
@@ -113,6 +164,8 @@ class EngineOptions:
         properties: OpenVINO properties of the device; they win over the engine's defaults.
         cache_gigabytes: size of the KV cache in GB; None means what memory allows and the batch can use
             (not optimum).
+        disk_cache_dir: the folder of the disk cache (paged only); None is without one.
+        disk_cache_gigabytes: its size in GB; None means a part of what is free on its disk.
         max_context_tokens: upper bound for a prompt and its answer; None leaves it to the model and to memory.
         max_batch: upper bound of requests in the batch (not optimum).
         longest_pause_seconds: how long a step may keep streaming answers waiting for a new prompt (paged only).
@@ -125,6 +178,8 @@ class EngineOptions:
     device: str = "CPU"
     properties: Mapping[str, str] = field(default_factory=dict)
     cache_gigabytes: float | None = None
+    disk_cache_dir: Path | None = None
+    disk_cache_gigabytes: float | None = None
     max_context_tokens: int | None = None
     max_batch: int = 16
     longest_pause_seconds: float = 1.5
@@ -146,6 +201,7 @@ class EngineFacts:
         context_cause: what makes it shorter than the model's own context; empty if nothing does.
         cache_tokens: capacity of the KV cache; 0 without a shared cache.
         cache_bytes: memory of the full KV cache.
+        disk_cache_bytes: upper bound of the disk cache; 0 without one.
         precision: the inference precision in effect, such as `f32`; empty where the device does not say.
     """
 
@@ -159,6 +215,7 @@ class EngineFacts:
     context_cause: str = ""
     cache_tokens: int = 0
     cache_bytes: int = 0
+    disk_cache_bytes: int = 0
     precision: str = ""
 
 
@@ -170,11 +227,15 @@ class BatchState:
         batch: requests in the batch.
         waiting: requests that wait for room in the batch.
         cache_used: the share of the KV cache that the batch may need, 0 to 1.
+        disk_used_bytes: what the disk cache holds.
+        disk_written_bytes: what was written to it since the engine was loaded.
     """
 
     batch: int = 0
     waiting: int = 0
     cache_used: float = 0.0
+    disk_used_bytes: int = 0
+    disk_written_bytes: int = 0
 
 
 class EngineObserver(Protocol):
@@ -184,8 +245,8 @@ class EngineObserver(Protocol):
         """A step has ended."""
         ...
 
-    def prompt_read(self, tokens: int, cached: int) -> None:
-        """A prompt of `tokens` tokens entered the batch; the prefix cache already held `cached` of them."""
+    def prompt_read(self, tokens: int, cached: int, from_disk: int) -> None:
+        """A prompt of `tokens` tokens entered the batch; `cached` of them were cached, `from_disk` of these on disk."""
         ...
 
     def engine_restarted(self, cause: str) -> None:

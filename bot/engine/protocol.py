@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from bot.engine.interface import BatchState, EngineFacts, GenerationRequest, Outcome
+from bot.engine.interface import BatchState, EngineFacts, Erasure, GenerationRequest, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,13 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Erase:
+    """Erase words from the caches; requests that run with them keep them until they end."""
+
+    erasure: Erasure
+
+
+@dataclass(frozen=True, slots=True)
 class Shutdown:
     """Exit after the current step."""
 
@@ -40,9 +47,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The model is loaded and warm; the worker serves requests."""
+    """The model is loaded and warm; the worker serves requests.
+
+    Attributes:
+        cached_messages: ids of the messages whose words the disk cache holds.
+    """
 
     facts: EngineFacts
+    cached_messages: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +72,19 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class PromptTaken:
-    """A request entered the batch; the prefix cache already held `cached_tokens` of its prompt."""
+    """A request entered the batch; the caches held `cached_tokens` of its prompt, `disk_tokens` of these on disk."""
 
     request_id: int
     prompt_tokens: int
     cached_tokens: int
+    disk_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something the operator should know, in one line with the way out. The engine goes on."""
+
+    line: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,5 +110,5 @@ class Ended:
     outcome: Outcome
 
 
-Command: TypeAlias = Submit | Cancel | Shutdown
-Event: TypeAlias = Progress | Ready | Refused | PromptTaken | Stepped | Tokens | Ended
+Command: TypeAlias = Submit | Cancel | Erase | Shutdown
+Event: TypeAlias = Progress | Ready | Refused | Warned | PromptTaken | Stepped | Tokens | Ended

@@ -89,7 +89,12 @@ class PrometheusMetrics:
         )
         self._cached_tokens = Counter(
             "phi3_prompt_tokens_cached_total",
-            "Tokens of prompts from the prefix cache; divided by phi3_prompt_tokens_total, the hit rate.",
+            "Tokens of prompts from the caches; divided by phi3_prompt_tokens_total, the hit rate.",
+            registry=self.registry,
+        )
+        self._disk_tokens = Counter(
+            "phi3_prompt_tokens_from_disk_total",
+            "Those of phi3_prompt_tokens_cached_total that were loaded from the disk cache.",
             registry=self.registry,
         )
 
@@ -146,10 +151,11 @@ class PrometheusMetrics:
         if tokens > 1 and seconds > 0:
             self._speed.observe((tokens - 1) / seconds)
 
-    def prompt_read(self, tokens: int, cached: int) -> None:
-        """The engine read a prompt; `cached` of its tokens came from the prefix cache."""
+    def prompt_read(self, tokens: int, cached: int, from_disk: int) -> None:
+        """The engine read a prompt; `cached` of its tokens came from the caches, `from_disk` of these from the disk."""
         self._prompt_tokens.inc(tokens)
         self._cached_tokens.inc(cached)
+        self._disk_tokens.inc(from_disk)
 
     def engine_restarted(self, cause: str) -> None:
         """The engine process was restarted because it `crashed` or `hung`."""

@@ -46,7 +46,7 @@ class PromptReads:
     def __init__(self) -> None:
         self.reads: list[tuple[int, int]] = []
 
-    def prompt_read(self, tokens: int, cached: int) -> None:
+    def prompt_read(self, tokens: int, cached: int, from_disk: int) -> None:  # noqa: ARG002 - without a disk cache
         """Keep the counts."""
         self.reads.append((tokens, cached))
 

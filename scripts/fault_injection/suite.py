@@ -90,7 +90,7 @@ class FaultSuite:
     def engine_stepped(self, state: BatchState) -> None:
         """Ignore it: only restarts matter here."""
 
-    def prompt_read(self, tokens: int, cached: int) -> None:
+    def prompt_read(self, tokens: int, cached: int, from_disk: int) -> None:
         """Ignore it: only restarts matter here."""
 
     def engine_restarted(self, cause: str) -> None:

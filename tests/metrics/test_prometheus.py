@@ -79,9 +79,9 @@ def test_refusals_are_counted_by_reason() -> None:
 def test_the_hit_rate_covers_all_prompt_tokens() -> None:
     metrics = PrometheusMetrics()
     assert metrics.prefix_hit_rate is None
-    metrics.prompt_read(tokens=300, cached=0)
+    metrics.prompt_read(tokens=300, cached=0, from_disk=0)
     assert metrics.prefix_hit_rate == 0.0
-    metrics.prompt_read(tokens=100, cached=96)
+    metrics.prompt_read(tokens=100, cached=96, from_disk=0)
     assert metrics.prefix_hit_rate == pytest.approx(0.24)
     assert value_of(metrics, "phi3_prompt_tokens_total") == 400
     assert value_of(metrics, "phi3_prompt_tokens_cached_total") == 96

@@ -57,7 +57,7 @@ async def scrape(client: aiohttp.ClientSession, server: MonitoringServer) -> dic
 
 async def test_a_scrape_returns_the_metrics(serve: Serve, client: aiohttp.ClientSession) -> None:
     metrics = PrometheusMetrics()
-    metrics.prompt_read(tokens=64, cached=32)
+    metrics.prompt_read(tokens=64, cached=32, from_disk=0)
     values = await scrape(client, await serve(metrics))
     assert values["phi3_prompt_tokens_total"] == 64
     assert values["phi3_prompt_tokens_cached_total"] == 32
@@ -90,8 +90,8 @@ async def test_prometheus_gets_openmetrics_when_it_asks(serve: Serve, client: ai
 async def test_two_bots_in_one_process_have_separate_metrics(serve: Serve, client: aiohttp.ClientSession) -> None:
     one, other = PrometheusMetrics(), PrometheusMetrics()
     one_server, other_server = await serve(one), await serve(other)
-    one.prompt_read(tokens=5, cached=0)
-    other.prompt_read(tokens=8, cached=0)
+    one.prompt_read(tokens=5, cached=0, from_disk=0)
+    other.prompt_read(tokens=8, cached=0, from_disk=0)
     assert one_server.url != other_server.url
     assert (await scrape(client, one_server))["phi3_prompt_tokens_total"] == 5
     assert (await scrape(client, other_server))["phi3_prompt_tokens_total"] == 8

@@ -12,11 +12,12 @@ from bot.engine.interface import (
     EngineFacts,
     EngineObserver,
     EngineOptions,
+    Erasure,
     FinishReason,
     GenerationRequest,
     Outcome,
 )
-from bot.engine.protocol import Cancel, Ended, Event, PromptTaken, Stepped, Submit, Tokens
+from bot.engine.protocol import Cancel, Ended, Erase, Event, PromptTaken, Stepped, Submit, Tokens, Warned
 from bot.engine.supervisor.hang_detector import CHECK_SECONDS, HangDetector
 from bot.engine.supervisor.job import MAX_CRASHES, Job
 from bot.engine.supervisor.token_stream import TokenStream
@@ -97,6 +98,11 @@ class EngineSupervisor:
         elif self._worker is None:
             self._restart()
         return job.stream
+
+    def erase(self, erasure: Erasure) -> None:
+        """Erase words from the worker's caches, before anything that is submitted later begins."""
+        if self._worker is not None:
+            self._worker.send(Erase(erasure))
 
     async def retire(self) -> None:
         """Cancel prefill-ahead, wait until all other requests have ended, and close."""
@@ -196,8 +202,10 @@ class EngineSupervisor:
                     self._starts_without_step = 0
                     if self._observer is not None:
                         self._observer.engine_stepped(state)
-                case PromptTaken(_, prompt_tokens, cached_tokens) if self._observer is not None:
-                    self._observer.prompt_read(prompt_tokens, cached_tokens)
+                case PromptTaken(_, prompt_tokens, cached_tokens, disk_tokens) if self._observer is not None:
+                    self._observer.prompt_read(prompt_tokens, cached_tokens, disk_tokens)
+                case Warned(line):
+                    log.warning("%s", line)
 
     async def _watch(self) -> None:
         """Kill a worker that hangs, and time out requests that wait for a worker."""

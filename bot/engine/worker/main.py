@@ -15,7 +15,19 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, GenerationRequest
-from bot.engine.protocol import Cancel, Command, Ended, Event, Progress, Ready, Refused, Shutdown, Stepped, Submit
+from bot.engine.protocol import (
+    Cancel,
+    Command,
+    Ended,
+    Erase,
+    Event,
+    Progress,
+    Ready,
+    Refused,
+    Shutdown,
+    Stepped,
+    Submit,
+)
 from bot.engine.worker.admission import ModelLimits, refusal, within_context
 from bot.engine.worker.backends.backend import Backend, emit_end, one_line
 from bot.engine.worker.context_limit import limits_before_loading, limits_of_loaded
@@ -187,6 +199,8 @@ class _Worker:
                 self._add(request_id, request)
             case Cancel(request_id):
                 self._backend.end(request_id, FinishReason.CANCELLED)
+            case Erase(erasure):
+                self._backend.erase(erasure)
             case Shutdown():
                 raise SystemExit(0)
 

@@ -67,7 +67,7 @@ class Restarts:
     def engine_stepped(self, state: BatchState) -> None:
         """Not recorded."""
 
-    def prompt_read(self, tokens: int, cached: int) -> None:
+    def prompt_read(self, tokens: int, cached: int, from_disk: int) -> None:
         """Not recorded."""
 
     def engine_restarted(self, cause: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
-from bot.engine.interface import BatchState, FinishReason, GenerationRequest, Outcome
+from bot.engine.interface import BatchState, Erasure, FinishReason, GenerationRequest, Outcome
 from bot.engine.protocol import Ended, Event, Tokens
 
 Emit: TypeAlias = Callable[[Event], None]
@@ -53,6 +53,10 @@ class Backend(Protocol):
 
     def end(self, request_id: int, reason: FinishReason) -> None:
         """End a request early; an unknown id is ignored."""
+        ...
+
+    def erase(self, erasure: Erasure) -> None:
+        """Erase words from the caches, as far as the backend can."""
         ...
 
     def step(self, poll: Callable[[], None]) -> None:

@@ -10,7 +10,7 @@ import numpy
 import openvino
 import openvino_genai
 
-from bot.engine.interface import BatchState, EngineOptions, FinishReason, GenerationRequest, Sampling
+from bot.engine.interface import BatchState, EngineOptions, Erasure, FinishReason, GenerationRequest, Sampling
 from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, no_room_detail, one_line
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for_request
 
@@ -116,6 +116,9 @@ class GenaiBackend:
                 emit_end(self._emit, request_id, FinishReason.FAILED, one_line(error))
             else:
                 self._running[request_id] = _Running(request, handle)
+
+    def erase(self, erasure: Erasure) -> None:
+        """Do nothing: openvino-genai cannot take single words out of its prefix cache."""
 
     def step(self, poll: Callable[[], None]) -> None:  # noqa: ARG002 - a step is never longer than a token
         """Generate the next token of every running request, or prefill a piece of a prompt."""

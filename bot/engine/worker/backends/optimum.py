@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from bot.engine.interface import BatchState, EngineOptions, FinishReason, GenerationRequest
+from bot.engine.interface import BatchState, EngineOptions, Erasure, FinishReason, GenerationRequest
 from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, one_line
 from bot.errors import ConfigurationError
 from bot.own_command import install_command
@@ -102,6 +102,9 @@ class OptimumBackend:
                 self._waiting.remove(entry)
                 emit_end(self._emit, request_id, reason)
                 return
+
+    def erase(self, erasure: Erasure) -> None:
+        """Do nothing: nothing of a request is kept after it."""
 
     def step(self, poll: Callable[[], None]) -> None:
         """Generate the whole answer of the first waiting request."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import openvino
 
-from bot.engine.interface import BatchState, EngineOptions, FinishReason, GenerationRequest
+from bot.engine.interface import BatchState, EngineOptions, Erasure, FinishReason, GenerationRequest
 from bot.engine.protocol import PromptTaken
 from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, no_room_detail
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
@@ -109,6 +109,10 @@ class PagedBackend:
             self._waiting.remove(sequence)
         self._cache.release(sequence.path)
         emit_end(self._emit, request_id, reason)
+
+    def erase(self, erasure: Erasure) -> None:
+        """Erase words from the cache."""
+        raise NotImplementedError
 
     def step(self, poll: Callable[[], None]) -> None:  # noqa: ARG002 - a step is short
         """Prefill a piece of the prompts, and choose the next token of every answer."""
