@@ -176,21 +176,23 @@ class PrefillAhead:
             return False
         request = GenerationRequest(prefix, frozenset(), max_new_tokens=0, prefill_only=True)
         self._is_beside_answers = not self._answering.queue.idle
+        owner = model.cache_owner
         self._generation = generation = model.engine.submit(request)
         async for _ in generation:
             pass
+        if not self._interrupted:
+            self._note_loaded(conversation.key, owner)
         if generation.outcome is None or generation.outcome.reason is not FinishReason.LENGTH:
             return False
         unchanged = conversation.branch(conversation.tip_id) == opened.branch
         if model is self._answering.model and unchanged:
             conversation.cached_by = model.cache_owner
-            self._note_loaded(conversation)
         return unchanged
 
-    def _note_loaded(self, conversation: Conversation) -> None:
+    def _note_loaded(self, key: ConversationKey, owner: int | None) -> None:
         now = time.monotonic()
         self._loaded_at = {each: at for each, at in self._loaded_at.items() if now - at <= _FRESH_SECONDS}
-        self._loaded_at[conversation.key, conversation.cached_by] = now
+        self._loaded_at[key, owner] = now
 
     async def _pause(self) -> None:
         with suppress(TimeoutError):

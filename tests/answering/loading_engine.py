@@ -13,7 +13,7 @@ DEADLINE_SECONDS = 60
 
 
 class Load:
-    """A prefill-only request that ends with `end`, with its cancellation, or with the next other request."""
+    """A prefill-only request that ends with `end`, with its cancellation, or with its conversation's question."""
 
     def __init__(self, prompt_ids: tuple[int, ...]) -> None:
         self.prompt_ids = prompt_ids
@@ -52,8 +52,9 @@ class LoadingEngine(ScriptedEngine):
 
     def submit(self, request: GenerationRequest) -> Generation:
         if not request.prefill_only:
-            if self._latest is not None:
-                self._latest.cancel()
+            latest = self._latest
+            if latest is not None and request.prompt_ids[: len(latest.prompt_ids)] == latest.prompt_ids:
+                latest.cancel()
             return super().submit(request)
         assert self._latest is None or self._latest.outcome is not None, "two loads at once"
         self._latest = Load(request.prompt_ids)

@@ -73,41 +73,31 @@ async def test_typing_loads_what_may_have_been_evicted(make: Make, loaded: Loade
         await loaded(answering, "evicted")
 
 
+@pytest.mark.parametrize("end", [FinishReason.LENGTH, FinishReason.CANCELLED], ids=["whole", "in part"])
 async def test_what_was_just_loaded_is_not_loaded_again(
-    make: Make, engine: LoadingEngine, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+    make: Make, engine: LoadingEngine, loaded: Loaded, monkeypatch: pytest.MonkeyPatch, end: FinishReason
 ) -> None:
     answering = make()
-    await talk(answering, "typed in all the time")
-    await talk(answering, "typed in later")
+    for name in ("typed in all the time", "then", "at last"):
+        await talk(answering, name)
     with answering.queue.join("busy", "Ada"):
         async with prefilling(answering) as prefill_ahead:
             prefill_ahead.expect(channel("typed in all the time"))
             load = await engine.next_load()
-            prefill_ahead.expect(channel("typed in all the time"))
-            load.end()
-            await is_cached(answering, "typed in all the time")
-            for name in ("typed in later", "typed in all the time"):
+            for name in ("typed in all the time", "then"):
                 prefill_ahead.expect(channel(name))
-            await loaded(answering, "typed in later")
-            await is_cached(answering, "typed in later")
+            load.end(end)
+            load = await engine.next_load()
+            assert load.prompt_ids == await prompt_of(answering, "then")
+            for name in ("at last", "typed in all the time"):
+                prefill_ahead.expect(channel(name))
+            load.end(end)
+            await loaded(answering, "at last")
+            await is_cached(answering, "at last")
             assert not engine.unseen_loads
             monkeypatch.setattr(module, "_FRESH_SECONDS", 0.0)
             prefill_ahead.expect(channel("typed in all the time"))
             await loaded(answering, "typed in all the time")
-
-
-async def test_what_a_question_cut_short_is_loaded_again(make: Make, engine: LoadingEngine, loaded: Loaded) -> None:
-    answering = make()
-    await talk(answering, "cut short")
-    with answering.queue.join("busy", "Ada"):
-        async with prefilling(answering) as prefill_ahead:
-            prefill_ahead.expect(channel("cut short"))
-            load = await engine.next_load()
-            await run(answering.ask(ask_in("elsewhere")))
-            assert load.outcome is not None
-            assert load.outcome.reason is FinishReason.CANCELLED
-            prefill_ahead.expect(channel("cut short"))
-            await loaded(answering, "cut short")
 
 
 async def test_a_load_is_finished_before_the_next_ones_and_the_latest_comes_first(
