@@ -155,6 +155,9 @@ def _read_header(prefix: bytes, read: Callable[[int], bytes]) -> tuple[StoredBlo
     header = read(length) if magic == _MAGIC and length <= _LONGEST_HEADER else b""
     if zlib.crc32(header) != header_checksum or not header:
         raise DamagedBlockError("its header is damaged")
-    parent, long_factors, tokens, sources = json.loads(header)
-    block = StoredBlock(parent, long_factors, tuple(tokens), tuple(Source(*each) for each in sources))
+    try:
+        parent, long_factors, tokens, sources = json.loads(header)
+        block = StoredBlock(parent, long_factors, tuple(tokens), tuple(Source(*each) for each in sources))
+    except (ValueError, TypeError):
+        raise DamagedBlockError("its header is of another program") from None
     return block, payload_checksum, length

@@ -57,7 +57,7 @@ class CacheFolder:
         self.path = root / identity
         self._root = root
         make_private_folder(self.path)
-        self._lock = FileLock(self.path / _LOCK_NAME)
+        self._lock = FileLock(self.path / _LOCK_NAME, timeout=0, thread_local=False)
         self.tidy()
 
     def read_index(self, payload_bytes: int) -> DiskIndex:
@@ -115,9 +115,9 @@ class CacheFolder:
         """Lock this folder if another engine held it until now, and delete those of other identities that none uses."""
         with suppress(Timeout):
             if not self._lock.is_locked:
-                self._lock.acquire(timeout=0)
+                self._lock.acquire()
         for folder in self._others():
-            with suppress(Timeout), FileLock(folder / _LOCK_NAME, timeout=0):
+            with suppress(Timeout, FileNotFoundError), FileLock(folder / _LOCK_NAME, timeout=0):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def default_budget(self, index: DiskIndex) -> int:
