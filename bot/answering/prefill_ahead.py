@@ -116,6 +116,7 @@ class PrefillAhead:
             max_new_tokens=0,
             prefill_only=True,
             sources=prefix.sources,
+            erasures=opened.erasures,
         )
         self._current, self._generation = conversation.key, model.engine.submit(request)
         generation = self._generation
