@@ -174,7 +174,14 @@ class PrefillAhead:
         may_load = is_expected and self._can_load and not conversation.answering
         if self._interrupted or not (self._answering.queue.idle or may_load):
             return False
-        request = GenerationRequest(prefix, frozenset(), max_new_tokens=0, prefill_only=True)
+        request = GenerationRequest(
+            prefix.ids,
+            frozenset(),
+            max_new_tokens=0,
+            prefill_only=True,
+            sources=prefix.sources,
+            erasures=opened.erasures,
+        )
         self._is_beside_answers = not self._answering.queue.idle
         owner = model.cache_owner
         self._generation = generation = model.engine.submit(request)

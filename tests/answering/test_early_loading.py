@@ -47,7 +47,7 @@ def loaded(engine: LoadingEngine) -> Callable[[AnswerService, str], Awaitable[No
 
 async def prompt_of(answering: AnswerService, name: str) -> tuple[int, ...]:
     opened = await answering.conversations.peek(channel(name))
-    return answering.model.window.prefix(opened.system_prompt, opened.branch)
+    return answering.model.window.prefix(opened.system_prompt, opened.branch).ids
 
 
 Loaded = Callable[[AnswerService, str], Awaitable[None]]
