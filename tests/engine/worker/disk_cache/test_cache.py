@@ -193,10 +193,11 @@ def test_a_loaded_or_copied_block_remembers_whose_words_it_holds(tmp_path: Path,
     first.read(*TEXT[:65], sources=[source(35, 2), source(45, 3)])
     first.close()
     engine = Engine(tmp_path)
-    for _ in range(2):  # loaded, then copied in memory
-        engine.read(*TEXT[:length], *OTHER[:30])
+    prompts = [(*TEXT[:length], *OTHER[:30]), (*TEXT[:length], *FILLER[:30])]
+    for prompt in prompts:  # the first loads, the second copies what the first has loaded
+        engine.read(*prompt)
     engine.cache.erase(Erasure(1, message_ids=frozenset({2})))
-    assert engine.cached(*TEXT[:length], *OTHER[:30]) == BLOCK_TOKENS
+    assert [engine.cached(*prompt) for prompt in prompts] == [BLOCK_TOKENS] * 2
 
 
 @pytest.mark.parametrize(("erasures", "cached"), [(0, BLOCK_TOKENS), (1, 149)])
