@@ -107,10 +107,15 @@ class CacheFolder:
         Raises:
             OSError: it cannot be written, or the disk would be nearly full.
         """
+        make_private_folder(self.path)  # it may have been deleted to erase everything
         usage = shutil.disk_usage(self.path)
         if usage.free - sum(map(len, payload)) < min(_MOST_KEPT_FREE, usage.total * _SHARE_KEPT_FREE):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return write_block(self.path, block, payload)
+
+    def close(self) -> None:
+        """Release the lock; the end of the process does so too."""
+        self._lock.release()
 
     def tidy(self) -> None:
         """Lock this folder if another engine held it until now, and delete those of other identities that none uses."""
