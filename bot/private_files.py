@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -125,6 +126,27 @@ def _close_folder(folder: Path, our_names: Iterable[str], our_folders: Collectio
         elif _close(folder, _FOLDER_MODE):
             closed.insert(0, folder)
     _report(closed)
+
+
+def delete_folder(folder: Path) -> None:
+    """Delete a folder of ours with all that is in it; a refusal is logged.
+
+    Args:
+        folder: may be missing.
+    """
+    try:
+        if folder.is_symlink() or folder.exists():
+            shutil.rmtree(folder)
+            logger.info("Deleted, it is not used any more path=%s", folder)
+    except FileNotFoundError:
+        logger.debug("Somebody else has just deleted it path=%s", folder)
+    except OSError as error:
+        logger.warning(
+            "Folder that is not used any more cannot be deleted; it may hold what people wrote: delete it path=%s "
+            "reason=%s",
+            folder,
+            error.strerror or error,
+        )
 
 
 @contextmanager

@@ -10,7 +10,14 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from bot.private_files import close_files, close_folder, make_private_folder, warn_of_readers, write_private_text
+from bot.private_files import (
+    close_files,
+    close_folder,
+    delete_folder,
+    make_private_folder,
+    warn_of_readers,
+    write_private_text,
+)
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no modes")
 
@@ -139,6 +146,26 @@ def test_what_a_link_named_as_a_folder_of_ours_leads_to_stays_open(tmp_path: Pat
     (data / CACHE).symlink_to(target)
     close_folder(data, OURS, {CACHE})
     assert (mode(data), mode(target)) == (0o700, 0o755)
+
+
+def test_a_folder_that_is_not_used_any_more_is_deleted(old_cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        delete_folder(old_cache)
+        assert not old_cache.exists()
+        assert (old_cache.parent.parent / "elsewhere" / "file").exists(), "a link leads there"
+        [line] = caplog.messages
+        assert str(old_cache) in line
+        delete_folder(old_cache)
+    assert caplog.messages == [line], "the second start has nothing to say"
+
+
+def test_a_folder_that_cannot_be_deleted_is_named(old_cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    link = old_cache.parent / "link"
+    link.symlink_to(old_cache)
+    delete_folder(link)
+    assert (old_cache / "log").exists()
+    [line] = caplog.messages
+    assert f"delete it path={link} reason=" in line
 
 
 def test_an_empty_folder_is_closed(tmp_path: Path) -> None:

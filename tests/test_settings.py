@@ -339,6 +339,12 @@ def test_the_disk_cache_is_below_the_data_folder(
     assert (options.disk_cache_dir, options.disk_cache_gigabytes) == (expected, gigabytes)
 
 
+@pytest.mark.parametrize("line", ["ENGINE=genai", "ENGINE=optimum", "DEVICE=GPU"])
+def test_other_engines_have_no_disk_cache(line: str) -> None:
+    write(f"{line}\nKV_DISK_GIGABYTES=5\n")
+    assert load_settings().engine_options.disk_cache_dir is None
+
+
 def test_sampling_settings_override_the_models_defaults() -> None:
     write("TEMPERATURE=0.7\nTOP_P=0.9\nTOP_K=40\nREPETITION_PENALTY=1.1\nSEED=5\n")
     sampling = load_settings().sampling_for(GenerationDefaults(temperature=1.0, top_p=0.5))

@@ -64,6 +64,16 @@ async def test_a_data_folder_is_private_from_the_start_and_closed_if_it_is_older
     assert str(data) in line
 
 
+async def test_a_disk_cache_that_is_turned_off_is_deleted(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "kv_cache"
+    async with online(tiny_chat_model_dir, data_dir=tmp_path, max_new_tokens=5) as stage:
+        await ask(stage)
+    assert any(cache.iterdir())
+    async with online(tiny_chat_model_dir, data_dir=tmp_path, max_new_tokens=5, kv_disk_gigabytes=0) as stage:
+        await ask(stage)
+    assert not cache.exists()
+
+
 async def test_deleted_text_is_in_no_file_soon_after(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
     def is_there(mark: str) -> bool:
         for place, _, files in os.walk(tmp_path):
