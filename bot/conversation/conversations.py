@@ -242,6 +242,7 @@ class Conversations:
         return Conversation(key, head.tip_id, head.resets) if head else Conversation(key)
 
     async def _open_at(self, conversation: Conversation, tip_id: int | None, resets: int) -> OpenConversation:
+        erasures = self.erasures
         while (missing := conversation.missing(tip_id)) is not None:
             try:
                 present = self._in_memory(missing)
@@ -256,7 +257,7 @@ class Conversations:
                 break  # retention has deleted the rest
             conversation.load(loaded)
         system_prompt = await self.personas.system_prompt(conversation.key.channel_id)
-        return OpenConversation(conversation, resets, conversation.branch(tip_id), system_prompt)
+        return OpenConversation(conversation, resets, conversation.branch(tip_id), system_prompt, erasures)
 
     async def _read_branch(self, tip_id: int) -> list[Turn]:
         branch, replies = await self._changes.read_branch(tip_id)
