@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 import psutil
 import pytest
 import pytest_asyncio
 
-from bot.engine.interface import EngineFacts, EngineOptions, Erasure, GenerationRequest, Source
-from bot.engine.protocol import Command, Erase, Progress, Ready, Submit, Warned
+from bot.engine.interface import EngineOptions, Erasure, GenerationRequest, Source
 from bot.engine.supervisor import supervisor as process
 from bot.engine.supervisor import worker_process
 from bot.engine.supervisor.held_messages import HeldMessages
@@ -23,36 +19,11 @@ from bot.engine.supervisor.job import Job
 from bot.engine.supervisor.recent_erasures import RecentErasures
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.engine.supervisor.token_stream import TokenStream
-
-ON_DISK = 100
-GO = "go"
-"""A worker loads until this file is there."""
-
-
-def run_scripted(connection: Connection, options: EngineOptions) -> None:
-    """Report every command, and answer nothing."""
-    connection.send([Progress("Loading")])
-    while not (options.model_dir / GO).exists():
-        connection.poll(0.02)
-    facts = EngineFacts("scripted", "CPU", "CPU", 0.0, datetime.now(UTC), os.getpid(), 1000)
-    connection.send([Ready(facts, frozenset({ON_DISK}))])
-    while True:
-        command: Command = connection.recv()
-        connection.send([Warned(name(command))])
-
-
-def name(command: Command) -> str:
-    match command:
-        case Erase(erasure):
-            return f"erase {erasure.number}"
-        case Submit(_, request):
-            return f"submit {request.prompt_ids[0]}"
-        case _:
-            raise SystemExit(0)
+from tests.engine.scripted_worker import ON_DISK, Gate, reported, run_scripted
 
 
 def request(number: int, *message_ids: int, erasures: int = 0) -> GenerationRequest:
-    sources = tuple(Source(index, message_id, 1, 1) for index, message_id in enumerate(message_ids))
+    sources = tuple(Source(0, message_id, 1, 1) for message_id in message_ids)
     return GenerationRequest((number,), frozenset(), 10, sources=sources, erasures=erasures)
 
 
@@ -61,9 +32,8 @@ def erasure(number: int) -> Erasure:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / GO).touch()
-    return tmp_path
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path)
 
 
 @pytest.fixture
@@ -73,22 +43,17 @@ def held() -> HeldMessages:
 
 @pytest_asyncio.fixture
 async def engine(
-    folder: Path, held: HeldMessages, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, gate: Gate, held: HeldMessages, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> AsyncIterator[EngineSupervisor]:
     monkeypatch.setattr(worker_process, "run", run_scripted)
     caplog.set_level(logging.WARNING, logger=process.__name__)
-    engine = EngineSupervisor(EngineOptions("paged", folder), held_messages=held)
+    engine = EngineSupervisor(EngineOptions("paged", tmp_path, properties=gate.properties), held_messages=held)
     yield engine
     await engine.close()
 
 
 async def commands(caplog: pytest.LogCaptureFixture, count: int) -> list[str]:
-    """Wait until workers have reported this many commands since the last call."""
-    async with asyncio.timeout(20):
-        while len(found := [line for line in caplog.messages if line.startswith(("erase", "submit"))]) < count:  # noqa: ASYNC110 - a log has no event
-            await asyncio.sleep(0.01)
-    caplog.clear()
-    return found
+    return [command for _, command in await reported(caplog, count)]
 
 
 async def killed_worker(engine: EngineSupervisor) -> None:
@@ -108,24 +73,24 @@ async def test_a_worker_gets_erasures_in_order_with_requests(
     engine: EngineSupervisor, caplog: pytest.LogCaptureFixture
 ) -> None:
     await engine.start()
-    engine.submit(request(1))
+    engine.submit(request(1, 1))
     engine.erase(erasure(1))
-    engine.submit(request(2, erasures=1))
+    engine.submit(request(2, 2, erasures=1))
     engine.erase(erasure(2))
     assert await commands(caplog, 4) == ["submit 1", "erase 1", "submit 2", "erase 2"]
 
 
 async def test_a_worker_that_is_loading_gets_them_too(
-    engine: EngineSupervisor, folder: Path, caplog: pytest.LogCaptureFixture
+    engine: EngineSupervisor, gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine.erase(erasure(1))
-    (folder / GO).unlink()
+    gate.close()
     loading = asyncio.Event()
     starting = asyncio.create_task(engine.start(lambda _: loading.set()))
     await asyncio.wait_for(loading.wait(), 20)
-    engine.submit(request(1))
+    engine.submit(request(1, 1))
     engine.erase(erasure(2))
-    (folder / GO).touch()
+    gate.open()
     await starting
     assert await commands(caplog, 3) == ["erase 1", "erase 2", "submit 1"]
 
@@ -134,9 +99,9 @@ async def test_a_later_worker_gets_what_its_requests_do_not_know_before_them(
     engine: EngineSupervisor, caplog: pytest.LogCaptureFixture
 ) -> None:
     await engine.start()
-    engine.submit(request(1))
+    engine.submit(request(1, 1))
     engine.erase(erasure(1))
-    engine.submit(request(2, erasures=1))
+    engine.submit(request(2, 2, erasures=1))
     await commands(caplog, 3)
     await killed_worker(engine)
     engine.erase(erasure(2))
