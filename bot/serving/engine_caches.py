@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import shutil
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from bot.engine.erasure_log import ErasureLog
 from bot.engine.interface import EngineOptions, Erasure
 from bot.engine.supervisor.held_messages import HeldMessages
 from bot.engine.supervisor.supervisor import EngineSupervisor
-
-logger = logging.getLogger(__name__)
 
 
 class EngineCaches:
@@ -28,7 +23,7 @@ class EngineCaches:
     """
 
     def __init__(self, options: EngineOptions, engines: Callable[[], Iterable[EngineSupervisor]]) -> None:
-        folder = _disk_cache_of(options)
+        folder = options.disk_cache_dir
         self._log = ErasureLog(folder) if folder is not None else None
         self._engines = engines
         self.held_messages = HeldMessages(known=folder is None)
@@ -45,29 +40,3 @@ class EngineCaches:
             engine.erase(erasure)
         if self._log is not None:
             await asyncio.to_thread(self._log.append, erasure)
-
-
-def delete_unused_disk_cache(options: EngineOptions, folder: Path) -> None:
-    """Delete what a disk cache holds that no engine uses any more, because no engine would erase anything there.
-
-    Args:
-        options: of the engine.
-        folder: where the disk cache would be.
-    """
-    if _disk_cache_of(options) is not None or not folder.is_dir():
-        return
-    try:
-        shutil.rmtree(folder)
-    except OSError as error:
-        logger.warning(
-            "Disk cache that is off cannot be deleted, and what people delete stays there; delete the folder path=%s "
-            "reason=%s",
-            folder,
-            error,
-        )
-    else:
-        logger.info("Disk cache is off, deleted what it held path=%s", folder)
-
-
-def _disk_cache_of(options: EngineOptions) -> Path | None:
-    return options.disk_cache_dir if options.engine == "paged" else None

@@ -20,9 +20,9 @@ from bot.errors import ConfigurationError, ModelDoesNotFitError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.folder import ModelFolder, open_model_folder, read_choice, verify_model_folder
 from bot.model.start_order import RefusedVersion, StartOrder
-from bot.serving.engine_caches import EngineCaches, delete_unused_disk_cache
+from bot.serving.engine_caches import EngineCaches
 from bot.serving.model_instance import ModelInstance
-from bot.settings import DISK_CACHE_NAME, Settings
+from bot.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -77,8 +77,6 @@ class ModelService:
     async def open(cls, settings: Settings, conversations: Conversations, metrics: PrometheusMetrics) -> ModelService:
         """Construct a service in a thread. A cancellation stops that at once."""
         closed = threading.Event()
-        unused = settings.data_folder / DISK_CACHE_NAME
-        await asyncio.to_thread(delete_unused_disk_cache, settings.engine_options, unused)
         try:
             return await asyncio.to_thread(cls, settings, conversations, metrics, closed)
         except asyncio.CancelledError:

@@ -15,9 +15,8 @@ from bot.conversation.turn import Question
 from bot.engine.erasure_log import ErasureLog
 from bot.engine.interface import EngineOptions, Erasure
 from bot.engine.supervisor import worker_process
-from bot.serving.engine_caches import EngineCaches, delete_unused_disk_cache
+from bot.serving.engine_caches import EngineCaches
 from bot.serving.service import ModelService
-from bot.settings import load_settings
 from tests.conversation.memory import Memory, ask, open_memory
 from tests.engine.scripted_worker import ON_DISK, Gate, reported, run_scripted
 from tests.serving.served import engines, make_serving, process_id, until
@@ -158,25 +157,6 @@ async def test_an_erasure_reaches_engines_that_load_and_that_retire(
 
 
 async def test_without_a_disk_cache_nothing_is_logged(tmp_path: Path) -> None:
-    for options in (EngineOptions("paged", tmp_path), EngineOptions("genai", tmp_path, disk_cache_dir=tmp_path)):
-        caches = EngineCaches(options, lambda: ())
-        await caches.erase(Erasure(1, author_id=1))
-        assert files_in(tmp_path) == []
-
-
-@pytest.mark.parametrize(
-    ("settings", "is_kept"),
-    [({}, True), ({"kv_disk_gigabytes": 0}, False), ({"engine": "genai"}, False), ({"device": "GPU"}, False)],
-    ids=["used", "off", "another engine", "another device"],
-)
-def test_a_disk_cache_that_nothing_uses_any_more_is_deleted(
-    disk_cache: Path, settings: dict[str, object], is_kept: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    (disk_cache / "identity").mkdir()
-    (disk_cache / "identity" / "a.block").write_bytes(b"Fish fly.")
-    loaded = load_settings(env_file=None, data_dir=disk_cache.parent, **{"kv_disk_gigabytes": None, **settings})
-    caplog.set_level(logging.INFO)
-    for _ in range(2):
-        delete_unused_disk_cache(loaded.engine_options, disk_cache)
-    assert disk_cache.exists() is is_kept
-    assert len(caplog.messages) == (0 if is_kept else 1)
+    caches = EngineCaches(EngineOptions("paged", tmp_path), lambda: ())
+    await caches.erase(Erasure(1, author_id=1))
+    assert files_in(tmp_path) == []
