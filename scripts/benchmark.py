@@ -106,7 +106,9 @@ async def _measure_engines(
             report["engines"][engine] = figures
             write_report(report, arguments.output)
 
-        options = load_settings(env_file=None, model_dir=folder.path, engine=engine).engine_options
+        # Without the disk cache, which would hold the prompts of an earlier run.
+        settings = load_settings(env_file=None, model_dir=folder.path, engine=engine, kv_disk_gigabytes=0)
+        options = settings.engine_options
         keep(await EngineRun(options, folder, plan, say_of, arguments.only, keep).measure_all())
 
 

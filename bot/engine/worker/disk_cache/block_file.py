@@ -142,6 +142,8 @@ def read_payload(folder: Path, block: StoredBlock, payload: Sequence[memoryview]
                 raise DamagedBlockError("it is cut off")
             checksum = zlib.crc32(part, checksum)
             size += len(part)
+        if file.read(1):
+            raise DamagedBlockError("it is too long")
     if checksum != expected:
         raise DamagedBlockError("its checksum differs")
     return size

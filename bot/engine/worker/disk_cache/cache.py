@@ -99,6 +99,10 @@ class DiskCache:
         while self.busy and (left := deadline - time.monotonic()) > 0:
             self.poll(left)
 
+    def close(self) -> None:
+        """Leave the folder to another engine; the end of the process does so too."""
+        self._folder.close()
+
     def load(
         self, tokens: Sequence[int], path: list[Block], known: int, *, long_factors: bool, ahead: bool
     ) -> Load | None:
@@ -186,6 +190,7 @@ class DiskCache:
                 self._delete([stored])
             for each in outgrown:
                 self._delete(self._index.remove(each.key))
+            self._delete(self._index.shrink(self.budget))
 
     def _refused(self, error: Exception) -> None:
         """Make a little room for the next try, and tell the operator once."""
@@ -225,6 +230,8 @@ class DiskCache:
         kept = -(-load.known // BLOCK_TOKENS)
         rest = load.path[kept:]
         del load.path[kept:]
+        if rest:
+            self._memory.erase_from(rest[0])  # or one that is still being read would hold those before it
         self._memory.release(rest)
 
     def _computes_faster(self, blocks: int, tokens: int) -> bool:
