@@ -58,11 +58,10 @@ class ChangeApplier:
     Most edits and deletions on Discord are of messages that the bot knows nothing of. The store takes its time to find
     out, so until then they are applied to what is read as well; no read is repeated for them.
 
-    The caches erase before the store commits, so that no crash leaves them what the store has forgotten. Deletions,
-    forgetting and edits of a question that is being answered reach them at once. Any other edit waits for the store's
-    lookup: only the store knows whether it changes the text of every turn, and Discord reports an edit for the preview
-    of a link too, which must not cost a conversation its cache. That lookup also finds which question a deleted message
-    answered long ago.
+    The caches erase before the store commits, so that no crash leaves them what the store has forgotten. Deletions and
+    forgetting reach them at once, and so do edits that change something in memory or a question that is being answered.
+    Any other edit waits for the store's lookup: Discord reports an edit for the preview of a link too, which must not
+    cost a conversation its cache. That lookup also finds which question a deleted message answered long ago.
 
     Args:
         store: makes the same changes for good.
@@ -127,11 +126,10 @@ class ChangeApplier:
             emptied: the questions whose answers were deleted, as far as memory knows them.
         """
         changes = MessageChanges(dict(contents), set(emptied))
-        is_being_answered = self._tell_listeners(changes)
-        self._change_memory(changes)
+        is_known = self._tell_listeners(changes) | self._change_memory(changes)
         self._being_stored[changes] = frozenset()
         try:
-            if changes.deletes or is_being_answered:
+            if changes.deletes or is_known:
                 message_ids = frozenset(changes.message_ids)
                 await self.erasures.add(partial(Erasure, message_ids=message_ids))
                 self._being_stored[changes] = message_ids
@@ -195,7 +193,9 @@ class ChangeApplier:
         changed = [listener(change) for listener in self._listeners]
         return any(changed)
 
-    def _change_memory(self, change: TurnChange) -> None:
+    def _change_memory(self, change: TurnChange) -> bool:
+        """Return whether a turn has changed."""
+        has_changed = False
         message_ids = change.message_ids if isinstance(change, MessageChanges) else None
         for conversation in self._open_conversations():
             if message_ids is not None and not conversation.may_hold(message_ids):
@@ -205,6 +205,8 @@ class ChangeApplier:
                 if changed != turn:
                     conversation.put(changed)
                     conversation.cached_by = None
+                    has_changed = True
+        return has_changed
 
     def _forget_uncommitted(self) -> None:
         if self._uncommitted or self._uncommitted_messages.contents:

@@ -141,6 +141,21 @@ async def test_the_store_adds_the_question_that_memory_does_not_know(memory: Mem
     assert caches.criteria == [of_messages(REPLY), of_messages(two)]
 
 
+async def test_an_edit_that_is_taken_back_at_once_is_two_changes(memory: Memory, conversations: Conversations) -> None:
+    two = await fill(memory, conversations)
+    numbers: list[int] = []
+
+    async def erase(erasure: Erasure) -> None:
+        assert erasure.message_ids == frozenset({two})
+        numbers.append(erasure.number)
+
+    conversations.pass_erasures_to(erase)
+    edits = [conversations.edit(two, text, [1, 2]) for text in ("2", "two")]
+    await asyncio.gather(*edits)  # the store looks up the last of them
+    assert numbers == [1, 2]
+    assert [turn.asked.text for turn in await words(conversations) if turn.asked] == ["one", "two"]
+
+
 async def test_during_an_outage_a_change_is_passed_on_at_once_and_again_before_its_commit(memory: Memory) -> None:
     two = await fill(memory, memory.conversations())
     conversations = memory.conversations()
