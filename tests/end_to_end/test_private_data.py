@@ -8,10 +8,12 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bot.demo.loopback import LoopbackDiscord
 from bot.discord_client.channel_scopes import guild_scope
+from bot.engine.worker.disk_cache.block_file import SUFFIX, read_stored_block
 from tests.end_to_end.stage import Stage, online, until
 
 MARKS = ("FIRSTMARK", "SECONDMARK", "THIRDMARK", "FOURTHMARK")
@@ -103,6 +105,15 @@ async def test_deleted_text_is_in_no_file_soon_after(tiny_chat_model_dir: Path, 
             await until(lambda: not any(is_there(tmp_path, mark) for mark in asked))
 
 
+def channels_in(cache: Path) -> set[int]:
+    """The channels whose words the disk cache holds."""
+    found: set[int] = set()
+    for path in cache.rglob(f"*{SUFFIX}"):
+        with suppress(FileNotFoundError):  # the worker has just removed it
+            found.update(source.channel_id for source in read_stored_block(path, None).sources)
+    return found
+
+
 async def test_leaving_a_server_deletes_all_that_was_said_there(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
     async with online(tiny_chat_model_dir, data_dir=tmp_path, max_new_tokens=5) as stage:
         channels = {"HEREMARK": stage.discord.channels[0].id, IN_THREAD: await stage.fresh_channel("a thread")}
@@ -113,10 +124,32 @@ async def test_leaving_a_server_deletes_all_that_was_said_there(tiny_chat_model_
         conversations = stage.bot.application.answering.conversations
         await conversations.set_persona(guild_scope(guild.id), "Speak like PERSONAMARK.")
         await stage.answer(stage.ada, direct, await stage.mention(stage.ada, direct, "DIRECTMARK?"))
-        left = (*channels, "PERSONAMARK")
+        left, cache = (*channels, "PERSONAMARK"), tmp_path / "kv_cache"
         assert all(is_there(tmp_path, mark) for mark in left)
+        async with asyncio.timeout(60):
+            await until(lambda: channels_in(cache) == {*channels.values(), direct})
         await guild.leave()
         async with asyncio.timeout(60):
             await until(lambda: not any(is_there(tmp_path, mark) for mark in left))
+            await until(lambda: channels_in(cache) == {direct})
         assert is_there(tmp_path, "DIRECTMARK")
-        assert conversations.erasures > 0
+
+
+async def test_a_start_erases_what_the_worker_could_not_any_more(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "kv_cache"
+    async with LoopbackDiscord() as discord:
+        async with online(tiny_chat_model_dir, discord, data_dir=tmp_path, max_new_tokens=5) as stage:
+            channel = await stage.fresh_channel("a thread")
+            question = await stage.mention(stage.ada, channel, "HEREMARK?")
+            await stage.answer(stage.ada, channel, question)
+            async with asyncio.timeout(60):
+                await until(lambda: channels_in(cache) == {channel})
+            facts = stage.bot.application.serving.facts
+            assert facts is not None
+            psutil.Process(facts.process_id).suspend()
+            await discord.delete(stage.ada.id, channel, question)
+            async with asyncio.timeout(60):
+                await until(lambda: not is_there(tmp_path, "HEREMARK"))
+            assert channels_in(cache) == {channel}
+        async with online(tiny_chat_model_dir, discord, data_dir=tmp_path, max_new_tokens=5):
+            assert channels_in(cache) == set()
