@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import threading
 import time
 import zlib
+from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 _NAME = "erasures.jsonl"
 _TAKEN_BEGIN = "erasures.taken-"
-_MOST_TRIES = 10
 
 
 class ErasureLog:
@@ -44,7 +44,7 @@ class ErasureLog:
         self._taken: list[Path] = []
 
     def append(self, erasure: Erasure) -> None:
-        """Store an erasure durably. Where that is impossible, delete the whole disk cache instead.
+        """Store an erasure durably. Where that is impossible, delete all blocks of the disk cache instead.
 
         Without the folder nothing is stored, because nothing is cached.
         """
@@ -64,13 +64,14 @@ class ErasureLog:
         change that it stands for is not committed.
 
         Returns:
-            the oldest first; None if they cannot be read, so that everything in the disk cache must be deleted.
+            as few as concern the same sources, because every file is compared with each; None if they cannot be read,
+            so that everything in the disk cache must be deleted.
         """
         try:
             with suppress(FileNotFoundError):  # there is none, or another worker was faster
                 self._path.rename(self._folder / f"{_TAKEN_BEGIN}{time.time_ns()}.jsonl")
             self._taken = [path for path in _log_files(self._folder) if path != self._path]
-            return [erasure for path in self._taken for erasure in _erasures_in(path)]
+            return _merged([erasure for path in self._taken for erasure in _erasures_in(path)])
         except (OSError, ValueError, TypeError, RecursionError) as error:
             logger.warning("Erasures cannot be read path=%s reason=%s", self._folder, error)
             return None
@@ -98,7 +99,7 @@ class ErasureLog:
 
     def _delete_all(self, cause: OSError) -> None:
         try:
-            delete_disk_cache(self._folder)
+            delete_blocks(self._folder)
         except OSError as error:
             logger.error(
                 "Words that were deleted may stay in the disk cache, which can be neither changed nor deleted; stop "
@@ -108,29 +109,30 @@ class ErasureLog:
             )
         else:
             logger.error(
-                "Disk cache deleted, because it could not record what must leave it; make room on its disk, and make "
+                "Disk cache emptied, because it could not record what must leave it; make room on its disk, and make "
                 "it writable for the bot path=%s reason=%s",
                 self._folder,
                 cause,
             )
 
 
-def delete_disk_cache(folder: Path) -> None:
-    """Delete the files of all identities, and then the erasures, which concern nothing any more.
+def delete_blocks(folder: Path) -> None:
+    """Delete the blocks of all identities, and then the erasures, which concern nothing any more.
+
+    Engines that run keep their folders and locks, and go on.
 
     Args:
-        folder: may be missing.
+        folder: of the disk cache; may be missing.
 
     Raises:
         OSError: something cannot be deleted; the erasures are still there.
     """
     if not folder.is_dir():
         return
-    for identity in [path for path in folder.iterdir() if path.is_dir()]:
-        tries = 0
-        while identity.exists():  # a worker may be writing there
-            tries += 1
-            shutil.rmtree(identity, ignore_errors=tries < _MOST_TRIES)
+    for _ in range(2):  # an engine may be renaming a block that it has just written
+        for identity in (path for path in folder.iterdir() if path.is_dir()):
+            for path in (path for path in identity.iterdir() if not path.name.startswith(".")):
+                path.unlink(missing_ok=True)
     for path in _log_files(folder):
         path.unlink(missing_ok=True)
 
@@ -170,6 +172,32 @@ def _erasure_of(line: bytes) -> Erasure:
         name: frozenset(value) if isinstance(value, list) else value for name, value in fields.items()
     }
     return Erasure(**values)
+
+
+def _merged(erasures: Sequence[Erasure]) -> list[Erasure]:
+    alike: dict[object, list[Erasure]] = defaultdict(list)
+    for erasure in erasures:
+        alike[_kind(erasure)].append(erasure)
+    return [
+        replace(
+            group[-1],
+            message_ids=_union([each.message_ids for each in group]),
+            channel_ids=_union([each.channel_ids for each in group]),
+            before_id=max((each.before_id for each in group if each.before_id is not None), default=None),
+        )
+        for group in alike.values()
+    ]
+
+
+def _kind(erasure: Erasure) -> object:
+    """The same for erasures that one erasure can stand for: they differ in one criterion, which can be widened."""
+    criterion, *others = (name for name, value in asdict(erasure).items() if name != "number" and value is not None)
+    return replace(erasure, number=0) if others or criterion == "author_id" else criterion
+
+
+def _union(ids: Sequence[frozenset[int] | None]) -> frozenset[int] | None:
+    given = [each for each in ids if each is not None]
+    return frozenset[int]().union(*given) if given else None
 
 
 def _checksum(fields: object) -> int:

@@ -8,17 +8,31 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bot.engine.erasure_log import ErasureLog, delete_disk_cache
-from bot.engine.interface import Erasure
+from bot.engine.erasure_log import ErasureLog, delete_blocks
+from bot.engine.interface import Erasure, Source
 from tests.small_disk import fill, small_disk_at
 
 FIRST = Erasure(1, message_ids=frozenset({1_300_000_000_000_000_001, 2}))
 SECOND = Erasure(2, author_id=3, channel_ids=frozenset({4}))
 THIRD = Erasure(3, before_id=5)
 ALL = [FIRST, SECOND, THIRD]
+
+few_ids = st.integers(1, 4)
+erasures = st.builds(
+    Erasure,
+    st.integers(1, 9),
+    st.none() | st.frozensets(few_ids, max_size=3),
+    st.none() | few_ids,
+    st.none() | st.frozensets(few_ids, max_size=3),
+    st.none() | few_ids,
+).filter(lambda erasure: erasure != Erasure(erasure.number))
+sources = st.builds(Source, st.just(0), few_ids, few_ids, few_ids)
 
 
 @pytest.fixture
@@ -70,6 +84,28 @@ def test_without_a_disk_cache_nothing_is_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@given(st.lists(erasures, max_size=8), st.lists(sources, max_size=8))
+def test_what_a_worker_takes_concerns_the_same_as_what_was_appended(
+    appended: list[Erasure], of_blocks: list[Source]
+) -> None:
+    with TemporaryDirectory() as folder:
+        append(Path(folder), *appended)
+        taken = applied_by_a_worker(Path(folder))
+    assert taken is not None
+    for source in of_blocks:
+        assert any(each.concerns(source) for each in taken) == any(each.concerns(source) for each in appended)
+
+
+def test_a_worker_compares_files_with_few_erasures_however_many_there_were(folder: Path) -> None:
+    deletions = [Erasure(number, message_ids=frozenset({number})) for number in range(1, 200)]
+    retention = [Erasure(number, before_id=number) for number in range(200, 300)]
+    append(folder, *deletions, *retention)
+    assert applied_by_a_worker(folder) == [
+        Erasure(199, message_ids=frozenset(range(1, 200))),
+        Erasure(299, before_id=299),
+    ]
+
+
 def test_a_worker_that_crashes_before_it_has_applied_them_leaves_them_to_the_next(folder: Path) -> None:
     append(folder, FIRST)
     assert ErasureLog(folder).take() == [FIRST]
@@ -94,7 +130,7 @@ def test_nothing_is_lost_while_workers_take_and_the_bot_appends_at_the_same_time
 
     def append_many(start: int) -> None:
         for number in range(start, start + 20):
-            log.append(Erasure(number, before_id=number))
+            log.append(Erasure(number, author_id=number))
 
     def take_all() -> None:
         while not done.is_set():
@@ -156,7 +192,7 @@ def test_a_log_that_cannot_be_read_means_that_everything_must_go(folder: Path) -
     assert ErasureLog(folder).take() is None
 
 
-def test_a_full_disk_takes_the_disk_cache_along(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_full_disk_takes_all_blocks_along(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with small_disk_at(tmp_path / "kv_cache", 256) as folder:
         block = cache_block(folder)
         fill(folder / "identity" / "other")
@@ -164,7 +200,7 @@ def test_a_full_disk_takes_the_disk_cache_along(tmp_path: Path, caplog: pytest.L
         assert not block.exists()
         assert not file.exists()
         [line] = caplog.messages
-        assert line.startswith("Disk cache deleted")
+        assert line.startswith("Disk cache emptied")
         assert "make room on its disk" in line
         append(folder, SECOND)
         assert applied_by_a_worker(folder) == [SECOND]
@@ -180,10 +216,12 @@ def test_a_disk_that_has_become_read_only_is_named(tmp_path: Path, caplog: pytes
         assert str(folder) in line
 
 
-def test_deleting_the_disk_cache_leaves_nothing_to_apply(folder: Path) -> None:
+def test_deleting_all_blocks_leaves_nothing_to_apply_and_the_locks_of_engines_that_run(folder: Path) -> None:
+    lock = folder / "identity" / ".lock"
+    lock.touch()
     append(folder, FIRST)
     ErasureLog(folder).take()
     append(folder, SECOND)
-    delete_disk_cache(folder)
-    assert list(folder.iterdir()) == []
-    delete_disk_cache(folder / "missing")
+    delete_blocks(folder)
+    assert sorted(folder.rglob("*")) == [folder / "identity", lock]
+    delete_blocks(folder / "missing")
