@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -19,11 +20,12 @@ class Erasures:
     """Numbers the erasures and passes them on, in order.
 
     Attributes:
-        latest: the number of the latest erasure; 0 before the first.
+        latest: the number of the latest erasure.
     """
 
     def __init__(self) -> None:
-        self.latest = 0
+        # What an earlier run of the bot left on disk has smaller numbers.
+        self.latest = time.time_ns() // 1000
         self._erase: Callable[[Erasure], Awaitable[None]] = _nowhere
 
     def pass_to(self, erase: Callable[[Erasure], Awaitable[None]]) -> None:

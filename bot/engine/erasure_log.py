@@ -12,10 +12,8 @@ import os
 import threading
 import time
 import zlib
-from collections import defaultdict
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +62,13 @@ class ErasureLog:
         change that it stands for is not committed.
 
         Returns:
-            as few as concern the same sources, because every file is compared with each; None if they cannot be read,
-            so that everything in the disk cache must be deleted.
+            the oldest first; None if they cannot be read, so that everything in the disk cache must be deleted.
         """
         try:
             with suppress(FileNotFoundError):  # there is none, or another worker was faster
                 self._path.rename(self._folder / f"{_TAKEN_BEGIN}{time.time_ns()}.jsonl")
             self._taken = [path for path in _log_files(self._folder) if path != self._path]
-            return _merged([erasure for path in self._taken for erasure in _erasures_in(path)])
+            return [erasure for path in self._taken for erasure in _erasures_in(path)]
         except (OSError, ValueError, TypeError, RecursionError) as error:
             logger.warning("Erasures cannot be read path=%s reason=%s", self._folder, error)
             return None
@@ -172,32 +169,6 @@ def _erasure_of(line: bytes) -> Erasure:
         name: frozenset(value) if isinstance(value, list) else value for name, value in fields.items()
     }
     return Erasure(**values)
-
-
-def _merged(erasures: Sequence[Erasure]) -> list[Erasure]:
-    alike: dict[object, list[Erasure]] = defaultdict(list)
-    for erasure in erasures:
-        alike[_kind(erasure)].append(erasure)
-    return [
-        replace(
-            group[-1],
-            message_ids=_union([each.message_ids for each in group]),
-            channel_ids=_union([each.channel_ids for each in group]),
-            before_id=max((each.before_id for each in group if each.before_id is not None), default=None),
-        )
-        for group in alike.values()
-    ]
-
-
-def _kind(erasure: Erasure) -> object:
-    """The same for erasures that one erasure can stand for: they differ in one criterion, which can be widened."""
-    criterion, *others = (name for name, value in asdict(erasure).items() if name != "number" and value is not None)
-    return replace(erasure, number=0) if others or criterion == "author_id" else criterion
-
-
-def _union(ids: Sequence[frozenset[int] | None]) -> frozenset[int] | None:
-    given = [each for each in ids if each is not None]
-    return frozenset[int]().union(*given) if given else None
 
 
 def _checksum(fields: object) -> int:

@@ -8,31 +8,17 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bot.engine.erasure_log import ErasureLog, delete_blocks
-from bot.engine.interface import Erasure, Source
+from bot.engine.interface import Erasure
 from tests.small_disk import fill, small_disk_at
 
 FIRST = Erasure(1, message_ids=frozenset({1_300_000_000_000_000_001, 2}))
 SECOND = Erasure(2, author_id=3, channel_ids=frozenset({4}))
 THIRD = Erasure(3, before_id=5)
 ALL = [FIRST, SECOND, THIRD]
-
-few_ids = st.integers(1, 4)
-erasures = st.builds(
-    Erasure,
-    st.integers(1, 9),
-    st.none() | st.frozensets(few_ids, max_size=3),
-    st.none() | few_ids,
-    st.none() | st.frozensets(few_ids, max_size=3),
-    st.none() | few_ids,
-).filter(lambda erasure: erasure != Erasure(erasure.number))
-sources = st.builds(Source, st.just(0), few_ids, few_ids, few_ids)
 
 
 @pytest.fixture
@@ -82,28 +68,6 @@ def test_without_a_disk_cache_nothing_is_written(tmp_path: Path) -> None:
     append(tmp_path / "missing", FIRST)
     assert applied_by_a_worker(tmp_path / "missing") == []
     assert list(tmp_path.iterdir()) == []
-
-
-@given(st.lists(erasures, max_size=8), st.lists(sources, max_size=8))
-def test_what_a_worker_takes_concerns_the_same_as_what_was_appended(
-    appended: list[Erasure], of_blocks: list[Source]
-) -> None:
-    with TemporaryDirectory() as folder:
-        append(Path(folder), *appended)
-        taken = applied_by_a_worker(Path(folder))
-    assert taken is not None
-    for source in of_blocks:
-        assert any(each.concerns(source) for each in taken) == any(each.concerns(source) for each in appended)
-
-
-def test_a_worker_compares_files_with_few_erasures_however_many_there_were(folder: Path) -> None:
-    deletions = [Erasure(number, message_ids=frozenset({number})) for number in range(1, 200)]
-    retention = [Erasure(number, before_id=number) for number in range(200, 300)]
-    append(folder, *deletions, *retention)
-    assert applied_by_a_worker(folder) == [
-        Erasure(199, message_ids=frozenset(range(1, 200))),
-        Erasure(299, before_id=299),
-    ]
 
 
 def test_a_worker_that_crashes_before_it_has_applied_them_leaves_them_to_the_next(folder: Path) -> None:
