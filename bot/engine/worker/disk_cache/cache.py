@@ -64,10 +64,10 @@ class DiskCache:
         self._no_writes_before = 0.0
         self._erasures = 0
         self._jobs = BackgroundJobs()
-        self._writing: set[str] = set()
+        self._writing: dict[str, Block] = {}
         self._loads: list[Load] = []
         self._speed = LoadingSpeed()
-        memory.on_full = partial(self._jobs.drop, Urgency.WRITE)
+        memory.on_full = self._give_up_writes
         self._delete(index.shrink(budget))
 
     @property
@@ -173,12 +173,19 @@ class DiskCache:
         if self._index.size > room:
             return  # the conversation alone is larger than the disk cache
         self._memory.hold(block)
-        self._writing.add(stored.key)
+        self._writing[stored.key] = block
         write, end = partial(self._folder.write, stored, payload), partial(self._end_write, block, stored)
         self._jobs.add(Job(Urgency.WRITE, write, end))
 
+    def _give_up_writes(self) -> None:
+        self._jobs.drop(Urgency.WRITE)
+        if self._memory.full:
+            # The block that is being written now keeps those before it, unless it leaves the tree.
+            for block in [each for each in self._writing.values() if each.users == 1]:
+                self._memory.erase_from(block)
+
     def _end_write(self, block: Block, stored: StoredBlock, job: Job) -> None:
-        self._writing.remove(stored.key)
+        del self._writing[stored.key]
         erased = block.erased
         self._memory.release([block])
         if job.error is not None:
