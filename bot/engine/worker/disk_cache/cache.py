@@ -12,7 +12,7 @@ from bot.engine.worker.cache_blocks import BLOCK_TOKENS
 from bot.engine.worker.disk_cache.background import BackgroundJobs, Job, Urgency
 from bot.engine.worker.disk_cache.block_file import StoredBlock, read_payload
 from bot.engine.worker.disk_cache.folder import CacheFolder
-from bot.engine.worker.disk_cache.index import DiskIndex, IndexedBlock
+from bot.engine.worker.disk_cache.index import DiskIndex, FoundBlock, IndexedBlock
 from bot.engine.worker.disk_cache.load import Load, LoadingSpeed
 from bot.engine.worker.paged.prefix_cache import Block, PrefixCache
 
@@ -159,6 +159,7 @@ class DiskCache:
         """Delete the blocks with concerned words, and those after them; call after `PrefixCache.erase`."""
         self._erasures = erasure.number
         self._delete(self._index.erase(erasure))
+        self._take_over(Urgency.DELETE)
 
     def _stored(self, block: Block, parent: str) -> StoredBlock:
         sources = tuple(sorted(block.sources, key=lambda source: source.start))
@@ -258,6 +259,18 @@ class DiskCache:
         """Note that a conversation was used, also for the next start, and tidy the folder."""
         self._index.touch(key)
         self._jobs.add(Job(Urgency.WRITE, partial(self._folder.note_use, key)))
+        self._take_over(Urgency.WRITE)
+
+    def _take_over(self, urgency: Urgency) -> None:
+        """Take over what an engine that has ended wrote beside this one."""
+        found: list[FoundBlock] = []
+        take_over = partial(self._folder.take_over, self._index, found.extend)
+        self._jobs.add(Job(urgency, take_over, lambda _: self._inherit(found)))
+
+    def _inherit(self, found: Sequence[FoundBlock]) -> None:
+        # A block from before the latest erasure may hold what that concerned.
+        self._index.add_all(each for each in found if each.stored.erasures >= self._erasures)
+        self._delete([each.stored for each in found if each.stored.key not in self._index])
 
     def _delete(self, blocks: Sequence[StoredBlock]) -> None:
         for block in blocks:

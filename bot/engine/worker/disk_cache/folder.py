@@ -5,8 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,13 +15,14 @@ from bot.engine.erasure_log import ErasureLog
 from bot.engine.past_erasures import PastErasures
 from bot.engine.worker.disk_cache.block_file import (
     SUFFIX,
+    UNFINISHED_SUFFIX,
     DamagedBlockError,
     StoredBlock,
     file_name,
     read_stored_block,
     write_block,
 )
-from bot.engine.worker.disk_cache.index import DiskIndex
+from bot.engine.worker.disk_cache.index import DiskIndex, FoundBlock
 from bot.private_files import make_private_folder
 
 _LOCK_NAME = ".lock"
@@ -57,6 +57,7 @@ class CacheFolder:
         """
         self.path = root / identity
         self._root = root
+        self._payload_bytes: int | None = None
         make_private_folder(self.path)
         self._lock = FileLock(self.path / _LOCK_NAME, timeout=0, mode=_LOCK_MODE, thread_local=False)
         self.tidy()
@@ -77,9 +78,10 @@ class CacheFolder:
         def is_erased(block: StoredBlock) -> bool:
             return any(past is None or past.concern(source, block.erasures) for source in block.sources)
 
+        self._payload_bytes = payload_bytes
         for folder in self._others():
-            _read_index(folder, is_erased, None)
-        index = _read_index(self.path, is_erased, payload_bytes)
+            _read_index(folder, is_erased, None, in_use=True)
+        index = _read_index(self.path, is_erased, payload_bytes, in_use=not self._lock.is_locked)
         log.applied()
         return index
 
@@ -96,10 +98,32 @@ class CacheFolder:
         return 0
 
     def note_use(self, key: str) -> int:
-        """Store that a block was used now, and tidy; return 0: nothing was moved."""
+        """Store that a block was used now; return 0: nothing was moved."""
         with suppress(OSError):  # it is gone, or the disk is read-only: the order of eviction is a little worse then
             os.utime(self.path / file_name(key))
+        return 0
+
+    def take_over(self, known: DiskIndex, inherit: Callable[[list[FoundBlock]], None]) -> int:
+        """Tidy, and find what another engine, which has ended, wrote here since `read_index`; delete what it broke off.
+
+        Args:
+            known: the other blocks.
+            inherit: called with what was found, once.
+
+        Returns:
+            0: nothing was moved.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        was_locked = self._lock.is_locked
         self.tidy()
+        if self._lock.is_locked and not was_locked:
+            unknown = [path for path in self.path.iterdir() if not (path.suffix == SUFFIX and path.stem in known)]
+            found, unusable = _read_blocks(unknown, lambda _: False, self._payload_bytes)
+            inherit(found)
+            for path in unusable:
+                path.unlink(missing_ok=True)
         return 0
 
     def write(self, block: StoredBlock, payload: Sequence[memoryview]) -> int:
@@ -136,28 +160,38 @@ class CacheFolder:
         return [each for each in self._root.iterdir() if each.is_dir() and each != self.path]
 
 
-def _read_index(folder: Path, is_erased: Callable[[StoredBlock], bool], payload_bytes: int | None) -> DiskIndex:
-    """Read a folder's index, and delete every file that it does not list: damaged, erased, or out of reach."""
+def _read_index(
+    folder: Path, is_erased: Callable[[StoredBlock], bool], payload_bytes: int | None, *, in_use: bool
+) -> DiskIndex:
+    """Read a folder's index, and delete every file that it does not list: damaged, erased, or out of reach.
+
+    Args:
+        in_use: whether another engine may be writing files at this moment.
+    """
     index = DiskIndex(folder.name)
-    files: dict[str, list[tuple[StoredBlock, Path]]] = defaultdict(list)
-    unusable = []
-    for path in folder.iterdir():
+    paths = [path for path in folder.iterdir() if not (in_use and path.suffix == UNFINISHED_SUFFIX)]
+    found, unusable = _read_blocks(paths, is_erased, payload_bytes)
+    out_of_reach = [folder / stored.file_name for stored in index.add_all(found)]
+    for path in (*unusable, *out_of_reach):
+        path.unlink(missing_ok=True)
+    return index
+
+
+def _read_blocks(
+    paths: Iterable[Path], is_erased: Callable[[StoredBlock], bool], payload_bytes: int | None
+) -> tuple[list[FoundBlock], list[Path]]:
+    """Return the blocks in these files, and the files that must go."""
+    found, unusable = [], []
+    for path in paths:
         if path.name == _LOCK_NAME or not path.is_file():
             continue
         try:
             stored = read_stored_block(path, payload_bytes) if path.suffix == SUFFIX else None
+            status = path.stat()
         except (OSError, DamagedBlockError):
             stored = None
         if stored is None or is_erased(stored):
             unusable.append(path)
         else:
-            files[stored.parent].append((stored, path))
-    parents = deque([index.identity])
-    while parents:
-        for stored, path in files.pop(parents.popleft(), ()):
-            status = path.stat()
-            index.add(stored, status.st_size, status.st_mtime)
-            parents.append(stored.key)
-    for path in (*unusable, *(path for each in files.values() for _, path in each)):
-        path.unlink(missing_ok=True)
-    return index
+            found.append(FoundBlock(stored, status.st_size, status.st_mtime))
+    return found, unusable
