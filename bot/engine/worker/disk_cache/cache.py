@@ -189,6 +189,8 @@ class DiskCache:
         del self._writing[stored.key]
         erased = block.erased
         self._memory.release([block])
+        if isinstance(job.error, FileNotFoundError):
+            return  # everything was deleted at that moment; the next time it is written again
         if job.error is not None:
             self._refused(job.error)
         elif job.began:

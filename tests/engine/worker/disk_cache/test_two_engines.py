@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.engine.erasure_log import delete_blocks
 from bot.engine.interface import Erasure, Source
 from bot.engine.worker.cache_blocks import blocks_for
 from bot.engine.worker.disk_cache.block_file import read_stored_block
@@ -66,3 +67,20 @@ def test_a_start_leaves_alone_what_another_engine_is_writing(tmp_path: Path, mon
     assert len(engines) == 2
     assert old.warnings == []
     assert len(old.files) == blocks_for(len(TEXT))
+
+
+def test_nobody_is_told_to_make_a_folder_writable_that_was_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, replace = Engine(tmp_path), Path.replace
+
+    def rename(path: Path, target: Path) -> Path:
+        delete_blocks(tmp_path)  # as the bot does where it cannot record an erasure
+        return replace(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", rename)
+        engine.read(*TEXT)
+    assert (engine.warnings, engine.disk.used_bytes) == ([], 0)
+    engine.read(*TEXT)
+    assert len(engine.files) == blocks_for(len(TEXT))
