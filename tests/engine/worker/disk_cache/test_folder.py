@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from bot.engine.erasure_log import ErasureLog
+from bot.engine.erasure_log import ErasureLog, delete_blocks
 from bot.engine.interface import Erasure, Source
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
 from bot.engine.worker.disk_cache.block_file import read_stored_block
@@ -73,6 +74,19 @@ def test_foreign_files_and_leftovers_are_deleted(root: Path) -> None:
     before = len(Engine(root).files)
     assert {each.suffix for each in folder.iterdir()} == {".block", ""}
     assert before == 2 * blocks_for(150)
+
+
+@pytest.mark.parametrize("start", [Engine, delete_blocks], ids=["a start", "emptying"])
+def test_what_else_is_in_the_folder_stays(root: Path, tmp_path: Path, start: Callable[[Path], object]) -> None:
+    """A disk that is mounted there has a `lost+found`, which only root can read."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "cat.jpg").write_text("a photo")
+    (root / "link").symlink_to(photos)
+    (root / "lost+found").mkdir()
+    start(root)
+    assert [each.name for each in photos.iterdir()] == ["cat.jpg"]
+    assert sorted(each.name for each in root.iterdir()) == ["identity", "link", "lost+found"]
 
 
 def test_blocks_without_the_one_before_them_are_deleted(root: Path) -> None:
