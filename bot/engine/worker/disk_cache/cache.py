@@ -160,7 +160,7 @@ class DiskCache:
 
     def erase(self, erasure: Erasure) -> None:
         """Delete the blocks with concerned words, and those after them; call after `PrefixCache.erase`."""
-        self._erasures = erasure.number
+        self._erasures = max(self._erasures, erasure.number)
         self._delete(self._index.erase(erasure))
 
     def _stored(self, block: Block, parent: str) -> StoredBlock:
