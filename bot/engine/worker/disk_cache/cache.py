@@ -63,6 +63,7 @@ class DiskCache:
         self._warned = False
         self._no_writes_before = 0.0
         self._erasures = 0
+        self._payload_bytes = sum(map(len, block_bytes(0)))
         self._jobs = BackgroundJobs()
         self._writing: dict[str, Block] = {}
         self._loads: list[Load] = []
@@ -157,7 +158,7 @@ class DiskCache:
 
     def erase(self, erasure: Erasure) -> None:
         """Delete the blocks with concerned words, and those after them; call after `PrefixCache.erase`."""
-        self._erasures = erasure.number
+        self._erasures = max(self._erasures, erasure.number)
         self._delete(self._index.erase(erasure))
         self._take_over(Urgency.DELETE)
 
@@ -168,13 +169,13 @@ class DiskCache:
     def _begin_to_write(self, block: Block, stored: StoredBlock, before: Collection[str]) -> None:
         if time.monotonic() < self._no_writes_before or self._index.fuller(stored):
             return
-        payload = self._block_bytes(block.number)
-        room = self.budget - sum(map(len, payload)) * (len(self._writing) + 1)
+        room = self.budget - self._payload_bytes * (len(self._writing) + 1)
         self._delete(self._index.shrink(room, spared=before))
         if self._index.size > room:
             return  # the conversation alone is larger than the disk cache
         self._memory.hold(block)
         self._writing[stored.key] = block
+        payload = self._block_bytes(block.number)
         write, end = partial(self._folder.write, stored, payload), partial(self._end_write, block, stored)
         self._jobs.add(Job(Urgency.WRITE, write, end))
 

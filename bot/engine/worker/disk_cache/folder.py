@@ -80,7 +80,7 @@ class CacheFolder:
         self._payload_bytes = payload_bytes
         for folder in self._others():
             _read_index(folder, is_erased, None, in_use=True)
-        index = _read_index(self.path, is_erased, payload_bytes, in_use=not self._lock.is_locked)
+        index = _read_index(self.path, is_erased, payload_bytes, in_use=self.is_shared)
         log.applied()
         return index
 
@@ -115,9 +115,9 @@ class CacheFolder:
         Raises:
             OSError: the folder cannot be read.
         """
-        was_locked = self._lock.is_locked
+        was_shared = self.is_shared
         self.tidy()
-        if self._lock.is_locked and not was_locked:
+        if was_shared and not self.is_shared:
             unknown = [path for path in self.path.iterdir() if not (path.suffix == SUFFIX and path.stem in known)]
             found, unusable = _read_blocks(unknown, lambda _: False, self._payload_bytes)
             inherit(found)
@@ -141,10 +141,15 @@ class CacheFolder:
         """Release the lock; the end of the process does so too."""
         self._lock.release()
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether another engine with the same identity uses it too."""
+        return not self._lock.is_locked
+
     def tidy(self) -> None:
         """Lock this folder if another engine held it until now, and delete those of other identities that none uses."""
         with suppress(Timeout):
-            if not self._lock.is_locked:
+            if self.is_shared:
                 self._lock.acquire()
         for folder in self._others():
             with suppress(Timeout, FileNotFoundError), FileLock(folder / LOCK_NAME, timeout=0, mode=_LOCK_MODE):
