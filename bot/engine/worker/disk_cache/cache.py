@@ -123,6 +123,7 @@ class DiskCache:
         first = known // BLOCK_TOKENS
         if reached <= known or self._computes_faster(len(found) - first, reached - known):
             return None
+        self._index.touch(found[-1].stored.key)  # or it could be the next to leave the disk
         rest = path[first:]  # a last block that holds less than the disk's
         del path[first:]
         self._memory.release(rest)
