@@ -61,6 +61,7 @@ class DiskCache:
         self._seconds_per_token = seconds_per_token
         self._warn = warn
         self._warned = False
+        self._warned_of_deletion = False
         self._no_writes_before = 0.0
         self._erasures = 0
         self._payload_bytes = sum(map(len, block_bytes(0)))
@@ -278,13 +279,15 @@ class DiskCache:
 
     def _delete(self, blocks: Sequence[StoredBlock]) -> None:
         for block in blocks:
-            self._jobs.add(Job(Urgency.DELETE, partial(self._folder.remove, block), partial(self._end_delete, block)))
+            self._jobs.add(Job(Urgency.DELETE, partial(self._folder.remove, block), self._end_delete))
 
-    def _end_delete(self, block: StoredBlock, job: Job) -> None:
-        if job.error is not None:
-            path = self._folder.path / block.file_name
-            reason = _reason(job.error)
-            self._warn(f"Disk cache keeps a block that it should not; delete the file: path={path} reason={reason}")
+    def _end_delete(self, job: Job) -> None:
+        if job.error is not None and not self._warned_of_deletion:
+            self._warn(
+                "Disk cache keeps blocks that it should not; delete the folder: "
+                f"path={self._folder.path} reason={_reason(job.error)}"
+            )
+        self._warned_of_deletion = job.error is not None
 
 
 def _reason(error: Exception) -> str:

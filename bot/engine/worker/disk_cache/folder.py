@@ -93,7 +93,8 @@ class CacheFolder:
         Raises:
             OSError: it cannot be deleted.
         """
-        (self.path / block.file_name).unlink(missing_ok=True)
+        with suppress(NotADirectoryError):  # something else has taken the folder's place
+            (self.path / block.file_name).unlink(missing_ok=True)
         return 0
 
     def note_use(self, key: str) -> int:

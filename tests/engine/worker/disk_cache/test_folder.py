@@ -139,3 +139,28 @@ def test_a_folder_that_disappears_is_made_again(root: Path) -> None:
     assert engine.warnings == []
     engine.close()
     assert Engine(root).cached(*range(3000, 3150)) == 149
+
+
+def undeletable(file: Path) -> None:
+    """Put something at a block's place that is not deleted as a file."""
+    file.unlink()
+    file.mkdir()
+
+
+def test_what_cannot_be_deleted_is_told_once(root: Path) -> None:
+    engine = Engine(root)
+    for file in engine.files:
+        undeletable(file)
+    engine.cache.erase(Erasure(1, before_id=10))
+    engine.flush()
+    [line] = engine.warnings
+    assert line.startswith(f"Disk cache keeps blocks that it should not; delete the folder: path={engine.folder.path} ")
+
+
+def test_a_folder_that_became_a_file_keeps_no_blocks(root: Path) -> None:
+    engine = Engine(root)
+    shutil.rmtree(engine.folder.path)
+    engine.folder.path.touch()
+    engine.cache.erase(Erasure(1, before_id=10))
+    engine.flush()
+    assert engine.warnings == []
