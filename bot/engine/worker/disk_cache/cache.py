@@ -278,8 +278,8 @@ class DiskCache:
         self._delete([each.stored for each in found if each.stored.key not in self._index])
 
     def _delete(self, blocks: Sequence[StoredBlock]) -> None:
-        for block in blocks:
-            self._jobs.add(Job(Urgency.DELETE, partial(self._folder.remove, block), self._end_delete))
+        if blocks:  # one job, however many: each end of a job is reported to the bot
+            self._jobs.add(Job(Urgency.DELETE, partial(self._folder.remove, blocks), self._end_delete))
 
     def _end_delete(self, job: Job) -> None:
         if job.error is not None and not self._warned_of_deletion:

@@ -84,17 +84,25 @@ class CacheFolder:
         log.applied()
         return index
 
-    def remove(self, block: StoredBlock) -> int:
-        """Delete a block's file; a missing one is no error.
+    def remove(self, blocks: Iterable[StoredBlock]) -> int:
+        """Delete blocks' files; a missing one is no error.
 
         Returns:
             0: nothing was moved.
 
         Raises:
-            OSError: it cannot be deleted.
+            OSError: one cannot be deleted; the others are.
         """
-        with suppress(NotADirectoryError):  # something else has taken the folder's place
-            (self.path / block.file_name).unlink(missing_ok=True)
+        refused: OSError | None = None
+        for block in blocks:
+            try:
+                (self.path / block.file_name).unlink(missing_ok=True)
+            except NotADirectoryError:
+                return 0  # something else has taken the folder's place
+            except OSError as error:
+                refused = error
+        if refused is not None:
+            raise refused
         return 0
 
     def note_use(self, key: str) -> int:

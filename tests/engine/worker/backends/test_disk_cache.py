@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from bot.engine.interface import EngineOptions, FinishReason, Outcome
+from bot.engine.interface import EngineOptions, Erasure, FinishReason, Outcome, Source
 from bot.engine.protocol import PromptTaken, Tokens, Warned
 from bot.engine.worker.backends.paged import PagedBackend
+from bot.engine.worker.cache_blocks import blocks_for
 from bot.engine.worker.disk_cache import cache as disk_cache
 from bot.engine.worker.disk_cache.block_file import read_payload
 from tests.engine.conftest import request
@@ -199,6 +201,24 @@ def test_loading_ahead_makes_room_for_a_question(open_driver: Open, monkeypatch:
     reads.go_on()
     driver.run()
     assert driver.outcomes(asked) == [LENGTH]
+
+
+def test_the_bot_does_not_hear_of_every_block_that_is_deleted(
+    open_driver: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_driver()
+    first.add(request(*STORY, sources=(Source(0, 1, 7, 3),)))
+    first.run()
+    driver = open_driver()
+    unlink = Path.unlink
+
+    def slow_unlink(path: Path, missing_ok: bool) -> None:
+        time.sleep(0.002)
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", slow_unlink)
+    driver.backend.erase(Erasure(1, author_id=7))
+    assert driver.run() < blocks_for(len(STORY)), "the worker reports each step"
 
 
 def test_it_answers_without_a_usable_folder(tiny_model: Path, tmp_path: Path, expected: Expected) -> None:
