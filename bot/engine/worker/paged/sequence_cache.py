@@ -92,6 +92,8 @@ class SequenceCache:
     def _attribute(self, sequence: RunningRequest, first: int) -> None:
         """Note whose words begin in the blocks of a path, and what of them was erased since the prompt was made."""
         request = sequence.request
+        if first == len(sequence.path):
+            return
         missed = [each for each in self._erasures if each.number > request.erasures]
         for index, block in enumerate(sequence.path[first:], first):
             sources = _beginning_in(request.sources, index)
