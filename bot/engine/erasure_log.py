@@ -22,8 +22,8 @@ from bot.private_files import private_opener
 
 logger = logging.getLogger(__name__)
 
-LOCK_NAME = ".lock"
-"""In the folder of each identity; held by its engine."""
+_OF_THE_FILE_SYSTEM = "lost+found"
+"""On a disk of its own; the bot may not read it."""
 
 _NAME = "erasures.jsonl"
 _TAKEN_BEGIN = "erasures.taken-"
@@ -138,13 +138,13 @@ def delete_blocks(folder: Path) -> None:
 
 
 def identity_folders(folder: Path) -> list[Path]:
-    """The folders of all engines' blocks; not what else is there, such as a link, or a file system's `lost+found`.
+    """The folders of all engines' blocks; not what a link leads to.
 
     Args:
         folder: of the disk cache.
     """
-    has_lock = [path for path in folder.iterdir() if os.path.isfile(path / LOCK_NAME)]  # noqa: PTH113 - never raises
-    return [path for path in has_lock if not path.is_symlink()]
+    folders = [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]
+    return [path for path in folders if path.name != _OF_THE_FILE_SYSTEM]
 
 
 def _log_files(folder: Path) -> list[Path]:

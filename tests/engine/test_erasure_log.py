@@ -32,7 +32,6 @@ def folder(tmp_path: Path) -> Path:
 def cache_block(folder: Path) -> Path:
     block = folder / "identity" / "block"
     block.parent.mkdir(parents=True)
-    (block.parent / ".lock").touch()
     block.write_bytes(b"Fish fly.")
     return block
 

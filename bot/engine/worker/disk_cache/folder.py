@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from bot.engine.erasure_log import LOCK_NAME, ErasureLog, identity_folders
+from bot.engine.erasure_log import ErasureLog, identity_folders
 from bot.engine.past_erasures import PastErasures
 from bot.engine.worker.disk_cache.block_file import (
     SUFFIX,
@@ -25,6 +25,7 @@ from bot.engine.worker.disk_cache.block_file import (
 from bot.engine.worker.disk_cache.index import DiskIndex, FoundBlock
 from bot.private_files import make_private_folder
 
+_LOCK_NAME = ".lock"
 _LOCK_MODE = 0o600
 _SHARE_OF_FREE = 0.25
 _MOST_BYTES = 50_000_000_000
@@ -58,7 +59,7 @@ class CacheFolder:
         self._root = root
         self._payload_bytes: int | None = None
         make_private_folder(self.path)
-        self._lock = FileLock(self.path / LOCK_NAME, timeout=0, mode=_LOCK_MODE, thread_local=False)
+        self._lock = FileLock(self.path / _LOCK_NAME, timeout=0, mode=_LOCK_MODE, thread_local=False)
         self.tidy()
 
     def read_index(self, payload_bytes: int) -> DiskIndex:
@@ -161,7 +162,7 @@ class CacheFolder:
             if self.is_shared:
                 self._lock.acquire()
         for folder in self._others():
-            with suppress(Timeout, FileNotFoundError), FileLock(folder / LOCK_NAME, timeout=0, mode=_LOCK_MODE):
+            with suppress(Timeout, FileNotFoundError), FileLock(folder / _LOCK_NAME, timeout=0, mode=_LOCK_MODE):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def default_budget(self, index: DiskIndex) -> int:
@@ -196,7 +197,7 @@ def _read_blocks(
     """Return the blocks in these files, and the files that must go."""
     found, unusable = [], []
     for path in paths:
-        if path.name == LOCK_NAME or not path.is_file():
+        if path.name == _LOCK_NAME or not path.is_file():
             continue
         try:
             stored = read_stored_block(path, payload_bytes) if path.suffix == SUFFIX else None
