@@ -106,8 +106,9 @@ async def _measure_engines(
             report["engines"][engine] = figures
             write_report(report, arguments.output)
 
-        options = load_settings(env_file=None, model_dir=folder.path, engine=engine).engine_options
-        keep(await EngineRun(options, folder, plan, say_of, arguments.only, keep).measure_all())
+        # What an earlier run left on disk would make a fresh prompt a cached one.
+        settings = load_settings(env_file=None, model_dir=folder.path, engine=engine, kv_disk_gigabytes=0)
+        keep(await EngineRun(settings.engine_options, folder, plan, say_of, arguments.only, keep).measure_all())
 
 
 async def _measure_part(

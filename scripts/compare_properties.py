@@ -62,7 +62,9 @@ def _sets(text: str) -> tuple[Properties, ...]:
 async def _run(arguments: argparse.Namespace) -> int:
     """Measure the sets one after another, and write after each."""
     folder = open_model_folder(arguments.model)
-    options = load_settings(env_file=None, model_dir=folder.path, engine=arguments.engine).engine_options
+    # What another set left on disk would make a fresh prompt a cached one.
+    settings = load_settings(env_file=None, model_dir=folder.path, engine=arguments.engine, kv_disk_gigabytes=0)
+    options = settings.engine_options
     sizes = QUICK if arguments.quick else Sizes()
     prompts, report, say = Prompts(folder), new_report(folder, arguments.engine, sizes), say_with_seconds()
     for properties in (EXACT, *arguments.sets):
