@@ -17,6 +17,7 @@ from separate_bot.bot_process import BotProcess
 from separate_bot.replies import BotMessage, Listener, Replies
 from separate_bot.stored_memory import StoredMemory, unfinished_questions
 from separate_bot.verdict import is_settled, judge_answer
+from separate_bot.watch import LogReader
 
 from benchmarking.discord_crowd_figures import Sight, shown_answers
 from benchmarking.disk import empty_page_cache, settled_bytes
@@ -29,6 +30,8 @@ from bot.settings import DISK_CACHE_NAME
 
 _PATIENCE_SECONDS = 600.0
 _POLL_SECONDS = 0.2
+_LOG_POLL_SECONDS = 0.02
+_ONLINE = " is online; servers: "
 _BESIDE_HISTORY_TOKENS = 100
 """The system prompt, and what else a prompt holds beside its text file."""
 
@@ -98,7 +101,8 @@ class _Returning:
     async def _return(self, killed: Path, side: str) -> Figures:
         """Start a copy of the killed bot, and ask as soon as it is online."""
         folder = self._setup.data / side
-        shutil.copytree(killed, folder, ignore=shutil.ignore_patterns(*[DISK_CACHE_NAME] * (side == WITHOUT)))
+        left_out = shutil.ignore_patterns("log.txt", *[DISK_CACHE_NAME] * (side == WITHOUT))
+        shutil.copytree(killed, folder, ignore=left_out)
         whole = self._setup.plan.returning_empties_page_cache
         self._page_cache = await asyncio.to_thread(empty_page_cache, folder, whole=whole)
         try:
@@ -120,23 +124,11 @@ class _Returning:
         bot = BotProcess(self._discord, self._setup.folder.path, folder, self._settings(side))
         await bot.start()
         try:
-            await self._until_online(bot)
+            await _until_online(bot)
             yield bot
         finally:
             await bot.kill()
             await self._discord.wait_for(lambda: not self._discord.bot_online, _PATIENCE_SECONDS)
-
-    async def _until_online(self, bot: BotProcess) -> None:
-        online = asyncio.create_task(self._discord.wait_for(lambda: self._discord.bot_online, _PATIENCE_SECONDS))
-        ended = asyncio.create_task(bot.wait())
-        try:
-            await asyncio.wait((online, ended), return_when=asyncio.FIRST_COMPLETED)
-            if ended.done():
-                raise MeasureError(f"the bot ended: {bot.log.read_text(encoding='utf-8').splitlines()[-1]}")
-            await online
-        finally:
-            online.cancel()
-            ended.cancel()
 
     def _settings(self, side: str) -> Mapping[str, str]:
         plan = self._setup.plan
@@ -179,6 +171,17 @@ class _Returning:
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{self._port}/metrics") as answer:
             lines = (await answer.text()).splitlines()
         return next(float(line.split()[1]) for line in lines if line.startswith(_FROM_DISK))
+
+
+async def _until_online(bot: BotProcess) -> None:
+    """Wait until the bot says that it is: discord.py waits for servers for two seconds after it has connected."""
+    reader, log = LogReader(bot.log), ""
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while _ONLINE not in log:
+            if bot.ended:
+                raise MeasureError(f"the bot ended: {log.splitlines()[-1] if log else 'without a word'}")
+            await asyncio.sleep(_LOG_POLL_SECONDS)
+            log += reader.read_new()
 
 
 def _cache(folder: Path) -> Path:

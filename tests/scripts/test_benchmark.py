@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarking import discord_crowd_table, idle_table
+from benchmarking import discord_crowd_table, idle_table, returning_table
 from benchmarking.crowd_figures import CrowdTurn, begun_out_of_turn, crowd_figures, hit_rates
 from benchmarking.decode_rate import decode_rate_together
 from benchmarking.engine_run import EngineRun
@@ -19,7 +19,7 @@ from benchmarking.measures import agreement
 from benchmarking.plan import QUICK
 from benchmarking.prompts import Prompts
 from benchmarking.properties import compare_with_exact
-from benchmarking.statistics import equal_share, gain, identical, longest_pause, percentile
+from benchmarking.statistics import equal_share, gain, identical, longest_pause, pauses, percentile
 from benchmarking.table import markdown_table, rows
 
 from bot.engine.interface import EngineOptions
@@ -65,6 +65,7 @@ def test_a_pause_counts_from_before_the_beginning_and_until_the_end() -> None:
     assert longest_pause(arrivals, 2.5, 6.0) == 3  # from 2 to 5
     assert longest_pause(arrivals, 5.5, 10.0) == 4  # still open at 10
     assert longest_pause([], 5.5, 10.0) == 4.5
+    assert pauses(arrivals, 2.0, 5.5) == [3]  # the one before ended at 2, the next one is still open
 
 
 def test_the_rate_together_counts_only_while_all_stream() -> None:
@@ -224,9 +225,16 @@ def test_the_script_measures_a_model(tiny_chat_model_dir: Path, tmp_path: Path) 
     assert 0 < engine["memory"]["bot_bytes"] < engine["memory"]["engine_bytes"]
 
     _check_discord(report["discord"])
+    _check_returning(report["returning"])
 
     table = output.with_suffix(".md").read_text(encoding="utf-8")
-    all_rows = (*rows(report["plan"]), *idle_table.ROWS, *discord_crowd_table.ROWS)
+    all_rows = (
+        *rows(report["plan"]),
+        *idle_table.ROWS,
+        *discord_crowd_table.ROWS,
+        *returning_table.AFTER_KILL_ROWS,
+        *returning_table.MANY_ROWS,
+    )
     assert all(f"| {row.label} |" in table for row in all_rows)
     assert "not measured" not in table
     assert "<sup>" not in table  # every row has its figure
@@ -237,7 +245,8 @@ def test_the_script_measures_a_model(tiny_chat_model_dir: Path, tmp_path: Path) 
     assert resumed.returncode == 0, resumed.stderr
     assert "paged: load" not in resumed.stdout  # nothing is measured twice
     kept = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
-    assert (kept["engines"]["paged"], kept["idle"], kept["discord"]) == (engine, report["idle"], report["discord"])
+    assert kept["engines"]["paged"] == engine
+    assert all(kept[part] == report[part] for part in ("idle", "discord", "returning"))
 
 
 def test_a_wrong_folder_is_one_line(tmp_path: Path) -> None:
@@ -286,6 +295,21 @@ def _check_discord(crowds: dict[str, Any]) -> None:
         assert figures["never_told"] == figures["half"] == figures["tracebacks"] == figures["refused_429"] == 0
         assert figures["lateness"]["last_text_worst_seconds"] >= figures["lateness"]["last_text_median_seconds"]
         assert figures["calls"]["send"] >= figures["questions"]
+
+
+def _check_returning(figures: dict[str, Any]) -> None:
+    assert {name: each for name, each in figures.items() if name in ("after_kill", "many", "streams")} == {
+        name: each for name, each in figures.items() if isinstance(each, dict) and "failed" not in each
+    }
+    returned = figures["after_kill"]
+    for side in ("with", "without"):
+        assert 0 < returned[side]["median_seconds"] <= returned[side]["worst_seconds"]
+        assert returned[side]["online_seconds"] > 0
+    assert len(figures["many"]["all_later_seconds"]) == QUICK.returning_conversations
+    assert len(figures["many"]["all_without_seconds"]) == QUICK.returning_without
+    streams = figures["streams"]
+    assert streams["ratios"]["writing"]["median"]["median"] > 0
+    assert streams["loading"]["longest_pause_seconds"] > 0
 
 
 async def _ticks(lag: LoopLag, count: int) -> None:
