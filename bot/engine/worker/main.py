@@ -35,6 +35,9 @@ from bot.engine.worker.precision import check_cache_precision, with_default_prec
 from bot.engine.worker.warm_up import warm_up
 from bot.errors import ConfigurationError, ModelDoesNotFitError
 
+_FLUSH_SECONDS = 1.0
+"""How long the last blocks may take on their way to the disk at the end; the supervisor waits twice as long."""
+
 
 def run(connection: Connection, options: EngineOptions) -> None:
     """Run the worker until `Shutdown` arrives or the bot's end of the pipe closes."""
@@ -111,6 +114,8 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     channel.send([Progress("Warming up")])
     limits = limits_of_loaded(backend, limits, options)
     warm_up(backend, limits, events)
+    backend.open_disk_cache(device_name, precision)
+    disk = backend.disk_cache
     facts = EngineFacts(
         engine=backend.name,
         device=options.device,
@@ -122,9 +127,10 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
         context_cause=limits.cause,
         cache_tokens=backend.cache_tokens,
         cache_bytes=backend.cache_bytes,
+        disk_cache_bytes=disk.budget if disk is not None else 0,
         precision=precision,
     )
-    channel.send([Ready(facts)])
+    channel.send([Ready(facts, disk.message_ids if disk is not None else frozenset())])
     return _Worker(channel, backend, limits, events)
 
 
@@ -202,6 +208,8 @@ class _Worker:
             case Erase(erasure):
                 self._backend.erase(erasure)
             case Shutdown():
+                if self._backend.disk_cache is not None:
+                    self._backend.disk_cache.flush(_FLUSH_SECONDS)
                 raise SystemExit(0)
 
     def _add(self, request_id: int, request: GenerationRequest) -> None:

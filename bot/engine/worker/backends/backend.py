@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from bot.engine.interface import BatchState, Erasure, FinishReason, GenerationRequest, Outcome
 from bot.engine.protocol import Ended, Event, Tokens
+
+if TYPE_CHECKING:
+    from bot.engine.worker.disk_cache.cache import DiskCache  # imports numpy's users
 
 Emit: TypeAlias = Callable[[Event], None]
 
@@ -38,6 +41,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def disk_cache(self) -> DiskCache | None:
+        """The disk cache; None without one."""
+        ...
+
+    @property
     def busy(self) -> bool:
         """Whether `step` has work to do."""
         ...
@@ -45,6 +53,15 @@ class Backend(Protocol):
     @property
     def state(self) -> BatchState:
         """The current load."""
+        ...
+
+    def open_disk_cache(self, device_name: str, precision: str) -> None:
+        """Open the disk cache, if the backend and its options have one.
+
+        Args:
+            device_name: the device's full name.
+            precision: of inference, as the device reports it.
+        """
         ...
 
     def add(self, request_id: int, request: GenerationRequest) -> None:

@@ -67,6 +67,11 @@ class GenaiBackend:
         return int(self._pipeline.get_metrics().cache_size_in_bytes)
 
     @property
+    def disk_cache(self) -> None:
+        """None: this backend has none."""
+        return
+
+    @property
     def busy(self) -> bool:
         """Whether requests wait or the pipeline still holds some, even ended ones."""
         return bool(self._waiting) or bool(self._pipeline.has_non_finished_requests())
@@ -116,6 +121,9 @@ class GenaiBackend:
                 emit_end(self._emit, request_id, FinishReason.FAILED, one_line(error))
             else:
                 self._running[request_id] = _Running(request, handle)
+
+    def open_disk_cache(self, device_name: str, precision: str) -> None:
+        """Do nothing: this backend has no disk cache."""
 
     def erase(self, erasure: Erasure) -> None:
         """Do nothing: openvino-genai cannot take single words out of its prefix cache."""

@@ -76,6 +76,11 @@ class OptimumBackend:
         return 0
 
     @property
+    def disk_cache(self) -> None:
+        """None: this backend has none."""
+        return
+
+    @property
     def busy(self) -> bool:
         """Whether requests wait."""
         return bool(self._waiting)
@@ -102,6 +107,9 @@ class OptimumBackend:
                 self._waiting.remove(entry)
                 emit_end(self._emit, request_id, reason)
                 return
+
+    def open_disk_cache(self, device_name: str, precision: str) -> None:
+        """Do nothing: this backend has no disk cache."""
 
     def erase(self, erasure: Erasure) -> None:
         """Do nothing: nothing of a request is kept after it."""

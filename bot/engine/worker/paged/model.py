@@ -44,6 +44,8 @@ class PagedModel:
     Attributes:
         original_context: in a model with LongRoPE, the most tokens of a sequence with short factors; None in another
             model, and where each sequence cannot have factors of its own.
+        cache_layout: how a block is stored: a line for each of its parts, in the order of `block_bytes`.
+        cache_bytes: memory of the whole KV cache.
     """
 
     def __init__(
@@ -75,7 +77,10 @@ class PagedModel:
         except UnknownRotaryGraphError:
             self.original_context = None
         self._request = core.compile_model(model, device, dict(properties)).create_infer_request()
-        self._caches = [self._allocate(each, blocks) for each in self._request.model_inputs if _is_cache(each.any_name)]
+        inputs = [each for each in self._request.model_inputs if _is_cache(each.any_name)]
+        self._caches = [self._allocate(each, blocks) for each in inputs]
+        self._bytes = [cache.view(numpy.uint8).reshape(blocks, -1) for cache in self._caches]
+        self.cache_layout = [f"{each.any_name} {each.element_type} {each.partial_shape}" for each in inputs]
         self.cache_bytes = sum(cache.nbytes for cache in self._caches)
 
     def _allocate(self, cache: openvino.ConstOutput, blocks: int) -> NDArray[numpy.generic]:
@@ -91,6 +96,10 @@ class PagedModel:
         """Copy the keys and values of all layers from one block to another."""
         for cache in self._caches:
             cache[target] = cache[source]
+
+    def block_bytes(self, number: int) -> list[memoryview]:
+        """The memory of a block: the keys of each layer, and the values."""
+        return [memoryview(part[number]) for part in self._bytes]
 
     def advance(self, sequences: Sequence[Advance]) -> NDArray[numpy.float32]:
         """Compute the tokens of all sequences in one step.

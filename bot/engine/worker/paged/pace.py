@@ -50,6 +50,11 @@ class Pace:
         room = max(limit * _MARGIN - self._base, least)
         return int(min(max(room / median(self._seconds_per_token), self._fewest), self._most))
 
+    @property
+    def seconds_per_token(self) -> float:
+        """The time that a prompt token takes; 0 before the first."""
+        return median(self._seconds_per_token) if self._seconds_per_token else 0.0
+
     def learn(self, seconds: float, prompt_tokens: int) -> None:
         """Record the duration of a step with this many prompt tokens."""
         if prompt_tokens == 0:

@@ -10,10 +10,12 @@ In a model with LongRoPE the same tokens have other keys in a long sequence, so 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from bot.engine.interface import Source
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
+from bot.engine.worker.paged.longest_match import longest_match
 
 
 @dataclass(eq=False, slots=True)
@@ -25,7 +27,10 @@ class Block:
         parent: the block of the tokens before; None at the beginning.
         long_factors: whether its keys have the long factors of LongRoPE.
         tokens: prefilled so far, at most `BLOCK_TOKENS`.
-        users: running requests that hold it.
+        sources: whose words begin in it.
+        users: running requests that hold it, and transfers between it and the disk.
+        key: of a full block on disk, see `bot.engine.worker.disk_cache.block_file`; empty until it is needed.
+        erased: nobody finds it any more; it is freed as soon as nobody uses it.
         last_used: a counter that grows with every release.
     """
 
@@ -33,8 +38,11 @@ class Block:
     parent: Block | None
     long_factors: bool = False
     tokens: list[int] = field(default_factory=list)
+    sources: set[Source] = field(default_factory=set)
     children: list[Block] = field(default_factory=list)
     users: int = 0
+    key: str = ""
+    erased: bool = False
     last_used: int = 0
 
 
@@ -44,10 +52,14 @@ class PrefixCache:
     Args:
         blocks: size of the cache.
         copy_block: copies all keys and values; called with the numbers of source and target.
+
+    Attributes:
+        on_full: called when a block is needed and every block is in use; it should make somebody release some.
     """
 
     def __init__(self, blocks: int, copy_block: Callable[[int, int], None]) -> None:
         self.capacity = blocks
+        self.on_full: Callable[[], None] = lambda: None
         self._copy_block = copy_block
         self._free = list(range(blocks - 1, -1, -1))
         self._roots: dict[bool, list[Block]] = {False: [], True: []}
@@ -65,26 +77,31 @@ class PrefixCache:
         Returns:
             Its blocks, to be given back with `release`, and its length in tokens.
         """
-        last, known = self._longest_match(tokens, self._roots[long_factors])
-        if last is None:
+        path, known = longest_match(tokens, self._roots[long_factors])
+        if not path:
             return [], 0
-        path = _path_to(last)
-        part = known % BLOCK_TOKENS
+        last, part = path[-1], known % BLOCK_TOKENS
         if part and (last.users or part < len(last.tokens)):
             # Another prompt's tokens follow in this block, or will: this prompt needs a block of its own.
             path.pop()
         for block in path:
-            self._hold(block)
+            self.hold(block)
         if len(path) < blocks_for(known):
-            path.append(self._copy_beginning(last, part))
+            path.append(self._copy_beginning(last, known))
         return path, known
 
     def extend(self, path: list[Block], *, long_factors: bool = False) -> None:
         """Append a block to a path; without a free one, evict the least recently used leaf."""
         block = Block(self._take_number(), path[-1] if path else None, long_factors)
+        block.erased = block.parent is not None and block.parent.erased
         self._siblings(block).append(block)
-        self._hold(block)
+        self.hold(block)
         path.append(block)
+
+    def hold(self, block: Block) -> None:
+        """Keep a block from eviction and from other prompts' tokens until `release`."""
+        block.users += 1
+        self._unused_leaves.discard(block)
 
     def release(self, path: list[Block]) -> None:
         """Give a path's blocks back. Their tokens stay cached until eviction."""
@@ -92,67 +109,76 @@ class PrefixCache:
         for block in reversed(path):
             block.users -= 1
             block.last_used = now
-            if not block.users and not block.children:
-                self._cache_or_free(block)
+            self._cache_or_free(block)
         path.clear()
 
-    def _cache_or_free(self, leaf: Block) -> None:
-        if leaf.tokens:
-            self._unused_leaves.add(leaf)
+    def erase(self, concerned: Callable[[Source], bool]) -> None:
+        """Let nobody find the blocks with concerned words, and those after them, any more."""
+        for block in [each for each in self._all() if any(map(concerned, each.sources))]:
+            self.erase_from(block)
+
+    def erase_from(self, block: Block) -> None:
+        """Let nobody find a block, and those after it, any more."""
+        if block.erased:
+            return
+        parent = block.parent
+        self._siblings(block).remove(block)
+        block.parent = None
+        subtree = list(_subtree(block))
+        for each in subtree:
+            each.erased = True
+        for leaf in [each for each in subtree if not each.children]:
+            self._cache_or_free(leaf)
+        if parent is not None:
+            self._cache_or_free(parent)
+
+    def _cache_or_free(self, block: Block) -> None:
+        """Cache a block for later prompts, or free it, if nobody uses it and no block follows."""
+        if block.users or block.children:
+            return
+        if block.tokens and not block.erased:
+            self._unused_leaves.add(block)
         else:
-            self._remove(leaf)
+            self._remove(block)
 
-    def _longest_match(self, tokens: Sequence[int], level: list[Block]) -> tuple[Block | None, int]:
-        """Follow every matching path: prompts that were prefilled together have equal blocks from the first one on."""
-        last: Block | None = None
-        known = 0
-        for begin in range(0, len(tokens), BLOCK_TOKENS):
-            matches = [(_common_length(block.tokens, tokens[begin : begin + BLOCK_TOKENS]), block) for block in level]
-            common, best = max(matches, key=lambda match: match[0], default=(0, None))
-            if not common:
-                break
-            last, known = best, begin + common
-            level = [child for common, block in matches if common == BLOCK_TOKENS for child in block.children]
-        return last, known
-
-    def _copy_beginning(self, source: Block, length: int) -> Block:
-        """Copy the beginning of a block for a prompt that diverges inside it."""
-        self._hold(source)  # or the copy might evict its own source
-        copy = Block(self._take_number(), source.parent, source.long_factors, source.tokens[:length])
+    def _copy_beginning(self, source: Block, known: int) -> Block:
+        """Copy the beginning of a block for a prompt that diverges inside it, after `known` tokens in all."""
+        self.hold(source)  # or the copy might evict its own source
+        copy = Block(self._take_number(), source.parent, source.long_factors, source.tokens[: known % BLOCK_TOKENS])
+        copy.sources = {each for each in source.sources if each.start < known}
         self._copy_block(source.number, copy.number)
         self._siblings(copy).append(copy)
-        self._hold(copy)
+        self.hold(copy)
         self.release([source])
         return copy
 
-    def _hold(self, block: Block) -> None:
-        block.users += 1
-        self._unused_leaves.discard(block)
-
     def _take_number(self) -> int:
+        if not self._free and not self._unused_leaves:
+            self.on_full()
         if not self._free:
             self._remove(min(self._unused_leaves, key=lambda leaf: leaf.last_used))
         return self._free.pop()
 
     def _remove(self, leaf: Block) -> None:
         self._unused_leaves.discard(leaf)
-        self._siblings(leaf).remove(leaf)
         self._free.append(leaf.number)
         parent = leaf.parent
-        if parent is not None and not parent.users and not parent.children:
-            self._unused_leaves.add(parent)
+        if parent is not None or not leaf.erased:  # the first of erased blocks has left its siblings already
+            self._siblings(leaf).remove(leaf)
+        if parent is not None:
+            self._cache_or_free(parent)
 
     def _siblings(self, block: Block) -> list[Block]:
         return self._roots[block.long_factors] if block.parent is None else block.parent.children
 
-
-def _path_to(last: Block) -> list[Block]:
-    path = [last]
-    while path[-1].parent is not None:
-        path.append(path[-1].parent)
-    return path[::-1]
+    def _all(self) -> Iterator[Block]:
+        for root in itertools.chain(*self._roots.values()):
+            yield from _subtree(root)
 
 
-def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
-    pairs = enumerate(zip(first, second, strict=False))
-    return next((index for index, (one, other) in pairs if one != other), min(len(first), len(second)))
+def _subtree(block: Block) -> Iterator[Block]:
+    """A block and all after it."""
+    waiting = [block]
+    while waiting:
+        waiting.extend((each := waiting.pop()).children)
+        yield each

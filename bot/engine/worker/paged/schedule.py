@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.engine.interface import GenerationRequest
 from bot.engine.worker.cache_blocks import blocks_for_request
+from bot.engine.worker.disk_cache.load import Load
 from bot.engine.worker.paged.prefix_cache import Block
 
 
@@ -18,7 +19,10 @@ class RunningRequest:
         tokens: the prompt and the answer so far.
         path: the cache blocks it holds, in order.
         read: number of its tokens that are in the KV cache.
+        from_disk: how many of these were loaded from the disk cache.
         long_factors: whether they have the long factors of LongRoPE.
+        found: whether the caches were asked for its prefix.
+        load: what is being loaded for it from the disk cache.
         seen: the distinct ids of the answer so far, for the repetition penalty.
     """
 
@@ -27,7 +31,10 @@ class RunningRequest:
     tokens: list[int]
     path: list[Block] = field(default_factory=list)
     read: int = 0
+    from_disk: int = 0
     long_factors: bool = False
+    found: bool = False
+    load: Load | None = None
     seen: set[int] = field(default_factory=set)
 
     @classmethod

@@ -1,0 +1,252 @@
+"""The disk cache: writes the blocks of the prefix cache to files, and loads what a prompt has there."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+
+from bot.engine.interface import Source
+from bot.engine.worker.cache_blocks import BLOCK_TOKENS
+from bot.engine.worker.disk_cache.background import BackgroundJobs, Job, Urgency
+from bot.engine.worker.disk_cache.block_file import StoredBlock, read_payload
+from bot.engine.worker.disk_cache.folder import CacheFolder
+from bot.engine.worker.disk_cache.index import DiskIndex, IndexedBlock
+from bot.engine.worker.disk_cache.load import Load, LoadingSpeed
+from bot.engine.worker.paged.prefix_cache import Block, PrefixCache
+
+_PATIENCE_SECONDS = 0.25
+"""A load that is shorter is never given up: nobody notices it, and its estimate is rough."""
+
+_PAUSE_SECONDS = 10.0
+"""After a refusal by the disk, before the next write."""
+
+
+class DiskCache:
+    """Moves blocks between memory and disk while the worker's thread computes.
+
+    All methods are for the worker's thread and return at once. Blocks that are being moved are held in the prefix
+    cache, so that nobody changes them.
+
+    Args:
+        folder: of the files.
+        index: what they hold.
+        budget: upper bound for their size, in bytes.
+        memory: the prefix cache.
+        block_bytes: see `PagedModel.block_bytes`.
+        seconds_per_token: the time that a token of a prompt takes to compute; 0 if unknown.
+        warn: called with a line for the operator.
+
+    Attributes:
+        written_bytes: since the start.
+    """
+
+    def __init__(
+        self,
+        folder: CacheFolder,
+        index: DiskIndex,
+        budget: int,
+        memory: PrefixCache,
+        block_bytes: Callable[[int], list[memoryview]],
+        seconds_per_token: Callable[[], float],
+        warn: Callable[[str], None],
+    ) -> None:
+        self.budget = budget
+        self.written_bytes = 0
+        self._folder = folder
+        self._index = index
+        self._memory = memory
+        self._block_bytes = block_bytes
+        self._seconds_per_token = seconds_per_token
+        self._warn = warn
+        self._warned = False
+        self._no_writes_before = 0.0
+        self._jobs = BackgroundJobs()
+        self._writing: set[str] = set()
+        self._loads: list[Load] = []
+        self._speed = LoadingSpeed()
+        memory.on_full = partial(self._jobs.drop_waiting, Urgency.WRITE)
+        self._delete(index.shrink(budget))
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being moved."""
+        return self._jobs.busy
+
+    @property
+    def used_bytes(self) -> int:
+        """The size of all files."""
+        return self._index.size
+
+    @property
+    def message_ids(self) -> frozenset[int]:
+        """The messages whose words are on disk."""
+        return self._index.message_ids
+
+    def poll(self, timeout: float = 0.0) -> None:
+        """Take note of what has been moved; wait for the first at most this long, in seconds."""
+        self._jobs.poll(timeout)
+        for load in list(self._loads):
+            if self._is_slower_than_computing(load):
+                if load.jobs[0].began:
+                    self._speed.learn(load.stalled_seconds)
+                load.end()
+
+    def flush(self, timeout: float) -> None:
+        """Wait until everything is written, at most this long, in seconds."""
+        deadline = time.monotonic() + timeout
+        while self.busy and (left := deadline - time.monotonic()) > 0:
+            self.poll(left)
+
+    def load(
+        self, tokens: Sequence[int], path: list[Block], known: int, *, long_factors: bool, ahead: bool
+    ) -> Load | None:
+        """Begin to load what the disk holds of a prompt beyond its prefix in memory.
+
+        Args:
+            tokens: of the prompt.
+            path: the prompt's path in memory, which grows by the blocks that are loaded.
+            known: how many of the tokens it holds.
+            ahead: whether others' loads are more urgent.
+
+        Returns:
+            None if there is nothing, or if computing it is faster.
+        """
+        found, reached = self._index.find(tokens, long_factors=long_factors)
+        first = known // BLOCK_TOKENS
+        if reached <= known or self._computes_faster(len(found) - first, reached - known):
+            return None
+        rest = path[first:]  # a last block that holds less than the disk's
+        del path[first:]
+        self._memory.release(rest)
+        load = Load(path, list(tokens[:reached]), first * BLOCK_TOKENS, self._end_load)
+        self._loads.append(load)
+        for each in found[first:]:
+            self._memory.extend(path, long_factors=long_factors)
+            path[-1].sources.update(source for source in each.stored.sources if source.start < reached)
+            load.jobs.append(self._begin_to_read(load, each, path[-1], ahead=ahead))
+        return load
+
+    def save(self, path: Sequence[Block], *, ended: bool) -> None:
+        """Write the blocks of a path that are not on disk yet.
+
+        Args:
+            ended: whether its request has ended, so that its last block is written even if it is not full.
+        """
+        keys = [self._index.identity]
+        for block in path:
+            full = len(block.tokens) == BLOCK_TOKENS
+            if block.erased or not block.tokens or not (full or ended):
+                break
+            key = block.key or self._stored(block, keys[-1]).key
+            if full:
+                block.key = key
+            if key not in self._index and key not in self._writing:
+                self._begin_to_write(block, self._stored(block, keys[-1]), keys)
+            keys.append(key)
+        if ended:
+            self._touch(keys[-1])
+
+    def erase(self, concerned: Callable[[Source], bool]) -> None:
+        """Delete the blocks with concerned words, and those after them; call after `PrefixCache.erase`."""
+        self._delete(self._index.erase(concerned))
+
+    @staticmethod
+    def _stored(block: Block, parent: str) -> StoredBlock:
+        sources = tuple(sorted(block.sources, key=lambda source: source.start))
+        return StoredBlock(parent, block.long_factors, tuple(block.tokens), sources)
+
+    def _begin_to_write(self, block: Block, stored: StoredBlock, before: Collection[str]) -> None:
+        if time.monotonic() < self._no_writes_before or self._index.fuller(stored):
+            return
+        payload = self._block_bytes(block.number)
+        room = self.budget - sum(map(len, payload)) * (len(self._writing) + 1)
+        self._delete(self._index.shrink(room, spared=before))
+        if self._index.size > room:
+            return  # the conversation alone is larger than the disk cache
+        self._memory.hold(block)
+        self._writing.add(stored.key)
+        write, end = partial(self._folder.write, stored, payload), partial(self._end_write, block, stored)
+        self._jobs.add(Job(Urgency.WRITE, write, end))
+
+    def _end_write(self, block: Block, stored: StoredBlock, job: Job) -> None:
+        self._writing.remove(stored.key)
+        erased = block.erased
+        self._memory.release([block])
+        if isinstance(job.error, OSError):
+            self._refused(job.error)
+        elif job.began:
+            self._warned = False
+            self.written_bytes += job.size
+            outgrown = self._index.outgrown(stored)
+            if erased or not self._index.add(stored, job.size, time.time()):
+                self._delete([stored])
+            for each in outgrown:
+                self._delete(self._index.remove(each.key))
+
+    def _refused(self, error: OSError) -> None:
+        """Make a little room for the next try, and tell the operator once."""
+        self._no_writes_before = time.monotonic() + _PAUSE_SECONDS
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if is_full:
+            self._delete(self._index.shrink(self._index.size * 9 // 10))
+        if not self._warned:
+            self._warned = True
+            way_out = "free space there, or lower KV_DISK_GIGABYTES" if is_full else "make it writable for the bot"
+            self._warn(
+                "Disk cache not written, histories are read again after a restart until it can be; "
+                f"{way_out}: path={self._folder.path} reason={error.strerror or error}"
+            )
+
+    def _begin_to_read(self, load: Load, each: IndexedBlock, block: Block, *, ahead: bool) -> Job:
+        self._memory.hold(block)
+        return self._jobs.add(
+            Job(
+                Urgency.LOAD_AHEAD if ahead else Urgency.LOAD,
+                partial(read_payload, self._folder.path, each.stored, self._block_bytes(block.number)),
+                partial(self._end_read, load, each.stored, block),
+            )
+        )
+
+    def _end_read(self, load: Load, stored: StoredBlock, block: Block, job: Job) -> None:
+        if job.error is not None:
+            self._delete(self._index.remove(stored.key))
+            load.end()
+        elif job.began and not load.ended:
+            self._speed.learn(job.seconds)
+            load.take(job, block)
+        self._memory.release([block])
+
+    def _end_load(self, load: Load) -> None:
+        self._loads.remove(load)
+        kept = -(-load.known // BLOCK_TOKENS)
+        rest = load.path[kept:]
+        del load.path[kept:]
+        self._memory.release(rest)
+
+    def _computes_faster(self, blocks: int, tokens: int) -> bool:
+        loading = self._speed.seconds_for(blocks)
+        if loading <= max(_PATIENCE_SECONDS, tokens * self._seconds_per_token()):
+            return False
+        self._speed.forget_some()
+        return True
+
+    def _is_slower_than_computing(self, load: Load) -> bool:
+        loading = max(load.stalled_seconds, self._speed.seconds_for(len(load.jobs)))
+        computing = load.remaining_tokens * self._seconds_per_token()
+        return loading > max(_PATIENCE_SECONDS, computing) and computing > 0
+
+    def _touch(self, key: str) -> None:
+        """Note that a conversation was used, also for the next start, and tidy the folder."""
+        self._index.touch(key)
+        self._jobs.add(Job(Urgency.WRITE, partial(self._folder.note_use, key)))
+
+    def _delete(self, blocks: Sequence[StoredBlock]) -> None:
+        for block in blocks:
+            self._jobs.add(Job(Urgency.DELETE, partial(self._folder.remove, block), partial(self._end_delete, block)))
+
+    def _end_delete(self, block: StoredBlock, job: Job) -> None:
+        if job.error is not None:
+            path = self._folder.path / block.file_name
+            self._warn(f"Disk cache keeps a block that it should not; delete the file: path={path} reason={job.error}")

@@ -1,0 +1,156 @@
+"""The folder of the disk cache: one folder for each identity, of which only the current one's is kept."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from bot.engine.erasure_log import ErasureLog
+from bot.engine.interface import Source
+from bot.engine.worker.disk_cache.block_file import (
+    SUFFIX,
+    DamagedBlockError,
+    StoredBlock,
+    file_name,
+    read_stored_block,
+    write_block,
+)
+from bot.engine.worker.disk_cache.index import DiskIndex
+from bot.private_files import make_private_folder
+
+_LOCK_NAME = ".lock"
+_SHARE_OF_FREE = 0.25
+_MOST_BYTES = 50_000_000_000
+
+_SHARE_KEPT_FREE = 0.05
+_MOST_KEPT_FREE = 1_000_000_000
+"""What stays free on the disk, for the database and for other programs."""
+
+
+class CacheFolder:
+    """The files of one identity.
+
+    Holds a lock for as long as the process lives, so that another engine, which loads to take over, leaves the files
+    alone. Two engines with one identity share them: they write the same blocks under the same names.
+
+    Args:
+        root: of the whole disk cache.
+        identity: see `cache_identity`.
+
+    Attributes:
+        path: of the identity's folder.
+    """
+
+    def __init__(self, root: Path, identity: str) -> None:
+        """Create the folder.
+
+        Raises:
+            OSError: it cannot be created.
+        """
+        self.path = root / identity
+        self._root = root
+        make_private_folder(self.path)
+        self._lock = FileLock(self.path / _LOCK_NAME)
+        self.tidy()
+
+    def read_index(self, payload_bytes: int) -> DiskIndex:
+        """Apply the erasures of the log to all files, and read the index of this identity.
+
+        Args:
+            payload_bytes: the size of a block's payload.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        log = ErasureLog(self._root)
+        erasures = log.take()
+
+        def concerned(source: Source) -> bool:
+            return erasures is None or any(each.concerns(source) for each in erasures)
+
+        for folder in self._others():
+            _read_index(folder, concerned, None)
+        index = _read_index(self.path, concerned, payload_bytes)
+        log.applied()
+        return index
+
+    def remove(self, block: StoredBlock) -> int:
+        """Delete a block's file; a missing one is no error.
+
+        Returns:
+            0: nothing was moved.
+
+        Raises:
+            OSError: it cannot be deleted.
+        """
+        (self.path / block.file_name).unlink(missing_ok=True)
+        return 0
+
+    def note_use(self, key: str) -> int:
+        """Store that a block was used now, and tidy; return 0: nothing was moved."""
+        with suppress(OSError):  # it is gone, or the disk is read-only: the order of eviction is a little worse then
+            os.utime(self.path / file_name(key))
+        self.tidy()
+        return 0
+
+    def write(self, block: StoredBlock, payload: Sequence[memoryview]) -> int:
+        """Write a block's file, and return its size in bytes.
+
+        Raises:
+            OSError: it cannot be written, or the disk would be nearly full.
+        """
+        usage = shutil.disk_usage(self.path)
+        if usage.free - sum(map(len, payload)) < min(_MOST_KEPT_FREE, usage.total * _SHARE_KEPT_FREE):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write_block(self.path, block, payload)
+
+    def tidy(self) -> None:
+        """Lock this folder if another engine held it until now, and delete those of other identities that none uses."""
+        with suppress(Timeout):
+            if not self._lock.is_locked:
+                self._lock.acquire(timeout=0)
+        for folder in self._others():
+            with suppress(Timeout), FileLock(folder / _LOCK_NAME, timeout=0):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def default_budget(self, index: DiskIndex) -> int:
+        """A part of what is free on the disk, in bytes, with what the cache takes already."""
+        free = shutil.disk_usage(self.path).free + index.size
+        return min(int(free * _SHARE_OF_FREE), _MOST_BYTES)
+
+    def _others(self) -> list[Path]:
+        return [each for each in self._root.iterdir() if each.is_dir() and each != self.path]
+
+
+def _read_index(folder: Path, concerned: Callable[[Source], bool], payload_bytes: int | None) -> DiskIndex:
+    """Read a folder's index, and delete every file that it does not list: damaged, erased, or out of reach."""
+    index = DiskIndex(folder.name)
+    files: dict[str, list[tuple[StoredBlock, Path]]] = defaultdict(list)
+    unusable = []
+    for path in folder.iterdir():
+        if path.name == _LOCK_NAME or not path.is_file():
+            continue
+        try:
+            stored = read_stored_block(path, payload_bytes) if path.suffix == SUFFIX else None
+        except (OSError, DamagedBlockError):
+            stored = None
+        if stored is None or any(map(concerned, stored.sources)):
+            unusable.append(path)
+        else:
+            files[stored.parent].append((stored, path))
+    parents = deque([index.identity])
+    while parents:
+        for stored, path in files.pop(parents.popleft(), ()):
+            status = path.stat()
+            index.add(stored, status.st_size, status.st_mtime)
+            parents.append(stored.key)
+    for path in (*unusable, *(path for each in files.values() for _, path in each)):
+        path.unlink(missing_ok=True)
+    return index

@@ -1,0 +1,102 @@
+"""Gives requests their cache blocks, from memory and from disk, and takes them back."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Sequence
+
+from bot.engine.interface import Erasure, Source
+from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
+from bot.engine.worker.disk_cache.cache import DiskCache
+from bot.engine.worker.paged.prefix_cache import PrefixCache
+from bot.engine.worker.paged.schedule import RunningRequest
+
+_MOST_ERASURES = 10_000
+
+
+class SequenceCache:
+    """The cache blocks of requests.
+
+    Attributes:
+        disk: None without a disk cache.
+    """
+
+    def __init__(self, memory: PrefixCache) -> None:
+        self.disk: DiskCache | None = None
+        self._memory = memory
+        self._erasures: deque[Erasure] = deque(maxlen=_MOST_ERASURES)
+
+    def find(self, sequence: RunningRequest, *, ahead: bool = False) -> None:
+        """Hold the longest cached prefix of a request; what is on disk is loaded until `take_loaded` says so.
+
+        Args:
+            ahead: whether other requests' loads are more urgent.
+        """
+        # The last token is always computed: the answer's next token comes from its logits.
+        tokens = sequence.tokens[:-1]
+        sequence.path, sequence.read = self._memory.find(tokens, long_factors=sequence.long_factors)
+        self._attribute(sequence, 0)
+        if self.disk is not None:
+            sequence.load = self.disk.load(
+                tokens, sequence.path, sequence.read, long_factors=sequence.long_factors, ahead=ahead
+            )
+
+    def take_loaded(self, sequence: RunningRequest) -> bool:
+        """Return whether nothing is being loaded for a request any more."""
+        load = sequence.load
+        if load is not None and load.ended:
+            sequence.read, sequence.from_disk, sequence.load = load.known, load.from_disk, None
+            self._attribute(sequence, 0)
+        return sequence.load is None
+
+    def extend(self, sequence: RunningRequest, count: int) -> None:
+        """Give a request the blocks for its next tokens."""
+        before = len(sequence.path)
+        while len(sequence.path) < blocks_for(sequence.read + count):
+            self._memory.extend(sequence.path, long_factors=sequence.long_factors)
+        self._attribute(sequence, before)
+
+    def record(self, sequence: RunningRequest, count: int) -> None:
+        """Record what a request's blocks hold after a step, so that other prompts find it."""
+        full_before = sequence.read // BLOCK_TOKENS
+        for token in sequence.tokens[sequence.read : sequence.read + count]:
+            sequence.path[sequence.read // BLOCK_TOKENS].tokens.append(token)
+            sequence.read += 1
+        if self.disk is not None and sequence.read // BLOCK_TOKENS > full_before:
+            self.disk.save(sequence.path, ended=False)
+
+    def release(self, sequence: RunningRequest) -> None:
+        """Take a request's blocks back. Their tokens stay cached."""
+        if sequence.load is not None:
+            sequence.load.end()
+        if self.disk is not None:
+            self.disk.save(sequence.path, ended=True)
+        self._memory.release(sequence.path)
+
+    def erase(self, erasure: Erasure) -> None:
+        """Erase words from memory and disk. Requests that run with them go on, and leave nothing."""
+        self._erasures.append(erasure)
+        self._memory.erase(erasure.concerns)
+        if self.disk is not None:
+            self.disk.erase(erasure.concerns)
+
+    def _attribute(self, sequence: RunningRequest, first: int) -> None:
+        """Note whose words begin in the blocks of a path, and what of them was erased since the prompt was made."""
+        request = sequence.request
+        missed = [each for each in self._erasures if each.number > request.erasures]
+        for index, block in enumerate(sequence.path[first:], first):
+            sources = _beginning_in(request.sources, index)
+            block.sources.update(sources)
+            if any(erasure.concerns(source) for erasure in missed for source in sources):
+                self._memory.erase_from(block)
+
+
+def _beginning_in(sources: Sequence[Source], block: int) -> Sequence[Source]:
+    """Those of the sources that begin in a block."""
+    first, end = (bisect_left(sources, begin * BLOCK_TOKENS, key=_start) for begin in (block, block + 1))
+    return sources[first:end]
+
+
+def _start(source: Source) -> int:
+    return source.start
