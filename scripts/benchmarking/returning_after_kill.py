@@ -49,10 +49,18 @@ class _Question:
 async def after_kill(setup: Setup) -> Figures:
     """Let a member build a conversation, kill the bot, and ask in it after a start, with the disk cache and without.
 
+    The times are of a mention that comes as soon as the bot is online.
+
     Returns:
         the figures of both sides. Each run starts from a copy of what the killed bot left, without its disk cache on
         one side, so that both ask the same.
+
+    Raises:
+        MeasureError: the conversation does not fit the model's context, or the bot does not answer.
     """
+    needed = setup.plan.returning_history + 2 * (setup.plan.returning_answer + _BESIDE_HISTORY_TOKENS)
+    if needed > setup.folder.context_length:
+        raise MeasureError(f"{needed:,} tokens do not fit the model's context of {setup.folder.context_length:,}")
     async with LoopbackDiscord() as discord:
         replies = Replies()
         listener = Listener(discord, replies)

@@ -25,6 +25,13 @@ def judge(turn: Turn, ids: tuple[int, ...] | None) -> Mistake | None:
     return None if ids == turn.answer else Mistake.OTHER_TOKENS
 
 
+def describe(turn: Turn, ids: tuple[int, ...] | None) -> str:
+    """Return a line that helps to find what went wrong with an answer."""
+    pairs = enumerate(zip(ids or (), turn.answer, strict=False))
+    first = next((f"the first other token is number {index}" for index, (got, due) in pairs if got != due), "all equal")
+    return f"a prompt of {len(turn.prompt)} tokens, {len(ids or ())} of {len(turn.answer)} tokens came, {first}"
+
+
 @dataclass(slots=True)
 class Report:
     """Counts of one run.

@@ -17,7 +17,7 @@ from bot.engine.worker.disk_cache.block_file import UNFINISHED_SUFFIX
 from disk_cache_faults.conversations import TOGETHER, Turn, make_rounds
 from disk_cache_faults.damage import Damage, DamagedFile, block_files, inflict
 from disk_cache_faults.kills import Round, Victim, plan_rounds
-from disk_cache_faults.report import Mistake, Report, judge
+from disk_cache_faults.report import Mistake, Report, describe, judge
 from disk_cache_faults.small_bot import SmallBot
 
 _LEAST_GIGABYTES = 1e-3
@@ -144,7 +144,7 @@ class DiskCacheFaultSuite:
         for number, (turn, ids) in enumerate(zip(turns, answers.ids, strict=True)):
             self._report.answers += 1
             if mistake := judge(turn, ids):
-                self._note(mistake, f"conversation {number}: {ids} instead of {turn.answer}")
+                self._note(mistake, f"conversation {number}: {describe(turn, ids)}")
 
     def _inflict(self, planned: Round, turns: Sequence[Turn]) -> list[DamagedFile]:
         """Damage files of these prompts. What a kill before the second file leaves for a later round stays due."""

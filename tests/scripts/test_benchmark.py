@@ -298,17 +298,21 @@ def _check_discord(crowds: dict[str, Any]) -> None:
 
 
 def _check_returning(figures: dict[str, Any]) -> None:
-    assert {name: each for name, each in figures.items() if name in ("after_kill", "many", "streams")} == {
-        name: each for name, each in figures.items() if isinstance(each, dict) and "failed" not in each
-    }
-    returned = figures["after_kill"]
+    assert figures["disk_cache"]
+    returned, many, streams = (figures[name] for name in ("after_kill", "many", "streams"))
+    assert [each.get("failed") for each in (returned, many, streams)] == [None] * 3
     for side in ("with", "without"):
         assert 0 < returned[side]["median_seconds"] <= returned[side]["worst_seconds"]
         assert returned[side]["online_seconds"] > 0
-    assert len(figures["many"]["all_later_seconds"]) == QUICK.returning_conversations
-    assert len(figures["many"]["all_without_seconds"]) == QUICK.returning_without
-    streams = figures["streams"]
-    assert streams["ratios"]["writing"]["median"]["median"] > 0
+    assert returned["with"]["on_disk_bytes"] > 0
+    assert returned["with"]["tokens_from_disk"] > returned["without"]["tokens_from_disk"] == 0
+    assert len(many["all_later_seconds"]) == QUICK.returning_conversations
+    assert len(many["all_without_seconds"]) == QUICK.returning_without
+    assert 0 < many["with"]["from_disk_share"] < 1
+    assert 0 < many["with"]["later_written_bytes"] < many["with"]["fresh_written_bytes"]
+    assert many["with"]["disk_used_bytes"] > QUICK.returning_conversations * many["with"]["later_written_bytes"]
+    assert streams["written_bytes"] > 0
+    assert streams["loading"]["from_disk_share"] > 0
     assert streams["loading"]["longest_pause_seconds"] > 0
 
 

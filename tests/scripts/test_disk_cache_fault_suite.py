@@ -12,7 +12,7 @@ import pytest
 from disk_cache_faults.conversations import Turn
 from disk_cache_faults.damage import Damage, block_files, inflict
 from disk_cache_faults.kills import Victim, plan_rounds
-from disk_cache_faults.report import Mistake, Report, judge
+from disk_cache_faults.report import Mistake, Report, describe, judge
 from disk_cache_faults.suite import DiskCacheFaultSuite, exact_options
 
 from bot.engine.worker.disk_cache.block_file import DamagedBlockError, StoredBlock, read_payload, write_block
@@ -87,6 +87,8 @@ def test_another_token_is_a_mistake() -> None:
     assert judge(turn, (1, 2, 3)) is None
     assert judge(turn, (1, 2, 4)) is judge(turn, (1, 2)) is Mistake.OTHER_TOKENS
     assert judge(turn, None) is Mistake.UNANSWERED
+    assert describe(turn, (1, 2, 4)) == "a prompt of 80 tokens, 3 of 3 tokens came, the first other token is number 2"
+    assert "0 of 3 tokens came" in describe(turn, None)
 
 
 @pytest.mark.parametrize(
