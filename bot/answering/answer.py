@@ -19,9 +19,9 @@ from bot.conversation.changes import MessageChanges, TurnChange
 from bot.conversation.conversations import Conversations
 from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import Question, TextFile, Turn, UserMessage
-from bot.engine.interface import FinishReason, Generation, Outcome
+from bot.engine.interface import FinishReason, Generation, GenerationRequest, Outcome
 from bot.metrics.port import AnswerMetrics
-from bot.prompting.prompt import Message, Prompt
+from bot.prompting.prompt import Message
 
 logger = logging.getLogger(__name__)
 
@@ -180,8 +180,9 @@ class Answer:
             if self._stopped:
                 self._end_unanswered(FinishReason.CANCELLED)
                 return
+            request = model.request(fitted.prompt.ids, fitted.sources(question), opened.erasures)
             try:
-                async with aclosing(self._stream(model, fitted.prompt)) as texts:
+                async with aclosing(self._stream(model, request)) as texts:
                     async for text in texts:
                         yield text
             finally:
@@ -215,10 +216,10 @@ class Answer:
         turn_id = self._answering.conversations.question_of(message_id)
         return any(turn.id == turn_id and turn.asked is not None for turn in opened.branch)
 
-    async def _stream(self, model: ServedModel, prompt: Prompt) -> AsyncGenerator[str, None]:
+    async def _stream(self, model: ServedModel, request: GenerationRequest) -> AsyncGenerator[str, None]:
         answering, repetition = self._answering, RepetitionDetector()
         generated = self._generated = AnswerText(model.builder)
-        self._generation = model.engine.submit(model.request(prompt.ids))
+        self._generation = model.engine.submit(request)
         first_token_at = 0.0
         try:
             async for ids in self._generation:

@@ -110,7 +110,14 @@ class PrefillAhead:
         prefix = await asyncio.to_thread(model.window.prefix, opened.system_prompt, opened.branch)
         if not self._answering.queue.idle:
             return False
-        request = GenerationRequest(prefix, frozenset(), max_new_tokens=0, prefill_only=True)
+        request = GenerationRequest(
+            prefix.ids,
+            frozenset(),
+            max_new_tokens=0,
+            prefill_only=True,
+            sources=prefix.sources,
+            erasures=opened.erasures,
+        )
         self._current, self._generation = conversation.key, model.engine.submit(request)
         generation = self._generation
         try:

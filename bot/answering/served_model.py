@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
-from bot.engine.interface import Engine, GenerationRequest, Sampling
+from bot.engine.interface import Engine, GenerationRequest, Sampling, Source
 from bot.prompting.prompt import PromptBuilder
 
 
@@ -34,8 +34,16 @@ class ServedModel:
         """Build the window from the builder and the budget."""
         object.__setattr__(self, "window", ContextWindow(self.builder, self.budget))
 
-    def request(self, prompt_ids: tuple[int, ...]) -> GenerationRequest:
-        """The request that answers a prompt, with this model's limits and sampling."""
+    def request(
+        self, prompt_ids: tuple[int, ...], sources: tuple[Source, ...] = (), erasures: int = 0
+    ) -> GenerationRequest:
+        """The request that answers a prompt, with this model's limits and sampling.
+
+        Args:
+            prompt_ids: leave room for an answer.
+            sources: whose words the prompt holds.
+            erasures: the number of the latest erasure before the prompt's conversation was read.
+        """
         room = self.budget.context_length - len(prompt_ids)
         return GenerationRequest(
             prompt_ids=prompt_ids,
@@ -43,6 +51,8 @@ class ServedModel:
             max_new_tokens=min(self.budget.max_new_tokens, room),
             time_limit_seconds=self.time_limit_seconds,
             sampling=self.sampling,
+            sources=sources,
+            erasures=erasures,
         )
 
     def within_engine(self) -> ServedModel:

@@ -14,8 +14,10 @@ from functools import lru_cache
 
 from bot.conversation.budget import Budget
 from bot.conversation.shortening import shorten
-from bot.conversation.turn import File, TextFile, Turn, UnreadFile, UserMessage
+from bot.conversation.sources import sources_of
+from bot.conversation.turn import File, Question, TextFile, Turn, UnreadFile, UserMessage
 from bot.conversation.wording import messages_of
+from bot.engine.interface import Source
 from bot.prompting.prompt import Message, Prompt, PromptBuilder
 
 # Above this part of the prompt limit, the next question may not fit: trim before it arrives.
@@ -39,6 +41,19 @@ class FittedPrompt:
     branch: tuple[Turn, ...]
     asked: UserMessage
     asked_tokens: int
+
+    def sources(self, question: Question) -> tuple[Source, ...]:
+        """Whose words the prompt holds, for the question that it asks."""
+        question = replace(question, asked=self.asked)
+        return sources_of(self.prompt.starts, len(self.prompt.ids), self.branch, question)
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """The token ids that every next prompt of a branch begins with, and whose words they hold."""
+
+    ids: tuple[int, ...]
+    sources: tuple[Source, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,30 +120,32 @@ class ContextWindow:
         length = len(self._build(system_prompt, branch, _SMALL_QUESTION).ids)
         return bool(branch) and length > self.budget.prompt_limit * _NEARLY_FULL
 
-    def prefix(self, system_prompt: str, branch: Sequence[Turn]) -> tuple[int, ...]:
-        """The token ids that every next prompt of the branch begins with."""
+    def prefix(self, system_prompt: str, branch: Sequence[Turn]) -> Prefix:
+        """What every next prompt of the branch begins with."""
         branch = self.roomy(system_prompt, branch)
         return self._common_beginning(self._fitting_system_prompt(system_prompt), branch)
 
-    def _common_beginning(self, system_prompt: str, branch: Sequence[Turn]) -> tuple[int, ...]:
+    def _common_beginning(self, system_prompt: str, branch: Sequence[Turn]) -> Prefix:
         # A lone speaker's next question has no name and anybody else's begins with one, so try one of each.
         speaker_id = next((turn.asked.author_id for turn in branch if turn.asked is not None), 0)
         questions = (
             UserMessage("a", author_id=0, author_name="a"),
             UserMessage("1", author_id=speaker_id, author_name="1"),
         )
-        one, other = (self._build_unfitted(system_prompt, branch, asked).ids for asked in questions)
-        return one[: next(index for index, ids in enumerate(zip(one, other, strict=False)) if ids[0] != ids[1])]
+        one, other = (self._build_unfitted(system_prompt, branch, asked) for asked in questions)
+        pairs = enumerate(zip(one.ids, other.ids, strict=False))
+        length = next(index for index, ids in pairs if ids[0] != ids[1])
+        return Prefix(one.ids[:length], sources_of(one.starts, length, branch))
 
     def usage(self, system_prompt: str, branch: Sequence[Turn]) -> ContextUsage:
         """Measure the context before the next question."""
         branch = self.roomy(system_prompt, branch)
-        whole, system = (len(self.prefix(system_prompt, each)) for each in (branch, ()))
+        whole, system = (len(self.prefix(system_prompt, each).ids) for each in (branch, ()))
         return ContextUsage(self.budget.context_length, system, whole - system, self.budget.reserve, tuple(branch))
 
     def system_prompt_tokens(self, system_prompt: str) -> int:
         """The length of a whole system prompt, as `usage` counts it, to compare with `Budget.system_prompt_limit`."""
-        return len(self._common_beginning(system_prompt, ()))
+        return len(self._common_beginning(system_prompt, ()).ids)
 
     def _trim(self, system_prompt: str, branch: Sequence[Turn], asked: UserMessage) -> Sequence[Turn]:
         limit = self.budget.prompt_limit

@@ -57,6 +57,11 @@ class Conversations:
         self._turns_by_reply: OrderedDict[int, int] = OrderedDict()
         self._changes = ChangeApplier(store, self._open.values)
 
+    @property
+    def erasures(self) -> int:
+        """The number of the latest erasure: nothing that is read from now on holds its words."""
+        return 0
+
     def listen(self, listener: Callable[[TurnChange], None]) -> None:
         """Pass every change of turns to a listener, for questions that are not turns yet."""
         self._changes.listen(listener)
@@ -232,6 +237,7 @@ class Conversations:
         return Conversation(key, head.tip_id, head.resets) if head else Conversation(key)
 
     async def _open_at(self, conversation: Conversation, tip_id: int | None, resets: int) -> OpenConversation:
+        erasures = self.erasures
         while (missing := conversation.missing(tip_id)) is not None:
             try:
                 present = self._in_memory(missing)
@@ -246,7 +252,7 @@ class Conversations:
                 break  # retention has deleted the rest
             conversation.load(loaded)
         system_prompt = await self.personas.system_prompt(conversation.key.channel_id)
-        return OpenConversation(conversation, resets, conversation.branch(tip_id), system_prompt)
+        return OpenConversation(conversation, resets, conversation.branch(tip_id), system_prompt, erasures)
 
     async def _read_branch(self, tip_id: int) -> list[Turn]:
         branch, replies = await self._changes.read_branch(tip_id)

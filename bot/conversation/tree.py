@@ -97,12 +97,14 @@ class OpenConversation:
             become the tip.
         branch: the turns that the question continues, the oldest first.
         system_prompt: the persona or the default.
+        erasures: the number of the latest erasure before the branch was read; a later one may concern it.
     """
 
     conversation: Conversation
     resets: int
     branch: tuple[Turn, ...]
     system_prompt: str
+    erasures: int = 0
 
     def turn(self, question: Question, seen: Sequence[Turn], answer: Message) -> Turn:
         """Make the question's turn.

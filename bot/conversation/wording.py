@@ -17,6 +17,18 @@ def one_line(name: str) -> str:
     return "somebody" if is_blank(line) else line
 
 
+def worded_turns(branch: Sequence[Turn]) -> list[tuple[Turn, UserMessage, Message]]:
+    """The turns that a prompt contains, each with its question and answer.
+
+    Erased turns are left out, and those of which an edit has left nothing.
+    """
+    return [
+        (turn, turn.asked, turn.answer)
+        for turn in branch
+        if turn.asked is not None and turn.answer is not None and not turn.asked.asks_nothing
+    ]
+
+
 def messages_of(branch: Sequence[Turn], asked: UserMessage) -> list[Message]:
     """The messages of a prompt: a branch, and the question after it.
 
@@ -24,14 +36,16 @@ def messages_of(branch: Sequence[Turn], asked: UserMessage) -> list[Message]:
     the prompt only grows; instead, the second speaker's first question names who spoke before.
 
     Args:
-        branch: the oldest turn first; erased turns are left out, and those of which an edit has left nothing.
+        branch: the oldest turn first.
         asked: the question.
+
+    Returns:
+        two messages for each of the `worded_turns`, and the question.
     """
     speakers = _Speakers()
     messages = []
-    for turn in branch:
-        if turn.asked is not None and turn.answer is not None and not turn.asked.asks_nothing:
-            messages += [Message("user", speakers.attribute(turn.asked)), turn.answer]
+    for _, question, answer in worded_turns(branch):
+        messages += [Message("user", speakers.attribute(question)), answer]
     messages.append(Message("user", speakers.attribute(asked)))
     return messages
 

@@ -45,10 +45,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Token ids for the engine, and the same as a text for people."""
+    """Token ids for the engine, and the same as a text for people.
+
+    Attributes:
+        starts: for each message, an index before which no id depends on its content: that of the plain text which
+            was encoded together with its beginning. The number of ids for a message that the template leaves out.
+    """
 
     ids: tuple[int, ...]
     text: str
+    starts: tuple[int, ...]
 
 
 class PromptBuilder:
@@ -109,17 +115,23 @@ class PromptBuilder:
         Raises:
             ConfigurationError: the chat template refuses these roles in this order.
         """
-        messages = self._with_renderable_system_prompt(messages)
-        pieces = self._template.render([message.role for message in messages])
+        rendered = self._with_renderable_system_prompt(messages)
+        pieces = self._template.render([message.role for message in rendered])
         writer = _Writer(self._tokenizer)
         texts = []
+        start_of: dict[int, int] = {}
         for piece in pieces:
             if isinstance(piece, str):
                 self._write_template_text(writer, piece)
                 texts.append(piece)
             else:
-                texts.append(self._write_content(writer, piece, messages[piece.index]))
-        return Prompt(tuple(writer.finish()), "".join(texts))
+                start_of.setdefault(piece.index, writer.text_start)
+                texts.append(self._write_content(writer, piece, rendered[piece.index]))
+        ids = tuple(writer.finish())
+        starts = [start_of.get(index, len(ids)) for index in range(len(rendered))]
+        if len(rendered) < len(messages):
+            starts.insert(0, starts[0])  # the system prompt is in the first question
+        return Prompt(ids, "".join(texts), tuple(starts))
 
     def _write_template_text(self, writer: _Writer, text: str) -> None:
         position = 0
@@ -184,6 +196,11 @@ class _Writer:
         self._ids: list[int] = []
         self._text = ""
         self._strip_left = False
+
+    @property
+    def text_start(self) -> int:
+        """The index of the first id of the text that is not encoded yet."""
+        return len(self._ids)
 
     def plain(self, text: str) -> None:
         self._text += text

@@ -117,7 +117,7 @@ async def answered(answering: AnswerService, name: str, text: str = "And now?") 
 
 def prefix(answering: AnswerService, conversation: Conversation) -> tuple[int, ...]:
     """What of a conversation can be prefilled before its next question."""
-    return answering.model.window.prefix(SYSTEM, conversation.branch(conversation.tip_id))
+    return answering.model.window.prefix(SYSTEM, conversation.branch(conversation.tip_id)).ids
 
 
 def nearly_full(answering: AnswerService, conversation: Conversation) -> bool:

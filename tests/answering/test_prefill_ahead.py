@@ -124,7 +124,7 @@ async def test_typing_in_a_new_thread_prefills_the_turn_it_grew_from(make: Make,
     async with prefilling(answering) as prefill_ahead:
         prefill_ahead.expect(ConversationKey(origin.id))
         await until(lambda: conversation.cached_by == engine.process_id)
-    expected = [answering.model.window.prefix(SYSTEM, [origin]), prefix(answering, conversation)]
+    expected = [answering.model.window.prefix(SYSTEM, [origin]).ids, prefix(answering, conversation)]
     assert engine.prefilled_ids == expected
 
 

@@ -137,7 +137,7 @@ def test_a_nearly_full_branch_is_trimmed_once(builder: PromptBuilder, people: tu
     assert not window.is_nearly_full(SYSTEM, trimmed)
     assert window.roomy(SYSTEM, trimmed) == trimmed
     assert window.fit(SYSTEM, talk.branch, asked("Hello")).branch == trimmed
-    assert len(window.prefix(SYSTEM, talk.branch)) <= 900 / 2
+    assert len(window.prefix(SYSTEM, talk.branch).ids) <= 900 / 2
 
 
 def test_the_latest_turn_stays_if_it_fits(builder: PromptBuilder) -> None:
@@ -158,7 +158,7 @@ def test_every_next_prompt_begins_with_the_prefix(builder: PromptBuilder, people
     for number in range(3):
         talk.say(f"Hello {number}", people[number % len(people)])
         # The last token may be the space before a word, which some texts do not begin with.
-        certain = talk.window.prefix(SYSTEM, talk.branch)[:-1]
+        certain = talk.window.prefix(SYSTEM, talk.branch).ids[:-1]
         for by in ("Ada", "Grace", "(somebody)"):
             fitted = talk.window.fit(SYSTEM, talk.branch, asked(text, by))
             assert fitted.prompt.ids[: len(certain)] == certain
@@ -169,7 +169,7 @@ def test_the_prefix_contains_the_whole_branch(builder: PromptBuilder) -> None:
     for by in ("Ada", "Ada", "Grace"):
         talk.say("Hello", by)
         known = talk.next_begins_with()
-        assert talk.window.prefix(SYSTEM, talk.branch)[: len(known)] == known
+        assert talk.window.prefix(SYSTEM, talk.branch).ids[: len(known)] == known
 
 
 spoken = st.tuples(st.sampled_from(("Ada", "Grace", "Linus [x]")), st.text(max_size=200), st.integers(0, 150))
@@ -207,7 +207,7 @@ def test_every_prompt_fits_and_begins_with_the_prefix(
     roomy = tuple(window.roomy(SYSTEM, branch))
     assert tuple(window.roomy(SYSTEM, roomy)) == roomy
     if fitted.branch == roomy:
-        certain = window.prefix(SYSTEM, branch)[:-1]
+        certain = window.prefix(SYSTEM, branch).ids[:-1]
         assert fitted.prompt.ids[: len(certain)] == certain
     # Fitting the result again gives the same prompt.
     assert window.fit(SYSTEM, fitted.branch, fitted.asked).prompt == fitted.prompt
@@ -219,12 +219,12 @@ def test_the_parts_of_a_context_add_up(builder: PromptBuilder) -> None:
     empty = window.usage(SYSTEM, ())
     assert (empty.context, empty.reserve, empty.history, empty.branch) == (920, 20, 0, ())
     assert window.system_prompt_tokens(SYSTEM) == empty.system_prompt
-    assert empty.system_prompt == len(window.prefix(SYSTEM, ())) > window.usage("", ()).system_prompt
+    assert empty.system_prompt == len(window.prefix(SYSTEM, ()).ids) > window.usage("", ()).system_prompt
     for number in range(30):
         talk.say(f"Hello {number} " + "the " * 15, ("Ada", "Grace")[number % 2])
         usage = window.usage(SYSTEM, talk.branch)
         assert usage.system_prompt == empty.system_prompt
-        assert usage.system_prompt + usage.history == len(window.prefix(SYSTEM, talk.branch))
+        assert usage.system_prompt + usage.history == len(window.prefix(SYSTEM, talk.branch).ids)
         assert usage.system_prompt + usage.history + usage.reserve <= usage.context
         assert usage.branch == tuple(window.roomy(SYSTEM, talk.branch))
         assert texts(usage.branch)[-1].startswith(f"Hello {number} ")

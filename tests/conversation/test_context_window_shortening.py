@@ -84,6 +84,6 @@ def test_a_system_prompt_too_long_for_another_model_is_shortened(builder: Prompt
     assert text.startswith("<|system|>\nthe the ")
     assert "END" not in text
     assert text.endswith("<|user|>\nHello<|end|>\n<|assistant|>\n")
-    assert 145 <= len(window.prefix(system_prompt, ())) <= 150
+    assert 145 <= len(window.prefix(system_prompt, ()).ids) <= 150
     fitting = next(text for n in range(149, 0, -1) if window.system_prompt_tokens(text := "the " * n) <= 150)
     assert fitting in window.fit(fitting, (), asked("Hello")).prompt.text

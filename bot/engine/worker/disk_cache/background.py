@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from bot.engine.worker.disk_cache.block_file import DamagedBlockError
-
 
 class Urgency(IntEnum):
     """Which job comes first."""
@@ -28,8 +26,8 @@ class Job:
     """Something to do on the disk.
 
     Attributes:
-        run: does it, in the thread, and returns the bytes that it moved; may raise OSError or DamagedBlockError.
-        on_end: called by `BackgroundJobs.poll` in the thread of the caller, once, also for a cancelled job.
+        run: does it, in the thread, and returns the bytes that it moved.
+        on_end: called once in the thread of the caller, by `poll` or `drop`, also for a cancelled job.
         cancelled: set it to keep `run` from beginning.
         began: whether `run` was called.
         seconds: how long `run` took.
@@ -48,7 +46,7 @@ class Job:
 
 
 @dataclass(order=True, slots=True)
-class _Entry:
+class _Waiting:
     urgency: Urgency
     number: int
     job: Job = field(compare=False)
@@ -58,7 +56,7 @@ class BackgroundJobs:
     """A thread that runs the most urgent job first, and jobs of one urgency in their order."""
 
     def __init__(self) -> None:
-        self._waiting: list[_Entry] = []
+        self._waiting: list[_Waiting] = []
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._ended: queue.SimpleQueue[Job] = queue.SimpleQueue()
@@ -74,19 +72,21 @@ class BackgroundJobs:
         """Queue a job."""
         self._unended += 1
         with self._changed:
-            heapq.heappush(self._waiting, _Entry(job.urgency, next(self._numbers), job))
+            heapq.heappush(self._waiting, _Waiting(job.urgency, next(self._numbers), job))
             self._changed.notify()
         return job
 
-    def drop_waiting(self, urgency: Urgency) -> None:
-        """Cancel all jobs of an urgency that have not begun, and handle their ends."""
+    def drop(self, urgency: Urgency) -> None:
+        """Drop what has not begun and is cancelled or of an urgency, and handle the ends."""
         with self._changed:
-            dropped = [entry for entry in self._waiting if entry.urgency is urgency]
-            self._waiting = [entry for entry in self._waiting if entry.urgency is not urgency]
-            heapq.heapify(self._waiting)
+            kept = [each for each in self._waiting if not (each.job.cancelled or each.urgency is urgency)]
+            dropped = [each for each in self._waiting if each not in kept]
+            self._waiting = kept
+            heapq.heapify(kept)
         for entry in dropped:
             entry.job.cancelled = True
             self._end(entry.job)
+        self.poll()
 
     def poll(self, timeout: float = 0.0) -> None:
         """Handle the ends of jobs; wait for the first at most this long, in seconds."""
@@ -114,7 +114,7 @@ class BackgroundJobs:
                 started = time.perf_counter()
                 try:
                     job.size = job.run()
-                except (OSError, DamagedBlockError) as error:
+                except Exception as error:  # noqa: BLE001 - without this thread, loads would never end
                     job.error = error
                 job.seconds = time.perf_counter() - started
             self._ended.put(job)

@@ -142,6 +142,8 @@ def read_payload(folder: Path, block: StoredBlock, payload: Sequence[memoryview]
                 raise DamagedBlockError("it is cut off")
             checksum = zlib.crc32(part, checksum)
             size += len(part)
+        if file.read(1):
+            raise DamagedBlockError("it is too long")
     if checksum != expected:
         raise DamagedBlockError("its checksum differs")
     return size
@@ -155,6 +157,9 @@ def _read_header(prefix: bytes, read: Callable[[int], bytes]) -> tuple[StoredBlo
     header = read(length) if magic == _MAGIC and length <= _LONGEST_HEADER else b""
     if zlib.crc32(header) != header_checksum or not header:
         raise DamagedBlockError("its header is damaged")
-    parent, long_factors, tokens, sources = json.loads(header)
-    block = StoredBlock(parent, long_factors, tuple(tokens), tuple(Source(*each) for each in sources))
+    try:
+        parent, long_factors, tokens, sources = json.loads(header)
+        block = StoredBlock(parent, long_factors, tuple(tokens), tuple(Source(*each) for each in sources))
+    except (ValueError, TypeError):
+        raise DamagedBlockError("its header is of another program") from None
     return block, payload_checksum, length

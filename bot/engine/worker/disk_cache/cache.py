@@ -66,7 +66,7 @@ class DiskCache:
         self._writing: set[str] = set()
         self._loads: list[Load] = []
         self._speed = LoadingSpeed()
-        memory.on_full = partial(self._jobs.drop_waiting, Urgency.WRITE)
+        memory.on_full = partial(self._jobs.drop, Urgency.WRITE)
         self._delete(index.shrink(budget))
 
     @property
@@ -99,6 +99,10 @@ class DiskCache:
         while self.busy and (left := deadline - time.monotonic()) > 0:
             self.poll(left)
 
+    def close(self) -> None:
+        """Leave the folder to another engine; the end of the process does so too."""
+        self._folder.close()
+
     def load(
         self, tokens: Sequence[int], path: list[Block], known: int, *, long_factors: bool, ahead: bool
     ) -> Load | None:
@@ -125,7 +129,9 @@ class DiskCache:
         for each in found[first:]:
             self._memory.extend(path, long_factors=long_factors)
             path[-1].sources.update(source for source in each.stored.sources if source.start < reached)
-            load.jobs.append(self._begin_to_read(load, each, path[-1], ahead=ahead))
+        # All of them first: `extend` may handle the ends of jobs.
+        for each, block in zip(found[first:], path[first:], strict=True):
+            load.jobs.append(self._begin_to_read(load, each, block, ahead=ahead))
         return load
 
     def save(self, path: Sequence[Block], *, ended: bool) -> None:
@@ -145,7 +151,7 @@ class DiskCache:
             if key not in self._index and key not in self._writing:
                 self._begin_to_write(block, self._stored(block, keys[-1]), keys)
             keys.append(key)
-        if ended:
+        if ended and len(keys) > 1:
             self._touch(keys[-1])
 
     def erase(self, concerned: Callable[[Source], bool]) -> None:
@@ -174,7 +180,7 @@ class DiskCache:
         self._writing.remove(stored.key)
         erased = block.erased
         self._memory.release([block])
-        if isinstance(job.error, OSError):
+        if job.error is not None:
             self._refused(job.error)
         elif job.began:
             self._warned = False
@@ -184,11 +190,12 @@ class DiskCache:
                 self._delete([stored])
             for each in outgrown:
                 self._delete(self._index.remove(each.key))
+            self._delete(self._index.shrink(self.budget))
 
-    def _refused(self, error: OSError) -> None:
+    def _refused(self, error: Exception) -> None:
         """Make a little room for the next try, and tell the operator once."""
         self._no_writes_before = time.monotonic() + _PAUSE_SECONDS
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
         if is_full:
             self._delete(self._index.shrink(self._index.size * 9 // 10))
         if not self._warned:
@@ -196,7 +203,7 @@ class DiskCache:
             way_out = "free space there, or lower KV_DISK_GIGABYTES" if is_full else "make it writable for the bot"
             self._warn(
                 "Disk cache not written, histories are read again after a restart until it can be; "
-                f"{way_out}: path={self._folder.path} reason={error.strerror or error}"
+                f"{way_out}: path={self._folder.path} reason={error}"
             )
 
     def _begin_to_read(self, load: Load, each: IndexedBlock, block: Block, *, ahead: bool) -> Job:
@@ -223,6 +230,8 @@ class DiskCache:
         kept = -(-load.known // BLOCK_TOKENS)
         rest = load.path[kept:]
         del load.path[kept:]
+        if rest:
+            self._memory.erase_from(rest[0])  # or one that is still being read would hold those before it
         self._memory.release(rest)
 
     def _computes_faster(self, blocks: int, tokens: int) -> bool:

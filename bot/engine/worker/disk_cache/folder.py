@@ -57,7 +57,7 @@ class CacheFolder:
         self.path = root / identity
         self._root = root
         make_private_folder(self.path)
-        self._lock = FileLock(self.path / _LOCK_NAME)
+        self._lock = FileLock(self.path / _LOCK_NAME, timeout=0, thread_local=False)
         self.tidy()
 
     def read_index(self, payload_bytes: int) -> DiskIndex:
@@ -106,18 +106,23 @@ class CacheFolder:
         Raises:
             OSError: it cannot be written, or the disk would be nearly full.
         """
+        make_private_folder(self.path)  # it may have been deleted to erase everything
         usage = shutil.disk_usage(self.path)
         if usage.free - sum(map(len, payload)) < min(_MOST_KEPT_FREE, usage.total * _SHARE_KEPT_FREE):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return write_block(self.path, block, payload)
 
+    def close(self) -> None:
+        """Release the lock; the end of the process does so too."""
+        self._lock.release()
+
     def tidy(self) -> None:
         """Lock this folder if another engine held it until now, and delete those of other identities that none uses."""
         with suppress(Timeout):
             if not self._lock.is_locked:
-                self._lock.acquire(timeout=0)
+                self._lock.acquire()
         for folder in self._others():
-            with suppress(Timeout), FileLock(folder / _LOCK_NAME, timeout=0):
+            with suppress(Timeout, FileNotFoundError), FileLock(folder / _LOCK_NAME, timeout=0):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def default_budget(self, index: DiskIndex) -> int:

@@ -72,15 +72,12 @@ class DiskIndex:
             block = self._blocks[stored.key] = IndexedBlock(stored, parent, size, last_used)
             self._siblings(block).append(block)
             self.size += size
-            while parent is not None and parent.last_used < last_used:
-                parent.last_used, parent = last_used, parent.parent
         return True
 
     def touch(self, key: str) -> None:
-        """Note that a block was used, and those before it with it."""
-        block, now = self._blocks.get(key), time.time()
-        while block is not None:
-            block.last_used, block = now, block.parent
+        """Note that the last block of a prompt was used, which keeps those before it too."""
+        if key in self._blocks:
+            self._blocks[key].last_used = time.time()
 
     def remove(self, key: str) -> list[StoredBlock]:
         """Remove a block, and those after it, which nobody could find without it."""

@@ -30,7 +30,7 @@ class Block:
         sources: whose words begin in it.
         users: running requests that hold it, and transfers between it and the disk.
         key: of a full block on disk, see `bot.engine.worker.disk_cache.block_file`; empty until it is needed.
-        erased: nobody finds it any more; it is freed as soon as nobody uses it.
+        erased: it has left the tree, and is freed as soon as nobody uses it.
         last_used: a counter that grows with every release.
     """
 
@@ -92,9 +92,12 @@ class PrefixCache:
 
     def extend(self, path: list[Block], *, long_factors: bool = False) -> None:
         """Append a block to a path; without a free one, evict the least recently used leaf."""
-        block = Block(self._take_number(), path[-1] if path else None, long_factors)
-        block.erased = block.parent is not None and block.parent.erased
-        self._siblings(block).append(block)
+        number, parent = self._take_number(), path[-1] if path else None
+        if parent is not None and parent.erased:
+            block = Block(number, None, long_factors, erased=True)
+        else:
+            block = Block(number, parent, long_factors)
+            self._siblings(block).append(block)
         self.hold(block)
         path.append(block)
 
@@ -123,12 +126,10 @@ class PrefixCache:
             return
         parent = block.parent
         self._siblings(block).remove(block)
-        block.parent = None
-        subtree = list(_subtree(block))
-        for each in subtree:
-            each.erased = True
-        for leaf in [each for each in subtree if not each.children]:
-            self._cache_or_free(leaf)
+        for each in list(_subtree(block)):
+            each.erased, each.parent = True, None
+            each.children.clear()
+            self._cache_or_free(each)
         if parent is not None:
             self._cache_or_free(parent)
 
@@ -162,11 +163,11 @@ class PrefixCache:
     def _remove(self, leaf: Block) -> None:
         self._unused_leaves.discard(leaf)
         self._free.append(leaf.number)
-        parent = leaf.parent
-        if parent is not None or not leaf.erased:  # the first of erased blocks has left its siblings already
-            self._siblings(leaf).remove(leaf)
-        if parent is not None:
-            self._cache_or_free(parent)
+        if leaf.erased:
+            return
+        self._siblings(leaf).remove(leaf)
+        if leaf.parent is not None:
+            self._cache_or_free(leaf.parent)
 
     def _siblings(self, block: Block) -> list[Block]:
         return self._roots[block.long_factors] if block.parent is None else block.parent.children
