@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING
 from command_line import measuring_parser, print_tables, run_to_exit_code, say_with_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from benchmarking.engine_run import Report
+    from benchmarking.measures import Figures
     from benchmarking.plan import Plan
 
     from bot.model.folder import ModelFolder
@@ -121,7 +123,15 @@ async def _measure_part(
     from benchmarking.report import write_report
     from benchmarking.returning import returning
 
-    measures = {"idle": idle_conversations, "discord": discord_crowds, "returning": returning}
+    def keep(figures: Figures) -> None:
+        report[part] = figures
+        write_report(report, output)
+
+    measures: dict[str, Callable[[ModelFolder, Plan, Path, Callable[[str], None]], Awaitable[Figures]]] = {
+        "idle": idle_conversations,
+        "discord": discord_crowds,
+        "returning": partial(returning, keep=keep),
+    }
     # Beside the results, because temporary files may be in memory.
     output.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -41,8 +41,9 @@ def resumed_report(folder: ModelFolder, plan: Plan, output: Path) -> Report:
             raise ConfigurationError(f"{output}.json has another {part}; leave out --resume to start over")
     report["engines"] = {name: each for name, each in earlier["engines"].items() if each.get("complete")}
     for part in PARTS:
-        if "failed" not in earlier.get(part, {"failed": "not measured"}):
-            report[part] = earlier[part]
+        figures = earlier.get(part, {"failed": "not measured"})
+        if "failed" not in figures and figures.get("complete", True):
+            report[part] = figures
     return report
 
 

@@ -26,17 +26,24 @@ _MEASURES: dict[str, Callable[[Setup], Awaitable[Figures]]] = {
 _PROBE_GIGABYTES = 0.5
 
 
-async def returning(folder: ModelFolder, plan: Plan, parent: Path, say: Callable[[str], None]) -> Figures:
+async def returning(
+    folder: ModelFolder,
+    plan: Plan,
+    parent: Path,
+    say: Callable[[str], None],
+    keep: Callable[[Figures], None],
+) -> Figures:
     """Measure mentions after a kill, many conversations in turn, and what the disk cache costs others.
 
     Args:
         folder: the model that answers.
         parent: an existing folder for the caches and databases, which are deleted in the end.
         say: called with a line of progress.
+        keep: called with the figures so far after each measure, so that an interruption costs little.
 
     Returns:
         `after_kill`, `many` and `streams`. One that fails holds the reason as `failed`. `disk_cache` says whether the
-        engine had one at all.
+        engine had one at all, `complete` whether all were tried.
 
     Raises:
         MeasureError: the disk has no room for this.
@@ -47,7 +54,8 @@ async def returning(folder: ModelFolder, plan: Plan, parent: Path, say: Callable
         async with loaded_engine(probed) as engine:
             assert engine.facts is not None  # it is loaded
             token_bytes = engine.facts.cache_bytes / engine.facts.cache_tokens
-            figures: Figures = {"disk_cache": engine.facts.disk_cache_bytes > 0, "token_bytes": token_bytes}
+            has_disk_cache = engine.facts.disk_cache_bytes > 0
+    figures: Figures = {"disk_cache": has_disk_cache, "token_bytes": token_bytes, "complete": False}
     with TemporaryDirectory(dir=parent) as name:
         setup = Setup(folder, plan, Prompts(folder), Path(name), options, token_bytes, say)
         require_free(parent, setup.needed_bytes)
@@ -57,4 +65,5 @@ async def returning(folder: ModelFolder, plan: Plan, parent: Path, say: Callable
             except Exception as error:  # noqa: BLE001 - reported with its reason; the other measures go on
                 figures[part] = {"failed": " ".join(str(error).split()) or type(error).__name__}
                 say(f"{part} failed: {figures[part]['failed']}")
-    return figures
+            keep(figures)
+    return figures | {"complete": True}

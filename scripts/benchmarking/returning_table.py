@@ -29,6 +29,7 @@ PHASES = {
     "reading": "until its first token",
     "writing": "in the steps after it",
 }
+_NOT_MEASURED = {"failed": "not measured"}
 _DASH = "–"  # noqa: RUF001 - a dash for no figure
 
 
@@ -36,7 +37,8 @@ def returning_table(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
     """Return the tables of what `returning` returned, or the reasons why they are missing."""
     if "failed" in figures:
         return f"Returning to a history: {figures['failed']}\n"
-    parts = [_after_kill(figures["after_kill"]), _many(figures["many"], plan), _streams(figures["streams"], plan)]
+    after_kill, many, streams = (figures.get(name, _NOT_MEASURED) for name in ("after_kill", "many", "streams"))
+    parts = [_after_kill(after_kill), _many(many, plan), _streams(streams, plan)]
     if not figures["disk_cache"]:
         parts.insert(0, ["**This engine has no disk cache:** both columns read everything anew."])
     return "\n\n".join("\n".join(part) for part in parts) + "\n"

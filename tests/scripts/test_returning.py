@@ -41,4 +41,6 @@ def test_the_table_says_what_failed_and_that_the_engine_had_no_disk_cache() -> N
     assert "has no disk cache" in table
     assert all(f": no {name}" in table for name in failed)
     assert "no disk cache" not in returning_table({"disk_cache": True, **failed}, asdict(QUICK))
+    interrupted = returning_table({"disk_cache": True, "after_kill": failed["after_kill"]}, asdict(QUICK))
+    assert interrupted.count(": not measured") == 2
     assert returning_table({"failed": "no room"}, asdict(QUICK)) == "Returning to a history: no room\n"
