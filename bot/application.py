@@ -39,10 +39,10 @@ from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
 from bot.model.folder import open_model_folder
 from bot.model.start_order import StartOrder
-from bot.private_files import close_folder
+from bot.private_files import close_folder, delete_folder
 from bot.serving.service import ModelService
 from bot.serving.version_watcher import VersionWatcher
-from bot.settings import DATABASE_NAME, Settings
+from bot.settings import DATABASE_NAME, DISK_CACHE_NAME, Settings
 from bot.storage.address import Address
 from bot.storage.storage import Storage
 
@@ -105,7 +105,10 @@ class Application:
         """
         settings = self._settings
         database = Address.parse(settings.database_address)
-        close_folder(settings.data_folder, {_COMMAND_RECORD, DATABASE_NAME, database.file.name})
+        ours = {_COMMAND_RECORD, DATABASE_NAME, database.file.name}
+        close_folder(settings.data_folder, ours, our_folders={DISK_CACHE_NAME})
+        if settings.engine_options.disk_cache_dir is None:  # nobody would erase from it what people delete
+            await asyncio.to_thread(delete_folder, settings.data_folder / DISK_CACHE_NAME)
         async with AsyncExitStack() as closing:
             self.storage = await Storage.open(
                 settings.database_address, self.metrics.database_outage, settings.database_setting

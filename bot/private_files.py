@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -94,22 +95,27 @@ def close_files(folder: Path, our_names: Iterable[str]) -> None:
             _report(_close_all(folder, _ours(_names(folder), our_names)))
 
 
-def close_folder(folder: Path, our_names: Iterable[str]) -> None:
+def close_folder(folder: Path, our_names: Iterable[str], our_folders: Collection[str] = ()) -> None:
     """Do as `close_files`, and take other users' permissions from the folder too if it is ours alone.
 
-    Ours alone is a folder that holds nothing but our files, hidden ones, and an operator's copies and logs. A folder
-    like /tmp, the home, the working directory and folders above them never are: other programs would lose what they
-    have there.
+    Ours alone is a folder that holds nothing but our files and folders, hidden ones, and an operator's copies and logs.
+    A folder like /tmp, the home, the working directory and folders above them never are: other programs would lose what
+    they have there.
+
+    Args:
+        our_names: as `close_files` takes them.
+        our_folders: names of folders that hold nothing but what is ours, all of which is closed.
     """
     with _errors_logged(folder):
         if os.name == "posix" and folder.is_dir():
-            _close_folder(folder.resolve(), our_names)
+            _close_folder(folder.resolve(), our_names, our_folders)
 
 
-def _close_folder(folder: Path, our_names: Iterable[str]) -> None:
+def _close_folder(folder: Path, our_names: Iterable[str], our_folders: Collection[str]) -> None:
     names = _names(folder)
-    ours = _ours(names, our_names)
+    ours = [*_ours(names, our_names), *our_folders]
     closed = _close_all(folder, ours)
+    closed += [path for path in (folder / name for name in our_folders) if _close_tree(path)]
     if _is_open(folder.stat()):
         if _is_shared(folder) or any(name not in ours and not _INCIDENTAL.fullmatch(name) for name in names):
             logger.warning(
@@ -120,6 +126,27 @@ def _close_folder(folder: Path, our_names: Iterable[str]) -> None:
         elif _close(folder, _FOLDER_MODE):
             closed.insert(0, folder)
     _report(closed)
+
+
+def delete_folder(folder: Path) -> None:
+    """Delete a folder of ours with all that is in it; a refusal is logged.
+
+    Args:
+        folder: may be missing.
+    """
+    try:
+        if folder.is_symlink() or folder.exists():
+            shutil.rmtree(folder)
+            logger.info("Deleted, it is not used any more path=%s", folder)
+    except FileNotFoundError:
+        logger.debug("Somebody else has just deleted it path=%s", folder)
+    except OSError as error:
+        logger.warning(
+            "Folder that is not used any more cannot be deleted; it may hold what people wrote: delete it path=%s "
+            "reason=%s",
+            folder,
+            error.strerror or error,
+        )
 
 
 @contextmanager
@@ -156,6 +183,18 @@ def _close_all(folder: Path, names: list[str]) -> list[Path]:
     paths = [folder / name for name in names]
     # Not what a link leads to: that is somebody else's choice.
     return [path for path in paths if not path.is_symlink() and path.is_file() and _close(path, _FILE_MODE)]
+
+
+def _close_tree(folder: Path) -> bool:
+    """Close a folder with all that is in it; return whether others could get into it. If not, nothing is looked at."""
+    if folder.is_symlink() or not folder.is_dir() or not _close(folder, _FOLDER_MODE):
+        return False
+    for place, folders, files in os.walk(folder):
+        _close_all(Path(place), files)
+        for name in folders:
+            if not (path := Path(place, name)).is_symlink():
+                _close(path, _FOLDER_MODE)
+    return True
 
 
 def _close(path: Path, mode: int) -> bool:

@@ -59,13 +59,15 @@ class Settings(
     def engine_options(self) -> EngineOptions:
         """What the engine process needs."""
         by_device = "paged" if self.device.upper() == "CPU" else "genai"
+        engine = by_device if self.engine == "auto" else self.engine
+        has_disk_cache = engine == "paged" and self.kv_disk_gigabytes != 0
         return EngineOptions(
-            engine=by_device if self.engine == "auto" else self.engine,
+            engine=engine,
             model_dir=self.model_dir.expanduser(),
             device=self.device,
             properties=self.device_properties,
             cache_gigabytes=self.kv_cache_gigabytes,
-            disk_cache_dir=None if self.kv_disk_gigabytes == 0 else self.data_folder / DISK_CACHE_NAME,
+            disk_cache_dir=self.data_folder / DISK_CACHE_NAME if has_disk_cache else None,
             disk_cache_gigabytes=self.kv_disk_gigabytes,
             max_context_tokens=self.max_context_tokens,
             max_batch=self.max_batch,

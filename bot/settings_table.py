@@ -105,8 +105,9 @@ class ModelSettings(Section):
     )
     kv_disk_gigabytes: float | None = _setting(
         None,
-        "Disk space below `DATA_DIR` for the KV cache, in GB; 0 is off. A history that was read once is loaded instead "
-        "of read again, also after a restart (`paged` only). If unset: a quarter of what is free, at most 50.",
+        "Disk space for the disk cache below `DATA_DIR`, in GB; 0 is off, and deletes it. It keeps what the KV cache "
+        "held, so that a history is not read again, even after a restart (`paged` only). If unset: a quarter of what "
+        "is free, at most 50.",
         allowed="0 to 100000",
         ge=0,
         le=100_000,

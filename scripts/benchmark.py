@@ -110,9 +110,10 @@ async def _measure_engines(
             report["engines"][engine] = figures
             write_report(report, arguments.output)
 
-        # What an earlier run left on disk would make a fresh prompt a cached one.
+        # Without the disk cache, which would hold the prompts of an earlier run.
         settings = load_settings(env_file=None, model_dir=folder.path, engine=engine, kv_disk_gigabytes=0)
-        keep(await EngineRun(settings.engine_options, folder, plan, say_of, arguments.only, keep).measure_all())
+        options = settings.engine_options
+        keep(await EngineRun(options, folder, plan, say_of, arguments.only, keep).measure_all())
 
 
 async def _measure_part(

@@ -62,7 +62,7 @@ def _sets(text: str) -> tuple[Properties, ...]:
 async def _run(arguments: argparse.Namespace) -> int:
     """Measure the sets one after another, and write after each."""
     folder = open_model_folder(arguments.model)
-    # What another set left on disk would make a fresh prompt a cached one.
+    # Without the disk cache: what is compared must be computed.
     settings = load_settings(env_file=None, model_dir=folder.path, engine=arguments.engine, kv_disk_gigabytes=0)
     options = settings.engine_options
     sizes = QUICK if arguments.quick else Sizes()

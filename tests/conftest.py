@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ __all__ = ["builder", "phi3", "small_model_dir", "tiny_chat_model_dir"]
 
 
 apply_to_settings()
+# Most tests have no data folder of their own, and the disk cache would fill ./data. End-to-end tests turn it on.
+os.environ.setdefault("KV_DISK_GIGABYTES", "0")
 # A busy machine is slow; no property is about time.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

@@ -10,12 +10,20 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from bot.private_files import close_files, close_folder, make_private_folder, warn_of_readers, write_private_text
+from bot.private_files import (
+    close_files,
+    close_folder,
+    delete_folder,
+    make_private_folder,
+    warn_of_readers,
+    write_private_text,
+)
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no modes")
 
 DATABASE = "conversations.sqlite3"
 OURS = (DATABASE, "synced_commands.sha256")
+CACHE = "kv_cache"
 STRANGER = 12_345
 
 
@@ -84,6 +92,80 @@ def test_copies_and_logs_make_no_folder_a_shared_one(old_installation: Path, nam
     close_folder(old_installation, OURS)
     assert mode(old_installation) == 0o700
     assert mode(old_installation / name) == 0o644, "it is the operator's, and nobody else gets to it"
+
+
+def tree(folder: Path) -> dict[str, int]:
+    return {each.relative_to(folder.parent).as_posix(): mode(each) for each in (folder, *folder.rglob("*"))}
+
+
+@pytest.fixture
+def old_cache(old_installation: Path) -> Path:
+    """A folder of ours in it, with files in a folder of its own and a link to something else."""
+    cache = old_installation / CACHE
+    (cache / "model").mkdir(parents=True)
+    (cache / "model" / "block").touch()
+    (cache / "log").touch()
+    elsewhere = old_installation.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").touch()
+    (cache / "link").symlink_to(elsewhere)
+    for each in (cache, *cache.rglob("*"), elsewhere, elsewhere / "file"):
+        each.chmod(0o755 if each.is_dir() else 0o644)
+    return cache
+
+
+def test_a_folder_of_ours_is_closed_with_all_that_is_in_it(
+    old_installation: Path, old_cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    close_folder(old_installation, OURS, {CACHE})
+    assert mode(old_installation) == 0o700
+    (old_cache / "link").unlink()
+    closed = {CACHE: 0o700, f"{CACHE}/model": 0o700, f"{CACHE}/model/block": 0o600, f"{CACHE}/log": 0o600}
+    assert tree(old_cache) == closed
+    assert tree(old_installation.parent / "elsewhere") == {"elsewhere": 0o755, "elsewhere/file": 0o644}
+    [line] = caplog.messages
+    assert str(old_cache) in line
+    assert "block" not in line, "there may be thousands"
+    close_folder(old_installation, OURS, {CACHE})
+    assert caplog.messages == [line], "the second start has nothing to say"
+
+
+def test_a_folder_of_ours_is_closed_in_a_shared_one(
+    old_installation: Path, old_cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (old_installation / "website").mkdir()
+    close_folder(old_installation, OURS, {CACHE})
+    assert (mode(old_installation), mode(old_cache), mode(old_cache / "model" / "block")) == (0o755, 0o700, 0o600)
+    assert "DATA_DIR" in caplog.text
+
+
+def test_what_a_link_named_as_a_folder_of_ours_leads_to_stays_open(tmp_path: Path) -> None:
+    data, target = tmp_path / "data", tmp_path / "larger disk"
+    data.mkdir(mode=0o755)
+    target.mkdir(mode=0o755)
+    (data / CACHE).symlink_to(target)
+    close_folder(data, OURS, {CACHE})
+    assert (mode(data), mode(target)) == (0o700, 0o755)
+
+
+def test_a_folder_that_is_not_used_any_more_is_deleted(old_cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        delete_folder(old_cache)
+        assert not old_cache.exists()
+        assert (old_cache.parent.parent / "elsewhere" / "file").exists(), "a link leads there"
+        [line] = caplog.messages
+        assert str(old_cache) in line
+        delete_folder(old_cache)
+    assert caplog.messages == [line], "the second start has nothing to say"
+
+
+def test_a_folder_that_cannot_be_deleted_is_named(old_cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    link = old_cache.parent / "link"
+    link.symlink_to(old_cache)
+    delete_folder(link)
+    assert (old_cache / "log").exists()
+    [line] = caplog.messages
+    assert f"delete it path={link} reason=" in line
 
 
 def test_an_empty_folder_is_closed(tmp_path: Path) -> None:

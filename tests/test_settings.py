@@ -32,6 +32,7 @@ WRONG = {
     "DEVICE_PROPERTIES": ["FAST", "=1", "A=1,B", "A=1,A=2"],
     "ADMIN_IDS": ["me", "1,x", "-5"],
     "KV_CACHE_GIGABYTES": ["0", "1025", "half", "nan"],
+    "KV_DISK_GIGABYTES": ["-1", "100001", "nan", "all", "50 GB"],
     "ENGINE_HANG_SECONDS": ["1", "3601", "inf", "soon"],
     "MAX_BATCH": ["0", "257", "many"],
     "MAX_WAITING": ["0", "257", "few"],
@@ -323,6 +324,25 @@ def test_the_engine_gets_what_was_set(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert (options.cache_gigabytes, options.max_batch, options.longest_pause_seconds) == (2.5, 3, 2)
     assert options.max_context_tokens == 9000
     assert not options.trust_remote_code
+
+
+@pytest.mark.parametrize(
+    ("value", "folder", "gigabytes"),
+    [("", "kv_cache", None), ("0", None, 0), ("0.5", "kv_cache", 0.5), ("1e3", "kv_cache", 1000)],
+)
+def test_the_disk_cache_is_below_the_data_folder(
+    value: str, folder: str | None, gigabytes: float | None, tmp_path: Path
+) -> None:
+    write(f"DATA_DIR={tmp_path.as_posix()}\nKV_DISK_GIGABYTES={value}\n")
+    options = load_settings().engine_options
+    expected = None if folder is None else tmp_path / folder
+    assert (options.disk_cache_dir, options.disk_cache_gigabytes) == (expected, gigabytes)
+
+
+@pytest.mark.parametrize("line", ["ENGINE=genai", "ENGINE=optimum", "DEVICE=GPU"])
+def test_other_engines_have_no_disk_cache(line: str) -> None:
+    write(f"{line}\nKV_DISK_GIGABYTES=5\n")
+    assert load_settings().engine_options.disk_cache_dir is None
 
 
 def test_sampling_settings_override_the_models_defaults() -> None:

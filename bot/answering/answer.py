@@ -18,7 +18,7 @@ from bot.answering.throughput import Throughput
 from bot.conversation.changes import MessageChanges, TurnChange
 from bot.conversation.conversations import Conversations
 from bot.conversation.tree import OpenConversation
-from bot.conversation.turn import Question, TextFile, Turn, UserMessage
+from bot.conversation.turn import ConversationKey, Question, TextFile, Turn, UserMessage
 from bot.engine.interface import FinishReason, Generation, GenerationRequest, Outcome
 from bot.metrics.port import AnswerMetrics
 from bot.prompting.prompt import Message
@@ -48,6 +48,8 @@ class _Answering(Protocol):
 
     @property
     def model(self) -> ServedModel: ...
+
+    def note_position(self, key: ConversationKey, position: int) -> None: ...
 
 
 class Answer:
@@ -154,6 +156,7 @@ class Answer:
         with self._ticket:
             try:
                 async for position in self._ticket.positions():
+                    self._answering.note_position(self._question.key, position)
                     on_position(position)
             except TicketLeftError:
                 self._end_unanswered(FinishReason.CANCELLED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from types import TracebackType
 from weakref import WeakSet
 
@@ -16,6 +17,9 @@ from bot.conversation.turn import ConversationKey, Question
 from bot.metrics.port import NO_METRICS, AnswerMetrics
 
 logger = logging.getLogger(__name__)
+
+_NEAR_POSITION = 1
+"""Farther back in the queue, what is loaded for a question may be evicted before its turn."""
 
 
 class PendingQuestion:
@@ -74,6 +78,7 @@ class AnswerService:
         self.metrics.watch_queue(lambda: queue.running, lambda: queue.waiting)
         self.throughput = Throughput()
         self._followers: WeakSet[PendingQuestion | Answer] = WeakSet()
+        self._listener: Callable[[ConversationKey], None] = lambda _: None
         conversations.listen(self._follow)
 
     @property
@@ -112,11 +117,21 @@ class AnswerService:
             raise
         pending = PendingQuestion(self, ticket)
         self.follow_changes(pending)
+        self.note_position(key, ticket.position)
         return pending
 
     def ask(self, question: Question, *, accepted_before: bool = False) -> Answer:
         """Take a ticket for a complete question and ask it; see `admit` and `PendingQuestion.ask`."""
         return self.admit(question.key, question.asked.author_id, accepted_before=accepted_before).ask(question)
+
+    def listen(self, listener: Callable[[ConversationKey], None]) -> None:
+        """Call a listener with the conversation of each question that is about to start."""
+        self._listener = listener
+
+    def note_position(self, key: ConversationKey, position: int) -> None:
+        """Note how near a conversation's question is to its start."""
+        if position <= _NEAR_POSITION:
+            self._listener(key)
 
     def follow_changes(self, follower: PendingQuestion | Answer) -> None:
         """Pass every edit and deletion on to a question, until nothing else refers to it."""

@@ -16,7 +16,9 @@ from bot.demo.small_model import DEFAULT_FOLDER, fetch_small_model
 from bot.errors import ConfigurationError
 from bot.ports import port_refusal
 
+_SETTINGS = {"kv_disk_gigabytes": 0}  # the data folder ends with the demo, and may be in memory
 _SMALL_MODEL_SETTINGS = {
+    **_SETTINGS,
     "kv_cache_gigabytes": 0.5,  # plenty: the small model needs 0.02 MB a token
     "repetition_penalty": 1.05,  # without it, a model this small repeats itself in half its answers
 }
@@ -54,7 +56,7 @@ async def run_demo(progress: Progress, *, model_dir: Path | None, say: Sequence[
 async def _bot(discord: LoopbackDiscord, model_dir: Path | None, progress: Progress) -> AsyncIterator[RunningBot]:
     """Run the bot inside the block, with the small model if there is no other."""
     if model_dir is not None:
-        async with running_bot(discord, model_dir, progress) as bot:
+        async with running_bot(discord, model_dir, progress, **_SETTINGS) as bot:
             yield bot
         return
     fetched = await asyncio.to_thread(fetch_small_model, DEFAULT_FOLDER, progress.stage)

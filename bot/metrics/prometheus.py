@@ -31,10 +31,12 @@ class PrometheusMetrics:
 
     Attributes:
         registry: holds all of these metrics.
+        disk_used_bytes: what the disk cache held after the engine's latest step.
     """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.disk_used_bytes = 0
         self._answer_metrics()
         self._prompt_metrics()
         self._engine_metrics()
@@ -124,6 +126,15 @@ class PrometheusMetrics:
         self._cache_tokens = Gauge(
             "phi3_kv_cache_tokens", "Capacity of the KV cache in tokens.", registry=self.registry
         )
+        self._disk_limit = Gauge(
+            "phi3_disk_cache_limit_bytes", "Upper bound of the disk cache; 0 without one.", registry=self.registry
+        )
+        self._disk_used = Gauge("phi3_disk_cache_used_bytes", "What the disk cache holds.", registry=self.registry)
+        self._disk_written = Gauge(
+            "phi3_disk_cache_written_bytes",
+            "What was written to the disk cache since the engine was loaded.",
+            registry=self.registry,
+        )
 
     def answer_began(self, waited_seconds: float) -> None:
         """An answer went to the engine, this long after its question arrived."""
@@ -162,14 +173,18 @@ class PrometheusMetrics:
         self._restarts.labels(cause).inc()
 
     def engine_stepped(self, state: BatchState) -> None:
-        """The engine made a step with this batch and this use of its cache."""
+        """The engine made a step with this batch and this use of its caches."""
         self._batch.set(state.batch)
         self._cache_used.set(state.cache_used)
+        self._disk_used.set(state.disk_used_bytes)
+        self._disk_written.set(state.disk_written_bytes)
+        self.disk_used_bytes = state.disk_used_bytes
 
     def watch_engine(self, facts: Callable[[], EngineFacts | None]) -> None:
         """Register where each scrape gets the engine's facts; None while no model is loaded."""
         self._loaded.set_function(_or_nan(lambda: int(facts() is not None)))
         self._cache_tokens.set_function(_or_nan(lambda: known.cache_tokens if (known := facts()) else 0))
+        self._disk_limit.set_function(_or_nan(lambda: known.disk_cache_bytes if (known := facts()) else 0))
 
     def watch_queue(self, running: Callable[[], int], waiting: Callable[[], int]) -> None:
         """Register where each scrape gets the number of running answers and of waiting questions.
@@ -181,9 +196,15 @@ class PrometheusMetrics:
 
     @property
     def prefix_hit_rate(self) -> float | None:
-        """The part of all prompt tokens that came from the prefix cache, from 0 to 1; None before the first prompt."""
+        """The part of all prompt tokens that came from the caches, from 0 to 1; None before the first prompt."""
         tokens = _count(self._prompt_tokens)
         return _count(self._cached_tokens) / tokens if tokens else None
+
+    @property
+    def disk_hit_rate(self) -> float | None:
+        """The part of all prompt tokens that was loaded from the disk cache, like `prefix_hit_rate`."""
+        tokens = _count(self._prompt_tokens)
+        return _count(self._disk_tokens) / tokens if tokens else None
 
     @property
     def restarts(self) -> int:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from bot.engine.interface import EngineFacts, FinishReason, GenerationRequest, Outcome
+from bot.engine.interface import EngineFacts, FinishReason, Generation, GenerationRequest, Outcome
 
 
 class ScriptedGeneration:
@@ -57,7 +57,7 @@ class ScriptedEngine:
     def facts(self) -> EngineFacts:
         return EngineFacts("scripted", "CPU", "a script", 0.0, datetime.now(UTC), 1, self.context_tokens)
 
-    def submit(self, request: GenerationRequest) -> ScriptedGeneration:
+    def submit(self, request: GenerationRequest) -> Generation:
         self.requests.append(request)
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
         return ScriptedGeneration(request, script, self.gates)

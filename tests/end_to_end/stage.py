@@ -155,7 +155,7 @@ async def online(model_dir: Path, discord: LoopbackDiscord | None = None, **sett
         async with LoopbackDiscord() as discord, online(model_dir, discord, **settings) as stage:
             yield stage
         return
-    settings = {"kv_cache_gigabytes": 0.3, **settings}
+    settings = {"kv_cache_gigabytes": 0.3, "kv_disk_gigabytes": None, **settings}  # None is the bot's own default
     async with running_bot(discord, model_dir, Progress(io.StringIO()), **settings) as bot:
         yield Stage(discord, bot)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,19 @@ IN_THREAD = "THREADMARK"
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no modes")
 
 
-def modes(folder: Path) -> dict[str, int]:
-    return {each.name: stat.S_IMODE(each.stat().st_mode) for each in (folder, *folder.iterdir())}
+def wrong_modes(folder: Path) -> dict[Path, str]:
+    """The modes of all files and folders that are not the bot's alone."""
+    found = {}
+    for place, _, files in os.walk(folder):
+        for path, expected in ((Path(place), 0o700), *((Path(place, name), 0o600) for name in files)):
+            with suppress(FileNotFoundError):  # the bot has just removed it
+                if (mode := stat.S_IMODE(path.stat().st_mode)) != expected:
+                    found[path] = oct(mode)
+    return found
+
+
+def names(folder: Path) -> set[str]:
+    return {each.name for each in folder.iterdir()}
 
 
 async def ask(stage: Stage) -> None:
@@ -30,34 +42,46 @@ async def test_a_data_folder_is_private_from_the_start_and_closed_if_it_is_older
     tiny_chat_model_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     data = tmp_path / "new" / "data"
-    expected = {
-        "data": 0o700,
-        "conversations.sqlite3": 0o600,
-        "conversations.sqlite3-wal": 0o600,
-        "conversations.sqlite3-shm": 0o600,
-        "synced_commands.sha256": 0o600,
-    }
+    database = "conversations.sqlite3"
+    expected = {database, f"{database}-wal", f"{database}-shm", "synced_commands.sha256"}
     before = os.umask(0)
     try:
         async with LoopbackDiscord() as discord:
             async with online(tiny_chat_model_dir, discord, data_dir=data, max_new_tokens=5) as stage:
                 await ask(stage)
-                assert modes(data) == expected
-            for each in (data, *data.iterdir()):
+                assert names(data) >= expected
+                assert wrong_modes(data) == {}
+            for each in (data, *data.rglob("*")):
                 each.chmod(0o777)
             caplog.clear()
             async with online(tiny_chat_model_dir, discord, data_dir=data, max_new_tokens=5) as stage:
                 await ask(stage)
-                assert modes(data) == expected
+                assert names(data) >= expected
+                assert wrong_modes(data) == {}
     finally:
         os.umask(before)
     [line] = [record.getMessage() for record in caplog.records if record.name == "bot.private_files"]
     assert str(data) in line
 
 
+async def test_a_disk_cache_that_is_turned_off_is_deleted(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "kv_cache"
+    async with online(tiny_chat_model_dir, data_dir=tmp_path, max_new_tokens=5) as stage:
+        await ask(stage)
+    assert any(cache.iterdir())
+    async with online(tiny_chat_model_dir, data_dir=tmp_path, max_new_tokens=5, kv_disk_gigabytes=0) as stage:
+        await ask(stage)
+    assert not cache.exists()
+
+
 async def test_deleted_text_is_in_no_file_soon_after(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
     def is_there(mark: str) -> bool:
-        return any(mark.encode() in file.read_bytes() for file in tmp_path.iterdir())
+        for place, _, files in os.walk(tmp_path):
+            for name in files:
+                with suppress(FileNotFoundError):  # the bot has just removed it
+                    if mark.encode() in Path(place, name).read_bytes():
+                        return True
+        return False
 
     async with online(tiny_chat_model_dir, data_dir=tmp_path, max_new_tokens=5) as stage:
         server, ada = stage.discord, stage.ada

@@ -78,13 +78,15 @@ def test_refusals_are_counted_by_reason() -> None:
 
 def test_the_hit_rate_covers_all_prompt_tokens() -> None:
     metrics = PrometheusMetrics()
-    assert metrics.prefix_hit_rate is None
+    assert metrics.prefix_hit_rate is metrics.disk_hit_rate is None
     metrics.prompt_read(tokens=300, cached=0, from_disk=0)
     assert metrics.prefix_hit_rate == 0.0
-    metrics.prompt_read(tokens=100, cached=96, from_disk=0)
+    metrics.prompt_read(tokens=100, cached=96, from_disk=64)
     assert metrics.prefix_hit_rate == pytest.approx(0.24)
+    assert metrics.disk_hit_rate == pytest.approx(0.16)
     assert value_of(metrics, "phi3_prompt_tokens_total") == 400
     assert value_of(metrics, "phi3_prompt_tokens_cached_total") == 96
+    assert value_of(metrics, "phi3_prompt_tokens_from_disk_total") == 64
 
 
 def test_restarts_are_counted_by_cause_and_in_total() -> None:
@@ -110,6 +112,18 @@ def test_the_engines_state_is_the_latest_reported() -> None:
     assert value_of(metrics, "phi3_engine_loaded") == 0
     assert value_of(metrics, "phi3_kv_cache_tokens") == 0
     assert value_of(metrics, "phi3_batch_size") == 0
+
+
+def test_the_disk_cache_shows_its_limit_its_use_and_what_was_written() -> None:
+    metrics = PrometheusMetrics()
+    facts = EngineFacts("paged", "CPU", "a CPU", 1.0, datetime.now(UTC), 7, 4096, disk_cache_bytes=50_000_000_000)
+    names = ["phi3_disk_cache_limit_bytes", "phi3_disk_cache_used_bytes", "phi3_disk_cache_written_bytes"]
+    assert [value_of(metrics, name) for name in names] == [0, 0, 0]
+    metrics.watch_engine(lambda: facts)
+    for used in (2_000_000_000, 1_500_000_000):  # what is erased is gone
+        metrics.engine_stepped(BatchState(disk_used_bytes=used, disk_written_bytes=700_000_000))
+    assert [value_of(metrics, name) for name in names] == [50_000_000_000, 1_500_000_000, 700_000_000]
+    assert metrics.disk_used_bytes == 1_500_000_000
 
 
 def test_an_unreadable_metric_leaves_the_others_readable(caplog: pytest.LogCaptureFixture) -> None:

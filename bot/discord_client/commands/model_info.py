@@ -26,7 +26,7 @@ def describe_model(
 
     Args:
         serving: owns the model.
-        metrics: counts restarts and prefix-cache hits.
+        metrics: counts restarts and cache hits.
         outage: why the database is unavailable; None if it is not.
         for_admin: give causes, which say something of the server.
     """
@@ -44,6 +44,7 @@ def describe_model(
         "Context": _context_line(folder, serving.facts),
         "Stop tokens": None if serving.can_stop else "none: every answer runs to the maximum length",
         **_engine_rows(serving.facts),
+        "Disk cache": _disk_line(serving.facts, metrics),
         "Engine restarts": str(metrics.restarts) if metrics.restarts else None,
         "Speed (last answers)": f"{speed:.1f} tokens/s" if speed is not None else "no answer yet",
         "Prefix-cache hits": f"{hits:.0%} of all prompt tokens" if hits is not None else None,
@@ -73,6 +74,14 @@ def _engine_rows(facts: EngineFacts | None) -> dict[str, str | None]:
         "KV cache": cache if facts.cache_tokens else None,
         "Loaded": f"{discord.utils.format_dt(facts.loaded_at, 'R')} in {facts.load_seconds:.1f} s",
     }
+
+
+def _disk_line(facts: EngineFacts | None, metrics: PrometheusMetrics) -> str | None:
+    if facts is None or not facts.disk_cache_bytes:
+        return None
+    hits = metrics.disk_hit_rate
+    loaded = "" if hits is None else f"; {hits:.0%} of all prompt tokens came from it"
+    return f"{size(metrics.disk_used_bytes)} of {size(facts.disk_cache_bytes)} used{loaded}"
 
 
 def _export_rows(report: ExportReport) -> dict[str, str | None]:

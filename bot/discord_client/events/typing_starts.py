@@ -10,10 +10,10 @@ from bot.discord_client.channel_scopes import ChannelScopes
 
 
 class TypingListener(commands.Cog):
-    """Has the conversation prefilled in which a member starts to type.
+    """Has the conversation prefilled or loaded in which a member starts to type.
 
     Args:
-        prefill_ahead: prefills conversations while the engine is idle.
+        prefill_ahead: does that as soon as the engine can.
         scopes: maps channels to conversations.
     """
 

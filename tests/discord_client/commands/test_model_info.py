@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from bot.discord_client.commands.model_info import describe_model
-from bot.engine.interface import EngineFacts
+from bot.engine.interface import BatchState, EngineFacts
 from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.report import ExportReport, Finding, Quality, Speed
@@ -66,9 +66,15 @@ def repaired(what: str, detail: str) -> Finding:
     return Finding(what=what, verdict="repaired", detail=detail)
 
 
-def described(serving: ModelService, *, for_admin: bool = True, outage: str | None = None) -> dict[str, str]:
+def described(
+    serving: ModelService,
+    *,
+    for_admin: bool = True,
+    outage: str | None = None,
+    metrics: PrometheusMetrics | None = None,
+) -> dict[str, str]:
     """The message's rows by name."""
-    message = describe_model(serving, PrometheusMetrics(), outage, for_admin=for_admin)
+    message = describe_model(serving, metrics or PrometheusMetrics(), outage, for_admin=for_admin)
     assert len(message) <= 2000
     return dict(line.removeprefix("**").split(":** ", 1) for line in message.splitlines())
 
@@ -203,6 +209,23 @@ async def test_a_context_shorter_than_the_models_is_told_with_its_cause(
     shorter = replace(FACTS, context_tokens=1024, context_cause="no more fits into memory")
     monkeypatch.setattr(ModelService, "facts", shorter)
     assert described(serving)["Context"] == f"1,024 of the model's {whole:,} tokens (no more fits into memory)"
+
+
+async def test_the_disk_cache_is_told_with_its_use(
+    memory: Memory, small_model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, metrics = make_serving(memory, small_model_dir), PrometheusMetrics()
+    monkeypatch.setattr(ModelService, "facts", FACTS)
+    assert "Disk cache" not in described(serving)
+    monkeypatch.setattr(ModelService, "facts", replace(FACTS, disk_cache_bytes=50_000_000_000))
+    assert described(serving)["Disk cache"] == "0.0 MB of 50.00 GB used"
+    metrics.engine_stepped(BatchState(disk_used_bytes=1_234_000_000))
+    metrics.prompt_read(tokens=3000, cached=2900, from_disk=2250)
+    rows = described(serving, metrics=metrics)
+    assert rows["Disk cache"] == "1.23 GB of 50.00 GB used; 75% of all prompt tokens came from it"
+    assert rows["Prefix-cache hits"] == "97% of all prompt tokens"
+    monkeypatch.setattr(ModelService, "facts", None)
+    assert "Disk cache" not in described(serving, metrics=metrics)
 
 
 async def test_longropes_original_context_is_told(

@@ -246,7 +246,8 @@ class PagedBackend:
         return loaded
 
     def _emit_taken(self, sequence: RunningRequest) -> None:
-        self._emit(PromptTaken(sequence.request_id, len(sequence.tokens), sequence.read, sequence.from_disk))
+        loaded = self._cache.count_loaded(sequence)
+        self._emit(PromptTaken(sequence.request_id, len(sequence.tokens), sequence.read, loaded))
 
     def _find_prefix(self, sequence: RunningRequest, *, ahead: bool = False) -> None:
         sequence.found = True

@@ -203,7 +203,7 @@ class DiskCache:
             way_out = "free space there, or lower KV_DISK_GIGABYTES" if is_full else "make it writable for the bot"
             self._warn(
                 "Disk cache not written, histories are read again after a restart until it can be; "
-                f"{way_out}: path={self._folder.path} reason={error}"
+                f"{way_out}: path={self._folder.path} reason={_reason(error)}"
             )
 
     def _begin_to_read(self, load: Load, each: IndexedBlock, block: Block, *, ahead: bool) -> Job:
@@ -258,4 +258,8 @@ class DiskCache:
     def _end_delete(self, block: StoredBlock, job: Job) -> None:
         if job.error is not None:
             path = self._folder.path / block.file_name
-            self._warn(f"Disk cache keeps a block that it should not; delete the file: path={path} reason={job.error}")
+            self._warn(f"Disk cache keeps a block that it should not; delete the file: path={path} reason={_reason(job.error)}")
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -26,6 +26,7 @@ from bot.engine.worker.disk_cache.index import DiskIndex
 from bot.private_files import make_private_folder
 
 _LOCK_NAME = ".lock"
+_LOCK_MODE = 0o600
 _SHARE_OF_FREE = 0.25
 _MOST_BYTES = 50_000_000_000
 
@@ -57,7 +58,7 @@ class CacheFolder:
         self.path = root / identity
         self._root = root
         make_private_folder(self.path)
-        self._lock = FileLock(self.path / _LOCK_NAME, timeout=0, thread_local=False)
+        self._lock = FileLock(self.path / _LOCK_NAME, timeout=0, mode=_LOCK_MODE, thread_local=False)
         self.tidy()
 
     def read_index(self, payload_bytes: int) -> DiskIndex:
@@ -122,7 +123,7 @@ class CacheFolder:
             if not self._lock.is_locked:
                 self._lock.acquire()
         for folder in self._others():
-            with suppress(Timeout, FileNotFoundError), FileLock(folder / _LOCK_NAME, timeout=0):
+            with suppress(Timeout, FileNotFoundError), FileLock(folder / _LOCK_NAME, timeout=0, mode=_LOCK_MODE):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def default_budget(self, index: DiskIndex) -> int:

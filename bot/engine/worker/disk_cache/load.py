@@ -39,7 +39,6 @@ class Load:
         path: the prompt's path; its last blocks are being loaded.
         tokens: of the prompt, as many as will be cached if all goes well.
         known: number of tokens that are cached now.
-        from_disk: how many of these came from the disk.
         jobs: those that have not ended, in order.
         ended: nothing is being loaded for the prompt any more.
     """
@@ -48,7 +47,6 @@ class Load:
         self.path = path
         self.tokens = tokens
         self.known = known
-        self.from_disk = 0
         self.jobs: list[Job] = []
         self.ended = False
         self._on_end = on_end
@@ -69,7 +67,7 @@ class Load:
         self.jobs.remove(job)
         begin = self.known - self.known % BLOCK_TOKENS
         block.tokens = self.tokens[begin : begin + BLOCK_TOKENS]
-        self.from_disk += begin + len(block.tokens) - self.known
+        block.loaded = True
         self.known = begin + len(block.tokens)
         self._progress = time.monotonic()
         if not self.jobs:

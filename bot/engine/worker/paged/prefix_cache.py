@@ -30,6 +30,7 @@ class Block:
         sources: whose words begin in it.
         users: running requests that hold it, and transfers between it and the disk.
         key: of a full block on disk, see `bot.engine.worker.disk_cache.block_file`; empty until it is needed.
+        loaded: it came from the disk, and no prompt was counted with it yet.
         erased: it has left the tree, and is freed as soon as nobody uses it.
         last_used: a counter that grows with every release.
     """
@@ -42,6 +43,7 @@ class Block:
     children: list[Block] = field(default_factory=list)
     users: int = 0
     key: str = ""
+    loaded: bool = False
     erased: bool = False
     last_used: int = 0
 

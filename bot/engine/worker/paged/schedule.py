@@ -19,7 +19,6 @@ class RunningRequest:
         tokens: the prompt and the answer so far.
         path: the cache blocks it holds, in order.
         read: number of its tokens that are in the KV cache.
-        from_disk: how many of these were loaded from the disk cache.
         long_factors: whether they have the long factors of LongRoPE.
         found: whether the caches were asked for its prefix.
         load: what is being loaded for it from the disk cache.
@@ -31,7 +30,6 @@ class RunningRequest:
     tokens: list[int]
     path: list[Block] = field(default_factory=list)
     read: int = 0
-    from_disk: int = 0
     long_factors: bool = False
     found: bool = False
     load: Load | None = None

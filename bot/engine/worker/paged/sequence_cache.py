@@ -46,9 +46,17 @@ class SequenceCache:
         """Return whether nothing is being loaded for a request any more."""
         load = sequence.load
         if load is not None and load.ended:
-            sequence.read, sequence.from_disk, sequence.load = load.known, load.from_disk, None
+            sequence.read, sequence.load = load.known, None
             self._attribute(sequence, 0)
         return sequence.load is None
+
+    @staticmethod
+    def count_loaded(sequence: RunningRequest) -> int:
+        """Count the tokens of a request's prefix that came from the disk, for it or ahead of it; each of them once."""
+        loaded = [block for block in sequence.path if block.loaded]
+        for block in loaded:
+            block.loaded = False
+        return sum(len(block.tokens) for block in loaded)
 
     def extend(self, sequence: RunningRequest, count: int) -> None:
         """Give a request the blocks for its next tokens."""

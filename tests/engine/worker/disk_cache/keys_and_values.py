@@ -60,11 +60,15 @@ class Engine:
         blocks: in memory.
         budget: on disk, in bytes.
         seconds_per_token: what computing a token takes, as far as the disk cache knows.
+
+    Attributes:
+        from_disk: tokens of the latest request's prefix that were loaded.
     """
 
     def __init__(
         self, root: Path, blocks: int = 40, budget: int = 10_000_000, seconds_per_token: float = 1000.0
     ) -> None:
+        self.from_disk = 0
         self.model = KeysAndValues(blocks)
         self.memory = PrefixCache(blocks, self.model.copy_block)
         self.cache = SequenceCache(self.memory)
@@ -87,6 +91,7 @@ class Engine:
         self.cache.find(sequence)
         while not self.cache.take_loaded(sequence):
             self.disk.poll(0.01)
+        self.from_disk = self.cache.count_loaded(sequence)
         return sequence
 
     def compute(self, sequence: RunningRequest, count: int) -> None:
