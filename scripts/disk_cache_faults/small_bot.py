@@ -11,9 +11,9 @@ from multiprocessing.connection import Connection
 
 import psutil
 
-from bot.engine.interface import BatchState, EngineOptions, FinishReason, GenerationRequest
+from bot.engine.interface import BatchState, EngineOptions, FinishReason
 from bot.engine.supervisor.supervisor import EngineSupervisor
-from disk_cache_faults.conversations import ANSWER_TOKENS
+from disk_cache_faults.conversations import request_for
 
 _PATIENCE_SECONDS = 120.0
 _LEAVE_SECONDS = 15.0
@@ -130,7 +130,7 @@ async def _serve(options: EngineOptions, connection: Connection) -> None:
 
 
 async def _answer(engine: EngineSupervisor, prompt: tuple[int, ...]) -> tuple[int, ...] | None:
-    generation = engine.submit(GenerationRequest(prompt, frozenset(), ANSWER_TOKENS))
+    generation = engine.submit(request_for(prompt))
     ids = [token async for piece in generation for token in piece]
     outcome = generation.outcome
     return tuple(ids) if outcome is not None and outcome.reason is FinishReason.LENGTH else None

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.engine.interface import EngineOptions
-from bot.engine.worker.admission import ModelLimits
 from bot.engine.worker.disk_cache.block_file import UNFINISHED_SUFFIX
 from disk_cache_faults.conversations import TOGETHER, Turn, make_rounds
 from disk_cache_faults.damage import Damage, DamagedFile, block_files, inflict
@@ -78,8 +77,7 @@ class DiskCacheFaultSuite:
         """
         began = time.monotonic()
         self._say(f"computing {len(self._plan) * TOGETHER} answers without any cache")
-        vocabulary = ModelLimits.read(self._without.model_dir).vocabulary
-        asked = await make_rounds(self._without, vocabulary, len(self._plan), self._draw)
+        asked = await make_rounds(self._without, len(self._plan), self._draw)
         await self._start()
         try:
             for number, (planned, turns) in enumerate(zip(self._plan, asked, strict=True), 1):
