@@ -106,24 +106,28 @@ class Answer:
         """What must happen before it begins."""
         return self._ticket.waits_for
 
-    def change(self, change: TurnChange) -> None:
+    def change(self, change: TurnChange) -> bool:
         """Follow an edit or a deletion: the question changes, or is taken back.
 
         A running answer continues after an edit; memory keeps the edited question.
+
+        Returns:
+            whether the question, which the engine may have, has changed.
         """
         question = self._question
         if self.outcome is not None:
-            return
+            return False
         if self._changes_meanwhile is not None:
             self._changes_meanwhile.append(change)
         if isinstance(change, MessageChanges) and not change.concern(question.id, question.asked):
-            return
+            return False
         unanswered = Message("assistant", "")
         turn = change(Turn(question.id, question.key, None, question.id, 0, question.asked, unanswered))
         if turn.asked is None or turn.asked.asks_nothing:
             self.take_back()
         elif turn.asked != question.asked:
             self._question = replace(question, asked=turn.asked)
+        return turn.asked != question.asked
 
     def stop(self) -> None:
         """End it early; memory keeps what was generated so far."""

@@ -33,9 +33,10 @@ class PendingQuestion:
         self._ticket = ticket
         self._changes: list[TurnChange] = []
 
-    def change(self, change: TurnChange) -> None:
-        """Keep an edit or a deletion for the question, whose text may have been read before it."""
+    def change(self, change: TurnChange) -> bool:
+        """Keep an edit or a deletion for the question, whose text may have been read before it; no engine has it."""
         self._changes.append(change)
+        return False
 
     def ask(self, question: Question) -> Answer:
         """Ask the complete question; `Answer.texts` must be run, and waits for the ticket's turn."""
@@ -137,6 +138,6 @@ class AnswerService:
         """Pass every edit and deletion on to a question, until nothing else refers to it."""
         self._followers.add(follower)
 
-    def _follow(self, change: TurnChange) -> None:
-        for follower in tuple(self._followers):
-            follower.change(change)
+    def _follow(self, change: TurnChange) -> bool:
+        changed = [follower.change(change) for follower in tuple(self._followers)]
+        return any(changed)

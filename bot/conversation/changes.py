@@ -47,6 +47,11 @@ class MessageChanges:
         self.emptied.update(emptied)
 
     @property
+    def deletes(self) -> bool:
+        """Whether a message was deleted."""
+        return None in self.contents.values()
+
+    @property
     def message_ids(self) -> Collection[int]:
         """The messages, and those that asked the turns in `emptied`."""
         return self.contents.keys() | self.emptied
@@ -111,6 +116,11 @@ def _without_quote(turn: Turn, asked: UserMessage) -> Turn:
 def emptied(turn: Turn) -> Turn:
     """The turn with nothing left but its place in the tree."""
     return replace(turn, asked=None, answer=None)
+
+
+def without_channels(turn: Turn, channel_ids: Collection[int]) -> Turn:
+    """The turn after these channels were deleted."""
+    return emptied(turn) if turn.key.channel_id in channel_ids else turn
 
 
 def without_person(turn: Turn, person_id: int, channel_id: int | None) -> Turn:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
 
-from bot.conversation.change_applier import ChangeApplier
-from bot.conversation.changes import MessageChanges, NewContent, TurnChange, emptied, without_older, without_person
+from bot.conversation.change_applier import ChangeApplier, Listener
+from bot.conversation.changes import NewContent, without_channels, without_older, without_person
 from bot.conversation.personas import Personas
 from bot.conversation.store import ConversationStore, ForgottenCount
 from bot.conversation.tree import Conversation, OpenConversation
 from bot.conversation.turn import ConversationKey, Question, Turn
-from bot.engine.interface import Outcome
+from bot.engine.interface import Erasure, Outcome
 from bot.errors import DatabaseOutageError
 
 logger = logging.getLogger(__name__)
@@ -57,14 +57,18 @@ class Conversations:
         self._turns_by_reply: OrderedDict[int, int] = OrderedDict()
         self._changes = ChangeApplier(store, self._open.values)
 
-    @property
-    def erasures(self) -> int:
-        """The number of the latest erasure: nothing that is read from now on holds its words."""
-        return 0
-
-    def listen(self, listener: Callable[[TurnChange], None]) -> None:
+    def listen(self, listener: Listener) -> None:
         """Pass every change of turns to a listener, for questions that are not turns yet."""
         self._changes.listen(listener)
+
+    def pass_erasures_to(self, erase: Callable[[Erasure], Awaitable[None]]) -> None:
+        """Pass what must leave the engine's caches to their owner, who returns when even a crash cannot undo it."""
+        self._changes.erasures.pass_to(erase)
+
+    @property
+    def erasures(self) -> int:
+        """The number of the latest erasure. Read before a conversation, only later ones concern what that holds."""
+        return self._changes.erasures.latest
 
     async def begin(self, question: Question) -> OpenConversation:
         """Open a question's conversation and keep it in memory until `end`."""
@@ -171,22 +175,20 @@ class Conversations:
             text: its new text.
             file_ids: the attachments that it still has.
         """
-        changes = MessageChanges({message_id: NewContent(text, frozenset(file_ids))})
-        await self._changes.apply_to_messages(changes, self._store.edit(message_id, text, file_ids))
+        contents = {message_id: NewContent(text, frozenset(file_ids))}
+        await self._changes.apply_to_messages(contents, self._store.edit(message_id, text, file_ids))
 
     async def erase(self, message_ids: Collection[int]) -> None:
         """Forget the turns that these messages asked or answered, and quotes of these messages."""
         # A question that is being answered is no turn yet; only `question_of` knows the messages of its reply.
         question_ids = {self.question_of(message_id) for message_id in message_ids}
-        changes = MessageChanges(dict.fromkeys(message_ids), question_ids)
-        await self._changes.apply_to_messages(changes, self._store.erase(message_ids))
+        await self._changes.apply_to_messages(dict.fromkeys(message_ids), self._store.erase(message_ids), question_ids)
 
     async def erase_channels(self, channel_ids: Collection[int]) -> None:
         """Forget everything in these channels."""
-        await self._changes.apply(
-            lambda turn: emptied(turn) if turn.key.channel_id in channel_ids else turn,
-            self._store.erase_channels(channel_ids),
-        )
+        change = partial(without_channels, channel_ids=channel_ids)
+        erasure = partial(Erasure, channel_ids=frozenset(channel_ids))
+        await self._changes.apply(change, erasure, self._store.erase_channels(channel_ids))
 
     async def forget(self, person_id: int, channel_id: int | None) -> ForgottenCount | None:
         """Forget everything that a member wrote, with the answers.
@@ -199,11 +201,14 @@ class Conversations:
             how much there was; None during an outage, when the store does it later.
         """
         change = partial(without_person, person_id=person_id, channel_id=channel_id)
-        return await self._changes.apply(change, self._store.forget(person_id, channel_id))
+        channel_ids = None if channel_id is None else frozenset({channel_id})
+        erasure = partial(Erasure, author_id=person_id, channel_ids=channel_ids)
+        return await self._changes.apply(change, erasure, self._store.forget(person_id, channel_id))
 
     async def forget_before(self, message_id: int) -> None:
         """Forget the turns and quotes that are older than a message."""
-        await self._changes.apply(partial(without_older, message_id=message_id), self._store.forget_before(message_id))
+        change, erasure = partial(without_older, message_id=message_id), partial(Erasure, before_id=message_id)
+        await self._changes.apply(change, erasure, self._store.forget_before(message_id))
 
     async def set_persona(self, scope: int, text: str | None) -> None:
         """Set the persona of a scope, or clear it."""

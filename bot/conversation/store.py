@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -68,6 +68,16 @@ class ConversationStore(Protocol):
     @property
     def behind(self) -> bool:
         """Whether a write is not done yet, so that reads are out of date."""
+        ...
+
+    def before_message_changes(self, report: Callable[[Collection[int], Collection[int]], Awaitable[None]]) -> None:
+        """Have edits and deletions of messages reported before they are committed.
+
+        Args:
+            report: gets the messages, without edited ones that the store holds just so, and without deleted ones that
+                it does not hold; and the questions that deleted messages answered. Nothing is committed before it
+                returns.
+        """
         ...
 
     async def head(self, key: ConversationKey) -> ConversationHead | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import threading
 import time
 import zlib
@@ -25,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 _NAME = "erasures.jsonl"
 _TAKEN_BEGIN = "erasures.taken-"
-_MOST_TRIES = 10
 
 
 class ErasureLog:
@@ -44,7 +42,7 @@ class ErasureLog:
         self._taken: list[Path] = []
 
     def append(self, erasure: Erasure) -> None:
-        """Store an erasure durably. Where that is impossible, delete the whole disk cache instead.
+        """Store an erasure durably. Where that is impossible, delete all blocks of the disk cache instead.
 
         Without the folder nothing is stored, because nothing is cached.
         """
@@ -98,7 +96,7 @@ class ErasureLog:
 
     def _delete_all(self, cause: OSError) -> None:
         try:
-            delete_disk_cache(self._folder)
+            delete_blocks(self._folder)
         except OSError as error:
             logger.error(
                 "Words that were deleted may stay in the disk cache, which can be neither changed nor deleted; stop "
@@ -108,29 +106,30 @@ class ErasureLog:
             )
         else:
             logger.error(
-                "Disk cache deleted, because it could not record what must leave it; make room on its disk, and make "
+                "Disk cache emptied, because it could not record what must leave it; make room on its disk, and make "
                 "it writable for the bot path=%s reason=%s",
                 self._folder,
                 cause,
             )
 
 
-def delete_disk_cache(folder: Path) -> None:
-    """Delete the files of all identities, and then the erasures, which concern nothing any more.
+def delete_blocks(folder: Path) -> None:
+    """Delete the blocks of all identities, and then the erasures, which concern nothing any more.
+
+    Engines that run keep their folders and locks, and go on.
 
     Args:
-        folder: may be missing.
+        folder: of the disk cache; may be missing.
 
     Raises:
         OSError: something cannot be deleted; the erasures are still there.
     """
     if not folder.is_dir():
         return
-    for identity in [path for path in folder.iterdir() if path.is_dir()]:
-        tries = 0
-        while identity.exists():  # a worker may be writing there
-            tries += 1
-            shutil.rmtree(identity, ignore_errors=tries < _MOST_TRIES)
+    for _ in range(2):  # an engine may be renaming a block that it has just written
+        for identity in (path for path in folder.iterdir() if path.is_dir()):
+            for path in (path for path in identity.iterdir() if not path.name.startswith(".")):
+                path.unlink(missing_ok=True)
     for path in _log_files(folder):
         path.unlink(missing_ok=True)
 

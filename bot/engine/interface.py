@@ -58,7 +58,7 @@ class Erasure:
     Concerns the sources that meet all criteria that are given; at least one must be.
 
     Attributes:
-        number: grows with every erasure since the bot's start.
+        number: grows with every erasure, also across restarts of the bot.
         message_ids: of these messages.
         author_id: by this member.
         channel_ids: in these channels.

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from bot.errors import ConfigurationError
 from bot.model.folder import read_choice
+from bot.model.versions import Choice
 
 Used = TypeVar("Used")
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedVersion:
+    """The version that the pointer names, when another one answers.
+
+    Attributes:
+        choice: the pointer, as it was read.
+        reason: why the version could not be used, in one line.
+    """
+
+    choice: Choice
+    reason: str
 
 
 class StartOrder:

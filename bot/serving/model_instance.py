@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,8 @@ from bot.errors import ConfigurationError
 from bot.model.folder import ModelFolder
 from bot.prompting.prompt import PromptBuilder
 from bot.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 _PROBE = UserMessage("Say hello.", author_id=0, author_name="")
 _PROBE_TOKENS = 2  # the second comes from a step of its own, like the rest of an answer
@@ -69,6 +72,17 @@ class ModelInstance:
     def within_engine(self) -> ModelInstance:
         """The same model with the context that the loaded engine has for it."""
         return replace(self, model=self.model.within_engine())
+
+    def log_what_is_cut(self) -> None:
+        """Log that the loaded engine's context is shorter than the model's, and cuts the system prompt."""
+        facts, model_tokens = self.engine.facts, self.folder.context_length
+        if facts is not None and facts.context_tokens < model_tokens:
+            tokens, cause = facts.context_tokens, facts.context_cause
+            logger.warning("Context shortened: tokens=%d model_tokens=%d cause=%s", tokens, model_tokens, cause)
+        window = self.within_engine().model.window
+        needed, room = window.system_prompt_tokens(self.system_prompt), window.budget.system_prompt_limit
+        if needed > room:
+            logger.warning("SYSTEM_PROMPT is cut, its end does not fit: tokens=%d room=%d", needed, room)
 
     async def load_and_probe(self, on_progress: Callable[[str], None] | None = None) -> EngineFacts:
         """Load the engine and have it answer once. A failure closes the engine.

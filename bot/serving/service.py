@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from bot.answering.queue import QuestionQueue
@@ -19,25 +19,12 @@ from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError, ModelDoesNotFitError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.folder import ModelFolder, open_model_folder, read_choice, verify_model_folder
-from bot.model.start_order import StartOrder
-from bot.model.versions import Choice
+from bot.model.start_order import RefusedVersion, StartOrder
+from bot.serving.engine_caches import EngineCaches
 from bot.serving.model_instance import ModelInstance
 from bot.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedVersion:
-    """The version that the pointer names, when another one answers.
-
-    Attributes:
-        choice: the pointer, as it was read.
-        reason: why the version could not be used, in one line.
-    """
-
-    choice: Choice
-    reason: str
 
 
 class ModelService:
@@ -70,9 +57,11 @@ class ModelService:
         self._metrics = metrics
         self.model_dir = settings.model_dir
         self.refusal: RefusedVersion | None = None
+        self._caches = EngineCaches(settings.engine_options, self._engines)
         self._start_order = StartOrder(self.model_dir)
         self._current = self._start_order.next_usable(self._prepare)
         self._retiring: dict[asyncio.Task[None], EngineSupervisor] = {}
+        self._loading: set[EngineSupervisor] = set()
         self._replacing: asyncio.Task[str] | None = None
         queue = QuestionQueue(
             # optimum has no batch: a question that waits inside the engine would have no position.
@@ -82,6 +71,7 @@ class ModelService:
         )
         self.answering = AnswerService(self._current.model, conversations, queue, metrics)
         metrics.watch_engine(lambda: self.facts)
+        conversations.pass_erasures_to(self._caches.erase)
 
     @classmethod
     async def open(cls, settings: Settings, conversations: Conversations, metrics: PrometheusMetrics) -> ModelService:
@@ -204,7 +194,11 @@ class ModelService:
         return ModelInstance.prepare(folder, self._engine_for(folder), self._settings, self._require_open)
 
     def _engine_for(self, folder: ModelFolder) -> EngineSupervisor:
-        return EngineSupervisor(replace(self._settings.engine_options, model_dir=folder.path), self._metrics)
+        options = replace(self._settings.engine_options, model_dir=folder.path)
+        return EngineSupervisor(options, self._metrics, self._caches.held_messages)
+
+    def _engines(self) -> set[EngineSupervisor]:
+        return {self._current.engine, *self._retiring.values(), *self._loading}
 
     async def _replace(self, model_dir: Path) -> str:
         choice = await asyncio.to_thread(read_choice, model_dir)
@@ -222,7 +216,7 @@ class ModelService:
         instance = await asyncio.to_thread(self._prepare_verified, model_dir)
         started = time.monotonic()
         try:
-            await instance.load_and_probe()
+            await self._load(instance)
         except ModelDoesNotFitError:
             started = time.monotonic()
             await self._unload_and_take_over(instance)
@@ -231,6 +225,13 @@ class ModelService:
             self._take_over(instance)
             how = f"It was loaded beside the old one in {_since(started)}."
         return f"{instance.folder.title} answers now. {how}"
+
+    async def _load(self, instance: ModelInstance) -> None:
+        self._loading.add(instance.engine)
+        try:
+            await instance.load_and_probe()
+        finally:
+            self._loading.remove(instance.engine)
 
     async def _unload_and_take_over(self, instance: ModelInstance) -> None:
         """Replace the model where memory holds only one: unload the old one first."""
@@ -242,7 +243,7 @@ class ModelService:
             await old.engine.close()
             instance = self._with_new_engine(instance)  # the first try closed its engine
             try:
-                await instance.load_and_probe()
+                await self._load(instance)
             except Exception:
                 await self._restore(old)
                 raise
@@ -277,16 +278,8 @@ class ModelService:
 
     def _serve_within_engine(self, instance: ModelInstance) -> None:
         """Serve a loaded model with the context that its engine has for it."""
-        facts, model_tokens = instance.engine.facts, instance.folder.context_length
-        if facts is not None and facts.context_tokens < model_tokens:
-            tokens, cause = facts.context_tokens, facts.context_cause
-            logger.warning("Context shortened: tokens=%d model_tokens=%d cause=%s", tokens, model_tokens, cause)
-        instance = instance.within_engine()
-        window, system_prompt = instance.model.window, instance.system_prompt
-        needed, room = window.system_prompt_tokens(system_prompt), window.budget.system_prompt_limit
-        if needed > room:
-            logger.warning("SYSTEM_PROMPT is cut, its end does not fit: tokens=%d room=%d", needed, room)
-        self._serve(instance)
+        instance.log_what_is_cut()
+        self._serve(instance.within_engine())
 
     def _serve(self, instance: ModelInstance) -> None:
         self._current = instance

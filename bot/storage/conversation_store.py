@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -49,6 +49,10 @@ class DatabaseConversationStore:
     async def finish(self, time_limit_seconds: float) -> None:
         """Wait until everything is in the journal, at most for the limit."""
         await self._message_changes.finish(time_limit_seconds)
+
+    def before_message_changes(self, report: Callable[[Collection[int], Collection[int]], Awaitable[None]]) -> None:
+        """Have edits and deletions of messages reported before they are committed; see `ConversationStore`."""
+        self._message_changes.report_to(report)
 
     @property
     def behind(self) -> bool:

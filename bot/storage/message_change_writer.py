@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.changes import Contents, MessageChanges
 from bot.errors import DatabaseOutageError
 from bot.storage.journal import Journal
-from bot.storage.message_rows import change_messages, concerned_messages
+from bot.storage.message_rows import change_messages, look_up
+
+Report: TypeAlias = Callable[[Collection[int], Collection[int]], Awaitable[None]]
 
 _MOST_READ = 500
 _MOST_WRITTEN = 50
@@ -45,9 +48,11 @@ class _Postponed:
     """Changes that wait in the journal for the end of an outage, without having been looked up.
 
     Attributes:
+        report: called with the messages of each part before it is changed.
         begun: the transaction has read `changes`.
     """
 
+    report: Report
     changes: MessageChanges = field(default_factory=MessageChanges)
     begun: bool = False
 
@@ -55,7 +60,13 @@ class _Postponed:
         """Make them; many of them concern nothing."""
         self.begun = True
         for part in _parts(self.changes.contents, _MOST_READ):
+            lookup = await look_up(connection, part)
+            await self.report(lookup.messages, lookup.questions)
             await change_messages(connection, part)
+
+
+async def _to_nobody(_message_ids: Collection[int], _question_ids: Collection[int]) -> None:
+    """Nobody has asked for reports."""
 
 
 class MessageChangeWriter:
@@ -73,8 +84,13 @@ class MessageChangeWriter:
         self._pause_seconds = pause_seconds
         self._next_lookup = 0.0
         self._gathering = _Group()
-        self._postponed = _Postponed()
+        self._report: Report = _to_nobody
+        self._postponed = _Postponed(self._report)
         self._task: asyncio.Task[None] | None = None
+
+    def report_to(self, report: Report) -> None:
+        """Report messages before their changes are committed; see `ConversationStore.before_message_changes`."""
+        self._report = report
 
     async def write(self, contents: Contents) -> set[int]:
         """Write changes; during an outage, return without waiting for its end.
@@ -113,12 +129,18 @@ class MessageChangeWriter:
 
     async def _settle(self, group: _Group) -> None:
         contents = group.changes.contents
+        messages: set[int] = set()
+        questions: set[int] = set()
         try:
             for part in _parts(contents, _MOST_READ):
-                group.concerned.update(await self._journal.read(partial(concerned_messages, contents=part)))
+                lookup = await self._journal.read(partial(look_up, contents=part))
+                group.concerned.update(lookup.concerned)
+                messages.update(lookup.messages)
+                questions.update(lookup.questions)
             complete = self._journal.outage is None
         except DatabaseOutageError:
             complete = False
+        await self._report(messages if complete else contents.keys(), questions)
         if not complete:
             group.concerned = {message_id: (message_id,) for message_id in contents} | group.concerned
             await self._postpone(contents)
@@ -131,7 +153,7 @@ class MessageChangeWriter:
         if not self._postponed.begun and self._journal.ends_with(self._postponed.write):
             self._postponed.changes.add(contents)
             return
-        self._postponed = _Postponed()
+        self._postponed = _Postponed(self._report)
         self._postponed.changes.add(contents)
         await self._journal.write(self._postponed.write, deletes=True)
 

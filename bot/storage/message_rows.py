@@ -15,12 +15,29 @@ from bot.storage.rows import all_rows, erase_quotes, erase_turns
 from bot.storage.tables import AcceptedQuestion, Reply, Turn
 
 
-async def concerned_messages(connection: AsyncConnection, contents: Contents) -> Mapping[int, Collection[int]]:
-    """The messages whose change is one of a row, each with itself and the question that it answered."""
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What changes of messages change.
+
+    Attributes:
+        concerned: the messages whose change is one of a row, each with itself and the question that it answered.
+        messages: the same messages, and the edited ones that no row holds.
+        questions: those that deleted messages answered.
+    """
+
+    concerned: Mapping[int, Collection[int]]
+    messages: Collection[int]
+    questions: Collection[int]
+
+
+async def look_up(connection: AsyncConnection, contents: Contents) -> Lookup:
+    """Find out what changes of messages change."""
     deleted, edits = _divide(contents)
     concerned: dict[int, set[int]] = defaultdict(set)
-    for update_of in await _outdated(connection, edits):
+    updates, held = await _outdated(connection, edits)
+    for update_of in updates:
         concerned[update_of.message_id].add(update_of.message_id)
+    questions: set[int] = set()
     if deleted:
         queries = (
             select(Turn.id, Turn.id).where(Turn.id.in_(deleted), Turn.erased == false()),
@@ -32,13 +49,15 @@ async def concerned_messages(connection: AsyncConnection, contents: Contents) ->
         )
         for row in await all_rows(connection, union_all(*queries)):
             concerned[row[0]].update(row)
-    return concerned
+            questions.update(set(row) - {row[0]})
+    return Lookup(concerned, (edits.keys() - held) | concerned.keys(), questions)
 
 
 async def change_messages(connection: AsyncConnection, contents: Contents) -> None:
     """Edit or erase the turns of messages, and quotes of them."""
     deleted, edits = _divide(contents)
-    for each in await _outdated(connection, edits):
+    updates, _ = await _outdated(connection, edits)
+    for each in updates:
         await connection.execute(update(Turn).where(Turn.id == each.turn_id).values(**each.values))
     if deleted:
         await _erase(connection, deleted)
@@ -53,25 +72,28 @@ class _Update:
     values: dict[str, Any]
 
 
-async def _outdated(connection: AsyncConnection, edits: Mapping[int, NewContent]) -> list[_Update]:
-    """The turns that do not say yet what edited messages say."""
+async def _outdated(connection: AsyncConnection, edits: Mapping[int, NewContent]) -> tuple[list[_Update], set[int]]:
+    """The turns that do not say yet what edited messages say, and the messages that any turn holds."""
+    updates: list[_Update] = []
+    held: set[int] = set()
     if not edits:
-        return []
-    updates = []
+        return updates, held
     asked = select(Turn.id, Turn.text, Turn.files).where(Turn.id.in_(edits), Turn.erased == false())
     for row in await all_rows(connection, asked):
+        held.add(row.id)
         new = edits[row.id]
         files = [file for file in row.files if file["id"] in new.file_ids]
         if (row.text, row.files) != (new.text, files):
             updates.append(_Update(row.id, row.id, {"text": new.text, "files": files}))
     columns = (Turn.id, Turn.quote_message_id, Turn.quote_text, Turn.quote_files)
     for row in await all_rows(connection, select(*columns).where(Turn.quote_message_id.in_(edits))):
+        held.add(row.quote_message_id)
         new = edits[row.quote_message_id]
         files = [file for file in row.quote_files if file["id"] in new.file_ids]
         if (row.quote_text, row.quote_files) != (new.text, files):
             changes = {"quote_text": new.text, "quote_files": files}
             updates.append(_Update(row.quote_message_id, row.id, changes))
-    return updates
+    return updates, held
 
 
 async def _erase(connection: AsyncConnection, message_ids: Collection[int]) -> None:

@@ -147,9 +147,10 @@ class RememberingBot:
 
         return self.do(self.memory.journal.read(read))
 
-    def _follow(self, change: TurnChange) -> None:
+    def _follow(self, change: TurnChange) -> bool:
         for asking in self.asking.values():
             asking.follow(change)
+        return True
 
     async def _open_unlocked_file(self) -> Memory:
         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -11,8 +12,11 @@ from bot.conversation.change_applier import ChangeApplier
 from bot.conversation.changes import emptied
 from bot.conversation.tree import Conversation
 from bot.conversation.turn import Turn
+from bot.engine.interface import Erasure
 from bot.storage.conversation_store import DatabaseConversationStore
 from tests.conversation.memory import HERE, Memory, asked, turn
+
+ALL = partial(Erasure, before_id=2**63)
 
 
 class Store(DatabaseConversationStore):
@@ -50,7 +54,7 @@ async def test_a_turn_that_comes_into_memory_before_the_store_commits_is_changed
     applier: ChangeApplier, store: Store, conversation: Conversation
 ) -> None:
     committed = asyncio.Event()
-    applying = asyncio.create_task(applier.apply(emptied, committed.wait()))
+    applying = asyncio.create_task(applier.apply(emptied, ALL, committed.wait()))
     await asyncio.sleep(0)
     ((loaded,), _) = await applier.read_branch(store.stored.id)
     conversation.turns[loaded.id] = loaded
@@ -63,7 +67,7 @@ async def test_a_turn_that_is_answered_before_the_store_commits_is_spared(
     applier: ChangeApplier, conversation: Conversation
 ) -> None:
     committed = asyncio.Event()
-    applying = asyncio.create_task(applier.apply(emptied, committed.wait()))
+    applying = asyncio.create_task(applier.apply(emptied, ALL, committed.wait()))
     await asyncio.sleep(0)
     new = turn(asked("Something new"))
     conversation.turns[new.id] = new
@@ -71,7 +75,7 @@ async def test_a_turn_that_is_answered_before_the_store_commits_is_spared(
     committed.set()
     await applying
     assert conversation.turns == {new.id: new}
-    await applier.apply(emptied, asyncio.sleep(0))
+    await applier.apply(emptied, ALL, asyncio.sleep(0))
     assert conversation.turns == {new.id: emptied(new)}
 
 
@@ -79,7 +83,7 @@ async def test_reads_during_an_outage_see_the_changes_that_the_store_has_not_mad
     applier: ChangeApplier, store: Store
 ) -> None:
     store.has_outage = True
-    await applier.apply(emptied, asyncio.sleep(0))
+    await applier.apply(emptied, ALL, asyncio.sleep(0))
     assert await applier.read_branch(store.stored.id) == ([emptied(store.stored)], {})
     store.has_outage = False
     assert await applier.read_branch(store.stored.id) == ([store.stored], {})
@@ -92,7 +96,7 @@ async def test_a_read_is_repeated_if_something_changes_meanwhile(applier: Change
         nonlocal reads
         reads += 1
         if reads == 1:
-            await applier.apply(emptied, asyncio.sleep(0))
+            await applier.apply(emptied, ALL, asyncio.sleep(0))
         return reads
 
     assert await applier.read(read) == 2

@@ -8,9 +8,12 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bot.demo.loopback import LoopbackDiscord
+from bot.discord_client.channel_scopes import guild_scope
+from bot.engine.worker.disk_cache.block_file import SUFFIX, read_stored_block
 from tests.end_to_end.stage import Stage, online, until
 
 MARKS = ("FIRSTMARK", "SECONDMARK", "THIRDMARK", "FOURTHMARK")
@@ -74,15 +77,16 @@ async def test_a_disk_cache_that_is_turned_off_is_deleted(tiny_chat_model_dir: P
     assert not cache.exists()
 
 
-async def test_deleted_text_is_in_no_file_soon_after(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
-    def is_there(mark: str) -> bool:
-        for place, _, files in os.walk(tmp_path):
-            for name in files:
-                with suppress(FileNotFoundError):  # the bot has just removed it
-                    if mark.encode() in Path(place, name).read_bytes():
-                        return True
-        return False
+def is_there(folder: Path, mark: str) -> bool:
+    for place, _, files in os.walk(folder):
+        for name in files:
+            with suppress(FileNotFoundError):  # the bot has just removed it
+                if mark.encode() in Path(place, name).read_bytes():
+                    return True
+    return False
 
+
+async def test_deleted_text_is_in_no_file_soon_after(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
     async with online(tiny_chat_model_dir, data_dir=tmp_path, max_new_tokens=5) as stage:
         server, ada = stage.discord, stage.ada
         thread, channel = await stage.fresh_channel("a thread"), server.channels[0].id
@@ -91,11 +95,61 @@ async def test_deleted_text_is_in_no_file_soon_after(tiny_chat_model_dir: Path, 
             place = thread if mark == IN_THREAD else channel
             asked[mark] = await stage.mention(ada, place, f"{mark}?")
             await stage.answer(ada, place, asked[mark])
-            assert is_there(mark)
+            assert is_there(tmp_path, mark)
         deleted, edited, *in_bulk = (asked[mark] for mark in MARKS)
         await server.delete(ada.id, channel, deleted)
         await server.edit(ada.id, channel, edited, f"<@{server.bot.id}> Something else?")
         await server.bulk_delete(ada.id, channel, in_bulk)
         await server.delete_channel(ada.id, thread)
         async with asyncio.timeout(60):
-            await until(lambda: not any(is_there(mark) for mark in asked))
+            await until(lambda: not any(is_there(tmp_path, mark) for mark in asked))
+
+
+def channels_in(cache: Path) -> set[int]:
+    """The channels whose words the disk cache holds."""
+    found: set[int] = set()
+    for path in cache.rglob(f"*{SUFFIX}"):
+        with suppress(FileNotFoundError):  # the worker has just removed it
+            found.update(source.channel_id for source in read_stored_block(path, None).sources)
+    return found
+
+
+async def test_leaving_a_server_deletes_all_that_was_said_there(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
+    async with online(tiny_chat_model_dir, data_dir=tmp_path, max_new_tokens=5) as stage:
+        channels = {"HEREMARK": stage.discord.channels[0].id, IN_THREAD: await stage.fresh_channel("a thread")}
+        direct = await stage.discord.open_dm(stage.ada.id)
+        for mark, channel in channels.items():
+            await stage.answer(stage.ada, channel, await stage.mention(stage.ada, channel, f"{mark}?"))
+        [guild] = stage.bot.application.client.guilds
+        conversations = stage.bot.application.answering.conversations
+        await conversations.set_persona(guild_scope(guild.id), "Speak like PERSONAMARK.")
+        await stage.answer(stage.ada, direct, await stage.mention(stage.ada, direct, "DIRECTMARK?"))
+        left, cache = (*channels, "PERSONAMARK"), tmp_path / "kv_cache"
+        assert all(is_there(tmp_path, mark) for mark in left)
+        async with asyncio.timeout(60):
+            await until(lambda: channels_in(cache) == {*channels.values(), direct})
+        await guild.leave()
+        async with asyncio.timeout(60):
+            await until(lambda: not any(is_there(tmp_path, mark) for mark in left))
+            await until(lambda: channels_in(cache) == {direct})
+        assert is_there(tmp_path, "DIRECTMARK")
+
+
+async def test_a_start_erases_what_the_worker_could_not_any_more(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "kv_cache"
+    async with LoopbackDiscord() as discord:
+        async with online(tiny_chat_model_dir, discord, data_dir=tmp_path, max_new_tokens=5) as stage:
+            channel = await stage.fresh_channel("a thread")
+            question = await stage.mention(stage.ada, channel, "HEREMARK?")
+            await stage.answer(stage.ada, channel, question)
+            async with asyncio.timeout(60):
+                await until(lambda: channels_in(cache) == {channel})
+            facts = stage.bot.application.serving.facts
+            assert facts is not None
+            psutil.Process(facts.process_id).suspend()
+            await discord.delete(stage.ada.id, channel, question)
+            async with asyncio.timeout(60):
+                await until(lambda: not is_there(tmp_path, "HEREMARK"))
+            assert channels_in(cache) == {channel}
+        async with online(tiny_chat_model_dir, discord, data_dir=tmp_path, max_new_tokens=5):
+            assert channels_in(cache) == set()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.engine.erasure_log import ErasureLog, delete_disk_cache
+from bot.engine.erasure_log import ErasureLog, delete_blocks
 from bot.engine.interface import Erasure
 from tests.small_disk import fill, small_disk_at
 
@@ -94,7 +94,7 @@ def test_nothing_is_lost_while_workers_take_and_the_bot_appends_at_the_same_time
 
     def append_many(start: int) -> None:
         for number in range(start, start + 20):
-            log.append(Erasure(number, before_id=number))
+            log.append(Erasure(number, author_id=number))
 
     def take_all() -> None:
         while not done.is_set():
@@ -156,7 +156,7 @@ def test_a_log_that_cannot_be_read_means_that_everything_must_go(folder: Path) -
     assert ErasureLog(folder).take() is None
 
 
-def test_a_full_disk_takes_the_disk_cache_along(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_full_disk_takes_all_blocks_along(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with small_disk_at(tmp_path / "kv_cache", 256) as folder:
         block = cache_block(folder)
         fill(folder / "identity" / "other")
@@ -164,7 +164,7 @@ def test_a_full_disk_takes_the_disk_cache_along(tmp_path: Path, caplog: pytest.L
         assert not block.exists()
         assert not file.exists()
         [line] = caplog.messages
-        assert line.startswith("Disk cache deleted")
+        assert line.startswith("Disk cache emptied")
         assert "make room on its disk" in line
         append(folder, SECOND)
         assert applied_by_a_worker(folder) == [SECOND]
@@ -180,10 +180,12 @@ def test_a_disk_that_has_become_read_only_is_named(tmp_path: Path, caplog: pytes
         assert str(folder) in line
 
 
-def test_deleting_the_disk_cache_leaves_nothing_to_apply(folder: Path) -> None:
+def test_deleting_all_blocks_leaves_nothing_to_apply_and_the_locks_of_engines_that_run(folder: Path) -> None:
+    lock = folder / "identity" / ".lock"
+    lock.touch()
     append(folder, FIRST)
     ErasureLog(folder).take()
     append(folder, SECOND)
-    delete_disk_cache(folder)
-    assert list(folder.iterdir()) == []
-    delete_disk_cache(folder / "missing")
+    delete_blocks(folder)
+    assert sorted(folder.rglob("*")) == [folder / "identity", lock]
+    delete_blocks(folder / "missing")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -93,6 +93,38 @@ async def test_what_concerns_rows_is_told(storage: Storage) -> None:
     assert await store.erase([reply_id(one), 99]) == {reply_id(one), 10}
     assert await store.erase([10, reply_id(one)]) == set()
     assert await store.replies([10, 20]) == {1020: 20}
+
+
+async def test_messages_are_reported_before_their_changes_are_committed(storage: Storage) -> None:
+    one = turn(10, quote=quote(3))
+    await keep(storage, one, turn(20, after=one), turn(30))
+    store = storage.conversations
+    messages: set[int] = set()
+    questions: set[int] = set()
+
+    async def report(message_ids: Collection[int], question_ids: Collection[int]) -> None:
+        messages.update(message_ids)
+        questions.update(question_ids)
+        assert await texts(store, 20) == ["Question 10", "Question 20"]
+
+    store.before_message_changes(report)
+    edits = store.edit(30, "Question 30", []), store.edit(20, "Edited", []), store.edit(99, "Unknown", [])
+    deletions = store.erase([3, 98]), store.erase([reply_id(one)])
+    await asyncio.gather(*edits, *deletions)
+    assert (messages, questions) == ({20, 99, 3, reply_id(one)}, {10})
+    assert await texts(store, 20) == [None, "Edited"]
+
+
+async def test_nothing_is_committed_if_its_report_fails(storage: Storage) -> None:
+    await keep(storage, turn(10))
+
+    async def fail(_message_ids: Collection[int], _question_ids: Collection[int]) -> None:
+        raise RuntimeError("no")
+
+    storage.conversations.before_message_changes(fail)
+    with pytest.raises(RuntimeError, match="no"):
+        await storage.conversations.erase([10])
+    assert await texts(storage.conversations, 10) == ["Question 10"]
 
 
 async def test_changes_that_come_together_keep_their_order(storage: Storage) -> None:

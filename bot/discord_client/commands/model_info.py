@@ -9,7 +9,8 @@ from bot.engine.interface import EngineFacts
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.folder import ModelFolder
 from bot.model.report import ExportReport, Quality, Speed
-from bot.serving.service import ModelService, RefusedVersion
+from bot.model.start_order import RefusedVersion
+from bot.serving.service import ModelService
 from bot.sizes import size
 
 _MOST_CHARACTERS = 2000

@@ -6,6 +6,7 @@ import discord
 from discord.ext import commands
 
 from bot.conversation.conversations import Conversations
+from bot.discord_client.channel_scopes import guild_scope
 from bot.discord_client.incoming.message_content import attachments_of
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.reply_editors import ReplyEditors
@@ -54,6 +55,12 @@ class MessageChangeListener(commands.Cog):
         """A channel was deleted with all its messages and threads."""
         threads = channel.threads if isinstance(channel, (discord.TextChannel, discord.ForumChannel)) else []
         await self._conversations.erase_channels({channel.id, *(thread.id for thread in threads)})
+
+    @commands.Cog.listener()
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        """The bot left a guild, or it was deleted: from now on the bot does not learn what people delete there."""
+        await self._conversations.erase_channels({each.id for each in (*guild.channels, *guild.threads)})
+        await self._conversations.set_persona(guild_scope(guild.id), None)
 
     @commands.Cog.listener()
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field, replace
 
-from bot.engine.interface import GenerationRequest
+from bot.engine.interface import FinishReason, GenerationRequest, Outcome
 from bot.engine.supervisor.token_stream import TokenStream
 
 SUSPICIOUS_CRASHES = 2
@@ -13,6 +14,8 @@ SUSPICIOUS_CRASHES = 2
 
 MAX_CRASHES = 3
 """A request that crashes the worker once more while it runs alone fails."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -50,6 +53,30 @@ class Job:
         self.ids.extend(ids)
         self.crashes = 0
         self.stream.push(ids)
+
+    def crash(self, *, alone: bool) -> Outcome | None:
+        """Count that the worker crashed.
+
+        Args:
+            alone: whether it ran without others.
+
+        Returns:
+            how it ends, because it is over or keeps crashing workers; None if the next worker gets it.
+        """
+        self.sent = False
+        self.crashes += 1
+        if self.complete:
+            return Outcome(FinishReason.LENGTH)
+        if self.cancelled or self.request.prefill_only:
+            return Outcome(FinishReason.CANCELLED)
+        if not alone or self.crashes < MAX_CRASHES:
+            return None
+        log.error(
+            "request failed, it crashes the engine tokens=%d crashes=%d", len(self.request.prompt_ids), self.crashes
+        )
+        detail = "the request crashes the engine each time"
+        note = "This question makes me fail each time. Ask it in other words."
+        return Outcome(FinishReason.FAILED, detail, note)
 
     def remaining(self) -> GenerationRequest:
         """The request for the next worker: generated tokens become part of the prompt, so nothing is repeated."""

@@ -17,9 +17,11 @@ from bot.engine.interface import (
     GenerationRequest,
     Outcome,
 )
-from bot.engine.protocol import Cancel, Ended, Erase, Event, PromptTaken, Stepped, Submit, Tokens, Warned
+from bot.engine.protocol import Cancel, Ended, Erase, Event, PromptTaken, Ready, Stepped, Submit, Tokens, Warned
 from bot.engine.supervisor.hang_detector import CHECK_SECONDS, HangDetector
-from bot.engine.supervisor.job import MAX_CRASHES, Job
+from bot.engine.supervisor.held_messages import HeldMessages
+from bot.engine.supervisor.job import Job
+from bot.engine.supervisor.recent_erasures import RecentErasures
 from bot.engine.supervisor.token_stream import TokenStream
 from bot.engine.supervisor.worker_process import WorkerProcess
 from bot.errors import ConfigurationError
@@ -40,9 +42,15 @@ class EngineSupervisor:
     all methods in the event loop that called `start`.
     """
 
-    def __init__(self, options: EngineOptions, observer: EngineObserver | None = None) -> None:
+    def __init__(
+        self,
+        options: EngineOptions,
+        observer: EngineObserver | None = None,
+        held_messages: HeldMessages | None = None,
+    ) -> None:
         self._options = options
         self._observer = observer
+        self._held_messages = held_messages or HeldMessages()
         self._facts: EngineFacts | None = None
         self._restarts = 0
         self._starts_without_step = 0  # back-off position; a completed step resets it
@@ -50,6 +58,7 @@ class EngineSupervisor:
         self._hung = False  # whether the current worker was killed for hanging
         self._loaded_at = 0.0
         self._jobs: dict[int, Job] = {}
+        self._erasures = RecentErasures(self._jobs.values)
         self._isolated: int | None = None  # a suspicious request that runs without others
         self._ids = itertools.count()
         self._closed = False
@@ -91,6 +100,7 @@ class EngineSupervisor:
         job = Job(request, TokenStream(lambda: self._cancel(job_id)), deadline)
         self._jobs[job_id] = job
         self._no_jobs.clear()
+        self._held_messages.add_request(request)
         if self._closed:
             self._finish(job_id, Outcome(FinishReason.CANCELLED))
         elif self._facts is not None:
@@ -101,6 +111,7 @@ class EngineSupervisor:
 
     def erase(self, erasure: Erasure) -> None:
         """Erase words from the worker's caches, before anything that is submitted later begins."""
+        self._erasures.add(erasure)
         if self._worker is not None:
             self._worker.send(Erase(erasure))
 
@@ -129,6 +140,8 @@ class EngineSupervisor:
 
     async def _launch(self, on_progress: Callable[[str], None] | None) -> EngineFacts:
         worker = self._worker = WorkerProcess(self._options, self._receive, self._on_exit)
+        for erasure in self._erasures.all():
+            worker.send(Erase(erasure))
         self._hung = False
         self._watch_task = self._watch_task or asyncio.create_task(self._watch())
         try:
@@ -204,6 +217,8 @@ class EngineSupervisor:
                         self._observer.engine_stepped(state)
                 case PromptTaken(_, prompt_tokens, cached_tokens, disk_tokens) if self._observer is not None:
                     self._observer.prompt_read(prompt_tokens, cached_tokens, disk_tokens)
+                case Ready(_, cached_messages):
+                    self._held_messages.add_stored(cached_messages)
                 case Warned(line):
                     log.warning("%s", line)
 
@@ -212,7 +227,9 @@ class EngineSupervisor:
         watched: tuple[WorkerProcess, HangDetector] | None = None
         while True:
             await asyncio.sleep(CHECK_SECONDS)
-            self._time_out_unsent()
+            now = time.monotonic()
+            for job_id in [each for each, job in self._jobs.items() if not job.sent and job.deadline <= now]:
+                self._finish(job_id, Outcome(FinishReason.TIMEOUT))
             worker = self._worker
             if worker is None:
                 continue
@@ -236,11 +253,6 @@ class EngineSupervisor:
         overdue = time.monotonic() - max(job.deadline for job in sent) > self._options.hang_seconds
         return overdue or detector.hangs_at_work(worker.last_event, may_be_silent=may_be_silent)
 
-    def _time_out_unsent(self) -> None:
-        now = time.monotonic()
-        for job_id in [each for each, job in self._jobs.items() if not job.sent and job.deadline <= now]:
-            self._finish(job_id, Outcome(FinishReason.TIMEOUT))
-
     def _on_exit(self, worker: WorkerProcess) -> None:
         """Restart after a crash or a hang, and resume the requests; an end that was asked for needs nothing."""
         if worker is not self._worker or self._facts is None:
@@ -253,30 +265,11 @@ class EngineSupervisor:
         if time.monotonic() - self._loaded_at > _STEADY_SECONDS:
             self._starts_without_step = 0
         self._end_in_background(worker)
-        self._requeue()
-        self._restart()
-
-    def _requeue(self) -> None:
-        """Queue the crashed worker's requests for the next one, except what is over and what keeps crashing it."""
         isolated, self._isolated = self._isolated, None
         for job_id, job in list(self._jobs.items()):
-            if not job.sent:
-                continue
-            job.sent = False
-            job.crashes += 1
-            if job.complete:
-                self._finish(job_id, Outcome(FinishReason.LENGTH))
-            elif job.cancelled or job.request.prefill_only:
-                self._finish(job_id, Outcome(FinishReason.CANCELLED))
-            elif job_id == isolated and job.crashes >= MAX_CRASHES:
-                log.error(
-                    "request failed, it crashes the engine tokens=%d crashes=%d",
-                    len(job.request.prompt_ids),
-                    job.crashes,
-                )
-                detail = "the request crashes the engine each time"
-                note = "This question makes me fail each time. Ask it in other words."
-                self._finish(job_id, Outcome(FinishReason.FAILED, detail, note))
+            if job.sent and (outcome := job.crash(alone=job_id == isolated)) is not None:
+                self._finish(job_id, outcome)
+        self._restart()
 
     def _restart(self) -> None:
         if self._restarting is None:

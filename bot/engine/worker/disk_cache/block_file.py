@@ -43,12 +43,14 @@ class StoredBlock:
         long_factors: whether its keys have the long factors of LongRoPE.
         tokens: the tokens that it holds, at most `BLOCK_TOKENS`.
         sources: whose words begin in it.
+        erasures: the number of the latest erasure when it was written; it has gone through all up to that.
     """
 
     parent: str
     long_factors: bool
     tokens: tuple[int, ...]
     sources: tuple[Source, ...] = ()
+    erasures: int = 0
 
     @cached_property
     def key(self) -> str:
@@ -86,6 +88,7 @@ def write_block(folder: Path, block: StoredBlock, payload: Sequence[memoryview])
             block.parent,
             block.long_factors,
             block.tokens,
+            block.erasures,
             [[each.start, each.message_id, each.author_id, each.channel_id] for each in block.sources],
         ]
     ).encode()
@@ -158,8 +161,8 @@ def _read_header(prefix: bytes, read: Callable[[int], bytes]) -> tuple[StoredBlo
     if zlib.crc32(header) != header_checksum or not header:
         raise DamagedBlockError("its header is damaged")
     try:
-        parent, long_factors, tokens, sources = json.loads(header)
-        block = StoredBlock(parent, long_factors, tuple(tokens), tuple(Source(*each) for each in sources))
+        parent, long_factors, tokens, erasures, sources = json.loads(header)
+        block = StoredBlock(parent, long_factors, tuple(tokens), tuple(Source(*each) for each in sources), erasures)
     except (ValueError, TypeError):
         raise DamagedBlockError("its header is of another program") from None
     return block, payload_checksum, length

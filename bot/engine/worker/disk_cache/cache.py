@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
-from bot.engine.interface import Source
+from bot.engine.interface import Erasure
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS
 from bot.engine.worker.disk_cache.background import BackgroundJobs, Job, Urgency
 from bot.engine.worker.disk_cache.block_file import StoredBlock, read_payload
@@ -62,6 +62,7 @@ class DiskCache:
         self._warn = warn
         self._warned = False
         self._no_writes_before = 0.0
+        self._erasures = 0
         self._jobs = BackgroundJobs()
         self._writing: set[str] = set()
         self._loads: list[Load] = []
@@ -154,14 +155,14 @@ class DiskCache:
         if ended and len(keys) > 1:
             self._touch(keys[-1])
 
-    def erase(self, concerned: Callable[[Source], bool]) -> None:
+    def erase(self, erasure: Erasure) -> None:
         """Delete the blocks with concerned words, and those after them; call after `PrefixCache.erase`."""
-        self._delete(self._index.erase(concerned))
+        self._erasures = erasure.number
+        self._delete(self._index.erase(erasure))
 
-    @staticmethod
-    def _stored(block: Block, parent: str) -> StoredBlock:
+    def _stored(self, block: Block, parent: str) -> StoredBlock:
         sources = tuple(sorted(block.sources, key=lambda source: source.start))
-        return StoredBlock(parent, block.long_factors, tuple(block.tokens), sources)
+        return StoredBlock(parent, block.long_factors, tuple(block.tokens), sources, self._erasures)
 
     def _begin_to_write(self, block: Block, stored: StoredBlock, before: Collection[str]) -> None:
         if time.monotonic() < self._no_writes_before or self._index.fuller(stored):
@@ -258,7 +259,8 @@ class DiskCache:
     def _end_delete(self, block: StoredBlock, job: Job) -> None:
         if job.error is not None:
             path = self._folder.path / block.file_name
-            self._warn(f"Disk cache keeps a block that it should not; delete the file: path={path} reason={_reason(job.error)}")
+            reason = _reason(job.error)
+            self._warn(f"Disk cache keeps a block that it should not; delete the file: path={path} reason={reason}")
 
 
 def _reason(error: Exception) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bot.engine.erasure_log import ErasureLog
-from bot.engine.interface import Source
+from bot.engine.past_erasures import PastErasures
 from bot.engine.worker.disk_cache.block_file import (
     SUFFIX,
     DamagedBlockError,
@@ -72,13 +72,14 @@ class CacheFolder:
         """
         log = ErasureLog(self._root)
         erasures = log.take()
+        past = None if erasures is None else PastErasures(erasures)
 
-        def concerned(source: Source) -> bool:
-            return erasures is None or any(each.concerns(source) for each in erasures)
+        def is_erased(block: StoredBlock) -> bool:
+            return any(past is None or past.concern(source, block.erasures) for source in block.sources)
 
         for folder in self._others():
-            _read_index(folder, concerned, None)
-        index = _read_index(self.path, concerned, payload_bytes)
+            _read_index(folder, is_erased, None)
+        index = _read_index(self.path, is_erased, payload_bytes)
         log.applied()
         return index
 
@@ -135,7 +136,7 @@ class CacheFolder:
         return [each for each in self._root.iterdir() if each.is_dir() and each != self.path]
 
 
-def _read_index(folder: Path, concerned: Callable[[Source], bool], payload_bytes: int | None) -> DiskIndex:
+def _read_index(folder: Path, is_erased: Callable[[StoredBlock], bool], payload_bytes: int | None) -> DiskIndex:
     """Read a folder's index, and delete every file that it does not list: damaged, erased, or out of reach."""
     index = DiskIndex(folder.name)
     files: dict[str, list[tuple[StoredBlock, Path]]] = defaultdict(list)
@@ -147,7 +148,7 @@ def _read_index(folder: Path, concerned: Callable[[Source], bool], payload_bytes
             stored = read_stored_block(path, payload_bytes) if path.suffix == SUFFIX else None
         except (OSError, DamagedBlockError):
             stored = None
-        if stored is None or any(map(concerned, stored.sources)):
+        if stored is None or is_erased(stored):
             unusable.append(path)
         else:
             files[stored.parent].append((stored, path))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.engine.interface import Source
+from bot.engine.interface import Erasure
 from bot.engine.worker.disk_cache.block_file import StoredBlock
 from bot.engine.worker.paged.longest_match import longest_match
 
@@ -91,9 +91,13 @@ class DiskIndex:
             self.size -= each.size
         return [each.stored for each in removed]
 
-    def erase(self, concerned: Callable[[Source], bool]) -> list[StoredBlock]:
-        """Remove the blocks with concerned words, and those after them."""
-        keys = [key for key, each in self._blocks.items() if any(map(concerned, each.stored.sources))]
+    def erase(self, erasure: Erasure) -> list[StoredBlock]:
+        """Remove the blocks with concerned words, and those after them, except what was written since."""
+        keys = [
+            key
+            for key, each in self._blocks.items()
+            if each.stored.erasures < erasure.number and any(map(erasure.concerns, each.stored.sources))
+        ]
         return [stored for key in keys for stored in self.remove(key)]
 
     def shrink(self, most_bytes: int, spared: Collection[str] = ()) -> list[StoredBlock]:

@@ -87,7 +87,7 @@ class SequenceCache:
         self._erasures.append(erasure)
         self._memory.erase(erasure.concerns)
         if self.disk is not None:
-            self.disk.erase(erasure.concerns)
+            self.disk.erase(erasure)
 
     def _attribute(self, sequence: RunningRequest, first: int) -> None:
         """Note whose words begin in the blocks of a path, and what of them was erased since the prompt was made."""

@@ -374,5 +374,5 @@ def test_random_requests_restarts_damages_and_erasures(tmp_path: Path, seed: int
             engine.close()
             if engine.files:
                 choose.choice((cut, empty, flip(40), flip(-1), swap_with_next))(choose.choice(engine.files))
-            engine, erasures = Engine(tmp_path, blocks=24, budget=30 * PAYLOAD_BYTES), 0
+            engine = Engine(tmp_path, blocks=24, budget=30 * PAYLOAD_BYTES)
     assert engine.warnings == []

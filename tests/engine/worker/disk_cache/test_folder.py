@@ -38,6 +38,16 @@ def test_the_log_of_erasures_is_applied_and_removed(root: Path) -> None:
     assert [each for each in root.iterdir() if each.is_file()] == []
 
 
+@pytest.mark.parametrize(("logged", "cached"), [(5, 149), (6, BLOCK_TOKENS)])
+def test_what_was_said_after_an_erasure_stays(root: Path, logged: int, cached: int) -> None:
+    engine = Engine(root)
+    engine.cache.erase(Erasure(5, author_id=8))
+    engine.read(*TEXT, sources=SOURCES, erasures=5)
+    engine.close()
+    ErasureLog(root).append(Erasure(logged, author_id=8))
+    assert Engine(root).cached(*TEXT) == cached
+
+
 def test_erasures_reach_the_files_of_an_engine_that_another_uses(root: Path) -> None:
     other = shutil.copytree(root / "identity", root / "other")
     with FileLock(other / ".lock"):
