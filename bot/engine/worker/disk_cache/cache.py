@@ -22,6 +22,8 @@ _PATIENCE_SECONDS = 0.25
 _PAUSE_SECONDS = 10.0
 """After a refusal by the disk, before the next write."""
 
+_POLL_SECONDS = 0.1
+
 
 class DiskCache:
     """Moves blocks between memory and disk while the worker's thread computes.
@@ -67,7 +69,7 @@ class DiskCache:
         self._writing: set[str] = set()
         self._loads: list[Load] = []
         self._speed = LoadingSpeed()
-        memory.on_full = partial(self._jobs.drop, Urgency.WRITE)
+        memory.on_full = self._make_room
         self._delete(index.shrink(budget))
 
     @property
@@ -159,6 +161,12 @@ class DiskCache:
         """Delete the blocks with concerned words, and those after them; call after `PrefixCache.erase`."""
         self._erasures = erasure.number
         self._delete(self._index.erase(erasure))
+
+    def _make_room(self) -> None:
+        """Give up what is not written yet, and wait for what is: no block before that one can be evicted meanwhile."""
+        self._jobs.drop(Urgency.WRITE)
+        while self._memory.is_full and self.busy:
+            self._jobs.poll(_POLL_SECONDS)
 
     def _stored(self, block: Block, parent: str) -> StoredBlock:
         sources = tuple(sorted(block.sources, key=lambda source: source.start))

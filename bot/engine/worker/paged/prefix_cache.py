@@ -73,6 +73,11 @@ class PrefixCache:
         """Blocks that hold tokens, for running requests or for later ones."""
         return self.capacity - len(self._free)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether every block is in use, or before one that is."""
+        return not self._free and not self._unused_leaves
+
     def find(self, tokens: Sequence[int], *, long_factors: bool = False) -> tuple[list[Block], int]:
         """Hold the longest cached prefix of these tokens with one kind of factors.
 
@@ -156,7 +161,7 @@ class PrefixCache:
         return copy
 
     def _take_number(self) -> int:
-        if not self._free and not self._unused_leaves:
+        if self.is_full:
             self.on_full()
         if not self._free:
             self._remove(min(self._unused_leaves, key=lambda leaf: leaf.last_used))

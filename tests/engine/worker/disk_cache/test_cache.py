@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from bot.engine.interface import Erasure, GenerationRequest, Source
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
 from bot.engine.worker.disk_cache import cache as disk_cache
 from bot.engine.worker.disk_cache import folder as cache_folder
-from bot.engine.worker.disk_cache.block_file import DamagedBlockError, read_stored_block
+from bot.engine.worker.disk_cache.block_file import DamagedBlockError, read_stored_block, write_block
 from bot.engine.worker.paged.schedule import RunningRequest
 from tests.engine.worker.disk_cache.keys_and_values import PAYLOAD_BYTES, Engine
 from tests.small_disk import fill, small_disk_at
@@ -318,6 +319,37 @@ def test_a_load_that_fails_frees_its_blocks_at_once(tmp_path: Path, monkeypatch:
     engine.compute(asked, 192)
     go_on.set()
     engine.cache.release(asked)
+    engine.flush()
+
+
+def test_a_request_waits_for_the_write_that_keeps_a_whole_conversation_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The blocks before one that is being written cannot be evicted, though nobody uses them any more."""
+    calls, writing, go_on = itertools.count(1), threading.Event(), threading.Event()
+
+    def write(*arguments: Any) -> int:
+        if next(calls) == 6:
+            writing.set()
+            assert go_on.wait(30)
+        return write_block(*arguments)
+
+    monkeypatch.setattr(cache_folder, "write_block", write)
+    engine = Engine(tmp_path, blocks=6 + 2)
+    asked = engine.begin(*TEXT[:192])
+    engine.compute(asked, 192)
+    engine.cache.release(asked)
+    assert writing.wait(30)
+    make_room = engine.memory.on_full
+
+    def full() -> None:
+        threading.Timer(0.2, go_on.set).start()  # while the request waits
+        make_room()
+
+    engine.memory.on_full = full
+    other = engine.begin(*OTHER[:192])
+    engine.compute(other, 192)
+    engine.cache.release(other)
     engine.flush()
 
 
