@@ -15,6 +15,7 @@ class Mistake(StrEnum):
     UNANSWERED = "prompts not answered"
     OTHER_TOKENS = "answers with other tokens than without any cache"
     DAMAGE_KEPT = "damaged files kept"
+    CRASHED = "engines that crashed without a kill"
     LEFT_BEHIND = "engines left behind"
 
 

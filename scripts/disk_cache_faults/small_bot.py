@@ -27,15 +27,21 @@ class Answers:
         ids: of each prompt; None if the answer failed.
         from_disk: prompt tokens that came from the disk.
         engine_id: the process id of the engine.
+        restarts: of the engine so far.
     """
 
     ids: tuple[tuple[int, ...] | None, ...]
     from_disk: int
     engine_id: int
+    restarts: int
 
 
 class SmallBot:
-    """A process that runs an engine."""
+    """A process that runs an engine.
+
+    Attributes:
+        crashes: of the engine without a kill.
+    """
 
     def __init__(self, options: EngineOptions) -> None:
         """Start the process."""
@@ -45,6 +51,8 @@ class SmallBot:
         self._process.start()
         theirs.close()
         self._engine_id = 0
+        self._kills = 0
+        self.crashes = 0
 
     async def ask(self, prompts: Sequence[tuple[int, ...]]) -> None:
         """Ask all of this at the same time; then call `answers`."""
@@ -61,12 +69,15 @@ class SmallBot:
             raise TimeoutError(f"the engine did not answer within {_PATIENCE_SECONDS:.0f} s")
         answers: Answers = self._connection.recv()
         self._engine_id = answers.engine_id
+        # The supervisor may not have noticed the kill yet.
+        self.crashes = max(self.crashes, answers.restarts - self._kills)
         return answers
 
     def kill_engine(self) -> None:
         """Kill the engine's process, as of the latest answers."""
         with suppress(psutil.NoSuchProcess):
             psutil.Process(self._engine_id).kill()
+            self._kills += 1
 
     def kill(self) -> None:
         """Kill this process; its engine notices it."""
@@ -119,7 +130,7 @@ async def _serve(options: EngineOptions, connection: Connection) -> None:
         while True:
             while engine.facts is None:  # noqa: ASYNC110 - a restart has no event
                 await asyncio.sleep(0.02)
-            connection.send(Answers(ids, observer.tokens, engine.facts.process_id))
+            connection.send(Answers(ids, observer.tokens, engine.facts.process_id, engine.restarts))
             observer.tokens = 0
             prompts = await asyncio.to_thread(connection.recv)
             ids = tuple(await asyncio.gather(*(_answer(engine, prompt) for prompt in prompts)))

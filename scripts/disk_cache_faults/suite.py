@@ -137,7 +137,10 @@ class DiskCacheFaultSuite:
         await self._judge_answers(turns)
 
     async def _judge_answers(self, turns: Sequence[Turn]) -> None:
+        crashes = self._bot.crashes
         answers = await self._bot.answers()
+        for _ in range(self._bot.crashes - crashes):
+            self._note(Mistake.CRASHED, "the log says why")
         self._report.from_disk += answers.from_disk
         for number, (turn, ids) in enumerate(zip(turns, answers.ids, strict=True)):
             self._report.answers += 1
