@@ -21,7 +21,7 @@ from kill_injection.members import Members
 from kill_injection.report import Report
 from kill_injection.verdict import judge_rest
 
-_SETTINGS = {
+SETTINGS = {
     "DRAIN_SECONDS": "60",
     "KV_CACHE_GIGABYTES": "0.1",
     "KV_DISK_GIGABYTES": "1",
@@ -32,6 +32,8 @@ _SETTINGS = {
     "TEMPERATURE": "1",
     **EXACT,
 }
+"""Of the bot."""
+
 _PATIENCE_SECONDS = 180.0
 _MOST_EXAMPLES = 20
 
@@ -67,7 +69,7 @@ class KillSuite:
             self._discord = discord
             self._listener = Listener(discord, self._replies)
             self._members = Members(discord, self._replies, self._draw)
-            self._bot = BotProcess(discord, self._model_dir, self._folder, _SETTINGS)
+            self._bot = BotProcess(discord, self._model_dir, self._folder, SETTINGS)
             await self._bot.start()
             try:
                 await self._members.ask_everywhere()
@@ -152,7 +154,7 @@ class KillSuite:
         """Compare answers that came from a cache, also after a kill, with those without any."""
         self._say("comparing answers with those without any cache")
         edited = {each.id for each in self._members.questions if len(each.texts) > 1}
-        comparison = await compare_answers(self._model_dir, self._bot.database, _SETTINGS, edited, self._draw)
+        comparison = await compare_answers(self._model_dir, self._bot.database, SETTINGS, edited, self._draw)
         self._report.compared = comparison.compared
         for question_id in comparison.others:
             self._report.mistakes[Mistake.OTHER_TOKENS] += 1
