@@ -15,14 +15,17 @@ from benchmarking.returning_after_kill import after_kill
 from benchmarking.returning_conversations import many_conversations
 from benchmarking.returning_engine import Setup, loaded_engine
 from benchmarking.returning_streams import beside_streams
+from bot.engine.interface import EngineFacts, EngineOptions
 from bot.model.folder import ModelFolder
 from bot.settings import load_settings
 
 _MEASURES: dict[str, Callable[[Setup], Awaitable[Figures]]] = {
     "after_kill": after_kill,
-    "many": many_conversations,
     "streams": beside_streams,
+    "many": many_conversations,
 }
+"""The one that takes longest comes last."""
+
 _PROBE_GIGABYTES = 0.5
 
 
@@ -49,13 +52,9 @@ async def returning(
         MeasureError: the disk has no room for this.
     """
     options = load_settings(env_file=None, model_dir=folder.path, engine="paged", kv_disk_gigabytes=0).engine_options
-    with TemporaryDirectory(dir=parent) as name:
-        probed = replace(options, cache_gigabytes=_PROBE_GIGABYTES, disk_cache_dir=Path(name), disk_cache_gigabytes=1)
-        async with loaded_engine(probed) as engine:
-            assert engine.facts is not None  # it is loaded
-            token_bytes = engine.facts.cache_bytes / engine.facts.cache_tokens
-            has_disk_cache = engine.facts.disk_cache_bytes > 0
-    figures: Figures = {"disk_cache": has_disk_cache, "token_bytes": token_bytes, "complete": False}
+    facts = await _probe(options, parent)
+    token_bytes = facts.cache_bytes / facts.cache_tokens
+    figures: Figures = {"disk_cache": facts.disk_cache_bytes > 0, "token_bytes": token_bytes, "complete": False}
     with TemporaryDirectory(dir=parent) as name:
         setup = Setup(folder, plan, Prompts(folder), Path(name), options, token_bytes, say)
         require_free(parent, setup.needed_bytes)
@@ -67,3 +66,12 @@ async def returning(
                 say(f"{part} failed: {figures[part]['failed']}")
             keep(figures)
     return figures | {"complete": True}
+
+
+async def _probe(options: EngineOptions, parent: Path) -> EngineFacts:
+    """Return the facts of the engine with a disk cache, if it has one at all."""
+    with TemporaryDirectory(dir=parent) as name:
+        probed = replace(options, cache_gigabytes=_PROBE_GIGABYTES, disk_cache_dir=Path(name), disk_cache_gigabytes=1)
+        async with loaded_engine(probed) as engine:
+            assert engine.facts is not None  # it is loaded
+            return engine.facts

@@ -11,7 +11,7 @@ from benchmarking.measures import Figures
 from benchmarking.returning_engine import WITH, WITHOUT, DiskWatch, Setup, loaded_engine
 from benchmarking.statistics import longest_pause, pauses, percentile
 from benchmarking.stream import STREAM_ANSWER_TOKENS, STREAMS, two_streams
-from bot.engine.interface import Engine
+from bot.engine.interface import Engine, EngineOptions
 from bot.export.timed_generation import generate
 
 _PHASES = ("reading", "writing")
@@ -27,15 +27,8 @@ async def beside_streams(setup: Setup) -> Figures:
     """
     plan = setup.plan
     tokens = plan.returning_newcomer + plan.returning_history + (STREAMS + 1) * STREAM_ANSWER_TOKENS
-    disk = setup.disk_gigabytes(plan.returning_runs, tokens)
-    options = setup.disk_options("streams", tokens, disk)
-    assert options.disk_cache_dir is not None
-    async with loaded_engine(options) as engine:
-        for number in range(plan.returning_runs):
-            setup.say(f"conversation {number + 1} of {plan.returning_runs} to load later")
-            await generate(engine, _history(setup, number), plan.returning_answer)
-        await settled_bytes(options.disk_cache_dir)
-    page_cache = empty_page_cache(options.disk_cache_dir, whole=plan.returning_empties_page_cache)
+    options = setup.disk_options("streams", tokens, setup.disk_gigabytes(plan.returning_runs, tokens))
+    page_cache = await _store_histories(setup, options)
     found: dict[str, list[Figures]] = {WITH: [], WITHOUT: []}
     loads = []
     async with (
@@ -61,6 +54,17 @@ async def beside_streams(setup: Setup) -> Figures:
         },
         "all_loads": loads,
     }
+
+
+async def _store_histories(setup: Setup, options: EngineOptions) -> str:
+    """Leave a conversation for each run on disk, and out of memory; return what became of the page cache."""
+    assert options.disk_cache_dir is not None
+    async with loaded_engine(options) as engine:
+        for number in range(setup.plan.returning_runs):
+            setup.say(f"conversation {number + 1} of {setup.plan.returning_runs} to load later")
+            await generate(engine, _history(setup, number), setup.plan.returning_answer)
+        await settled_bytes(options.disk_cache_dir)
+    return empty_page_cache(options.disk_cache_dir, whole=setup.plan.returning_empties_page_cache)
 
 
 def _history(setup: Setup, number: int) -> tuple[int, ...]:

@@ -38,7 +38,7 @@ def returning_table(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
     if "failed" in figures:
         return f"Returning to a history: {figures['failed']}\n"
     after_kill, many, streams = (figures.get(name, _NOT_MEASURED) for name in ("after_kill", "many", "streams"))
-    parts = [_after_kill(after_kill), _many(many, plan), _streams(streams, plan)]
+    parts = [_after_kill(after_kill), _streams(streams, plan), _many(many, plan)]
     if not figures["disk_cache"]:
         parts.insert(0, ["**This engine has no disk cache:** both columns read everything anew."])
     return "\n\n".join("\n".join(part) for part in parts) + "\n"

@@ -25,6 +25,7 @@ from benchmarking.table import markdown_table, rows
 from bot.engine.interface import EngineOptions
 from bot.export.timed_generation import MeasureError, TimedGeneration
 from bot.model.folder import open_model_folder
+from tests.scripts.benchmark_figures import check_crowd, check_discord, check_returning
 from tests.scripts.run_script import run_script
 
 
@@ -220,12 +221,12 @@ def test_the_script_measures_a_model(tiny_chat_model_dir: Path, tmp_path: Path) 
     assert newcomer["longest_pause_seconds"] > 0
     assert newcomer["first_token_seconds"] > 0
     assert newcomer["longest_pause_before_seconds"] > 0
-    _check_crowd(measures["crowd"])
+    check_crowd(measures["crowd"])
     assert 0 < measures["mention"]["own_seconds"] < measures["mention"]["mention_to_text_seconds"]
     assert 0 < engine["memory"]["bot_bytes"] < engine["memory"]["engine_bytes"]
 
-    _check_discord(report["discord"])
-    _check_returning(report["returning"])
+    check_discord(report["discord"])
+    check_returning(report["returning"])
 
     table = output.with_suffix(".md").read_text(encoding="utf-8")
     all_rows = (
@@ -277,43 +278,6 @@ def test_wrong_sets_are_refused(sets: str, tmp_path: Path) -> None:
     result = run_script("--sets", sets, "--model", tmp_path, script="compare_properties.py")
     assert result.returncode == 2
     assert "argument --sets: this is not" in result.stderr
-
-
-def _check_crowd(figures: dict[str, Any]) -> None:
-    assert figures["questions"] == figures["answered_once"] == QUICK.crowd_conversations * QUICK.crowd_turns + 10
-    assert figures["begun_out_of_turn"] == 0
-    assert 0 < figures["hit_rate"]["all"] < figures["hit_rate"]["later_turns"] < 1
-    assert figures["hit_rate"]["known"] > 0.9  # all but the last token of an answer that ended at its longest length
-    assert 0 < figures["first_token"]["p50_seconds"] <= figures["first_token"]["worst_seconds"]
-    assert figures["many_at_once"]["questions"] == 10
-
-
-def _check_discord(crowds: dict[str, Any]) -> None:
-    assert [each["questions"] for each in crowds.values()] == [*QUICK.discord_channel, *QUICK.discord_crowds]
-    for figures in crowds.values():
-        assert figures["answered"] + figures["told"] == figures["questions"]
-        assert figures["never_told"] == figures["half"] == figures["tracebacks"] == figures["refused_429"] == 0
-        assert figures["lateness"]["last_text_worst_seconds"] >= figures["lateness"]["last_text_median_seconds"]
-        assert figures["calls"]["send"] >= figures["questions"]
-
-
-def _check_returning(figures: dict[str, Any]) -> None:
-    assert figures["disk_cache"]
-    returned, many, streams = (figures[name] for name in ("after_kill", "many", "streams"))
-    assert [each.get("failed") for each in (returned, many, streams)] == [None] * 3
-    for side in ("with", "without"):
-        assert 0 < returned[side]["median_seconds"] <= returned[side]["worst_seconds"]
-        assert returned[side]["online_seconds"] > 0
-    assert returned["with"]["on_disk_bytes"] > 0
-    assert returned["with"]["tokens_from_disk"] > returned["without"]["tokens_from_disk"] == 0
-    assert len(many["all_later_seconds"]) == QUICK.returning_conversations
-    assert len(many["all_without_seconds"]) == QUICK.returning_without
-    assert 0 < many["with"]["from_disk_share"] < 1
-    assert 0 < many["with"]["later_written_bytes"] < many["with"]["fresh_written_bytes"]
-    assert many["with"]["disk_used_bytes"] > QUICK.returning_conversations * many["with"]["later_written_bytes"]
-    assert streams["written_bytes"] > 0
-    assert streams["loading"]["from_disk_share"] > 0
-    assert streams["loading"]["longest_pause_seconds"] > 0
 
 
 async def _ticks(lag: LoopLag, count: int) -> None:
