@@ -50,11 +50,11 @@ class Ready:
     """The model is loaded and warm; the worker serves requests.
 
     Attributes:
-        cached_messages: ids of the messages whose words the disk cache holds.
+        cached_messages: ids of the messages whose words the disk cache holds; None if it cannot be opened.
     """
 
     facts: EngineFacts
-    cached_messages: frozenset[int] = frozenset()
+    cached_messages: frozenset[int] | None = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

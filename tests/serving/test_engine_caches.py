@@ -84,12 +84,13 @@ def logged(disk_cache: Path) -> list[Erasure] | None:
 async def test_a_deletion_is_on_disk_when_the_bot_has_made_it(
     serving: ModelService, conversations: Conversations, disk_cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    number = conversations.erasures + 1
     await conversations.erase([ON_DISK])
-    expected = Erasure(1, message_ids=frozenset({ON_DISK}))
+    expected = Erasure(number, message_ids=frozenset({ON_DISK}))
     assert logged(disk_cache) == [expected]
-    assert await reported(caplog, 1) == [(process_id(serving), "erase 1")]
+    assert await reported(caplog, 1) == [(process_id(serving), f"erase {number}")]
     await conversations.forget(5, None)
-    assert logged(disk_cache) == [expected, Erasure(2, author_id=5)]
+    assert logged(disk_cache) == [expected, Erasure(number + 1, author_id=5)]
 
 
 async def test_messages_that_no_engine_has_read_cost_nothing(
@@ -144,14 +145,15 @@ async def test_an_erasure_reaches_engines_that_load_and_that_retire(
     replacing = asyncio.create_task(serving.replace())
     await until(lambda: len(engines()) > len(before))
     [new] = engines() - before
+    number = conversations.erasures + 1
     await conversations.forget(5, None)
     gate.open()
     await replacing
     assert process_id(serving) == new
     commands = await reported(caplog, 3)  # the probe is the third
-    assert {(old, "erase 1"), (new, "erase 1")} < set(commands)
+    assert {(old, f"erase {number}"), (new, f"erase {number}")} < set(commands)
     await conversations.forget(6, None)
-    assert set(await reported(caplog, 2)) == {(old, "erase 2"), (new, "erase 2")}
+    assert set(await reported(caplog, 2)) == {(old, f"erase {number + 1}"), (new, f"erase {number + 1}")}
     answering.cancel()
     await asyncio.wait([answering])
 

@@ -217,7 +217,7 @@ class EngineSupervisor:
                         self._observer.engine_stepped(state)
                 case PromptTaken(_, prompt_tokens, cached_tokens, disk_tokens) if self._observer is not None:
                     self._observer.prompt_read(prompt_tokens, cached_tokens, disk_tokens)
-                case Ready(_, cached_messages):
+                case Ready(_, cached_messages) if cached_messages is not None:
                     self._held_messages.add_stored(cached_messages)
                 case Warned(line):
                     log.warning("%s", line)

@@ -130,7 +130,8 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
         disk_cache_bytes=disk.budget if disk is not None else 0,
         precision=precision,
     )
-    channel.send([Ready(facts, disk.message_ids if disk is not None else frozenset())])
+    nothing_cached = frozenset[int]() if options.disk_cache_dir is None else None
+    channel.send([Ready(facts, disk.message_ids if disk is not None else nothing_cached)])
     return _Worker(channel, backend, limits, events)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from functools import partial
 
 from bot.engine.interface import Erasure
@@ -65,6 +66,8 @@ class DiskCache:
         self._warned = False
         self._no_writes_before = 0.0
         self._erasures = 0
+        self._shares = folder.is_shared
+        self._payload_bytes = sum(map(len, block_bytes(0)))
         self._jobs = BackgroundJobs()
         self._writing: set[str] = set()
         self._loads: list[Load] = []
@@ -159,7 +162,7 @@ class DiskCache:
 
     def erase(self, erasure: Erasure) -> None:
         """Delete the blocks with concerned words, and those after them; call after `PrefixCache.erase`."""
-        self._erasures = erasure.number
+        self._erasures = max(self._erasures, erasure.number)
         self._delete(self._index.erase(erasure))
 
     def _make_room(self) -> None:
@@ -175,13 +178,13 @@ class DiskCache:
     def _begin_to_write(self, block: Block, stored: StoredBlock, before: Collection[str]) -> None:
         if time.monotonic() < self._no_writes_before or self._index.fuller(stored):
             return
-        payload = self._block_bytes(block.number)
-        room = self.budget - sum(map(len, payload)) * (len(self._writing) + 1)
+        room = self.budget - self._payload_bytes * (len(self._writing) + 1)
         self._delete(self._index.shrink(room, spared=before))
         if self._index.size > room:
             return  # the conversation alone is larger than the disk cache
         self._memory.hold(block)
         self._writing.add(stored.key)
+        payload = self._block_bytes(block.number)
         write, end = partial(self._folder.write, stored, payload), partial(self._end_write, block, stored)
         self._jobs.add(Job(Urgency.WRITE, write, end))
 
@@ -258,7 +261,14 @@ class DiskCache:
     def _touch(self, key: str) -> None:
         """Note that a conversation was used, also for the next start, and tidy the folder."""
         self._index.touch(key)
-        self._jobs.add(Job(Urgency.WRITE, partial(self._folder.note_use, key)))
+        self._jobs.add(Job(Urgency.WRITE, partial(self._folder.note_use, key), self._end_touch))
+
+    def _end_touch(self, _: Job) -> None:
+        """Learn what the engine before this one has written since it handed over."""
+        if self._shares and not self._folder.is_shared:
+            self._shares = False
+            with suppress(OSError):  # the next start finds them
+                self._index = self._folder.read_index(self._payload_bytes)
 
     def _delete(self, blocks: Sequence[StoredBlock]) -> None:
         for block in blocks:

@@ -16,6 +16,7 @@ from bot.engine.erasure_log import ErasureLog
 from bot.engine.past_erasures import PastErasures
 from bot.engine.worker.disk_cache.block_file import (
     SUFFIX,
+    UNFINISHED_SUFFIX,
     DamagedBlockError,
     StoredBlock,
     file_name,
@@ -78,8 +79,8 @@ class CacheFolder:
             return any(past is None or past.concern(source, block.erasures) for source in block.sources)
 
         for folder in self._others():
-            _read_index(folder, is_erased, None)
-        index = _read_index(self.path, is_erased, payload_bytes)
+            _read_index(folder, is_erased, None, others_write=True)
+        index = _read_index(self.path, is_erased, payload_bytes, others_write=self.is_shared)
         log.applied()
         return index
 
@@ -118,10 +119,15 @@ class CacheFolder:
         """Release the lock; the end of the process does so too."""
         self._lock.release()
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether another engine with the same identity uses it too."""
+        return not self._lock.is_locked
+
     def tidy(self) -> None:
         """Lock this folder if another engine held it until now, and delete those of other identities that none uses."""
         with suppress(Timeout):
-            if not self._lock.is_locked:
+            if self.is_shared:
                 self._lock.acquire()
         for folder in self._others():
             with suppress(Timeout, FileNotFoundError), FileLock(folder / _LOCK_NAME, timeout=0, mode=_LOCK_MODE):
@@ -136,28 +142,31 @@ class CacheFolder:
         return [each for each in self._root.iterdir() if each.is_dir() and each != self.path]
 
 
-def _read_index(folder: Path, is_erased: Callable[[StoredBlock], bool], payload_bytes: int | None) -> DiskIndex:
-    """Read a folder's index, and delete every file that it does not list: damaged, erased, or out of reach."""
+def _read_index(
+    folder: Path, is_erased: Callable[[StoredBlock], bool], payload_bytes: int | None, *, others_write: bool
+) -> DiskIndex:
+    """Read a folder's index, and delete every file that it does not list: damaged, erased, or out of reach.
+
+    Args:
+        others_write: keep what others are writing.
+    """
     index = DiskIndex(folder.name)
-    files: dict[str, list[tuple[StoredBlock, Path]]] = defaultdict(list)
-    unusable = []
-    for path in folder.iterdir():
-        if path.name == _LOCK_NAME or not path.is_file():
-            continue
-        try:
-            stored = read_stored_block(path, payload_bytes) if path.suffix == SUFFIX else None
-        except (OSError, DamagedBlockError):
-            stored = None
-        if stored is None or is_erased(stored):
-            unusable.append(path)
-        else:
-            files[stored.parent].append((stored, path))
+    found: dict[str, list[tuple[StoredBlock, os.stat_result]]] = defaultdict(list)
+    unusable = {path.name: path for path in folder.iterdir() if path.name != _LOCK_NAME and path.is_file()}
+    for name, path in list(unusable.items()):
+        if name.endswith(f".{os.getpid()}{UNFINISHED_SUFFIX}") or (others_write and name.endswith(UNFINISHED_SUFFIX)):
+            del unusable[name]
+        elif path.suffix == SUFFIX:
+            with suppress(OSError, DamagedBlockError):
+                stored, status = read_stored_block(path, payload_bytes), path.stat()
+                if not is_erased(stored):
+                    found[stored.parent].append((stored, status))
     parents = deque([index.identity])
     while parents:
-        for stored, path in files.pop(parents.popleft(), ()):
-            status = path.stat()
+        for stored, status in found.pop(parents.popleft(), ()):
             index.add(stored, status.st_size, status.st_mtime)
             parents.append(stored.key)
-    for path in (*unusable, *(path for each in files.values() for _, path in each)):
+            del unusable[stored.file_name]
+    for path in unusable.values():
         path.unlink(missing_ok=True)
     return index

@@ -92,12 +92,30 @@ def test_a_folder_of_another_identity_goes_unless_its_engine_lives(root: Path) -
     assert [each.name for each in root.iterdir()] == ["new"]
 
 
-def test_two_engines_with_one_identity_share_the_files(root: Path) -> None:
+def test_an_engine_learns_what_the_one_before_it_wrote_last(root: Path) -> None:
     first, second = Engine(root), Engine(root)
+    first.read(*range(3000, 3150), sources=[Source(10, 4, 9, 3)])
+    assert second.cached(*range(3000, 3150)) == 0
     first.close()
-    second.folder.tidy()
+    second.flush()
+    second.read(*TEXT)
+    assert second.cached(*range(3000, 3150)) == 149
+    second.cache.erase(Erasure(1, author_id=9))
+    second.flush()
+    assert len(second.files) == 2 * blocks_for(150)
     CacheFolder(root, "another").close()
-    assert second.cached(*TEXT) == 149, "the second has the lock now"
+    assert second.cached(*TEXT) == 149, "it has the lock now"
+
+
+def test_an_engine_that_loads_deletes_nothing_that_another_is_writing(root: Path) -> None:
+    running = Engine(root)
+    unfinished = root / "identity" / "0123.4567.unfinished"
+    unfinished.write_bytes(b"half a block")
+    Engine(root)
+    assert unfinished.exists()
+    running.close()
+    Engine(root)
+    assert not unfinished.exists()
 
 
 def test_a_folder_that_disappears_is_made_again(root: Path) -> None:
