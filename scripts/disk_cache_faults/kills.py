@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from disk_cache_faults.damage import Damage
 
-_LONGEST_DELAY_SECONDS = 0.01
+_LONGEST_DELAY_SECONDS = 0.003
 _DAMAGES_EACH = 3
 
 
