@@ -69,7 +69,7 @@ class DiskCache:
         self._writing: dict[str, Block] = {}
         self._loads: list[Load] = []
         self._speed = LoadingSpeed()
-        memory.on_full = self._give_up_writes
+        memory.on_full = self._make_room
         self._delete(index.shrink(budget))
 
     @property
@@ -181,10 +181,11 @@ class DiskCache:
         write, end = partial(self._folder.write, stored, payload), partial(self._end_write, block, stored)
         self._jobs.add(Job(Urgency.WRITE, write, end))
 
-    def _give_up_writes(self) -> None:
+    def _make_room(self) -> None:
+        """Give up what is not written yet, and what is being written if it keeps others; a step never waits for it."""
         self._jobs.drop(Urgency.WRITE)
-        if self._memory.full:
-            # The block that is being written now keeps those before it, unless it leaves the tree.
+        if self._memory.is_full:
+            # No block before it can be evicted, unless it leaves the tree.
             for block in [each for each in self._writing.values() if each.users == 1]:
                 self._memory.erase_from(block)
 

@@ -74,7 +74,7 @@ class PrefixCache:
         return self.capacity - len(self._free)
 
     @property
-    def full(self) -> bool:
+    def is_full(self) -> bool:
         """Whether every block is in use, or before one that is."""
         return not self._free and not self._unused_leaves
 
@@ -161,7 +161,7 @@ class PrefixCache:
         return copy
 
     def _take_number(self) -> int:
-        if self.full:
+        if self.is_full:
             self.on_full()
         if not self._free:
             self._remove(min(self._unused_leaves, key=lambda leaf: leaf.last_used))
