@@ -58,7 +58,8 @@ class Erasure:
     Concerns the sources that meet all criteria that are given; at least one must be.
 
     Attributes:
-        number: grows with every erasure, also across restarts of the bot.
+        number: grows with every erasure, also across restarts of the bot: a run begins at the time, in microseconds
+            since the epoch.
         message_ids: of these messages.
         author_id: by this member.
         channel_ids: in these channels.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +48,20 @@ def test_what_was_said_after_an_erasure_stays(root: Path, logged: int, cached: i
     engine.close()
     ErasureLog(root).append(Erasure(logged, author_id=8))
     assert Engine(root).cached(*TEXT) == cached
+
+
+def test_words_from_while_the_clock_was_ahead_can_be_erased(root: Path) -> None:
+    now = time.time_ns() // 1000
+    ahead = now + 3_600_000_000
+    engine = Engine(root)
+    engine.cache.erase(Erasure(ahead, author_id=99))
+    engine.read(*range(3000, 3150), sources=SOURCES, erasures=ahead)
+    engine.close()
+    again = Engine(root)
+    again.cache.erase(Erasure(now, author_id=7))
+    again.flush()
+    assert all(3050 not in read_stored_block(file, None).tokens for file in again.files)
+    assert again.cached(*OTHER) == 149
 
 
 def test_erasures_reach_the_files_of_an_engine_that_another_uses(root: Path) -> None:
