@@ -67,7 +67,7 @@ class DiskIndex:
 
     @property
     def message_ids(self) -> frozenset[int]:
-        """The messages whose words begin in any block."""
+        """The messages whose words any block holds."""
         return frozenset(source.message_id for each in self._blocks.values() for source in each.stored.sources)
 
     def find(self, tokens: Sequence[int], *, long_factors: bool) -> tuple[list[IndexedBlock], int]:
