@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bot.engine.interface import Erasure, Source
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
-from bot.engine.worker.disk_cache.cache import DiskCache
+from bot.engine.worker.paged.disk_cache.cache import DiskCache
 from bot.engine.worker.paged.prefix_cache import PrefixCache
 from bot.engine.worker.paged.schedule import RunningRequest
 

@@ -16,8 +16,8 @@ from bot.engine.interface import EngineOptions, Erasure, FinishReason, Outcome, 
 from bot.engine.protocol import PromptTaken, Tokens, Warned
 from bot.engine.worker.backends.paged import PagedBackend
 from bot.engine.worker.cache_blocks import blocks_for
-from bot.engine.worker.disk_cache import cache as disk_cache
-from bot.engine.worker.disk_cache.block_file import read_payload, read_stored_block
+from bot.engine.worker.paged.disk_cache import cache as disk_cache
+from bot.engine.worker.paged.disk_cache.block_file import read_payload, read_stored_block
 from tests.engine.conftest import request
 from tests.engine.worker.backends.conftest import LENGTH, Driver, Expected, options
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bot.engine.interface import Erasure
-from bot.engine.worker.disk_cache.block_file import StoredBlock
+from bot.engine.worker.paged.disk_cache.block_file import StoredBlock
 from bot.engine.worker.paged.longest_match import longest_match
 
 
