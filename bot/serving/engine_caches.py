@@ -35,6 +35,7 @@ class EngineCaches:
         read.
         """
         if not self.held_messages.may_concern(erasure):
+            self.held_messages.skip(erasure)
             return
         for engine in self._engines():
             engine.erase(erasure)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS
-from bot.engine.worker.disk_cache.block_file import SUFFIX, UNFINISHED_SUFFIX, StoredBlock
+from bot.engine.worker.paged.disk_cache.block_file import SUFFIX, UNFINISHED_SUFFIX, StoredBlock
 
 _HEADER_BYTES = 100
 """Within the header of any block."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.engine.interface import EngineOptions
-from bot.engine.worker.disk_cache.block_file import UNFINISHED_SUFFIX
+from bot.engine.worker.paged.disk_cache.block_file import UNFINISHED_SUFFIX
 from disk_cache_faults.conversations import TOGETHER, Turn, make_rounds
 from disk_cache_faults.damage import Damage, DamagedFile, block_files, inflict
 from disk_cache_faults.kills import Round, Victim, plan_rounds

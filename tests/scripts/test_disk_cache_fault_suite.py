@@ -15,7 +15,7 @@ from disk_cache_faults.kills import Victim, plan_rounds
 from disk_cache_faults.report import Mistake, Report, describe, judge
 from disk_cache_faults.suite import DiskCacheFaultSuite, exact_options
 
-from bot.engine.worker.disk_cache.block_file import DamagedBlockError, StoredBlock, read_payload, write_block
+from bot.engine.worker.paged.disk_cache.block_file import DamagedBlockError, StoredBlock, read_payload, write_block
 
 ROUNDS = 6
 PAYLOAD = 4000

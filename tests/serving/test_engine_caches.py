@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from bot.conversation.context_window import ContextWindow, FittedPrompt
 from bot.conversation.conversations import Conversations
-from bot.conversation.turn import Question
+from bot.conversation.turn import Question, Turn, UserMessage
 from bot.engine.erasure_log import ErasureLog
 from bot.engine.interface import EngineOptions, Erasure
 from bot.engine.supervisor import worker_process
 from bot.serving.engine_caches import EngineCaches
 from bot.serving.service import ModelService
-from tests.conversation.memory import Memory, ask, open_memory
+from tests.conversation.memory import Memory, ask, open_memory, say
 from tests.engine.scripted_worker import ON_DISK, Gate, reported, run_scripted
 from tests.serving.served import engines, make_serving, process_id, until
 
@@ -162,3 +164,31 @@ async def test_without_a_disk_cache_nothing_is_logged(tmp_path: Path) -> None:
     caches = EngineCaches(EngineOptions("paged", tmp_path), lambda: ())
     await caches.erase(Erasure(1, author_id=1))
     assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("of_history", [False, True], ids=["the question", "its history"])
+async def test_words_that_are_erased_while_their_prompt_is_made_do_not_stay(
+    serving: ModelService,
+    conversations: Conversations,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    of_history: bool,
+) -> None:
+    began, go_on, fit = threading.Event(), threading.Event(), ContextWindow.fit
+
+    def slow_fit(window: ContextWindow, system_prompt: str, branch: Sequence[Turn], asked: UserMessage) -> FittedPrompt:
+        began.set()
+        assert go_on.wait(20)
+        return fit(window, system_prompt, branch, asked)
+
+    before = await say(conversations, "A secret from before the restart.")
+    monkeypatch.setattr(ContextWindow, "fit", slow_fit)
+    question = ask("Tell me another secret.")
+    answering = asyncio.create_task(_text(serving, question))
+    assert await asyncio.to_thread(began.wait, 20)
+    await conversations.edit(before if of_history else question.id, "Something else", [])
+    go_on.set()
+    [(_, first), (_, second)] = await reported(caplog, 2)
+    assert (first, second.split()[0]) == (f"erase {conversations.erasures}", "submit")
+    answering.cancel()
+    await asyncio.wait([answering])

@@ -1,17 +1,22 @@
-"""Forgotten text leaves the bytes of a SQLite file, and every write is idempotent."""
+"""Forgotten text leaves the bytes of a SQLite file and the engine's caches, and every write is idempotent."""
 
 from __future__ import annotations
 
 import array
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import make_url
 
 from bot.conversation.turn import Quote, TextFile, Turn
+from bot.engine.worker.cache_blocks import BLOCK_TOKENS
 from bot.prompting.prompt import Message
+from bot.serving.service import ModelService
 from bot.storage.storage import Storage
+from tests.conversation.memory import open_memory, person
+from tests.serving.served import make_serving, until
 from tests.storage.stored import (
     ADA,
     DONE,
@@ -26,6 +31,7 @@ from tests.storage.stored import (
     quote,
     turn,
 )
+from tests.storage.told import QUOTED, Told, blocks_on_disk, cached, tell
 
 Write = Callable[[Storage], Awaitable[object]]
 
@@ -89,6 +95,66 @@ async def test_a_closed_file_holds_no_deleted_text(sqlite_url: str) -> None:
         await keep(storage, turn(30, LONG, key=ELSEWHERE))
         await storage.conversations.erase_channels([ELSEWHERE.channel_id])
     assert traces(sqlite_url) == 0
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def serving(data_dir: Path, tiny_chat_model_dir: Path) -> AsyncIterator[ModelService]:
+    """A real engine with a disk cache."""
+    async with open_memory(data_dir) as memory:
+        serving = make_serving(
+            memory, tiny_chat_model_dir, data_dir=data_dir, kv_cache_gigabytes=0.3, kv_disk_gigabytes=1.0
+        )
+        await serving.start(lambda _: None)
+        yield serving
+        await serving.close()
+
+
+async def delete_reply(told: Told) -> None:
+    told.conversations.replied(told.question_id, 7)
+    await told.conversations.erase([7])
+
+
+CHANGES: dict[str, Callable[[Told], Awaitable[object]]] = {
+    "question deleted": lambda told: told.conversations.erase([told.question_id]),
+    "reply deleted": delete_reply,
+    "question edited": lambda told: told.conversations.edit(told.question_id, "Something else", []),
+    "forgotten here": lambda told: told.conversations.forget(person("Ada"), told.key.channel_id),
+    "forgotten everywhere": lambda told: told.conversations.forget(person("Ada"), None),
+    "quote deleted": lambda told: told.conversations.erase([QUOTED]),
+    "quote edited": lambda told: told.conversations.edit(QUOTED, "Something else", []),
+    "quote forgotten here": lambda told: told.conversations.forget(person("Ada"), told.key.channel_id),
+    "quote forgotten everywhere": lambda told: told.conversations.forget(person("Ada"), None),
+    "quote too old": lambda told: told.conversations.forget_before(QUOTED + 1),
+    "channel deleted": lambda told: told.conversations.erase_channels([told.key.channel_id]),
+}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", CHANGES)
+async def test_forgetting_leaves_no_block(serving: ModelService, data_dir: Path, name: str) -> None:
+    told = await tell(serving, data_dir, name, in_quote=name.startswith("quote"))
+    await CHANGES[name](told)
+    await until(lambda: not told.traces(data_dir))
+    kept = told.starts[0 if name == "channel deleted" else 1]
+    assert told.beginning(kept) <= blocks_on_disk(data_dir)
+    assert abs(await cached(serving, told.prompt_ids) - kept) < BLOCK_TOKENS, "neither does memory"
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_what_is_said_after_forgetting_and_by_others_stays(serving: ModelService, data_dir: Path) -> None:
+    other = await tell(serving, data_dir, "elsewhere", by="Grace")
+    old = await tell(serving, data_dir, "before")
+    await old.conversations.forget(person("Ada"), None)
+    new = await tell(serving, data_dir, "after")
+    await until(lambda: not old.traces(data_dir))
+    for told in (new, other):
+        assert told.traces(data_dir)
+        assert await cached(serving, told.prompt_ids) > len(told.prompt_ids) - BLOCK_TOKENS
 
 
 WRITES: dict[str, Write] = {

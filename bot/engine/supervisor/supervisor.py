@@ -100,7 +100,8 @@ class EngineSupervisor:
         job = Job(request, TokenStream(lambda: self._cancel(job_id)), deadline)
         self._jobs[job_id] = job
         self._no_jobs.clear()
-        self._held_messages.add_request(request)
+        for erasure in self._held_messages.add_request(request):
+            self.erase(erasure)
         if self._closed:
             self._finish(job_id, Outcome(FinishReason.CANCELLED))
         elif self._facts is not None:
@@ -186,8 +187,7 @@ class EngineSupervisor:
             self._finish(job_id, Outcome(FinishReason.CANCELLED))
 
     def _finish(self, job_id: int, outcome: Outcome) -> None:
-        job = self._jobs.pop(job_id, None)
-        if job is None:
+        if (job := self._jobs.pop(job_id, None)) is None:
             return
         job.stream.finish(outcome)
         self._end_isolation(job_id)

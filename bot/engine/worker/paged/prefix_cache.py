@@ -27,9 +27,9 @@ class Block:
         parent: the block of the tokens before; None at the beginning.
         long_factors: whether its keys have the long factors of LongRoPE.
         tokens: prefilled so far, at most `BLOCK_TOKENS`.
-        sources: whose words begin in it.
+        sources: whose words it holds.
         users: running requests that hold it, and transfers between it and the disk.
-        key: of a full block on disk, see `bot.engine.worker.disk_cache.block_file`; empty until it is needed.
+        key: of a full block on disk, see `bot.engine.worker.paged.disk_cache.block_file`; empty until it is needed.
         loaded: it came from the disk, and no prompt was counted with it yet.
         erased: it has left the tree, and is freed as soon as nobody uses it.
         last_used: a counter that grows with every release.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
 
 from bot.engine.interface import Erasure, Source
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
-from bot.engine.worker.disk_cache.cache import DiskCache
+from bot.engine.worker.paged.disk_cache.cache import DiskCache
 from bot.engine.worker.paged.prefix_cache import PrefixCache
 from bot.engine.worker.paged.schedule import RunningRequest
 
@@ -90,22 +90,24 @@ class SequenceCache:
             self.disk.erase(erasure)
 
     def _attribute(self, sequence: RunningRequest, first: int) -> None:
-        """Note whose words begin in the blocks of a path, and what of them was erased since the prompt was made."""
+        """Note whose words the blocks of a path hold, and what of them was erased since the prompt was made."""
         request = sequence.request
         if first == len(sequence.path):
             return
         missed = [each for each in self._erasures if each.number > request.erasures]
         for index, block in enumerate(sequence.path[first:], first):
-            sources = _beginning_in(request.sources, index)
+            sources = _within(request.sources, index)
             block.sources.update(sources)
             if any(erasure.concerns(source) for erasure in missed for source in sources):
                 self._memory.erase_from(block)
 
 
-def _beginning_in(sources: Sequence[Source], block: int) -> Sequence[Source]:
-    """Those of the sources that begin in a block."""
-    first, end = (bisect_left(sources, begin * BLOCK_TOKENS, key=_start) for begin in (block, block + 1))
-    return sources[first:end]
+def _within(sources: Sequence[Source], block: int) -> Sequence[Source]:
+    """Those of the sources whose words a block holds; the last ones go on to the end of the answer."""
+    begin = block * BLOCK_TOKENS
+    before = bisect_right(sources, begin, key=_start)
+    first = bisect_left(sources, sources[before - 1].start, key=_start) if before else 0
+    return sources[first : bisect_left(sources, begin + BLOCK_TOKENS, key=_start)]
 
 
 def _start(source: Source) -> int:

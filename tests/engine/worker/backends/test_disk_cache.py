@@ -16,8 +16,8 @@ from bot.engine.interface import EngineOptions, Erasure, FinishReason, Outcome, 
 from bot.engine.protocol import PromptTaken, Tokens, Warned
 from bot.engine.worker.backends.paged import PagedBackend
 from bot.engine.worker.cache_blocks import blocks_for
-from bot.engine.worker.disk_cache import cache as disk_cache
-from bot.engine.worker.disk_cache.block_file import read_payload
+from bot.engine.worker.paged.disk_cache import cache as disk_cache
+from bot.engine.worker.paged.disk_cache.block_file import read_payload, read_stored_block
 from tests.engine.conftest import request
 from tests.engine.worker.backends.conftest import LENGTH, Driver, Expected, options
 
@@ -26,6 +26,7 @@ CANCELLED = Outcome(FinishReason.CANCELLED)
 _words = random.Random(1)
 STORY = tuple(_words.choices(range(3, 32000), k=400))
 OTHER = tuple(_words.choices(range(3, 32000), k=400))
+OTHER_WORDS = frozenset(OTHER)
 
 Open: TypeAlias = Callable[..., Driver]
 
@@ -219,6 +220,34 @@ def test_the_bot_does_not_hear_of_every_block_that_is_deleted(
     monkeypatch.setattr(Path, "unlink", slow_unlink)
     driver.backend.erase(Erasure(1, author_id=7))
     assert driver.run() < blocks_for(len(STORY)), "the worker reports each step"
+
+
+def test_an_erasure_finds_words_after_a_beginning_that_another_message_shares(
+    open_driver: Open, tmp_path: Path
+) -> None:
+    def ask(driver: Driver, message_id: int, prompt: tuple[int, ...]) -> int:
+        quote_id = message_id + 10
+        asked = driver.add(request(*prompt, sources=(Source(5, message_id, 1, 1), Source(5, quote_id, 1, 1))))
+        driver.run()
+        return asked
+
+    def holds_the_second() -> bool:
+        return any(len(OTHER_WORDS.intersection(tokens)) > 20 for tokens in tokens_on_disk(tmp_path))
+
+    for erased in (2, 12):
+        driver = open_driver()
+        ask(driver, 1, STORY)
+        ask(driver, 2, (*STORY[:70], *OTHER))
+        assert holds_the_second()
+        driver.backend.erase(Erasure(erased, message_ids=frozenset({erased})))
+        driver.run()
+        assert not holds_the_second()
+    driver = open_driver()
+    assert taken(driver, ask(driver, 1, STORY)).disk_tokens == len(STORY) - 1
+
+
+def tokens_on_disk(folder: Path) -> list[tuple[int, ...]]:
+    return [read_stored_block(path, None).tokens for path in folder.rglob("*.block")]
 
 
 def test_it_answers_without_a_usable_folder(tiny_model: Path, tmp_path: Path, expected: Expected) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bot.engine.interface import Erasure
-from bot.engine.worker.disk_cache.block_file import StoredBlock
+from bot.engine.worker.paged.disk_cache.block_file import StoredBlock
 from bot.engine.worker.paged.longest_match import longest_match
 
 
@@ -67,7 +67,7 @@ class DiskIndex:
 
     @property
     def message_ids(self) -> frozenset[int]:
-        """The messages whose words begin in any block."""
+        """The messages whose words any block holds."""
         return frozenset(source.message_id for each in self._blocks.values() for source in each.stored.sources)
 
     def find(self, tokens: Sequence[int], *, long_factors: bool) -> tuple[list[IndexedBlock], int]:

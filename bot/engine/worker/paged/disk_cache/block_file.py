@@ -42,7 +42,7 @@ class StoredBlock:
         parent: the key of the block before; for the first block, the identity of the cache.
         long_factors: whether its keys have the long factors of LongRoPE.
         tokens: the tokens that it holds, at most `BLOCK_TOKENS`.
-        sources: whose words begin in it.
+        sources: whose words it holds.
         erasures: the number of the latest erasure when it was written; it has gone through all up to that.
     """
 

@@ -9,8 +9,8 @@ import pytest
 from bot.engine.erasure_log import delete_blocks
 from bot.engine.interface import Erasure, Source
 from bot.engine.worker.cache_blocks import blocks_for
-from bot.engine.worker.disk_cache.block_file import read_stored_block
-from tests.engine.worker.disk_cache.keys_and_values import Engine
+from bot.engine.worker.paged.disk_cache.block_file import read_stored_block
+from tests.engine.worker.paged.disk_cache.keys_and_values import Engine
 
 TEXT = tuple(range(1000, 1150))
 OTHER = tuple(range(2000, 2150))

@@ -10,11 +10,11 @@ import pytest
 
 from bot.engine.interface import GenerationRequest
 from bot.engine.worker.cache_blocks import blocks_for
-from bot.engine.worker.disk_cache import cache as disk_cache
-from bot.engine.worker.disk_cache.block_file import StoredBlock, read_payload
-from bot.engine.worker.disk_cache.folder import CacheFolder
+from bot.engine.worker.paged.disk_cache import cache as disk_cache
+from bot.engine.worker.paged.disk_cache.block_file import StoredBlock, read_payload
+from bot.engine.worker.paged.disk_cache.folder import CacheFolder
 from bot.engine.worker.paged.schedule import RunningRequest
-from tests.engine.worker.disk_cache.keys_and_values import Engine
+from tests.engine.worker.paged.disk_cache.keys_and_values import Engine
 
 TEXT = tuple(range(1000, 1200))
 OTHER = tuple(range(2000, 2200))

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from bot.engine.erasure_log import ErasureLog, identity_folders
 from bot.engine.past_erasures import PastErasures
-from bot.engine.worker.disk_cache.block_file import (
+from bot.engine.worker.paged.disk_cache.block_file import (
     SUFFIX,
     UNFINISHED_SUFFIX,
     DamagedBlockError,
@@ -23,7 +23,7 @@ from bot.engine.worker.disk_cache.block_file import (
     read_stored_block,
     write_block,
 )
-from bot.engine.worker.disk_cache.index import DiskIndex, FoundBlock
+from bot.engine.worker.paged.disk_cache.index import DiskIndex, FoundBlock
 from bot.private_files import make_private_folder
 
 _LOCK_NAME = ".lock"

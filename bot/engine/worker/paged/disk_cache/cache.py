@@ -9,11 +9,11 @@ from functools import partial
 
 from bot.engine.interface import Erasure
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS
-from bot.engine.worker.disk_cache.background import BackgroundJobs, Job, Urgency
-from bot.engine.worker.disk_cache.block_file import StoredBlock, read_payload
-from bot.engine.worker.disk_cache.folder import CacheFolder
-from bot.engine.worker.disk_cache.index import DiskIndex, FoundBlock, IndexedBlock
-from bot.engine.worker.disk_cache.load import Load, LoadingSpeed
+from bot.engine.worker.paged.disk_cache.background import BackgroundJobs, Job, Urgency
+from bot.engine.worker.paged.disk_cache.block_file import StoredBlock, read_payload
+from bot.engine.worker.paged.disk_cache.folder import CacheFolder
+from bot.engine.worker.paged.disk_cache.index import DiskIndex, FoundBlock, IndexedBlock
+from bot.engine.worker.paged.disk_cache.load import Load, LoadingSpeed
 from bot.engine.worker.paged.prefix_cache import Block, PrefixCache
 
 _PATIENCE_SECONDS = 0.25

@@ -13,9 +13,9 @@ from filelock import FileLock
 from bot.engine.erasure_log import ErasureLog, delete_blocks
 from bot.engine.interface import Erasure, Source
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
-from bot.engine.worker.disk_cache.block_file import read_stored_block
-from bot.engine.worker.disk_cache.folder import CacheFolder
-from tests.engine.worker.disk_cache.keys_and_values import Engine
+from bot.engine.worker.paged.disk_cache.block_file import read_stored_block
+from bot.engine.worker.paged.disk_cache.folder import CacheFolder
+from tests.engine.worker.paged.disk_cache.keys_and_values import Engine
 
 TEXT = tuple(range(1000, 1150))
 OTHER = tuple(range(2000, 2150))
