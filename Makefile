@@ -28,6 +28,7 @@ test-long: setup  ## run the long tests: many examples of each property, hundred
 	$(RUN) -m pytest -n $(PROCESSES) --dist worksteal -m 'long or hypothesis' --examples-times 20 --timeout 7200 --durations=25
 	$(RUN) scripts/fault_suite.py --rounds 200
 	$(RUN) scripts/kill_suite.py --rounds 100
+	$(RUN) scripts/disk_cache_fault_suite.py --rounds 100
 	$(RUN) scripts/discord_fault_suite.py --rounds 200
 
 lint: $(VENV)/all-installed lint-page  ## check style, format, the layers and the demo's page

@@ -1,4 +1,5 @@
-"""Measure the bot's engines side by side on this machine, the cost of idle conversations, and crowds on Discord.
+"""Measure the bot's engines side by side on this machine, the cost of idle conversations, crowds on Discord,
+and what a history costs whoever returns to it.
 
 Every engine runs in the bot's own engine process. Leave the machine idle otherwise.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +16,10 @@ from typing import TYPE_CHECKING
 from command_line import measuring_parser, print_tables, run_to_exit_code, say_with_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from benchmarking.engine_run import Report
+    from benchmarking.measures import Figures
     from benchmarking.plan import Plan
 
     from bot.model.folder import ModelFolder
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 # `command_line` says why nothing heavy is imported here.
 
 _ENGINES = ("paged", "genai", "optimum")
-_WITHOUT_ENGINE = ("idle", "discord")
+_WITHOUT_ENGINE = ("idle", "discord", "returning")
 
 
 def main() -> int:
@@ -49,7 +52,8 @@ def _arguments() -> argparse.Namespace:
         type=_names,
         default=(),
         metavar="MEASURES",
-        help="such as one_chat,together_8,next_turn_3000,newcomer,crowd,idle,discord; the last two choose no engine",
+        help="such as one_chat,together_8,next_turn_3000,newcomer,crowd,idle,discord,returning; the last three choose "
+        "no engine",
     )
     parser.add_argument(
         "--resume", action="store_true", help="keep what an interrupted run with the same output completed"
@@ -118,12 +122,21 @@ async def _measure_part(
     from benchmarking.discord_crowd import discord_crowds
     from benchmarking.idle_conversations import idle_conversations
     from benchmarking.report import write_report
+    from benchmarking.returning import returning
 
-    measure = idle_conversations if part == "idle" else discord_crowds
+    def keep(figures: Figures) -> None:
+        report[part] = figures
+        write_report(report, output)
+
+    measures: dict[str, Callable[[ModelFolder, Plan, Path, Callable[[str], None]], Awaitable[Figures]]] = {
+        "idle": idle_conversations,
+        "discord": discord_crowds,
+        "returning": partial(returning, keep=keep),
+    }
     # Beside the results, because temporary files may be in memory.
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
-        report[part] = await measure(folder, plan, output.parent, lambda line: say(f"{part}: {line}"))
+        report[part] = await measures[part](folder, plan, output.parent, lambda line: say(f"{part}: {line}"))
     except Exception as error:  # noqa: BLE001 - reported with its reason; the engines' figures stay
         report[part] = {"failed": " ".join(str(error).split()) or type(error).__name__}
         say(f"{part} failed: {report[part]['failed']}")

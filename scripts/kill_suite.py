@@ -1,7 +1,7 @@
 """Kill the whole bot at random moments while members ask it things, restart it, and check every answer.
 
-The exit code is 1 if a question was dropped or answered twice, if memory differs from what was answered, or if a
-process was left behind.
+The exit code is 1 if a question was dropped or answered twice, if memory differs from what was answered, if an answer
+has other tokens than without any cache, or if a process was left behind.
 """
 
 from __future__ import annotations

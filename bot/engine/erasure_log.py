@@ -22,6 +22,9 @@ from bot.private_files import private_opener
 
 logger = logging.getLogger(__name__)
 
+_OF_THE_FILE_SYSTEM = "lost+found"
+"""On a disk of its own; the bot may not read it."""
+
 _NAME = "erasures.jsonl"
 _TAKEN_BEGIN = "erasures.taken-"
 
@@ -127,11 +130,21 @@ def delete_blocks(folder: Path) -> None:
     if not folder.is_dir():
         return
     for _ in range(2):  # an engine may be renaming a block that it has just written
-        for identity in (path for path in folder.iterdir() if path.is_dir()):
+        for identity in identity_folders(folder):
             for path in (path for path in identity.iterdir() if not path.name.startswith(".")):
                 path.unlink(missing_ok=True)
     for path in _log_files(folder):
         path.unlink(missing_ok=True)
+
+
+def identity_folders(folder: Path) -> list[Path]:
+    """The folders of all engines' blocks; not what a link leads to.
+
+    Args:
+        folder: of the disk cache.
+    """
+    folders = [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]
+    return [path for path in folders if path.name != _OF_THE_FILE_SYSTEM]
 
 
 def _log_files(folder: Path) -> list[Path]:

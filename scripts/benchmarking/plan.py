@@ -39,6 +39,17 @@ class Plan:
         discord_crowds: people of each crowd that asks in many channels.
         discord_channels: those channels.
         discord_answer: the longest answer to each of these questions.
+        returning_runs: kills of the bot with the disk cache, and as many without it; also the runs beside two streams.
+        returning_history: the conversation of which somebody asks after the kill, and which is loaded beside streams.
+        returning_answer: the longest answer of these measures.
+        returning_conversations: conversations that are asked in turn.
+        returning_conversation: each of them.
+        returning_in_memory: how many of them the KV cache holds.
+        returning_without: how many of them are also asked without the disk cache.
+        returning_newcomer: the prompt that is read, and therefore written, while other answers stream.
+        returning_steps: the streams' steps after that, in which the rest of it is written.
+        returning_empties_page_cache: whether the whole machine's page cache is emptied, where permitted; otherwise
+            only the disk cache's files leave it.
     """
 
     one_chat_runs: int = 3
@@ -68,6 +79,16 @@ class Plan:
     discord_crowds: tuple[int, ...] = (200, 500, 1000)
     discord_channels: int = 50
     discord_answer: int = 160
+    returning_runs: int = 3
+    returning_history: int = 3000
+    returning_answer: int = 8
+    returning_conversations: int = 40
+    returning_conversation: int = 2000
+    returning_in_memory: int = 5
+    returning_without: int = 4
+    returning_newcomer: int = 1000
+    returning_steps: int = 24
+    returning_empties_page_cache: bool = True
 
     def next_turn_length(self, history: int) -> int:
         """Return the tokens of a history's next turn, its answer included."""
@@ -104,6 +125,13 @@ SHORT = Plan(
     idle_runs=3,
     discord_crowds=(200,),
     discord_answer=32,
+    returning_runs=1,
+    returning_history=1000,
+    returning_conversations=8,
+    returning_conversation=500,
+    returning_in_memory=2,
+    returning_without=1,
+    returning_newcomer=500,
 )
 QUICK = Plan(
     one_chat_runs=1,
@@ -130,6 +158,14 @@ QUICK = Plan(
     discord_crowds=(12,),
     discord_channels=4,
     discord_answer=32,
+    returning_runs=1,
+    returning_history=600,
+    returning_conversations=6,
+    returning_conversation=400,
+    returning_in_memory=2,
+    returning_without=2,
+    returning_newcomer=256,
+    returning_empties_page_cache=False,
 )
 
 SIZES = {"full": FULL, "short": SHORT, "quick": QUICK}

@@ -53,6 +53,10 @@ class Prompts:
         text = self._made_up(name, *_ANSWER_TOKENS)
         return self.builder.answer(text, self.builder.tokenizer.encode(text))
 
+    def made_up_text(self, name: str, length: int) -> str:
+        """Return this many tokens of real words in random order, the same for the same name."""
+        return self._made_up(name, length, length)
+
     def _made_up(self, name: str, fewest: int, most: int) -> str:
         chance = random.Random(name)  # noqa: S311 - nothing secret
         length = chance.randint(fewest, most)

@@ -12,15 +12,19 @@ from benchmarking.idle_table import idle_table
 from benchmarking.machine import describe_machine, describe_model
 from benchmarking.measures import agreement
 from benchmarking.plan import Plan
+from benchmarking.returning_table import returning_table
 from benchmarking.table import machine_line, markdown_table
 from bot.errors import ConfigurationError
 from bot.export.timed_generation import MeasureError
 from bot.model.folder import ModelFolder
 from bot.prompting.tokenizer import read_json
 
+PARTS = ("idle", "discord", "returning")
+"""What is measured without a choice of engines."""
+
 
 def new_report(folder: ModelFolder, plan: Plan) -> Report:
-    """Return an empty report; the run fills `engines` and adds `idle` and `discord`."""
+    """Return an empty report; the run fills `engines` and adds `PARTS`."""
     return {"machine": describe_machine(), "model": describe_model(folder), "plan": asdict(plan), "engines": {}}
 
 
@@ -36,9 +40,10 @@ def resumed_report(folder: ModelFolder, plan: Plan, output: Path) -> Report:
         if earlier.get(part) != json.loads(json.dumps(report[part])):
             raise ConfigurationError(f"{output}.json has another {part}; leave out --resume to start over")
     report["engines"] = {name: each for name, each in earlier["engines"].items() if each.get("complete")}
-    for part in ("idle", "discord"):
-        if "failed" not in earlier.get(part, {"failed": "not measured"}):
-            report[part] = earlier[part]
+    for part in PARTS:
+        figures = earlier.get(part, {"failed": "not measured"})
+        if "failed" not in figures and figures.get("complete", True):
+            report[part] = figures
     return report
 
 
@@ -65,4 +70,6 @@ def _markdown(report: Report) -> str:
         parts.append(idle_table(report["idle"], report["plan"]))
     if "discord" in report:
         parts.append(discord_crowd_table(report["discord"]))
+    if "returning" in report:
+        parts.append(returning_table(report["returning"], report["plan"]))
     return "\n".join([*parts, machine_line(report)])

@@ -35,6 +35,11 @@ def longest_pause(arrivals: Sequence[float], begin: float, end: float) -> float:
     return max(later - earlier for earlier, later in pairwise(points))
 
 
+def pauses(arrivals: Sequence[float], begin: float, end: float) -> list[float]:
+    """Return the pauses between tokens that end after `begin` and no later than `end`, in seconds."""
+    return [later - earlier for earlier, later in pairwise(arrivals) if begin < later <= end]
+
+
 def gain(ours: float, theirs: float, *, lower_is_better: bool) -> float | None:
     """Return how many times better ours is than theirs; below 1 it is worse. None instead of a division by 0."""
     numerator, denominator = (theirs, ours) if lower_is_better else (ours, theirs)

@@ -21,6 +21,7 @@ class Report:
         unfinished: answers that were streaming, or showed a queue position, when the bot was killed.
         resumed: those of them that were finished in the same message.
         catch_up_seconds: from each start to the end of the last answer that was due then.
+        compared: answers whose tokens were compared with those of an engine without any cache.
         process_errors: one line each.
         examples: one line for each of the first mistakes.
     """
@@ -35,6 +36,7 @@ class Report:
     unfinished: int = 0
     resumed: int = 0
     catch_up_seconds: list[float] = field(default_factory=list)
+    compared: int = 0
     process_errors: list[str] = field(default_factory=list)
     mistakes: Counter[Mistake] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
@@ -57,6 +59,7 @@ class Report:
             f"questions: {self.questions}; edited: {self.edited}, deleted: {self.deleted}, "
             f"asked while the bot was offline: {self.missed}",
             f"unfinished answers at a kill: {self.unfinished}, finished in the same message: {self.resumed}",
+            f"answers compared with those without any cache: {self.compared}",
             f"seconds from a start to the last answer due: {_distribution(self.catch_up_seconds)}",
             f"mistakes: {_counts(self.mistakes)}",
             *(f"  {line}" for line in [*self.process_errors, *self.examples]),

@@ -11,24 +11,29 @@ from pathlib import Path
 from separate_bot.bot_process import BotProcess
 from separate_bot.replies import BotMessage, Listener, Replies
 from separate_bot.stored_memory import StoredMemory
-from separate_bot.verdict import judge_answer
+from separate_bot.verdict import Mistake, judge_answer
 from tiny_models.wordy import ANSWER_TOKENS
 
 from bot.demo.loopback import LoopbackDiscord
+from kill_injection.exactness import EXACT, compare_answers
 from kill_injection.kills import Round, plan_rounds
 from kill_injection.members import Members
 from kill_injection.report import Report
 from kill_injection.verdict import judge_rest
 
-_SETTINGS = {
+SETTINGS = {
     "DRAIN_SECONDS": "60",
     "KV_CACHE_GIGABYTES": "0.1",
+    "KV_DISK_GIGABYTES": "1",
     "MAX_NEW_TOKENS": str(ANSWER_TOKENS),
     "MAX_PROMPT_TOKENS": "1000",
     "MAX_WAITING": "256",
     "MAX_WAITING_PER_PERSON": "256",
     "TEMPERATURE": "1",
+    **EXACT,
 }
+"""Of the bot."""
+
 _PATIENCE_SECONDS = 180.0
 _MOST_EXAMPLES = 20
 
@@ -54,7 +59,7 @@ class KillSuite:
         self._report = Report(rounds_planned=rounds)
 
     async def run(self) -> Report:
-        """Run all rounds, let the bot finish, and judge its messages and its memory.
+        """Run all rounds, let the bot finish, and judge its messages, its memory and its tokens.
 
         Raises:
             TimeoutError: the bot does not answer even before the first kill; its log says why.
@@ -64,7 +69,7 @@ class KillSuite:
             self._discord = discord
             self._listener = Listener(discord, self._replies)
             self._members = Members(discord, self._replies, self._draw)
-            self._bot = BotProcess(discord, self._model_dir, self._folder, _SETTINGS)
+            self._bot = BotProcess(discord, self._model_dir, self._folder, SETTINGS)
             await self._bot.start()
             try:
                 await self._members.ask_everywhere()
@@ -77,6 +82,7 @@ class KillSuite:
                 await self._bot.kill()
                 await self._listener.close()
             self._judge()
+        await self._compare()
         self._report.seconds = time.monotonic() - began
         return self._report
 
@@ -143,3 +149,13 @@ class KillSuite:
                 report.mistakes[mistake] += 1
                 report.examples.append(f"{mistake}: {line}")
         del report.examples[_MOST_EXAMPLES:]
+
+    async def _compare(self) -> None:
+        """Compare answers that came from a cache, also after a kill, with those without any."""
+        self._say("comparing answers with those without any cache")
+        edited = {each.id for each in self._members.questions if len(each.texts) > 1}
+        comparison = await compare_answers(self._model_dir, self._bot.database, SETTINGS, edited, self._draw)
+        self._report.compared = comparison.compared
+        for question_id in comparison.others:
+            self._report.mistakes[Mistake.OTHER_TOKENS] += 1
+            self._report.examples.append(f"{Mistake.OTHER_TOKENS}: question {question_id}")

@@ -25,6 +25,7 @@ class Mistake(StrEnum):
     ANSWERED_TWICE = "answered more than once"
     PART_MISSING = "with a message that memory does not know, or that is missing"
     BUTTON_LEFT = "with a Stop button left"
+    OTHER_TOKENS = "with other tokens than without any cache"
     OTHER_TEXT = "with another text on Discord than in memory"
     NOT_REMEMBERED = "not remembered"
     OTHER_QUESTION = "remembered with another question text"

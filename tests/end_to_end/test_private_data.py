@@ -13,7 +13,7 @@ import pytest
 
 from bot.demo.loopback import LoopbackDiscord
 from bot.discord_client.channel_scopes import guild_scope
-from bot.engine.worker.disk_cache.block_file import SUFFIX, read_stored_block
+from bot.engine.worker.paged.disk_cache.block_file import SUFFIX, read_stored_block
 from tests.end_to_end.stage import Stage, online, until
 
 MARKS = ("FIRSTMARK", "SECONDMARK", "THIRDMARK", "FOURTHMARK")

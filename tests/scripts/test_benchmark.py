@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarking import discord_crowd_table, idle_table
+from benchmarking import discord_crowd_table, idle_table, returning_table
 from benchmarking.crowd_figures import CrowdTurn, begun_out_of_turn, crowd_figures, hit_rates
 from benchmarking.decode_rate import decode_rate_together
 from benchmarking.engine_run import EngineRun
@@ -19,12 +19,13 @@ from benchmarking.measures import agreement
 from benchmarking.plan import QUICK
 from benchmarking.prompts import Prompts
 from benchmarking.properties import compare_with_exact
-from benchmarking.statistics import equal_share, gain, identical, longest_pause, percentile
+from benchmarking.statistics import equal_share, gain, identical, longest_pause, pauses, percentile
 from benchmarking.table import markdown_table, rows
 
 from bot.engine.interface import EngineOptions
 from bot.export.timed_generation import MeasureError, TimedGeneration
 from bot.model.folder import open_model_folder
+from tests.scripts.benchmark_figures import check_crowd, check_discord, check_returning
 from tests.scripts.run_script import run_script
 
 
@@ -65,6 +66,7 @@ def test_a_pause_counts_from_before_the_beginning_and_until_the_end() -> None:
     assert longest_pause(arrivals, 2.5, 6.0) == 3  # from 2 to 5
     assert longest_pause(arrivals, 5.5, 10.0) == 4  # still open at 10
     assert longest_pause([], 5.5, 10.0) == 4.5
+    assert pauses(arrivals, 2.0, 5.5) == [3]  # the one before ended at 2, the next one is still open
 
 
 def test_the_rate_together_counts_only_while_all_stream() -> None:
@@ -219,14 +221,21 @@ def test_the_script_measures_a_model(tiny_chat_model_dir: Path, tmp_path: Path) 
     assert newcomer["longest_pause_seconds"] > 0
     assert newcomer["first_token_seconds"] > 0
     assert newcomer["longest_pause_before_seconds"] > 0
-    _check_crowd(measures["crowd"])
+    check_crowd(measures["crowd"])
     assert 0 < measures["mention"]["own_seconds"] < measures["mention"]["mention_to_text_seconds"]
     assert 0 < engine["memory"]["bot_bytes"] < engine["memory"]["engine_bytes"]
 
-    _check_discord(report["discord"])
+    check_discord(report["discord"])
+    check_returning(report["returning"])
 
     table = output.with_suffix(".md").read_text(encoding="utf-8")
-    all_rows = (*rows(report["plan"]), *idle_table.ROWS, *discord_crowd_table.ROWS)
+    all_rows = (
+        *rows(report["plan"]),
+        *idle_table.ROWS,
+        *discord_crowd_table.ROWS,
+        *returning_table.AFTER_KILL_ROWS,
+        *returning_table.MANY_ROWS,
+    )
     assert all(f"| {row.label} |" in table for row in all_rows)
     assert "not measured" not in table
     assert "<sup>" not in table  # every row has its figure
@@ -237,7 +246,8 @@ def test_the_script_measures_a_model(tiny_chat_model_dir: Path, tmp_path: Path) 
     assert resumed.returncode == 0, resumed.stderr
     assert "paged: load" not in resumed.stdout  # nothing is measured twice
     kept = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
-    assert (kept["engines"]["paged"], kept["idle"], kept["discord"]) == (engine, report["idle"], report["discord"])
+    assert kept["engines"]["paged"] == engine
+    assert all(kept[part] == report[part] for part in ("idle", "discord", "returning"))
 
 
 def test_a_wrong_folder_is_one_line(tmp_path: Path) -> None:
@@ -268,24 +278,6 @@ def test_wrong_sets_are_refused(sets: str, tmp_path: Path) -> None:
     result = run_script("--sets", sets, "--model", tmp_path, script="compare_properties.py")
     assert result.returncode == 2
     assert "argument --sets: this is not" in result.stderr
-
-
-def _check_crowd(figures: dict[str, Any]) -> None:
-    assert figures["questions"] == figures["answered_once"] == QUICK.crowd_conversations * QUICK.crowd_turns + 10
-    assert figures["begun_out_of_turn"] == 0
-    assert 0 < figures["hit_rate"]["all"] < figures["hit_rate"]["later_turns"] < 1
-    assert figures["hit_rate"]["known"] > 0.9  # all but the last token of an answer that ended at its longest length
-    assert 0 < figures["first_token"]["p50_seconds"] <= figures["first_token"]["worst_seconds"]
-    assert figures["many_at_once"]["questions"] == 10
-
-
-def _check_discord(crowds: dict[str, Any]) -> None:
-    assert [each["questions"] for each in crowds.values()] == [*QUICK.discord_channel, *QUICK.discord_crowds]
-    for figures in crowds.values():
-        assert figures["answered"] + figures["told"] == figures["questions"]
-        assert figures["never_told"] == figures["half"] == figures["tracebacks"] == figures["refused_429"] == 0
-        assert figures["lateness"]["last_text_worst_seconds"] >= figures["lateness"]["last_text_median_seconds"]
-        assert figures["calls"]["send"] >= figures["questions"]
 
 
 async def _ticks(lag: LoopLag, count: int) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kill_injection.exactness import compare_answers
 from kill_injection.kills import Phase, plan_rounds
 from kill_injection.members import Channel, Question
 from kill_injection.report import Report
-from kill_injection.suite import KillSuite
+from kill_injection.suite import SETTINGS, KillSuite
 from kill_injection.verdict import judge_rest
 from separate_bot.replies import BotMessage, Replies
 from separate_bot.stored_memory import StoredMemory, StoredTurn
@@ -54,6 +57,16 @@ async def test_kills_cost_no_answer(wordy_model: Path, tmp_path: Path) -> None:
     assert report.passed, figures
     assert report.rounds == ROUNDS, figures
     assert report.questions >= 6, figures
+    assert report.compared >= 1, figures
+    await _check_other_tokens_are_found(wordy_model, folder / "data" / "conversations.sqlite3")
+
+
+async def _check_other_tokens_are_found(model_dir: Path, database: Path) -> None:
+    """Compare again after all questions have changed."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE turns SET text = 'another question'")
+    comparison = await compare_answers(model_dir, database, SETTINGS, set(), random.Random(1))
+    assert len(comparison.others) == comparison.compared >= 1
 
 
 def replies_of(*messages: BotMessage) -> Replies:

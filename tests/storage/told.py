@@ -11,7 +11,7 @@ from bot.conversation.conversations import Conversations
 from bot.conversation.turn import ConversationKey, Quote
 from bot.engine.interface import GenerationRequest
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS
-from bot.engine.worker.disk_cache.block_file import SUFFIX, read_stored_block
+from bot.engine.worker.paged.disk_cache.block_file import SUFFIX, read_stored_block
 from bot.serving.service import ModelService
 from tests.answering.answers import metric, run
 from tests.conversation.memory import ask, person

@@ -9,7 +9,7 @@ from bot.engine.interface import BatchState, Erasure, FinishReason, GenerationRe
 from bot.engine.protocol import Ended, Event, Tokens
 
 if TYPE_CHECKING:
-    from bot.engine.worker.disk_cache.cache import DiskCache  # imports numpy's users
+    from bot.engine.worker.paged.disk_cache.cache import DiskCache  # imports numpy's users
 
 Emit: TypeAlias = Callable[[Event], None]
 

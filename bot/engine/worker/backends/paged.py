@@ -16,9 +16,9 @@ from bot.engine.interface import BatchState, EngineOptions, Erasure, FinishReaso
 from bot.engine.protocol import PromptTaken, Warned
 from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, no_room_detail, one_line
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS
-from bot.engine.worker.disk_cache.cache import DiskCache
-from bot.engine.worker.disk_cache.folder import CacheFolder
-from bot.engine.worker.disk_cache.identity import cache_identity
+from bot.engine.worker.paged.disk_cache.cache import DiskCache
+from bot.engine.worker.paged.disk_cache.folder import CacheFolder
+from bot.engine.worker.paged.disk_cache.identity import cache_identity
 from bot.engine.worker.paged.model import Advance, PagedModel
 from bot.engine.worker.paged.pace import Pace
 from bot.engine.worker.paged.prefix_cache import PrefixCache

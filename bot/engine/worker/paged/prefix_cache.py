@@ -29,7 +29,7 @@ class Block:
         tokens: prefilled so far, at most `BLOCK_TOKENS`.
         sources: whose words it holds.
         users: running requests that hold it, and transfers between it and the disk.
-        key: of a full block on disk, see `bot.engine.worker.disk_cache.block_file`; empty until it is needed.
+        key: of a full block on disk, see `bot.engine.worker.paged.disk_cache.block_file`; empty until it is needed.
         loaded: it came from the disk, and no prompt was counted with it yet.
         erased: it has left the tree, and is freed as soon as nobody uses it.
         last_used: a counter that grows with every release.
@@ -72,6 +72,11 @@ class PrefixCache:
     def used(self) -> int:
         """Blocks that hold tokens, for running requests or for later ones."""
         return self.capacity - len(self._free)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every block is in use, or before one that is."""
+        return not self._free and not self._unused_leaves
 
     def find(self, tokens: Sequence[int], *, long_factors: bool = False) -> tuple[list[Block], int]:
         """Hold the longest cached prefix of these tokens with one kind of factors.
@@ -158,7 +163,7 @@ class PrefixCache:
         return copy
 
     def _take_number(self) -> int:
-        if not self._free and not self._unused_leaves:
+        if self.is_full:
             self.on_full()
         if not self._free:
             self._remove(min(self._unused_leaves, key=lambda leaf: leaf.last_used))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.engine.interface import GenerationRequest
 from bot.engine.worker.cache_blocks import blocks_for_request
-from bot.engine.worker.disk_cache.load import Load
+from bot.engine.worker.paged.disk_cache.load import Load
 from bot.engine.worker.paged.prefix_cache import Block
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bot.engine.interface import Erasure, Source
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
-from bot.engine.worker.disk_cache.cache import DiskCache
+from bot.engine.worker.paged.disk_cache.cache import DiskCache
 from bot.engine.worker.paged.prefix_cache import PrefixCache
 from bot.engine.worker.paged.schedule import RunningRequest
 
@@ -93,6 +93,8 @@ class SequenceCache:
     def _attribute(self, sequence: RunningRequest, first: int) -> None:
         """Note whose words the blocks of a path hold, and what of them was erased since the prompt was made."""
         request = sequence.request
+        if first == len(sequence.path):
+            return
         missed = [each for each in self._erasures if each.number > request.erasures]
         for index, block in enumerate(sequence.path[first:], first):
             sources = _within(request.sources, index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,9 @@ import pytest
 from bot.engine.interface import EngineOptions, Erasure, FinishReason, Outcome, Source
 from bot.engine.protocol import PromptTaken, Tokens, Warned
 from bot.engine.worker.backends.paged import PagedBackend
-from bot.engine.worker.disk_cache import cache as disk_cache
-from bot.engine.worker.disk_cache.block_file import read_payload, read_stored_block
+from bot.engine.worker.cache_blocks import blocks_for
+from bot.engine.worker.paged.disk_cache import cache as disk_cache
+from bot.engine.worker.paged.disk_cache.block_file import read_payload, read_stored_block
 from tests.engine.conftest import request
 from tests.engine.worker.backends.conftest import LENGTH, Driver, Expected, options
 
@@ -200,6 +202,24 @@ def test_loading_ahead_makes_room_for_a_question(open_driver: Open, monkeypatch:
     reads.go_on()
     driver.run()
     assert driver.outcomes(asked) == [LENGTH]
+
+
+def test_the_bot_does_not_hear_of_every_block_that_is_deleted(
+    open_driver: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_driver()
+    first.add(request(*STORY, sources=(Source(0, 1, 7, 3),)))
+    first.run()
+    driver = open_driver()
+    unlink = Path.unlink
+
+    def slow_unlink(path: Path, missing_ok: bool) -> None:
+        time.sleep(0.002)
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", slow_unlink)
+    driver.backend.erase(Erasure(1, author_id=7))
+    assert driver.run() < blocks_for(len(STORY)), "the worker reports each step"
 
 
 def test_an_erasure_finds_words_after_a_beginning_that_another_message_shares(

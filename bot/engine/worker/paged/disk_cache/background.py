@@ -79,13 +79,14 @@ class BackgroundJobs:
     def drop(self, urgency: Urgency) -> None:
         """Drop what has not begun and is cancelled or of an urgency, and handle the ends."""
         with self._changed:
-            kept = [each for each in self._waiting if not (each.job.cancelled or each.urgency is urgency)]
-            dropped = [each for each in self._waiting if each not in kept]
-            self._waiting = kept
-            heapq.heapify(kept)
-        for entry in dropped:
-            entry.job.cancelled = True
-            self._end(entry.job)
+            waiting, self._waiting = self._waiting, []
+            dropped: list[_Waiting] = []
+            for each in waiting:
+                (dropped if each.job.cancelled or each.urgency is urgency else self._waiting).append(each)
+            heapq.heapify(self._waiting)
+        for each in dropped:
+            each.job.cancelled = True
+            self._end(each.job)
         self.poll()
 
     def poll(self, timeout: float = 0.0) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from bot.engine.erasure_log import ErasureLog
+from bot.engine.erasure_log import ErasureLog, delete_blocks
 from bot.engine.interface import Erasure, Source
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
-from bot.engine.worker.disk_cache.block_file import read_stored_block
-from bot.engine.worker.disk_cache.folder import CacheFolder
-from tests.engine.worker.disk_cache.keys_and_values import Engine
+from bot.engine.worker.paged.disk_cache.block_file import read_stored_block
+from bot.engine.worker.paged.disk_cache.folder import CacheFolder
+from tests.engine.worker.paged.disk_cache.keys_and_values import Engine
 
 TEXT = tuple(range(1000, 1150))
 OTHER = tuple(range(2000, 2150))
@@ -75,6 +76,19 @@ def test_foreign_files_and_leftovers_are_deleted(root: Path) -> None:
     assert before == 2 * blocks_for(150)
 
 
+@pytest.mark.parametrize("start", [Engine, delete_blocks], ids=["a start", "emptying"])
+def test_what_else_is_in_the_folder_stays(root: Path, tmp_path: Path, start: Callable[[Path], object]) -> None:
+    """A disk that is mounted there has a `lost+found`, which only root can read."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "cat.jpg").write_text("a photo")
+    (root / "link").symlink_to(photos)
+    (root / "lost+found").mkdir()
+    start(root)
+    assert [each.name for each in photos.iterdir()] == ["cat.jpg"]
+    assert sorted(each.name for each in root.iterdir()) == ["identity", "link", "lost+found"]
+
+
 def test_blocks_without_the_one_before_them_are_deleted(root: Path) -> None:
     [missing] = [file for file in (root / "identity").glob("*.block") if 1040 in read_stored_block(file, None).tokens]
     missing.unlink()
@@ -125,3 +139,28 @@ def test_a_folder_that_disappears_is_made_again(root: Path) -> None:
     assert engine.warnings == []
     engine.close()
     assert Engine(root).cached(*range(3000, 3150)) == 149
+
+
+def undeletable(file: Path) -> None:
+    """Put something at a block's place that is not deleted as a file."""
+    file.unlink()
+    file.mkdir()
+
+
+def test_what_cannot_be_deleted_is_told_once(root: Path) -> None:
+    engine = Engine(root)
+    for file in engine.files:
+        undeletable(file)
+    engine.cache.erase(Erasure(1, before_id=10))
+    engine.flush()
+    [line] = engine.warnings
+    assert line.startswith(f"Disk cache keeps blocks that it should not; delete the folder: path={engine.folder.path} ")
+
+
+def test_a_folder_that_became_a_file_keeps_no_blocks(root: Path) -> None:
+    engine = Engine(root)
+    shutil.rmtree(engine.folder.path)
+    engine.folder.path.touch()
+    engine.cache.erase(Erasure(1, before_id=10))
+    engine.flush()
+    assert engine.warnings == []

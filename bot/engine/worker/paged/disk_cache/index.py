@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from bot.engine.interface import Erasure
-from bot.engine.worker.disk_cache.block_file import StoredBlock
+from bot.engine.worker.paged.disk_cache.block_file import StoredBlock
 from bot.engine.worker.paged.longest_match import longest_match
 
 
@@ -31,6 +33,19 @@ class IndexedBlock:
     def tokens(self) -> tuple[int, ...]:
         """The tokens that it holds."""
         return self.stored.tokens
+
+
+class FoundBlock(NamedTuple):
+    """A block in a file.
+
+    Attributes:
+        size: of the file, in bytes.
+        last_used: in seconds since the epoch.
+    """
+
+    stored: StoredBlock
+    size: int
+    last_used: float
 
 
 class DiskIndex:
@@ -73,6 +88,18 @@ class DiskIndex:
             self._siblings(block).append(block)
             self.size += size
         return True
+
+    def add_all(self, found: Iterable[FoundBlock]) -> list[StoredBlock]:
+        """Add blocks in any order; return those that nobody could find, because one before them is missing."""
+        following: dict[str, list[FoundBlock]] = defaultdict(list)
+        for each in found:
+            following[each.stored.parent].append(each)
+        parents = deque(parent for parent in following if parent == self.identity or parent in self)
+        while parents:
+            for each in following.pop(parents.popleft(), ()):
+                self.add(*each)
+                parents.append(each.stored.key)
+        return [each.stored for left in following.values() for each in left]
 
     def touch(self, key: str) -> None:
         """Note that the last block of a prompt was used, which keeps those before it too."""

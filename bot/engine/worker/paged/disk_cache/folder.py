@@ -5,16 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from bot.engine.erasure_log import ErasureLog
+from bot.engine.erasure_log import ErasureLog, identity_folders
 from bot.engine.past_erasures import PastErasures
-from bot.engine.worker.disk_cache.block_file import (
+from bot.engine.worker.paged.disk_cache.block_file import (
     SUFFIX,
     UNFINISHED_SUFFIX,
     DamagedBlockError,
@@ -23,7 +22,7 @@ from bot.engine.worker.disk_cache.block_file import (
     read_stored_block,
     write_block,
 )
-from bot.engine.worker.disk_cache.index import DiskIndex
+from bot.engine.worker.paged.disk_cache.index import DiskIndex, FoundBlock
 from bot.private_files import make_private_folder
 
 _LOCK_NAME = ".lock"
@@ -58,6 +57,7 @@ class CacheFolder:
         """
         self.path = root / identity
         self._root = root
+        self._payload_bytes: int | None = None
         make_private_folder(self.path)
         self._lock = FileLock(self.path / _LOCK_NAME, timeout=0, mode=_LOCK_MODE, thread_local=False)
         self.tidy()
@@ -78,29 +78,61 @@ class CacheFolder:
         def is_erased(block: StoredBlock) -> bool:
             return any(past is None or past.concern(source, block.erasures) for source in block.sources)
 
+        self._payload_bytes = payload_bytes
         for folder in self._others():
-            _read_index(folder, is_erased, None, others_write=True)
-        index = _read_index(self.path, is_erased, payload_bytes, others_write=self.is_shared)
+            _read_index(folder, is_erased, None, in_use=True)
+        index = _read_index(self.path, is_erased, payload_bytes, in_use=self.is_shared)
         log.applied()
         return index
 
-    def remove(self, block: StoredBlock) -> int:
-        """Delete a block's file; a missing one is no error.
+    def remove(self, blocks: Iterable[StoredBlock]) -> int:
+        """Delete blocks' files; a missing one is no error.
 
         Returns:
             0: nothing was moved.
 
         Raises:
-            OSError: it cannot be deleted.
+            OSError: one cannot be deleted; the others are.
         """
-        (self.path / block.file_name).unlink(missing_ok=True)
+        refused: OSError | None = None
+        for block in blocks:
+            try:
+                (self.path / block.file_name).unlink(missing_ok=True)
+            except NotADirectoryError:
+                return 0  # something else has taken the folder's place
+            except OSError as error:
+                refused = error
+        if refused is not None:
+            raise refused
         return 0
 
     def note_use(self, key: str) -> int:
-        """Store that a block was used now, and tidy; return 0: nothing was moved."""
+        """Store that a block was used now; return 0: nothing was moved."""
         with suppress(OSError):  # it is gone, or the disk is read-only: the order of eviction is a little worse then
             os.utime(self.path / file_name(key))
+        return 0
+
+    def take_over(self, known: DiskIndex, inherit: Callable[[list[FoundBlock]], None]) -> int:
+        """Tidy, and find what another engine, which has ended, wrote here since `read_index`; delete what it broke off.
+
+        Args:
+            known: the other blocks.
+            inherit: called with what was found, once.
+
+        Returns:
+            0: nothing was moved.
+
+        Raises:
+            OSError: the folder cannot be read.
+        """
+        was_shared = self.is_shared
         self.tidy()
+        if was_shared and not self.is_shared:
+            unknown = [path for path in self.path.iterdir() if not (path.suffix == SUFFIX and path.stem in known)]
+            found, unusable = _read_blocks(unknown, lambda _: False, self._payload_bytes)
+            inherit(found)
+            for path in unusable:
+                path.unlink(missing_ok=True)
         return 0
 
     def write(self, block: StoredBlock, payload: Sequence[memoryview]) -> int:
@@ -139,34 +171,41 @@ class CacheFolder:
         return min(int(free * _SHARE_OF_FREE), _MOST_BYTES)
 
     def _others(self) -> list[Path]:
-        return [each for each in self._root.iterdir() if each.is_dir() and each != self.path]
+        return [each for each in identity_folders(self._root) if each != self.path]
 
 
 def _read_index(
-    folder: Path, is_erased: Callable[[StoredBlock], bool], payload_bytes: int | None, *, others_write: bool
+    folder: Path, is_erased: Callable[[StoredBlock], bool], payload_bytes: int | None, *, in_use: bool
 ) -> DiskIndex:
     """Read a folder's index, and delete every file that it does not list: damaged, erased, or out of reach.
 
     Args:
-        others_write: keep what others are writing.
+        in_use: whether another engine may be writing files at this moment.
     """
     index = DiskIndex(folder.name)
-    found: dict[str, list[tuple[StoredBlock, os.stat_result]]] = defaultdict(list)
-    unusable = {path.name: path for path in folder.iterdir() if path.name != _LOCK_NAME and path.is_file()}
-    for name, path in list(unusable.items()):
-        if name.endswith(f".{os.getpid()}{UNFINISHED_SUFFIX}") or (others_write and name.endswith(UNFINISHED_SUFFIX)):
-            del unusable[name]
-        elif path.suffix == SUFFIX:
-            with suppress(OSError, DamagedBlockError):
-                stored, status = read_stored_block(path, payload_bytes), path.stat()
-                if not is_erased(stored):
-                    found[stored.parent].append((stored, status))
-    parents = deque([index.identity])
-    while parents:
-        for stored, status in found.pop(parents.popleft(), ()):
-            index.add(stored, status.st_size, status.st_mtime)
-            parents.append(stored.key)
-            del unusable[stored.file_name]
-    for path in unusable.values():
+    paths = [path for path in folder.iterdir() if not (in_use and path.suffix == UNFINISHED_SUFFIX)]
+    found, unusable = _read_blocks(paths, is_erased, payload_bytes)
+    out_of_reach = [folder / stored.file_name for stored in index.add_all(found)]
+    for path in (*unusable, *out_of_reach):
         path.unlink(missing_ok=True)
     return index
+
+
+def _read_blocks(
+    paths: Iterable[Path], is_erased: Callable[[StoredBlock], bool], payload_bytes: int | None
+) -> tuple[list[FoundBlock], list[Path]]:
+    """Return the blocks in these files, and the files that must go."""
+    found, unusable = [], []
+    for path in paths:
+        if path.name == _LOCK_NAME or not path.is_file():
+            continue
+        try:
+            stored = read_stored_block(path, payload_bytes) if path.suffix == SUFFIX else None
+            status = path.stat()
+        except (OSError, DamagedBlockError):
+            stored = None
+        if stored is None or is_erased(stored):
+            unusable.append(path)
+        else:
+            found.append(FoundBlock(stored, status.st_size, status.st_mtime))
+    return found, unusable

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from statistics import median
 
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS
-from bot.engine.worker.disk_cache.background import Job
+from bot.engine.worker.paged.disk_cache.background import Job
 from bot.engine.worker.paged.prefix_cache import Block
 
 _REMEMBERED_BLOCKS = 32

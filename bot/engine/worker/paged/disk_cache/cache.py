@@ -5,16 +5,15 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from functools import partial
 
 from bot.engine.interface import Erasure
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS
-from bot.engine.worker.disk_cache.background import BackgroundJobs, Job, Urgency
-from bot.engine.worker.disk_cache.block_file import StoredBlock, read_payload
-from bot.engine.worker.disk_cache.folder import CacheFolder
-from bot.engine.worker.disk_cache.index import DiskIndex, IndexedBlock
-from bot.engine.worker.disk_cache.load import Load, LoadingSpeed
+from bot.engine.worker.paged.disk_cache.background import BackgroundJobs, Job, Urgency
+from bot.engine.worker.paged.disk_cache.block_file import StoredBlock, read_payload
+from bot.engine.worker.paged.disk_cache.folder import CacheFolder
+from bot.engine.worker.paged.disk_cache.index import DiskIndex, FoundBlock, IndexedBlock
+from bot.engine.worker.paged.disk_cache.load import Load, LoadingSpeed
 from bot.engine.worker.paged.prefix_cache import Block, PrefixCache
 
 _PATIENCE_SECONDS = 0.25
@@ -62,15 +61,15 @@ class DiskCache:
         self._seconds_per_token = seconds_per_token
         self._warn = warn
         self._warned = False
+        self._warned_of_deletion = False
         self._no_writes_before = 0.0
         self._erasures = 0
-        self._shares = folder.is_shared
         self._payload_bytes = sum(map(len, block_bytes(0)))
         self._jobs = BackgroundJobs()
-        self._writing: set[str] = set()
+        self._writing: dict[str, Block] = {}
         self._loads: list[Load] = []
         self._speed = LoadingSpeed()
-        memory.on_full = partial(self._jobs.drop, Urgency.WRITE)
+        memory.on_full = self._make_room
         self._delete(index.shrink(budget))
 
     @property
@@ -125,6 +124,7 @@ class DiskCache:
         first = known // BLOCK_TOKENS
         if reached <= known or self._computes_faster(len(found) - first, reached - known):
             return None
+        self._index.touch(found[-1].stored.key)  # or it could be the next to leave the disk
         rest = path[first:]  # a last block that holds less than the disk's
         del path[first:]
         self._memory.release(rest)
@@ -163,6 +163,7 @@ class DiskCache:
         """Delete the blocks with concerned words, and those after them; call after `PrefixCache.erase`."""
         self._erasures = max(self._erasures, erasure.number)
         self._delete(self._index.erase(erasure))
+        self._take_over(Urgency.DELETE)
 
     def _stored(self, block: Block, parent: str) -> StoredBlock:
         sources = tuple(sorted(block.sources, key=lambda source: source.start))
@@ -176,15 +177,25 @@ class DiskCache:
         if self._index.size > room:
             return  # the conversation alone is larger than the disk cache
         self._memory.hold(block)
-        self._writing.add(stored.key)
+        self._writing[stored.key] = block
         payload = self._block_bytes(block.number)
         write, end = partial(self._folder.write, stored, payload), partial(self._end_write, block, stored)
         self._jobs.add(Job(Urgency.WRITE, write, end))
 
+    def _make_room(self) -> None:
+        """Give up what is not written yet, and what is being written if it keeps others; a step never waits for it."""
+        self._jobs.drop(Urgency.WRITE)
+        if self._memory.is_full:
+            # No block before it can be evicted, unless it leaves the tree.
+            for block in [each for each in self._writing.values() if each.users == 1]:
+                self._memory.erase_from(block)
+
     def _end_write(self, block: Block, stored: StoredBlock, job: Job) -> None:
-        self._writing.remove(stored.key)
+        del self._writing[stored.key]
         erased = block.erased
         self._memory.release([block])
+        if isinstance(job.error, FileNotFoundError):
+            return  # everything was deleted at that moment; the next time it is written again
         if job.error is not None:
             self._refused(job.error)
         elif job.began:
@@ -254,24 +265,31 @@ class DiskCache:
     def _touch(self, key: str) -> None:
         """Note that a conversation was used, also for the next start, and tidy the folder."""
         self._index.touch(key)
-        self._jobs.add(Job(Urgency.WRITE, partial(self._folder.note_use, key), self._end_touch))
+        self._jobs.add(Job(Urgency.WRITE, partial(self._folder.note_use, key)))
+        self._take_over(Urgency.WRITE)
 
-    def _end_touch(self, _: Job) -> None:
-        """Learn what the engine before this one has written since it handed over."""
-        if self._shares and not self._folder.is_shared:
-            self._shares = False
-            with suppress(OSError):  # the next start finds them
-                self._index = self._folder.read_index(self._payload_bytes)
+    def _take_over(self, urgency: Urgency) -> None:
+        """Take over what an engine that has ended wrote beside this one."""
+        found: list[FoundBlock] = []
+        take_over = partial(self._folder.take_over, self._index, found.extend)
+        self._jobs.add(Job(urgency, take_over, lambda _: self._inherit(found)))
+
+    def _inherit(self, found: Sequence[FoundBlock]) -> None:
+        # A block from before the latest erasure may hold what that concerned.
+        self._index.add_all(each for each in found if each.stored.erasures >= self._erasures)
+        self._delete([each.stored for each in found if each.stored.key not in self._index])
 
     def _delete(self, blocks: Sequence[StoredBlock]) -> None:
-        for block in blocks:
-            self._jobs.add(Job(Urgency.DELETE, partial(self._folder.remove, block), partial(self._end_delete, block)))
+        if blocks:  # one job, however many: each end of a job is reported to the bot
+            self._jobs.add(Job(Urgency.DELETE, partial(self._folder.remove, blocks), self._end_delete))
 
-    def _end_delete(self, block: StoredBlock, job: Job) -> None:
-        if job.error is not None:
-            path = self._folder.path / block.file_name
-            reason = _reason(job.error)
-            self._warn(f"Disk cache keeps a block that it should not; delete the file: path={path} reason={reason}")
+    def _end_delete(self, job: Job) -> None:
+        if job.error is not None and not self._warned_of_deletion:
+            self._warn(
+                "Disk cache keeps blocks that it should not; delete the folder: "
+                f"path={self._folder.path} reason={_reason(job.error)}"
+            )
+        self._warned_of_deletion = job.error is not None
 
 
 def _reason(error: Exception) -> str:

@@ -10,8 +10,8 @@ import numpy
 
 from bot.engine.interface import GenerationRequest, Source
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS
-from bot.engine.worker.disk_cache.cache import DiskCache
-from bot.engine.worker.disk_cache.folder import CacheFolder
+from bot.engine.worker.paged.disk_cache.cache import DiskCache
+from bot.engine.worker.paged.disk_cache.folder import CacheFolder
 from bot.engine.worker.paged.prefix_cache import PrefixCache
 from bot.engine.worker.paged.schedule import RunningRequest
 from bot.engine.worker.paged.sequence_cache import SequenceCache

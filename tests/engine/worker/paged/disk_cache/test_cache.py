@@ -13,11 +13,11 @@ import pytest
 
 from bot.engine.interface import Erasure, GenerationRequest, Source
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
-from bot.engine.worker.disk_cache import cache as disk_cache
-from bot.engine.worker.disk_cache import folder as cache_folder
-from bot.engine.worker.disk_cache.block_file import DamagedBlockError, read_stored_block
+from bot.engine.worker.paged.disk_cache import cache as disk_cache
+from bot.engine.worker.paged.disk_cache import folder as cache_folder
+from bot.engine.worker.paged.disk_cache.block_file import DamagedBlockError, read_stored_block
 from bot.engine.worker.paged.schedule import RunningRequest
-from tests.engine.worker.disk_cache.keys_and_values import PAYLOAD_BYTES, Engine
+from tests.engine.worker.paged.disk_cache.keys_and_values import PAYLOAD_BYTES, Engine
 from tests.small_disk import fill, small_disk_at
 
 TEXT = tuple(range(1000, 1200))
