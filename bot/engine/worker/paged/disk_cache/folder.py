@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bot.engine.erasure_log import ErasureLog, identity_folders
+from bot.engine.interface import first_erasure_number
 from bot.engine.past_erasures import PastErasures
 from bot.engine.worker.paged.disk_cache.block_file import (
     SUFFIX,
@@ -74,8 +75,11 @@ class CacheFolder:
         log = ErasureLog(self._root)
         erasures = log.take()
         past = None if erasures is None else PastErasures(erasures)
+        latest = first_erasure_number()
 
         def is_erased(block: StoredBlock) -> bool:
+            if block.erasures > latest:  # the clock was set back: no erasure from now on would concern it
+                return True
             return any(past is None or past.concern(source, block.erasures) for source in block.sources)
 
         self._payload_bytes = payload_bytes

@@ -10,7 +10,7 @@ import pytest
 from filelock import FileLock
 
 from bot.engine.erasure_log import ErasureLog, delete_blocks
-from bot.engine.interface import Erasure, Source
+from bot.engine.interface import Erasure, Source, first_erasure_number
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
 from bot.engine.worker.paged.disk_cache.block_file import read_stored_block
 from bot.engine.worker.paged.disk_cache.folder import CacheFolder
@@ -47,6 +47,16 @@ def test_what_was_said_after_an_erasure_stays(root: Path, logged: int, cached: i
     engine.close()
     ErasureLog(root).append(Erasure(logged, author_id=8))
     assert Engine(root).cached(*TEXT) == cached
+
+
+def test_blocks_from_before_the_clock_was_set_back_are_deleted(root: Path) -> None:
+    number = first_erasure_number()
+    engine = Engine(root)
+    engine.cache.erase(Erasure(number + 3_600_000_000, author_id=8))  # an hour
+    engine.read(*TEXT, sources=SOURCES, erasures=number + 3_600_000_000)
+    engine.close()
+    engine = Engine(root)
+    assert engine.cached(*TEXT) == BLOCK_TOKENS, "what is from before that erasure stays"
 
 
 def test_erasures_reach_the_files_of_an_engine_that_another_uses(root: Path) -> None:
