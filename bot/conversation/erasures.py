@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from bot.engine.interface import Erasure
+from bot.engine.interface import Erasure, first_erasure_number
 
 MakeErasure: TypeAlias = Callable[[int], Erasure]
 """Makes an erasure with a number."""
@@ -24,8 +23,7 @@ class Erasures:
     """
 
     def __init__(self) -> None:
-        # What an earlier run of the bot left on disk has smaller numbers.
-        self.latest = time.time_ns() // 1000
+        self.latest = first_erasure_number()
         self._erase: Callable[[Erasure], Awaitable[None]] = _nowhere
 
     def pass_to(self, erase: Callable[[Erasure], Awaitable[None]]) -> None:

@@ -6,6 +6,7 @@ import it.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -80,6 +81,11 @@ class Erasure:
             and (self.channel_ids is None or source.channel_id in self.channel_ids)
             and (self.before_id is None or source.message_id < self.before_id)
         )
+
+
+def first_erasure_number() -> int:
+    """The number before a run's first erasure: higher than in all earlier runs, unless the clock was set back."""
+    return time.time_ns() // 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,10 +150,12 @@ class PrefixCache:
             self._remove(block)
 
     def _copy_beginning(self, source: Block, known: int) -> Block:
-        """Copy the beginning of a block for a prompt that diverges inside it, after `known` tokens in all."""
+        """Copy the beginning of a block for a prompt that diverges inside it, after `known` tokens in all.
+
+        All that the copy holds are that prompt's words, so it gets no sources from the block.
+        """
         self.hold(source)  # or the copy might evict its own source
         copy = Block(self._take_number(), source.parent, source.long_factors, source.tokens[: known % BLOCK_TOKENS])
-        copy.sources = {each for each in source.sources if each.start < known}
         self._copy_block(source.number, copy.number)
         self._siblings(copy).append(copy)
         self.hold(copy)

@@ -41,6 +41,7 @@ class SequenceCache:
             sequence.load = self.disk.load(
                 tokens, sequence.path, sequence.read, long_factors=sequence.long_factors, ahead=ahead
             )
+            self._attribute(sequence, 0)
 
     def take_loaded(self, sequence: RunningRequest) -> bool:
         """Return whether nothing is being loaded for a request any more."""

@@ -246,6 +246,19 @@ def test_an_erasure_finds_words_after_a_beginning_that_another_message_shares(
     assert taken(driver, ask(driver, 1, STORY)).disk_tokens == len(STORY) - 1
 
 
+def test_an_erasure_spares_another_message_that_begins_alike(open_driver: Open) -> None:
+    driver = open_driver()
+    for message_id, prompt in ((1, STORY), (2, (*STORY[:20], *OTHER))):
+        driver.add(request(*prompt, sources=(Source(5, message_id, 1, 1),)))
+        driver.run()
+    driver.backend.erase(Erasure(1, message_ids=frozenset({1})))
+    driver.run()
+    for each in (driver, open_driver()):
+        asked = each.add(request(*STORY[:20], *OTHER, sources=(Source(5, 2, 1, 1),)))
+        each.run()
+        assert taken(each, asked).cached_tokens == 20 + len(OTHER) - 1
+
+
 def tokens_on_disk(folder: Path) -> list[tuple[int, ...]]:
     return [read_stored_block(path, None).tokens for path in folder.rglob("*.block")]
 

@@ -132,7 +132,8 @@ class DiskCache:
         self._loads.append(load)
         for each in found[first:]:
             self._memory.extend(path, long_factors=long_factors)
-            path[-1].sources.update(source for source in each.stored.sources if source.start < reached)
+            if each is not found[-1] or reached == (len(found) - 1) * BLOCK_TOKENS + len(each.tokens):
+                path[-1].sources.update(each.stored.sources)  # otherwise the rest of it is another prompt's
         # All of them first: `extend` may handle the ends of jobs.
         for each, block in zip(found[first:], path[first:], strict=True):
             load.jobs.append(self._begin_to_read(load, each, block, ahead=ahead))

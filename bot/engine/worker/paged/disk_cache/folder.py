@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bot.engine.erasure_log import ErasureLog, identity_folders
+from bot.engine.interface import first_erasure_number
 from bot.engine.past_erasures import PastErasures
 from bot.engine.worker.paged.disk_cache.block_file import (
     SUFFIX,
@@ -75,10 +75,10 @@ class CacheFolder:
         log = ErasureLog(self._root)
         erasures = log.take()
         past = None if erasures is None else PastErasures(erasures)
-        now = time.time_ns() // 1000
+        latest = first_erasure_number()
 
         def is_erased(block: StoredBlock) -> bool:
-            if block.erasures > now:  # the clock was ahead then, and the erasures to come would not concern it
+            if block.erasures > latest:  # the clock was set back: no erasure from now on would concern it
                 return True
             return any(past is None or past.concern(source, block.erasures) for source in block.sources)
 

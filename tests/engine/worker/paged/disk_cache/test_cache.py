@@ -199,8 +199,9 @@ def test_a_loaded_or_copied_block_remembers_whose_words_it_holds(tmp_path: Path,
     first.close()
     engine = Engine(tmp_path)
     prompts = [(*TEXT[:length], *OTHER[:30]), (*TEXT[:length], *FILLER[:30])]
+    sources = [] if length % BLOCK_TOKENS == 0 else [source(35, 2)]  # a beginning of a block is this prompt's words
     for prompt in prompts:  # the first loads, the second copies what the first has loaded
-        engine.read(*prompt)
+        engine.read(*prompt, sources=sources)
     engine.cache.erase(Erasure(1, message_ids=frozenset({2})))
     assert [engine.cached(*prompt) for prompt in prompts] == [BLOCK_TOKENS] * 2
 
