@@ -222,7 +222,7 @@ class PagedBackend:
     def _end_loads_of_the_same(self, sequence: RunningRequest) -> None:
         """End what is being loaded ahead of this very request; it goes on from there."""
         for each in list(self._prefill_only.values()):
-            if each.load is not None and each.tokens[: each.load.known + 1] == sequence.tokens[: each.load.known + 1]:
+            if each.load is not None and each.load.tokens == sequence.tokens[: len(each.load.tokens)]:
                 self.end(each.request_id, FinishReason.CANCELLED)
 
     def _serve_prefill_only(self) -> None:

@@ -189,6 +189,23 @@ def test_a_question_goes_on_with_what_is_being_loaded_ahead_of_it(
     assert taken(driver, asked).cached_tokens == 399
 
 
+def test_a_question_leaves_what_is_loaded_for_another_conversation_alone(
+    open_driver: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    another = (*STORY[:40], *OTHER[:200])  # the same system prompt
+    open_driver().answer(*another)
+    driver = open_driver()
+    reads = HeldReads(monkeypatch)
+    ahead = driver.add(request(*another, limit=0, prefill_only=True))
+    driver.step()
+    assert reads.began.wait(30)
+    asked = driver.add(request(*STORY))
+    driver.step()
+    reads.go_on()
+    driver.run()
+    assert (driver.outcomes(ahead), driver.outcomes(asked)) == ([LENGTH], [LENGTH])
+
+
 def test_loading_ahead_makes_room_for_a_question(open_driver: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     open_driver().answer(*STORY)
     driver = open_driver(blocks=20)
