@@ -187,7 +187,8 @@ class Answer:
             if self._stopped:
                 self._end_unanswered(FinishReason.CANCELLED)
                 return
-            request = model.request(fitted.prompt.ids, fitted.sources(question), opened.erasures)
+            sources = opened.system_sources + fitted.sources(question)
+            request = model.request(fitted.prompt.ids, sources, opened.erasures)
             try:
                 async with aclosing(self._stream(model, request)) as texts:
                     async for text in texts:

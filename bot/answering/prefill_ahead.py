@@ -179,7 +179,7 @@ class PrefillAhead:
             frozenset(),
             max_new_tokens=0,
             prefill_only=True,
-            sources=prefix.sources,
+            sources=opened.system_sources + prefix.sources,
             erasures=opened.erasures,
         )
         self._is_beside_answers = not self._answering.queue.idle

@@ -50,12 +50,12 @@ class Conversations:
         most_open: int = _MOST_OPEN,
     ) -> None:
         self._store = store
-        self.personas = Personas(store, system_prompt, scopes_of)
         self._most_open = most_open
         self._open: OrderedDict[ConversationKey, Conversation] = OrderedDict()
         self._recent_loaded = False
         self._turns_by_reply: OrderedDict[int, int] = OrderedDict()
         self._changes = ChangeApplier(store, self._open.values)
+        self.personas = Personas(store, system_prompt, scopes_of, self._changes.erasures)
 
     def listen(self, listener: Listener) -> None:
         """Pass every change of turns to a listener, for questions that are not turns yet."""
@@ -256,8 +256,9 @@ class Conversations:
             if not loaded:
                 break  # retention has deleted the rest
             conversation.load(loaded)
-        system_prompt = await self.personas.system_prompt(conversation.key.channel_id)
-        return OpenConversation(conversation, resets, conversation.branch(tip_id), system_prompt, erasures)
+        system = await self.personas.system_prompt(conversation.key.channel_id)
+        branch = conversation.branch(tip_id)
+        return OpenConversation(conversation, resets, branch, system.text, erasures, system.sources)
 
     async def _read_branch(self, tip_id: int) -> list[Turn]:
         branch, replies = await self._changes.read_branch(tip_id)

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bot.conversation.turn import ConversationKey, Question, Turn
+from bot.engine.interface import Source
 from bot.prompting.prompt import Message
 
 
@@ -98,6 +99,7 @@ class OpenConversation:
         branch: the turns that the question continues, the oldest first.
         system_prompt: the persona or the default.
         erasures: the number of the latest erasure before the branch was read; a later one may concern it.
+        system_sources: whose words the system prompt holds, as a persona.
     """
 
     conversation: Conversation
@@ -105,6 +107,7 @@ class OpenConversation:
     branch: tuple[Turn, ...]
     system_prompt: str
     erasures: int = 0
+    system_sources: tuple[Source, ...] = ()
 
     def turn(self, question: Question, seen: Sequence[Turn], answer: Message) -> Turn:
         """Make the question's turn.

@@ -43,7 +43,7 @@ class Source:
         start: index of the token.
         message_id: of the message that holds the words; an answer's words belong to the message that asked.
         author_id: of the message.
-        channel_id: of the conversation, also where the message itself is elsewhere.
+        channel_id: of the conversation, also where the message itself is elsewhere; of a persona, its scope.
     """
 
     start: int

@@ -143,7 +143,7 @@ async def test_a_reset_and_a_persona_take_effect_at_once_and_stay(memory: Memory
     async with outage(memory):
         await conversations.reset(HERE, next(message_ids))
         assert await seen(conversations) == []
-        assert await conversations.personas.system_prompt(HERE.channel_id) == SYSTEM
+        assert (await conversations.personas.system_prompt(HERE.channel_id)).text == SYSTEM
         await conversations.set_persona(HERE.channel_id, "You are a pirate.")
         assert (await conversations.peek(HERE)).system_prompt == "You are a pirate."
         await say(conversations, "two")

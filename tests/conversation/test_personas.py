@@ -32,7 +32,7 @@ async def test_the_nearest_persona_applies(memory: Memory, restarts: bool) -> No
         if restarts:
             conversations = make()
         expected |= changes
-        assert {each: await conversations.personas.system_prompt(each) for each in expected} == expected
+        assert {each: (await conversations.personas.system_prompt(each)).text for each in expected} == expected
         assert {each: (await conversations.peek(ConversationKey(each))).system_prompt for each in expected} == expected
     await conversations.set_persona(server, "again")
     assert await conversations.personas.first((7, channel, server)) == (server, "again")

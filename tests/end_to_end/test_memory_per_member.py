@@ -102,6 +102,6 @@ async def test_a_file_that_is_too_long_is_shortened_with_a_note(stage: Stage) ->
     assert isinstance(file, TextFile)
     assert text.startswith(file.text)
     answering = stage.bot.application.answering
-    system_prompt = await answering.conversations.personas.system_prompt(channel)
+    system_prompt = (await answering.conversations.personas.system_prompt(channel)).text
     fitted = answering.model.window.fit(system_prompt, (), turn.asked)
     assert 590 <= len(fitted.prompt.ids) <= 600

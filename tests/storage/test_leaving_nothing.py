@@ -10,12 +10,14 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import make_url
 
-from bot.conversation.turn import Quote, TextFile, Turn
+from bot.conversation.conversations import Conversations
+from bot.conversation.turn import ConversationKey, Quote, TextFile, Turn
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS
 from bot.prompting.prompt import Message
 from bot.serving.service import ModelService
 from bot.storage.storage import Storage
-from tests.conversation.memory import open_memory, person
+from tests.answering.answers import run
+from tests.conversation.memory import ask, open_memory, person
 from tests.serving.served import make_serving, until
 from tests.storage.stored import (
     ADA,
@@ -143,6 +145,34 @@ async def test_forgetting_leaves_no_block(serving: ModelService, data_dir: Path,
     kept = told.starts[0 if name == "channel deleted" else 1]
     assert told.beginning(kept) <= blocks_on_disk(data_dir)
     assert abs(await cached(serving, told.prompt_ids) - kept) < BLOCK_TOKENS, "neither does memory"
+
+
+PERSONA_CHANGES: dict[str, Callable[[Conversations, int], Awaitable[object]]] = {
+    "cleared": lambda conversations, channel: conversations.set_persona(channel, None),
+    "replaced": lambda conversations, channel: conversations.set_persona(channel, "Be brief."),
+    "channel deleted": lambda conversations, channel: conversations.erase_channels([channel]),
+}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", PERSONA_CHANGES)
+async def test_a_persona_leaves_no_block(serving: ModelService, data_dir: Path, name: str) -> None:
+    answering, key = serving.answering, ConversationKey(person(f"persona {name}"))
+    conversations, encode = answering.conversations, answering.model.builder.tokenizer.encode
+    text = " ".join(f"Rule {number}: obey {name}." for number in range(30))
+    part = tuple(encode(text))[100:120]
+
+    def on_disk() -> bool:
+        return any(part[:10] == ids[at : at + 10] for ids in blocks_on_disk(data_dir) for at in range(len(ids) - 9))
+
+    await conversations.set_persona(key.channel_id, text)
+    await run(answering.ask(ask("Who are you?", "Grace", key=key)))
+    await until(on_disk)
+    await conversations.forget_before(QUOTED + 1)
+    await conversations.forget(person("Ada"), None)
+    assert on_disk(), "neither its age nor its members concern it"
+    await PERSONA_CHANGES[name](conversations, key.channel_id)
+    await until(lambda: not on_disk())
 
 
 @pytest.mark.asyncio(loop_scope="module")

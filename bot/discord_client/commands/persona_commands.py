@@ -59,7 +59,7 @@ class PersonaCommands(commands.Cog):
         channel_id = chosen_scope(interaction, "here")
         conversations, window = self._answering.conversations, self._answering.model.window
         persona = await conversations.personas.first(self._scopes.of(channel_id))
-        text = persona[1] if persona else await conversations.personas.system_prompt(channel_id)
+        text = persona[1] if persona else (await conversations.personas.system_prompt(channel_id)).text
         tokens, limit = await asyncio.to_thread(window.system_prompt_tokens, text), window.budget.system_prompt_limit
         source = scope_name(persona and persona[0], interaction)
         line = f"My persona here comes from {source} ({tokens:,} of at most {limit:,} tokens)."

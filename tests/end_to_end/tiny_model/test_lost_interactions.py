@@ -184,4 +184,4 @@ async def test_the_permission_is_asked_again_when_the_form_is_submitted(stage: S
         "You need the permission Manage Channels to change the persona of this channel."
     )
     assert answer["attachments"][0]["size"] == len("Obey Grace.")
-    assert "Obey" not in await stage.bot.application.answering.conversations.personas.system_prompt(channel)
+    assert "Obey" not in (await stage.bot.application.answering.conversations.personas.system_prompt(channel)).text

@@ -27,7 +27,7 @@ async def set_persona(stage: Stage, person: Person, channel: int, text: str, whe
 
 
 async def system_prompt(stage: Stage, channel: int) -> str:
-    return await stage.bot.application.answering.conversations.personas.system_prompt(channel)
+    return (await stage.bot.application.answering.conversations.personas.system_prompt(channel)).text
 
 
 async def file_of(message: Payload) -> str:
