@@ -103,7 +103,11 @@ NO_CHANGES = [
     pytest.param(lambda c, two: c.edit(two, "two", [1, 2, 9]), lambda _: [], id="the preview of a link"),
     pytest.param(lambda c, _: c.edit(QUOTED, "Fish fly.", [3]), lambda _: [], id="the preview of a link in a quote"),
     pytest.param(lambda c, _: c.reset(HERE, next(message_ids)), lambda _: [], id="reset"),
-    pytest.param(lambda c, _: c.set_persona(HERE.channel_id, "Be kind."), lambda _: [], id="persona"),
+    pytest.param(
+        lambda c, _: c.set_persona(HERE.channel_id, "Be kind."),
+        lambda _: [Erasure(0, channel_ids=frozenset({HERE.channel_id}))],
+        id="persona",
+    ),
     # It may have been read for a question that got no answer.
     pytest.param(lambda c, _: c.edit(STRANGER, "Hi", []), lambda _: [of_messages(STRANGER)], id="edit another"),
     pytest.param(lambda c, _: c.erase([STRANGER]), lambda _: [of_messages(STRANGER)], id="erase another"),
