@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ __all__ = ["builder", "phi3", "small_model_dir", "tiny_chat_model_dir"]
 
 
 apply_to_settings()
+# A shell has what it runs in the background ignore Ctrl-C, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Most tests have no data folder of their own, and the disk cache would fill ./data. End-to-end tests turn it on.
 os.environ.setdefault("KV_DISK_GIGABYTES", "0")
 # A busy machine is slow; no property is about time.
