@@ -1,6 +1,7 @@
 """The worker process: loads a model, then turns commands from the pipe into events.
 
-It has a single thread: openvino-genai holds Python's lock during its steps, so a second one would not run.
+One thread does all but the disk cache's work: openvino-genai holds Python's lock during its steps, so a second one
+would not run.
 """
 
 from __future__ import annotations
