@@ -118,8 +118,8 @@ class PagedBackend:
         except (OSError, ValueError) as error:
             self._emit(
                 Warned(
-                    "Disk cache is off, histories are read again after a restart; make it readable and writable for "
-                    f"the bot: path={options.disk_cache_dir} reason={one_line(error)}"
+                    "Disk cache is off, histories are read again after a restart; make it a folder that the bot can "
+                    f"read and write: path={options.disk_cache_dir} reason={one_line(error)}"
                 )
             )
             return

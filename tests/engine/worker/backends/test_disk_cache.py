@@ -288,7 +288,7 @@ def test_it_answers_without_a_usable_folder(tiny_model: Path, tmp_path: Path, ex
     [warned] = driver.events
     assert isinstance(warned, Warned)
     assert warned.line.startswith(
-        "Disk cache is off, histories are read again after a restart; make it readable and writable for the bot: "
-        f"path={tmp_path / 'file'} reason="
+        "Disk cache is off, histories are read again after a restart; make it a folder that the bot can read and "
+        f"write: path={tmp_path / 'file'} reason="
     )
     assert driver.answer(*STORY) == expected(STORY)[:20]
