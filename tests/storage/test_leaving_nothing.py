@@ -19,6 +19,7 @@ from bot.storage.storage import Storage
 from tests.answering.answers import run
 from tests.conversation.memory import ask, open_memory, person
 from tests.serving.served import make_serving, until
+from tests.storage.marked_conversation import QUOTED, MarkedConversation, blocks_on_disk, cached, have_conversation
 from tests.storage.stored import (
     ADA,
     DONE,
@@ -33,7 +34,6 @@ from tests.storage.stored import (
     quote,
     turn,
 )
-from tests.storage.told import QUOTED, Told, blocks_on_disk, cached, tell
 
 Write = Callable[[Storage], Awaitable[object]]
 
@@ -116,35 +116,35 @@ async def serving(data_dir: Path, tiny_chat_model_dir: Path) -> AsyncIterator[Mo
         await serving.close()
 
 
-async def delete_reply(told: Told) -> None:
-    told.conversations.replied(told.question_id, 7)
-    await told.conversations.erase([7])
+async def delete_reply(marked: MarkedConversation) -> None:
+    marked.conversations.replied(marked.question_id, 7)
+    await marked.conversations.erase([7])
 
 
-CHANGES: dict[str, Callable[[Told], Awaitable[object]]] = {
-    "question deleted": lambda told: told.conversations.erase([told.question_id]),
+CHANGES: dict[str, Callable[[MarkedConversation], Awaitable[object]]] = {
+    "question deleted": lambda marked: marked.conversations.erase([marked.question_id]),
     "reply deleted": delete_reply,
-    "question edited": lambda told: told.conversations.edit(told.question_id, "Something else", []),
-    "forgotten here": lambda told: told.conversations.forget(person("Ada"), told.key.channel_id),
-    "forgotten everywhere": lambda told: told.conversations.forget(person("Ada"), None),
-    "quote deleted": lambda told: told.conversations.erase([QUOTED]),
-    "quote edited": lambda told: told.conversations.edit(QUOTED, "Something else", []),
-    "quote forgotten here": lambda told: told.conversations.forget(person("Ada"), told.key.channel_id),
-    "quote forgotten everywhere": lambda told: told.conversations.forget(person("Ada"), None),
-    "quote too old": lambda told: told.conversations.forget_before(QUOTED + 1),
-    "channel deleted": lambda told: told.conversations.erase_channels([told.key.channel_id]),
+    "question edited": lambda marked: marked.conversations.edit(marked.question_id, "Something else", []),
+    "forgotten here": lambda marked: marked.conversations.forget(person("Ada"), marked.key.channel_id),
+    "forgotten everywhere": lambda marked: marked.conversations.forget(person("Ada"), None),
+    "quote deleted": lambda marked: marked.conversations.erase([QUOTED]),
+    "quote edited": lambda marked: marked.conversations.edit(QUOTED, "Something else", []),
+    "quote forgotten here": lambda marked: marked.conversations.forget(person("Ada"), marked.key.channel_id),
+    "quote forgotten everywhere": lambda marked: marked.conversations.forget(person("Ada"), None),
+    "quote too old": lambda marked: marked.conversations.forget_before(QUOTED + 1),
+    "channel deleted": lambda marked: marked.conversations.erase_channels([marked.key.channel_id]),
 }
 
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", CHANGES)
 async def test_forgetting_leaves_no_block(serving: ModelService, data_dir: Path, name: str) -> None:
-    told = await tell(serving, data_dir, name, in_quote=name.startswith("quote"))
-    await CHANGES[name](told)
-    await until(lambda: not told.traces(data_dir))
-    kept = told.starts[0 if name == "channel deleted" else 1]
-    assert told.beginning(kept) <= blocks_on_disk(data_dir)
-    assert abs(await cached(serving, told.prompt_ids) - kept) < BLOCK_TOKENS, "neither does memory"
+    marked = await have_conversation(serving, data_dir, name, in_quote=name.startswith("quote"))
+    await CHANGES[name](marked)
+    await until(lambda: not marked.traces(data_dir))
+    kept = marked.starts[0 if name == "channel deleted" else 1]
+    assert marked.beginning(kept) <= blocks_on_disk(data_dir)
+    assert abs(await cached(serving, marked.prompt_ids) - kept) < BLOCK_TOKENS, "neither does memory"
 
 
 PERSONA_CHANGES: dict[str, Callable[[Conversations, int], Awaitable[object]]] = {
@@ -177,14 +177,14 @@ async def test_a_persona_leaves_no_block(serving: ModelService, data_dir: Path, 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_what_is_said_after_forgetting_and_by_others_stays(serving: ModelService, data_dir: Path) -> None:
-    other = await tell(serving, data_dir, "elsewhere", by="Grace")
-    old = await tell(serving, data_dir, "before")
+    other = await have_conversation(serving, data_dir, "elsewhere", by="Grace")
+    old = await have_conversation(serving, data_dir, "before")
     await old.conversations.forget(person("Ada"), None)
-    new = await tell(serving, data_dir, "after")
+    new = await have_conversation(serving, data_dir, "after")
     await until(lambda: not old.traces(data_dir))
-    for told in (new, other):
-        assert told.traces(data_dir)
-        assert await cached(serving, told.prompt_ids) > len(told.prompt_ids) - BLOCK_TOKENS
+    for marked in (new, other):
+        assert marked.traces(data_dir)
+        assert await cached(serving, marked.prompt_ids) > len(marked.prompt_ids) - BLOCK_TOKENS
 
 
 WRITES: dict[str, Write] = {

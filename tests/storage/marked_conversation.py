@@ -24,7 +24,7 @@ _PART = 14
 
 
 @dataclass(frozen=True)
-class Told:
+class MarkedConversation:
     """A conversation of Grace with the bot, in which marked words were said once.
 
     Attributes:
@@ -73,7 +73,9 @@ async def cached(serving: ModelService, prompt_ids: tuple[int, ...]) -> int:
     return int((metric(serving.answering, name) or 0.0) - before)
 
 
-async def tell(serving: ModelService, data_dir: Path, channel: str, by: str = "Ada", *, in_quote: bool = False) -> Told:
+async def have_conversation(
+    serving: ModelService, data_dir: Path, channel: str, by: str = "Ada", *, in_quote: bool = False
+) -> MarkedConversation:
     """Have a conversation, and wait until all of it is on disk.
 
     Args:
@@ -91,7 +93,9 @@ async def tell(serving: ModelService, data_dir: Path, channel: str, by: str = "A
     prefix = answering.model.window.prefix(opened.system_prompt, opened.branch)
     starts = {source.message_id: source.start for source in prefix.sources}
     mark = tuple(answering.model.builder.tokenizer.encode(text))
-    told = Told(answering.conversations, key, marked.id, mark, prefix.ids, (starts[first.id], starts[marked.id]))
-    await until(lambda: told.beginning(starts[last.id]) <= blocks_on_disk(data_dir))
-    assert told.traces(data_dir)
-    return told
+    conversation = MarkedConversation(
+        answering.conversations, key, marked.id, mark, prefix.ids, (starts[first.id], starts[marked.id])
+    )
+    await until(lambda: conversation.beginning(starts[last.id]) <= blocks_on_disk(data_dir))
+    assert conversation.traces(data_dir)
+    return conversation
