@@ -69,6 +69,8 @@ class Settings(
             cache_gigabytes=self.kv_cache_gigabytes,
             disk_cache_dir=self.data_folder / DISK_CACHE_NAME if has_disk_cache else None,
             disk_cache_gigabytes=self.kv_disk_gigabytes,
+            draft_tokens=self.draft_tokens,
+            draft_model_dir=None if self.draft_model_dir is None else self.draft_model_dir.expanduser(),
             max_context_tokens=self.max_context_tokens,
             max_batch=self.max_batch,
             longest_pause_seconds=self.longest_pause_seconds,

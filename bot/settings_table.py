@@ -112,6 +112,20 @@ class ModelSettings(Section):
         ge=0,
         le=100_000,
     )
+    draft_tokens: int = _setting(
+        8,
+        "The most tokens that are drafted for an answer and checked in one step (`paged` only); the text stays the "
+        "same. The engine drafts fewer, or none, where it does not pay. 0 is off.",
+        allowed="0 to 16",
+        ge=0,
+        le=16,
+    )
+    draft_model_dir: FolderPath | None = _setting(
+        None,
+        "The folder of a small model with the same tokenizer that drafts tokens (`paged` only). If unset, only what "
+        "the conversation already holds is drafted.",
+        allowed="a folder's path",
+    )
     max_context_tokens: int | None = _setting(
         None,
         "The longest prompt and answer together, in tokens. If unset: the model's context, as far as the KV cache "

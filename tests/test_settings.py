@@ -32,6 +32,7 @@ WRONG = {
     "DEVICE_PROPERTIES": ["FAST", "=1", "A=1,B", "A=1,A=2"],
     "ADMIN_IDS": ["me", "1,x", "-5"],
     "KV_CACHE_GIGABYTES": ["0", "1025", "half", "nan"],
+    "DRAFT_TOKENS": ["-1", "17", "many"],
     "KV_DISK_GIGABYTES": ["-1", "100001", "nan", "all", "50 GB"],
     "ENGINE_HANG_SECONDS": ["1", "3601", "inf", "soon"],
     "MAX_BATCH": ["0", "257", "many"],
@@ -60,6 +61,7 @@ WRONG = {
         "/srv/${USER}/phi",
         "%APPDATA%/phi",
     ],
+    "DRAFT_MODEL_DIR": ["~nobody-of-this-name/draft", "a" * 300, "'/srv/draft'", "$HOME/draft", "%APPDATA%/draft"],
     "DATA_DIR": ["~nobody-of-this-name/phi", "a" * 300, "$HOME/phi", "%APPDATA%/phi", "\u201c./data\u201d"],
 }
 # Any text may be a device or a system prompt; a token is checked when it is needed.

@@ -173,6 +173,8 @@ class EngineOptions:
             (not optimum).
         disk_cache_dir: the folder of the disk cache (paged only); None is without one.
         disk_cache_gigabytes: its size in GB; None means a part of what is free on its disk.
+        draft_tokens: upper bound of the tokens drafted for each answer and step; 0 drafts none (paged only).
+        draft_model_dir: the folder of a draft model; None is without one (paged only).
         max_context_tokens: upper bound for a prompt and its answer; None leaves it to the model and to memory.
         max_batch: upper bound of requests in the batch (not optimum).
         longest_pause_seconds: how long a step may keep streaming answers waiting for a new prompt (paged only).
@@ -187,6 +189,8 @@ class EngineOptions:
     cache_gigabytes: float | None = None
     disk_cache_dir: Path | None = None
     disk_cache_gigabytes: float | None = None
+    draft_tokens: int = 0
+    draft_model_dir: Path | None = None
     max_context_tokens: int | None = None
     max_batch: int = 16
     longest_pause_seconds: float = 1.5
@@ -209,6 +213,7 @@ class EngineFacts:
         cache_tokens: capacity of the KV cache; 0 without a shared cache.
         cache_bytes: memory of the full KV cache.
         disk_cache_bytes: upper bound of the disk cache; 0 without one.
+        draft_model: name of the draft model for display; empty without one.
         precision: the inference precision in effect, such as `f32`; empty where the device does not say.
     """
 
@@ -223,6 +228,7 @@ class EngineFacts:
     cache_tokens: int = 0
     cache_bytes: int = 0
     disk_cache_bytes: int = 0
+    draft_model: str = ""
     precision: str = ""
 
 
@@ -236,6 +242,8 @@ class BatchState:
         cache_used: the share of the KV cache that the batch may need, 0 to 1.
         disk_used_bytes: what the disk cache holds.
         disk_written_bytes: what was written to it since the engine was loaded.
+        drafted_tokens: tokens drafted since the engine was loaded.
+        accepted_tokens: how many of these became part of an answer.
     """
 
     batch: int = 0
@@ -243,6 +251,8 @@ class BatchState:
     cache_used: float = 0.0
     disk_used_bytes: int = 0
     disk_written_bytes: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 class EngineObserver(Protocol):

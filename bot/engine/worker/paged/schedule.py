@@ -23,6 +23,7 @@ class RunningRequest:
         found: whether the caches were asked for its prefix.
         load: what is being loaded for it from the disk cache.
         seen: the distinct ids of the answer so far, for the repetition penalty.
+        drafter_read: number of its tokens that are in the draft model's KV cache.
     """
 
     request_id: int
@@ -34,6 +35,7 @@ class RunningRequest:
     found: bool = False
     load: Load | None = None
     seen: set[int] = field(default_factory=set)
+    drafter_read: int = 0
 
     @classmethod
     def of(cls, request_id: int, request: GenerationRequest) -> RunningRequest:

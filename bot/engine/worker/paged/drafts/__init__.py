@@ -1,0 +1,1 @@
+"""Drafts the next tokens of answers, so that one step can check several."""
