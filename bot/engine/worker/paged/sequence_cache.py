@@ -36,6 +36,7 @@ class SequenceCache:
         # The last token is always computed: the answer's next token comes from its logits.
         tokens = sequence.tokens[:-1]
         sequence.path, sequence.read = self._memory.find(tokens, long_factors=sequence.long_factors)
+        sequence.drafter_read = sequence.read
         self._attribute(sequence, 0)
         if self.disk is not None:
             sequence.load = self.disk.load(
@@ -47,7 +48,7 @@ class SequenceCache:
         """Return whether nothing is being loaded for a request any more."""
         load = sequence.load
         if load is not None and load.ended:
-            sequence.read, sequence.load = load.known, None
+            sequence.read, sequence.drafter_read, sequence.load = load.known, load.known, None
             self._attribute(sequence, 0)
         return sequence.load is None
 
