@@ -155,14 +155,12 @@ def _backend(options: EngineOptions, limits: ModelLimits, events: list[Event]) -
 
 def _cache_blocks(options: EngineOptions, limits: ModelLimits) -> int:
     """Size the KV cache, in blocks."""
-    from bot.engine.worker.cache_budget import CacheShape, cache_precision, plan_blocks
+    from bot.engine.worker.cache_budget import ModelMemory, plan_blocks
     from bot.engine.worker.memory_limit import usable_memory
 
     wanted = options.cache_gigabytes
     return plan_blocks(
-        shape=CacheShape.read(options.model_dir),
-        precision=cache_precision(options.model_dir, options.properties),
-        weights_bytes=(options.model_dir / "openvino_model.bin").stat().st_size,
+        models=[ModelMemory.read(options.model_dir, options.properties)],
         context=limits.context,
         max_batch=options.max_batch,
         wanted_bytes=None if wanted is None else int(wanted * 1e9),
