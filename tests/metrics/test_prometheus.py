@@ -126,6 +126,35 @@ def test_the_disk_cache_shows_its_limit_its_use_and_what_was_written() -> None:
     assert metrics.disk_used_bytes == 1_500_000_000
 
 
+def drafts(metrics: PrometheusMetrics) -> tuple[float | None, float | None]:
+    names = ("phi3_draft_tokens_total", "phi3_draft_tokens_accepted_total")
+    drafted, accepted = (value_of(metrics, name) for name in names)
+    return drafted, accepted
+
+
+def test_drafts_are_counted_on_when_an_engine_restarts() -> None:
+    metrics = PrometheusMetrics()
+    assert (drafts(metrics), metrics.acceptance) == ((0, 0), None)
+    engine = metrics.of_engine()
+    for drafted, accepted in ((0, 0), (8, 5), (8, 5), (16, 7)):
+        engine.engine_stepped(BatchState(drafted_tokens=drafted, accepted_tokens=accepted))
+    assert (drafts(metrics), metrics.acceptance) == ((16, 7), 7 / 16)
+    engine.engine_restarted("crashed")
+    engine.engine_stepped(BatchState(drafted_tokens=20, accepted_tokens=17))
+    assert (drafts(metrics), metrics.drafted_tokens, metrics.acceptance) == ((36, 24), 36, 24 / 36)
+    assert metrics.restarts == 1
+
+
+def test_drafts_of_an_engine_that_retires_and_of_its_successor_add_up() -> None:
+    metrics = PrometheusMetrics()
+    old, new = metrics.of_engine(), metrics.of_engine()
+    old.engine_stepped(BatchState(drafted_tokens=1_000, accepted_tokens=700))
+    new.engine_stepped(BatchState(drafted_tokens=10, accepted_tokens=0))
+    old.engine_stepped(BatchState(drafted_tokens=1_008, accepted_tokens=701))
+    new.engine_stepped(BatchState(drafted_tokens=12, accepted_tokens=1))
+    assert drafts(metrics) == (1_020, 702)
+
+
 def test_an_unreadable_metric_leaves_the_others_readable(caplog: pytest.LogCaptureFixture) -> None:
     metrics = PrometheusMetrics()
 

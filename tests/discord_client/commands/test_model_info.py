@@ -228,6 +228,20 @@ async def test_the_disk_cache_is_told_with_its_use(
     assert "Disk cache" not in described(serving, metrics=metrics)
 
 
+async def test_drafts_are_told_once_there_are_any(
+    memory: Memory, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, metrics = make_serving(memory, model_dir), PrometheusMetrics()
+    monkeypatch.setattr(ModelService, "facts", replace(FACTS, draft_model="Phi-3-mini-FastDraft-50M-int8-ov"))
+    assert "Drafts" not in described(serving, metrics=metrics)
+    metrics.of_engine().engine_stepped(BatchState(drafted_tokens=1_234, accepted_tokens=876))
+    rows = described(serving, metrics=metrics)
+    assert rows["Drafts"] == "71% of 1,234 tokens accepted; draft model Phi-3-mini-FastDraft-50M-int8-ov"
+    for facts in (FACTS, None):
+        monkeypatch.setattr(ModelService, "facts", facts)
+        assert described(serving, metrics=metrics)["Drafts"] == "71% of 1,234 tokens accepted"
+
+
 async def test_longropes_original_context_is_told(
     memory: Memory, model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
