@@ -37,6 +37,7 @@ from bot.discord_client.startup import log_in, stay_connected
 from bot.lifecycle import Drain, cancel_on_terminate, health_of, in_background
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
+from bot.model.draft_folder import open_draft_folder
 from bot.model.folder import open_model_folder
 from bot.model.start_order import StartOrder
 from bot.private_files import close_folder, delete_folder
@@ -87,6 +88,9 @@ class Application:
         self._token = settings.require_token()
         # Fails here, before anything is opened, if there is no usable model.
         StartOrder(settings.model_dir).next_usable(open_model_folder)
+        draft_dir = settings.engine_options.draft_model_dir
+        if draft_dir is not None:
+            open_draft_folder(draft_dir, settings.model_dir)
         self.ready = asyncio.Event()
         self.metrics = PrometheusMetrics()
         self.client = PhiClient(message_content_intent=settings.message_content_intent)
