@@ -180,18 +180,19 @@ class PrometheusMetrics:
         """The engine process was restarted because it `crashed` or `hung`."""
         self._restarts.labels(cause).inc()
 
-    def engine_stepped(self, state: BatchState) -> None:
-        """The engine made a step with this batch and this use of its caches."""
+    def engine_stepped(self, state: BatchState, before: BatchState) -> None:
+        """The engine made a step with this batch and this use of its caches.
+
+        Args:
+            before: the state after the same process's step before this one.
+        """
         self._batch.set(state.batch)
         self._cache_used.set(state.cache_used)
         self._disk_used.set(state.disk_used_bytes)
         self._disk_written.set(state.disk_written_bytes)
+        self._drafted.inc(state.drafted_tokens - before.drafted_tokens)
+        self._accepted.inc(state.accepted_tokens - before.accepted_tokens)
         self.disk_used_bytes = state.disk_used_bytes
-
-    def tokens_drafted(self, drafted: int, accepted: int) -> None:
-        """An engine drafted more tokens; `accepted` of them became part of an answer."""
-        self._drafted.inc(drafted)
-        self._accepted.inc(accepted)
 
     def of_engine(self) -> EngineObserver:
         """Return the observer for one engine; while a model takes over from another, there are two."""
@@ -249,11 +250,8 @@ class _EngineMetrics:
 
     def engine_stepped(self, state: BatchState) -> None:
         """Record the state, and count what was drafted since the step before."""
-        before, self._counted = self._counted, state
-        self._metrics.tokens_drafted(
-            state.drafted_tokens - before.drafted_tokens, state.accepted_tokens - before.accepted_tokens
-        )
-        self._metrics.engine_stepped(state)
+        self._metrics.engine_stepped(state, self._counted)
+        self._counted = state
 
     def prompt_read(self, tokens: int, cached: int, from_disk: int) -> None:
         """Count a prompt's tokens."""

@@ -102,12 +102,12 @@ def test_the_engines_state_is_the_latest_reported() -> None:
     loaded_at = datetime.now(UTC)
     facts: EngineFacts | None = EngineFacts("paged", "CPU", "a CPU", 1.0, loaded_at, 7, 4096, cache_tokens=20_480)
     metrics.watch_engine(lambda: facts)
-    metrics.engine_stepped(BatchState(batch=5, cache_used=0.25))
+    metrics.of_engine().engine_stepped(BatchState(batch=5, cache_used=0.25))
     assert value_of(metrics, "phi3_engine_loaded") == 1
     assert value_of(metrics, "phi3_batch_size") == 5
     assert value_of(metrics, "phi3_kv_cache_used_ratio") == 0.25
     assert value_of(metrics, "phi3_kv_cache_tokens") == 20_480
-    metrics.engine_stepped(BatchState())
+    metrics.of_engine().engine_stepped(BatchState())
     facts = None
     assert value_of(metrics, "phi3_engine_loaded") == 0
     assert value_of(metrics, "phi3_kv_cache_tokens") == 0
@@ -121,7 +121,7 @@ def test_the_disk_cache_shows_its_limit_its_use_and_what_was_written() -> None:
     assert [value_of(metrics, name) for name in names] == [0, 0, 0]
     metrics.watch_engine(lambda: facts)
     for used in (2_000_000_000, 1_500_000_000):  # what is erased is gone
-        metrics.engine_stepped(BatchState(disk_used_bytes=used, disk_written_bytes=700_000_000))
+        metrics.of_engine().engine_stepped(BatchState(disk_used_bytes=used, disk_written_bytes=700_000_000))
     assert [value_of(metrics, name) for name in names] == [50_000_000_000, 1_500_000_000, 700_000_000]
     assert metrics.disk_used_bytes == 1_500_000_000
 

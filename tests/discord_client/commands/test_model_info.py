@@ -219,7 +219,7 @@ async def test_the_disk_cache_is_told_with_its_use(
     assert "Disk cache" not in described(serving)
     monkeypatch.setattr(ModelService, "facts", replace(FACTS, disk_cache_bytes=50_000_000_000))
     assert described(serving)["Disk cache"] == "0.0 MB of 50.00 GB used"
-    metrics.engine_stepped(BatchState(disk_used_bytes=1_234_000_000))
+    metrics.of_engine().engine_stepped(BatchState(disk_used_bytes=1_234_000_000))
     metrics.prompt_read(tokens=3000, cached=2900, from_disk=2250)
     rows = described(serving, metrics=metrics)
     assert rows["Disk cache"] == "1.23 GB of 50.00 GB used; 75% of all prompt tokens came from it"
