@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from bot.engine.interface import EngineOptions
+from bot.engine.interface import EngineFacts, EngineOptions
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError
 from bot.export.hub import HubRepository, read_small_file
@@ -120,9 +120,13 @@ async def _try_drafts(draft_dir: Path, model: ModelFolder) -> Finding:
         ) from error
     finally:
         await engine.close()
+    return _finding(facts, metrics, model)
+
+
+def _finding(facts: EngineFacts, metrics: PrometheusMetrics, model: ModelFolder) -> Finding:
     what = f"engine {facts.engine}"
-    if metrics.acceptance is None:
-        detail = f"loads it beside {model.title}, but drafted nothing in an answer of {_ANSWER_TOKENS} tokens"
+    if not facts.draft_model or metrics.acceptance is None:
+        detail = f"answers with {model.title}, but drafted nothing in {_ANSWER_TOKENS} tokens"
         return Finding(what=what, verdict="noted", detail=detail)
     accepted = f"{metrics.acceptance:.0%} of {metrics.drafted_tokens} drafted tokens accepted"
     return Finding(what=what, verdict="good", detail=f"drafts for {model.title}: {accepted}")
