@@ -14,6 +14,7 @@ from pydantic import SecretStr, ValidationError
 from bot.engine.interface import EngineOptions, Sampling
 from bot.env_file import has_stray_control, read_env_file
 from bot.errors import ConfigurationError
+from bot.folder_path import FolderPath
 from bot.model.generation_defaults import GenerationDefaults
 from bot.settings_table import (
     AnswerSettings,
@@ -39,7 +40,7 @@ _SHORTEST_TOKEN = 50
 _TOKEN_ALPHABET = re.compile(r"[\w.-]*", re.ASCII)
 _ADDRESS_WITH_PASSWORD = re.compile(r"://[^/\s@]*:[^\s@]*@")
 _MOST_SHOWN = 400
-_TEXT_TYPES = (str, Path, SecretStr | None, dict[str, str])
+_TEXT_TYPES = (str, Path, FolderPath | None, SecretStr | None, dict[str, str])
 _PLACEHOLDER = re.compile(r"your|token|here|paste|change|example|secret|xxx|\.\.\.", re.IGNORECASE)
 
 
