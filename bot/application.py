@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Protocol
@@ -47,6 +48,8 @@ from bot.settings import DATABASE_NAME, DISK_CACHE_NAME, Settings
 from bot.storage.address import Address
 from bot.storage.storage import Storage
 
+logger = logging.getLogger(__name__)
+
 _COMMAND_RECORD = "synced_commands.sha256"
 
 
@@ -88,9 +91,7 @@ class Application:
         self._token = settings.require_token()
         # Fails here, before anything is opened, if there is no usable model.
         StartOrder(settings.model_dir).next_usable(open_model_folder)
-        draft_dir = settings.engine_options.draft_model_dir
-        if draft_dir is not None:
-            open_draft_folder(draft_dir, settings.model_dir)
+        _check_draft_model(settings)
         self.ready = asyncio.Event()
         self.metrics = PrometheusMetrics()
         self.client = PhiClient(message_content_intent=settings.message_content_intent)
@@ -198,3 +199,14 @@ class Application:
             PersonaCommands(answering, scopes),
             ModelCommands(self.serving, self.metrics, self.storage, settings.admin_ids),
         ]
+
+
+def _check_draft_model(settings: Settings) -> None:
+    draft_dir = settings.engine_options.draft_model_dir
+    if draft_dir is not None:
+        open_draft_folder(draft_dir, settings.model_dir)
+    elif settings.draft_model_dir is not None:
+        logger.warning(
+            "Draft model is not used, it needs ENGINE=paged and DRAFT_TOKENS above 0: DRAFT_MODEL_DIR=%s",
+            settings.draft_model_dir,
+        )

@@ -89,6 +89,11 @@ class ModelService:
         return self._current.folder
 
     @property
+    def folders(self) -> dict[str, Path | None]:
+        """The folders that the operator set, by the names of their settings."""
+        return {"MODEL_DIR": self.model_dir, "DRAFT_MODEL_DIR": self._settings.draft_model_dir}
+
+    @property
     def facts(self) -> EngineFacts | None:
         """What its engine reports about itself; None while it is not loaded."""
         return self._current.engine.facts
@@ -120,11 +125,6 @@ class ModelService:
             logger.warning("Version refused: version=%s serving=%s reason=%s", version, self.folder.title, reason)
         if not self.can_stop:
             logger.warning("Model without stop tokens, answers end at their longest: folder=%s", self.folder.path)
-        if self._settings.draft_model_dir is not None and self._settings.engine_options.draft_model_dir is None:
-            logger.warning(
-                "Draft model is not used, it needs ENGINE=paged and DRAFT_TOKENS above 0: DRAFT_MODEL_DIR=%s",
-                self._settings.draft_model_dir,
-            )
         logger.info(
             "Engine ready: engine=%s device=%s precision=%s context_tokens=%d cache_tokens=%d cache_gigabytes=%.2f "
             "disk_cache_gigabytes=%.2f draft_model=%s",

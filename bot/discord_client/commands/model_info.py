@@ -121,7 +121,7 @@ def _refusal_line(serving: ModelService, refusal: RefusedVersion, for_admin: boo
     name = refusal.choice.folder.name
     if not for_admin:
         return f"{name} cannot be used; {serving.folder.version or 'the model before it'} answers instead"
-    return f"{name}: {without_server_paths(refusal.reason, serving.model_dir)}"
+    return f"{name}: {without_server_paths(refusal.reason, serving.folders)}"
 
 
 def _is_shown(name: str, value: str | None) -> bool:
