@@ -74,13 +74,12 @@ class StepRunner:
         pieces = share_out(prompts, limits, self._cost, time.monotonic(), answers_stream=streams)
         work = sum((StepWork.of_piece(count, each.read) for each, count in pieces), work)
         started = time.perf_counter()
-        self._drafting.follow(pieces)
-        logits = self._model.advance(
-            [
-                *(row for each in answers for row in self._rows(each, drafts.get(each.request_id))),
-                *(self._piece(each, count) for each, count in pieces),
-            ]
-        )
+        advances = [
+            *(row for each in answers for row in self._rows(each, drafts.get(each.request_id))),
+            *(self._piece(each, count) for each, count in pieces),
+        ]
+        self._drafting.follow(pieces)  # now that the pieces have their blocks
+        logits = self._model.advance(advances)
         index = 0
         for each in answers:
             draft = drafts.get(each.request_id)
