@@ -81,8 +81,7 @@ class Oracle:
         right = [self._is_right(request.request_id, begin + index) for index in range(len(known))]
         self.right += right.index(False) if False in right else len(right)
         return [
-            token if is_right else (token + 1) % self._vocabulary
-            for token, is_right in zip(known, right, strict=True)
+            token if is_right else (token + 1) % self._vocabulary for token, is_right in zip(known, right, strict=True)
         ]
 
     def _is_right(self, request_id: int, position: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarking.measures import Figures
@@ -79,7 +80,7 @@ async def oracle(
         found: Figures = {"skipped": f"{each.longest} tokens do not fit the model's context of {folder.context_length}"}
         if name in fitting:
             try:
-                found = await runs.measure(each, lambda line, name=name: say(f"{name}: {line}"))
+                found = await runs.measure(each, partial(_say_of, say, name))
             except Exception as error:  # noqa: BLE001 - reported with its reason; the other measures go on
                 found = {"failed": " ".join(str(error).split()) or type(error).__name__}
                 say(f"{name} failed: {found['failed']}")
@@ -111,3 +112,7 @@ def oracle_measures(prompts: Prompts, plan: Plan, *, has_draft_model: bool) -> d
             f"1 chat after {plan.oracle_history:,} tokens", _ONE, chats(1, plan.oracle_history), plan.oracle_answer
         ),
     }
+
+
+def _say_of(say: Callable[[str], None], name: str, line: str) -> None:
+    say(f"{name}: {line}")

@@ -72,13 +72,13 @@ class OracleRuns:
             env_file=None, model_dir=folder.path, engine="paged", kv_disk_gigabytes=0, draft_model_dir=draft_model
         )
         options = settings.engine_options
-        options = replace(options, properties=with_default_precision(options.device, options.properties))
+        options = replace(
+            options, properties=with_default_precision(options.device, options.properties, options.engine)
+        )
         blocks = sum(_blocks(each) for each in measures) + _SPARE_BLOCKS
         oracle = Oracle(folder.vocabulary_size, _load_draft_model(options, blocks))
         plain = replace(options, draft_tokens=0, draft_model_dir=None)
-        return cls(
-            SteppedEngine(options, blocks, oracle), SteppedEngine(plain, blocks), oracle, options, rounds
-        )
+        return cls(SteppedEngine(options, blocks, oracle), SteppedEngine(plain, blocks), oracle, options, rounds)
 
     @property
     def draft_tokens(self) -> int:
@@ -183,5 +183,7 @@ def _load_draft_model(options: EngineOptions, blocks: int) -> DraftSource | None
     if folder is None:
         return None
     from bot.engine.worker.paged.drafts.draft_model import DraftModel
+
     from bot.engine.worker.paged.model import PagedModel
+
     return DraftModel(PagedModel(folder, options.device, options.properties, blocks), folder.name, 4096, 32064, 32064)

@@ -40,9 +40,7 @@ class Recording:
             self._known[key] = [*said, *await self._record(prompt, length - len(said), said)]
         return self._known[key]
 
-    async def follow(
-        self, engine: SteppedEngine, oracle: Oracle, requests: Mapping[int, Prompt], length: int
-    ) -> None:
+    async def follow(self, engine: SteppedEngine, oracle: Oracle, requests: Mapping[int, Prompt], length: int) -> None:
         """Tell the oracle what the answers of another engine go on with.
 
         Args:

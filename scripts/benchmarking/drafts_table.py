@@ -111,8 +111,8 @@ def _oracle_caption(figures: Mapping[str, Any]) -> str:
     )
     departures = sum(each.get("departures", 0) for each in figures["measures"].values())
     return (
-        "The oracle is no draft model: it proposes the model's own greedy tokens, recorded without drafts, each of them "
-        f"right with the given probability. {time} Up to {figures['draft_tokens']} tokens a step are drafted. A ratio "
+        "The oracle is no draft model: it proposes the model's own greedy tokens, recorded without drafts, each right "
+        f"with the given probability. {time} Up to {figures['draft_tokens']} tokens a step are drafted. A ratio "
         "compares a run with those without drafts before and after it. Answers stream from a cached prompt, and each "
         "token occurs once in an answer, or prompt lookup would draft too. Kept: the share of the oracle's right "
         f"tokens that the model chose. Answers departed from their recording {departures} times, because a step of one "
