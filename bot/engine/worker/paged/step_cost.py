@@ -22,8 +22,13 @@ _TYPICAL = numpy.array([1.0, 0.06, 5.6e-5, 0.08, 1.5e-5])
 _RATE = 0.3
 """Share of an estimate's error that the next estimate corrects: single durations scatter."""
 
-_MOST_AT_ONCE = 2.0
-"""A step counts as at most this many times as long as estimated, or as short: the first of a kind builds kernels."""
+_FAR = 2.0
+"""A step counts as at most this many times as long as estimated: the first of a kind builds kernels. One that is this
+many times shorter corrects the estimate at once: no step is short by accident.
+"""
+
+_LEAST_LEFT = 0.1
+"""A price falls to no less than this share of itself at once, and so never to 0."""
 
 _REMEMBERED_STEPS = 20
 _USUAL_SHARE = 0.9
@@ -119,9 +124,11 @@ class StepCost:
         estimate = float(self._prices @ parts)
         if work.prompt_tokens:
             self._errors.append(seconds / estimate)
-        error = min(max(seconds / estimate, 1 / _MOST_AT_ONCE), _MOST_AT_ONCE) - 1
+        error = min(seconds / estimate, _FAR) - 1
+        rate = _RATE if seconds * _FAR > estimate else 1.0
         shares = self._prices * parts / estimate
-        self._prices = self._prices * (1 + _RATE * error * shares / float(shares @ shares))
+        change = rate * error * shares / float(shares @ shares)
+        self._prices = self._prices * numpy.maximum(1 + change, _LEAST_LEFT)
 
 
 def _parts(work: StepWork) -> NDArray[numpy.float64]:

@@ -10,9 +10,13 @@ from collections.abc import Sequence
 
 from bot.engine.worker.paged.schedule import RunningRequest
 
-_SHORTEST_MATCH = 3
+_SHORTEST_MATCH = 2
 _LONGEST_MATCH = 64
 """Nearly every match this long goes on as before; longer ones cost time only."""
+_DRAFTED_FOR_EACH_MATCHED = 2
+"""Short matches go wrong soon: in SmolLM2's answers 12, 34, 58 and 90 % of eight drafted tokens were right after
+matches of 1, 2, 3 and over 15 tokens.
+"""
 
 
 class PromptLookup:
@@ -24,7 +28,7 @@ class PromptLookup:
         return "prompt lookup"
 
     def draft(self, wanted: Sequence[tuple[RunningRequest, int]]) -> list[Sequence[int]]:
-        """Draft up to the first stop token; empty where the last tokens are new."""
+        """Draft up to the first stop token, which the step chooses without a draft; empty where the last are new."""
         return [self._draft(sequence, count) for sequence, count in wanted]
 
     def follow(self, shares: Sequence[tuple[RunningRequest, int]]) -> None:
@@ -41,8 +45,8 @@ class PromptLookup:
         return tokens[:end]
 
 
-def _continuation(text: str, count: int) -> str:
-    """Return what followed the longest earlier occurrence of a text's end."""
+def _continuation(text: str, most: int) -> str:
+    """Return what followed the longest earlier occurrence of a text's end, the more of it the longer that is."""
     found, length = -1, _SHORTEST_MATCH
     while length <= min(_LONGEST_MATCH, len(text) - 1):
         begin = text.rfind(text[-length:], 0, -1)
@@ -54,5 +58,7 @@ def _continuation(text: str, count: int) -> str:
         length += 1
     if found < 0:
         return ""
+    count = min(most, _DRAFTED_FOR_EACH_MATCHED * (length - 1))
+    # What followed may run into the end; then it goes on with itself.
     repeated = text[found:]
     return (repeated * (count // len(repeated) + 1))[:count]
