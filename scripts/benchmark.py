@@ -33,6 +33,8 @@ _ENGINES = ("paged", "genai", "optimum")
 _WITHOUT_ENGINE = ("idle", "discord", "returning", "drafts", "oracle")
 """What loads OpenVINO into this process comes last: its memory would count as the bot's."""
 
+_RANDOM = "random"
+
 
 def main() -> int:
     """Measure what the command line asks for, write the results, and return the exit code."""
@@ -61,9 +63,10 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--draft-model",
-        type=existing_folder,
+        type=_draft_model,
         metavar="FOLDER",
-        help="a small model with the same tokenizer: it drafts in `drafts`, and an oracle takes its time in `oracle`",
+        help="a small model with the same tokenizer: it drafts in `drafts`, and an oracle takes its time in `oracle`; "
+        f"`{_RANDOM}`: one of random weights, made for this run, for the oracle alone",
     )
     parser.add_argument(
         "--resume", action="store_true", help="keep what an interrupted run with the same output completed"
@@ -73,6 +76,10 @@ def _arguments() -> argparse.Namespace:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
+
+
+def _draft_model(text: str) -> Path | str:
+    return text if text == _RANDOM else existing_folder(text)
 
 
 def _engines(text: str) -> tuple[str, ...]:
@@ -141,7 +148,8 @@ async def _measure_part(
     from benchmarking.report import write_report
     from benchmarking.returning import returning
 
-    output, draft_model = arguments.output, arguments.draft_model
+    output = arguments.output
+    draft_model = None if arguments.draft_model == _RANDOM else arguments.draft_model
 
     def keep(figures: Figures) -> None:
         report[part] = figures
@@ -152,7 +160,7 @@ async def _measure_part(
         "discord": discord_crowds,
         "returning": partial(returning, keep=keep),
         "drafts": partial(drafts, draft_model=draft_model),
-        "oracle": partial(oracle, draft_model=draft_model, keep=keep),
+        "oracle": partial(oracle, draft_model=arguments.draft_model, keep=keep),
     }
     # Beside the results, because temporary files may be in memory.
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -40,6 +40,11 @@ class Oracle:
         return "draft model" if self._chance is None else f"oracle, right at {self._chance}"
 
     @property
+    def draft_model(self) -> str:
+        """The name of the draft model whose time it takes; empty without one."""
+        return self._draft_model.name if self._draft_model is not None else ""
+
+    @property
     def may_be_right(self) -> bool:
         """Whether it must know what the model says, rather than only avoid it."""
         return bool(self._chance)
