@@ -122,15 +122,15 @@ def oracle_measures(prompts: Prompts, plan: Plan, *, has_draft_model: bool) -> d
             chats(1, plan.oracle_prompt),
             plan.oracle_answer,
         ),
+        "history": Measure(
+            f"1 chat after {plan.oracle_history:,} tokens", _ONE, chats(1, plan.oracle_history), plan.oracle_answer
+        ),
         **{
             f"together_{count}": Measure(
                 f"{count} chats together", _FEW, chats(count, plan.oracle_chat_prompt), plan.oracle_chat_answer
             )
             for count in plan.oracle_chats
         },
-        "history": Measure(
-            f"1 chat after {plan.oracle_history:,} tokens", _ONE, chats(1, plan.oracle_history), plan.oracle_answer
-        ),
     }
 
 

@@ -101,8 +101,7 @@ class OracleRuns:
         """
         departed = self._recording.departures
         say("recording, and a run that does not count")
-        for prompt in measure.prompts:
-            await self._recording.answer(prompt, measure.answer_tokens)
+        await self._recording.record([(prompt, ()) for prompt in measure.prompts], measure.answer_tokens)
         await self._run(measure, measure.conditions[-1], "warm-up")
         order = alternating(measure.conditions, self._rounds)
         runs = []
