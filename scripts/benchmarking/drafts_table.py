@@ -92,11 +92,13 @@ def _drafts_caption(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
     again = [each["off_again"] for each in kinds]
     answers = sum(each["answers"] for each in again)
     equal = sum(each["equal_share"] * each["answers"] for each in again) / answers
-    model = f"prompt lookup and the draft model {figures['draft_model']}"
+    drafters = f"prompt lookup and the draft model {figures['draft_model']}"
+    if not figures["draft_model"]:
+        drafters = "prompt lookup alone"
     return (
         f"{plan['drafts_prompts']} questions of each kind, {plan['drafts_rounds']} rounds, asked on, off, off, on, …; "
         f"greedy answers of up to {plan['drafts_answer']} tokens; a ratio for each round. Up to "
-        f"{figures['draft_tokens']} tokens a step are drafted by {model if figures['draft_model'] else 'prompt lookup alone'}. Equal and identical: of the same question on "
+        f"{figures['draft_tokens']} tokens a step are drafted by {drafters}. Equal and identical: of the same question on "
         f"and off. Off and off again, {equal:.0%} of the tokens are equal and "
         f"{sum(each['identical'] for each in again)} of {answers} answers identical."
     )
