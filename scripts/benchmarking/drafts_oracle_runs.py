@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from bot.engine.worker.paged.drafts.draft_model import DraftModel
-
 from benchmarking.drafts_backend import Prompt, SteppedEngine, Streaming, stream
 from benchmarking.drafts_comparison import OFF, alternating, ratios_to_off, share, spread
 from benchmarking.drafts_oracle import Oracle
@@ -17,6 +15,7 @@ from benchmarking.drafts_recording import Recording
 from benchmarking.measures import Figures
 from bot.engine.interface import EngineOptions
 from bot.engine.worker.cache_blocks import blocks_for
+from bot.engine.worker.paged.drafts.draft_model import DraftModel
 from bot.engine.worker.paged.model import PagedModel
 from bot.engine.worker.precision import with_default_precision
 from bot.model.folder import ModelFolder, open_model_folder
