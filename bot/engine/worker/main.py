@@ -97,7 +97,7 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     started = time.monotonic()
     channel.send([Progress("Loading the model")])
     limits = limits_before_loading(options)
-    options = replace(options, properties=with_default_precision(options.device, options.properties))
+    options = replace(options, properties=with_default_precision(options.device, options.properties, options.engine))
 
     # Not at the top: the bot's process imports this module to start the worker, and must not load OpenVINO.
     import openvino

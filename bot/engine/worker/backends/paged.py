@@ -6,28 +6,26 @@ answers, or small ones slow every prompt down.
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import openvino
 
 from bot.engine.interface import BatchState, EngineOptions, Erasure, FinishReason, GenerationRequest
 from bot.engine.protocol import PromptTaken, Warned
-from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, no_room_detail, one_line
+from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, no_room_detail
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS
 from bot.engine.worker.paged.disk_cache.cache import DiskCache
-from bot.engine.worker.paged.disk_cache.folder import CacheFolder
-from bot.engine.worker.paged.disk_cache.identity import cache_identity
-from bot.engine.worker.paged.model import Advance, PagedModel
-from bot.engine.worker.paged.pace import Pace
+from bot.engine.worker.paged.disk_cache.opening import open_disk_cache
+from bot.engine.worker.paged.drafts.drafting import Drafting
+from bot.engine.worker.paged.drafts.prompt_lookup import PromptLookup
+from bot.engine.worker.paged.drafts.source import DraftSource
+from bot.engine.worker.paged.model import PagedModel
 from bot.engine.worker.paged.prefix_cache import PrefixCache
-from bot.engine.worker.paged.sampler import choose_token
-from bot.engine.worker.paged.schedule import RunningRequest, share_out
+from bot.engine.worker.paged.schedule import RunningRequest
 from bot.engine.worker.paged.sequence_cache import SequenceCache
-
-LONGEST_STEP_SECONDS = 4.0
-"""Target for a step while no answer streams. Longer is hardly more efficient, and cancels and new requests wait."""
+from bot.engine.worker.paged.step import StepRunner
+from bot.engine.worker.paged.step_cost import StepCost
 
 _WAIT_FOR_DISK_SECONDS = 0.02
 """Upper bound, because a new request waits for as long."""
@@ -40,11 +38,12 @@ class PagedBackend:
     ever preempted. Until then it waits, in order of arrival.
     """
 
-    def __init__(self, options: EngineOptions, emit: Emit, blocks: int) -> None:
+    def __init__(self, options: EngineOptions, emit: Emit, blocks: int, drafter: DraftSource | None = None) -> None:
         """Load the model.
 
         Args:
             blocks: size of the KV cache.
+            drafter: drafts what the conversation does not hold already.
 
         Raises:
             ConfigurationError: the model cannot be batched.
@@ -56,7 +55,9 @@ class PagedBackend:
         self._model = PagedModel(options.model_dir, options.device, options.properties, blocks)
         self._prefixes = PrefixCache(blocks, self._model.copy_block)
         self._cache = SequenceCache(self._prefixes)
-        self._pace = Pace(options.longest_pause_seconds, LONGEST_STEP_SECONDS)
+        self._cost = StepCost()
+        self._drafting = Drafting(PromptLookup(), drafter, options.draft_tokens, self._cost)
+        self._step = StepRunner(self._model, self._cache, self._drafting, self._cost, options.longest_pause_seconds)
         self._waiting: deque[RunningRequest] = deque()
         self._running: dict[int, RunningRequest] = {}
         self._prefill_only: dict[int, RunningRequest] = {}
@@ -102,36 +103,22 @@ class PagedBackend:
             cache_used=self._reserved / self._prefixes.capacity,
             disk_used_bytes=disk.used_bytes if disk is not None else 0,
             disk_written_bytes=disk.written_bytes if disk is not None else 0,
+            drafted_tokens=self._drafting.drafted,
+            accepted_tokens=self._drafting.accepted,
         )
 
     def open_disk_cache(self, device_name: str, precision: str) -> None:
         """Open the disk cache that the options name; without one, tell the operator why."""
-        options = self._options
-        if options.disk_cache_dir is None:
-            return
-        try:
-            identity = cache_identity(options, device_name, precision, self._model.cache_layout)
-            folder = CacheFolder(options.disk_cache_dir, identity)
-            index = folder.read_index(sum(map(len, self._model.block_bytes(0))))
-            wanted = options.disk_cache_gigabytes
-            budget = folder.default_budget(index) if wanted is None else int(wanted * 1e9)
-        except (OSError, ValueError) as error:
-            self._emit(
-                Warned(
-                    "Disk cache is off, histories are read again after a restart; make it a folder that the bot can "
-                    f"read and write: path={options.disk_cache_dir} reason={one_line(error)}"
-                )
-            )
-            return
-        pace, model = self._pace, self._model
-        self._cache.disk = DiskCache(
-            folder,
-            index,
-            budget,
+        cost, model = self._cost, self._model
+        self._cache.disk = open_disk_cache(
+            self._options,
+            device_name,
+            precision,
+            model.cache_layout,
             self._prefixes,
             model.block_bytes,
-            lambda: pace.seconds_per_token,
-            lambda line: self._emit(Warned(line)),
+            lambda: cost.token_seconds,
+            self._warn,
         )
 
     def add(self, request_id: int, request: GenerationRequest) -> None:
@@ -156,6 +143,7 @@ class PagedBackend:
             if sequence is None:
                 return
             self._waiting.remove(sequence)
+        self._drafting.end(sequence)
         self._cache.release(sequence)
         emit_end(self._emit, request_id, reason)
 
@@ -173,23 +161,10 @@ class PagedBackend:
         if not self._running:
             batch = [each for each in self._prefill_only.values() if each.load is None][:1]
         if batch:
-            self._compute(batch)
+            # A prefill-only step must be as short as if an answer streamed, so that a request can preempt it soon.
+            self._step.run(batch, self._accept_token, brief=not self._running)
         elif self.disk_cache is not None:
             self.disk_cache.poll(_WAIT_FOR_DISK_SECONDS)
-
-    def _compute(self, batch: Sequence[RunningRequest]) -> None:
-        # A prefill-only step must be as short as if an answer streamed, so that a request can preempt it soon.
-        others_stream = any(each.generates for each in batch) or not self._running
-        shares = share_out(batch, self._pace.prompt_tokens(others_stream=others_stream))
-        prompt_tokens = sum(count for sequence, count in shares if not sequence.generates)
-        started = time.perf_counter()
-        logits = self._model.advance([self._advance(sequence, count) for sequence, count in shares])
-        for index, (sequence, count) in enumerate(shares):
-            self._cache.record(sequence, count)
-            if not sequence.unread:
-                sampling = sequence.request.sampling
-                self._accept_token(sequence, choose_token(logits[index], sampling, sequence.seen, sequence.read))
-        self._pace.learn(time.perf_counter() - started, prompt_tokens)
 
     @property
     def _room(self) -> int:
@@ -257,25 +232,27 @@ class PagedBackend:
     def _needs_long_factors(self, sequence: RunningRequest) -> bool:
         return self.original_context is not None and len(sequence.tokens) > self.original_context
 
-    def _advance(self, sequence: RunningRequest, count: int) -> Advance:
-        self._cache.extend(sequence, count)
-        tokens = sequence.tokens[sequence.read : sequence.read + count]
-        return Advance(tokens, sequence.read, [block.number for block in sequence.path], sequence.long_factors)
+    def _warn(self, line: str) -> None:
+        self._emit(Warned(line))
 
-    def _accept_token(self, sequence: RunningRequest, token: int) -> None:
-        """Append the chosen token, and end the request if it is the last one."""
+    def _accept_token(self, sequence: RunningRequest, token: int) -> bool:
+        """Append the chosen token, or end the request; return whether it goes on from there."""
         request, request_id = sequence.request, sequence.request_id
         if request.prefill_only:
             self.end(request_id, FinishReason.LENGTH)
-        elif emit_tokens(self._emit, request_id, [token], request.stop_ids):
+            return False
+        if emit_tokens(self._emit, request_id, [token], request.stop_ids):
             self.end(request_id, FinishReason.STOP)
-        else:
-            sequence.tokens.append(token)
-            sequence.seen.add(token)
-            if sequence.new_tokens == request.max_new_tokens:
-                self.end(request_id, FinishReason.LENGTH)
-            elif self._needs_long_factors(sequence) and not sequence.long_factors:
-                # Past the original context the earlier keys need the long factors too; transformers' Phi-3 also reads
-                # them anew.
-                self._cache.release(sequence)
-                self._find_prefix(sequence)
+            return False
+        sequence.tokens.append(token)
+        sequence.seen.add(token)
+        if sequence.new_tokens == request.max_new_tokens:
+            self.end(request_id, FinishReason.LENGTH)
+            return False
+        if self._needs_long_factors(sequence) and not sequence.long_factors:
+            # Past the original context the earlier keys need the long factors too; transformers' Phi-3 also reads
+            # them anew.
+            self._cache.release(sequence)
+            self._find_prefix(sequence)
+            return False
+        return True

@@ -1,7 +1,8 @@
-"""The requests in the batch, and the share of the next step that each of them gets."""
+"""The requests in the batch, and the share of the next step that each of their prompts gets."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,15 @@ from bot.engine.interface import GenerationRequest
 from bot.engine.worker.cache_blocks import blocks_for_request
 from bot.engine.worker.paged.disk_cache.load import Load
 from bot.engine.worker.paged.prefix_cache import Block
+from bot.engine.worker.paged.step_cost import StepCost
+
+_FIRST_GUESS = 64
+_FEWEST_TOKENS = 4
+"""A prompt progresses on any machine."""
+_MOST_TOKENS = 1024
+"""The memory for a step's intermediate results is planned for no more."""
+_SMALL_REST = 0.2
+"""A rest of a prompt that is smaller than this share of its piece is not worth a step of its own."""
 
 
 @dataclass(slots=True)
@@ -24,6 +34,8 @@ class RunningRequest:
         load: what is being loaded for it from the disk cache.
         seen: the distinct ids of the answer so far, for the repetition penalty.
         drafter_read: number of its tokens that are in the draft model's KV cache.
+        characters: its tokens as far as prompt lookup has read them, each as the character with its number.
+        arrived: on the monotonic clock.
     """
 
     request_id: int
@@ -36,6 +48,8 @@ class RunningRequest:
     load: Load | None = None
     seen: set[int] = field(default_factory=set)
     drafter_read: int = 0
+    characters: str = ""
+    arrived: float = field(default_factory=time.monotonic)
 
     @classmethod
     def of(cls, request_id: int, request: GenerationRequest) -> RunningRequest:
@@ -64,25 +78,58 @@ class RunningRequest:
         return blocks_for_request(self.request)
 
 
-def share_out(sequences: Sequence[RunningRequest], prompt_tokens: int) -> list[tuple[RunningRequest, int]]:
-    """Decide how many tokens of each request the next step computes.
+@dataclass(frozen=True, slots=True)
+class StepLimits:
+    """How long prompts may make a step, in seconds.
 
-    Every decoding request gets one token. Prompts share the rest equally, and what a short prompt leaves goes to the
-    longer ones: no prompt waits behind another.
+    Attributes:
+        pause: what members whose answers stream have to wait for prompts.
+        alone: while no answer streams.
+    """
+
+    pause: float
+    alone: float
+
+
+def share_out(
+    prompts: Sequence[RunningRequest], limits: StepLimits, cost: StepCost, now: float, *, answers_stream: bool
+) -> list[tuple[RunningRequest, int]]:
+    """Decide how many tokens of each prompt the next step reads.
+
+    The prompt that is read soonest comes first, so most members see their first words early. Waiting counts against
+    what is left to read: a long prompt waits for shorter ones at most as long as reading it takes.
 
     Args:
-        sequences: the batch.
-        prompt_tokens: upper bound of prompt tokens in all.
+        prompts: those in the batch.
+        limits: for the prompts alone, without what else the step computes.
+        now: on the monotonic clock.
+        answers_stream: whether members wait for the step's end to read on.
 
     Returns:
-        The requests that take part, each with its number of tokens.
+        The prompts that take part, each with its number of tokens.
     """
-    shares = [(each, 1) for each in sequences if each.generates]
-    prompts = sorted((each for each in sequences if not each.generates), key=lambda each: each.unread)
-    left = prompt_tokens
-    for index, each in enumerate(prompts):
-        share = min(each.unread, -(-left // (len(prompts) - index)))
-        if share:
-            shares.append((each, share))
-            left -= share
+    if not cost.known:
+        return [(each, min(each.unread, _FIRST_GUESS)) for each in prompts[:1]]
+
+    def remaining(each: RunningRequest) -> float:
+        return cost.piece_seconds(each.unread, each.read)
+
+    ordered = sorted(prompts, key=lambda each: remaining(each) - (now - each.arrived))
+    # An answer that can begin with this step does not wait until other prompts are read, too.
+    begins = len(ordered) > 1 and remaining(ordered[0]) <= limits.alone
+    hard_limit = answers_stream or begins
+    seconds, room = (limits.pause if hard_limit else limits.alone), _MOST_TOKENS
+    if begins and not answers_stream:
+        seconds = max(seconds, remaining(ordered[0]))
+    shares: list[tuple[RunningRequest, int]] = []
+    for each in ordered:
+        count = cost.tokens_within(seconds, each.read)
+        if not hard_limit and each.unread - count < _SMALL_REST * count:
+            count = each.unread
+        count = min(max(count, 0 if shares else _FEWEST_TOKENS), each.unread, room)
+        if not count:
+            break
+        shares.append((each, count))
+        seconds -= cost.piece_seconds(count, each.read)
+        room -= count
     return shares

@@ -195,7 +195,7 @@ def test_ended_requests_emit_nothing_and_leave_their_prefix_cached(load: Load, e
     again = driver.add(request(*STORY[:300]))
     driver.run()
     assert not {in_answer, in_prompt, waiting} & {getattr(event, "request_id", 0) for event in driver.events[so_far:]}
-    assert 20 < (driver.cached(again) or 0) < 299
+    assert 0 < (driver.cached(again) or 0) < 299
     assert driver.ids(again) == expected(STORY[:300])[:20]
     assert driver.ids(neighbour) == expected(OTHERS[0])[:30]
 
@@ -231,7 +231,7 @@ def test_a_request_preempts_prefill_only_requests_and_reuses_their_blocks(load: 
         assert driver.outcomes(late) == [CANCELLED]
         driver.step()
     driver.run()
-    assert driver.cached(question) == 64 + 4 * 4  # the first guess, then the minimum
+    assert 64 + 4 * 4 <= (driver.cached(question) or 0) < 299  # the first guess, then steps as if answers streamed
     assert driver.ids(question) == expected(STORY[:300])[:20]
 
 
