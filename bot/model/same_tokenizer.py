@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +25,27 @@ def first_difference(model_dir: Path, draft_dir: Path) -> str | None:
     Raises:
         ConfigurationError: a `tokenizer.json` is missing or damaged.
     """
-    texts, draft_texts = _read(model_dir), _read(draft_dir)
-    if texts == draft_texts:
+    return difference_between(ids_of(model_dir), ids_of(draft_dir))
+
+
+def difference_between(texts: Mapping[int, str], draft_texts: Mapping[int, str]) -> str | None:
+    """Like `first_difference`, for texts by id."""
+    differing = (each for each in texts.keys() | draft_texts.keys() if texts.get(each) != draft_texts.get(each))
+    id = min(differing, default=None)
+    if id is None:
         return None
-    id = min(each for each in texts.keys() | draft_texts.keys() if texts.get(each) != draft_texts.get(each))
     return f"the id {id} is {_shown(texts.get(id))} in the model and {_shown(draft_texts.get(id))} in the draft model"
 
 
-def _read(folder: Path) -> dict[int, str]:
-    """Every id of a tokenizer, with its text."""
+def ids_of(folder: Path) -> dict[int, str]:
+    """Return the text of every id of a model folder's tokenizer.
+
+    Raises:
+        ConfigurationError: its `tokenizer.json` is missing or damaged.
+    """
     path = current_model_folder(folder) / TOKENIZER_FILE
     try:
-        return dict(_entries(parse_object(read_file(path, MOST_TOKENIZER_BYTES), path.name)))
+        return read_ids(read_file(path, MOST_TOKENIZER_BYTES))
     except OSError as error:
         cause = f"{path} cannot be read: {error.strerror or error}"
     except ValueError as error:
@@ -44,12 +53,17 @@ def _read(folder: Path) -> dict[int, str]:
     raise ConfigurationError(f"the tokenizers cannot be compared: {cause}; choose a model that has a {path.name}")
 
 
-def _entries(definition: dict[str, Any]) -> Iterator[tuple[int, str]]:
-    """The vocabulary, then the added tokens.
+def read_ids(content: bytes) -> dict[int, str]:
+    """Return the text of every id of a `tokenizer.json`.
 
     Raises:
-        ValueError: the definition is invalid.
+        ValueError: it is damaged.
     """
+    return dict(_entries(parse_object(content, TOKENIZER_FILE)))
+
+
+def _entries(definition: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    """The vocabulary, then the added tokens."""
     try:
         vocabulary, added = definition["model"]["vocab"], definition.get("added_tokens") or ()
         if isinstance(vocabulary, dict):
