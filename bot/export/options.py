@@ -184,7 +184,10 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     parser.add_argument("--no-switch", dest="switch", action="store_false", help="keep the current version")
     parser.add_argument(
-        "--no-quality", dest="quality", action="store_false", help="skip measuring how well it predicts text"
+        "--no-quality",
+        dest="quality",
+        action="store_false",
+        help="skip measuring how well it predicts text, and which group size of dynamic quantization is fastest",
     )
     parser.add_argument(
         "--perplexity-limit",

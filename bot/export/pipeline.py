@@ -27,6 +27,7 @@ from bot.export.table import report_table
 from bot.export.top_level_links import adopt_top_level_model, link_at_top_level
 from bot.export.workspace import Workspace, open_workspace
 from bot.model.commands import rollback_command
+from bot.model.device_properties import FILE_NAME as DEVICE_PROPERTIES_NAME
 from bot.model.folder import ModelFolder, open_model_folder
 from bot.model.manifest import FILE_NAME as MANIFEST_NAME
 from bot.model.manifest import write_manifest
@@ -37,7 +38,7 @@ from bot.model.source import ModelSource, write_model_source
 
 _PACKAGES = ("openvino", "openvino-tokenizers", "optimum-intel", "nncf", "torch", "transformers")
 _PREBUILT = "prebuilt"
-_NOT_TAKEN = frozenset({MANIFEST_NAME, REPORT_NAME, SOURCE_NAME})
+_NOT_TAKEN = frozenset({DEVICE_PROPERTIES_NAME, MANIFEST_NAME, REPORT_NAME, SOURCE_NAME})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Order:
         trust_remote_code: run the model's own Python code.
         dry_run: print the plan and stop.
         switch: make the new version the current one.
-        with_quality: measure how well it predicts text.
+        with_quality: measure how well it predicts text, and choose its group size of dynamic quantization.
         perplexity_limit: refuse a model whose perplexity is more than this many times its source's.
     """
 
@@ -143,7 +144,7 @@ def _build(order: Order, origin: Origin, plan: Plan, workspace: Workspace, progr
 def _link_files(fetched: Path, model: Path) -> None:
     """Link what was fetched into the new model folder; a repair replaces a file and never writes into it.
 
-    Another machine's report and manifest stay behind: the model is judged here.
+    Another machine's report, properties and manifest stay behind: the model is judged here.
     """
     model.mkdir()
     for path in fetched.iterdir():

@@ -126,9 +126,11 @@ class ModelService:
         if not self.can_stop:
             logger.warning("Model without stop tokens, answers end at their longest: folder=%s", self.folder.path)
         logger.info(
-            "Engine ready: engine=%s device=%s precision=%s context_tokens=%d cache_tokens=%d cache_gigabytes=%.2f "
-            "disk_cache_gigabytes=%.2f draft_model=%s",
-            *(facts.engine, facts.device_name, facts.precision or "unknown", facts.context_tokens, facts.cache_tokens),
+            "Engine ready: engine=%s device=%s precision=%s properties=%s context_tokens=%d cache_tokens=%d "
+            "cache_gigabytes=%.2f disk_cache_gigabytes=%.2f draft_model=%s",
+            *(facts.engine, facts.device_name, facts.precision or "unknown"),
+            ",".join(f"{name}={value}" for name, value in facts.properties.items()) or "none",
+            *(facts.context_tokens, facts.cache_tokens),
             *(facts.cache_bytes / 1e9, facts.disk_cache_bytes / 1e9, facts.draft_model or "none"),
         )
 

@@ -25,6 +25,7 @@ def write_tiny_phi3(
     context: int = 4096,
     original_context: int | None = None,
     vocabulary: int = VOCABULARY,
+    int8: bool = False,
 ) -> Path:
     """Write a model folder without a tokenizer, and return it. The folder need not exist.
 
@@ -35,9 +36,13 @@ def write_tiny_phi3(
         context: most tokens of prompt and answer together.
         original_context: below `context`, the model has LongRoPE with other factors beyond it.
         vocabulary: rows of the embedding.
+        int8: compress the weights.
     """
     # In a process of its own, because torch would stay in this one for good.
-    sizes = [str(size) for size in (layers, hidden, heads, head_size, context, original_context or context, vocabulary)]
+    sizes = [
+        str(size)
+        for size in (layers, hidden, heads, head_size, context, original_context or context, vocabulary, int(int8))
+    ]
     command = [sys.executable, __file__, str(folder), *sizes]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -53,6 +58,7 @@ def _export(
     context: int,
     original_context: int,
     vocabulary: int,
+    int8: int,
 ) -> None:
     import torch
     from optimum.intel import OVModelForCausalLM
@@ -78,7 +84,7 @@ def _export(
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as checkpoint:
         Phi3ForCausalLM(config).save_pretrained(checkpoint)
-        model = OVModelForCausalLM.from_pretrained(checkpoint, export=True, compile=False, load_in_8bit=False)
+        model = OVModelForCausalLM.from_pretrained(checkpoint, export=True, compile=False, load_in_8bit=bool(int8))
         # optimum-intel writes the original context as the only one; its command line does not.
         model.config.max_position_embeddings = context
         model.save_pretrained(folder)

@@ -33,6 +33,7 @@ from bot.engine.worker.admission import ModelLimits, refusal, within_context
 from bot.engine.worker.backends.backend import Backend, emit_end, one_line
 from bot.engine.worker.context_limit import limits_before_loading, limits_of_loaded
 from bot.engine.worker.precision import check_cache_precision, with_default_precision
+from bot.engine.worker.version_properties import with_version_properties
 from bot.engine.worker.warm_up import warm_up
 from bot.errors import ConfigurationError, ModelDoesNotFitError
 
@@ -97,7 +98,8 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     started = time.monotonic()
     channel.send([Progress("Loading the model")])
     limits = limits_before_loading(options)
-    options = replace(options, properties=with_default_precision(options.device, options.properties, options.engine))
+    properties = with_version_properties(options.model_dir, options.device, options.properties)
+    options = replace(options, properties=with_default_precision(options.device, properties, options.engine))
 
     # Not at the top: the bot's process imports this module to start the worker, and must not load OpenVINO.
     import openvino
@@ -130,6 +132,7 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
         cache_bytes=backend.cache_bytes,
         disk_cache_bytes=disk.budget if disk is not None else 0,
         precision=precision,
+        properties=options.properties,
     )
     nothing_cached = frozenset[int]() if options.disk_cache_dir is None else None
     channel.send([Ready(facts, disk.message_ids if disk is not None else nothing_cached)])
