@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy
 from numpy.typing import NDArray
@@ -26,21 +27,25 @@ class DraftModel:
 
     `RunningRequest.drafter_read` counts what its cache holds of a request, drafted tokens included. After each step the
     caller must lower it to `RunningRequest.read` if it is higher: what follows there was not accepted.
+
+    Attributes:
+        model: its cache has as many blocks as that of the model it drafts for.
+        folder: of its files.
     """
 
-    def __init__(self, model: PagedModel, name: str, context: int, rows: int, vocabulary: int) -> None:
+    def __init__(self, model: PagedModel, folder: Path, name: str, context: int, rows: int, vocabulary: int) -> None:
         """Take over a model that nobody else uses.
 
         Args:
-            model: its cache has as many blocks as that of the model it drafts for.
             name: for display.
             context: upper bound in tokens for what it reads; longer answers get no drafts.
             rows: of its embedding.
             vocabulary: rows of the embedding of the model it drafts for. Models of one family may have the same
                 tokenizer and different numbers of rows without a token.
         """
+        self.model = model
+        self.folder = folder
         self.name = name
-        self._model = model
         self._context = context
         self._last_row = rows - 1
         self._vocabulary = vocabulary
@@ -73,7 +78,7 @@ class DraftModel:
 
     def _advance(self, pieces: Sequence[tuple[RunningRequest, Sequence[int]]]) -> NDArray[numpy.float32]:
         """Read more tokens of sequences, and return the logits after the last of each."""
-        logits = self._model.advance(
+        logits = self.model.advance(
             [
                 Advance(
                     [min(token, self._last_row) for token in tokens],

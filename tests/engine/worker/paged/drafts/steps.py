@@ -37,7 +37,7 @@ class Steps:
         self.model, draft = (PagedModel(each, "CPU", EXACT, BLOCKS) for each in (model_dir, draft_dir))
         own_context, rows = ModelConfig.read(draft_dir).require("context_length", "vocabulary_size")
         [vocabulary] = ModelConfig.read(model_dir).require("vocabulary_size")
-        self.drafter = DraftModel(draft, "draft", context or own_context, rows, vocabulary)
+        self.drafter = DraftModel(draft, draft_dir, "draft", context or own_context, rows, vocabulary)
         self.memory = CacheMemory(self.model, draft)
         self.prefixes = PrefixCache(BLOCKS, self.memory.copy_block)
         self.cache = SequenceCache(self.prefixes)

@@ -156,7 +156,7 @@ def test_ids_that_only_the_draft_model_has_are_not_drafted(own: Steps) -> None:
     sequence = own.begin(request(*TEXT[:40], limit=30))
     own.read(sequence)
     own.cache.extend(sequence, 9)
-    [draft] = DraftModel(own.model, "draft", 4096, 32064, vocabulary=100).draft([(sequence, 8)])
+    [draft] = DraftModel(own.model, Path(), "draft", 4096, 32064, vocabulary=100).draft([(sequence, 8)])
     assert len(draft) == 8
     assert max(draft) < 100
     own.end(sequence)
