@@ -16,6 +16,11 @@ from bot.export.timed_generation import MeasureError
 EACH_TOKEN_ONCE = Sampling(repetition_penalty=1e6)
 """Greedy without repetition: random weights soon repeat themselves, and prompt lookup would draft that."""
 
+DRAWN = Sampling(temperature=1000.0)
+"""So high a temperature that the seed alone decides: greedy tokens of random weights are so close to each other that
+rounding, which depends on the rows of a step, changes one in ten.
+"""
+
 Prompt = tuple[int, ...]
 
 
@@ -39,7 +44,7 @@ class SteppedEngine:
         """The requests that have not ended."""
         return set(self._running)
 
-    def add(self, prompt: Prompt, new_tokens: int, answered: Sequence[int] = ()) -> int:
+    def add(self, prompt: Prompt, new_tokens: int, sampling: Sampling, answered: Sequence[int] = ()) -> int:
         """Add a request and return its id.
 
         Args:
@@ -49,7 +54,7 @@ class SteppedEngine:
         self._answers[self._added] = []
         self._running.add(self._added)
         request = GenerationRequest(
-            (*prompt, *answered), frozenset(), new_tokens, sampling=EACH_TOKEN_ONCE, resumed_tokens=len(answered)
+            (*prompt, *answered), frozenset(), new_tokens, sampling=sampling, resumed_tokens=len(answered)
         )
         self._backend.add(self._added, request)
         return self._added
@@ -111,6 +116,7 @@ async def stream(
     engine: SteppedEngine,
     prompts: Sequence[Prompt],
     new_tokens: int,
+    sampling: Sampling,
     prepare: Callable[[Mapping[int, Prompt]], Awaitable[None]],
 ) -> Streaming:
     """Answer prompts together until the first answer ends, and cancel the others.
@@ -121,7 +127,7 @@ async def stream(
     Raises:
         MeasureError: the answers did not all stream at the same time.
     """
-    requests = {engine.add(prompt, new_tokens): prompt for prompt in prompts}
+    requests = {engine.add(prompt, new_tokens, sampling): prompt for prompt in prompts}
     found = Streaming()
     while set(requests) <= engine.running:
         await prepare(requests)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import openvino
 
-from benchmarking.drafts_backend import Prompt, SteppedEngine, Streaming, stream
+from benchmarking.drafts_backend import DRAWN, EACH_TOKEN_ONCE, Prompt, SteppedEngine, Streaming, stream
 from benchmarking.drafts_comparison import OFF, alternating, ratios_to_off, share, spread
 from benchmarking.drafts_oracle import Oracle
 from benchmarking.drafts_oracle_measures import CHANCES, Measure
@@ -115,17 +115,20 @@ class OracleRuns:
         return {**_sizes(measure), "departures": departures, **oracle_figures(order, runs, len(measure.prompts))}
 
     async def _run(self, measure: Measure, condition: str, seed: str) -> Run:
+        length = measure.answer_tokens
         if condition == OFF:
-            return Run(await stream(self._plain, measure.prompts, measure.answer_tokens, _no_preparation))
+            return Run(await stream(self._plain, measure.prompts, length, DRAWN, _no_preparation))
         engine, oracle, chance = self._drafting, self._oracle, CHANCES[condition]
 
         async def follow(requests: Mapping[int, Prompt]) -> None:
             if chance is not None:
-                await self._recording.follow(engine, oracle, requests, measure.answer_tokens)
+                await self._recording.follow(engine, oracle, requests, length)
 
+        # Drawn with the same seed, the draft model's tokens would nearly always be right.
+        sampling = EACH_TOKEN_ONCE if chance is None else DRAWN
         oracle.begin(chance, seed)
         before, drafted, right = engine.state, oracle.drafted, oracle.right
-        streaming = await stream(engine, measure.prompts, measure.answer_tokens, follow)
+        streaming = await stream(engine, measure.prompts, length, sampling, follow)
         by_all = engine.state.drafted_tokens - before.drafted_tokens
         return Run(
             streaming,

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from benchmarking.drafts_backend import Prompt, SteppedEngine
+from benchmarking.drafts_backend import DRAWN, Prompt, SteppedEngine
 from benchmarking.drafts_oracle import Oracle
 
 Beginning = tuple[Prompt, tuple[int, ...]]
 """A prompt, and what was said of its answer."""
 
-_COMPANION_SPARE = 8
-
 
 class Recording:
-    """Records a model's greedy answers without drafts, for the oracle to know.
+    """Records a model's answers without drafts, for the oracle to know.
 
-    OpenVINO rounds a step of one row otherwise than one of several, and where two tokens are nearly equal the likeliest
-    may change. So answers are recorded beside another one, in steps of several rows as those that check drafts, and
-    where an answer departs from its recording all the same, it is recorded anew from there.
+    Where an answer departs from its recording, because a step of other rows rounds otherwise, it is recorded anew from
+    there.
 
     Args:
         engine: without drafts.
@@ -42,12 +39,9 @@ class Recording:
         if not missing:
             return
         engine = self._engine
-        for prompt, said in missing:  # alone, because a prompt is read slowly beside an answer
-            await self._run({engine.add(prompt, 1, said)})
-        companion = engine.add(missing[0][0][:1], length + _COMPANION_SPARE)
-        answers = {each: engine.add(each[0], length - len(each[1]), each[1]) for each in missing}
-        await self._run(set(answers.values()))
-        engine.cancel(companion)
+        answers = {each: engine.add(each[0], length - len(each[1]), DRAWN, each[1]) for each in missing}
+        while engine.running:
+            await engine.step()
         for each, request_id in answers.items():
             self._known[each, length] = [*each[1], *engine.answer(request_id)]
 
@@ -69,7 +63,3 @@ class Recording:
         await self.record(list(beginnings.values()), length)
         for request_id, beginning in beginnings.items():
             oracle.expect(request_id, self._known[beginning, length])
-
-    async def _run(self, requests: set[int]) -> None:
-        while requests & self._engine.running:
-            await self._engine.step()

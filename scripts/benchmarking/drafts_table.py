@@ -116,12 +116,13 @@ def _oracle_caption(figures: Mapping[str, Any]) -> str:
     looked_up = sum(found["looked_up"] for each in measured for found in each["conditions"].values())
     lookup = f" Prompt lookup drafted {looked_up:,} tokens all the same." if looked_up else ""
     return (
-        "The oracle is no draft model: it proposes the model's own greedy tokens, recorded without drafts, each right "
-        f"with the given probability. {time} Up to {figures['draft_tokens']} tokens a step are drafted. A ratio "
-        "compares a run with those without drafts before and after it. Answers stream from a cached prompt, and each "
-        "token occurs once in an answer, or prompt lookup would draft too. Kept: the share of the oracle's right "
-        f"tokens that the model chose. Answers departed from their recording {departures} times, because a step of one "
-        "row rounds otherwise; they were recorded anew from there, off the clock."
+        "The oracle is no draft model: it proposes the tokens that the model itself chooses, recorded without drafts, "
+        f"each right with the given probability. {time} Up to {figures['draft_tokens']} tokens a step are drafted. A "
+        "ratio compares a run with those without drafts before and after it. Answers stream from a cached prompt. "
+        "Oracle's answers are drawn at a temperature of 1,000, where the seed alone decides: greedy tokens of random "
+        "weights are so close to each other that rounding changes one in ten. Kept: the share of the oracle's right "
+        f"tokens that the model chose. Answers departed from their recording {departures} times, and were recorded "
+        "anew from there, off the clock."
         f"{lookup}"
     )
 
