@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from bot.engine.worker.paged.drafts.draft_model import DraftModel
-
 from benchmarking.drafts_backend import Prompt, SteppedEngine, Streaming, stream
 from benchmarking.drafts_comparison import OFF, alternating, ratios_to_off, share, spread
 from benchmarking.drafts_oracle import Oracle
@@ -17,6 +15,7 @@ from benchmarking.drafts_recording import Recording
 from benchmarking.measures import Figures
 from bot.engine.interface import EngineOptions
 from bot.engine.worker.cache_blocks import blocks_for
+from bot.engine.worker.paged.drafts.draft_model import DraftModel
 from bot.engine.worker.paged.model import PagedModel
 from bot.engine.worker.precision import with_default_precision
 from bot.model.folder import ModelFolder, open_model_folder
@@ -190,4 +189,4 @@ def _load_draft_model(options: EngineOptions, blocks: int) -> DraftModel | None:
     folder, model = open_model_folder(options.draft_model_dir), open_model_folder(options.model_dir)
     paged = PagedModel(folder.path, options.device, options.properties, blocks)
     name = f"{folder.name} ({folder.recipe or 'unknown recipe'}, {folder.size_bytes / 1e6:.0f} MB)"
-    return DraftModel(paged, name, folder.context_length, folder.vocabulary_size, model.vocabulary_size)
+    return DraftModel(paged, folder.path, name, folder.context_length, folder.vocabulary_size, model.vocabulary_size)
