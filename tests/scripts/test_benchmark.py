@@ -19,7 +19,6 @@ from benchmarking.measures import agreement
 from benchmarking.plan import QUICK
 from benchmarking.prompts import Prompts
 from benchmarking.properties import compare_with_exact
-from benchmarking.statistics import equal_share, gain, identical, longest_pause, pauses, percentile
 from benchmarking.table import markdown_table, rows
 
 from bot.engine.interface import EngineOptions
@@ -29,44 +28,12 @@ from tests.scripts.benchmark_figures import check_crowd, check_discord, check_re
 from tests.scripts.run_script import run_script
 
 
-def test_percentile_is_the_nearest_rank() -> None:
-    values = [float(value) for value in range(100, 0, -1)]
-    assert percentile(values, 0.5) == 50
-    assert percentile(values, 0.99) == 99
-    assert percentile(values, 1) == 100
-    assert percentile([1.0, 2.0, 3.0], 0.5) == 2
-    assert percentile([7.0], 0.01) == 7
-    with pytest.raises(ValueError, match="of 0 values"):
-        percentile([], 0.5)
-
-
-def test_gain_says_how_many_times_better_ours_is() -> None:
-    assert gain(2.0, 6.0, lower_is_better=True) == 3
-    assert gain(2.0, 6.0, lower_is_better=False) == pytest.approx(1 / 3)
-    assert gain(0.0, 6.0, lower_is_better=True) is None
-
-
-def test_a_missing_token_is_not_equal() -> None:
-    ours, theirs = [[1, 2, 3, 4], [5, 6]], [[1, 2, 9, 4], [5, 6, 7, 8]]
-    assert equal_share(ours, theirs) == pytest.approx(5 / 8)
-    assert identical(ours, theirs) == 0
-    assert identical(ours, ours) == 2
-
-
 def test_the_decode_rate_leaves_the_first_arrival_out() -> None:
     run = TimedGeneration(submitted=10.0, arrivals=((13.0, 2), (14.0, 1), (15.0, 3)), ids=(1, 2, 3, 4, 5, 6))
     assert run.first_token_seconds == 3
     assert run.decode_tokens_per_second == 2
     with pytest.raises(MeasureError, match="one piece"):
         _ = TimedGeneration(0.0, ((1.0, 4),), (1, 2, 3, 4)).decode_tokens_per_second
-
-
-def test_a_pause_counts_from_before_the_beginning_and_until_the_end() -> None:
-    arrivals = [1.0, 2.0, 5.0, 6.0]
-    assert longest_pause(arrivals, 2.5, 6.0) == 3  # from 2 to 5
-    assert longest_pause(arrivals, 5.5, 10.0) == 4  # still open at 10
-    assert longest_pause([], 5.5, 10.0) == 4.5
-    assert pauses(arrivals, 2.0, 5.5) == [3]  # the one before ended at 2, the next one is still open
 
 
 def test_the_rate_together_counts_only_while_all_stream() -> None:
