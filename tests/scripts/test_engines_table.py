@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarking import machine
 from benchmarking.engines_table import engines_table
 from benchmarking.plan import QUICK
 from benchmarking.table import machine_line
@@ -86,9 +88,19 @@ def test_what_only_the_first_round_measures_has_no_verdict() -> None:
 def test_the_machine_line_says_which_instructions_the_processor_has(
     instructions: dict[str, bool], expected: str
 ) -> None:
-    machine = {"processor": "P", "cores": 2, "memory_bytes": 24 * 2**30, "measured_at": "2026-11-28T12:00"}
+    described = {"processor": "P", "cores": 2, "memory_bytes": 24 * 2**30, "measured_at": "2026-11-28T12:00"}
     model = {"name": "M", "recipe": None, "size_bytes": 10**9}
-    assert expected in machine_line({"machine": machine | {"instructions": instructions}, "model": model})
+    assert expected in machine_line({"machine": described | {"instructions": instructions}, "model": model})
+
+
+def test_instructions_are_read_from_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "cpuinfo"
+    monkeypatch.setattr(machine, "_PROCESSORS", file)
+    assert machine.describe_machine()["instructions"] == {}  # another operating system
+    file.write_text("processor\t: 0\nflags\t\t: fpu avx2 avx_vnni amx_tile\nbugs\t\t: none\n", encoding="utf-8")
+    assert machine.describe_machine()["instructions"] == {"VNNI": True, "BF16": False, "AMX": True}
+    file.write_text("Features\t: fp asimd bf16\n", encoding="utf-8")
+    assert machine.describe_machine()["instructions"] == {}  # another kind of processor
 
 
 def _chat(first_token_seconds: float, tokens_per_second: float) -> dict[str, Any]:

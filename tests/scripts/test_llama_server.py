@@ -161,10 +161,13 @@ def test_a_benchmark_that_is_told_to_end_ends_the_server(
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as benchmark:
         assert benchmark.stdout is not None
         assert any(line.endswith("llama.cpp: after_load\n") for line in benchmark.stdout)
+        [process_id] = _process_ids(server_log)
         benchmark.send_signal(signal.SIGTERM)
-        assert benchmark.wait(60) == 130
-    [process_id] = _process_ids(server_log)
-    assert not psutil.pid_exists(process_id)
+        status = benchmark.wait(60)
+    left = psutil.pid_exists(process_id)
+    if left:
+        os.kill(process_id, signal.SIGKILL)
+    assert (status, left) == (130, False)
 
 
 @pytest.mark.parametrize(
