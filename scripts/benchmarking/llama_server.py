@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
 import time
 from asyncio.subprocess import Process
@@ -149,8 +150,9 @@ class LlamaServer:
         assert self._session is not None  # it is started
         assert self._process is not None
         while time.perf_counter() < deadline:
-            if self._process.returncode is not None:
-                raise ConfigurationError(f"llama.cpp's server ended while it loaded: {self._last_words()}")
+            if (status := self._process.returncode) is not None:
+                how = f"with {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+                raise ConfigurationError(f"llama.cpp's server ended {how} while it loaded: {self._last_words()}")
             with suppress(aiohttp.ClientConnectionError):
                 async with self._session.get("/health") as response:
                     if response.ok:

@@ -1,7 +1,8 @@
 """A program that speaks the protocol of llama.cpp's server, with answers that are easy to foretell.
 
-The variable STUB makes it different: it `dies` while it loads, does not end when it is told to (`stubborn`), answers
-`forever`, breaks answers `off`, or is `old`. It writes a line for what happens to the file that STUB_LOG names.
+The variable STUB makes it different: it `dies` or `crashes` while it loads, does not end when it is told to
+(`stubborn`), answers `forever`, breaks answers `off`, or is `old`. It writes a line for what happens to the file that
+STUB_LOG names.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ def main() -> None:
     log(f"started {os.getpid()}")
     if behaviour() == "dies":
         sys.exit("gguf_init_from_file: failed\nsrv  main: exiting due to model loading error")
+    if behaviour() == "crashes":
+        os.abort()
     server = Server()
     application = web.Application()
     application.add_routes(

@@ -116,7 +116,12 @@ async def test_a_server_that_does_not_load_is_one_line_and_leaves_no_process(
         replace(options, vocabulary_size=7)
     )
     monkeypatch.setenv("STUB", "dies")
-    assert (await reason(options)).endswith("gguf_init_from_file: failed; srv main: exiting due to model loading error")
+    assert await reason(options) == (
+        "llama.cpp's server ended with status 1 while it loaded: "
+        "gguf_init_from_file: failed; srv main: exiting due to model loading error"
+    )
+    monkeypatch.setenv("STUB", "crashes")
+    assert await reason(options) == "llama.cpp's server ended with SIGABRT while it loaded: it said nothing"
     assert not any(psutil.pid_exists(each) for each in _process_ids(server_log))
 
 
