@@ -189,4 +189,4 @@ def _load_draft_model(options: EngineOptions, blocks: int) -> DraftModel | None:
     folder, model = open_model_folder(options.draft_model_dir), open_model_folder(options.model_dir)
     paged = PagedModel(folder.path, options.device, options.properties, blocks)
     name = f"{folder.name} ({folder.recipe or 'unknown recipe'}, {folder.size_bytes / 1e6:.0f} MB)"
-    return DraftModel(paged, name, folder.context_length, folder.vocabulary_size, model.vocabulary_size)
+    return DraftModel(paged, folder.path, name, folder.context_length, folder.vocabulary_size, model.vocabulary_size)

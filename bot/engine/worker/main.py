@@ -28,6 +28,7 @@ from bot.engine.protocol import (
     Shutdown,
     Stepped,
     Submit,
+    Warned,
 )
 from bot.engine.worker.admission import ModelLimits, refusal, within_context
 from bot.engine.worker.backends.backend import Backend, emit_end, one_line
@@ -113,7 +114,7 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     if options.device == "CPU" and options.engine != "optimum":  # optimum's stateful cache takes any combination
         check_cache_precision(options.model_dir, options.properties, precision)
     events: list[Event] = []
-    backend = _backend(options, limits, events)
+    backend = _backend(options, limits, precision, events)
     channel.send([Progress("Warming up")])
     limits = limits_of_loaded(backend, limits, options)
     warm_up(backend, limits, events)
@@ -131,6 +132,7 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
         cache_tokens=backend.cache_tokens,
         cache_bytes=backend.cache_bytes,
         disk_cache_bytes=disk.budget if disk is not None else 0,
+        draft_model=backend.draft_model,
         precision=precision,
         properties=options.properties,
     )
@@ -139,12 +141,20 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     return _Worker(channel, backend, limits, events)
 
 
-def _backend(options: EngineOptions, limits: ModelLimits, events: list[Event]) -> Backend:
+def _backend(options: EngineOptions, limits: ModelLimits, precision: str, events: list[Event]) -> Backend:
     """Load the backend that the options name; it appends to `events`."""
     if options.engine == "paged":
         from bot.engine.worker.backends.paged import PagedBackend
+        from bot.engine.worker.paged.drafts.loading import load_draft_model
 
-        return PagedBackend(options, events.append, _cache_blocks(options, limits))
+        drafter, blocks = load_draft_model(
+            options,
+            precision,
+            limits.vocabulary,
+            lambda *folders: _cache_blocks(options, limits, *folders),
+            lambda line: events.append(Warned(line)),
+        )
+        return PagedBackend(options, events.append, blocks, drafter)
     if options.engine == "genai":
         from bot.engine.worker.backends.genai import GenaiBackend
 
@@ -156,14 +166,14 @@ def _backend(options: EngineOptions, limits: ModelLimits, events: list[Event]) -
     raise ConfigurationError(f"there is no engine {options.engine!r}; set ENGINE to paged, genai or optimum")
 
 
-def _cache_blocks(options: EngineOptions, limits: ModelLimits) -> int:
+def _cache_blocks(options: EngineOptions, limits: ModelLimits, *draft_models: Path) -> int:
     """Size the KV cache, in blocks."""
     from bot.engine.worker.cache_budget import ModelMemory, plan_blocks
     from bot.engine.worker.memory_limit import usable_memory
 
     wanted = options.cache_gigabytes
     return plan_blocks(
-        models=[ModelMemory.read(options.model_dir, options.properties)],
+        models=[ModelMemory.read(each, options.properties) for each in (options.model_dir, *draft_models)],
         context=limits.context,
         max_batch=options.max_batch,
         wanted_bytes=None if wanted is None else int(wanted * 1e9),
