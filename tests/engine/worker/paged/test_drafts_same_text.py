@@ -121,3 +121,11 @@ def test_the_next_turn_finds_what_drafts_left(tiny_model: Path, plain: Plain) ->
         assert driver.cached(number) == (len(conversation) - 1 if turn else 0)
         check(driver, plain, [request(*conversation[: -7 - turn], 5, limit=20)])
         conversation = (*asked.prompt_ids, *driver.ids(number))
+
+
+def test_drafts_need_no_more_blocks_than_their_answers(tiny_model: Path, plain: Plain) -> None:
+    """Four answers that together reserve the whole cache, and end with their last blocks."""
+    driver = load_with_drafts(tiny_model, ScriptedDrafts(plain.next_tokens, half_right), blocks=9)
+    asked = [request(token, *TEXT[:43], limit=20, sampling=SAMPLINGS[2]) for token in range(4)]
+    plain.learn(asked)
+    check(driver, plain, asked)
