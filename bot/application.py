@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Protocol
@@ -37,6 +38,7 @@ from bot.discord_client.startup import log_in, stay_connected
 from bot.lifecycle import Drain, cancel_on_terminate, health_of, in_background
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
+from bot.model.draft_folder import open_draft_folder
 from bot.model.folder import open_model_folder
 from bot.model.start_order import StartOrder
 from bot.private_files import close_folder, delete_folder
@@ -45,6 +47,8 @@ from bot.serving.version_watcher import VersionWatcher
 from bot.settings import DATABASE_NAME, DISK_CACHE_NAME, Settings
 from bot.storage.address import Address
 from bot.storage.storage import Storage
+
+logger = logging.getLogger(__name__)
 
 _COMMAND_RECORD = "synced_commands.sha256"
 
@@ -87,6 +91,7 @@ class Application:
         self._token = settings.require_token()
         # Fails here, before anything is opened, if there is no usable model.
         StartOrder(settings.model_dir).next_usable(open_model_folder)
+        _check_draft_model(settings)
         self.ready = asyncio.Event()
         self.metrics = PrometheusMetrics()
         self.client = PhiClient(message_content_intent=settings.message_content_intent)
@@ -194,3 +199,14 @@ class Application:
             PersonaCommands(answering, scopes),
             ModelCommands(self.serving, self.metrics, self.storage, settings.admin_ids),
         ]
+
+
+def _check_draft_model(settings: Settings) -> None:
+    draft_dir = settings.engine_options.draft_model_dir
+    if draft_dir is not None:
+        open_draft_folder(draft_dir, settings.model_dir)
+    elif settings.draft_model_dir is not None:
+        logger.warning(
+            "Draft model is not used, it needs ENGINE=paged and DRAFT_TOKENS above 0: DRAFT_MODEL_DIR=%s",
+            settings.draft_model_dir,
+        )

@@ -14,6 +14,7 @@ from pydantic import SecretStr, ValidationError
 from bot.engine.interface import EngineOptions, Sampling
 from bot.env_file import has_stray_control, read_env_file
 from bot.errors import ConfigurationError
+from bot.folder_path import FolderPath
 from bot.model.generation_defaults import GenerationDefaults
 from bot.settings_table import (
     AnswerSettings,
@@ -39,7 +40,7 @@ _SHORTEST_TOKEN = 50
 _TOKEN_ALPHABET = re.compile(r"[\w.-]*", re.ASCII)
 _ADDRESS_WITH_PASSWORD = re.compile(r"://[^/\s@]*:[^\s@]*@")
 _MOST_SHOWN = 400
-_TEXT_TYPES = (str, Path, SecretStr | None, dict[str, str])
+_TEXT_TYPES = (str, Path, FolderPath | None, SecretStr | None, dict[str, str])
 _PLACEHOLDER = re.compile(r"your|token|here|paste|change|example|secret|xxx|\.\.\.", re.IGNORECASE)
 
 
@@ -61,6 +62,7 @@ class Settings(
         by_device = "paged" if self.device.upper() == "CPU" else "genai"
         engine = by_device if self.engine == "auto" else self.engine
         has_disk_cache = engine == "paged" and self.kv_disk_gigabytes != 0
+        draft_dir = self.draft_model_dir if engine == "paged" and self.draft_tokens else None
         return EngineOptions(
             engine=engine,
             model_dir=self.model_dir.expanduser(),
@@ -70,7 +72,7 @@ class Settings(
             disk_cache_dir=self.data_folder / DISK_CACHE_NAME if has_disk_cache else None,
             disk_cache_gigabytes=self.kv_disk_gigabytes,
             draft_tokens=self.draft_tokens,
-            draft_model_dir=None if self.draft_model_dir is None else self.draft_model_dir.expanduser(),
+            draft_model_dir=None if draft_dir is None else draft_dir.expanduser(),
             max_context_tokens=self.max_context_tokens,
             max_batch=self.max_batch,
             longest_pause_seconds=self.longest_pause_seconds,

@@ -1,7 +1,8 @@
 """Measure the bot's engines side by side on this machine, the cost of idle conversations, crowds on Discord,
-and what a history costs whoever returns to it.
+what a history costs whoever returns to it, and what drafts are worth.
 
-Every engine runs in the bot's own engine process. Leave the machine idle otherwise.
+Every engine runs in the bot's own engine process, but the one that an oracle drafts for. Leave the machine idle
+otherwise.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from command_line import measuring_parser, print_tables, run_to_exit_code, say_with_seconds
 
+from bot.arguments import existing_folder
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -27,7 +30,10 @@ if TYPE_CHECKING:
 # `command_line` says why nothing heavy is imported here.
 
 _ENGINES = ("paged", "genai", "optimum")
-_WITHOUT_ENGINE = ("idle", "discord", "returning")
+_WITHOUT_ENGINE = ("idle", "discord", "returning", "drafts", "oracle")
+"""What loads OpenVINO into this process comes last: its memory would count as the bot's."""
+
+_RANDOM = "random"
 
 
 def main() -> int:
@@ -52,8 +58,15 @@ def _arguments() -> argparse.Namespace:
         type=_names,
         default=(),
         metavar="MEASURES",
-        help="such as one_chat,together_8,next_turn_3000,newcomer,crowd,idle,discord,returning; the last three choose "
-        "no engine",
+        help="such as one_chat,together_8,next_turn_3000,newcomer,crowd,idle,discord,returning,drafts,oracle; the last "
+        "five choose no engine",
+    )
+    parser.add_argument(
+        "--draft-model",
+        type=_draft_model,
+        metavar="FOLDER",
+        help="a small model with the same tokenizer: it drafts in `drafts`, and an oracle takes its time in `oracle`; "
+        f"`{_RANDOM}`: one of random weights, made for this run, for the oracle alone",
     )
     parser.add_argument(
         "--resume", action="store_true", help="keep what an interrupted run with the same output completed"
@@ -63,6 +76,10 @@ def _arguments() -> argparse.Namespace:
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(","))
+
+
+def _draft_model(text: str) -> Path | str:
+    return text if text == _RANDOM else existing_folder(text)
 
 
 def _engines(text: str) -> tuple[str, ...]:
@@ -89,7 +106,7 @@ async def _run(arguments: argparse.Namespace, plan: Plan) -> int:
         await _measure_engines(arguments, folder, plan, report, say)
     for part in _WITHOUT_ENGINE:
         if part in (arguments.only or _WITHOUT_ENGINE) and part not in report:
-            await _measure_part(part, folder, plan, report, output, say)
+            await _measure_part(part, folder, plan, report, arguments, say)
     return _conclude(report, output)
 
 
@@ -117,12 +134,22 @@ async def _measure_engines(
 
 
 async def _measure_part(
-    part: str, folder: ModelFolder, plan: Plan, report: Report, output: Path, say: Callable[[str], None]
+    part: str,
+    folder: ModelFolder,
+    plan: Plan,
+    report: Report,
+    arguments: argparse.Namespace,
+    say: Callable[[str], None],
 ) -> None:
     from benchmarking.discord_crowd import discord_crowds
+    from benchmarking.drafts import drafts
+    from benchmarking.drafts_oracle_measures import oracle
     from benchmarking.idle_conversations import idle_conversations
     from benchmarking.report import write_report
     from benchmarking.returning import returning
+
+    output = arguments.output
+    draft_model = None if arguments.draft_model == _RANDOM else arguments.draft_model
 
     def keep(figures: Figures) -> None:
         report[part] = figures
@@ -132,6 +159,8 @@ async def _measure_part(
         "idle": idle_conversations,
         "discord": discord_crowds,
         "returning": partial(returning, keep=keep),
+        "drafts": partial(drafts, draft_model=draft_model),
+        "oracle": partial(oracle, draft_model=arguments.draft_model, keep=keep),
     }
     # Beside the results, because temporary files may be in memory.
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -82,6 +82,7 @@ def test_a_system_prompt_is_whole_or_refused(content: str, prompt: str | None) -
         ("DEVICE=GPU # the small one", True),
         ("MAX_BATCH=4 #was 16", True),
         ("DATA_DIR=/srv/bot #1", False),
+        ("DRAFT_MODEL_DIR=/srv/draft #1", False),
         ("DATA_DIR= # where it goes", False),
         ("DISCORD_TOKEN= # paste it here", False),
         ("MODEL_DIR=C:\\new\\temp", sys.platform == "win32"),

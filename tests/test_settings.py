@@ -347,6 +347,14 @@ def test_other_engines_have_no_disk_cache(line: str) -> None:
     assert load_settings().engine_options.disk_cache_dir is None
 
 
+@pytest.mark.parametrize("line", ["ENGINE=genai", "ENGINE=optimum", "DEVICE=GPU", "DRAFT_TOKENS=0"])
+def test_without_drafts_no_draft_model_is_loaded(line: str, tmp_path: Path) -> None:
+    write(f"DRAFT_MODEL_DIR={tmp_path}\n")
+    assert load_settings().engine_options.draft_model_dir == tmp_path
+    write(f"{line}\nDRAFT_MODEL_DIR={tmp_path}\n")
+    assert load_settings().engine_options.draft_model_dir is None
+
+
 def test_sampling_settings_override_the_models_defaults() -> None:
     write("TEMPERATURE=0.7\nTOP_P=0.9\nTOP_K=40\nREPETITION_PENALTY=1.1\nSEED=5\n")
     sampling = load_settings().sampling_for(GenerationDefaults(temperature=1.0, top_p=0.5))

@@ -228,11 +228,12 @@ class Answer:
         answering, repetition = self._answering, RepetitionDetector()
         generated = self._generated = AnswerText(model.builder)
         self._generation = model.engine.submit(request)
-        first_token_at = 0.0
+        first_token_at = last_token_at = 0.0
         try:
             async for ids in self._generation:
+                last_token_at = time.monotonic()
                 if not generated.ids:
-                    first_token_at = time.monotonic()
+                    first_token_at = last_token_at
                     answering.metrics.first_token(first_token_at - self._ticket.joined_at)
                 answering.throughput.add(len(ids))
                 self.text = generated.add(ids)
@@ -247,7 +248,7 @@ class Answer:
                 self._generated = AnswerText(model.builder)
                 self._generated.add(generated.ids[: repetition.kept])
             self.text = self._generated.finish()
-            seconds = time.monotonic() - first_token_at if generated.ids else 0.0
+            seconds = last_token_at - first_token_at
             answering.metrics.answer_ended(self.outcome.reason, len(generated.ids), seconds)
             self._log_end(self.outcome, len(generated.ids), seconds)
 

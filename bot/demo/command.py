@@ -20,6 +20,7 @@ _SETTINGS = {"kv_disk_gigabytes": 0}  # the data folder ends with the demo, and 
 _SMALL_MODEL_SETTINGS = {
     **_SETTINGS,
     "kv_cache_gigabytes": 0.5,  # plenty: the small model needs 0.02 MB a token
+    "draft_model_dir": None,  # one in the environment is for another model
     "repetition_penalty": 1.05,  # without it, a model this small repeats itself in half its answers
 }
 

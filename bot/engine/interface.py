@@ -215,6 +215,7 @@ class EngineFacts:
         disk_cache_bytes: upper bound of the disk cache; 0 without one.
         draft_model: name of the draft model for display; empty without one.
         precision: the inference precision in effect, such as `f32`; empty where the device does not say.
+        properties: the device's, with which the model was loaded, on top of the backend's own.
     """
 
     engine: str
@@ -230,6 +231,7 @@ class EngineFacts:
     disk_cache_bytes: int = 0
     draft_model: str = ""
     precision: str = ""
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """A child that reads a text with an exported model.
 
 It computes on the processor in f32, as the bot does by default. Left alone, OpenVINO takes bf16 where the processor has
-it, and the same model then gets other figures on other machines. All other properties are OpenVINO's defaults; they
-round activations to 8 bits for compressed weights, and what this costs belongs to the model's quality. What keys and
-values lose in an 8-bit cache does not show: a text that is read in one pass is not read back from there.
+it, and the same model then gets other figures on other machines. All other properties are the model folder's own, or
+OpenVINO's defaults; they round activations to 8 bits for compressed weights, and what this costs belongs to the model's
+quality. What keys and values lose in an 8-bit cache does not show: a text that is read in one pass is not read back
+from there.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
+from bot.engine.worker.precision import INFERENCE_PROPERTY
 from bot.errors import ConfigurationError
 from bot.export.child_process import die_with_parent
 from bot.export.next_tokens import PRECISION, LogitsOf, TokenIds
 from bot.export.reading_child import reading_parser, write_reading
+from bot.model.device_properties import read_device_properties
 
 
 def main() -> int:
@@ -31,7 +34,9 @@ def main() -> int:
 def _open_exported(folder: Path) -> LogitsOf:
     path = folder / "openvino_model.xml"
     try:
-        compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": PRECISION})
+        compiled = openvino.Core().compile_model(
+            path, "CPU", {INFERENCE_PROPERTY: PRECISION, **read_device_properties(folder)}
+        )
     except RuntimeError as error:
         cause = " ".join(str(error).split())
         raise ConfigurationError(f"OpenVINO cannot load {path} ({cause})") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 from bot.errors import ConfigurationError
+from bot.export.draft import is_draft
 from bot.export.origin import SOURCES_NAME
 from bot.export.progress import ProgressLine
 from bot.export.table import columns
@@ -74,7 +75,12 @@ def roll_back(home: Path, version: str | None, progress: ProgressLine) -> None:
         else:
             versions.roll_back()
         link_at_top_level(versions, target, progress.say)
-    progress.say(f"{target} is the current version. A running bot switches to it by itself.")
+    taken = (
+        "A running bot drafts with it after a restart."
+        if is_draft(target)
+        else "A running bot switches to it by itself."
+    )
+    progress.say(f"{target} is the current version. {taken}")
 
 
 def prune_versions(home: Path, kept: int, say: Callable[[str], None]) -> None:

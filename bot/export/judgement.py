@@ -12,6 +12,7 @@ from bot.errors import ConfigurationError
 from bot.export.child_process import ChildError
 from bot.export.corpus import READING_TEXT
 from bot.export.engine_trial import try_engines
+from bot.export.group_size import try_group_sizes
 from bot.export.paged_check import check_long_context, check_paged_attention, describe_context
 from bot.export.progress import ProgressLine
 from bot.export.quality import measure_quality
@@ -59,6 +60,7 @@ def judge(
 
     Args:
         source: the checkpoint that it was exported from; None for a fetched model.
+        with_quality: measure how well it predicts text, and choose its group size of dynamic quantization.
         perplexity_limit: the most that its perplexity may be, as a multiple of its source's.
 
     Raises:
@@ -70,9 +72,11 @@ def judge(
         findings = check_tokenizers(workspace, source)
         progress.stage("Checking chat template and stop tokens")
         findings += [check_chat_template(model, source), check_stop_tokens(model)]
+        ids = PromptBuilder.from_folder(model).tokenizer.encode(READING_TEXT, at_start=True)
+        if with_quality:  # before the engines, which run with what it chooses
+            findings.append(try_group_sizes(model, ids, workspace.folder, progress.stage))
         tried, speed = try_engines(model, progress.stage)
         findings += tried
-        ids = PromptBuilder.from_folder(model).tokenizer.encode(READING_TEXT, at_start=True)
         findings.append(check_paged_attention(model, ids, workspace.folder, progress.stage))
         quality = None
         if with_quality:

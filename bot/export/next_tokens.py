@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,8 +54,40 @@ class NextTokens:
             return cls(stored["likeliest"], stored["log_probabilities"])
 
 
+@dataclass(frozen=True, slots=True)
+class TimedReading:
+    """A text's predictions and how long they took.
+
+    Attributes:
+        predicted: one for each token of the text that has a successor.
+        piece_seconds: of the prefill, for pieces of the text in order.
+        step_seconds: of the decode after it, for steps in order.
+    """
+
+    predicted: NextTokens
+    piece_seconds: Sequence[float]
+    step_seconds: Sequence[float]
+
+    def save(self, path: Path) -> None:
+        """Write a `.npz` file."""
+        predicted = self.predicted
+        np.savez(
+            path,
+            likeliest=predicted.likeliest,
+            log_probabilities=predicted.log_probabilities,
+            piece_seconds=self.piece_seconds,
+            step_seconds=self.step_seconds,
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> TimedReading:
+        """Read what `save` wrote."""
+        with np.load(path) as stored:
+            return cls(NextTokens.load(path), stored["piece_seconds"].tolist(), stored["step_seconds"].tolist())
+
+
 def read_next_tokens(ids: TokenIds, window: int, logits_of: LogitsOf) -> NextTokens:
-    """Read a text with a model in independent windows.
+    """Read a text with a model in windows, in order; they are independent unless `logits_of` remembers.
 
     Args:
         ids: the text, shape [tokens], at least two.

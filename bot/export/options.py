@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bot.arguments import OneLineParser, folder, number, text, whole_number
 from bot.errors import ConfigurationError
+from bot.export.draft import model_to_draft_for
 from bot.export.housekeeping import KEPT
 from bot.export.judgement import PERPLEXITY_LIMIT
 from bot.export.pipeline import Order
@@ -17,7 +18,9 @@ from bot.model.folder import EXPORTED_MODEL
 from bot.own_command import own_command
 
 DEFAULT_OUTPUT = Path("./model/phi3-instruct/int4")
+DEFAULT_DRAFT_OUTPUT = Path("./model/phi3-draft")
 PREBUILT = "OpenVINO/Phi-3-mini-4k-instruct-int4-ov"
+PREBUILT_DRAFT = "OpenVINO/Phi-3-mini-FastDraft-50M-int8-ov"
 _RECIPE_PARTS = (
     "weight_format",
     "symmetric",
@@ -48,11 +51,15 @@ _RECIPE_FLAGS = (
     *("--sym" if each == "symmetric" else f"--{each.replace('_', '-')}" for each in _RECIPE_PARTS),
 )
 _EXPORT_FLAGS = (
-    *("--model", "--revision", "--prebuilt", "--dry-run", "--no-switch", "--no-quality", "--perplexity-limit"),
-    *("--trust-remote-code", *_RECIPE_FLAGS),
+    *("--model", "--revision", "--prebuilt", "--prebuilt-draft", "--draft-for", "--dry-run", "--no-switch"),
+    *("--no-quality", "--perplexity-limit", "--trust-remote-code", *_RECIPE_FLAGS),
 )
 _IGNORED = {
     **dict.fromkeys(("--list", "--rollback", "--verify", "--prune"), (_EXPORT_FLAGS, "exports nothing")),
+    "--prebuilt-draft": (
+        ("--model", "--prebuilt", "--no-quality", "--perplexity-limit", "--trust-remote-code", *_RECIPE_FLAGS),
+        "fetches a draft model as it is, and only measures how it drafts",
+    ),
     "--prebuilt": (
         ("--perplexity-limit", "--trust-remote-code", *_RECIPE_FLAGS),
         "takes a model as it is, without a recipe, a source or code",
@@ -75,6 +82,7 @@ def read_options(arguments: Sequence[str], program: str | None = None) -> argpar
     options.more = tuple(arguments[at + 1 :])
     defaults = {name: parser.get_default(name) for name in vars(options) if name != "more"}
     options.given = [_flag(name) for name, value in vars(options).items() if value != defaults.get(name, ())]
+    options.output = options.output or (DEFAULT_DRAFT_OUTPUT if options.prebuilt_draft else DEFAULT_OUTPUT)
     return options
 
 
@@ -90,13 +98,17 @@ def order_of(options: argparse.Namespace) -> Order:
         raise ConfigurationError(
             f"use either --model or --prebuilt; to fetch this repository: --prebuilt {options.model}"
         )
+    if options.draft_for and not options.prebuilt_draft:
+        raise ConfigurationError("--draft-for is for --prebuilt-draft only; leave it out, or add --prebuilt-draft")
     _require_folder(options.output, written=not options.list and options.verify is None)
+    draft_for = options.draft_for or DEFAULT_OUTPUT
     return Order(
-        model=options.prebuilt or options.model or EXPORTED_MODEL,
+        model=options.prebuilt or options.prebuilt_draft or options.model or EXPORTED_MODEL,
         home=options.output,
         revision=options.revision,
         recipe=PRESETS[options.recipe or SAMPLE.name].changed(**parts, more=options.more or None),
-        prebuilt=options.prebuilt is not None,
+        prebuilt=bool(options.prebuilt or options.prebuilt_draft),
+        draft_for=model_to_draft_for(draft_for, options.output) if options.prebuilt_draft else None,
         trust_remote_code=options.trust_remote_code,
         dry_run=options.dry_run,
         switch=options.switch,
@@ -142,9 +154,9 @@ def _parser(program: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--output",
         type=folder,
-        default=DEFAULT_OUTPUT,
         metavar="FOLDER",
-        help="the folder with the versions, which MODEL_DIR names (default: %(default)s)",
+        help=f"the folder with the versions, which MODEL_DIR names (default: {DEFAULT_OUTPUT}), or DRAFT_MODEL_DIR "
+        f"(default: {DEFAULT_DRAFT_OUTPUT})",
     )
     parser.add_argument("--revision", type=text, help="branch, tag or commit on the hub (default: the main branch)")
     parser.add_argument(
@@ -155,10 +167,27 @@ def _parser(program: str) -> argparse.ArgumentParser:
         metavar="ID",
         help=f"fetch an exported model; needs no torch (default: {PREBUILT})",
     )
+    parser.add_argument(
+        "--prebuilt-draft",
+        nargs="?",
+        const=PREBUILT_DRAFT,
+        type=text,
+        metavar="ID",
+        help=f"fetch an exported draft model, which speeds a model up (default: {PREBUILT_DRAFT})",
+    )
+    parser.add_argument(
+        "--draft-for",
+        type=folder,
+        metavar="FOLDER",
+        help=f"the model that the draft model is for, as MODEL_DIR names it (default: {DEFAULT_OUTPUT})",
+    )
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     parser.add_argument("--no-switch", dest="switch", action="store_false", help="keep the current version")
     parser.add_argument(
-        "--no-quality", dest="quality", action="store_false", help="skip measuring how well it predicts text"
+        "--no-quality",
+        dest="quality",
+        action="store_false",
+        help="skip measuring how well it predicts text, and which group size of dynamic quantization is fastest",
     )
     parser.add_argument(
         "--perplexity-limit",

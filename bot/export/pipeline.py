@@ -16,6 +16,8 @@ from pathlib import Path
 
 from bot.export.checks import Plan, describe_plan, plan_export, plan_fetch, require_packages, require_room
 from bot.export.conversion import convert
+from bot.export.draft import KIND as DRAFT
+from bot.export.draft import judge_draft, require_same_ids
 from bot.export.exporter_support import require_exportable
 from bot.export.judgement import PERPLEXITY_LIMIT, Judgement, judge
 from bot.export.origin import Origin, checkpoint_origin, prebuilt_origin
@@ -24,7 +26,9 @@ from bot.export.recipe import SAMPLE, Recipe
 from bot.export.table import report_table
 from bot.export.top_level_links import adopt_top_level_model, link_at_top_level
 from bot.export.workspace import Workspace, open_workspace
-from bot.model.folder import open_model_folder
+from bot.model.commands import rollback_command
+from bot.model.device_properties import FILE_NAME as DEVICE_PROPERTIES_NAME
+from bot.model.folder import ModelFolder, open_model_folder
 from bot.model.manifest import FILE_NAME as MANIFEST_NAME
 from bot.model.manifest import write_manifest
 from bot.model.report import FILE_NAME as REPORT_NAME
@@ -34,7 +38,7 @@ from bot.model.source import ModelSource, write_model_source
 
 _PACKAGES = ("openvino", "openvino-tokenizers", "optimum-intel", "nncf", "torch", "transformers")
 _PREBUILT = "prebuilt"
-_NOT_TAKEN = frozenset({MANIFEST_NAME, REPORT_NAME, SOURCE_NAME})
+_NOT_TAKEN = frozenset({DEVICE_PROPERTIES_NAME, MANIFEST_NAME, REPORT_NAME, SOURCE_NAME})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +50,11 @@ class Order:
         home: the folder with versions.
         revision: of the hub's repository; None is its main branch.
         prebuilt: fetch a model that is already exported; the recipe does not apply.
+        draft_for: fetch a draft model for this one; None fetches or exports a model.
         trust_remote_code: run the model's own Python code.
         dry_run: print the plan and stop.
         switch: make the new version the current one.
-        with_quality: measure how well it predicts text.
+        with_quality: measure how well it predicts text, and choose its group size of dynamic quantization.
         perplexity_limit: refuse a model whose perplexity is more than this many times its source's.
     """
 
@@ -58,6 +63,7 @@ class Order:
     revision: str | None = None
     recipe: Recipe = SAMPLE
     prebuilt: bool = False
+    draft_for: ModelFolder | None = None
     trust_remote_code: bool = False
     dry_run: bool = False
     switch: bool = True
@@ -111,12 +117,18 @@ def _plan_export(order: Order) -> tuple[Origin, Plan]:
 def _plan_fetch(order: Order) -> tuple[Origin, Plan]:
     origin = prebuilt_origin(order.model, order.revision, order.home)
     assert origin.repository is not None  # it comes from the hub
-    return origin, plan_fetch(origin.repository.bytes, origin.download)
+    model_bytes = origin.repository.bytes
+    if order.draft_for is not None:
+        require_same_ids(origin.repository, order.draft_for)
+        model_bytes += order.draft_for.size_bytes
+    return origin, plan_fetch(model_bytes, origin.download)
 
 
 def _show_plan(order: Order, origin: Origin, plan: Plan, progress: ProgressLine) -> None:
     what = "fetch" if order.prebuilt else "export"
     how = "as it was exported" if order.prebuilt else f"with {' '.join(order.recipe.arguments)}"
+    if order.draft_for is not None:
+        how = f"as a draft model for {order.draft_for.title}"
     for line in (f"Plan: {what} {origin.source.source} {how}", *describe_plan(plan, order.home)):
         progress.say(line)
 
@@ -132,7 +144,7 @@ def _build(order: Order, origin: Origin, plan: Plan, workspace: Workspace, progr
 def _link_files(fetched: Path, model: Path) -> None:
     """Link what was fetched into the new model folder; a repair replaces a file and never writes into it.
 
-    Another machine's report and manifest stay behind: the model is judged here.
+    Another machine's report, properties and manifest stay behind: the model is judged here.
     """
     model.mkdir()
     for path in fetched.iterdir():
@@ -141,6 +153,8 @@ def _link_files(fetched: Path, model: Path) -> None:
 
 
 def _judge(order: Order, origin: Origin, workspace: Workspace, progress: ProgressLine) -> Judgement:
+    if order.draft_for is not None:
+        return judge_draft(workspace.model, order.draft_for, progress.stage)
     return judge(
         workspace,
         None if order.prebuilt else origin.folder,
@@ -167,7 +181,8 @@ def _publish(order: Order, origin: Origin, report: ExportReport, workspace: Work
     write_model_source(workspace.model, _described(origin.source, order))
     write_report(workspace.model, report)
     write_manifest(workspace.model)
-    name = f"{report.exported_at:%Y-%m-%d-%H%M%S}-{_PREBUILT if order.prebuilt else order.recipe.name}"
+    kind = DRAFT if order.draft_for is not None else _PREBUILT if order.prebuilt else order.recipe.name
+    name = f"{report.exported_at:%Y-%m-%d-%H%M%S}-{kind}"
     workspace.publish(name)
     progress.end()
     return name
@@ -194,10 +209,13 @@ def _show_result(
     for line in report_table(open_model_folder(workspace.versions.folder(name)), report):
         progress.say(line)
     took = duration(time.monotonic() - started)
-    if order.switch:
-        progress.say(f"{name} is the current version ({took}). A running bot switches to it; --rollback switches back.")
+    if not order.switch:
+        progress.say(f"{name} is ready ({took}); `{rollback_command(order.home, name)}` switches to it.")
+    elif order.draft_for is not None:
+        progress.say(f"{name} is the current version ({took}). To draft with it, set this in .env and restart the bot:")
+        progress.say(f"DRAFT_MODEL_DIR={order.home}")
     else:
-        progress.say(f"{name} is ready ({took}); --rollback {name} switches to it.")
+        progress.say(f"{name} is the current version ({took}). A running bot switches to it; --rollback switches back.")
 
 
 def _release_download(order: Order, origin: Origin, progress: ProgressLine) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from bot.engine.interface import BatchState, EngineFacts
+from bot.engine.interface import BatchState, EngineFacts, EngineObserver
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +26,8 @@ _RESTART_CAUSES = ("crashed", "hung")
 class PrometheusMetrics:
     """The metrics of one bot since it started. Use it in the event loop's thread only.
 
-    Implements `bot.metrics.port.AnswerMetrics` and `bot.engine.interface.EngineObserver`. Labels must have few values,
-    because each becomes a time series, and never a member's text.
+    Implements `bot.metrics.port.AnswerMetrics`; `of_engine` gives each engine its observer. Labels must have few
+    values, because each becomes a time series, and never a member's text.
 
     Attributes:
         registry: holds all of these metrics.
@@ -135,6 +135,14 @@ class PrometheusMetrics:
             "What was written to the disk cache since the engine was loaded.",
             registry=self.registry,
         )
+        self._drafted = Counter(
+            "phi3_draft_tokens_total", "Tokens drafted as the next ones of answers.", registry=self.registry
+        )
+        self._accepted = Counter(
+            "phi3_draft_tokens_accepted_total",
+            "Those of phi3_draft_tokens_total that became part of an answer; divided by it, the acceptance.",
+            registry=self.registry,
+        )
 
     def answer_began(self, waited_seconds: float) -> None:
         """An answer went to the engine, this long after its question arrived."""
@@ -172,13 +180,23 @@ class PrometheusMetrics:
         """The engine process was restarted because it `crashed` or `hung`."""
         self._restarts.labels(cause).inc()
 
-    def engine_stepped(self, state: BatchState) -> None:
-        """The engine made a step with this batch and this use of its caches."""
+    def engine_stepped(self, state: BatchState, before: BatchState) -> None:
+        """The engine made a step with this batch and this use of its caches.
+
+        Args:
+            before: the state after the same process's step before this one.
+        """
         self._batch.set(state.batch)
         self._cache_used.set(state.cache_used)
         self._disk_used.set(state.disk_used_bytes)
         self._disk_written.set(state.disk_written_bytes)
+        self._drafted.inc(state.drafted_tokens - before.drafted_tokens)
+        self._accepted.inc(state.accepted_tokens - before.accepted_tokens)
         self.disk_used_bytes = state.disk_used_bytes
+
+    def of_engine(self) -> EngineObserver:
+        """Return the observer for one engine; while a model takes over from another, there are two."""
+        return _EngineMetrics(self)
 
     def watch_engine(self, facts: Callable[[], EngineFacts | None]) -> None:
         """Register where each scrape gets the engine's facts; None while no model is loaded."""
@@ -207,9 +225,42 @@ class PrometheusMetrics:
         return _count(self._disk_tokens) / tokens if tokens else None
 
     @property
+    def drafted_tokens(self) -> int:
+        """How many tokens were drafted."""
+        return _count(self._drafted)
+
+    @property
+    def acceptance(self) -> float | None:
+        """The part of all drafted tokens that became part of an answer, from 0 to 1; None before the first draft."""
+        drafted = self.drafted_tokens
+        return _count(self._accepted) / drafted if drafted else None
+
+    @property
     def restarts(self) -> int:
         """How often the engine process was restarted."""
         return _count(self._restarts)
+
+
+class _EngineMetrics:
+    """One engine's events. Its process counts drafts from 0, and so does the next one after a crash."""
+
+    def __init__(self, metrics: PrometheusMetrics) -> None:
+        self._metrics = metrics
+        self._counted = BatchState()
+
+    def engine_stepped(self, state: BatchState) -> None:
+        """Record the state, and count what was drafted since the step before."""
+        self._metrics.engine_stepped(state, self._counted)
+        self._counted = state
+
+    def prompt_read(self, tokens: int, cached: int, from_disk: int) -> None:
+        """Count a prompt's tokens."""
+        self._metrics.prompt_read(tokens, cached, from_disk)
+
+    def engine_restarted(self, cause: str) -> None:
+        """Count a restart."""
+        self._counted = BatchState()
+        self._metrics.engine_restarted(cause)
 
 
 def _count(counter: Counter) -> int:

@@ -17,6 +17,11 @@ def prebuilt_command(folder: Path) -> str:
     return own_command("export", "--prebuilt", "--output", str(folder))
 
 
+def prebuilt_draft_command(folder: Path, model_dir: Path) -> str:
+    """Return the command that downloads a draft model for the model in another folder."""
+    return own_command("export", "--prebuilt-draft", "--output", str(folder), "--draft-for", str(model_dir))
+
+
 def rollback_command(home: Path, version: str = "") -> str:
     """Return the command that goes back to a version, by default to the previous one."""
     return own_command("export", "--output", str(home), "--rollback", *([version] if version else []))

@@ -13,6 +13,7 @@ from bot.errors import ConfigurationError
 from bot.model import source
 from bot.model.commands import export_command, prebuilt_command, rollback_command
 from bot.model.config import ModelConfig, eos_token_ids
+from bot.model.device_properties import read_device_properties
 from bot.model.files import MOST_BYTES, MOST_TOKENIZER_BYTES, TOKENIZER_FILE, parse_object, read_file, text_in
 from bot.model.generation_defaults import GenerationDefaults
 from bot.model.intermediate_representation import IntermediateRepresentation, read_intermediate_representation
@@ -52,6 +53,7 @@ class ModelFolder:
         architecture: the model's class in transformers, such as `Phi3ForCausalLM`.
         model_type: the model's family in transformers, such as `phi3`.
         report: of the export; None for a model without one.
+        device_properties: what it sets for a processor, such as `DYNAMIC_QUANTIZATION_GROUP_SIZE`.
     """
 
     path: Path
@@ -71,6 +73,7 @@ class ModelFolder:
     architecture: str | None
     model_type: str | None
     report: ExportReport | None
+    device_properties: Mapping[str, str]
 
     @property
     def title(self) -> str:
@@ -100,8 +103,7 @@ def open_model_folder(path: Path) -> ModelFolder:
         path: a model folder, or one with versions, whose current one is opened; a leading `~` is the user's home.
 
     Raises:
-        ConfigurationError: the folder is missing, unreadable or incomplete. The message names what is missing and
-            the command that gets it.
+        ConfigurationError: the folder is missing, unreadable or incomplete. The message names the way out.
     """
     with _errors_of(path):
         home = _resolved(path)
@@ -142,6 +144,15 @@ def _errors_of(path: Path) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def _damage_of(folder: Path) -> Iterator[None]:
+    """Turn what a file holds, and must not, into one line."""
+    try:
+        yield
+    except ValueError as error:
+        raise _incomplete(folder, str(error)) from error
+
+
 def _resolved(path: Path) -> Path:
     try:
         return path.expanduser().resolve()
@@ -176,10 +187,8 @@ def _require_files(folder: Path) -> None:
 
 
 def _read_representation(folder: Path) -> IntermediateRepresentation:
-    try:
+    with _damage_of(folder):
         return read_intermediate_representation(folder / "openvino_model.xml")
-    except ValueError as error:
-        raise _incomplete(folder, str(error)) from error
 
 
 def _require_whole(folder: Path, representation: IntermediateRepresentation) -> None:
@@ -200,10 +209,8 @@ def _manifest(folder: Path) -> Manifest | None:
     # A pipe would keep its reader waiting forever.
     if path.exists() and (not path.is_file() or path.stat().st_size > MOST_BYTES):
         raise _incomplete(folder, f"{path.name} is not a manifest")
-    try:
+    with _damage_of(folder):
         return read_manifest(folder)
-    except ValueError as error:
-        raise _incomplete(folder, str(error)) from error
 
 
 def _read(folder: Path, representation: IntermediateRepresentation) -> ModelFolder:
@@ -216,6 +223,8 @@ def _read(folder: Path, representation: IntermediateRepresentation) -> ModelFold
     origin = text_in(recorded, "source") or _exported_from(exporter_config) or config.origin
     stop_tokens = eos_token_ids(generation_config) | config.eos_token_ids
     recipe = recipe_from_nncf(representation.weight_compression)
+    with _damage_of(folder):
+        device_properties = read_device_properties(folder)
     return ModelFolder(
         path=folder,
         version=folder.name if home_of(folder) else None,
@@ -234,16 +243,15 @@ def _read(folder: Path, representation: IntermediateRepresentation) -> ModelFold
         architecture=config.architectures[0] if config.architectures else None,
         model_type=config.model_type,
         report=read_report(folder),
+        device_properties=device_properties,
     )
 
 
 def _read_config(folder: Path) -> tuple[ModelConfig, int, int]:
-    try:
+    with _damage_of(folder):
         config = ModelConfig.read(folder)
         context_length, vocabulary_size = config.require("context_length", "vocabulary_size")
-    except ValueError as error:
-        raise _incomplete(folder, str(error)) from error
-    return config, context_length, vocabulary_size
+        return config, context_length, vocabulary_size
 
 
 def _require_one_vocabulary(folder: Path, representation: IntermediateRepresentation, vocabulary_size: int) -> None:
@@ -255,10 +263,8 @@ def _require_one_vocabulary(folder: Path, representation: IntermediateRepresenta
 
 
 def _load(path: Path, most_bytes: int = MOST_BYTES) -> Document:
-    try:
+    with _damage_of(path.parent):
         return parse_object(read_file(path, most_bytes), path.name)
-    except ValueError as error:
-        raise _incomplete(path.parent, str(error)) from error
 
 
 def _load_optional(path: Path) -> Document:

@@ -89,6 +89,11 @@ class ModelService:
         return self._current.folder
 
     @property
+    def folders(self) -> dict[str, Path | None]:
+        """The folders that the operator set, by the names of their settings."""
+        return {"MODEL_DIR": self.model_dir, "DRAFT_MODEL_DIR": self._settings.draft_model_dir}
+
+    @property
     def facts(self) -> EngineFacts | None:
         """What its engine reports about itself; None while it is not loaded."""
         return self._current.engine.facts
@@ -121,10 +126,12 @@ class ModelService:
         if not self.can_stop:
             logger.warning("Model without stop tokens, answers end at their longest: folder=%s", self.folder.path)
         logger.info(
-            "Engine ready: engine=%s device=%s precision=%s context_tokens=%d cache_tokens=%d cache_gigabytes=%.2f "
-            "disk_cache_gigabytes=%.2f",
-            *(facts.engine, facts.device_name, facts.precision or "unknown", facts.context_tokens, facts.cache_tokens),
-            *(facts.cache_bytes / 1e9, facts.disk_cache_bytes / 1e9),
+            "Engine ready: engine=%s device=%s precision=%s properties=%s context_tokens=%d cache_tokens=%d "
+            "cache_gigabytes=%.2f disk_cache_gigabytes=%.2f draft_model=%s",
+            *(facts.engine, facts.device_name, facts.precision or "unknown"),
+            ",".join(f"{name}={value}" for name, value in facts.properties.items()) or "none",
+            *(facts.context_tokens, facts.cache_tokens),
+            *(facts.cache_bytes / 1e9, facts.disk_cache_bytes / 1e9, facts.draft_model or "none"),
         )
 
     async def replace(self, model_dir: Path | None = None) -> str:
@@ -195,7 +202,7 @@ class ModelService:
 
     def _engine_for(self, folder: ModelFolder) -> EngineSupervisor:
         options = replace(self._settings.engine_options, model_dir=folder.path)
-        return EngineSupervisor(options, self._metrics, self._caches.held_messages)
+        return EngineSupervisor(options, self._metrics.of_engine(), self._caches.held_messages)
 
     def _engines(self) -> set[EngineSupervisor]:
         return {self._current.engine, *self._retiring.values(), *self._loading}

@@ -40,6 +40,11 @@ class Oracle:
         return "draft model" if self._chance is None else f"oracle, right at {self._chance}"
 
     @property
+    def draft_model(self) -> str:
+        """The name of the draft model whose time it takes; empty without one."""
+        return self._draft_model.name if self._draft_model is not None else ""
+
+    @property
     def may_be_right(self) -> bool:
         """Whether it must know what the model says, rather than only avoid it."""
         return bool(self._chance)
@@ -81,8 +86,7 @@ class Oracle:
         right = [self._is_right(request.request_id, begin + index) for index in range(len(known))]
         self.right += right.index(False) if False in right else len(right)
         return [
-            token if is_right else (token + 1) % self._vocabulary
-            for token, is_right in zip(known, right, strict=True)
+            token if is_right else (token + 1) % self._vocabulary for token, is_right in zip(known, right, strict=True)
         ]
 
     def _is_right(self, request_id: int, position: int) -> bool:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from benchmarking.measures import Figures
 from benchmarking.plan import Plan
 from benchmarking.prompts import Prompts
 from bot.model.folder import ModelFolder
+
+if TYPE_CHECKING:
+    from benchmarking.drafts_oracle_runs import OracleRuns
 
 DRAFT_MODEL = "draft model"
 CHANCES: dict[str, float | None] = {DRAFT_MODEL: None, "0": 0.0, "0.5": 0.5, "0.7": 0.7, "0.9": 0.9}
@@ -43,17 +50,19 @@ class Measure:
 async def oracle(
     folder: ModelFolder,
     plan: Plan,
-    parent: Path,  # noqa: ARG001 - every part of the benchmark gets it; this one writes nothing
+    parent: Path,
     say: Callable[[str], None],
     *,
-    draft_model: Path | None,
+    draft_model: Path | str | None,
     keep: Callable[[Figures], None],
 ) -> Figures:
     """Let an oracle draft for a model, in one chat, in several at once, and after a long history.
 
     Args:
+        parent: an existing folder for a random draft model, which is deleted in the end.
         say: called with a line of progress.
-        draft_model: the folder of a draft model whose time the oracle takes.
+        draft_model: the folder of a draft model whose time the oracle takes; a name instead of a path makes one of
+            random weights.
         keep: called with the figures so far after each measure, so that an interruption costs little.
 
     Returns:
@@ -64,28 +73,40 @@ async def oracle(
     """
     # Only now: OpenVINO's memory would count as the bot's in measures before this one.
     from benchmarking.drafts_oracle_runs import OracleRuns
+    from benchmarking.drafts_random_model import write_random_draft_model
 
     measures = oracle_measures(Prompts(folder), plan, has_draft_model=draft_model is not None)
     fitting = {name: each for name, each in measures.items() if each.longest <= folder.context_length}
-    say("loading the model twice: with drafts and without")
-    runs = OracleRuns.load(folder, draft_model, list(fitting.values()), plan.oracle_rounds)
-    figures: Figures = {
-        "draft_tokens": runs.draft_tokens,
-        "draft_model": runs.draft_model,
-        "measures": {},
-        "complete": False,
-    }
-    for name, each in measures.items():
-        found: Figures = {"skipped": f"{each.longest} tokens do not fit the model's context of {folder.context_length}"}
-        if name in fitting:
-            try:
-                found = await runs.measure(each, lambda line, name=name: say(f"{name}: {line}"))
-            except Exception as error:  # noqa: BLE001 - reported with its reason; the other measures go on
-                found = {"failed": " ".join(str(error).split()) or type(error).__name__}
-                say(f"{name} failed: {found['failed']}")
-        figures["measures"][name] = {"title": each.title, **found}
-        keep(figures)
+    with TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as name:
+        if isinstance(draft_model, str):
+            say("making a draft model of random weights")
+            draft_model = await asyncio.to_thread(write_random_draft_model, Path(name), folder)
+        say("loading the model twice: with drafts and without")
+        runs = OracleRuns.load(folder, draft_model, list(fitting.values()), plan.oracle_rounds)
+        figures: Figures = {
+            "draft_tokens": runs.draft_tokens,
+            "draft_model": runs.draft_model,
+            "measures": {},
+            "complete": False,
+        }
+        for name, each in measures.items():
+            found: Figures = {
+                "skipped": f"{each.longest} tokens do not fit the model's context of {folder.context_length}"
+            }
+            if name in fitting:
+                found = await _measure(runs, each, partial(_say_of, say, name))
+            figures["measures"][name] = {"title": each.title, **found}
+            keep(figures)
     return figures | {"complete": True}
+
+
+async def _measure(runs: OracleRuns, measure: Measure, say: Callable[[str], None]) -> Figures:
+    try:
+        return await runs.measure(measure, say)
+    except Exception as error:  # noqa: BLE001 - reported with its reason; the other measures go on
+        reason = " ".join(str(error).split()) or type(error).__name__
+        say(f"failed: {reason}")
+        return {"failed": reason}
 
 
 def oracle_measures(prompts: Prompts, plan: Plan, *, has_draft_model: bool) -> dict[str, Measure]:
@@ -101,13 +122,17 @@ def oracle_measures(prompts: Prompts, plan: Plan, *, has_draft_model: bool) -> d
             chats(1, plan.oracle_prompt),
             plan.oracle_answer,
         ),
+        "history": Measure(
+            f"1 chat after {plan.oracle_history:,} tokens", _ONE, chats(1, plan.oracle_history), plan.oracle_answer
+        ),
         **{
             f"together_{count}": Measure(
                 f"{count} chats together", _FEW, chats(count, plan.oracle_chat_prompt), plan.oracle_chat_answer
             )
             for count in plan.oracle_chats
         },
-        "history": Measure(
-            f"1 chat after {plan.oracle_history:,} tokens", _ONE, chats(1, plan.oracle_history), plan.oracle_answer
-        ),
     }
+
+
+def _say_of(say: Callable[[str], None], name: str, line: str) -> None:
+    say(f"{name}: {line}")

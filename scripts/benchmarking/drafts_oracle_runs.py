@@ -15,9 +15,10 @@ from benchmarking.drafts_recording import Recording
 from benchmarking.measures import Figures
 from bot.engine.interface import EngineOptions
 from bot.engine.worker.cache_blocks import blocks_for
-from bot.engine.worker.paged.drafts.source import DraftSource
+from bot.engine.worker.paged.drafts.draft_model import DraftModel
+from bot.engine.worker.paged.model import PagedModel
 from bot.engine.worker.precision import with_default_precision
-from bot.model.folder import ModelFolder
+from bot.model.folder import ModelFolder, open_model_folder
 from bot.settings import load_settings
 
 _SPARE_BLOCKS = 16
@@ -42,15 +43,19 @@ class Run:
 
 
 class OracleRuns:
-    """Runs measures with drafts and without, in turn, on two engines in this process."""
+    """Runs measures with drafts and without, in turn, on two engines in this process.
+
+    Attributes:
+        draft_tokens: upper bound of the tokens drafted for an answer and step.
+    """
 
     def __init__(
-        self, drafting: SteppedEngine, plain: SteppedEngine, oracle: Oracle, options: EngineOptions, rounds: int
+        self, drafting: SteppedEngine, plain: SteppedEngine, oracle: Oracle, draft_tokens: int, rounds: int
     ) -> None:
+        self.draft_tokens = draft_tokens
         self._drafting = drafting
         self._plain = plain
         self._oracle = oracle
-        self._options = options
         self._rounds = rounds
         self._recording = Recording(plain)
 
@@ -72,23 +77,20 @@ class OracleRuns:
             env_file=None, model_dir=folder.path, engine="paged", kv_disk_gigabytes=0, draft_model_dir=draft_model
         )
         options = settings.engine_options
-        options = replace(options, properties=with_default_precision(options.device, options.properties))
+        options = replace(
+            options, properties=with_default_precision(options.device, options.properties, options.engine)
+        )
         blocks = sum(_blocks(each) for each in measures) + _SPARE_BLOCKS
         oracle = Oracle(folder.vocabulary_size, _load_draft_model(options, blocks))
         plain = replace(options, draft_tokens=0, draft_model_dir=None)
         return cls(
-            SteppedEngine(options, blocks, oracle), SteppedEngine(plain, blocks), oracle, options, rounds
+            SteppedEngine(options, blocks, oracle), SteppedEngine(plain, blocks), oracle, options.draft_tokens, rounds
         )
-
-    @property
-    def draft_tokens(self) -> int:
-        """Upper bound of the tokens drafted for an answer and step."""
-        return self._options.draft_tokens
 
     @property
     def draft_model(self) -> str:
         """The name of the draft model; empty without one."""
-        return self._options.draft_model_dir.name if self._options.draft_model_dir is not None else ""
+        return self._oracle.draft_model
 
     async def measure(self, measure: Measure, say: Callable[[str], None]) -> Figures:
         """Run a measure's conditions alternately; return its figures.
@@ -98,8 +100,7 @@ class OracleRuns:
         """
         departed = self._recording.departures
         say("recording, and a run that does not count")
-        for prompt in measure.prompts:
-            await self._recording.answer(prompt, measure.answer_tokens)
+        await self._recording.record([(prompt, ()) for prompt in measure.prompts], measure.answer_tokens)
         await self._run(measure, measure.conditions[-1], "warm-up")
         order = alternating(measure.conditions, self._rounds)
         runs = []
@@ -177,11 +178,15 @@ def _of(condition: str, order: Sequence[str], values: Sequence[Value]) -> list[V
     return [value for name, value in zip(order, values, strict=True) if name == condition]
 
 
-def _load_draft_model(options: EngineOptions, blocks: int) -> DraftSource | None:
-    """Load the options' draft model, whose cache has the model's blocks."""
-    folder = options.draft_model_dir
-    if folder is None:
+def _load_draft_model(options: EngineOptions, blocks: int) -> DraftModel | None:
+    """Load the options' draft model, whose cache has the model's blocks.
+
+    Raises:
+        ConfigurationError: its folder cannot be used.
+    """
+    if options.draft_model_dir is None:
         return None
-    from bot.engine.worker.paged.drafts.draft_model import DraftModel
-    from bot.engine.worker.paged.model import PagedModel
-    return DraftModel(PagedModel(folder, options.device, options.properties, blocks), folder.name, 4096, 32064, 32064)
+    folder, model = open_model_folder(options.draft_model_dir), open_model_folder(options.model_dir)
+    paged = PagedModel(folder.path, options.device, options.properties, blocks)
+    name = f"{folder.name} ({folder.recipe or 'unknown recipe'}, {folder.size_bytes / 1e6:.0f} MB)"
+    return DraftModel(paged, folder.path, name, folder.context_length, folder.vocabulary_size, model.vocabulary_size)

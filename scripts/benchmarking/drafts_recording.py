@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from benchmarking.drafts_backend import Prompt, SteppedEngine
 from benchmarking.drafts_oracle import Oracle
 
+Beginning = tuple[Prompt, tuple[int, ...]]
+"""A prompt, and what was said of its answer."""
+
 _COMPANION_SPARE = 8
 
 
@@ -27,45 +30,46 @@ class Recording:
     def __init__(self, engine: SteppedEngine) -> None:
         self.departures = 0
         self._engine = engine
-        self._known: dict[tuple[Prompt, tuple[int, ...], int], list[int]] = {}
+        self._known: dict[tuple[Beginning, int], list[int]] = {}
 
-    async def answer(self, prompt: Prompt, length: int, said: Sequence[int] = ()) -> list[int]:
-        """Return the answer of this many tokens that begins with what was said.
+    async def record(self, beginnings: Sequence[Beginning], length: int) -> None:
+        """Record answers of this many tokens, together.
 
         Raises:
             MeasureError: the engine failed.
         """
-        key = (prompt, tuple(said), length)
-        if key not in self._known:
-            self._known[key] = [*said, *await self._record(prompt, length - len(said), said)]
-        return self._known[key]
+        missing = [each for each in dict.fromkeys(beginnings) if (each, length) not in self._known]
+        if not missing:
+            return
+        engine = self._engine
+        for prompt, said in missing:  # alone, because a prompt is read slowly beside an answer
+            await self._run({engine.add(prompt, 1, said)})
+        companion = engine.add(missing[0][0][:1], length + _COMPANION_SPARE)
+        answers = {each: engine.add(each[0], length - len(each[1]), each[1]) for each in missing}
+        await self._run(set(answers.values()))
+        engine.cancel(companion)
+        for each, request_id in answers.items():
+            self._known[each, length] = [*each[1], *engine.answer(request_id)]
 
-    async def follow(
-        self, engine: SteppedEngine, oracle: Oracle, requests: Mapping[int, Prompt], length: int
-    ) -> None:
+    async def follow(self, engine: SteppedEngine, oracle: Oracle, requests: Mapping[int, Prompt], length: int) -> None:
         """Tell the oracle what the answers of another engine go on with.
 
         Args:
             requests: the prompts by request id; all their answers run.
             length: of each whole answer.
         """
+        beginnings: dict[int, Beginning] = {}
         for request_id, prompt in requests.items():
-            said = engine.answer(request_id)
-            expected = oracle.expected(request_id)
+            said, expected = engine.answer(request_id), oracle.expected(request_id)
             if expected is None:
-                oracle.expect(request_id, await self.answer(prompt, length))
+                beginnings[request_id] = prompt, ()
             elif oracle.may_be_right and expected[: len(said)] != said:
                 self.departures += 1
-                oracle.expect(request_id, await self.answer(prompt, length, said))
+                beginnings[request_id] = prompt, tuple(said)
+        await self.record(list(beginnings.values()), length)
+        for request_id, beginning in beginnings.items():
+            oracle.expect(request_id, self._known[beginning, length])
 
-    async def _record(self, prompt: Prompt, new_tokens: int, said: Sequence[int]) -> list[int]:
-        engine = self._engine
-        reads = engine.add(prompt, 1, said)  # alone, because a prompt is read slowly beside an answer
-        while reads in engine.running:
-            await engine.step()
-        companion = engine.add(prompt[:1], new_tokens + _COMPANION_SPARE)
-        answer = engine.add(prompt, new_tokens, said)
-        while answer in engine.running:
-            await engine.step()
-        engine.cancel(companion)
-        return engine.answer(answer)
+    async def _run(self, requests: set[int]) -> None:
+        while requests & self._engine.running:
+            await self._engine.step()

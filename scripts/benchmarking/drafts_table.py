@@ -92,11 +92,13 @@ def _drafts_caption(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
     again = [each["off_again"] for each in kinds]
     answers = sum(each["answers"] for each in again)
     equal = sum(each["equal_share"] * each["answers"] for each in again) / answers
-    model = f"the draft model {figures['draft_model']}" if figures["draft_model"] else "prompt lookup alone"
+    drafters = f"prompt lookup and the draft model {figures['draft_model']}"
+    if not figures["draft_model"]:
+        drafters = "prompt lookup alone"
     return (
         f"{plan['drafts_prompts']} questions of each kind, {plan['drafts_rounds']} rounds, asked on, off, off, on, …; "
         f"greedy answers of up to {plan['drafts_answer']} tokens; a ratio for each round. Up to "
-        f"{figures['draft_tokens']} tokens a step are drafted by {model}. Equal and identical: of the same question on "
+        f"{figures['draft_tokens']} tokens a step are drafted by {drafters}. Equal and identical: of the same question on "
         f"and off. Off and off again, {equal:.0%} of the tokens are equal and "
         f"{sum(each['identical'] for each in again)} of {answers} answers identical."
     )
@@ -109,14 +111,18 @@ def _oracle_caption(figures: Mapping[str, Any]) -> str:
         if model
         else "There was no draft model (`--draft-model`), so the oracle takes no time: a real one gains less."
     )
-    departures = sum(each.get("departures", 0) for each in figures["measures"].values())
+    measured = [each for each in figures["measures"].values() if "conditions" in each]
+    departures = sum(each["departures"] for each in measured)
+    looked_up = sum(found["looked_up"] for each in measured for found in each["conditions"].values())
+    lookup = f" Prompt lookup drafted {looked_up:,} tokens all the same." if looked_up else ""
     return (
-        "The oracle is no draft model: it proposes the model's own greedy tokens, recorded without drafts, each of them "
-        f"right with the given probability. {time} Up to {figures['draft_tokens']} tokens a step are drafted. A ratio "
+        "The oracle is no draft model: it proposes the model's own greedy tokens, recorded without drafts, each right "
+        f"with the given probability. {time} Up to {figures['draft_tokens']} tokens a step are drafted. A ratio "
         "compares a run with those without drafts before and after it. Answers stream from a cached prompt, and each "
         "token occurs once in an answer, or prompt lookup would draft too. Kept: the share of the oracle's right "
         f"tokens that the model chose. Answers departed from their recording {departures} times, because a step of one "
         "row rounds otherwise; they were recorded anew from there, off the clock."
+        f"{lookup}"
     )
 
 

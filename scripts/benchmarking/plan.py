@@ -50,6 +50,16 @@ class Plan:
         returning_steps: the streams' steps after that, in which the rest of it is written.
         returning_empties_page_cache: whether the whole machine's page cache is emptied, where permitted; otherwise
             only the disk cache's files leave it.
+        drafts_prompts: questions of each kind of work that are answered with drafts and without.
+        drafts_answer: the longest answer to each.
+        drafts_rounds: how often each is answered on both sides; at least 2.
+        oracle_rounds: rounds of the runs with an oracle's drafts, each between two runs without.
+        oracle_prompt: the prompt of the single chat there.
+        oracle_answer: its answer, and the answer after the history.
+        oracle_chats: numbers of chats that run together there.
+        oracle_chat_prompt: the prompt of each of them.
+        oracle_chat_answer: the answer of each of them.
+        oracle_history: the long history there.
     """
 
     one_chat_runs: int = 3
@@ -89,6 +99,16 @@ class Plan:
     returning_newcomer: int = 1000
     returning_steps: int = 24
     returning_empties_page_cache: bool = True
+    drafts_prompts: int = 4
+    drafts_answer: int = 160
+    drafts_rounds: int = 5
+    oracle_rounds: int = 3
+    oracle_prompt: int = 256
+    oracle_answer: int = 64
+    oracle_chats: tuple[int, ...] = (2, 4, 8)
+    oracle_chat_prompt: int = 64
+    oracle_chat_answer: int = 48
+    oracle_history: int = 3000
 
     def next_turn_length(self, history: int) -> int:
         """Return the tokens of a history's next turn, its answer included."""
@@ -132,6 +152,13 @@ SHORT = Plan(
     returning_in_memory=2,
     returning_without=1,
     returning_newcomer=500,
+    drafts_prompts=2,
+    drafts_answer=64,
+    drafts_rounds=3,
+    oracle_answer=48,
+    oracle_chats=(4,),
+    oracle_chat_answer=32,
+    oracle_history=1000,
 )
 QUICK = Plan(
     one_chat_runs=1,
@@ -166,6 +193,16 @@ QUICK = Plan(
     returning_without=2,
     returning_newcomer=256,
     returning_empties_page_cache=False,
+    drafts_prompts=1,
+    drafts_answer=24,
+    drafts_rounds=2,
+    oracle_rounds=1,
+    oracle_prompt=64,
+    oracle_answer=24,
+    oracle_chats=(2,),
+    oracle_chat_prompt=32,
+    oracle_chat_answer=16,
+    oracle_history=128,
 )
 
 SIZES = {"full": FULL, "short": SHORT, "quick": QUICK}

@@ -35,6 +35,11 @@ DEFAULT_SETS: tuple[Properties, ...] = (
     *({"DYNAMIC_QUANTIZATION_GROUP_SIZE": size} for size in ("0", "32", "64", "128")),
     *({"INFERENCE_PRECISION_HINT": precision} for precision in ("f32", "f16", "bf16")),
     *({"KV_CACHE_PRECISION": precision} for precision in ("u8", "f16", "f32", "u4")),
+    *(
+        {"KV_CACHE_PRECISION": precision, "KEY_CACHE_QUANT_MODE": mode}
+        for precision in ("u8", "u4")
+        for mode in ("BY_CHANNEL", "BY_TOKEN")
+    ),
 )
 
 _FIRST_POSITION = 32

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarking.discord_crowd_table import discord_crowd_table
+from benchmarking.drafts_table import drafts_table, oracle_table
 from benchmarking.engine_run import Report
 from benchmarking.idle_table import idle_table
 from benchmarking.machine import describe_machine, describe_model
@@ -19,7 +20,7 @@ from bot.export.timed_generation import MeasureError
 from bot.model.folder import ModelFolder
 from bot.prompting.tokenizer import read_json
 
-PARTS = ("idle", "discord", "returning")
+PARTS = ("idle", "discord", "returning", "drafts", "oracle")
 """What is measured without a choice of engines."""
 
 
@@ -72,4 +73,8 @@ def _markdown(report: Report) -> str:
         parts.append(discord_crowd_table(report["discord"]))
     if "returning" in report:
         parts.append(returning_table(report["returning"], report["plan"]))
+    if "drafts" in report:
+        parts.append(drafts_table(report["drafts"], report["plan"]))
+    if "oracle" in report:
+        parts.append(oracle_table(report["oracle"]))
     return "\n".join([*parts, machine_line(report)])

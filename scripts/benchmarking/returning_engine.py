@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarking.plan import Plan
 from benchmarking.prompts import Prompts
-from bot.engine.interface import BatchState, EngineOptions
+from bot.engine.interface import BatchState, EngineObserver, EngineOptions
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
 from bot.model.folder import ModelFolder
@@ -95,7 +95,7 @@ class Setup:
 
 
 @asynccontextmanager
-async def loaded_engine(options: EngineOptions, watch: DiskWatch | None = None) -> AsyncIterator[EngineSupervisor]:
+async def loaded_engine(options: EngineOptions, watch: EngineObserver | None = None) -> AsyncIterator[EngineSupervisor]:
     """Load an engine for the block.
 
     Raises:

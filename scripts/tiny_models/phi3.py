@@ -24,6 +24,8 @@ def write_tiny_phi3(
     head_size: int = 16,
     context: int = 4096,
     original_context: int | None = None,
+    vocabulary: int = VOCABULARY,
+    int8: bool = False,
 ) -> Path:
     """Write a model folder without a tokenizer, and return it. The folder need not exist.
 
@@ -33,9 +35,14 @@ def write_tiny_phi3(
         head_size: `heads * head_size` may be far above `hidden`, for few weights and much to compute.
         context: most tokens of prompt and answer together.
         original_context: below `context`, the model has LongRoPE with other factors beyond it.
+        vocabulary: rows of the embedding.
+        int8: compress the weights.
     """
     # In a process of its own, because torch would stay in this one for good.
-    sizes = [str(size) for size in (layers, hidden, heads, head_size, context, original_context or context)]
+    sizes = [
+        str(size)
+        for size in (layers, hidden, heads, head_size, context, original_context or context, vocabulary, int(int8))
+    ]
     command = [sys.executable, __file__, str(folder), *sizes]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -43,14 +50,22 @@ def write_tiny_phi3(
 
 
 def _export(
-    folder: Path, layers: int, hidden: int, heads: int, head_size: int, context: int, original_context: int
+    folder: Path,
+    layers: int,
+    hidden: int,
+    heads: int,
+    head_size: int,
+    context: int,
+    original_context: int,
+    vocabulary: int,
+    int8: int,
 ) -> None:
     import torch
     from optimum.intel import OVModelForCausalLM
     from transformers import Phi3Config, Phi3ForCausalLM
 
     config = Phi3Config(
-        vocab_size=VOCABULARY,
+        vocab_size=vocabulary,
         hidden_size=hidden,
         head_dim=head_size,
         intermediate_size=2 * hidden,
@@ -69,7 +84,7 @@ def _export(
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as checkpoint:
         Phi3ForCausalLM(config).save_pretrained(checkpoint)
-        model = OVModelForCausalLM.from_pretrained(checkpoint, export=True, compile=False, load_in_8bit=False)
+        model = OVModelForCausalLM.from_pretrained(checkpoint, export=True, compile=False, load_in_8bit=bool(int8))
         # optimum-intel writes the original context as the only one; its command line does not.
         model.config.max_position_embeddings = context
         model.save_pretrained(folder)

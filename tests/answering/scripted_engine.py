@@ -10,17 +10,20 @@ from bot.engine.interface import EngineFacts, FinishReason, Generation, Generati
 
 
 class ScriptedGeneration:
-    """Yields one id after another, up to the request's limit."""
+    """Yields pieces of ids one after another, up to the request's limit."""
 
-    def __init__(self, request: GenerationRequest, ids: Sequence[int], gates: Mapping[int, asyncio.Event]) -> None:
+    def __init__(
+        self, request: GenerationRequest, ids: Sequence[int], gates: Mapping[int, asyncio.Event], piece: int = 1
+    ) -> None:
         self.outcome: Outcome | None = None
         self._ids = ids[: request.max_new_tokens]
         self._end = FinishReason.LENGTH if len(ids) > request.max_new_tokens else FinishReason.STOP
         self._gates = gates
+        self._piece = piece
         self._cancelled = asyncio.Event()
 
     async def __aiter__(self) -> AsyncIterator[tuple[int, ...]]:
-        for index, each in enumerate(self._ids):
+        for index in range(0, len(self._ids), self._piece):
             await asyncio.sleep(0)
             if index in self._gates:
                 waits = [asyncio.ensure_future(event.wait()) for event in (self._gates[index], self._cancelled)]
@@ -29,7 +32,7 @@ class ScriptedGeneration:
                     wait.cancel()
             if self._cancelled.is_set():
                 break
-            yield (each,)
+            yield tuple(self._ids[index : index + self._piece])
         self.outcome = Outcome(FinishReason.CANCELLED if self._cancelled.is_set() else self._end)
 
     def cancel(self) -> None:
@@ -41,7 +44,8 @@ class ScriptedEngine:
 
     Attributes:
         requests: all that were made.
-        gates: the generation waits for an event before the token of this index.
+        gates: the generation waits for an event before the piece that begins with the token of this index.
+        piece: how many ids come at once.
         context_tokens: what its facts say.
     """
 
@@ -52,6 +56,7 @@ class ScriptedEngine:
         self.requests: list[GenerationRequest] = []
         self.gates: dict[int, asyncio.Event] = {}
         self.context_tokens = 4096
+        self.piece = 1
 
     @property
     def facts(self) -> EngineFacts:
@@ -60,7 +65,7 @@ class ScriptedEngine:
     def submit(self, request: GenerationRequest) -> Generation:
         self.requests.append(request)
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
-        return ScriptedGeneration(request, script, self.gates)
+        return ScriptedGeneration(request, script, self.gates, self.piece)
 
     async def close(self) -> None:
         pass

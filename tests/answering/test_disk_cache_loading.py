@@ -30,7 +30,7 @@ async def engine(small_model_dir: Path, tmp_path: Path) -> AsyncIterator[NotingE
     options = EngineOptions(
         "paged", small_model_dir, cache_gigabytes=0.1, disk_cache_dir=tmp_path / "kv_cache", disk_cache_gigabytes=1
     )
-    process = EngineSupervisor(options, metrics)
+    process = EngineSupervisor(options, metrics.of_engine())
     await process.start()
     yield NotingEngine(process, metrics)
     await process.close()

@@ -45,7 +45,8 @@ LONG = 500
 async def process(small_model_dir: Path) -> AsyncIterator[NotingEngine]:
     """An engine whose cache holds about 1,450 tokens."""
     metrics = PrometheusMetrics()
-    process = EngineSupervisor(EngineOptions(engine="paged", model_dir=small_model_dir, cache_gigabytes=0.02), metrics)
+    options = EngineOptions(engine="paged", model_dir=small_model_dir, cache_gigabytes=0.02)
+    process = EngineSupervisor(options, metrics.of_engine())
     await process.start()
     yield NotingEngine(process, metrics)
     await process.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bot.answering.throughput import Throughput
 
 
@@ -37,6 +39,24 @@ def test_idle_time_does_not_count() -> None:
     throughput = Throughput(clock=clock)
     tokens_at(throughput, clock, [0, 0.5, 5000, 0.5], 3)
     assert throughput.tokens_per_second == 6.0
+
+
+def test_a_step_after_a_gap_does_not_count_however_many_tokens_it_gave() -> None:
+    clock = Clock()
+    throughput = Throughput(clock=clock)
+    step = [0.001, 0.001, 0.0, 0.002]
+    tokens_at(throughput, clock, [0.0, *step], 1)
+    assert throughput.tokens_per_second is None
+    for gap in (1.5, 0.5, 1.5, 0.5):  # a long prompt is read in every second step
+        tokens_at(throughput, clock, [gap, *step], 1)
+    assert throughput.tokens_per_second == pytest.approx(10 / (2 * 0.504))
+
+
+def test_a_fast_model_has_a_speed() -> None:
+    clock = Clock()
+    throughput = Throughput(clock=clock)
+    tokens_at(throughput, clock, [0.001] * 100, 2)
+    assert throughput.tokens_per_second == pytest.approx(2000)
 
 
 def test_only_the_latest_arrivals_count() -> None:

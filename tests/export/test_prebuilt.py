@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from bot.export.options import PREBUILT
+from bot.model.device_properties import FILE_NAME
 from bot.model.folder import open_model_folder
 from bot.model.versions import ModelVersions
 from bot.settings import Settings
@@ -60,6 +61,15 @@ def test_it_is_fetched_judged_and_current(hub: HubServer, published: str, export
     assert (model.report.quality.agreement, model.report.quality.source_perplexity) == (None, None)
     assert not (home / "sources").exists(), "the version holds its files"
     assert (home / WEIGHTS).samefile(model.path / WEIGHTS)
+
+
+@pytest.mark.long
+def test_another_machines_properties_are_not_taken(hub: HubServer, exported: Exported, tmp_path: Path) -> None:
+    files = {each.name: each.read_bytes() for each in exported.model.iterdir()}
+    hub.publish(NAME, {**files, FILE_NAME: b'{"CPU": {"DYNAMIC_QUANTIZATION_GROUP_SIZE": "64"}}'})
+    done = export("--prebuilt", "--output", tmp_path / "home", "--no-quality")
+    assert done.code == 0, done.err
+    assert open_model_folder(tmp_path / "home").device_properties == {}
 
 
 def test_a_kill_in_the_download_costs_no_byte(

@@ -102,12 +102,12 @@ def test_the_engines_state_is_the_latest_reported() -> None:
     loaded_at = datetime.now(UTC)
     facts: EngineFacts | None = EngineFacts("paged", "CPU", "a CPU", 1.0, loaded_at, 7, 4096, cache_tokens=20_480)
     metrics.watch_engine(lambda: facts)
-    metrics.engine_stepped(BatchState(batch=5, cache_used=0.25))
+    metrics.of_engine().engine_stepped(BatchState(batch=5, cache_used=0.25))
     assert value_of(metrics, "phi3_engine_loaded") == 1
     assert value_of(metrics, "phi3_batch_size") == 5
     assert value_of(metrics, "phi3_kv_cache_used_ratio") == 0.25
     assert value_of(metrics, "phi3_kv_cache_tokens") == 20_480
-    metrics.engine_stepped(BatchState())
+    metrics.of_engine().engine_stepped(BatchState())
     facts = None
     assert value_of(metrics, "phi3_engine_loaded") == 0
     assert value_of(metrics, "phi3_kv_cache_tokens") == 0
@@ -121,9 +121,38 @@ def test_the_disk_cache_shows_its_limit_its_use_and_what_was_written() -> None:
     assert [value_of(metrics, name) for name in names] == [0, 0, 0]
     metrics.watch_engine(lambda: facts)
     for used in (2_000_000_000, 1_500_000_000):  # what is erased is gone
-        metrics.engine_stepped(BatchState(disk_used_bytes=used, disk_written_bytes=700_000_000))
+        metrics.of_engine().engine_stepped(BatchState(disk_used_bytes=used, disk_written_bytes=700_000_000))
     assert [value_of(metrics, name) for name in names] == [50_000_000_000, 1_500_000_000, 700_000_000]
     assert metrics.disk_used_bytes == 1_500_000_000
+
+
+def drafts(metrics: PrometheusMetrics) -> tuple[float | None, float | None]:
+    names = ("phi3_draft_tokens_total", "phi3_draft_tokens_accepted_total")
+    drafted, accepted = (value_of(metrics, name) for name in names)
+    return drafted, accepted
+
+
+def test_drafts_are_counted_on_when_an_engine_restarts() -> None:
+    metrics = PrometheusMetrics()
+    assert (drafts(metrics), metrics.acceptance) == ((0, 0), None)
+    engine = metrics.of_engine()
+    for drafted, accepted in ((0, 0), (8, 5), (8, 5), (16, 7)):
+        engine.engine_stepped(BatchState(drafted_tokens=drafted, accepted_tokens=accepted))
+    assert (drafts(metrics), metrics.acceptance) == ((16, 7), 7 / 16)
+    engine.engine_restarted("crashed")
+    engine.engine_stepped(BatchState(drafted_tokens=20, accepted_tokens=17))
+    assert (drafts(metrics), metrics.drafted_tokens, metrics.acceptance) == ((36, 24), 36, 24 / 36)
+    assert metrics.restarts == 1
+
+
+def test_drafts_of_an_engine_that_retires_and_of_its_successor_add_up() -> None:
+    metrics = PrometheusMetrics()
+    old, new = metrics.of_engine(), metrics.of_engine()
+    old.engine_stepped(BatchState(drafted_tokens=1_000, accepted_tokens=700))
+    new.engine_stepped(BatchState(drafted_tokens=10, accepted_tokens=0))
+    old.engine_stepped(BatchState(drafted_tokens=1_008, accepted_tokens=701))
+    new.engine_stepped(BatchState(drafted_tokens=12, accepted_tokens=1))
+    assert drafts(metrics) == (1_020, 702)
 
 
 def test_an_unreadable_metric_leaves_the_others_readable(caplog: pytest.LogCaptureFixture) -> None:

@@ -69,9 +69,8 @@ class ModelCommands(commands.Cog):
             return _one_message(await self._serving.replace(Path(folder) if folder else None))
         except ConfigurationError as error:
             logger.warning("Reload refused: serving=%s reason=%s", self._serving.folder.title, error)
-            reason = without_server_paths(str(error), self._serving.model_dir)
-            if folder:
-                reason = without_server_paths(reason, Path(folder), shown_as=folder)
+            folders = self._serving.folders | ({folder: Path(folder)} if folder else {})
+            reason = without_server_paths(str(error), folders)
             return _one_message(f"{self._serving.folder.title} keeps answering: {reason}")
 
 

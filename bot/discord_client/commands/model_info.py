@@ -27,7 +27,7 @@ def describe_model(
 
     Args:
         serving: owns the model.
-        metrics: counts restarts and cache hits.
+        metrics: counts restarts, cache hits and drafts.
         outage: why the database is unavailable; None if it is not.
         for_admin: give causes, which say something of the server.
     """
@@ -46,6 +46,7 @@ def describe_model(
         "Stop tokens": None if serving.can_stop else "none: every answer runs to the maximum length",
         **_engine_rows(serving.facts),
         "Disk cache": _disk_line(serving.facts, metrics),
+        "Drafts": _drafts_line(serving.facts, metrics),
         "Engine restarts": str(metrics.restarts) if metrics.restarts else None,
         "Speed (last answers)": f"{speed:.1f} tokens/s" if speed is not None else "no answer yet",
         "Prefix-cache hits": f"{hits:.0%} of all prompt tokens" if hits is not None else None,
@@ -85,6 +86,14 @@ def _disk_line(facts: EngineFacts | None, metrics: PrometheusMetrics) -> str | N
     return f"{size(metrics.disk_used_bytes)} of {size(facts.disk_cache_bytes)} used{loaded}"
 
 
+def _drafts_line(facts: EngineFacts | None, metrics: PrometheusMetrics) -> str | None:
+    acceptance = metrics.acceptance
+    if acceptance is None:
+        return None
+    drafter = f"; draft model {facts.draft_model}" if facts is not None and facts.draft_model else ""
+    return f"{acceptance:.0%} of {metrics.drafted_tokens:,} tokens accepted{drafter}"
+
+
 def _export_rows(report: ExportReport) -> dict[str, str | None]:
     repairs = [f"{finding.what}: {finding.detail}" for finding in report.findings if finding.verdict == "repaired"]
     return {
@@ -112,7 +121,7 @@ def _refusal_line(serving: ModelService, refusal: RefusedVersion, for_admin: boo
     name = refusal.choice.folder.name
     if not for_admin:
         return f"{name} cannot be used; {serving.folder.version or 'the model before it'} answers instead"
-    return f"{name}: {without_server_paths(refusal.reason, serving.model_dir)}"
+    return f"{name}: {without_server_paths(refusal.reason, serving.folders)}"
 
 
 def _is_shown(name: str, value: str | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from bot.own_command import own_command
@@ -11,17 +12,17 @@ _HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _ADDRESS = re.compile(r"(https?://)(?:[^/@]*@)?([^?#]*)")
 
 
-def without_server_paths(text: str, model_dir: Path, shown_as: str = "MODEL_DIR") -> str:
-    """Name a model folder in a text for admins as they do.
+def without_server_paths(text: str, folders: Mapping[str, Path | None]) -> str:
+    """Name folders in a text for admins as they do.
 
     Args:
         text: an error line.
-        model_dir: the folder.
-        shown_as: how admins call it.
+        folders: by how admins call them, such as `MODEL_DIR`; None is left out.
     """
     text = text.replace(own_command("export"), "python -m bot export")
-    for path in sorted(_paths_of(model_dir), key=len, reverse=True):
-        text = text.replace(path, shown_as)
+    names = [(path, name) for name, folder in folders.items() if folder is not None for path in _paths_of(folder)]
+    for path, name in sorted(names, key=lambda each: len(each[0]), reverse=True):  # one may be inside another
+        text = text.replace(path, name)
     return text
 
 

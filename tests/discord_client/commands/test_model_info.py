@@ -219,13 +219,27 @@ async def test_the_disk_cache_is_told_with_its_use(
     assert "Disk cache" not in described(serving)
     monkeypatch.setattr(ModelService, "facts", replace(FACTS, disk_cache_bytes=50_000_000_000))
     assert described(serving)["Disk cache"] == "0.0 MB of 50.00 GB used"
-    metrics.engine_stepped(BatchState(disk_used_bytes=1_234_000_000))
+    metrics.of_engine().engine_stepped(BatchState(disk_used_bytes=1_234_000_000))
     metrics.prompt_read(tokens=3000, cached=2900, from_disk=2250)
     rows = described(serving, metrics=metrics)
     assert rows["Disk cache"] == "1.23 GB of 50.00 GB used; 75% of all prompt tokens came from it"
     assert rows["Prefix-cache hits"] == "97% of all prompt tokens"
     monkeypatch.setattr(ModelService, "facts", None)
     assert "Disk cache" not in described(serving, metrics=metrics)
+
+
+async def test_drafts_are_told_once_there_are_any(
+    memory: Memory, model_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, metrics = make_serving(memory, model_dir), PrometheusMetrics()
+    monkeypatch.setattr(ModelService, "facts", replace(FACTS, draft_model="Phi-3-mini-FastDraft-50M-int8-ov"))
+    assert "Drafts" not in described(serving, metrics=metrics)
+    metrics.of_engine().engine_stepped(BatchState(drafted_tokens=1_234, accepted_tokens=876))
+    rows = described(serving, metrics=metrics)
+    assert rows["Drafts"] == "71% of 1,234 tokens accepted; draft model Phi-3-mini-FastDraft-50M-int8-ov"
+    for facts in (FACTS, None):
+        monkeypatch.setattr(ModelService, "facts", facts)
+        assert described(serving, metrics=metrics)["Drafts"] == "71% of 1,234 tokens accepted"
 
 
 async def test_longropes_original_context_is_told(

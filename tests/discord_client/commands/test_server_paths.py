@@ -14,16 +14,25 @@ def test_the_model_folder_is_named_as_in_the_settings(tmp_path: Path, monkeypatc
     command = own_command("export", "--output", str(tmp_path))
     text = f"{tmp_path} is damaged: {tmp_path}/versions/b/config.json; run `{command}`"
     expected = "MODEL_DIR is damaged: MODEL_DIR/versions/b/config.json; run `python -m bot export --output MODEL_DIR`"
-    assert without_server_paths(text, tmp_path) == expected
+    assert without_server_paths(text, {"MODEL_DIR": tmp_path}) == expected
     monkeypatch.chdir(tmp_path.parent)
     text = f"{tmp_path} is damaged: {tmp_path}/versions/b"
-    assert without_server_paths(text, Path(tmp_path.name)) == "MODEL_DIR is damaged: MODEL_DIR/versions/b"
-    assert without_server_paths(text, Path(tmp_path.name), "./x") == "./x is damaged: ./x/versions/b"
+    for name in ("MODEL_DIR", "./x"):
+        assert without_server_paths(text, {name: Path(tmp_path.name)}) == f"{name} is damaged: {name}/versions/b"
+
+
+def test_each_folder_gets_its_own_name(tmp_path: Path) -> None:
+    draft, other = tmp_path / "draft", Path("other")
+    text = f"DRAFT_MODEL_DIR: {draft} is not for {tmp_path} but for {other.absolute()}"
+    folders = {"MODEL_DIR": tmp_path, "DRAFT_MODEL_DIR": draft, "other": other}
+    assert without_server_paths(text, folders) == "DRAFT_MODEL_DIR: DRAFT_MODEL_DIR is not for MODEL_DIR but for other"
+    without = {"MODEL_DIR": tmp_path, "DRAFT_MODEL_DIR": None}
+    assert without_server_paths(str(tmp_path), without) == "MODEL_DIR"
 
 
 @pytest.mark.parametrize("folder", ["/", "a\0b", "\ud800", "~nobody-of-this-name", "x" * 5000])
 def test_any_folder_leaves_other_text_alone(folder: str) -> None:
-    assert without_server_paths("an error in a/b", Path(folder)) == "an error in a/b"
+    assert without_server_paths("an error in a/b", {"MODEL_DIR": Path(folder)}) == "an error in a/b"
 
 
 @pytest.mark.parametrize(

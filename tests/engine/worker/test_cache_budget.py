@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bot.engine.worker.cache_budget import CacheShape, cache_precision, memory_without_cache, plan_blocks
+from bot.engine.worker.cache_budget import CacheShape, ModelMemory, cache_precision, memory_without_cache, plan_blocks
 from bot.engine.worker.memory_limit import UsableMemory
 from bot.engine.worker.paged.model import PagedModel
 from bot.engine.worker.precision import with_default_precision
@@ -24,8 +24,8 @@ from tests.small_model import small_model_dir
 __all__ = ["small_model_dir"]
 
 GB = 1_000_000_000
-PHI_3 = CacheShape(layers=32, key_value_heads=32, head_size=96)
-PHI_3_BYTES = 2_772_549_977
+PHI_3 = ModelMemory(CacheShape(layers=32, key_value_heads=32, head_size=96), 7_340_032, 2_772_549_977)
+DRAFT = ModelMemory(CacheShape(layers=4, key_value_heads=8, head_size=64), 155_648, 100_000_000)
 BLOCKS = 8
 BF16 = {"INFERENCE_PRECISION_HINT": "bf16"}
 
@@ -50,25 +50,29 @@ def compressed(model_dir: Path, folder: Path) -> Path:
         {"EXECUTION_MODE_HINT": "ACCURACY"},
         {"EXECUTION_MODE_HINT": "ACCURACY", "KV_CACHE_PRECISION": "u8"},
         {"KV_CACHE_PRECISION": "f32", "KEY_CACHE_PRECISION": "u8", "VALUE_CACHE_PRECISION": "u8"},
+        {"KV_CACHE_PRECISION": "u8", "KEY_CACHE_QUANT_MODE": "BY_CHANNEL"},
+        {"KV_CACHE_PRECISION": "u8", "KEY_CACHE_QUANT_MODE": "BY_TOKEN"},
+        {"KV_CACHE_PRECISION": "u4", "KEY_CACHE_QUANT_MODE": "BY_TOKEN"},
+        {"KV_CACHE_PRECISION": "f16", "KEY_CACHE_QUANT_MODE": "BY_TOKEN"},
     ],
 )
 def test_a_block_is_as_large_as_openvino_makes_it(tiny_model: Path, properties: Mapping[str, str]) -> None:
     pinned = with_default_precision("CPU", properties)
     real = PagedModel(tiny_model, "CPU", pinned, BLOCKS).cache_bytes / BLOCKS
-    assert CacheShape.read(tiny_model).block_bytes(cache_precision(tiny_model, pinned)) == real
+    assert ModelMemory.read(tiny_model, pinned).block_bytes == real
 
 
 def test_a_compressed_models_cache_is_compressed_too(tiny_model: Path, tmp_path: Path) -> None:
     folder = compressed(tiny_model, tmp_path / "compressed")
     real = PagedModel(folder, "CPU", chosen_precision(), BLOCKS).cache_bytes / BLOCKS
-    assert CacheShape.read(folder).block_bytes(cache_precision(folder, {})) == real
+    assert ModelMemory.read(folder, {}).block_bytes == real
     assert cache_precision(folder, {}) != cache_precision(tiny_model, {})
 
 
 def test_the_larger_of_different_key_and_value_precisions_counts(tiny_model: Path) -> None:
     properties = {"KV_CACHE_PRECISION": "u8", "VALUE_CACHE_PRECISION": "u4"} | chosen_precision()
     real = PagedModel(tiny_model, "CPU", properties, BLOCKS).cache_bytes / BLOCKS
-    assert real < CacheShape.read(tiny_model).block_bytes(cache_precision(tiny_model, properties)) < 1.5 * real
+    assert real < ModelMemory.read(tiny_model, properties).block_bytes < 1.5 * real
 
 
 MEASURE = """
@@ -87,9 +91,9 @@ def test_the_estimates_hold_for_a_real_model(small_model_dir: Path) -> None:
     command = [sys.executable, "-c", MEASURE, str(small_model_dir), json.dumps(chosen_precision())]
     child = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     cache, own = (int(number) for number in child.stdout.split())
-    shape = CacheShape.read(small_model_dir)
-    assert shape.block_bytes(cache_precision(small_model_dir, {})) * 8 == cache
-    estimate = memory_without_cache(shape, (small_model_dir / "openvino_model.bin").stat().st_size, 64)
+    model = ModelMemory.read(small_model_dir, {})
+    assert model.block_bytes * 8 == cache
+    estimate = memory_without_cache([model], 64)
     assert own < estimate < own + 0.5 * GB
 
 
@@ -117,12 +121,10 @@ def test_a_folder_without_a_shape_is_refused(tmp_path: Path, values: dict[str, A
         CacheShape.read(config(tmp_path, **values))
 
 
-def plan(usable: float, *, wanted: float | None = None, context: int = 4096, batch: int = 16) -> int:
-    """Plan Phi-3-mini's cache; memory in GB."""
+def plan(usable: float, *models: ModelMemory, wanted: float | None = None, context: int = 4096, batch: int = 16) -> int:
+    """Plan the cache of Phi-3-mini and other models; memory in GB."""
     return plan_blocks(
-        shape=PHI_3,
-        precision="u8",
-        weights_bytes=PHI_3_BYTES,
+        models=[PHI_3, *models],
         context=context,
         max_batch=batch,
         wanted_bytes=None if wanted is None else int(wanted * GB),
@@ -132,7 +134,7 @@ def plan(usable: float, *, wanted: float | None = None, context: int = 4096, bat
 
 def test_a_full_size_model_is_not_underestimated() -> None:
     # Measured without mapped files, in the middle of a prompt of 3,000 tokens: 3.945 GB with its cache.
-    whole = memory_without_cache(PHI_3, PHI_3_BYTES, 3000) + 3000 * PHI_3.block_bytes("u8") // 32
+    whole = memory_without_cache([PHI_3], 3000) + 3000 * PHI_3.block_bytes // 32
     assert 3.945 * GB <= whole <= 1.1 * 3.945 * GB
 
 
@@ -143,12 +145,12 @@ def test_with_plenty_of_memory_each_request_of_the_batch_gets_a_context() -> Non
 
 @pytest.mark.parametrize("usable", [6, 10])
 def test_the_cache_takes_half_of_what_the_model_leaves(usable: float) -> None:
-    half = (usable * GB - memory_without_cache(PHI_3, PHI_3_BYTES, 4096)) / 2
-    assert half - PHI_3.block_bytes("u8") < plan(usable) * PHI_3.block_bytes("u8") <= half
+    half = (usable * GB - memory_without_cache([PHI_3], 4096)) / 2
+    assert half - PHI_3.block_bytes < plan(usable) * PHI_3.block_bytes <= half
 
 
 def test_one_conversation_fits_even_where_half_is_too_little() -> None:
-    least = memory_without_cache(PHI_3, PHI_3_BYTES, 33 * 32) + 33 * PHI_3.block_bytes("u8")
+    least = memory_without_cache([PHI_3], 33 * 32) + 33 * PHI_3.block_bytes
     assert plan(least / GB) == 33
     with pytest.raises(ModelDoesNotFitError):
         plan(least / GB - 0.001)
@@ -164,7 +166,7 @@ def test_a_model_that_cannot_fit_is_refused_in_one_line() -> None:
 
 
 def test_needed_and_usable_memory_never_show_the_same_figure() -> None:
-    least = memory_without_cache(PHI_3, PHI_3_BYTES, 33 * 32) + 33 * PHI_3.block_bytes("u8")
+    least = memory_without_cache([PHI_3], 33 * 32) + 33 * PHI_3.block_bytes
     with pytest.raises(ModelDoesNotFitError) as refused:
         plan(least / GB - 0.000_001)
     needed, usable = (float(number) for number in re.findall(r"(\d+\.\d) GB (?:with|\()", str(refused.value)))
@@ -172,7 +174,7 @@ def test_needed_and_usable_memory_never_show_the_same_figure() -> None:
 
 
 def test_a_wanted_size_is_taken_exactly() -> None:
-    assert plan(100, wanted=2) == 2 * GB // PHI_3.block_bytes("u8")
+    assert plan(100, wanted=2) == 2 * GB // PHI_3.block_bytes
     with pytest.raises(ModelDoesNotFitError, match=r"about 5\.6 GB with the KV cache that KV_CACHE_GIGABYTES asks for"):
         plan(5.5, wanted=2)
     assert plan(5.6, wanted=2)
@@ -186,7 +188,7 @@ def test_a_long_context_shrinks_to_what_memory_holds(usable: float) -> None:
     tokens = (plan(usable, context=context) - 1) * 32
     assert 1024 <= tokens < context
     assert plan(usable, context=tokens) >= plan(usable, context=context) - 1  # asking for less gives no more
-    taken = memory_without_cache(PHI_3, PHI_3_BYTES, tokens) + tokens * PHI_3.block_bytes("u8") // 32
+    taken = memory_without_cache([PHI_3], tokens) + tokens * PHI_3.block_bytes // 32
     assert taken <= usable * GB
 
 
@@ -198,3 +200,22 @@ def test_more_memory_never_shortens_the_context() -> None:
     sizes = [plan(usable / 10, context=131_072) for usable in range(40, 1000)]
     assert sizes == sorted(sizes)
     assert sizes[-1] > 131_072 // 32
+
+
+@pytest.mark.parametrize("usable", [4, 6, 10])
+def test_a_draft_models_weights_and_cache_count_too(usable: float) -> None:
+    blocks = plan(usable, DRAFT)
+    taken = memory_without_cache([PHI_3, DRAFT], blocks * 32) + blocks * (PHI_3.block_bytes + DRAFT.block_bytes)
+    assert taken <= usable * GB
+    assert blocks < plan(usable)
+
+
+def test_a_wanted_size_is_that_of_both_caches() -> None:
+    assert plan(100, DRAFT, wanted=2) == 2 * GB // (PHI_3.block_bytes + DRAFT.block_bytes)
+
+
+def test_models_that_do_not_fit_together_are_refused_as_such() -> None:
+    least = memory_without_cache([PHI_3], 33 * 32) + 33 * PHI_3.block_bytes
+    assert plan(least / GB) == 33
+    with pytest.raises(ModelDoesNotFitError, match=r"^the model and the draft model need about 3\.8 GB with room for"):
+        plan(least / GB, DRAFT)

@@ -27,12 +27,14 @@ class Advance:
         past: tokens of the sequence that the cache holds before them.
         blocks: numbers of the cache blocks for `past` and `tokens` together, in order.
         long_factors: whether it takes the long factors of a model with LongRoPE, as its past did.
+        every_token: whether logits are wanted after each token, and not only after the last.
     """
 
     tokens: Sequence[int]
     past: int
     blocks: Sequence[int]
     long_factors: bool = False
+    every_token: bool = False
 
 
 class PagedModel:
@@ -105,9 +107,17 @@ class PagedModel:
         """Compute the tokens of all sequences in one step.
 
         Returns:
-            Logits after the last token of each sequence, shape [sequences, vocabulary]; valid until the next call.
+            Logits after the last token of each sequence, or after each of its tokens, in order; shape [tokens,
+            vocabulary]; valid until the next call.
         """
         ends = numpy.cumsum([len(each.tokens) for each in sequences])
+        wanted = _joined(
+            [
+                range(end - (len(each.tokens) if each.every_token else 1), end)
+                for each, end in zip(sequences, ends, strict=True)
+            ],
+            numpy.int64,
+        )
         inputs = {
             "input_ids": _joined([each.tokens for each in sequences], numpy.int64),
             "position_ids": _joined(
@@ -118,7 +128,7 @@ class PagedModel:
             "block_indices": _joined([each.blocks for each in sequences], numpy.int32),
             "block_indices_begins": numpy.cumsum([0, *(len(each.blocks) for each in sequences)], dtype=numpy.int32),
             "max_context_len": numpy.array(max(each.past + len(each.tokens) for each in sequences), numpy.int32),
-            _LAST_TOKENS: (ends - 1).astype(numpy.int64),
+            _LAST_TOKENS: wanted,
         }
         if self.original_context is not None:
             inputs[LONG_FACTORS] = numpy.repeat(
@@ -127,7 +137,7 @@ class PagedModel:
         for name, values in inputs.items():
             self._request.set_tensor(name, openvino.Tensor(values))
         self._request.infer()
-        logits: NDArray[numpy.float32] = self._request.get_output_tensor(0).data.reshape(len(sequences), -1)
+        logits: NDArray[numpy.float32] = self._request.get_output_tensor(0).data.reshape(len(wanted), -1)
         return logits
 
 

@@ -115,10 +115,12 @@ def share_out(
         return cost.piece_seconds(each.unread, each.read)
 
     ordered = sorted(prompts, key=lambda each: remaining(each) - (now - each.arrived))
-    # An answer that begins in this step streams while the other prompts are read.
-    begins = len(ordered) > 1 and remaining(ordered[0]) <= limits.pause
+    # An answer that can begin with this step does not wait until other prompts are read, too.
+    begins = len(ordered) > 1 and remaining(ordered[0]) <= limits.alone
     hard_limit = answers_stream or begins
     seconds, room = (limits.pause if hard_limit else limits.alone), _MOST_TOKENS
+    if begins and not answers_stream:
+        seconds = max(seconds, remaining(ordered[0]))
     shares: list[tuple[RunningRequest, int]] = []
     for each in ordered:
         count = cost.tokens_within(seconds, each.read)

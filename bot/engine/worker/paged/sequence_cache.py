@@ -35,8 +35,8 @@ class SequenceCache:
         """
         # The last token is always computed: the answer's next token comes from its logits.
         tokens = sequence.tokens[:-1]
-        sequence.path, sequence.read = self._memory.find(tokens, long_factors=sequence.long_factors)
-        sequence.drafter_read = sequence.read
+        sequence.path, known = self._memory.find(tokens, long_factors=sequence.long_factors)
+        _go_on_after(sequence, known)
         self._attribute(sequence, 0)
         if self.disk is not None:
             sequence.load = self.disk.load(
@@ -48,7 +48,8 @@ class SequenceCache:
         """Return whether nothing is being loaded for a request any more."""
         load = sequence.load
         if load is not None and load.ended:
-            sequence.read, sequence.drafter_read, sequence.load = load.known, load.known, None
+            sequence.load = None
+            _go_on_after(sequence, load.known)
             self._attribute(sequence, 0)
         return sequence.load is None
 
@@ -102,6 +103,11 @@ class SequenceCache:
             block.sources.update(sources)
             if any(erasure.concerns(source) for erasure in missed for source in sources):
                 self._memory.erase_from(block)
+
+
+def _go_on_after(sequence: RunningRequest, known: int) -> None:
+    """Take a prefix as read. The draft model may lack tokens of a block that is not full, see `DraftModel`."""
+    sequence.read, sequence.drafter_read = known, known - known % BLOCK_TOKENS
 
 
 def _within(sources: Sequence[Source], block: int) -> Sequence[Source]:

@@ -17,21 +17,23 @@ Measured with Phi-3-mini on two cores with AVX-512 VNNI: 0.23 s for 3,000 tokens
 """
 
 _TYPICAL = numpy.array([1.0, 0.06, 5.6e-5, 0.08, 1.5e-5])
-"""The price of each part of a step, as multiples of the first; measured on the same machine, only to begin with."""
+"""The price of each part of a step, as multiples of the first; measured on the same machine.
 
-_RATE = 0.3
-"""Share of an estimate's error that the next estimate corrects: single durations scatter."""
-
-_FAR = 2.0
-"""A step counts as at most this many times as long as estimated: the first of a kind builds kernels. One that is this
-many times shorter corrects the estimate at once: no step is short by accident.
+They decide what the latest steps leave open, such as the price of a row while every step has one.
 """
 
-_LEAST_LEFT = 0.1
-"""A price falls to no less than this share of itself at once, and so never to 0."""
+_TYPICAL_WEIGHT = 0.02
+"""How much the typical proportions count, beside the latest step with a weight of 1."""
 
-_REMEMBERED_STEPS = 20
-_USUAL_SHARE = 0.9
+_REMEMBERED_STEPS = 24
+"""Steps with and without prompts, each: a long answer must not displace what is known of prompts."""
+_KEPT = 0.9
+"""What the step before counts: the machine's load changes."""
+_LEAST_PRICE = 0.05
+"""Lower bound of a price, as a share of the typical one; scatter could make it negative."""
+
+_USUAL_SHARE = 0.95
+_LEAST_ERROR = 1.1
 _SHORTEST_SECONDS = 1e-6
 """On a coarse clock a step may start and end at the same time."""
 
@@ -74,13 +76,15 @@ class StepWork:
 class StepCost:
     """The price of a step: a base, and a price for each part of its work.
 
-    The prices follow the machine's load: each part takes its share of an estimate's error, so prices stay positive and
-    a part that a step hardly had hardly changes.
+    They are those that fit the latest steps best, by least squares of the error as a share of the duration. So a step
+    that was long by accident, such as the first of a kind, which builds kernels, counts little.
     """
 
     def __init__(self) -> None:
         self._prices: NDArray[numpy.float64] | None = None
-        self._errors: deque[float] = deque(maxlen=_REMEMBERED_STEPS)
+        self._with_prompts: deque[NDArray[numpy.float64]] = deque(maxlen=_REMEMBERED_STEPS)
+        self._without: deque[NDArray[numpy.float64]] = deque(maxlen=_REMEMBERED_STEPS)
+        self._errors: deque[float] = deque(maxlen=2 * _REMEMBERED_STEPS)
 
     @property
     def known(self) -> bool:
@@ -94,9 +98,9 @@ class StepCost:
 
     @property
     def usual_error(self) -> float:
-        """How many times longer than estimated nine of ten of the latest steps with prompts were at most; 1 or more."""
+        """How many times longer than estimated a step with prompts may well take; more than 1."""
         ordered = sorted(self._errors)
-        return max(ordered[math.ceil(_USUAL_SHARE * len(ordered)) - 1], 1.0) if ordered else 1.0
+        return max(ordered[math.ceil(_USUAL_SHARE * len(ordered)) - 1] if ordered else 1.0, _LEAST_ERROR)
 
     def seconds(self, work: StepWork) -> float:
         """Estimate a step with this work; 0 before the first step."""
@@ -118,17 +122,23 @@ class StepCost:
     def learn(self, work: StepWork, seconds: float) -> None:
         """Take note of a step's duration."""
         parts, seconds = _parts(work), max(seconds, _SHORTEST_SECONDS)
-        if self._prices is None:
-            self._prices = _TYPICAL * (seconds / float(_TYPICAL @ parts))
-            return
-        estimate = float(self._prices @ parts)
-        if work.prompt_tokens:
-            self._errors.append(seconds / estimate)
-        error = min(seconds / estimate, _FAR) - 1
-        rate = _RATE if seconds * _FAR > estimate else 1.0
-        shares = self._prices * parts / estimate
-        change = rate * error * shares / float(shares @ shares)
-        self._prices = self._prices * numpy.maximum(1 + change, _LEAST_LEFT)
+        if work.prompt_tokens and self._prices is not None:
+            self._errors.append(seconds / float(self._prices @ parts))
+        # For a step that is estimated rightly, the sum over the parts is 1.
+        (self._with_prompts if work.prompt_tokens else self._without).append(parts / seconds)
+        self._prices = self._fitting_prices()
+
+    def _fitting_prices(self) -> NDArray[numpy.float64]:
+        steps = (*self._with_prompts, *self._without)
+        ages = (*range(len(self._with_prompts))[::-1], *range(len(self._without))[::-1])
+        lines, weights = numpy.array(steps), _KEPT ** numpy.array(ages)
+        typical = _TYPICAL / numpy.median(lines @ _TYPICAL)
+        lines = lines * typical
+        # Ridge regression around the typical prices, which are 1 here.
+        products = (lines.T * weights) @ lines + _TYPICAL_WEIGHT * numpy.eye(len(typical))
+        prices = numpy.linalg.solve(products, lines.T @ weights + _TYPICAL_WEIGHT)
+        fitting: NDArray[numpy.float64] = typical * numpy.maximum(prices, _LEAST_PRICE)
+        return fitting
 
 
 def _parts(work: StepWork) -> NDArray[numpy.float64]:

@@ -22,3 +22,13 @@ def test_a_copied_block_is_as_good_as_the_first(tiny_model: Path, cache: str) ->
     first, second = (model.advance([Advance(TEXT[20:25], 20, [block])]).copy() for block in (0, 2))
     assert first.any()
     assert numpy.array_equal(first, second)
+
+
+def test_logits_after_every_token_are_those_of_one_token_after_another(tiny_model: Path) -> None:
+    model = PagedModel(tiny_model, "CPU", EXACT, 2)
+    every = model.advance([Advance(TEXT, 0, [0], every_token=True), Advance(TEXT[:7], 0, [1])]).copy()
+    assert len(every) == len(TEXT) + 1
+    for past, token in enumerate(TEXT):
+        [alone] = model.advance([Advance([token], past, [0])])
+        assert numpy.allclose(every[past], alone, atol=1e-5)
+    assert numpy.allclose(every[len(TEXT)], every[6], atol=1e-5), "the second sequence, after its last token"

@@ -62,7 +62,7 @@ def test_before_the_first_step_nothing_is_known() -> None:
     assert not cost.known
     assert cost.seconds(StepWork.of_rows(1, 5)) == cost.token_seconds == cost.piece_seconds(5, 0) == 0
     assert cost.tokens_within(1.0, 0) == 0
-    assert cost.usual_error == 1
+    assert cost.usual_error < 1.2
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -75,7 +75,7 @@ def test_the_estimate_comes_close_for_rows_and_for_prompts_at_any_context(name: 
         StepWork.of_piece(256, 0),
         StepWork.of_piece(64, 2500) + StepWork.of_rows(2, 400),
     ):
-        assert cost.seconds(work) == pytest.approx(seconds(work), rel=0.35), work
+        assert cost.seconds(work) == pytest.approx(seconds(work), rel=0.3), work
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -105,12 +105,12 @@ def test_a_single_long_step_hardly_counts_and_a_slower_machine_soon_does() -> No
     assert cost.seconds(work) < 1.4 * before
     for _ in range(20):
         cost.learn(work, 3 * seconds(work))
-    assert cost.seconds(work) == pytest.approx(3 * seconds(work), rel=0.05)
+    assert cost.seconds(work) == pytest.approx(3 * seconds(work), rel=0.15)
 
 
 def test_the_usual_error_grows_with_the_scatter_of_steps_with_prompts() -> None:
     calm, restless = (taught(machine("two cores with VNNI", scatter)).usual_error for scatter in (0.0, 0.4))
-    assert 1 <= calm < 1.2 < restless < 2
+    assert 1 < calm < 1.2 < restless < 2
 
 
 def test_a_coarse_clock_does_no_harm() -> None:

@@ -80,8 +80,9 @@ def write_block(folder: Path, block: StoredBlock, payload: Sequence[memoryview])
     Raises:
         OSError: it cannot be written.
     """
+    parts = [bytes(part) for part in payload]  # a draft model may still be reading the block's last tokens
     checksum = 0
-    for part in payload:
+    for part in parts:
         checksum = zlib.crc32(part, checksum)
     header = json.dumps(
         [
@@ -98,7 +99,7 @@ def write_block(folder: Path, block: StoredBlock, payload: Sequence[memoryview])
         with open(unfinished, "wb", opener=private_opener) as file:
             file.write(_PREFIX.pack(_MAGIC, len(header), zlib.crc32(header), checksum))
             file.write(header)
-            for part in payload:
+            for part in parts:
                 file.write(part)
             size = file.tell()
         unfinished.replace(folder / block.file_name)

@@ -23,9 +23,10 @@ def cache_identity(options: EngineOptions, device_name: str, precision: str, lay
     Without a manifest this reads the whole model, which takes seconds.
 
     Args:
+        options: with the folder of the draft model that was loaded, if any.
         device_name: the device's full name; another processor rounds differently.
         precision: of inference, as the device reports it.
-        layout: see `PagedModel.cache_layout`.
+        layout: see `CacheMemory.layout`.
 
     Raises:
         OSError: the model's files cannot be read.
@@ -42,6 +43,8 @@ def cache_identity(options: EngineOptions, device_name: str, precision: str, lay
         *layout,
         *_checksums(options.model_dir),
     ]
+    if options.draft_model_dir is not None:
+        facts += _checksums(options.draft_model_dir)
     return hashlib.blake2b("\n".join(facts).encode(), digest_size=16).hexdigest()
 
 

@@ -50,9 +50,11 @@ def draft_lengths(prospects: Sequence[Prospect], plan: StepPlan, cost: StepCost)
     """
     lengths = [0] * len(prospects)
     best = list(lengths)
+    if not cost.known:
+        return best
     without = cost.seconds(plan.work)
     work, expected = plan.work, float(plan.work.rows)
-    best_rate = _LEAST_GAIN * expected / max(without + plan.prompt_seconds, 1e-9)
+    best_rate = _LEAST_GAIN * expected / (without + plan.prompt_seconds)
     while True:
         open_to_more = [index for index, each in enumerate(prospects) if lengths[index] < each.most]
         if not open_to_more:

@@ -33,5 +33,9 @@ class DraftSource(Protocol):
         ...
 
     def follow(self, shares: Sequence[tuple[RunningRequest, int]]) -> None:
-        """Read what the model reads in this step: the next tokens of prompts, and how many of each."""
+        """Read what the model reads in this step.
+
+        Args:
+            shares: prompts and answers, each with the number of its next tokens. Their cache blocks have room for them.
+        """
         ...
