@@ -98,8 +98,8 @@ def _drafts_caption(figures: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
     return (
         f"{plan['drafts_prompts']} questions of each kind, {plan['drafts_rounds']} rounds, asked on, off, off, on, …; "
         f"greedy answers of up to {plan['drafts_answer']} tokens; a ratio for each round. Up to "
-        f"{figures['draft_tokens']} tokens a step are drafted by {drafters}. Equal and identical: of the same question on "
-        f"and off. Off and off again, {equal:.0%} of the tokens are equal and "
+        f"{figures['draft_tokens']} tokens a step are drafted by {drafters}. Equal and identical: of the same question "
+        f"on and off. Off and off again, {equal:.0%} of the tokens are equal and "
         f"{sum(each['identical'] for each in again)} of {answers} answers identical."
     )
 

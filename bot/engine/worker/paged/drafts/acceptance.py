@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 _FIRST_GUESS = 0.5
-_USUAL_RATE = 0.02
-"""How fast a source's usual acceptance follows single tokens."""
-_USUAL_WEIGHT = 4.0
+_GUESS_WEIGHT = 2
+"""The first guess counts as much as this many checked tokens."""
+_USUAL_TOKENS = 50
+"""A source's usual acceptance is that of about so many tokens."""
+_USUAL_WEIGHT = 2.0
 """The usual acceptance counts as much as this many checked tokens of the answer's own."""
-_KEPT = 0.85
-"""What older tokens of an answer still count after a later draft: an answer may begin to quote, or cease to."""
+_KEPT = 0.93
+"""What a checked token counts after a later one: an answer may begin to quote, or cease to."""
 
 
 @dataclass(slots=True)
@@ -18,11 +20,13 @@ class UsualAcceptance:
     """The acceptance of a source over all answers."""
 
     share: float = _FIRST_GUESS
+    _checked: int = _GUESS_WEIGHT
 
     def learn(self, *, right: int, wrong: int) -> None:
         """Take note of checked tokens."""
         for is_right in (True,) * right + (False,) * wrong:
-            self.share += _USUAL_RATE * (is_right - self.share)
+            self._checked = min(self._checked + 1, _USUAL_TOKENS)
+            self.share += (is_right - self.share) / self._checked
 
 
 @dataclass(slots=True)
@@ -46,7 +50,8 @@ class Acceptance:
     def learn(self, drafted: int, accepted: int) -> None:
         """Take note of a draft: what follows its first wrong token was not checked."""
         wrong = 1 if accepted < drafted else 0
-        self._right = _KEPT * self._right + accepted
-        self._checked = _KEPT * self._checked + accepted + wrong
+        kept = _KEPT ** (accepted + wrong)
+        self._right = kept * self._right + accepted
+        self._checked = kept * self._checked + accepted + wrong
         self.usual.learn(right=accepted, wrong=wrong)
         self.skipped = 0

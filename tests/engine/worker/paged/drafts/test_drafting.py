@@ -1,0 +1,103 @@
+"""Who drafts for an answer, and how often drafts are tried that do not pay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from bot.engine.worker.paged.drafts.budget import StepPlan
+from bot.engine.worker.paged.drafts.drafting import Drafting
+from bot.engine.worker.paged.schedule import RunningRequest
+from bot.engine.worker.paged.step_cost import StepCost, StepWork
+from tests.engine.conftest import request
+
+PLAN = StepPlan(StepWork.of_rows(1, 10), prompt_seconds=0.0, most_seconds=10.0)
+
+
+class Source:
+    """Drafts the same tokens always, as many as are wanted of them."""
+
+    def __init__(self, name: str, tokens: Sequence[int]) -> None:
+        self.name = name
+        self.tokens = tokens
+        self.followed: list[tuple[int, int]] = []
+
+    def draft(self, wanted: Sequence[tuple[RunningRequest, int]]) -> list[Sequence[int]]:
+        return [self.tokens[:most] for _, most in wanted]
+
+    def follow(self, shares: Sequence[tuple[RunningRequest, int]]) -> None:
+        self.followed += [(sequence.request_id, count) for sequence, count in shares]
+
+
+class Driver:
+    """A `Drafting` on a machine on which rows cost a tenth of a step, and an answer."""
+
+    def __init__(self, lookup: Sequence[int] = (), model: Sequence[int] | None = None, most: int = 8) -> None:
+        cost = StepCost()
+        for _ in range(24):
+            for rows in (1, 2, 4, 8):
+                cost.learn(StepWork.of_rows(rows, 10), 0.1 * (1 + 0.1 * rows))
+        self.model = None if model is None else Source("model", model)
+        self.drafting = Drafting(Source("lookup", lookup), self.model, most, cost)
+        self.answer = RunningRequest.of(7, request(1, 2, 3))
+        self.answer.read = 10
+        self.room: list[int] = []
+
+    def step(self, right: int | None, most: int = 100) -> Sequence[int]:
+        """Draft, and find so many of the drafted tokens right; None is all."""
+        drafts = self.drafting.draft([(self.answer, most)], PLAN, lambda _, count: self.room.append(count))
+        if 7 not in drafts:
+            return ()
+        draft = drafts[7]
+        self.drafting.learn(draft, len(draft.tokens) if right is None else min(right, len(draft.tokens)))
+        return draft.tokens
+
+
+def test_right_drafts_become_longer_and_wrong_ones_cease_but_are_tried_again() -> None:
+    driver = Driver(lookup=range(8))
+    assert len([driver.step(None) for _ in range(12)][-1]) == 8
+    lengths = [len(driver.step(0)) for _ in range(300)]
+    assert sum(lengths[70:100]) <= 1
+    assert 3 <= sum(lengths[100:]) <= 8
+    assert driver.drafting.drafted > driver.drafting.accepted > 0
+
+
+@pytest.mark.parametrize(("right", "winner"), [(("lookup", None), "lookup"), (("model", None), "model")])
+def test_the_source_that_is_right_more_often_drafts(right: tuple[str, None], winner: str) -> None:
+    driver = Driver(lookup=(1,) * 8, model=(2,) * 8)
+    drafted: Sequence[int] = ()
+    for _ in range(60):
+        token = {"lookup": 1, "model": 2}[right[0]]
+        drafts = driver.drafting.draft([(driver.answer, 100)], PLAN, lambda *_: None)
+        if draft := drafts.get(7):
+            driver.drafting.learn(draft, len(draft.tokens) if draft.tokens[0] == token else 0)
+            drafted = draft.tokens
+    assert drafted[0] == {"lookup": 1, "model": 2}[winner]
+
+
+def test_an_answer_gets_no_more_than_it_may_take_and_room_for_it() -> None:
+    driver = Driver(lookup=range(8), most=3)
+    assert driver.step(None, most=0) == ()
+    assert driver.room == []
+    for most in (1, 2, 3, 100):
+        assert len(driver.step(None, most=most)) <= min(most, 3)
+    assert max(driver.room) == 3
+    assert Driver(lookup=range(8), most=0).step(None) == ()
+
+
+def test_without_anything_to_draft_an_answer_goes_on_alone() -> None:
+    driver = Driver(lookup=())
+    assert [driver.step(None) for _ in range(50)] == [()] * 50
+    assert driver.room == []
+    driver = Driver(lookup=(), model=())
+    assert [driver.step(None) for _ in range(50)] == [()] * 50
+
+
+def test_the_draft_model_reads_what_is_left_of_an_ended_answer() -> None:
+    driver = Driver(model=range(8))
+    assert driver.model is not None
+    driver.step(0)
+    driver.drafting.end(driver.answer)
+    driver.drafting.end(driver.answer)
+    assert driver.model.followed == [(7, 0)]
