@@ -9,7 +9,9 @@ import pytest
 from tiny_models.phi3 import write_tiny_phi3
 
 from bot.engine.interface import FinishReason, Outcome
+from bot.engine.worker.precision import KEY_SCALES_PROPERTY, OWN_SCALES
 from tests.engine.conftest import request
+from tests.engine.worker.backends.conftest import options
 from tests.engine.worker.paged.drafts.draft_sources import (
     Distort,
     ScriptedDrafts,
@@ -164,3 +166,15 @@ def test_drafts_need_no_more_blocks_than_their_answers(tiny_model: Path, plain: 
     asked = [request(token, *TEXT[:43], limit=20, sampling=SAMPLINGS[2]) for token in range(4)]
     plain.learn(asked)
     check(driver, plain, asked)
+
+
+def test_with_a_compressed_cache(tiny_model: Path) -> None:
+    """As the engine has it by default."""
+    compressed = {"KV_CACHE_PRECISION": "u8", KEY_SCALES_PROPERTY: OWN_SCALES}
+    plain = Plain(tiny_model, **compressed)
+    driver = load_with_drafts(
+        tiny_model,
+        ScriptedDrafts(plain.next_tokens, half_right),
+        properties={**options(tiny_model).properties, **compressed},
+    )
+    check(driver, plain, all_requests(plain))
