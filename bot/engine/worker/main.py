@@ -33,8 +33,8 @@ from bot.engine.protocol import (
 from bot.engine.worker.admission import ModelLimits, refusal, within_context
 from bot.engine.worker.backends.backend import Backend, emit_end, one_line
 from bot.engine.worker.context_limit import limits_before_loading, limits_of_loaded
-from bot.engine.worker.precision import check_cache_precision, with_default_precision
-from bot.engine.worker.version_properties import with_version_properties
+from bot.engine.worker.loading_properties import loading_properties
+from bot.engine.worker.precision import KEY_SCALES_PROPERTY, check_cache_precision, tokens_share_scales
 from bot.engine.worker.warm_up import warm_up
 from bot.errors import ConfigurationError, ModelDoesNotFitError
 
@@ -99,8 +99,8 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     started = time.monotonic()
     channel.send([Progress("Loading the model")])
     limits = limits_before_loading(options)
-    properties = with_version_properties(options.model_dir, options.device, options.properties)
-    options = replace(options, properties=with_default_precision(options.device, properties, options.engine))
+    properties = loading_properties(options.engine, options.device, options.model_dir, options.properties)
+    options = replace(options, properties=properties)
 
     # Not at the top: the bot's process imports this module to start the worker, and must not load OpenVINO.
     import openvino
@@ -114,6 +114,7 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     if options.device == "CPU" and options.engine != "optimum":  # optimum's stateful cache takes any combination
         check_cache_precision(options.model_dir, options.properties, precision)
     events: list[Event] = []
+    options = _without_useless_drafts(options, events)
     backend = _backend(options, limits, precision, events)
     channel.send([Progress("Warming up")])
     limits = limits_of_loaded(backend, limits, options)
@@ -139,6 +140,21 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     nothing_cached = frozenset[int]() if options.disk_cache_dir is None else None
     channel.send([Ready(facts, disk.message_ids if disk is not None else nothing_cached)])
     return _Worker(channel, backend, limits, events)
+
+
+def _without_useless_drafts(options: EngineOptions, events: list[Event]) -> EngineOptions:
+    """Turn drafts off if a wrong one could not be taken back from the KV cache."""
+    if options.engine != "paged" or not options.draft_tokens:
+        return options
+    if not tokens_share_scales(options.model_dir, options.properties):
+        return options
+    events.append(
+        Warned(
+            "Drafts are off, answers only take longer: tokens share scales in this KV cache; leave "
+            f"{KEY_SCALES_PROPERTY} and the cache's precision out of DEVICE_PROPERTIES, or set DRAFT_TOKENS=0"
+        )
+    )
+    return replace(options, draft_tokens=0)
 
 
 def _backend(options: EngineOptions, limits: ModelLimits, precision: str, events: list[Event]) -> Backend:
@@ -193,6 +209,7 @@ class _Worker:
 
     def serve(self) -> None:
         """Serve requests until the process exits."""
+        self._flush()  # warnings of the start, or they would wait for the first request
         while True:
             if not self._backend.busy:
                 self._execute(self._channel.receive())

@@ -25,7 +25,7 @@ _words = random.Random(3)
 STORY = tuple(_words.choices(range(3, 32000), k=200))
 OTHER = tuple(_words.choices(range(3, 32000), k=200))
 
-Open = Callable[[], Driver]
+Open = Callable[..., Driver]
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +49,11 @@ def open_driver(own_draft: EngineOptions, tmp_path: Path) -> Iterator[Open]:
             disk.flush(30)
             disk.close()
 
-    def open_driver() -> Driver:
+    def open_driver(draft_tokens: int = 4) -> Driver:
         end_last()
         chosen = replace(own_draft, disk_cache_dir=tmp_path / "kv_cache")
         drafter, blocks = load_draft_model(chosen, "f32", 32064, lambda *_: BLOCKS, print)
+        chosen = replace(chosen, draft_tokens=draft_tokens)
         driver = Driver(lambda emit: PagedBackend(chosen, emit, blocks, drafter))
         driver.backend.open_disk_cache("processor", "f32")
         drivers.append(driver)
@@ -83,6 +84,16 @@ def test_its_drafts_are_right_whatever_came_from_memory_or_disk(open_driver: Ope
     assert acceptance(driver, *turn) == 1
     assert driver.cached(1) == len(turn) - 1
     assert driver.answer(*STORY, limit=40) == expected(STORY)
+
+
+def test_it_follows_answers_that_get_no_drafts(open_driver: Open) -> None:
+    driver = open_driver(draft_tokens=0)
+    answer = driver.answer(*STORY, limit=100)
+    assert driver.backend.state.drafted_tokens == 0
+    driver = open_driver()
+    turn = (*STORY, *answer, *OTHER[:30])
+    assert acceptance(driver, *turn) == 1
+    assert driver.cached(1) == len(turn) - 31
 
 
 def test_the_cache_has_both_models(open_driver: Open, tiny_model: Path) -> None:
