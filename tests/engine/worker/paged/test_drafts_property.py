@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.engine.interface import Erasure, FinishReason, GenerationRequest, Outcome, Source
 from bot.engine.worker.paged.drafts import drafting
 from bot.engine.worker.paged.drafts.budget import Prospect
+from bot.engine.worker.paged.drafts.source import DraftSource
 from tests.engine.conftest import request
 from tests.engine.worker.backends.conftest import Driver
-from tests.engine.worker.paged.drafts.draft_sources import ScriptedDrafts, load_with_drafts
+from tests.engine.worker.paged.drafts.draft_sources import (
+    ScriptedDrafts,
+    draft_model,
+    load_with_drafts,
+    without_prompt_lookup,
+)
 from tests.engine.worker.paged.drafts.same_text import SAMPLINGS, TEXT, Plain
 
 CANCELLED = Outcome(FinishReason.CANCELLED)
@@ -87,22 +93,41 @@ class AnyDrafts:
         return [self._draw.randrange(each.most + 1) for each in prospects]
 
 
-@given(st.integers(0, 99), st.lists(st.one_of(asks, asks, steps, steps, ends, erasures), min_size=5, max_size=25))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_drafts(tiny_model: Path, plain: Plain, seed: int, actions: list[object]) -> None:
+def any_actions(examples: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    actions = st.lists(st.one_of(asks, asks, steps, steps, ends, erasures), min_size=5, max_size=25)
+    settle = settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    return lambda test: settle(given(seed=st.integers(0, 99), actions=actions)(test))
+
+
+@any_actions(examples=12)
+def test_any_drafts(tiny_model: Path, plain: Plain, seed: int, actions: Sequence[object]) -> None:
     drafts = AnyDrafts(seed)
+    run(tiny_model, plain, seed, actions, drafts, ScriptedDrafts(plain.next_tokens, drafts.draft))
+
+
+@any_actions(examples=8)
+def test_a_draft_model_that_is_always_right(
+    tiny_model: Path, plain: Plain, seed: int, actions: Sequence[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads what it needs, whatever blocks were shared, copied, evicted and erased."""
+    without_prompt_lookup(monkeypatch)
+    driver = run(tiny_model, plain, seed, actions, AnyDrafts(seed), draft_model(tiny_model, blocks=BLOCKS))
+    assert driver.backend.state.accepted_tokens == driver.backend.state.drafted_tokens
+
+
+def run(
+    model_dir: Path, plain: Plain, seed: int, actions: Sequence[object], drafts: AnyDrafts, source: DraftSource
+) -> Driver:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(drafting, "draft_lengths", drafts.lengths)
-        source = ScriptedDrafts(plain.next_tokens, drafts.draft)
-        driver = load_with_drafts(tiny_model, source, blocks=BLOCKS, max_batch=3, longest_pause_seconds=seed % 2)
+        driver = load_with_drafts(model_dir, source, blocks=BLOCKS, max_batch=3, longest_pause_seconds=seed % 2)
         asked = act(driver, plain, actions)
         driver.run()
-        state = driver.backend.state
-        event(f"accepted: {state.accepted_tokens * 4 // max(state.drafted_tokens, 1) / 4:.0%} and more")
-        for number, each in asked.items():
-            check_answer(driver, plain, number, each)
-        whole = request(*TEXT[100 : 100 + (BLOCKS - 1) * 32 - 20])
-        assert len(driver.answer(*whole.prompt_ids)) == 20, "a block has leaked"
+    for number, each in asked.items():
+        check_answer(driver, plain, number, each)
+    whole = request(*TEXT[100 : 100 + (BLOCKS - 1) * 32 - 20])
+    assert len(driver.answer(*whole.prompt_ids)) == 20, "a block has leaked"
+    return driver
 
 
 def act(driver: Driver, plain: Plain, actions: Sequence[object]) -> dict[int, GenerationRequest]:
