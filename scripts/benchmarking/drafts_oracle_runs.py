@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+import openvino
+
 from benchmarking.drafts_backend import Prompt, SteppedEngine, Streaming, stream
 from benchmarking.drafts_comparison import OFF, alternating, ratios_to_off, share, spread
 from benchmarking.drafts_oracle import Oracle
@@ -15,10 +17,12 @@ from benchmarking.drafts_recording import Recording
 from benchmarking.measures import Figures
 from bot.engine.interface import EngineOptions
 from bot.engine.worker.cache_blocks import blocks_for
+from bot.engine.worker.devices import inference_precision
 from bot.engine.worker.loading_properties import loading_properties
 from bot.engine.worker.paged.drafts.draft_model import DraftModel
-from bot.engine.worker.paged.model import PagedModel
-from bot.model.folder import ModelFolder, open_model_folder
+from bot.engine.worker.paged.drafts.loading import load_draft_model
+from bot.errors import ConfigurationError
+from bot.model.folder import ModelFolder
 from bot.settings import load_settings
 
 _SPARE_BLOCKS = 16
@@ -80,7 +84,7 @@ class OracleRuns:
         properties = loading_properties(options.engine, options.device, options.model_dir, options.properties)
         options = replace(options, properties=properties)
         blocks = sum(_blocks(each) for each in measures) + _SPARE_BLOCKS
-        oracle = Oracle(folder.vocabulary_size, _load_draft_model(options, blocks))
+        oracle = Oracle(folder.vocabulary_size, _load_draft_model(options, blocks, folder.vocabulary_size))
         plain = replace(options, draft_tokens=0, draft_model_dir=None)
         return cls(
             SteppedEngine(options, blocks, oracle), SteppedEngine(plain, blocks), oracle, options.draft_tokens, rounds
@@ -177,15 +181,16 @@ def _of(condition: str, order: Sequence[str], values: Sequence[Value]) -> list[V
     return [value for name, value in zip(order, values, strict=True) if name == condition]
 
 
-def _load_draft_model(options: EngineOptions, blocks: int) -> DraftModel | None:
+def _load_draft_model(options: EngineOptions, blocks: int, vocabulary: int) -> DraftModel | None:
     """Load the options' draft model, whose cache has the model's blocks.
 
     Raises:
-        ConfigurationError: its folder cannot be used.
+        ConfigurationError: it cannot be used.
     """
-    if options.draft_model_dir is None:
-        return None
-    folder, model = open_model_folder(options.draft_model_dir), open_model_folder(options.model_dir)
-    paged = PagedModel(folder.path, options.device, options.properties, blocks)
-    name = f"{folder.name} ({folder.recipe or 'unknown recipe'}, {folder.size_bytes / 1e6:.0f} MB)"
-    return DraftModel(paged, folder.path, name, folder.context_length, folder.vocabulary_size, model.vocabulary_size)
+    inference = inference_precision(openvino.Core(), options.device, options.properties)
+    draft_model, _ = load_draft_model(options, inference, vocabulary, lambda _folder: blocks, _refuse)
+    return draft_model
+
+
+def _refuse(reason: str) -> None:
+    raise ConfigurationError(reason)

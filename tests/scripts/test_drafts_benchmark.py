@@ -14,16 +14,19 @@ from benchmarking.drafts_backend import Streaming
 from benchmarking.drafts_comparison import alternating, ratios_to_off
 from benchmarking.drafts_oracle import Oracle
 from benchmarking.drafts_oracle_measures import oracle_measures
-from benchmarking.drafts_oracle_runs import Run, oracle_figures
+from benchmarking.drafts_oracle_runs import OracleRuns, Run, oracle_figures
 from benchmarking.drafts_prompts import WORK, work_prompts
+from benchmarking.drafts_random_model import write_random_draft_model
 from benchmarking.drafts_table import KINDS, drafts_table, oracle_table
 from benchmarking.plan import FULL, QUICK
 from benchmarking.prompts import Prompts
 
 from bot.engine.interface import GenerationRequest
 from bot.engine.worker.paged.schedule import RunningRequest
+from bot.errors import ConfigurationError
 from bot.export.timed_generation import MeasureError, TimedGeneration
 from bot.model.folder import open_model_folder
+from bot.model.same_tokenizer import first_difference
 from tests.scripts.run_script import run_script
 
 ANSWER = [7 * position % 500 for position in range(2000)]
@@ -174,9 +177,9 @@ def test_the_tables_say_what_is_missing() -> None:
 
 def test_the_script_measures_drafts(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
     output = tmp_path / "drafts"
-    result = run_script(
-        "--size", "quick", "--only", "drafts,oracle", "--model", tiny_chat_model_dir, "--output", output
-    )
+    model = tiny_chat_model_dir
+    sizes = ("--size", "quick", "--only", "drafts,oracle")
+    result = run_script(*sizes, "--model", model, "--draft-model", model, "--output", output)
     assert result.returncode == 0, result.stderr
     report = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
     kinds, measures = report["drafts"]["kinds"], report["oracle"]["measures"]
@@ -195,5 +198,22 @@ def test_the_script_measures_drafts(tiny_chat_model_dir: Path, tmp_path: Path) -
     assert kept == [1.0] * len(kept)
     table = output.with_suffix(".md").read_text(encoding="utf-8")
     assert "oracle right at 0.7" in table
-    assert "no draft model" in table
+    assert "the draft model as it is, no oracle" in table
+    assert f"It takes the time of the draft model {open_model_folder(model).title}" in table
     assert table in result.stdout
+
+
+def test_a_draft_model_with_another_tokenizer_is_refused(tiny_chat_model_dir: Path, small_model_dir: Path) -> None:
+    with pytest.raises(ConfigurationError, match="its tokenizer is another than the model's"):
+        OracleRuns.load(open_model_folder(tiny_chat_model_dir), small_model_dir, [], 1)
+
+
+@pytest.mark.long
+def test_a_random_draft_model_has_the_models_tokenizer_and_50_million_weights(
+    tiny_chat_model_dir: Path, tmp_path: Path
+) -> None:
+    model = open_model_folder(tiny_chat_model_dir)
+    draft = open_model_folder(write_random_draft_model(tmp_path, model))
+    assert first_difference(model.path, draft.path) is None
+    assert (draft.name, draft.context_length) == ("random-weights", model.context_length)
+    assert 45e6 < draft.size_bytes < 60e6  # a byte each
