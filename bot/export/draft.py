@@ -6,10 +6,12 @@ A draft model is not judged by its own answers. A wrong draft costs time, never 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from bot.engine.interface import EngineFacts, EngineOptions
+from bot.engine.interface import EngineOptions
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError
 from bot.export.hub import HubRepository, read_small_file
@@ -30,6 +32,7 @@ KIND = "draft"
 QUESTION = "Why is the sky blue? Answer in a few sentences."
 _ANSWER_TOKENS = 64
 _DRAFT_TOKENS = 8  # the default of DRAFT_TOKENS
+_REFUSED = "the draft model is refused, so the current version stays"
 _CACHE_GIGABYTES = 0.05  # the engine rounds this up to what one short conversation needs
 
 
@@ -111,22 +114,40 @@ async def _try_drafts(draft_dir: Path, model: ModelFolder) -> Finding:
     )
     engine = EngineSupervisor(options, metrics.of_engine())
     builder = PromptBuilder.from_folder(model.path, model.eos_token_ids)
-    try:
-        facts = await engine.start()
-        await generate(engine, tuple(builder.build([Message("user", QUESTION)]).ids), _ANSWER_TOKENS)
-    except MeasureError as error:
-        raise ConfigurationError(
-            f"the draft model is refused, so the current version stays: with it, {model.title} does not answer: {error}"
-        ) from error
-    finally:
-        await engine.close()
-    return _finding(facts, metrics, model)
-
-
-def _finding(facts: EngineFacts, metrics: PrometheusMetrics, model: ModelFolder) -> Finding:
+    with _engine_warnings() as warnings:
+        try:
+            facts = await engine.start()
+            await generate(engine, tuple(builder.build([Message("user", QUESTION)]).ids), _ANSWER_TOKENS)
+        except MeasureError as error:
+            raise ConfigurationError(f"{_REFUSED}: with it, {model.title} does not answer: {error}") from error
+        finally:
+            await engine.close()
+    if not facts.draft_model:  # the engine serves without one that it cannot use
+        reasons = [line.partition(" reason=")[2] or line for line in warnings]
+        raise ConfigurationError(f"{_REFUSED}: {'; '.join(reasons)}")
     what = f"engine {facts.engine}"
-    if not facts.draft_model or metrics.acceptance is None:
-        detail = f"answers with {model.title}, but drafted nothing in {_ANSWER_TOKENS} tokens"
+    if metrics.acceptance is None:
+        detail = f"drafted nothing for {model.title} in {_ANSWER_TOKENS} tokens, because it would not pay here"
         return Finding(what=what, verdict="noted", detail=detail)
     accepted = f"{metrics.acceptance:.0%} of {metrics.drafted_tokens} drafted tokens accepted"
     return Finding(what=what, verdict="good", detail=f"drafts for {model.title}: {accepted}")
+
+
+@contextmanager
+def _engine_warnings() -> Iterator[list[str]]:
+    """Collect what the engine warns the operator of, which the export's log does not show."""
+    lines: list[str] = []
+    log = logging.getLogger(EngineSupervisor.__module__)
+    level = log.level
+
+    def keep(record: logging.LogRecord) -> bool:
+        lines.append(record.getMessage())
+        return False
+
+    log.setLevel(logging.WARNING)
+    log.addFilter(keep)
+    try:
+        yield lines
+    finally:
+        log.removeFilter(keep)
+        log.setLevel(level)
