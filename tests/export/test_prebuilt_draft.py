@@ -89,7 +89,9 @@ def test_it_is_fetched_tried_and_current(hub: HubServer, exported: Exported, tmp
     same_ids, drafts = draft.report.findings
     assert (same_ids.verdict, same_ids.detail) == ("good", f"every id is the same as in {title}")
     assert (drafts.what.split()[:2], drafts.verdict) == (["engine", "openvino"], "good")
-    assert re.fullmatch(rf"drafts for {re.escape(title)}: \d+% of \d+ drafted tokens accepted", drafts.detail)
+    found = re.fullmatch(rf"drafts for {re.escape(title)}: (\d+)% of 64 next tokens are right", drafts.detail)
+    assert found is not None, drafts.detail
+    assert int(found[1]) > 80, "it is its own draft model, but for rounding"
     assert (model.pointer, model.names) == (before, [exported.version])
     assert not (home / "sources").exists(), "the version holds its files"
     assert verify_versions(home, None, ProgressLine(io.StringIO()))
