@@ -25,7 +25,7 @@ def engines_table(report: Mapping[str, Any]) -> str:
     titles = {name: _title(rounds, name) for name in engine_names(report)}
     ours, *others = titles
     notes: list[str] = []
-    columns = [*titles.values(), *(f"against {titles[name]}" for name in others)]
+    columns = [*titles.values(), *(f"against {name}" for name in others)]
     lines = [f"| | {' | '.join(columns)} |", "|---|" + "---:|" * len(columns)]
     shown = [row for row in rows(report["plan"]) if any(_attempted(rounds, name, row) for name in titles)]
     for row in shown:
@@ -120,8 +120,8 @@ def _caption(rounds: int, ours: str, compared: bool) -> str:
         return spread
     return (
         f"{spread} The engines took turns, in every other round in the reversed order. The columns on the right: how "
-        f"many times better {ours} is in the same round. It is called ahead or behind only where the median ratio is "
-        f"farther from 1 than the rounds' ratios are from each other, and never with fewer than {FEWEST_ROUNDS} rounds."
+        f"many times better {ours} is in the same round. It is called ahead or behind only if it is so in every round, "
+        f"in the closest one by more than half of the median's lead, and never with fewer than {FEWEST_ROUNDS} rounds."
     )
 
 

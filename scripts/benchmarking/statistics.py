@@ -86,8 +86,9 @@ class Verdict(StrEnum):
 def verdict(ratios: Sequence[float]) -> Verdict | None:
     """Return what ratios claim, of which 1 means alike and more is better; None for too few of them.
 
-    A claim needs a median that is farther from 1 than the ratios are from each other, in proportion. Then all of them
-    are on the same side of 1.
+    A claim needs all of them on the same side of 1, and the nearest to 1 more than half as far from it, in proportion,
+    as the median: the lead exceeds twice the spread towards 1. Chance alone claims something in one of nine cases with
+    three rounds, and in one of thirty with four.
 
     Args:
         ratios: above 0, one for each round.
@@ -95,9 +96,12 @@ def verdict(ratios: Sequence[float]) -> Verdict | None:
     if len(ratios) < FEWEST_ROUNDS:
         return None
     spread = Spread.of(ratios)
-    if abs(math.log(spread.median)) <= math.log(spread.most / spread.least):
-        return Verdict.WITHIN
-    return Verdict.AHEAD if spread.median > 1 else Verdict.BEHIND
+    half_of_lead = math.log(spread.median) / 2
+    if half_of_lead > 0 and math.log(spread.least) > half_of_lead:
+        return Verdict.AHEAD
+    if half_of_lead < 0 and math.log(spread.most) < half_of_lead:
+        return Verdict.BEHIND
+    return Verdict.WITHIN
 
 
 def equal_share(ours: Sequence[Sequence[int]], theirs: Sequence[Sequence[int]]) -> float:

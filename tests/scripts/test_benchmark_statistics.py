@@ -67,7 +67,9 @@ def test_a_spread_is_median_least_and_most() -> None:
         ([0.7, 0.75, 0.72], Verdict.BEHIND),
         ([1.2, 1.2, 1.2], Verdict.AHEAD),
         ([1.3, 0.95, 1.4], Verdict.WITHIN),
-        ([1.01, 1.1, 1.2], Verdict.WITHIN),  # all above 1, but farther apart than from 1
+        ([1.01, 1.1, 1.2], Verdict.WITHIN),  # all above 1, but one of them only just
+        ([0.99, 0.9, 0.8], Verdict.WITHIN),
+        ([2.5, 3.1, 11.1], Verdict.AHEAD),  # far apart, but far from 1
         ([1.0, 1.0, 1.0], Verdict.WITHIN),
         ([40.0, 30.0, 50.0], Verdict.AHEAD),
         ([1.5, 1.4], None),

@@ -152,7 +152,7 @@ def test_the_script_measures_it_beside_the_bots_engine(
     measures = report["rounds"][0]["llama.cpp"]["measures"]
     assert measures["one_chat"]["decode_tokens_per_second"] > 1
     assert measures["crowd"]["skipped"] == measures["mention"]["skipped"] == "the bot does not run on this engine"
-    assert f"against llama.cpp {stub.BUILD}, tiny.gguf |" in result.stdout
+    assert f"| llama.cpp {stub.BUILD}, tiny.gguf | against llama.cpp |" in result.stdout
 
 
 def test_a_benchmark_that_is_told_to_end_ends_the_server(
