@@ -38,7 +38,6 @@ from bot.discord_client.startup import log_in, stay_connected
 from bot.lifecycle import Drain, cancel_on_terminate, health_of, in_background
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
-from bot.model.draft_folder import open_draft_folder
 from bot.model.folder import open_model_folder
 from bot.model.start_order import StartOrder
 from bot.private_files import close_folder, delete_folder
@@ -91,7 +90,11 @@ class Application:
         self._token = settings.require_token()
         # Fails here, before anything is opened, if there is no usable model.
         StartOrder(settings.model_dir).next_usable(open_model_folder)
-        _check_draft_model(settings)
+        if settings.draft_model_dir is not None and settings.engine_options.draft_model_dir is None:
+            logger.warning(
+                "Draft model is not used, it needs ENGINE=paged and DRAFT_TOKENS above 0: DRAFT_MODEL_DIR=%s",
+                settings.draft_model_dir,
+            )
         self.ready = asyncio.Event()
         self.metrics = PrometheusMetrics()
         self.client = PhiClient(message_content_intent=settings.message_content_intent)
@@ -199,14 +202,3 @@ class Application:
             PersonaCommands(answering, scopes),
             ModelCommands(self.serving, self.metrics, self.storage, settings.admin_ids),
         ]
-
-
-def _check_draft_model(settings: Settings) -> None:
-    draft_dir = settings.engine_options.draft_model_dir
-    if draft_dir is not None:
-        open_draft_folder(draft_dir, settings.model_dir)
-    elif settings.draft_model_dir is not None:
-        logger.warning(
-            "Draft model is not used, it needs ENGINE=paged and DRAFT_TOKENS above 0: DRAFT_MODEL_DIR=%s",
-            settings.draft_model_dir,
-        )

@@ -50,6 +50,17 @@ def existing_folder(text: str) -> Path:
     raise argparse.ArgumentTypeError(f"{text} {what}; check the path")
 
 
+def existing_file(text: str) -> Path:
+    """A file that is there; a leading `~` is the user's home."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty; name a file")
+    path = folder(text)
+    if not path.is_file():
+        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise argparse.ArgumentTypeError(f"{text} {what}; check the path")
+    return path
+
+
 def folder(text: str) -> Path:
     """A folder that may be missing; a leading `~` is the user's home."""
     if not text.strip():

@@ -1,22 +1,24 @@
 """Measure the bot's engines side by side on this machine, the cost of idle conversations, crowds on Discord,
 what a history costs whoever returns to it, and what drafts are worth.
 
-Every engine runs in the bot's own engine process, but the one that an oracle drafts for. Leave the machine idle
-otherwise.
+The engines take turns, each in a process of its own, but the one that an oracle drafts for; LLAMA_SERVER=PROGRAM and
+--gguf add llama.cpp's server. Leave the machine idle otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarking.plan import LLAMA_CPP, SIZES
 from command_line import measuring_parser, print_tables, run_to_exit_code, say_with_seconds
 
-from bot.arguments import existing_folder
+from bot.arguments import existing_file, existing_folder, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,12 +26,15 @@ if TYPE_CHECKING:
     from benchmarking.engine_run import Report
     from benchmarking.measures import Figures
     from benchmarking.plan import Plan
+    from benchmarking.rounds import NewEngine
 
     from bot.model.folder import ModelFolder
 
 # `command_line` says why nothing heavy is imported here.
 
-_ENGINES = ("paged", "genai", "optimum")
+_BOT_ENGINES = ("paged", "genai", "optimum")
+_ENGINES = (*_BOT_ENGINES, LLAMA_CPP)
+_WITH_ENGINES = "engines"
 _WITHOUT_ENGINE = ("idle", "discord", "returning", "drafts", "oracle")
 """What loads OpenVINO into this process comes last: its memory would count as the bot's."""
 
@@ -38,18 +43,29 @@ _RANDOM = "random"
 
 def main() -> int:
     """Measure what the command line asks for, write the results, and return the exit code."""
-    from benchmarking.plan import SIZES
-
+    # A process that is told to end ends its engine first: llama.cpp's server would stay in memory.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments = _arguments()
     return run_to_exit_code(lambda: _run(arguments, SIZES[arguments.size]))
 
 
 def _arguments() -> argparse.Namespace:
     parser = measuring_parser(__doc__, output="artifacts/benchmark")
-    parser.add_argument("--engines", type=_engines, default=_ENGINES, help="default: paged,genai,optimum")
+    parser.add_argument(
+        "--engines",
+        type=_engines,
+        help="each is compared with the first (default: paged,genai,optimum, and llama.cpp where it can be measured)",
+    )
+    parser.add_argument("--gguf", type=existing_file, help="llama.cpp's model, which should be the same as --model")
+    parser.add_argument(
+        "--rounds",
+        type=whole_number(1),
+        default=3,
+        help="how often every engine is loaded and measured in turn; a claim needs three (default: %(default)s)",
+    )
     parser.add_argument(
         "--size",
-        choices=("full", "short", "quick"),
+        choices=tuple(SIZES),
         default="full",
         help="short: for a large model on a slow machine; quick: a trial of the benchmark (default: %(default)s)",
     )
@@ -58,8 +74,8 @@ def _arguments() -> argparse.Namespace:
         type=_names,
         default=(),
         metavar="MEASURES",
-        help="such as one_chat,together_8,next_turn_3000,newcomer,crowd,idle,discord,returning,drafts,oracle; the last "
-        "five choose no engine",
+        help="such as engines,one_chat,together_8,next_turn_3000,newcomer,crowd,idle,discord,returning,drafts,oracle; "
+        "engines are the measures of the size, the last five choose no engine",
     )
     parser.add_argument(
         "--draft-model",
@@ -71,7 +87,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--resume", action="store_true", help="keep what an interrupted run with the same output completed"
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    known = (_WITH_ENGINES, *SIZES[arguments.size].measures, *_WITHOUT_ENGINE)
+    if unknown := [name for name in arguments.only if name not in known]:
+        parser.error(f"argument --only: {unknown[0]!r} is none of {', '.join(known)}")
+    return arguments
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -90,18 +110,16 @@ def _engines(text: str) -> tuple[str, ...]:
 
 
 async def _run(arguments: argparse.Namespace, plan: Plan) -> int:
-    """Measure the engines one after another, so that only one is in memory, and write after each measure."""
-    from bot.errors import ConfigurationError
-    from bot.model.folder import open_model_folder
-    from bot.own_command import install_command
-
-    if missing := [name for name in ("psutil", "matplotlib") if find_spec(name) is None]:
-        raise ConfigurationError(f"the benchmark needs {' and '.join(missing)}; run `{install_command('development')}`")
+    """Measure the engines, then the rest, and write after each measure."""
     from benchmarking.report import new_report, resumed_report
 
-    folder, output = open_model_folder(arguments.model), arguments.output
-    report = resumed_report(folder, plan, output) if arguments.resume else new_report(folder, plan)
-    say = say_with_seconds()
+    from bot.model.folder import open_model_folder
+
+    folder, output, say = open_model_folder(arguments.model), arguments.output, say_with_seconds()
+    if arguments.resume:
+        report = resumed_report(folder, plan, output, arguments.gguf)
+    else:
+        report = new_report(folder, plan, arguments.gguf)
     if not arguments.only or not set(arguments.only) <= set(_WITHOUT_ENGINE):
         await _measure_engines(arguments, folder, plan, report, say)
     for part in _WITHOUT_ENGINE:
@@ -113,24 +131,40 @@ async def _run(arguments: argparse.Namespace, plan: Plan) -> int:
 async def _measure_engines(
     arguments: argparse.Namespace, folder: ModelFolder, plan: Plan, report: Report, say: Callable[[str], None]
 ) -> None:
-    from benchmarking.engine_run import EngineRun
-    from benchmarking.report import write_report
+    from benchmarking.rounds import Rounds
 
-    from bot.settings import load_settings
+    engines = _new_engines(arguments, folder, plan, say)
+    chosen = [name for name in arguments.only if name in plan.measures]
+    if chosen and _WITH_ENGINES in arguments.only:
+        chosen += [name for name in plan.compared if name not in chosen]
+    await Rounds(engines, folder, plan, report, arguments.output, chosen, say).measure(arguments.rounds)
 
-    for engine in [name for name in arguments.engines if name not in report["engines"]]:
 
-        def say_of(line: str, engine: str = engine) -> None:
-            say(f"{engine}: {line}")
+def _new_engines(
+    arguments: argparse.Namespace, folder: ModelFolder, plan: Plan, say: Callable[[str], None]
+) -> dict[str, NewEngine]:
+    """Return what makes each chosen engine, by name.
 
-        def keep(figures: Report, engine: str = engine) -> None:
-            report["engines"][engine] = figures
-            write_report(report, arguments.output)
+    Raises:
+        ConfigurationError: llama.cpp is chosen, and its program or model is missing.
+    """
+    from benchmarking.rounds import bot_engine, llama_engine
 
-        # Without the disk cache, which would hold the prompts of an earlier run.
-        settings = load_settings(env_file=None, model_dir=folder.path, engine=engine, kv_disk_gigabytes=0)
-        options = settings.engine_options
-        keep(await EngineRun(options, folder, plan, say_of, arguments.only, keep).measure_all())
+    from bot.errors import ConfigurationError
+
+    program, gguf = os.environ.get("LLAMA_SERVER"), arguments.gguf
+    names = arguments.engines or (_ENGINES if program and gguf else _BOT_ENGINES)
+    if LLAMA_CPP in names or gguf:
+        if not program:
+            raise ConfigurationError("llama.cpp's server is not known; set LLAMA_SERVER to its program")
+        if not gguf:
+            raise ConfigurationError("llama.cpp's model is not known; name its file with --gguf")
+    elif program and not arguments.engines:
+        say("llama.cpp is left out, because --gguf names no model for it")
+    return {
+        name: bot_engine(name, folder) if name != LLAMA_CPP else llama_engine(program or "", gguf, folder, plan)
+        for name in names
+    }
 
 
 async def _measure_part(
@@ -173,14 +207,10 @@ async def _measure_part(
 
 
 def _conclude(report: Report, output: Path) -> int:
-    """Save the plot, print the tables, and return the exit code: 1 if nothing could be measured."""
+    """Print the tables and return the exit code: 1 if nothing could be measured."""
     written = [output.with_suffix(".md"), output.with_suffix(".json")]
-    if report["engines"]:
-        from benchmarking.plot import save_plot  # only now: matplotlib's memory would count as the bot's
-
-        written.append(output.with_suffix(".png"))
-        save_plot(report, written[-1])
-    measured = [*report["engines"].values(), *(report[part] for part in _WITHOUT_ENGINE if part in report)]
+    turns = [turn for turns in report["rounds"] for turn in turns.values()]
+    measured = [*turns, *(report[part] for part in _WITHOUT_ENGINE if part in report)]
     return print_tables(written, written[0], measured)
 
 

@@ -6,7 +6,10 @@ A draft model is not judged by its own answers. A wrong draft costs time, never 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from bot.engine.interface import EngineFacts, EngineOptions
@@ -15,7 +18,6 @@ from bot.errors import ConfigurationError
 from bot.export.hub import HubRepository, read_small_file
 from bot.export.judgement import Judgement
 from bot.export.timed_generation import MeasureError, generate
-from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.commands import prebuilt_command
 from bot.model.files import TOKENIZER_FILE
 from bot.model.folder import NEEDED_FILES, ModelFolder, open_model_folder
@@ -30,6 +32,7 @@ KIND = "draft"
 QUESTION = "Why is the sky blue? Answer in a few sentences."
 _ANSWER_TOKENS = 64
 _DRAFT_TOKENS = 8  # the default of DRAFT_TOKENS
+_REFUSED = "the draft model is refused, so the current version stays"
 _CACHE_GIGABYTES = 0.05  # the engine rounds this up to what one short conversation needs
 
 
@@ -100,33 +103,70 @@ def judge_draft(draft_dir: Path, model: ModelFolder, say: Callable[[str], None])
 
 
 async def _try_drafts(draft_dir: Path, model: ModelFolder) -> Finding:
-    metrics = PrometheusMetrics()
-    options = EngineOptions(
-        "paged",
-        model.path,
-        cache_gigabytes=_CACHE_GIGABYTES,
-        max_batch=1,
-        draft_tokens=_DRAFT_TOKENS,
-        draft_model_dir=draft_dir,
-    )
-    engine = EngineSupervisor(options, metrics.of_engine())
     builder = PromptBuilder.from_folder(model.path, model.eos_token_ids)
+    prompt = tuple(builder.build([Message("user", QUESTION)]).ids)
+    with _engine_warnings() as warnings:
+        facts, answer = await _answer(draft_dir, model, prompt)
+    if not facts.draft_model:  # the engine serves without one that it cannot use
+        reasons = [line.partition(" reason=")[2] or line for line in warnings]
+        raise ConfigurationError(f"{_REFUSED}: {'; '.join(reasons)}")
+    right = await _count_right(draft_dir, prompt, answer)
+    return Finding(
+        what=f"engine {facts.engine}",
+        verdict="good" if right else "noted",
+        detail=f"drafts for {model.title}: {right / len(answer):.0%} of {len(answer)} next tokens are right",
+    )
+
+
+async def _answer(draft_dir: Path, model: ModelFolder, prompt: tuple[int, ...]) -> tuple[EngineFacts, tuple[int, ...]]:
+    """Load both models as the bot does, and have the model answer, greedily."""
+    options = replace(_engine_options(model.path), draft_tokens=_DRAFT_TOKENS, draft_model_dir=draft_dir)
+    engine = EngineSupervisor(options)
     try:
         facts = await engine.start()
-        await generate(engine, tuple(builder.build([Message("user", QUESTION)]).ids), _ANSWER_TOKENS)
+        return facts, (await generate(engine, prompt, _ANSWER_TOKENS)).ids
     except MeasureError as error:
-        raise ConfigurationError(
-            f"the draft model is refused, so the current version stays: with it, {model.title} does not answer: {error}"
-        ) from error
+        raise ConfigurationError(f"{_REFUSED}: with it, {model.title} does not answer: {error}") from error
     finally:
         await engine.close()
-    return _finding(facts, metrics, model)
 
 
-def _finding(facts: EngineFacts, metrics: PrometheusMetrics, model: ModelFolder) -> Finding:
-    what = f"engine {facts.engine}"
-    if not facts.draft_model or metrics.acceptance is None:
-        detail = f"answers with {model.title}, but drafted nothing in {_ANSWER_TOKENS} tokens"
-        return Finding(what=what, verdict="noted", detail=detail)
-    accepted = f"{metrics.acceptance:.0%} of {metrics.drafted_tokens} drafted tokens accepted"
-    return Finding(what=what, verdict="good", detail=f"drafts for {model.title}: {accepted}")
+async def _count_right(draft_dir: Path, prompt: tuple[int, ...], answer: tuple[int, ...]) -> int:
+    """Count at how many places of an answer the draft model, alone, chooses what the model chose.
+
+    The engine's own count would not say it: it drafts from the conversation too, and only where that pays.
+    """
+    engine = EngineSupervisor(_engine_options(draft_dir))
+    right = 0
+    try:
+        await engine.start()
+        for place, token in enumerate(answer):
+            with suppress(MeasureError):  # it cannot read what the model chose, so its draft is wrong
+                right += (await generate(engine, prompt + answer[:place], 1)).ids == (token,)
+    finally:
+        await engine.close()
+    return right
+
+
+def _engine_options(model_dir: Path) -> EngineOptions:
+    return EngineOptions("paged", model_dir, cache_gigabytes=_CACHE_GIGABYTES, max_batch=1)
+
+
+@contextmanager
+def _engine_warnings() -> Iterator[list[str]]:
+    """Collect what the engine warns the operator of, which the export's log does not show."""
+    lines: list[str] = []
+    log = logging.getLogger(EngineSupervisor.__module__)
+    level = log.level
+
+    def keep(record: logging.LogRecord) -> bool:
+        lines.append(record.getMessage())
+        return False
+
+    log.setLevel(logging.WARNING)
+    log.addFilter(keep)
+    try:
+        yield lines
+    finally:
+        log.removeFilter(keep)
+        log.setLevel(level)

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.engine.worker.cache_blocks import blocks_for
+from bot.engine.worker.loading_properties import loading_properties
 from bot.engine.worker.paged.model import Advance, PagedModel
-from bot.engine.worker.precision import INFERENCE_PROPERTY, with_default_precision
+from bot.engine.worker.precision import INFERENCE_PROPERTY
 from bot.errors import ConfigurationError
 from bot.export.child_process import die_with_parent
 from bot.export.next_tokens import PRECISION, LogitsOf, TokenIds
 from bot.export.reading_child import reading_parser, write_reading
 from bot.model.config import ModelConfig
-from bot.model.device_properties import read_device_properties
 
 _PIECE_TOKENS = 200  # not a multiple of a cache block
 
@@ -35,8 +35,7 @@ def main() -> int:
 
 def _open_paged(folder: Path, last: int, cache_precision: str | None) -> LogitsOf:
     cache = {"KV_CACHE_PRECISION": cache_precision} if cache_precision else {}
-    own = {INFERENCE_PROPERTY: PRECISION, **read_device_properties(folder), **cache}
-    properties = with_default_precision("CPU", own, "paged")
+    properties = loading_properties("paged", "CPU", folder, {INFERENCE_PROPERTY: PRECISION, **cache})
 
     def logits_of(ids: TokenIds) -> NDArray[np.float32]:
         try:

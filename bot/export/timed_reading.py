@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from bot.engine.worker.backends.backend import one_line
 from bot.engine.worker.cache_blocks import blocks_for
+from bot.engine.worker.loading_properties import loading_properties
 from bot.engine.worker.paged.model import Advance, PagedModel
-from bot.engine.worker.precision import with_default_precision
 from bot.errors import ConfigurationError
 from bot.export.child_process import die_with_parent
 from bot.export.next_tokens import TimedReading, TokenIds, read_next_tokens
@@ -34,7 +34,7 @@ def main() -> int:
     arguments = parser.parse_args()
     ids = np.load(arguments.ids)
     try:
-        properties = with_default_precision("CPU", arguments.properties, "paged")
+        properties = loading_properties("paged", "CPU", arguments.model, arguments.properties)
         model = PagedModel(arguments.model, "CPU", properties, blocks_for(len(ids) + arguments.steps))
         read_timed(model, ids, arguments.steps).save(arguments.output)
     except (ConfigurationError, RuntimeError) as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from bot.errors import ConfigurationError
 from bot.model.commands import prebuilt_draft_command
 from bot.model.folder import ModelFolder, open_model_folder
+from bot.model.versions import home_of
 
 
 def open_draft_folder(path: Path, model_dir: Path) -> ModelFolder:
@@ -14,7 +15,7 @@ def open_draft_folder(path: Path, model_dir: Path) -> ModelFolder:
 
     Args:
         path: its folder, or one with versions, whose current one is opened.
-        model_dir: where the model is that it drafts for.
+        model_dir: of the model that it drafts for; a version's is named by the folder with the versions.
 
     Raises:
         ConfigurationError: the folder is missing, unreadable or incomplete.
@@ -23,7 +24,5 @@ def open_draft_folder(path: Path, model_dir: Path) -> ModelFolder:
         return open_model_folder(path)
     except ConfigurationError as error:
         cause, _, _ = str(error).partition(";")  # what follows is the way out for a model
-        raise ConfigurationError(
-            f"DRAFT_MODEL_DIR: {cause}; fetch a draft model with `{prebuilt_draft_command(path, model_dir)}`, or leave "
-            "DRAFT_MODEL_DIR out"
-        ) from error
+        command = prebuilt_draft_command(path, home_of(model_dir) or model_dir)
+        raise ConfigurationError(f"{cause}; fetch a draft model with `{command}`") from error

@@ -18,9 +18,9 @@ from benchmarking.measures import Figures
 from bot.engine.interface import EngineOptions
 from bot.engine.worker.cache_blocks import blocks_for
 from bot.engine.worker.devices import inference_precision
+from bot.engine.worker.loading_properties import loading_properties
 from bot.engine.worker.paged.drafts.draft_model import DraftModel
 from bot.engine.worker.paged.drafts.loading import load_draft_model
-from bot.engine.worker.precision import with_default_precision
 from bot.errors import ConfigurationError
 from bot.model.folder import ModelFolder
 from bot.settings import load_settings
@@ -81,9 +81,8 @@ class OracleRuns:
             env_file=None, model_dir=folder.path, engine="paged", kv_disk_gigabytes=0, draft_model_dir=draft_model
         )
         options = settings.engine_options
-        options = replace(
-            options, properties=with_default_precision(options.device, options.properties, options.engine)
-        )
+        properties = loading_properties(options.engine, options.device, options.model_dir, options.properties)
+        options = replace(options, properties=properties)
         blocks = sum(_blocks(each) for each in measures) + _SPARE_BLOCKS
         oracle = Oracle(folder.vocabulary_size, _load_draft_model(options, blocks, folder.vocabulary_size))
         plain = replace(options, draft_tokens=0, draft_model_dir=None)

@@ -1,11 +1,12 @@
-"""All measures of one engine; one that fails does not stop the others."""
+"""One turn of one engine: all its measures. One that fails does not stop the others."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Collection
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarking import measures
 from benchmarking.crowd import Crowd, PromptReads
@@ -14,44 +15,59 @@ from benchmarking.measures import Figures
 from benchmarking.newcomer import newcomer
 from benchmarking.plan import Plan
 from benchmarking.prompts import Prompts
-from bot.engine.interface import Engine, EngineOptions
-from bot.engine.supervisor.supervisor import EngineSupervisor
+from bot.engine.interface import Engine, EngineFacts, EngineObserver
 from bot.export.peak_memory import PeakMemory
 from bot.model.folder import ModelFolder
 
 Report = dict[str, Any]
 
 
+class StartableEngine(Engine, Protocol):
+    """An engine that is not loaded yet."""
+
+    async def start(self) -> EngineFacts:
+        """Load the model, in a process that `close` ends.
+
+        Raises:
+            ConfigurationError: it cannot be loaded; no process is left.
+        """
+        ...
+
+
 class EngineRun:
-    """Measures one engine.
+    """Measures one engine, from loading it to closing it.
 
     Args:
-        folder: of the model in `options`.
+        name: such as `paged`.
+        new_engine: makes the engine; only what runs the bot's own worker reports to the observer.
+        folder: of the engine's model.
         say: called with a line of progress.
-        only: the names of the measures to take; empty for all. The engine is loaded in any case.
+        names: the measures to take. The engine is loaded in any case.
         on_measured: called with the report so far after each measure, so that an interruption costs little.
     """
 
     def __init__(
         self,
-        options: EngineOptions,
+        name: str,
+        new_engine: Callable[[EngineObserver], StartableEngine],
         folder: ModelFolder,
         plan: Plan,
         say: Callable[[str], None],
-        only: Collection[str] = (),
+        names: Collection[str],
         on_measured: Callable[[Report], None] | None = None,
     ) -> None:
-        self._options = options
+        self._name = name
         self._folder = folder
         self._plan = plan
         self._say = say
-        self._only = only
+        self._names = names
         self._on_measured = on_measured
         self._prompts = Prompts(folder)
         self._reads = PromptReads()
-        self._left_out = plan.left_out(options.engine, folder.context_length)
+        self._engine = new_engine(self._reads)
+        self._left_out = plan.left_out(name, folder.context_length)
         self._lag = LoopLag()
-        self._report: Report = {"measures": {}}
+        self._report: Report = {"began_at": datetime.now(UTC).isoformat(timespec="seconds"), "measures": {}}
 
     async def measure_all(self) -> Report:
         """Load the engine, measure it, close it, and then run the whole bot on it.
@@ -62,32 +78,32 @@ class EngineRun:
         """
         with PeakMemory() as memory:
             async with self._lag:
-                if await self._measure_engine(memory):
-                    self._report["loop_lag"] = self._lag.summary()
-            if "loop_lag" in self._report:
+                loaded = await self._measure_engine(memory)
+            if loaded:
+                self._report["loop_lag"] = self._lag.summary()
                 await self._measure("mention", partial(self._mentions, memory))
-        self._report["memory"] = {"bot_bytes": memory.own_bytes, "engine_bytes": memory.engine_bytes}
+        if loaded:
+            self._report["memory"] = {"bot_bytes": memory.own_bytes, "engine_bytes": memory.engine_bytes}
         self._report["complete"] = True
         return self._report
 
     async def _measure_engine(self, memory: PeakMemory) -> bool:
         """Measure the engine alone; return whether it loads."""
-        engine = EngineSupervisor(self._options, self._reads)
         try:
-            await self._measure("load", partial(self._load, engine))
-            if engine.facts is None:
+            await self._measure("load", self._load)
+            if self._engine.facts is None:
                 self._report["failed"] = self._report["measures"]["load"]["failed"]
                 return False
-            memory.watch_engine(engine.facts.process_id)
-            for name, work in self._measures(engine).items():
+            memory.watch_engine(self._engine.facts.process_id)
+            for name, work in self._measures().items():
                 await self._measure(name, work)
         finally:
-            await engine.close()
+            await self._engine.close()
         return True
 
-    def _measures(self, engine: Engine) -> dict[str, Callable[[], Awaitable[Figures]]]:
-        arguments = engine, self._prompts, self._plan
-        next_turn = partial(measures.next_turn, *arguments, read_history=self._options.engine != "optimum")
+    def _measures(self) -> dict[str, Callable[[], Awaitable[Figures]]]:
+        arguments = self._engine, self._prompts, self._plan
+        next_turn = partial(measures.next_turn, *arguments, read_history=self._name != "optimum")
         crowd = Crowd(*arguments, self._folder.context_length)
         return {
             "after_load": partial(measures.first_token_after_load, *arguments),
@@ -100,7 +116,7 @@ class EngineRun:
         }
 
     async def _measure(self, name: str, work: Callable[[], Awaitable[Figures]]) -> None:
-        if self._only and name not in self._only and name != "load":
+        if name not in self._names and name != "load":
             return
         self._say(name)
         started, ticks = time.perf_counter(), self._lag.ticks
@@ -116,9 +132,9 @@ class EngineRun:
         if self._on_measured is not None:
             self._on_measured(self._report)
 
-    async def _load(self, engine: EngineSupervisor) -> Figures:
+    async def _load(self) -> Figures:
         started = time.perf_counter()
-        facts = await engine.start()
+        facts = await self._engine.start()
         seconds = time.perf_counter() - started
         self._report |= {"name": facts.engine, "device_name": facts.device_name}
         return {"start_to_ready_seconds": seconds, "load_and_warm_up_seconds": facts.load_seconds}
@@ -127,4 +143,4 @@ class EngineRun:
         # The loopback Discord is an extra; the engine is measured without it, too.
         from benchmarking.mention import mentions
 
-        return await mentions(self._options.engine, self._folder.path, self._plan, memory)
+        return await mentions(self._name, self._folder.path, self._plan, memory)

@@ -7,7 +7,7 @@ import time
 from benchmarking.measures import Figures
 from benchmarking.plan import Plan
 from benchmarking.prompts import Prompts
-from benchmarking.statistics import longest_pause
+from benchmarking.statistics import longest_pause, pauses_meanwhile, percentile
 from benchmarking.stream import STREAMS, two_streams
 from bot.engine.interface import Engine, FinishReason, GenerationRequest
 from bot.export.timed_generation import MeasureError
@@ -17,8 +17,9 @@ async def newcomer(engine: Engine, prompts: Prompts, plan: Plan) -> Figures:
     """Stream two answers, and submit a long prompt that the engine has never seen.
 
     Returns:
-        The longest pause in either answer before the newcomer, and until the newcomer's first token, and the seconds
-        to that token. If the prefill exceeds the plan's time, `skipped` says so.
+        The longest pause in either answer before the newcomer; the longest and the 99th percentile of both answers'
+        pauses until the newcomer's first token; the seconds to that token. If the prefill exceeds the plan's time,
+        `skipped` says so.
 
     Raises:
         MeasureError: an answer ended early.
@@ -28,12 +29,15 @@ async def newcomer(engine: Engine, prompts: Prompts, plan: Plan) -> Figures:
         came = time.perf_counter()
         first_token = await _read_prompt(engine, prompts.random_ids("newcomer", plan.newcomer_prompt), plan)
         ended = first_token or time.perf_counter()
+    meanwhile = [pause for stream in streams for pause in pauses_meanwhile(stream.arrivals, came, ended)]
     figures: Figures = {
         "prompt_tokens": plan.newcomer_prompt,
         "streams": STREAMS,
         "streamed_tokens_meanwhile": sum(came < each <= ended for stream in streams for each in stream.arrivals),
         "longest_pause_before_seconds": max(longest_pause(stream.arrivals, began, came) for stream in streams),
-        "longest_pause_seconds": max(longest_pause(stream.arrivals, came, ended) for stream in streams),
+        "p99_pause_seconds": percentile(meanwhile, 0.99),
+        "longest_pause_seconds": max(meanwhile),
+        "pauses": len(meanwhile),
     }
     if first_token is None:
         return figures | {"skipped": f"the newcomer's prompt was not read within {plan.newcomer_seconds:.0f} s"}

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LLAMA_CPP = "llama.cpp"
+
 _ONE_AFTER_ANOTHER = "this engine answers one question after another, so each waits for all before it"
+_NO_ENGINE_OF_THE_BOT = "the bot does not run on this engine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +15,8 @@ class Plan:
     """How much to measure; lengths are in tokens.
 
     Attributes:
+        compared: the measures of every round, by which engines are compared.
+        once: those of the first round alone. A measure in neither is only taken on request.
         one_chat_runs: repetitions of the single chat; the median counts.
         one_chat_prompt: its prompt.
         one_chat_answer: its answer.
@@ -62,9 +67,11 @@ class Plan:
         oracle_history: the long history there.
     """
 
-    one_chat_runs: int = 3
+    compared: tuple[str, ...] = ("one_chat", "together_8", "next_turn_3000", "newcomer")
+    once: tuple[str, ...] = ("answers", "mention")
+    one_chat_runs: int = 2
     one_chat_prompt: int = 256
-    one_chat_answer: int = 64
+    one_chat_answer: int = 48
     chats: tuple[int, ...] = (1, 2, 4, 8)
     chat_prompt: int = 64
     chat_answer: int = 64
@@ -72,8 +79,8 @@ class Plan:
     history_answer: int = 8
     next_question: int = 56
     next_answer: int = 4
-    agreement_answer: int = 64
-    mentions: int = 5
+    agreement_answer: int = 16
+    mentions: int = 3
     mention_answer: int = 16
     newcomer_prompt: int = 3000
     newcomer_seconds: float = 1800.0
@@ -110,6 +117,24 @@ class Plan:
     oracle_chat_answer: int = 48
     oracle_history: int = 3000
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The names of all measures of an engine, in their order; loading it comes first in any case."""
+        return (
+            "after_load",
+            "one_chat",
+            *(f"together_{count}" for count in self.chats),
+            *(f"next_turn_{history}" for history in self.histories),
+            "answers",
+            "newcomer",
+            "crowd",
+            "mention",
+        )
+
+    def measures_in(self, round_number: int) -> tuple[str, ...]:
+        """Return the measures of a round; the first has the number 1."""
+        return self.compared if round_number > 1 else (*self.compared, *self.once)
+
     def next_turn_length(self, history: int) -> int:
         """Return the tokens of a history's next turn, its answer included."""
         return history + self.history_answer + self.next_question + self.next_answer
@@ -125,16 +150,21 @@ class Plan:
         }
         if engine == "optimum":
             reasons |= dict.fromkeys(("newcomer", "crowd"), _ONE_AFTER_ANOTHER)
+        if engine == LLAMA_CPP:
+            reasons |= dict.fromkeys(("crowd", "mention"), _NO_ENGINE_OF_THE_BOT)
         return reasons
 
 
+_ONCE = ("answers", "crowd", "mention")
 FULL = Plan()
 SHORT = Plan(
+    once=("after_load", "together_1", "together_2", "together_4", "next_turn_256", "next_turn_1024", *_ONCE),
     one_chat_runs=1,
     one_chat_answer=32,
     chat_prompt=32,
     chat_answer=32,
     agreement_answer=24,
+    mentions=5,
     mention_answer=12,
     newcomer_prompt=1024,
     newcomer_seconds=240.0,
@@ -161,6 +191,8 @@ SHORT = Plan(
     oracle_history=1000,
 )
 QUICK = Plan(
+    compared=("one_chat", "together_8", "next_turn_256", "newcomer"),
+    once=("after_load", "together_1", "next_turn_128", *_ONCE),
     one_chat_runs=1,
     one_chat_prompt=128,
     one_chat_answer=8,

@@ -16,6 +16,9 @@ _STREAM_PROMPT_TOKENS = 64
 STREAM_ANSWER_TOKENS = 1024
 """Longer than what is measured meanwhile; then the answers are cancelled."""
 
+STREAM_TOKENS = _STREAM_PROMPT_TOKENS + STREAM_ANSWER_TOKENS
+"""Upper bound of what one of them needs."""
+
 _STREAM_SECONDS = 3600.0
 _FEW_TOKENS = 8
 

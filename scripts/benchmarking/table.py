@@ -1,16 +1,12 @@
-"""The benchmark's figures as a Markdown table."""
+"""The rows of the benchmark's tables, and the line below them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarking.statistics import gain
-
-ENGINE_TITLES = {"paged": "paged (the bot's own)", "genai": "openvino-genai", "optimum": "optimum-intel"}
-
-_NOT_MEASURED = "not measured"
+NOT_MEASURED = "not measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +15,7 @@ class Row:
 
     Attributes:
         label: names the figure and its unit.
-        path: the figure's keys in an engine's report.
+        path: the figure's keys in the report of an engine's turn.
         factor: converts the figure to the label's unit.
         lower_is_better: None if neither is better.
     """
@@ -78,10 +74,11 @@ def _newcomer_rows(plan: Mapping[str, Any]) -> list[Row]:
     return [
         Row("2 answers that stream, longest pause, s", (*newcomer, "longest_pause_before_seconds"), 2),
         Row(
-            f"… while a newcomer's {plan['newcomer_prompt']:,}-token prompt is read, s",
-            (*newcomer, "longest_pause_seconds"),
+            f"… while a newcomer's {plan['newcomer_prompt']:,}-token prompt is read, 99th percentile, s",
+            (*newcomer, "p99_pause_seconds"),
             2,
         ),
+        Row("… longest, s", (*newcomer, "longest_pause_seconds"), 2),
         Row("The newcomer's first token, s", (*newcomer, "first_token_seconds"), 1),
     ]
 
@@ -128,39 +125,13 @@ def _whole_run_rows(plan: Mapping[str, Any]) -> list[Row]:
     ]
 
 
-def markdown_table(report: Mapping[str, Any]) -> str:
-    """Return the table of a report; footnotes give the reasons for missing figures.
-
-    Rows that no engine attempted are left out; rows that failed are not.
-    """
-    engines: Mapping[str, Any] = report["engines"]
-    notes: list[str] = []
-    titles = [engine.get("name", ENGINE_TITLES[key]) for key, engine in engines.items()]
-    with_gain = len(engines) > 1
-    lines = ["| | " + " | ".join(titles + ["gain"] * with_gain) + " |"]
-    lines.append("|---|" + "---:|" * (len(titles) + with_gain))
-    for row in rows(report["plan"]):
-        if all(figure(engine, row.path) == _NOT_MEASURED for engine in engines.values()):
-            continue
-        cells = [_cell(row, engine, notes) for engine in engines.values()]
-        if with_gain:
-            cells.append(_gain(row, list(engines.values())))
-        lines.append("| " + " | ".join([row.label, *cells]) + " |")
-    lines += ["", *_agreement(report.get("agreement", {}), titles), _caption(report["plan"])]
-    if with_gain:
-        lines[-1] += f" Gain: how many times better {titles[0]} is than {titles[-1]} in the same run."
-    for number, note in enumerate(notes, 1):
-        lines += ["", f"<sup>{number}</sup> {note}"]
-    return "\n".join(lines) + "\n"
-
-
 def figure(engine: Mapping[str, Any], path: tuple[str, ...]) -> float | str:
-    """Return a figure of an engine's report, or the reason why it is missing."""
+    """Return a figure of an engine's turn, or the reason why it is missing."""
     value: Any = engine
     for key in path:
         if not isinstance(value, Mapping) or key not in value:
             reasons = value if isinstance(value, Mapping) else {}
-            reason = reasons.get("failed") or reasons.get("skipped") or engine.get("failed") or _NOT_MEASURED
+            reason = reasons.get("failed") or reasons.get("skipped") or engine.get("failed") or NOT_MEASURED
             return str(reason)
         value = value[key]
     return float(value)
@@ -170,45 +141,20 @@ def _chats(count: int) -> str:
     return "1 chat" if count == 1 else f"{count} chats together"
 
 
-def _cell(row: Row, engine: Mapping[str, Any], notes: list[str]) -> str:
-    value = figure(engine, row.path)
-    if isinstance(value, str):
-        if value not in notes:
-            notes.append(value)
-        return f"–<sup>{notes.index(value) + 1}</sup>"  # noqa: RUF001 - a dash for no figure
-    return f"{value * row.factor:,.{row.decimals}f}"
-
-
-def _gain(row: Row, engines: Sequence[Mapping[str, Any]]) -> str:
-    ours, theirs = (figure(engine, row.path) for engine in (engines[0], engines[-1]))
-    if row.lower_is_better is None or isinstance(ours, str) or isinstance(theirs, str):
-        return ""
-    times = gain(ours, theirs, lower_is_better=row.lower_is_better)
-    return "" if times is None else f"{times:.{1 if times < 10 else 0}f}×"  # noqa: RUF001 - the sign for times
-
-
-def _agreement(agreement: Mapping[str, Any], titles: Sequence[str]) -> list[str]:
-    if "equal_share" not in agreement:
-        return []
-    return [
-        f"The greedy answers of {titles[0]} and {titles[-1]}: {agreement['equal_share']:.0%} of the tokens are equal, "
-        f"{agreement['identical']} of {agreement['questions']} answers are the same to the last token.",
-        "",
-    ]
-
-
-def _caption(plan: Mapping[str, Any]) -> str:
-    return (
-        f"Crowd: {plan['crowd_conversations']} conversations of {plan['crowd_turns']} turns that arrive at random, "
-        f"at most {plan['crowd_running']} at once, and one member who asks ten questions at once."
-    )
-
-
 def machine_line(report: Mapping[str, Any]) -> str:
     """Return a line with the model, the machine and the date of a report."""
     machine, model = report["machine"], report["model"]
     return (
         f"{model['name']} ({model['recipe'] or 'unknown recipe'}, {model['size_bytes'] / 1e9:.2f} GB) on "
-        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_bytes'] / 2**30:.0f} GiB, "
-        f"{machine['measured_at'][:10]}.\n"
+        f"{machine['processor']}, {machine['cores']} cores{_instructions(machine['instructions'])}, "
+        f"{machine['memory_bytes'] / 2**30:.0f} GiB, {machine['measured_at'][:10]}.\n"
     )
+
+
+def _instructions(instructions: Mapping[str, bool]) -> str:
+    """Return which of them the processor has and lacks; nothing if that is not known."""
+    parts = []
+    for word, has in (("with", True), ("without", False)):
+        if names := [name for name, there in instructions.items() if there is has]:
+            parts.append(f" {word} {' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))}")
+    return ",".join(parts)

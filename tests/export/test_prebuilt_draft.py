@@ -88,7 +88,10 @@ def test_it_is_fetched_tried_and_current(hub: HubServer, exported: Exported, tmp
     assert draft.report is not None
     same_ids, drafts = draft.report.findings
     assert (same_ids.verdict, same_ids.detail) == ("good", f"every id is the same as in {title}")
-    assert drafts.what.startswith("engine openvino")
+    assert (drafts.what.split()[:2], drafts.verdict) == (["engine", "openvino"], "good")
+    found = re.fullmatch(rf"drafts for {re.escape(title)}: (\d+)% of 64 next tokens are right", drafts.detail)
+    assert found is not None, drafts.detail
+    assert int(found[1]) > 80, "it is its own draft model, but for rounding"
     assert (model.pointer, model.names) == (before, [exported.version])
     assert not (home / "sources").exists(), "the version holds its files"
     assert verify_versions(home, None, ProgressLine(io.StringIO()))
@@ -111,6 +114,18 @@ def test_one_that_cannot_draft_is_refused_before_its_weights_are_fetched(
     assert re.search(line, refused(exported.home, tmp_path / "draft"))
     assert asked(hub, WEIGHTS) == []
     assert not (tmp_path / "draft").exists()
+
+
+def test_one_that_the_engine_cannot_run_is_refused(hub: HubServer, exported: Exported, tmp_path: Path) -> None:
+    def break_graph(files: Files) -> None:
+        graph = files["openvino_model.xml"]
+        files["openvino_model.xml"] = re.sub(rb'type="ScaledDotProductAttention"', b'type="Relu"', graph)
+
+    publish(hub, exported, break_graph)
+    home = tmp_path / "draft"
+    line = refused(exported.home, home)
+    assert line.startswith("the draft model is refused, so the current version stays: it does not run: ")
+    assert (ModelVersions(home).names, ModelVersions(home).pointer) == ([], None)
 
 
 def test_a_dry_run_compares_the_tokenizers_and_fetches_nothing(

@@ -15,20 +15,25 @@ from tests.model.exported_folder import write_model
 MODEL_DIR = Path("model/phi3-instruct/int4")
 
 
-def line(draft_dir: Path, cause: str) -> str:
-    again = own_command("export", "--prebuilt-draft", "--output", str(draft_dir), "--draft-for", str(MODEL_DIR))
-    return f"DRAFT_MODEL_DIR: {cause}; fetch a draft model with `{again}`, or leave DRAFT_MODEL_DIR out"
+def line(draft_dir: Path, cause: str, model_dir: Path = MODEL_DIR) -> str:
+    again = own_command("export", "--prebuilt-draft", "--output", str(draft_dir), "--draft-for", str(model_dir))
+    return f"{cause}; fetch a draft model with `{again}`"
 
 
-def refusal(draft_dir: Path) -> str:
+def refusal(draft_dir: Path, model_dir: Path = MODEL_DIR) -> str:
     with pytest.raises(ConfigurationError) as raised:
-        open_draft_folder(draft_dir, MODEL_DIR)
+        open_draft_folder(draft_dir, model_dir)
     return str(raised.value)
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     draft = tmp_path / "draft"
-    assert refusal(draft) == line(draft, f"there is no model folder at {draft}")
+    cause = f"there is no model folder at {draft}"
+    assert refusal(draft) == line(draft, cause)
+    versions = ModelVersions(tmp_path / "model")
+    versions.home.mkdir()
+    versions.switch("first")
+    assert refusal(draft, versions.folder("first")) == line(draft, cause, versions.home)
 
 
 def test_an_incomplete_version_is_named(tmp_path: Path) -> None:

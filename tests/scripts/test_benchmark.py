@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,41 +19,18 @@ from benchmarking.decode_rate import decode_rate_together
 from benchmarking.engine_run import EngineRun
 from benchmarking.loop_lag import LoopLag
 from benchmarking.measures import agreement
-from benchmarking.plan import QUICK
+from benchmarking.plan import LLAMA_CPP, QUICK, SIZES, Plan
 from benchmarking.prompts import Prompts
 from benchmarking.properties import compare_with_exact
-from benchmarking.statistics import equal_share, gain, identical, longest_pause, pauses, percentile
-from benchmarking.table import markdown_table, rows
+from benchmarking.statistics import Verdict
+from benchmarking.table import rows
 
 from bot.engine.interface import EngineOptions
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.export.timed_generation import MeasureError, TimedGeneration
 from bot.model.folder import open_model_folder
 from tests.scripts.benchmark_figures import check_crowd, check_discord, check_returning
 from tests.scripts.run_script import run_script
-
-
-def test_percentile_is_the_nearest_rank() -> None:
-    values = [float(value) for value in range(100, 0, -1)]
-    assert percentile(values, 0.5) == 50
-    assert percentile(values, 0.99) == 99
-    assert percentile(values, 1) == 100
-    assert percentile([1.0, 2.0, 3.0], 0.5) == 2
-    assert percentile([7.0], 0.01) == 7
-    with pytest.raises(ValueError, match="of 0 values"):
-        percentile([], 0.5)
-
-
-def test_gain_says_how_many_times_better_ours_is() -> None:
-    assert gain(2.0, 6.0, lower_is_better=True) == 3
-    assert gain(2.0, 6.0, lower_is_better=False) == pytest.approx(1 / 3)
-    assert gain(0.0, 6.0, lower_is_better=True) is None
-
-
-def test_a_missing_token_is_not_equal() -> None:
-    ours, theirs = [[1, 2, 3, 4], [5, 6]], [[1, 2, 9, 4], [5, 6, 7, 8]]
-    assert equal_share(ours, theirs) == pytest.approx(5 / 8)
-    assert identical(ours, theirs) == 0
-    assert identical(ours, ours) == 2
 
 
 def test_the_decode_rate_leaves_the_first_arrival_out() -> None:
@@ -59,14 +39,6 @@ def test_the_decode_rate_leaves_the_first_arrival_out() -> None:
     assert run.decode_tokens_per_second == 2
     with pytest.raises(MeasureError, match="one piece"):
         _ = TimedGeneration(0.0, ((1.0, 4),), (1, 2, 3, 4)).decode_tokens_per_second
-
-
-def test_a_pause_counts_from_before_the_beginning_and_until_the_end() -> None:
-    arrivals = [1.0, 2.0, 5.0, 6.0]
-    assert longest_pause(arrivals, 2.5, 6.0) == 3  # from 2 to 5
-    assert longest_pause(arrivals, 5.5, 10.0) == 4  # still open at 10
-    assert longest_pause([], 5.5, 10.0) == 4.5
-    assert pauses(arrivals, 2.0, 5.5) == [3]  # the one before ended at 2, the next one is still open
 
 
 def test_the_rate_together_counts_only_while_all_stream() -> None:
@@ -154,7 +126,7 @@ def test_prompts_are_ordinary_repeatable_and_distinct(small_model_dir: Path) -> 
 async def test_an_engine_that_does_not_load_is_reported_with_the_reason(small_model_dir: Path) -> None:
     lines: list[str] = []
     options = EngineOptions(engine="abacus", model_dir=small_model_dir)
-    report = await EngineRun(options, open_model_folder(small_model_dir), QUICK, lines.append).measure_all()
+    report = await _run(options, QUICK, QUICK.measures, lines.append).measure_all()
     assert "abacus" in report["failed"]
     assert list(report["measures"]) == ["load"]
     assert any("load failed" in line for line in lines)
@@ -165,9 +137,16 @@ def test_impossible_measures_are_skipped_with_the_reason() -> None:
     optimum = QUICK.left_out("optimum", context_length=4096)
     assert list(optimum) == ["newcomer", "crowd"]
     assert "one question after another" in optimum["crowd"]
+    assert list(QUICK.left_out(LLAMA_CPP, context_length=4096)) == ["crowd", "mention"]
     small = QUICK.left_out("genai", context_length=256)
     assert list(small) == ["next_turn_256", "newcomer"]
     assert "257 tokens do not fit" in small["newcomer"]
+
+
+@pytest.mark.parametrize("plan", SIZES.values(), ids=SIZES)
+def test_every_size_compares_measures_that_it_has(plan: Plan) -> None:
+    assert set(plan.measures_in(2)) < set(plan.measures_in(1)) <= set(plan.measures)
+    assert len(plan.measures_in(1)) == len(set(plan.measures_in(1)))
 
 
 async def test_a_measure_that_fails_stops_no_other(small_model_dir: Path) -> None:
@@ -175,55 +154,41 @@ async def test_a_measure_that_fails_stops_no_other(small_model_dir: Path) -> Non
     too_long = folder.context_length + 1
     plan = replace(QUICK, one_chat_prompt=too_long, histories=(too_long,), newcomer_prompt=4096, newcomer_seconds=0.3)
     options = EngineOptions(engine="paged", model_dir=folder.path, cache_gigabytes=1)
-    only = ("one_chat", f"next_turn_{too_long}", "newcomer", "together_1")
-    report = await EngineRun(options, folder, plan, lambda line: None, only).measure_all()
-    measures = report["measures"]
+    names = ("one_chat", f"next_turn_{too_long}", "newcomer", "together_1")
+    measures = (await _run(options, plan, names).measure_all())["measures"]
     assert str(too_long) in measures["one_chat"]["failed"]
     assert "do not fit" in measures[f"next_turn_{too_long}"]["skipped"]
     assert "not read within" in measures["newcomer"]["skipped"]
-    assert measures["newcomer"]["longest_pause_seconds"] > 0
+    assert measures["newcomer"]["longest_pause_seconds"] >= measures["newcomer"]["p99_pause_seconds"] > 0
     assert measures["together_1"]["tokens_per_second"] > 0
-
-
-def test_the_table_compares_first_and_last_and_shows_failures() -> None:
-    report = _report(
-        paged={"one_chat": {"first_token_seconds": 0.5, "decode_tokens_per_second": 20.0}},
-        genai={"one_chat": {"first_token_seconds": 1.0, "decode_tokens_per_second": 15.0}},
-        optimum={"one_chat": {"first_token_seconds": 2.0, "decode_tokens_per_second": 10.0}},
-    )
-    report["engines"]["optimum"]["measures"]["mention"] = {"failed": "the answer held no text"}
-    table = markdown_table(report)
-    assert "| First token of a 128-token prompt, s | 0.50 | 1.00 | 2.00 | 4.0× |" in table  # noqa: RUF001
-    assert "| 1 chat, decoding, tokens/s | 20.0 | 15.0 | 10.0 | 2.0× |" in table  # noqa: RUF001
-    assert "the answer held no text" in table
-    assert "not measured" in table
-    assert "how many times better paged (the bot's own) is than optimum-intel" in table
-    assert "Load and warm-up" not in table  # no engine measured it
+    assert "answers" not in measures
 
 
 def test_the_script_measures_a_model(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
     output = tmp_path / "new folder" / "benchmark"
-    arguments = ("--size", "quick", "--engines", "paged", "--model", tiny_chat_model_dir, "--output", output)
-    result = run_script(*arguments)
+    result = run_script(
+        *("--size", "quick", "--engines", "paged", "--rounds", "1"),
+        *("--model", tiny_chat_model_dir, "--output", output),
+    )
     assert result.returncode == 0, result.stderr
 
     report = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
     assert report["model"]["name"] == open_model_folder(tiny_chat_model_dir).name
     assert report["machine"]["packages"]["openvino-genai"]
-    engine = report["engines"]["paged"]
-    assert {name: each["failed"] for name, each in engine["measures"].items() if "failed" in each} == {}
-    measures = engine["measures"]
-    assert {"load", "after_load", "one_chat", "together_8", "next_turn_128", "answers", "mention"} <= set(measures)
+    [turns] = report["rounds"]
+    turn = turns["paged"]
+    measures = turn["measures"]
+    assert set(measures) == {"load", *QUICK.measures}
     assert measures["one_chat"]["decode_tokens_per_second"] > 1
     assert measures["together_8"]["loop_lag"]["worst_ms"] >= measures["together_8"]["loop_lag"]["p99_ms"] >= 0
     newcomer = measures["newcomer"]
     assert newcomer["streamed_tokens_meanwhile"] > 0
-    assert newcomer["longest_pause_seconds"] > 0
+    assert newcomer["longest_pause_seconds"] >= newcomer["p99_pause_seconds"] > 0
     assert newcomer["first_token_seconds"] > 0
     assert newcomer["longest_pause_before_seconds"] > 0
     check_crowd(measures["crowd"])
     assert 0 < measures["mention"]["own_seconds"] < measures["mention"]["mention_to_text_seconds"]
-    assert 0 < engine["memory"]["bot_bytes"] < engine["memory"]["engine_bytes"]
+    assert 0 < turn["memory"]["bot_bytes"] < turn["memory"]["engine_bytes"]
 
     check_discord(report["discord"])
     check_returning(report["returning"])
@@ -240,14 +205,38 @@ def test_the_script_measures_a_model(tiny_chat_model_dir: Path, tmp_path: Path) 
     assert "not measured" not in table
     assert "<sup>" not in table  # every row has its figure
     assert table in result.stdout
-    assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert {each.name for each in output.parent.iterdir()} == {"benchmark.json", "benchmark.md"}
 
-    resumed = run_script("--resume", *arguments)
+
+def test_engines_take_turns_and_whole_turns_are_kept(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
+    output = tmp_path / "benchmark"
+    file = output.with_suffix(".json")
+    arguments = (
+        *("--size", "quick", "--engines", "paged,genai", "--only", "one_chat,newcomer"),
+        *("--model", tiny_chat_model_dir, "--output", output),
+    )
+    result = run_script("--rounds", "2", *arguments)
+    assert result.returncode == 0, result.stderr
+    report = json.loads(file.read_text(encoding="utf-8"))
+    assert [list(turns) for turns in report["rounds"]] == [["paged", "genai"], ["genai", "paged"]]
+    every_turn = [turn for turns in report["rounds"] for turn in turns.values()]
+    assert all(set(turn["measures"]) == {"load", "one_chat", "newcomer"} for turn in every_turn)
+    assert all(turn["measures"]["newcomer"]["p99_pause_seconds"] > 0 for turn in every_turn)
+    assert ", ahead" not in result.stdout  # two rounds claim nothing
+
+    del report["rounds"][1]["genai"]["complete"]
+    file.write_text(json.dumps(report), encoding="utf-8")
+    resumed = run_script("--rounds", "3", "--resume", *arguments)
     assert resumed.returncode == 0, resumed.stderr
-    assert "paged: load" not in resumed.stdout  # nothing is measured twice
-    kept = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
-    assert kept["engines"]["paged"] == engine
-    assert all(kept[part] == report[part] for part in ("idle", "discord", "returning"))
+    loads = [line.split("  ")[-1] for line in resumed.stdout.splitlines() if line.endswith(": load")]
+    assert loads == ["round 2 of 3, genai: load", "round 3 of 3, paged: load", "round 3 of 3, genai: load"]
+    kept = json.loads(file.read_text(encoding="utf-8"))["rounds"]
+    assert kept[0] == report["rounds"][0]
+    assert kept[1]["paged"] == report["rounds"][1]["paged"]
+    assert kept[1]["genai"]["complete"]
+    speed = next(line for line in resumed.stdout.splitlines() if line.startswith("| 1 chat, decoding"))
+    assert any(speed.endswith(f", {verdict} |") for verdict in Verdict)
+    assert len(re.findall(r"\(\S+ to \S+\)", speed)) == 3  # of both engines and of their ratio
 
 
 def test_a_wrong_folder_is_one_line(tmp_path: Path) -> None:
@@ -286,6 +275,8 @@ async def _ticks(lag: LoopLag, count: int) -> None:
             await asyncio.sleep(0.001)
 
 
-def _report(**measures: dict[str, Any]) -> dict[str, Any]:
-    engines = {engine: {"measures": figures} for engine, figures in measures.items()}
-    return {"plan": asdict(QUICK), "engines": engines}
+def _run(
+    options: EngineOptions, plan: Plan, names: Sequence[str], say: Callable[[str], None] = lambda line: None
+) -> EngineRun:
+    folder = open_model_folder(options.model_dir)
+    return EngineRun(options.engine, partial(EngineSupervisor, options), folder, plan, say, names)

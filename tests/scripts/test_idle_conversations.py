@@ -217,7 +217,7 @@ def test_the_script_measures_idle_conversations_without_an_engine(small_model_di
     result = run_script("--size", "quick", "--only", "idle", "--model", small_model_dir, "--output", output)
     assert result.returncode == 0, result.stderr
     report = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
-    assert report["engines"] == {}
+    assert report["rounds"] == []
     few, many = (report["idle"][which] for which in ("few", "many"))
     assert many["file_bytes"] > 3 * few["file_bytes"]
     assert (few["read"], many["read"]) == (10, 32)
@@ -229,5 +229,5 @@ def test_the_script_measures_idle_conversations_without_an_engine(small_model_di
         assert 10**7 < figures["started_bytes"] < 10**9
     assert idle_table(report["idle"], report["plan"]) in result.stdout
     assert "SmolLM2-135M-Instruct" in output.with_suffix(".md").read_text(encoding="utf-8")
-    # Nothing is left of the files, and without engines there is nothing to draw.
+    # Nothing is left of the files.
     assert {each.name for each in output.parent.iterdir()} == {"benchmark.json", "benchmark.md"}

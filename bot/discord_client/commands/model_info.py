@@ -46,7 +46,7 @@ def describe_model(
         "Stop tokens": None if serving.can_stop else "none: every answer runs to the maximum length",
         **_engine_rows(serving.facts),
         "Disk cache": _disk_line(serving.facts, metrics),
-        "Drafts": _drafts_line(serving.facts, metrics),
+        "Drafts": _drafts_line(serving, metrics, for_admin),
         "Engine restarts": str(metrics.restarts) if metrics.restarts else None,
         "Speed (last answers)": f"{speed:.1f} tokens/s" if speed is not None else "no answer yet",
         "Prefix-cache hits": f"{hits:.0%} of all prompt tokens" if hits is not None else None,
@@ -86,12 +86,15 @@ def _disk_line(facts: EngineFacts | None, metrics: PrometheusMetrics) -> str | N
     return f"{size(metrics.disk_used_bytes)} of {size(facts.disk_cache_bytes)} used{loaded}"
 
 
-def _drafts_line(facts: EngineFacts | None, metrics: PrometheusMetrics) -> str | None:
-    acceptance = metrics.acceptance
-    if acceptance is None:
-        return None
-    drafter = f"; draft model {facts.draft_model}" if facts is not None and facts.draft_model else ""
-    return f"{acceptance:.0%} of {metrics.drafted_tokens:,} tokens accepted{drafter}"
+def _drafts_line(serving: ModelService, metrics: PrometheusMetrics, for_admin: bool) -> str:
+    facts, acceptance, parts = serving.facts, metrics.acceptance, []
+    if acceptance is not None:
+        parts.append(f"{acceptance:.0%} of {metrics.drafted_tokens:,} tokens accepted")
+        if facts is not None and facts.draft_model:
+            parts.append(f"draft model {facts.draft_model}")
+    if for_admin and facts is not None and not facts.draft_model and serving.folders["DRAFT_MODEL_DIR"] is not None:
+        parts.append("the draft model is off, and the log says why")
+    return "; ".join(parts)
 
 
 def _export_rows(report: ExportReport) -> dict[str, str | None]:

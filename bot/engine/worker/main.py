@@ -28,12 +28,13 @@ from bot.engine.protocol import (
     Shutdown,
     Stepped,
     Submit,
+    Warned,
 )
 from bot.engine.worker.admission import ModelLimits, refusal, within_context
 from bot.engine.worker.backends.backend import Backend, emit_end, one_line
 from bot.engine.worker.context_limit import limits_before_loading, limits_of_loaded
-from bot.engine.worker.precision import check_cache_precision, with_default_precision
-from bot.engine.worker.version_properties import with_version_properties
+from bot.engine.worker.loading_properties import loading_properties
+from bot.engine.worker.precision import KEY_SCALES_PROPERTY, check_cache_precision, tokens_share_scales
 from bot.engine.worker.warm_up import warm_up
 from bot.errors import ConfigurationError, ModelDoesNotFitError
 
@@ -98,8 +99,8 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     started = time.monotonic()
     channel.send([Progress("Loading the model")])
     limits = limits_before_loading(options)
-    properties = with_version_properties(options.model_dir, options.device, options.properties)
-    options = replace(options, properties=with_default_precision(options.device, properties, options.engine))
+    properties = loading_properties(options.engine, options.device, options.model_dir, options.properties)
+    options = replace(options, properties=properties)
 
     # Not at the top: the bot's process imports this module to start the worker, and must not load OpenVINO.
     import openvino
@@ -113,7 +114,8 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     if options.device == "CPU" and options.engine != "optimum":  # optimum's stateful cache takes any combination
         check_cache_precision(options.model_dir, options.properties, precision)
     events: list[Event] = []
-    backend = _backend(options, limits, events)
+    options = _without_useless_drafts(options, events)
+    backend = _backend(options, limits, precision, events)
     channel.send([Progress("Warming up")])
     limits = limits_of_loaded(backend, limits, options)
     warm_up(backend, limits, events)
@@ -131,6 +133,7 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
         cache_tokens=backend.cache_tokens,
         cache_bytes=backend.cache_bytes,
         disk_cache_bytes=disk.budget if disk is not None else 0,
+        draft_model=backend.draft_model,
         precision=precision,
         properties=options.properties,
     )
@@ -139,12 +142,35 @@ def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     return _Worker(channel, backend, limits, events)
 
 
-def _backend(options: EngineOptions, limits: ModelLimits, events: list[Event]) -> Backend:
+def _without_useless_drafts(options: EngineOptions, events: list[Event]) -> EngineOptions:
+    """Turn drafts off if a wrong one could not be taken back from the KV cache."""
+    if options.engine != "paged" or not options.draft_tokens:
+        return options
+    if not tokens_share_scales(options.model_dir, options.properties):
+        return options
+    events.append(
+        Warned(
+            "Drafts are off, answers only take longer: tokens share scales in this KV cache; leave "
+            f"{KEY_SCALES_PROPERTY} and the cache's precision out of DEVICE_PROPERTIES, or set DRAFT_TOKENS=0"
+        )
+    )
+    return replace(options, draft_tokens=0)
+
+
+def _backend(options: EngineOptions, limits: ModelLimits, precision: str, events: list[Event]) -> Backend:
     """Load the backend that the options name; it appends to `events`."""
     if options.engine == "paged":
         from bot.engine.worker.backends.paged import PagedBackend
+        from bot.engine.worker.paged.drafts.loading import load_draft_model
 
-        return PagedBackend(options, events.append, _cache_blocks(options, limits))
+        drafter, blocks = load_draft_model(
+            options,
+            precision,
+            limits.vocabulary,
+            lambda *folders: _cache_blocks(options, limits, *folders),
+            lambda line: events.append(Warned(line)),
+        )
+        return PagedBackend(options, events.append, blocks, drafter)
     if options.engine == "genai":
         from bot.engine.worker.backends.genai import GenaiBackend
 
@@ -156,14 +182,14 @@ def _backend(options: EngineOptions, limits: ModelLimits, events: list[Event]) -
     raise ConfigurationError(f"there is no engine {options.engine!r}; set ENGINE to paged, genai or optimum")
 
 
-def _cache_blocks(options: EngineOptions, limits: ModelLimits) -> int:
+def _cache_blocks(options: EngineOptions, limits: ModelLimits, *draft_models: Path) -> int:
     """Size the KV cache, in blocks."""
     from bot.engine.worker.cache_budget import ModelMemory, plan_blocks
     from bot.engine.worker.memory_limit import usable_memory
 
     wanted = options.cache_gigabytes
     return plan_blocks(
-        models=[ModelMemory.read(options.model_dir, options.properties)],
+        models=[ModelMemory.read(each, options.properties) for each in (options.model_dir, *draft_models)],
         context=limits.context,
         max_batch=options.max_batch,
         wanted_bytes=None if wanted is None else int(wanted * 1e9),
@@ -183,6 +209,7 @@ class _Worker:
 
     def serve(self) -> None:
         """Serve requests until the process exits."""
+        self._flush()  # warnings of the start, or they would wait for the first request
         while True:
             if not self._backend.busy:
                 self._execute(self._channel.receive())

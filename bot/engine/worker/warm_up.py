@@ -6,7 +6,7 @@ import sys
 import time
 
 from bot.engine.interface import FinishReason, GenerationRequest
-from bot.engine.protocol import Ended, Event
+from bot.engine.protocol import Ended, Event, Warned
 from bot.engine.worker.admission import ModelLimits
 from bot.engine.worker.backends.backend import Backend
 from bot.errors import ConfigurationError
@@ -24,7 +24,7 @@ def warm_up(backend: Backend, limits: ModelLimits, events: list[Event]) -> None:
     """Generate a few tokens for made-up prompts.
 
     Args:
-        events: the backend's events; empty afterwards.
+        events: the backend's events; only warnings are left afterwards.
 
     Raises:
         ConfigurationError: the model cannot generate.
@@ -42,4 +42,4 @@ def warm_up(backend: Backend, limits: ModelLimits, events: list[Event]) -> None:
     for event in events:
         if isinstance(event, Ended) and event.outcome.reason is not FinishReason.LENGTH:
             raise ConfigurationError(f"the model does not generate: {event.outcome.detail or event.outcome.reason}")
-    events.clear()
+    events[:] = [event for event in events if isinstance(event, Warned)]

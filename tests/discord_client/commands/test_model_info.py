@@ -242,6 +242,17 @@ async def test_drafts_are_told_once_there_are_any(
         assert described(serving, metrics=metrics)["Drafts"] == "71% of 1,234 tokens accepted"
 
 
+async def test_a_draft_model_that_is_off_is_told_to_admins(
+    memory: Memory, model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving = make_serving(memory, model_dir, draft_model_dir=tmp_path / "draft")
+    monkeypatch.setattr(ModelService, "facts", FACTS)
+    assert described(serving)["Drafts"] == "the draft model is off, and the log says why"
+    assert "Drafts" not in described(serving, for_admin=False)
+    monkeypatch.setattr(ModelService, "facts", replace(FACTS, draft_model="Phi-3-mini-FastDraft-50M-int8-ov"))
+    assert "Drafts" not in described(serving)
+
+
 async def test_longropes_original_context_is_told(
     memory: Memory, model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

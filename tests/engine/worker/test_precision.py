@@ -11,13 +11,7 @@ import pytest
 from bot.engine.interface import EngineOptions
 from bot.engine.worker.devices import inference_precision
 from bot.engine.worker.paged.model import Advance, PagedModel
-from bot.engine.worker.precision import (
-    KEY_SCALES_PROPERTY,
-    cache_precisions,
-    check_cache_precision,
-    tokens_share_scales,
-    with_default_precision,
-)
+from bot.engine.worker.precision import cache_precisions, check_cache_precision, with_default_precision
 from bot.errors import ConfigurationError
 from tests.engine.refused_start import refused_with
 
@@ -152,12 +146,3 @@ def test_an_unknown_cache_precision_is_named(tiny_model: Path) -> None:
 async def test_an_engine_with_settings_that_exclude_each_other_does_not_start(tiny_model: Path, engine: str) -> None:
     options = EngineOptions(engine, tiny_model, properties=cache("bf16"), cache_gigabytes=1)
     assert "KV_CACHE_PRECISION=bf16 and INFERENCE_PRECISION_HINT=f32 exclude each other" in await refused_with(options)
-
-
-def test_a_token_of_the_paged_cache_is_stored_on_its_own_unless_the_operator_decides_otherwise() -> None:
-    own = with_default_precision("CPU", {}, "paged")
-    shared = with_default_precision("CPU", {KEY_SCALES_PROPERTY: "BY_CHANNEL"}, "paged")
-    assert not tokens_share_scales(own)
-    assert tokens_share_scales(shared)
-    assert KEY_SCALES_PROPERTY not in with_default_precision("CPU", {}, "genai")
-    assert with_default_precision("GPU", {}, "paged") == {}

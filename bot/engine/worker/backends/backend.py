@@ -41,6 +41,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def draft_model(self) -> str:
+        """The draft model's name for display; empty without one."""
+        ...
+
+    @property
     def disk_cache(self) -> DiskCache | None:
         """The disk cache; None without one."""
         ...

@@ -67,6 +67,11 @@ class GenaiBackend:
         return int(self._pipeline.get_metrics().cache_size_in_bytes)
 
     @property
+    def draft_model(self) -> str:
+        """None drafts here."""
+        return ""
+
+    @property
     def disk_cache(self) -> None:
         """None: this backend has none."""
         return

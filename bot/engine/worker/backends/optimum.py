@@ -76,6 +76,11 @@ class OptimumBackend:
         return 0
 
     @property
+    def draft_model(self) -> str:
+        """None drafts here."""
+        return ""
+
+    @property
     def disk_cache(self) -> None:
         """None: this backend has none."""
         return

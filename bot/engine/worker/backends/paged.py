@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import openvino
 
@@ -15,8 +16,10 @@ from bot.engine.interface import BatchState, EngineOptions, Erasure, FinishReaso
 from bot.engine.protocol import PromptTaken, Warned
 from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, no_room_detail
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS
+from bot.engine.worker.paged.cache_memory import CacheMemory
 from bot.engine.worker.paged.disk_cache.cache import DiskCache
 from bot.engine.worker.paged.disk_cache.opening import open_disk_cache
+from bot.engine.worker.paged.drafts.draft_model import DraftModel
 from bot.engine.worker.paged.drafts.drafting import Drafting
 from bot.engine.worker.paged.drafts.prompt_lookup import PromptLookup
 from bot.engine.worker.paged.drafts.source import DraftSource
@@ -43,7 +46,7 @@ class PagedBackend:
 
         Args:
             blocks: size of the KV cache.
-            drafter: drafts what the conversation does not hold already.
+            drafter: drafts what the conversation does not hold already. A draft model has a cache of as many blocks.
 
         Raises:
             ConfigurationError: the model cannot be batched.
@@ -53,7 +56,10 @@ class PagedBackend:
         self._emit = emit
         self._max_batch = options.max_batch
         self._model = PagedModel(options.model_dir, options.device, options.properties, blocks)
-        self._prefixes = PrefixCache(blocks, self._model.copy_block)
+        self._draft_model = drafter if isinstance(drafter, DraftModel) else None
+        others = [] if self._draft_model is None else [self._draft_model.model]
+        self._memory = CacheMemory(self._model, *others)
+        self._prefixes = PrefixCache(blocks, self._memory.copy_block)
         self._cache = SequenceCache(self._prefixes)
         self._cost = StepCost()
         self._drafting = Drafting(PromptLookup(), drafter, options.draft_tokens, self._cost)
@@ -80,7 +86,12 @@ class PagedBackend:
     @property
     def cache_bytes(self) -> int:
         """Memory of the KV cache."""
-        return self._model.cache_bytes
+        return self._memory.size
+
+    @property
+    def draft_model(self) -> str:
+        """The draft model's name; empty without one."""
+        return "" if self._draft_model is None else self._draft_model.name
 
     @property
     def disk_cache(self) -> DiskCache | None:
@@ -109,14 +120,14 @@ class PagedBackend:
 
     def open_disk_cache(self, device_name: str, precision: str) -> None:
         """Open the disk cache that the options name; without one, tell the operator why."""
-        cost, model = self._cost, self._model
+        cost, drafter = self._cost, self._draft_model
         self._cache.disk = open_disk_cache(
-            self._options,
+            replace(self._options, draft_model_dir=None if drafter is None else drafter.folder),
             device_name,
             precision,
-            model.cache_layout,
+            self._memory.layout,
             self._prefixes,
-            model.block_bytes,
+            self._memory.block_bytes,
             lambda: cost.token_seconds,
             self._warn,
         )

@@ -78,7 +78,8 @@ class StepRunner:
             *(row for each in answers for row in self._rows(each, drafts.get(each.request_id))),
             *(self._piece(each, count) for each, count in pieces),
         ]
-        self._drafting.follow(pieces)  # now that the pieces have their blocks
+        # Now that all have their blocks.
+        self._drafting.follow([*((each, 1) for each in answers), *pieces])
         logits = self._model.advance(advances)
         index = 0
         for each in answers:

@@ -6,12 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tiny_models.phi3 import write_tiny_phi3
 
 from bot.engine.interface import FinishReason, Outcome
+from bot.engine.worker.precision import KEY_SCALES_PROPERTY, OWN_SCALES
 from tests.engine.conftest import request
+from tests.engine.worker.backends.conftest import options
 from tests.engine.worker.paged.drafts.draft_sources import (
     Distort,
     ScriptedDrafts,
+    draft_model,
     load_with_drafts,
     take_every_draft,
     without_prompt_lookup,
@@ -27,6 +31,19 @@ from tests.engine.worker.paged.drafts.same_text import (
     half_right,
     wrong,
 )
+from tests.shared_folder import shared_folder
+
+FEWER_ROWS = 32040
+
+
+@pytest.fixture(scope="module")
+def tiny_draft(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of another size, with fewer rows."""
+
+    def write(folder: Path) -> None:
+        write_tiny_phi3(folder, layers=1, hidden=32, heads=2, head_size=16, vocabulary=FEWER_ROWS)
+
+    return shared_folder(tmp_path_factory, "tiny-draft-phi3", write)
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +81,26 @@ def test_prompt_lookup(tiny_model: Path, plain: Plain) -> None:
     driver = load_with_drafts(tiny_model)
     check(driver, plain, all_requests(plain))
     assert driver.backend.state.accepted_tokens > 50
+
+
+@pytest.mark.parametrize("looks_up", [True, False], ids=["beside prompt lookup", "alone"])
+def test_a_draft_model_that_is_always_right(
+    tiny_model: Path, plain: Plain, looks_up: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not looks_up:
+        without_prompt_lookup(monkeypatch)
+    driver = load_with_drafts(tiny_model, draft_model(tiny_model))
+    check(driver, plain, all_requests(plain))
+    state = driver.backend.state
+    assert state.accepted_tokens > 300
+    assert looks_up or state.accepted_tokens == state.drafted_tokens
+
+
+def test_a_draft_model_with_choices_of_its_own(tiny_model: Path, tiny_draft: Path, plain: Plain) -> None:
+    driver = load_with_drafts(tiny_model, draft_model(tiny_draft, FEWER_ROWS))
+    check(driver, plain, all_requests(plain))
+    state = driver.backend.state
+    assert state.accepted_tokens < state.drafted_tokens / 2
 
 
 def test_prompts_in_pieces_beside_drafts(tiny_model: Path, plain: Plain) -> None:
@@ -121,3 +158,23 @@ def test_the_next_turn_finds_what_drafts_left(tiny_model: Path, plain: Plain) ->
         assert driver.cached(number) == (len(conversation) - 1 if turn else 0)
         check(driver, plain, [request(*conversation[: -7 - turn], 5, limit=20)])
         conversation = (*asked.prompt_ids, *driver.ids(number))
+
+
+def test_drafts_need_no_more_blocks_than_their_answers(tiny_model: Path, plain: Plain) -> None:
+    """Four answers that together reserve the whole cache, and end with their last blocks."""
+    driver = load_with_drafts(tiny_model, ScriptedDrafts(plain.next_tokens, half_right), blocks=9)
+    asked = [request(token, *TEXT[:43], limit=20, sampling=SAMPLINGS[2]) for token in range(4)]
+    plain.learn(asked)
+    check(driver, plain, asked)
+
+
+def test_with_a_compressed_cache(tiny_model: Path) -> None:
+    """As the engine has it by default."""
+    compressed = {"KV_CACHE_PRECISION": "u8", KEY_SCALES_PROPERTY: OWN_SCALES}
+    plain = Plain(tiny_model, **compressed)
+    driver = load_with_drafts(
+        tiny_model,
+        ScriptedDrafts(plain.next_tokens, half_right),
+        properties={**options(tiny_model).properties, **compressed},
+    )
+    check(driver, plain, all_requests(plain))

@@ -117,6 +117,8 @@ class _Draft:
 
     def go_on(self, logits: NDArray[numpy.float32]) -> bool:
         """Choose the next token, and return whether another one follows."""
+        if not numpy.isfinite(logits.max()):
+            return False  # an overflow; none can be chosen
         request = self.sequence.request
         position = len(self.sequence.tokens) + len(self.tokens)
         token = choose_token(logits, request.sampling, self.sequence.seen.union(self.tokens), position)

@@ -104,7 +104,7 @@ class Drafting:
         }
 
     def follow(self, shares: Sequence[tuple[RunningRequest, int]]) -> None:
-        """Let the draft model read what the model reads in this step: so many next tokens of each prompt."""
+        """Let the draft model read what the model reads in this step: so many next tokens of prompts and answers."""
         if self._drafter is not None and shares:
             self._drafter.follow(shares)
 
@@ -115,7 +115,7 @@ class Drafting:
         draft.acceptance.learn(len(draft.tokens), accepted)
 
     def end(self, answer: RunningRequest) -> None:
-        """Forget an answer; the draft model reads what it has not read of it, for the conversation's next turn."""
+        """Forget an answer; the draft model reads what it lacks of full blocks, for the next turn."""
         if self._acceptances.pop(answer.request_id, None) is not None:
             self.follow([(answer, 0)])
 

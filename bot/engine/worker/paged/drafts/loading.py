@@ -22,7 +22,7 @@ def load_draft_model(
     options: EngineOptions,
     inference: str,
     vocabulary: int,
-    plan_blocks: Callable[[ModelFolder | None], int],
+    plan_blocks: Callable[..., int],
     warn: Callable[[str], None],
 ) -> tuple[DraftModel | None, int]:
     """Load the draft model that the options name; if it cannot be used, tell the operator why.
@@ -30,7 +30,7 @@ def load_draft_model(
     Args:
         inference: the precision in effect, as the device reports it.
         vocabulary: rows of the embedding of the model to draft for, which must not be loaded yet.
-        plan_blocks: sizes the KV caches of the model and of a draft model, if there is one.
+        plan_blocks: sizes the KV caches of the model and of the draft models whose folders it is called with.
         warn: called with one line.
 
     Returns:
@@ -40,10 +40,10 @@ def load_draft_model(
         ModelDoesNotFitError: the model does not fit even without a draft model.
     """
     if options.draft_model_dir is None or options.draft_tokens == 0:
-        return None, plan_blocks(None)
+        return None, plan_blocks()
     try:
         folder = _usable_folder(options, inference)
-        blocks = plan_blocks(folder)
+        blocks = plan_blocks(folder.path)
         return _load(folder, options, blocks, vocabulary), blocks
     except ConfigurationError as error:
         reason = str(error)
@@ -53,7 +53,7 @@ def load_draft_model(
         "Draft model is off, answers only take longer; correct the reason, name another one or leave DRAFT_MODEL_DIR "
         f"out: path={options.draft_model_dir} reason={reason}"
     )
-    return None, plan_blocks(None)
+    return None, plan_blocks()
 
 
 def _usable_folder(options: EngineOptions, inference: str) -> ModelFolder:

@@ -13,7 +13,9 @@ from bot.engine.worker.backends import paged
 from bot.engine.worker.backends.paged import PagedBackend
 from bot.engine.worker.paged.drafts import drafting
 from bot.engine.worker.paged.drafts.budget import Prospect
+from bot.engine.worker.paged.drafts.draft_model import DraftModel
 from bot.engine.worker.paged.drafts.source import DraftSource
+from bot.engine.worker.paged.model import PagedModel
 from bot.engine.worker.paged.schedule import RunningRequest
 from tests.engine.worker.backends.conftest import Driver, options
 
@@ -51,6 +53,12 @@ class NoDrafts:
 
     def follow(self, shares: Sequence[tuple[RunningRequest, int]]) -> None:
         """Read nothing."""
+
+
+def draft_model(folder: Path, rows: int = 32064, blocks: int = 200) -> DraftModel:
+    """Load a draft model for the tiny model."""
+    model = PagedModel(folder, "CPU", options(folder).properties, blocks)
+    return DraftModel(model, folder, "draft", context=4096, rows=rows, vocabulary=32064)
 
 
 def take_every_draft(monkeypatch: pytest.MonkeyPatch) -> None:

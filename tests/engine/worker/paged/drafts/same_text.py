@@ -32,10 +32,16 @@ SAMPLINGS = (
 
 
 class Plain:
-    """What an engine without drafts answers."""
+    """What an engine without drafts answers.
 
-    def __init__(self, model_dir: Path) -> None:
-        self._driver = Driver(lambda emit: PagedBackend(options(model_dir, max_batch=64), emit, 600))
+    Args:
+        properties: of the device, where other than in exact tests.
+    """
+
+    def __init__(self, model_dir: Path, **properties: str) -> None:
+        chosen = options(model_dir, max_batch=64)
+        chosen = replace(chosen, properties={**chosen.properties, **properties})
+        self._driver = Driver(lambda emit: PagedBackend(chosen, emit, 600))
         self._answers: dict[GenerationRequest, tuple[list[int], list[Outcome]]] = {}
 
     def learn(self, asked: Sequence[GenerationRequest]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import openvino
 import pytest
 from tiny_models.phi3 import write_tiny_phi3
 
@@ -160,6 +162,26 @@ def test_ids_that_only_the_draft_model_has_are_not_drafted(own: Steps) -> None:
     assert len(draft) == 8
     assert max(draft) < 100
     own.end(sequence)
+
+
+def test_a_draft_model_that_overflows_drafts_nothing(tiny_model: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_model, broken)
+    token = 1000
+    embedding = next(
+        each.get_data()
+        for each in openvino.Core().read_model(broken / "openvino_model.xml").get_ops()
+        if each.get_type_name() == "Constant" and list(each.get_output_shape(0))[:1] == [32064]
+    )
+    weights = broken / "openvino_model.bin"
+    content, row = weights.read_bytes(), embedding[token].tobytes()
+    assert content.count(row) == 1
+    weights.write_bytes(content.replace(row, b"\xff" * len(row)))
+    steps = Steps(tiny_model, broken)
+    for sampling in (Sampling(), SAMPLED):
+        asked = request(*TEXT[:40], token, *TEXT[40:50], limit=10, sampling=sampling)
+        assert steps.answer(asked) == steps.answer(asked, 0)
+    assert steps.drafted == 0
 
 
 def test_a_long_sequence_has_its_long_factors(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -1,20 +1,26 @@
-"""The properties that a version brings along, below what the operator sets."""
+"""The OpenVINO properties that a model is loaded with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from bot.engine.worker.precision import with_default_precision, with_own_scales
 from bot.errors import ConfigurationError
 from bot.model.device_properties import FILE_NAME, GROUP_SIZE_PROPERTY, read_device_properties
 
 
-def with_version_properties(model_dir: Path, device: str, properties: Mapping[str, str]) -> dict[str, str]:
-    """Return the operator's properties, and those of the model folder's `device_properties.json` that they do not set.
+def loading_properties(engine: str, device: str, model_dir: Path, properties: Mapping[str, str]) -> dict[str, str]:
+    """Return the operator's properties, below them the version's own, and below those the engine's defaults.
 
     Raises:
-        ConfigurationError: that file is unusable.
+        ConfigurationError: the version's are unusable, or some exclude each other.
     """
+    chosen = with_default_precision(device, _with_version_properties(model_dir, device, properties))
+    return with_own_scales(model_dir, chosen) if engine == "paged" and device == "CPU" else chosen
+
+
+def _with_version_properties(model_dir: Path, device: str, properties: Mapping[str, str]) -> dict[str, str]:
     if device != "CPU":
         return dict(properties)
     try:
