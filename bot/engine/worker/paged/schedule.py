@@ -10,7 +10,7 @@ from bot.engine.interface import GenerationRequest
 from bot.engine.worker.cache_blocks import blocks_for_request
 from bot.engine.worker.paged.disk_cache.load import Load
 from bot.engine.worker.paged.prefix_cache import Block
-from bot.engine.worker.paged.step_cost import StepCost
+from bot.engine.worker.paged.step_cost import LEAST_ROWS, ROW_GROUP, StepCost
 
 _FIRST_GUESS = 64
 _FEWEST_TOKENS = 4
@@ -92,7 +92,12 @@ class StepLimits:
 
 
 def share_out(
-    prompts: Sequence[RunningRequest], limits: StepLimits, cost: StepCost, now: float, *, answers_stream: bool
+    prompts: Sequence[RunningRequest],
+    limits: StepLimits,
+    cost: StepCost,
+    now: float,
+    *,
+    answer_rows: int,
 ) -> list[tuple[RunningRequest, int]]:
     """Decide how many tokens of each prompt the next step reads.
 
@@ -103,7 +108,7 @@ def share_out(
         prompts: those in the batch.
         limits: for the prompts alone, without what else the step computes.
         now: on the monotonic clock.
-        answers_stream: whether members wait for the step's end to read on.
+        answer_rows: of answers in the same step; with none, nobody waits for the step's end to read on.
 
     Returns:
         The prompts that take part, each with its number of tokens.
@@ -115,16 +120,15 @@ def share_out(
         return cost.piece_seconds(each.unread, each.read)
 
     ordered = sorted(prompts, key=lambda each: remaining(each) - (now - each.arrived))
-    # An answer that can begin with this step does not wait until other prompts are read, too.
-    begins = len(ordered) > 1 and remaining(ordered[0]) <= limits.alone
-    hard_limit = answers_stream or begins
-    seconds, room = (limits.pause if hard_limit else limits.alone), _MOST_TOKENS
-    if begins and not answers_stream:
-        seconds = max(seconds, remaining(ordered[0]))
+    seconds = limits.pause if answer_rows else limits.alone
+    if not answer_rows and len(ordered) > 1 and remaining(ordered[0]) <= limits.alone:
+        # The answers that can begin with this step do not wait until all prompts are read.
+        seconds = min(seconds, sum(map(remaining, ordered[: -(-len(ordered) // 2)])))
     shares: list[tuple[RunningRequest, int]] = []
+    room = _MOST_TOKENS
     for each in ordered:
         count = cost.tokens_within(seconds, each.read)
-        if not hard_limit and each.unread - count < _SMALL_REST * count:
+        if not answer_rows and each.unread - count < _SMALL_REST * count:
             count = each.unread
         count = min(max(count, 0 if shares else _FEWEST_TOKENS), each.unread, room)
         if not count:
@@ -132,4 +136,19 @@ def share_out(
         shares.append((each, count))
         seconds -= cost.piece_seconds(count, each.read)
         room -= count
+    return _aligned(shares, answer_rows)
+
+
+def _aligned(shares: list[tuple[RunningRequest, int]], answer_rows: int) -> list[tuple[RunningRequest, int]]:
+    """Shorten a step to whole groups of rows, unless that takes more than half of its prompt tokens."""
+    tokens = sum(count for _, count in shares)
+    excess = (answer_rows + tokens) % ROW_GROUP
+    everything = all(each.unread == count for each, count in shares)
+    if answer_rows + tokens <= ROW_GROUP or (everything and excess >= LEAST_ROWS) or 2 * excess > tokens:
+        return shares
+    while excess:
+        each, count = shares.pop()
+        if count > excess:
+            shares.append((each, count - excess))
+        excess -= min(count, excess)
     return shares

@@ -69,9 +69,8 @@ class StepRunner:
         started = time.perf_counter()
         drafts = self._draft(answers, reads_prompts=bool(prompts))
         work = sum((_rows_work(each, drafts.get(each.request_id)) for each in answers), StepWork())
-        limits = self._limits(self._cost.seconds(work) + time.perf_counter() - started)
-        streams = bool(answers) or brief
-        pieces = share_out(prompts, limits, self._cost, time.monotonic(), answers_stream=streams)
+        limits = self._limits(self._cost.seconds(work) + time.perf_counter() - started, brief=brief)
+        pieces = share_out(prompts, limits, self._cost, time.monotonic(), answer_rows=work.rows)
         work = sum((StepWork.of_piece(count, each.read) for each, count in pieces), work)
         started = time.perf_counter()
         advances = [
@@ -115,12 +114,11 @@ class StepRunner:
         # Beyond it, all that was read needs the long factors.
         return min(most, self._model.original_context - len(answer.tokens))
 
-    def _limits(self, other_seconds: float) -> StepLimits:
-        pause = self._longest_pause_seconds / self._cost.usual_error
-        return StepLimits(
-            pause=max(pause - other_seconds, _LEAST_WHILE_STREAMING * other_seconds),
-            alone=max(LONGEST_STEP_SECONDS - other_seconds, _LEAST_ALONE * other_seconds),
-        )
+    def _limits(self, other_seconds: float, *, brief: bool) -> StepLimits:
+        longest = self._longest_pause_seconds / self._cost.usual_error
+        pause = max(longest - other_seconds, _LEAST_WHILE_STREAMING * other_seconds)
+        alone = max(LONGEST_STEP_SECONDS - other_seconds, _LEAST_ALONE * other_seconds)
+        return StepLimits(pause, alone=pause if brief else alone)
 
     def _rows(self, answer: RunningRequest, draft: Draft | None) -> list[Advance]:
         """A sequence of its own for each row: OpenVINO computes several tokens of one sequence as a prompt, which

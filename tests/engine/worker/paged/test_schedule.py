@@ -39,11 +39,11 @@ def prompt(unread: int, read: int = 0, waited: float = 0.0) -> RunningRequest:
 
 
 def shares_of(
-    prompts: Sequence[RunningRequest], pause: float, alone: float = 100.0, *, answers_stream: bool = True
+    prompts: Sequence[RunningRequest], pause: float, alone: float = 100.0, *, answer_rows: int = 1
 ) -> list[int]:
     """Each prompt's share for limits in tokens; 0 for one that does not take part."""
     limits = StepLimits(pause * PER_TOKEN, alone * PER_TOKEN)
-    shares = share_out(prompts, limits, COST, NOW, answers_stream=answers_stream)
+    shares = share_out(prompts, limits, COST, NOW, answer_rows=answer_rows)
     assert all(count > 0 for _, count in shares)
     by_prompt = {id(each): count for each, count in shares}
     assert len(by_prompt) == len(shares)
@@ -53,27 +53,25 @@ def shares_of(
 @given(
     st.lists(st.builds(prompt, st.integers(1, 3000), st.integers(0, 50), st.floats(0, 600)), max_size=20),
     st.integers(0, 2000),
-    st.booleans(),
+    st.sampled_from([0, 1, 5, 60, 140]),
 )
-def test_the_limit_holds_but_a_prompt_always_progresses(
-    prompts: list[RunningRequest], pause: int, streams: bool
-) -> None:
-    shares = shares_of(prompts, pause, 2000, answers_stream=streams)
+def test_the_limit_holds_but_a_prompt_always_progresses(prompts: list[RunningRequest], pause: int, rows: int) -> None:
+    shares = shares_of(prompts, pause, 2000, answer_rows=rows)
     assert all(share <= each.unread for share, each in zip(shares, prompts, strict=True))
     assert sum(shares) <= 1024
     if prompts:
         assert sum(shares) > 0
-    if streams:
+    if rows:
         assert sum(shares) <= max(pause * 1.05, 4)
 
 
 @pytest.mark.parametrize(
     ("unread", "pause", "expected"),
     [
-        ([100], 64, [64]),
-        ([100, 30], 64, [34, 30]),
-        ([1000, 10, 100], 90, [0, 10, 80]),
-        ([10, 10], 90, [10, 10]),
+        ([100], 50, [50]),
+        ([100, 20], 50, [30, 20]),
+        ([1000, 10, 100], 60, [0, 10, 50]),
+        ([10, 10], 60, [10, 10]),
         ([500], 0, [4]),
     ],
 )
@@ -88,21 +86,41 @@ def test_a_long_prompt_waits_for_shorter_ones_no_longer_than_reading_it_takes() 
         assert (share, other) == pytest.approx((first or 10, 40 if not first else 0), abs=2)
 
 
-def test_a_prompt_alone_is_read_in_long_steps_and_a_small_rest_with_it() -> None:
-    assert shares_of([prompt(900)], 20, 300, answers_stream=False) == pytest.approx([300], abs=2)
-    assert shares_of([prompt(330)], 20, 300, answers_stream=False) == [330]
-    assert shares_of([prompt(330)], 300, 20) == pytest.approx([300], abs=2)
+@pytest.mark.parametrize(
+    ("unread", "limit", "rows", "expected"),
+    [
+        (900, 300, 0, 256),
+        (900, 60, 0, 60),
+        (256, 300, 0, 256),
+        (300, 300, 0, 300),  # its last group is worth a step of its own, or part of this one
+        (270, 300, 0, 256),  # its last group is not
+        (900, 100, 3, 61),
+        (900, 100, 70, 58),
+        (900, 30, 70, 30),  # half a group would be lost
+        (900, 40, 60, 40),  # more than half of the tokens would be
+    ],
+)
+def test_a_step_takes_whole_groups_of_rows(unread: int, limit: int, rows: int, expected: int) -> None:
+    assert shares_of([prompt(unread)], limit, limit, answer_rows=rows) == pytest.approx([expected], abs=2)
+    pieces = [prompt(unread - 20), prompt(20)]
+    assert sum(shares_of(pieces, limit, limit, answer_rows=rows or 1)) > 0
 
 
-def test_an_answer_that_can_begin_with_the_step_does_not_wait_for_other_prompts() -> None:
-    assert shares_of([prompt(60), prompt(500)], 70, 300, answers_stream=False) == pytest.approx([60, 10], abs=2)
-    assert shares_of([prompt(200), prompt(500)], 70, 300, answers_stream=False) == pytest.approx([200, 0], abs=2)
-    assert shares_of([prompt(800), prompt(900)], 70, 300, answers_stream=False) == pytest.approx([300, 0], abs=2)
+def test_a_small_rest_of_a_prompt_is_read_with_it() -> None:
+    assert shares_of([prompt(60)], 20, 55, answer_rows=0) == [60]
+    assert shares_of([prompt(60)], 55, 20) == pytest.approx([55], abs=2)
+
+
+def test_the_sooner_half_of_the_prompts_begins_with_the_first_step() -> None:
+    assert shares_of([prompt(60), prompt(500)], 70, 300, answer_rows=0) == [60, 0]
+    assert shares_of([prompt(200), prompt(500)], 70, 300, answer_rows=0) == [192, 0]
+    assert shares_of([prompt(800), prompt(900)], 70, 300, answer_rows=0) == [256, 0]
+    assert shares_of([prompt(64)] * 1 + [prompt(64) for _ in range(7)], 70, 500, answer_rows=0) == [64] * 4 + [0] * 4
 
 
 def test_the_first_step_reads_a_guess() -> None:
     prompts = [prompt(100), prompt(20)]
-    shares = share_out(prompts, StepLimits(1, 1), StepCost(), NOW, answers_stream=False)
+    shares = share_out(prompts, StepLimits(1, 1), StepCost(), NOW, answer_rows=0)
     assert [(each.unread, count) for each, count in shares] == [(100, 64)]
 
 
