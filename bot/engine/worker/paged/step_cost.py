@@ -34,6 +34,8 @@ _LEAST_PRICE = 0.05
 
 _USUAL_SHARE = 0.95
 _LEAST_ERROR = 1.1
+_ROUNDING = 1e-6
+"""Added before tokens are rounded down, or the time of a whole prompt would be too short for its last token."""
 _SHORTEST_SECONDS = 1e-6
 """On a coarse clock a step may start and end at the same time."""
 
@@ -117,7 +119,8 @@ class StepCost:
         if self._prices is None:
             return 0
         token, attention = self._prices[3:]
-        return max(0, int((seconds - attention * _DECOMPRESSION_TOKENS * past) / (token + attention * past)))
+        count = (seconds - attention * _DECOMPRESSION_TOKENS * past) / (token + attention * past)
+        return max(0, int(count + _ROUNDING))
 
     def learn(self, work: StepWork, seconds: float) -> None:
         """Take note of a step's duration."""
