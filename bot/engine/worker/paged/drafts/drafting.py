@@ -125,7 +125,7 @@ class Drafting:
 
     def end(self, answer: RunningRequest) -> None:
         """Forget an answer; the draft model reads what it lacks of full blocks, for the next turn."""
-        if self._acceptances.pop(answer.request_id, None) is not None:
+        if self._acceptances.pop(answer.request_id, None) is not None and answer.load is None:
             self.follow([(answer, 0)])
 
     def _best_option(self, answer: RunningRequest, most: int) -> _Option | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from bot.engine.worker.paged.disk_cache.load import Load
 from bot.engine.worker.paged.drafts.budget import StepPlan
 from bot.engine.worker.paged.drafts.drafting import Drafting
 from bot.engine.worker.paged.longest_match import common_length
@@ -123,3 +124,12 @@ def test_the_draft_model_reads_what_is_left_of_an_ended_answer() -> None:
     driver.drafting.end(driver.answer)
     driver.drafting.end(driver.answer)
     assert driver.model.followed == [(7, 0)]
+
+
+def test_the_draft_model_reads_nothing_into_blocks_that_are_being_loaded() -> None:
+    driver = Driver(model=range(8))
+    assert driver.model is not None
+    driver.step(0)
+    driver.answer.load = Load([], [1, 2, 3], 0, lambda _: None)  # the answer became longer than LongRoPE's context
+    driver.drafting.end(driver.answer)
+    assert driver.model.followed == []
