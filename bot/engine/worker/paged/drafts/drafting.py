@@ -159,6 +159,10 @@ class Drafting:
         drafts = self._drafter.draft([(each.answer, each.length) for each in options])
         for each, tokens in zip(options, drafts, strict=True):
             each.found = tokens
+            if not tokens:  # such as beyond the draft model's context: it must not keep prompt lookup out
+                each.acceptance.lack()
+        if not any(drafts):
+            return  # perhaps without a pass
         seconds = (time.perf_counter() - started) / max(each.length for each in options)
         self._pass_seconds += (_PASS_RATE if self._pass_seconds else 1.0) * (seconds - self._pass_seconds)
 

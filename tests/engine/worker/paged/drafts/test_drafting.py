@@ -99,6 +99,21 @@ def test_an_answer_that_begins_to_quote_is_noticed_without_a_draft() -> None:
     assert drafts
 
 
+def test_a_draft_model_that_has_none_makes_way_for_prompt_lookup() -> None:
+    driver = Driver(lookup=(1,) * 8, model=(1, 2, 2, 2, 2, 2, 2, 2))
+    assert driver.model is not None
+    for _ in range(100):
+        draft = driver.drafting.draft([(driver.answer, 100)], PLAN, lambda *_: None)[7]
+        driver.drafting.learn(driver.answer, draft, [1] + [2] * 8)
+    driver.model.tokens = ()  # the answer is longer than its context now
+    lengths = []
+    for _ in range(30):
+        drafts = driver.drafting.draft([(driver.answer, 100)], PLAN, lambda *_: None)
+        lengths.append(len(drafts[7].tokens) if drafts else 0)
+        driver.drafting.learn(driver.answer, drafts.get(7), [1, 1, 2] if drafts else [1])
+    assert min(lengths[-10:]) > 0
+
+
 def test_an_answer_gets_no_more_than_it_may_take_and_room_for_it() -> None:
     driver = Driver(lookup=range(8), most=3)
     assert driver.step(None, most=0) == ()
