@@ -80,6 +80,8 @@ class StepRunner:
         ]
         # Now that all have their blocks.
         self._drafting.follow([*((each, 1) for each in answers), *pieces])
+        for each in batch:
+            self._cache.save(each)
         logits = self._model.advance(advances)
         index = 0
         for each in answers:
