@@ -42,7 +42,7 @@ def longest_match(tokens: Sequence[int], roots: Iterable[AnyBlock]) -> tuple[lis
     known = 0
     level = roots
     for begin in range(0, len(tokens), BLOCK_TOKENS):
-        matches = [(_common_length(block.tokens, tokens[begin : begin + BLOCK_TOKENS]), block) for block in level]
+        matches = [(common_length(block.tokens, tokens[begin : begin + BLOCK_TOKENS]), block) for block in level]
         common, best = max(matches, key=lambda match: match[0], default=(0, None))
         if not common:
             break
@@ -58,6 +58,7 @@ def _path_to(last: AnyBlock) -> list[AnyBlock]:
     return path[::-1]
 
 
-def _common_length(first: Sequence[int], second: Sequence[int]) -> int:
+def common_length(first: Sequence[int], second: Sequence[int]) -> int:
+    """Count the tokens up to the first that differs."""
     pairs = enumerate(zip(first, second, strict=False))
     return next((index for index, (one, other) in pairs if one != other), min(len(first), len(second)))

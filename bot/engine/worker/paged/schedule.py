@@ -34,6 +34,7 @@ class RunningRequest:
         load: what is being loaded for it from the disk cache.
         seen: the distinct ids of the answer so far, for the repetition penalty.
         drafter_read: number of its tokens that are in the draft model's KV cache.
+        saved: number of its blocks that were given to the disk cache.
         characters: its tokens as far as prompt lookup has read them, each as the character with its number.
         arrived: on the monotonic clock.
     """
@@ -48,6 +49,7 @@ class RunningRequest:
     load: Load | None = None
     seen: set[int] = field(default_factory=set)
     drafter_read: int = 0
+    saved: int = 0
     characters: str = ""
     arrived: float = field(default_factory=time.monotonic)
 

@@ -70,12 +70,16 @@ class SequenceCache:
 
     def record(self, sequence: RunningRequest, count: int) -> None:
         """Record what a request's blocks hold after a step, so that other prompts find it."""
-        full_before = sequence.read // BLOCK_TOKENS
         for token in sequence.tokens[sequence.read : sequence.read + count]:
             sequence.path[sequence.read // BLOCK_TOKENS].tokens.append(token)
             sequence.read += 1
-        if self.disk is not None and sequence.read // BLOCK_TOKENS > full_before:
-            self.disk.save(sequence.path, ended=False)
+
+    def save(self, sequence: RunningRequest) -> None:
+        """Write a request's full blocks to disk. Call it before `record`: the draft model must have read them, too."""
+        full = sequence.read // BLOCK_TOKENS
+        if self.disk is not None and full > sequence.saved:
+            self.disk.save(sequence.path[:full], ended=False)
+            sequence.saved = full
 
     def release(self, sequence: RunningRequest) -> None:
         """Take a request's blocks back. Their tokens stay cached."""
@@ -108,6 +112,7 @@ class SequenceCache:
 def _go_on_after(sequence: RunningRequest, known: int) -> None:
     """Take a prefix as read. The draft model may lack tokens of a block that is not full, see `DraftModel`."""
     sequence.read, sequence.drafter_read = known, known - known % BLOCK_TOKENS
+    sequence.saved = 0
 
 
 def _within(sources: Sequence[Source], block: int) -> Sequence[Source]:

@@ -79,6 +79,8 @@ class StepRunner:
         ]
         # Now that all have their blocks.
         self._drafting.follow([*((each, 1) for each in answers), *pieces])
+        for each in batch:
+            self._cache.save(each)
         logits = self._model.advance(advances)
         index = 0
         for each in answers:
@@ -144,17 +146,16 @@ class StepRunner:
         accept: Callable[[RunningRequest, int], bool],
     ) -> None:
         """Choose tokens after an answer's last one and after each drafted one that was right."""
-        right = 0
+        chosen: list[int] = []
         for row, after in enumerate(logits):
             self._cache.record(answer, 1)
             token = _choose(answer, after)
+            chosen.append(token)
             is_right = draft is not None and row < len(draft.tokens) and token == draft.tokens[row]
-            right += is_right
             if not accept(answer, token) or not is_right:
                 break
         answer.drafter_read = min(answer.drafter_read, answer.read)
-        if draft is not None:
-            self._drafting.learn(draft, right)
+        self._drafting.learn(answer, draft, chosen)
 
 
 def _rows_work(answer: RunningRequest, draft: Draft | None) -> StepWork:

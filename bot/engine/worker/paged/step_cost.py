@@ -28,18 +28,20 @@ _TYPICAL = numpy.array([1.0, 0.06, 5.6e-5, 0.08, 1.5e-5])
 They decide what the latest steps leave open, such as the price of a row while every step has one.
 """
 
-_TYPICAL_WEIGHT = 0.3
+_TYPICAL_WEIGHT = 0.1
 """How much the typical proportions count, beside the latest step with a weight of 1."""
 
 _REMEMBERED_STEPS = 40
 """Steps with and without prompts, each: a long answer must not displace what is known of prompts."""
-_KEPT = 0.95
+_KEPT = 0.93
 """What the step before counts: the machine's load changes."""
 _LEAST_PRICE = 0.05
 """Lower bound of a price, as a share of the typical one; scatter could make it negative."""
 
 _USUAL_SHARE = 0.95
 _LEAST_ERROR = 1.15
+_ROUNDING = 1e-6
+"""Added before tokens are rounded down, or the time of a whole prompt would be too short for its last token."""
 _SHORTEST_SECONDS = 1e-6
 """On a coarse clock a step may start and end at the same time."""
 
@@ -124,7 +126,8 @@ class StepCost:
         if self._prices is None:
             return 0
         token, attention = self._prices[3:]
-        return max(0, int((seconds - attention * _DECOMPRESSION_TOKENS * past) / (token + attention * past)))
+        count = (seconds - attention * _DECOMPRESSION_TOKENS * past) / (token + attention * past)
+        return max(0, int(count + _ROUNDING))
 
     def learn(self, work: StepWork, seconds: float) -> None:
         """Take note of a step's duration."""

@@ -88,6 +88,14 @@ def test_a_piece_of_the_promised_length_takes_the_time_it_was_promised_for(name:
     assert cost.tokens_within(0.0, 3000) == cost.tokens_within(-1.0, 0) == 0
 
 
+@pytest.mark.parametrize("name", MACHINES)
+def test_the_time_of_a_whole_prompt_is_long_enough_for_its_last_token(name: str) -> None:
+    cost = taught(machine(name, scatter=0.1))
+    for tokens in range(1, 1000, 7):
+        for past in (0, 32, 1234):
+            assert cost.tokens_within(cost.piece_seconds(tokens, past), past) == tokens
+
+
 def test_a_first_step_that_builds_kernels_is_soon_forgotten() -> None:
     cost, seconds = StepCost(), machine("two cores with VNNI")
     for work in conversations(6):
@@ -103,7 +111,7 @@ def test_a_single_long_step_hardly_counts_and_a_slower_machine_soon_does() -> No
     before = cost.seconds(work)
     cost.learn(work, 100.0)
     assert cost.seconds(work) < 1.4 * before
-    for _ in range(20):
+    for _ in range(40):
         cost.learn(work, 3 * seconds(work))
     assert cost.seconds(work) == pytest.approx(3 * seconds(work), rel=0.15)
 

@@ -80,9 +80,8 @@ def write_block(folder: Path, block: StoredBlock, payload: Sequence[memoryview])
     Raises:
         OSError: it cannot be written.
     """
-    parts = [bytes(part) for part in payload]  # a draft model may still be reading the block's last tokens
     checksum = 0
-    for part in parts:
+    for part in payload:
         checksum = zlib.crc32(part, checksum)
     header = json.dumps(
         [
@@ -99,7 +98,7 @@ def write_block(folder: Path, block: StoredBlock, payload: Sequence[memoryview])
         with open(unfinished, "wb", opener=private_opener) as file:
             file.write(_PREFIX.pack(_MAGIC, len(header), zlib.crc32(header), checksum))
             file.write(header)
-            for part in parts:
+            for part in payload:
                 file.write(part)
             size = file.tell()
         unfinished.replace(folder / block.file_name)

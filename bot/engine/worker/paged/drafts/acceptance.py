@@ -34,7 +34,7 @@ class Acceptance:
     """The acceptance of a source in one answer, beginning with what is usual.
 
     Attributes:
-        skipped: steps since the latest draft.
+        skipped: steps since the latest draft that a step checked.
     """
 
     usual: UsualAcceptance
@@ -48,10 +48,22 @@ class Acceptance:
         return (self._right + _USUAL_WEIGHT * self.usual.share) / (self._checked + _USUAL_WEIGHT)
 
     def learn(self, drafted: int, accepted: int) -> None:
-        """Take note of a draft: what follows its first wrong token was not checked."""
-        wrong = 1 if accepted < drafted else 0
-        kept = _KEPT ** (accepted + wrong)
-        self._right = kept * self._right + accepted
-        self._checked = kept * self._checked + accepted + wrong
-        self.usual.learn(right=accepted, wrong=wrong)
+        """Take note of a draft that a step checked."""
         self.skipped = 0
+        self.observe(drafted, accepted)
+
+    def observe(self, drafted: int, accepted: int) -> None:
+        """Take note of how much of a draft was right: what follows its first wrong token was not checked."""
+        wrong = 1 if accepted < drafted else 0
+        self._count(accepted, wrong)
+        self.usual.learn(right=accepted, wrong=wrong)
+
+    def lack(self) -> None:
+        """Take note that there was no draft where one was wanted, which tells nothing of other answers."""
+        self.skipped = 0
+        self._count(0, 1)
+
+    def _count(self, right: int, wrong: int) -> None:
+        kept = _KEPT ** (right + wrong)
+        self._right = kept * self._right + right
+        self._checked = kept * self._checked + right + wrong

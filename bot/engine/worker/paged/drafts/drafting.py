@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bot.engine.worker.paged.drafts.acceptance import Acceptance, UsualAcceptance
 from bot.engine.worker.paged.drafts.budget import Prospect, StepPlan, draft_lengths
 from bot.engine.worker.paged.drafts.source import DraftSource
+from bot.engine.worker.paged.longest_match import common_length
 from bot.engine.worker.paged.schedule import RunningRequest
 from bot.engine.worker.paged.step_cost import StepCost
 
@@ -71,6 +72,7 @@ class Drafting:
         self._cost = cost
         self._usual: dict[str, UsualAcceptance] = {}
         self._acceptances: dict[int, dict[str, Acceptance]] = {}
+        self._found: dict[int, Draft] = {}
         self._pass_seconds = 0.0
 
     def draft(
@@ -108,21 +110,30 @@ class Drafting:
         if self._drafter is not None and shares:
             self._drafter.follow(shares)
 
-    def learn(self, draft: Draft, accepted: int) -> None:
-        """Take note of how many tokens of a draft were right."""
-        self.drafted += len(draft.tokens)
-        self.accepted += accepted
-        draft.acceptance.learn(len(draft.tokens), accepted)
+    def learn(self, answer: RunningRequest, draft: Draft | None, chosen: Sequence[int]) -> None:
+        """Take note of what the model chose in a step, and of the draft that the step checked."""
+        if draft is not None:
+            accepted = common_length(draft.tokens, chosen)
+            self.drafted += len(draft.tokens)
+            self.accepted += accepted
+            draft.acceptance.learn(len(draft.tokens), accepted)
+        found = self._found.pop(answer.request_id, None)
+        if found is not None and (draft is None or draft.acceptance is not found.acceptance):
+            # Or prompt lookup, once less likely, would stay so when the answer begins to quote.
+            accepted = common_length(found.tokens, chosen)
+            found.acceptance.observe(min(len(found.tokens), len(chosen)), accepted)
 
     def end(self, answer: RunningRequest) -> None:
         """Forget an answer; the draft model reads what it lacks of full blocks, for the next turn."""
-        if self._acceptances.pop(answer.request_id, None) is not None:
+        if self._acceptances.pop(answer.request_id, None) is not None and answer.load is None:
             self.follow([(answer, 0)])
 
     def _best_option(self, answer: RunningRequest, most: int) -> _Option | None:
         options = []
         if found := self._lookup.draft([(answer, most)])[0]:
-            options.append(_Option(answer, self._acceptance(answer, self._lookup), found, len(found)))
+            acceptance = self._acceptance(answer, self._lookup)
+            self._found[answer.request_id] = Draft(found, acceptance)
+            options.append(_Option(answer, acceptance, found, len(found)))
         if self._drafter is not None:
             options.append(_Option(answer, self._acceptance(answer, self._drafter), None, most))
         return max(options, key=lambda each: each.acceptance.share, default=None)
@@ -148,6 +159,10 @@ class Drafting:
         drafts = self._drafter.draft([(each.answer, each.length) for each in options])
         for each, tokens in zip(options, drafts, strict=True):
             each.found = tokens
+            if not tokens:  # such as beyond the draft model's context: it must not keep prompt lookup out
+                each.acceptance.lack()
+        if not any(drafts):
+            return  # perhaps without a pass
         seconds = (time.perf_counter() - started) / max(each.length for each in options)
         self._pass_seconds += (_PASS_RATE if self._pass_seconds else 1.0) * (seconds - self._pass_seconds)
 

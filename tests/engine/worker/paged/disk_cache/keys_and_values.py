@@ -98,6 +98,7 @@ class Engine:
         self.cache.extend(sequence, count)
         self.model.compute(sequence, count)
         self.cache.record(sequence, count)
+        self.cache.save(sequence)
 
     def read(self, *tokens: int, sources: Sequence[Source] = (), erasures: int = 0) -> RunningRequest:
         """Read a prompt to its end, write what is new, and return the request, which tells what was cached."""

@@ -67,6 +67,7 @@ class Steps:
             count = min(piece, sequence.unread)
             self.cache.extend(sequence, count)
             self.drafter.follow([(sequence, count)])
+            self.cache.save(sequence)
             logits = self.model.advance([self._rows(sequence, sequence.tokens[sequence.read :][:count])])
             self.cache.record(sequence, count)
             if not sequence.unread:
@@ -82,6 +83,8 @@ class Steps:
         drafting = [(sequence, most) for sequence, most in wanted if most]
         drafts = dict(zip((id(each) for each, _ in drafting), self.drafter.draft(drafting), strict=True))
         self.drafter.follow([(sequence, 1) for sequence, _ in wanted])
+        for sequence, _ in wanted:
+            self.cache.save(sequence)
         checked = [drafts.get(id(sequence), ()) for sequence, _ in wanted]
         for (sequence, _), draft in zip(wanted, checked, strict=True):
             self.drafted += len(draft)
@@ -92,6 +95,7 @@ class Steps:
         """Let the model check what something else drafted."""
         self.cache.extend(sequence, 1 + len(draft))
         self.drafter.follow([(sequence, 1)])
+        self.cache.save(sequence)
         self._check(sequence, draft)
 
     def answer(self, request: GenerationRequest, most: int = 4) -> list[int]:

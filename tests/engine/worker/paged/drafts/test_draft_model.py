@@ -210,3 +210,26 @@ def test_blocks_from_disk_hold_the_draft_models_keys_too(tiny_model: Path, tmp_p
         assert sequence.read > 32
         steps.end(sequence)
         all_right(steps, sequence.request)
+
+
+@pytest.mark.parametrize("found", [3, 5, 8])
+def test_a_block_goes_to_disk_when_the_draft_model_has_read_all_of_it(
+    tiny_model: Path, tmp_path: Path, found: int
+) -> None:
+    """What others drafted and the model accepted, the draft model reads one step later."""
+    prompt = TEXT[:57]
+    steps = Steps(tiny_model, tiny_model)
+    answer = steps.answer(request(*prompt, limit=60), 0)
+    steps = Steps(tiny_model, tiny_model)
+    disk = steps.open_disk_cache(tmp_path)
+    sequence = steps.begin(request(*prompt, limit=60))
+    steps.read(sequence)
+    while sequence.new_tokens < 50:
+        steps.take(sequence, answer[sequence.new_tokens :][:found])
+        disk.flush(30)
+    steps.end(sequence)
+    disk.flush(30)
+    disk.close()
+    steps = Steps(tiny_model, tiny_model)
+    steps.open_disk_cache(tmp_path)
+    all_right(steps, request(*sequence.tokens[:96], *OTHER[:20], limit=20))

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from bot.engine.worker.paged.disk_cache.load import Load
 from bot.engine.worker.paged.drafts.budget import StepPlan
 from bot.engine.worker.paged.drafts.drafting import Drafting
+from bot.engine.worker.paged.longest_match import common_length
 from bot.engine.worker.paged.schedule import RunningRequest
 from bot.engine.worker.paged.step_cost import StepCost, StepWork
 from tests.engine.conftest import request
@@ -48,10 +50,11 @@ class Driver:
         """Draft, and find so many of the drafted tokens right; None is all."""
         drafts = self.drafting.draft([(self.answer, most)], PLAN, lambda _, count: self.room.append(count))
         if 7 not in drafts:
+            self.drafting.learn(self.answer, None, [-1])
             return ()
-        draft = drafts[7]
-        self.drafting.learn(draft, len(draft.tokens) if right is None else min(right, len(draft.tokens)))
-        return draft.tokens
+        tokens = drafts[7].tokens
+        self.drafting.learn(self.answer, drafts[7], [*tokens[:right], -1])
+        return tokens
 
 
 def test_right_drafts_become_longer_and_wrong_ones_cease_but_are_tried_again() -> None:
@@ -70,10 +73,45 @@ def test_the_source_that_is_right_more_often_drafts(right: tuple[str, None], win
     for _ in range(60):
         token = {"lookup": 1, "model": 2}[right[0]]
         drafts = driver.drafting.draft([(driver.answer, 100)], PLAN, lambda *_: None)
+        driver.drafting.learn(driver.answer, drafts.get(7), [token] * 9)
         if draft := drafts.get(7):
-            driver.drafting.learn(draft, len(draft.tokens) if draft.tokens[0] == token else 0)
             drafted = draft.tokens
     assert drafted[0] == {"lookup": 1, "model": 2}[winner]
+
+
+def test_prompt_lookup_drafts_as_soon_as_an_answer_begins_to_quote() -> None:
+    driver = Driver(lookup=(1,) * 8, model=(1, 2, 2, 2, 2, 2, 2, 2))
+    for quotes, steps in ((False, 300), (True, 10)):
+        for _ in range(steps):
+            draft = driver.drafting.draft([(driver.answer, 100)], PLAN, lambda *_: None)[7]
+            chosen = [1] * 9 if quotes else [1] + [2] * 8
+            driver.drafting.learn(driver.answer, draft, chosen[: 1 + common_length(draft.tokens, chosen)])
+    assert draft.tokens == (1,) * 8
+
+
+def test_an_answer_that_begins_to_quote_is_noticed_without_a_draft() -> None:
+    driver = Driver(lookup=(1,) * 8)
+    for _ in range(300):
+        driver.step(0)
+    for _ in range(10):
+        drafts = driver.drafting.draft([(driver.answer, 100)], PLAN, lambda *_: None)
+        driver.drafting.learn(driver.answer, drafts.get(7), [1] * (1 + (len(drafts[7].tokens) if drafts else 0)))
+    assert drafts
+
+
+def test_a_draft_model_that_has_none_makes_way_for_prompt_lookup() -> None:
+    driver = Driver(lookup=(1,) * 8, model=(1, 2, 2, 2, 2, 2, 2, 2))
+    assert driver.model is not None
+    for _ in range(100):
+        draft = driver.drafting.draft([(driver.answer, 100)], PLAN, lambda *_: None)[7]
+        driver.drafting.learn(driver.answer, draft, [1] + [2] * 8)
+    driver.model.tokens = ()  # the answer is longer than its context now
+    lengths = []
+    for _ in range(30):
+        drafts = driver.drafting.draft([(driver.answer, 100)], PLAN, lambda *_: None)
+        lengths.append(len(drafts[7].tokens) if drafts else 0)
+        driver.drafting.learn(driver.answer, drafts.get(7), [1, 1, 2] if drafts else [1])
+    assert min(lengths[-10:]) > 0
 
 
 def test_an_answer_gets_no_more_than_it_may_take_and_room_for_it() -> None:
@@ -101,3 +139,12 @@ def test_the_draft_model_reads_what_is_left_of_an_ended_answer() -> None:
     driver.drafting.end(driver.answer)
     driver.drafting.end(driver.answer)
     assert driver.model.followed == [(7, 0)]
+
+
+def test_the_draft_model_reads_nothing_into_blocks_that_are_being_loaded() -> None:
+    driver = Driver(model=range(8))
+    assert driver.model is not None
+    driver.step(0)
+    driver.answer.load = Load([], [1, 2, 3], 0, lambda _: None)  # the answer became longer than LongRoPE's context
+    driver.drafting.end(driver.answer)
+    assert driver.model.followed == []
