@@ -208,6 +208,11 @@ def test_a_draft_model_with_another_tokenizer_is_refused(tiny_chat_model_dir: Pa
         OracleRuns.load(open_model_folder(tiny_chat_model_dir), small_model_dir, [], 1)
 
 
+def test_an_oracle_needs_no_draft_model(tiny_chat_model_dir: Path) -> None:
+    runs = OracleRuns.load(open_model_folder(tiny_chat_model_dir), None, [], 1)
+    assert runs.draft_model == ""
+
+
 @pytest.mark.long
 def test_a_random_draft_model_has_the_models_tokenizer_and_50_million_weights(
     tiny_chat_model_dir: Path, tmp_path: Path
