@@ -44,7 +44,10 @@ _RANDOM = "random"
 def main() -> int:
     """Measure what the command line asks for, write the results, and return the exit code."""
     # A process that is told to end ends its engine first: llama.cpp's server would stay in memory.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP, and nohup ignores it
+        ending = getattr(signal, name, None)
+        if ending is not None and signal.getsignal(ending) is signal.SIG_DFL:
+            signal.signal(ending, signal.default_int_handler)
     arguments = _arguments()
     return run_to_exit_code(lambda: _run(arguments, SIZES[arguments.size]))
 
