@@ -91,6 +91,8 @@ def _arguments() -> argparse.Namespace:
         "--resume", action="store_true", help="keep what an interrupted run with the same output completed"
     )
     arguments = parser.parse_args()
+    if arguments.draft_model == arguments.model:
+        parser.error("argument --draft-model: is --model itself; name a smaller model")
     known = (_WITH_ENGINES, *SIZES[arguments.size].measures, *_WITHOUT_ENGINE)
     if unknown := [name for name in arguments.only if name not in known]:
         parser.error(f"argument --only: {unknown[0]!r} is none of {', '.join(known)}")
