@@ -92,7 +92,8 @@ class Application:
         StartOrder(settings.model_dir).next_usable(open_model_folder)
         if settings.draft_model_dir is not None and settings.engine_options.draft_model_dir is None:
             logger.warning(
-                "Draft model is not used, it needs ENGINE=paged and DRAFT_TOKENS above 0: DRAFT_MODEL_DIR=%s",
+                "Draft model is not used, it needs ENGINE=paged, DRAFT_TOKENS above 0 and another folder than "
+                "MODEL_DIR: DRAFT_MODEL_DIR=%s",
                 settings.draft_model_dir,
             )
         self.ready = asyncio.Event()

@@ -62,17 +62,20 @@ class Settings(
         by_device = "paged" if self.device.upper() == "CPU" else "genai"
         engine = by_device if self.engine == "auto" else self.engine
         has_disk_cache = engine == "paged" and self.kv_disk_gigabytes != 0
-        draft_dir = self.draft_model_dir if engine == "paged" and self.draft_tokens else None
+        model_dir = self.model_dir.expanduser()
+        draft_dir = self.draft_model_dir.expanduser() if self.draft_model_dir is not None else None
+        if engine != "paged" or not self.draft_tokens or (draft_dir and _same_folder(draft_dir, model_dir)):
+            draft_dir = None  # the start says why
         return EngineOptions(
             engine=engine,
-            model_dir=self.model_dir.expanduser(),
+            model_dir=model_dir,
             device=self.device,
             properties=self.device_properties,
             cache_gigabytes=self.kv_cache_gigabytes,
             disk_cache_dir=self.data_folder / DISK_CACHE_NAME if has_disk_cache else None,
             disk_cache_gigabytes=self.kv_disk_gigabytes,
             draft_tokens=self.draft_tokens,
-            draft_model_dir=None if draft_dir is None else draft_dir.expanduser(),
+            draft_model_dir=draft_dir,
             max_context_tokens=self.max_context_tokens,
             max_batch=self.max_batch,
             longest_pause_seconds=self.longest_pause_seconds,
@@ -131,6 +134,13 @@ class Settings(
                 "Reset Token), not the client secret or the public key"
             )
         return token
+
+
+def _same_folder(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one is missing, or a link to itself
+        return False
 
 
 def _where_to_set_it() -> str:

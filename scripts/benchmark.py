@@ -44,7 +44,10 @@ _RANDOM = "random"
 def main() -> int:
     """Measure what the command line asks for, write the results, and return the exit code."""
     # A process that is told to end ends its engine first: llama.cpp's server would stay in memory.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP, and nohup ignores it
+        ending = getattr(signal, name, None)
+        if ending is not None and signal.getsignal(ending) is signal.SIG_DFL:
+            signal.signal(ending, signal.default_int_handler)
     arguments = _arguments()
     return run_to_exit_code(lambda: _run(arguments, SIZES[arguments.size]))
 
@@ -88,6 +91,8 @@ def _arguments() -> argparse.Namespace:
         "--resume", action="store_true", help="keep what an interrupted run with the same output completed"
     )
     arguments = parser.parse_args()
+    if arguments.draft_model == arguments.model:
+        parser.error("argument --draft-model: is --model itself; name a smaller model")
     known = (_WITH_ENGINES, *SIZES[arguments.size].measures, *_WITHOUT_ENGINE)
     if unknown := [name for name in arguments.only if name not in known]:
         parser.error(f"argument --only: {unknown[0]!r} is none of {', '.join(known)}")

@@ -15,15 +15,18 @@ from tests.log_records import own_records
 TOKEN = f"{'a' * 24}.{'b' * 6}.{'c' * 27}"
 
 
-@pytest.mark.parametrize("setting", [{"engine": "genai"}, {"draft_tokens": 0}])
+@pytest.mark.parametrize("setting", [{"engine": "genai"}, {"draft_tokens": 0}, {}])
 def test_a_draft_model_that_is_not_used_is_told(
     tiny_chat_model_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, setting: dict[str, object]
 ) -> None:
     draft = tmp_path / "draft"
+    if not setting:  # the model itself, which would only take memory
+        draft.symlink_to(tiny_chat_model_dir)
     settings = load_settings(
         env_file=None, discord_token=TOKEN, model_dir=tiny_chat_model_dir, draft_model_dir=draft, **setting
     )
     Application(settings, Progress())
     assert [record.getMessage() for record in own_records(caplog, logging.WARNING)] == [
-        f"Draft model is not used, it needs ENGINE=paged and DRAFT_TOKENS above 0: DRAFT_MODEL_DIR={draft}"
+        "Draft model is not used, it needs ENGINE=paged, DRAFT_TOKENS above 0 and another folder than MODEL_DIR: "
+        f"DRAFT_MODEL_DIR={draft}"
     ]

@@ -15,6 +15,7 @@ from bot.export.judgement import PERPLEXITY_LIMIT
 from bot.export.pipeline import Order
 from bot.export.recipe import PRESETS, SAMPLE, WEIGHT_FORMATS
 from bot.model.folder import EXPORTED_MODEL
+from bot.model.versions import POINTER_NAME, VERSIONS_NAME
 from bot.own_command import own_command
 
 DEFAULT_OUTPUT = Path("./model/phi3-instruct/int4")
@@ -132,6 +133,11 @@ def _refuse_contradictions(given: Sequence[str]) -> None:
 
 def _require_folder(path: Path, *, written: bool) -> None:
     """Refuse what cannot become the folder with versions, before anything is asked of the network."""
+    around = (path.resolve(), *path.resolve().parents)
+    if written and (versions := next((each for each in around if _holds_versions(each)), None)):
+        raise ConfigurationError(
+            f"--output {path} is inside {versions}, where --prune removes old versions; choose a folder outside it"
+        )
     there = next(each for each in (path, *path.absolute().parents) if each.exists())
     if not there.is_dir():
         raise ConfigurationError(f"--output {path}: {there} is a file; name a folder")
@@ -139,6 +145,10 @@ def _require_folder(path: Path, *, written: bool) -> None:
         raise ConfigurationError(
             f"--output {path}: {there} may not be written; choose another, or correct its permissions"
         )
+
+
+def _holds_versions(folder: Path) -> bool:
+    return folder.name == VERSIONS_NAME and (folder.parent / POINTER_NAME).exists()
 
 
 def _parser(program: str) -> argparse.ArgumentParser:

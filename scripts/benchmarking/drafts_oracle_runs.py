@@ -191,7 +191,7 @@ def _load_draft_model(options: EngineOptions, blocks: int, vocabulary: int) -> D
         ConfigurationError: it cannot be used.
     """
     inference = inference_precision(openvino.Core(), options.device, options.properties)
-    draft_model, _ = load_draft_model(options, inference, vocabulary, lambda _folder: blocks, _refuse)
+    draft_model, _ = load_draft_model(options, inference, vocabulary, lambda *_folders: blocks, _refuse)
     return draft_model
 
 

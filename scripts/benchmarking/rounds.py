@@ -92,12 +92,15 @@ class Rounds:
 
     async def _measure_turn(self, name: str, number: int, title: str) -> None:
         turns: Report = self._report["rounds"][number - 1]
-        wanted = self._only or self._plan.measures_in(number)
-        if name in turns and set(wanted) <= turns[name]["measures"].keys():
+        earlier: Report = turns.get(name, {"measures": {}})
+        if "failed" in earlier:  # it did not load
+            earlier = {"measures": {}}
+        wanted = [each for each in self._only or self._plan.measures_in(number) if each not in earlier["measures"]]
+        if not wanted:
             return
 
         def keep(figures: Report) -> None:
-            turns[name] = figures
+            turns[name] = {**earlier, **figures, "measures": {**earlier["measures"], **figures["measures"]}}
             write_report(self._report, self._output)
 
         run = EngineRun(

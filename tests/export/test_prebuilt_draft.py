@@ -159,6 +159,16 @@ def test_it_never_takes_the_place_of_a_model(hub: HubServer, exported: Exported,
     assert hub.questions == 0
 
 
+@pytest.mark.parametrize("place", ["draft", "", "2026-11-28-101500-sample/draft"])
+def test_it_never_goes_among_a_models_versions(hub: HubServer, exported: Exported, tmp_path: Path, place: str) -> None:
+    """A folder there counts as a version of the model, and `--prune` removes it."""
+    versions = exported.copy(tmp_path / "int4")
+    among = versions.home / "versions"
+    line = f"--output {among / place} is inside {among}, where --prune removes old versions; choose a folder outside it"
+    assert refused(versions.home, among / place) == line
+    assert hub.questions == 0
+
+
 def test_a_rollback_says_when_the_bot_follows(exported: Exported, tmp_path: Path) -> None:
     older, newer = "2999-01-01-000000-draft", "2999-01-02-000000-draft"
     versions: ModelVersions = exported.copy(tmp_path / "draft", older, newer)

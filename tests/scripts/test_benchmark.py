@@ -22,6 +22,8 @@ from benchmarking.measures import agreement
 from benchmarking.plan import LLAMA_CPP, QUICK, SIZES, Plan
 from benchmarking.prompts import Prompts
 from benchmarking.properties import compare_with_exact
+from benchmarking.report import new_report, resumed_report, write_report
+from benchmarking.rounds import Rounds, bot_engine
 from benchmarking.statistics import Verdict
 from benchmarking.table import rows
 
@@ -206,6 +208,20 @@ def test_the_script_measures_a_model(tiny_chat_model_dir: Path, tmp_path: Path) 
     assert "<sup>" not in table  # every row has its figure
     assert table in result.stdout
     assert {each.name for each in output.parent.iterdir()} == {"benchmark.json", "benchmark.md"}
+
+
+async def test_a_turn_keeps_its_figures_when_others_are_asked_for(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
+    folder, output = open_model_folder(tiny_chat_model_dir), tmp_path / "benchmark"
+    report = new_report(folder, QUICK)
+    figures = {"first_token_seconds": 1.0, "decode_tokens_per_second": 2.0}
+    report["rounds"] = [{"paged": {"measures": {"one_chat": figures}, "complete": True}}]
+    write_report(report, output)
+    engines = {"paged": bot_engine("paged", folder)}
+    resumed = resumed_report(folder, QUICK, output)
+    await Rounds(engines, folder, QUICK, resumed, output, ["one_chat", "together_1"], lambda line: None).measure(1)
+    measures = resumed["rounds"][0]["paged"]["measures"]
+    assert set(measures) == {"load", "one_chat", "together_1"}
+    assert measures["one_chat"] == figures
 
 
 def test_engines_take_turns_and_whole_turns_are_kept(tiny_chat_model_dir: Path, tmp_path: Path) -> None:

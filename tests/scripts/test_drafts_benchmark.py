@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import pairwise
@@ -177,9 +178,9 @@ def test_the_tables_say_what_is_missing() -> None:
 
 def test_the_script_measures_drafts(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
     output = tmp_path / "drafts"
-    model = tiny_chat_model_dir
+    model, draft = tiny_chat_model_dir, shutil.copytree(tiny_chat_model_dir, tmp_path / "draft")
     sizes = ("--size", "quick", "--only", "drafts,oracle")
-    result = run_script(*sizes, "--model", model, "--draft-model", model, "--output", output)
+    result = run_script(*sizes, "--model", model, "--draft-model", draft, "--output", output)
     assert result.returncode == 0, result.stderr
     report = json.loads(output.with_suffix(".json").read_text(encoding="utf-8"))
     kinds, measures = report["drafts"]["kinds"], report["oracle"]["measures"]
@@ -206,6 +207,11 @@ def test_the_script_measures_drafts(tiny_chat_model_dir: Path, tmp_path: Path) -
 def test_a_draft_model_with_another_tokenizer_is_refused(tiny_chat_model_dir: Path, small_model_dir: Path) -> None:
     with pytest.raises(ConfigurationError, match="its tokenizer is another than the model's"):
         OracleRuns.load(open_model_folder(tiny_chat_model_dir), small_model_dir, [], 1)
+
+
+def test_an_oracle_needs_no_draft_model(tiny_chat_model_dir: Path) -> None:
+    runs = OracleRuns.load(open_model_folder(tiny_chat_model_dir), None, [], 1)
+    assert runs.draft_model == ""
 
 
 @pytest.mark.long

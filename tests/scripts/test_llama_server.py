@@ -155,8 +155,14 @@ def test_the_script_measures_it_beside_the_bots_engine(
     assert f"| llama.cpp {stub.BUILD}, tiny.gguf | against llama.cpp |" in result.stdout
 
 
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGHUP])
 def test_a_benchmark_that_is_told_to_end_ends_the_server(
-    tiny_chat_model_dir: Path, options: LlamaOptions, server_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_chat_model_dir: Path,
+    options: LlamaOptions,
+    server_log: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    told: signal.Signals,
 ) -> None:
     monkeypatch.setenv("STUB", "forever")
     command: list[str | Path] = [sys.executable, ROOT / "scripts" / "benchmark.py", "--size", "quick"]
@@ -167,7 +173,7 @@ def test_a_benchmark_that_is_told_to_end_ends_the_server(
         assert benchmark.stdout is not None
         assert any(line.endswith("llama.cpp: after_load\n") for line in benchmark.stdout)
         [process_id] = _process_ids(server_log)
-        benchmark.send_signal(signal.SIGTERM)
+        benchmark.send_signal(told)
         status = benchmark.wait(60)
     left = psutil.pid_exists(process_id)
     if left:
