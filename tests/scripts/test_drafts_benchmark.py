@@ -200,7 +200,7 @@ def test_the_script_measures_drafts(tiny_chat_model_dir: Path, tmp_path: Path) -
     table = output.with_suffix(".md").read_text(encoding="utf-8")
     assert "oracle right at 0.7" in table
     assert "the draft model as it is, no oracle" in table
-    assert f"It takes the time of the draft model {open_model_folder(model).title}" in table
+    assert f"It takes the time of the draft model {open_model_folder(draft).title}" in table
     assert table in result.stdout
 
 
