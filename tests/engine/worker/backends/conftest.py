@@ -32,6 +32,15 @@ def options(model_dir: Path, max_batch: int = 16, longest_pause_seconds: float =
     )
 
 
+@pytest.fixture
+def smallest_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read prompts in the smallest pieces beside answers, where `longest_pause_seconds` is 0.
+
+    Half of a step is theirs otherwise, which holds whole prompts if a model is tiny.
+    """
+    monkeypatch.setattr("bot.engine.worker.paged.step._LEAST_WHILE_STREAMING", 0.0)
+
+
 class Driver:
     """Stands in for the worker's loop, and keeps the events."""
 

@@ -80,6 +80,7 @@ def test_a_prompt_alone(architecture: Architecture) -> None:
         architecture.check(driver, asked, prompt)
 
 
+@pytest.mark.usefixtures("smallest_pieces")
 @pytest.mark.parametrize(("neighbour", "prompt"), [(OTHER, WITHIN), (SHORT, STORY), (SHORT, CROSSING[0])])
 def test_a_prompt_in_pieces_while_an_answer_streams(
     neighbour: tuple[int, ...], prompt: tuple[int, ...], architecture: Architecture

@@ -39,6 +39,7 @@ def test_answers_do_not_depend_on_the_rest_of_the_batch(load: Load, expected: Ex
         assert ids == expected(prompt)[: len(ids)]
 
 
+@pytest.mark.usefixtures("smallest_pieces")
 def test_prefill_takes_small_pieces_while_an_answer_streams(load: Load, expected: Expected) -> None:
     driver = load(longest_pause_seconds=0)
     streaming = driver.add(request(*OTHERS[0], limit=60))
@@ -49,7 +50,7 @@ def test_prefill_takes_small_pieces_while_an_answer_streams(load: Load, expected
     while not driver.ids(newcomer):
         assert [event.request_id for event in driver.step() if isinstance(event, Tokens)][:1] == [streaming]
         steps += 1
-    assert steps > 1
+    assert steps > 20
     driver.run()
     assert driver.ids(newcomer) == expected(STORY[:150])[:20]
     assert driver.ids(streaming)[:LONGEST_ANSWER] == expected(OTHERS[0])
@@ -97,6 +98,7 @@ def test_a_repeated_prompt_computes_only_its_last_token(load: Load, expected: Ex
         assert driver.ids(request_id) == expected(STORY[:length])[:20]
 
 
+@pytest.mark.usefixtures("smallest_pieces")
 def test_a_prefix_can_be_shared_while_its_answer_is_generated(load: Load, expected: Expected) -> None:
     driver = load(longest_pause_seconds=0)
     first = driver.add(request(*STORY[:70], limit=LONGEST_ANSWER))
@@ -173,6 +175,7 @@ def test_a_random_answer_resumed_in_the_middle_goes_on_as_it_would_have(load: Lo
     assert part.ids(again) == whole.ids(first)[8:]
 
 
+@pytest.mark.usefixtures("smallest_pieces")
 def test_ended_requests_emit_nothing_and_leave_their_prefix_cached(load: Load, expected: Expected) -> None:
     driver = load(blocks=30, max_batch=3, longest_pause_seconds=0)
     neighbour, in_answer, in_prompt, waiting = (
@@ -218,6 +221,7 @@ def test_prefill_only_requests_leave_their_whole_prompt_cached(load: Load, expec
         assert driver.cached(longer) == len(prompt)
 
 
+@pytest.mark.usefixtures("smallest_pieces")
 def test_a_request_preempts_prefill_only_requests_and_reuses_their_blocks(load: Load, expected: Expected) -> None:
     driver = load(longest_pause_seconds=0)
     both = [driver.add(request(*prompt, limit=0, prefill_only=True)) for prompt in (STORY, OTHERS[0])]
@@ -231,7 +235,7 @@ def test_a_request_preempts_prefill_only_requests_and_reuses_their_blocks(load: 
         assert driver.outcomes(late) == [CANCELLED]
         driver.step()
     driver.run()
-    assert 64 + 4 * 4 <= (driver.cached(question) or 0) < 299  # the first guess, then steps as if answers streamed
+    assert driver.cached(question) == 64 + 4 * 4  # the first guess, then the minimum
     assert driver.ids(question) == expected(STORY[:300])[:20]
 
 
