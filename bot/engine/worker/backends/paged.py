@@ -60,7 +60,7 @@ class PagedBackend:
         others = [] if self._draft_model is None else [self._draft_model.model]
         self._memory = CacheMemory(self._model, *others)
         self._prefixes = PrefixCache(blocks, self._memory.copy_block)
-        self._cache = SequenceCache(self._prefixes)
+        self._cache = SequenceCache(self._prefixes, self._memory.clear_after)
         self._cost = StepCost()
         self._drafting = Drafting(PromptLookup(), drafter, options.draft_tokens, self._cost)
         self._step = StepRunner(self._model, self._cache, self._drafting, self._cost, options.longest_pause_seconds)

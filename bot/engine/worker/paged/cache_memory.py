@@ -26,6 +26,11 @@ class CacheMemory:
         for model in self._models:
             model.copy_block(source, target)
 
+    def clear_after(self, number: int, tokens: int) -> None:
+        """Clear what a block holds after its first tokens, see `PagedModel.clear_after`."""
+        for model in self._models:
+            model.clear_after(number, tokens)
+
     def block_bytes(self, number: int) -> list[memoryview]:
         """The memory of a block, in the order of `layout`."""
         return [part for model in self._models for part in model.block_bytes(number)]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from openvino import opset13
 from openvino._offline_transformations import paged_attention_transformation
 
+from bot.engine.worker.cache_blocks import BLOCK_TOKENS
 from bot.engine.worker.paged.long_rope import LONG_FACTORS, UnknownRotaryGraphError, choose_factors_by_token
 from bot.errors import ConfigurationError
 
@@ -82,6 +83,7 @@ class PagedModel:
         inputs = [each for each in self._request.model_inputs if _is_cache(each.any_name)]
         self._caches = [self._allocate(each, blocks) for each in inputs]
         self._bytes = [cache.view(numpy.uint8).reshape(blocks, -1) for cache in self._caches]
+        self._rows = [_rows_of(cache, each) for cache, each in zip(self._bytes, inputs, strict=True)]
         self.cache_layout = [f"{each.any_name} {each.element_type} {each.partial_shape}" for each in inputs]
         self.cache_bytes = sum(cache.nbytes for cache in self._caches)
 
@@ -98,6 +100,11 @@ class PagedModel:
         """Copy the keys and values of all layers from one block to another."""
         for cache in self._caches:
             cache[target] = cache[source]
+
+    def clear_after(self, number: int, tokens: int) -> None:
+        """Clear what a block holds after its first tokens: rejected drafts, and whatever it was used for before."""
+        for rows in self._rows:
+            rows[number, :, tokens:] = 0
 
     def block_bytes(self, number: int) -> list[memoryview]:
         """The memory of a block: the keys of each layer, and the values."""
@@ -139,6 +146,12 @@ class PagedModel:
         self._request.infer()
         logits: NDArray[numpy.float32] = self._request.get_output_tensor(0).data.reshape(len(wanted), -1)
         return logits
+
+
+def _rows_of(cache: NDArray[numpy.uint8], tensor: openvino.ConstOutput) -> NDArray[numpy.uint8]:
+    """View a cache's bytes by block, head, token and channel; scales that tokens share come before the tokens."""
+    heads, rows = (size.get_length() for size in list(tensor.partial_shape)[1:3])
+    return cache.reshape(len(cache), heads, rows, -1)[:, :, rows - BLOCK_TOKENS :]
 
 
 def _is_cache(name: str) -> bool:

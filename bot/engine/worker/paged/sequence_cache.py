@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bot.engine.interface import Erasure, Source
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
@@ -18,13 +18,18 @@ _MOST_ERASURES = 10_000
 class SequenceCache:
     """The cache blocks of requests.
 
+    Args:
+        memory: knows what they hold.
+        clear_after: clears a block after its first tokens, see `PagedModel.clear_after`.
+
     Attributes:
         disk: None without a disk cache.
     """
 
-    def __init__(self, memory: PrefixCache) -> None:
+    def __init__(self, memory: PrefixCache, clear_after: Callable[[int, int], None]) -> None:
         self.disk: DiskCache | None = None
         self._memory = memory
+        self._clear_after = clear_after
         self._erasures: deque[Erasure] = deque(maxlen=_MOST_ERASURES)
 
     def find(self, sequence: RunningRequest, *, ahead: bool = False) -> None:
@@ -85,6 +90,10 @@ class SequenceCache:
         """Take a request's blocks back. Their tokens stay cached."""
         if sequence.load is not None:
             sequence.load.end()
+        part = sequence.read % BLOCK_TOKENS
+        if part:
+            # A file holds the whole block.
+            self._clear_after(sequence.path[sequence.read // BLOCK_TOKENS].number, part)
         if self.disk is not None:
             self.disk.save(sequence.path, ended=True)
         self._memory.release(sequence.path)

@@ -52,3 +52,25 @@ def test_with_scales_by_channel_it_would(tiny_model: Path) -> None:
     """Why drafts need keys that are scaled by token."""
     properties = {**EXACT, "KV_CACHE_PRECISION": "u8", KEY_SCALES_PROPERTY: "BY_CHANNEL"}
     assert differing_bytes(tiny_model, properties) > 0
+
+
+CACHES = [
+    EXACT,
+    *({**EXACT, "KV_CACHE_PRECISION": "u8", KEY_SCALES_PROPERTY: scales} for scales in (OWN_SCALES, "BY_CHANNEL")),
+    {**EXACT, "KV_CACHE_PRECISION": "u4"},
+]
+
+
+@pytest.mark.parametrize("properties", CACHES)
+def test_what_follows_a_blocks_tokens_is_cleared_and_they_stay(tiny_model: Path, properties: dict[str, str]) -> None:
+    model = load(tiny_model, properties)
+    kept = []
+    for earlier in (PROMPT, TEXT[200:230]):
+        model.advance([Advance(earlier, 0, [0])])
+        model.advance([Advance(PROMPT, 0, [0])])
+        model.clear_after(0, len(PROMPT))
+        kept.append([bytes(part) for part in model.block_bytes(0)])
+    assert kept[0] == kept[1]
+    cleared = model.advance([Advance([ANSWER[0]], len(PROMPT), [0])]).copy()
+    model.advance([Advance(PROMPT, 0, [0])])
+    numpy.testing.assert_array_equal(model.advance([Advance([ANSWER[0]], len(PROMPT), [0])]), cleared)

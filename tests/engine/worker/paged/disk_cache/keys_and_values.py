@@ -30,6 +30,9 @@ class KeysAndValues:
     def copy_block(self, source: int, target: int) -> None:
         self.cells[target] = self.cells[source]
 
+    def clear_after(self, number: int, tokens: int) -> None:
+        self.cells[number, :, tokens:] = 0
+
     def block_bytes(self, number: int) -> list[memoryview]:
         return [memoryview(part.view(numpy.uint8)) for part in self.cells[number]]
 
@@ -71,7 +74,7 @@ class Engine:
         self.from_disk = 0
         self.model = KeysAndValues(blocks)
         self.memory = PrefixCache(blocks, self.model.copy_block)
-        self.cache = SequenceCache(self.memory)
+        self.cache = SequenceCache(self.memory, self.model.clear_after)
         self.folder = CacheFolder(root, IDENTITY)
         self.warnings: list[str] = []
         self.disk = self.cache.disk = DiskCache(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy
 import pytest
 
 from bot.engine.interface import Erasure, GenerationRequest, Source
@@ -78,6 +79,16 @@ def test_a_growing_conversation_is_stored_once(tmp_path: Path) -> None:
     for length in (20, 25, 40, 60, 130, 131):
         engine.read(*TEXT[:length])
     assert len(engine.files) == blocks_for(131)
+
+
+def test_a_file_holds_nothing_of_what_its_block_was_used_for_before(tmp_path: Path) -> None:
+    engine = Engine(tmp_path, blocks=3)
+    engine.read(*FILLER[:64])
+    engine.read(*TEXT[:40])
+    [file] = [each for each in engine.files if len(read_stored_block(each, None).tokens) == 8]
+    cells = numpy.frombuffer(file.read_bytes()[-PAYLOAD_BYTES:], numpy.uint32).reshape(-1, BLOCK_TOKENS)
+    assert cells[:, :8].all()
+    assert not cells[:, 8:].any()
 
 
 def test_two_kinds_of_factors_do_not_mix(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ class Steps:
         self.drafter = DraftModel(draft, draft_dir, "draft", context or own_context, rows, vocabulary)
         self.memory = CacheMemory(self.model, draft)
         self.prefixes = PrefixCache(BLOCKS, self.memory.copy_block)
-        self.cache = SequenceCache(self.prefixes)
+        self.cache = SequenceCache(self.prefixes, self.memory.clear_after)
         self.drafted = self.accepted = 0
 
     def open_disk_cache(self, root: Path) -> DiskCache:
