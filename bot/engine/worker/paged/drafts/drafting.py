@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from bot.engine.worker.paged.drafts.acceptance import Acceptance, UsualAcceptance
 from bot.engine.worker.paged.drafts.budget import Prospect, StepPlan, draft_lengths
@@ -18,6 +19,10 @@ _TRIED_EVERY = 32
 
 _PASS_RATE = 0.3
 """Share of the error by which the estimated time of a draft model's pass follows the latest."""
+
+
+_Kind: TypeAlias = tuple[str, int]
+"""Who drafted, and how much prompt lookup found: it finds more after a longer match, which is right more often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,8 @@ class Drafting:
         self._drafter = drafter
         self._most = most
         self._cost = cost
-        self._usual: dict[str, UsualAcceptance] = {}
-        self._acceptances: dict[int, dict[str, Acceptance]] = {}
+        self._usual: dict[_Kind, UsualAcceptance] = {}
+        self._acceptances: dict[int, dict[_Kind, Acceptance]] = {}
         self._found: dict[int, Draft] = {}
         self._pass_seconds = 0.0
 
@@ -131,11 +136,11 @@ class Drafting:
     def _best_option(self, answer: RunningRequest, most: int) -> _Option | None:
         options = []
         if found := self._lookup.draft([(answer, most)])[0]:
-            acceptance = self._acceptance(answer, self._lookup)
+            acceptance = self._acceptance(answer, (self._lookup.name, len(found)))
             self._found[answer.request_id] = Draft(found, acceptance)
             options.append(_Option(answer, acceptance, found, len(found)))
         if self._drafter is not None:
-            options.append(_Option(answer, self._acceptance(answer, self._drafter), None, most))
+            options.append(_Option(answer, self._acceptance(answer, (self._drafter.name, 0)), None, most))
         return max(options, key=lambda each: each.acceptance.share, default=None)
 
     def _choose_lengths(self, options: Sequence[_Option], plan: StepPlan) -> None:
@@ -166,6 +171,6 @@ class Drafting:
         seconds = (time.perf_counter() - started) / max(each.length for each in options)
         self._pass_seconds += (_PASS_RATE if self._pass_seconds else 1.0) * (seconds - self._pass_seconds)
 
-    def _acceptance(self, answer: RunningRequest, source: DraftSource) -> Acceptance:
-        usual = self._usual.setdefault(source.name, UsualAcceptance())
-        return self._acceptances.setdefault(answer.request_id, {}).setdefault(source.name, Acceptance(usual))
+    def _acceptance(self, answer: RunningRequest, kind: _Kind) -> Acceptance:
+        usual = self._usual.setdefault(kind, UsualAcceptance())
+        return self._acceptances.setdefault(answer.request_id, {}).setdefault(kind, Acceptance(usual))

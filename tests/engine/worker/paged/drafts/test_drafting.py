@@ -41,7 +41,8 @@ class Driver:
             for rows in (1, 2, 4, 8):
                 cost.learn(StepWork.of_rows(rows, 10), 0.1 * (1 + 0.1 * rows))
         self.model = None if model is None else Source("model", model)
-        self.drafting = Drafting(Source("lookup", lookup), self.model, most, cost)
+        self.lookup = Source("lookup", lookup)
+        self.drafting = Drafting(self.lookup, self.model, most, cost)
         self.answer = RunningRequest.of(7, request(1, 2, 3))
         self.answer.read = 10
         self.room: list[int] = []
@@ -64,6 +65,16 @@ def test_right_drafts_become_longer_and_wrong_ones_cease_but_are_tried_again() -
     assert sum(lengths[70:100]) <= 1
     assert 3 <= sum(lengths[100:]) <= 8
     assert driver.drafting.drafted > driver.drafting.accepted > 0
+
+
+def test_long_finds_are_trusted_for_what_they_are() -> None:
+    driver = Driver()
+    for _ in range(80):
+        driver.lookup.tokens = (1, 2, 3, 4)
+        after_a_short_match = len(driver.step(0))
+        driver.lookup.tokens = range(8)
+        after_a_long_match = len(driver.step(None))
+    assert (after_a_short_match, after_a_long_match) == (0, 8)
 
 
 @pytest.mark.parametrize(("right", "winner"), [(("lookup", None), "lookup"), (("model", None), "model")])
