@@ -18,8 +18,9 @@ __all__ = ["builder", "phi3", "small_model_dir", "tiny_chat_model_dir"]
 
 
 apply_to_settings()
-# A shell has what it runs in the background ignore Ctrl-C, and children inherit that.
+# A shell has what it runs in the background ignore Ctrl-C, nohup the end of the terminal, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Most tests have no data folder of their own, and the disk cache would fill ./data. End-to-end tests turn it on.
 os.environ.setdefault("KV_DISK_GIGABYTES", "0")
 # A busy machine is slow; no property is about time.
