@@ -169,6 +169,27 @@ def _parser(program: str) -> argparse.ArgumentParser:
         f"(default: {DEFAULT_DRAFT_OUTPUT})",
     )
     parser.add_argument("--revision", type=text, help="branch, tag or commit on the hub (default: the main branch)")
+    _add_prebuilt(parser)
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    parser.add_argument("--no-switch", dest="switch", action="store_false", help="keep the current version")
+    parser.add_argument(
+        "--no-quality",
+        dest="quality",
+        action="store_false",
+        help="skip measuring how well it predicts text, and which group size of dynamic quantization is fastest",
+    )
+    parser.add_argument(
+        "--perplexity-limit",
+        type=number(1),
+        metavar="TIMES",
+        help=f"refuse a model with more than TIMES its source's perplexity (default: {PERPLEXITY_LIMIT:g})",
+    )
+    _add_recipe(parser)
+    _add_housekeeping(parser)
+    return parser
+
+
+def _add_prebuilt(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prebuilt",
         nargs="?",
@@ -191,23 +212,6 @@ def _parser(program: str) -> argparse.ArgumentParser:
         metavar="FOLDER",
         help=f"the model that the draft model is for, as MODEL_DIR names it (default: {DEFAULT_OUTPUT})",
     )
-    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
-    parser.add_argument("--no-switch", dest="switch", action="store_false", help="keep the current version")
-    parser.add_argument(
-        "--no-quality",
-        dest="quality",
-        action="store_false",
-        help="skip measuring how well it predicts text, and which group size of dynamic quantization is fastest",
-    )
-    parser.add_argument(
-        "--perplexity-limit",
-        type=number(1),
-        metavar="TIMES",
-        help=f"refuse a model with more than TIMES its source's perplexity (default: {PERPLEXITY_LIMIT:g})",
-    )
-    _add_recipe(parser)
-    _add_housekeeping(parser)
-    return parser
 
 
 def _add_recipe(parser: argparse.ArgumentParser) -> None:

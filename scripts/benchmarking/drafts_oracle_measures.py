@@ -89,12 +89,10 @@ async def oracle(
             "measures": {},
             "complete": False,
         }
+        too_long = f"it does not fit the model's context of {folder.context_length} tokens"
         for name, each in measures.items():
-            found: Figures = {
-                "skipped": f"{each.longest} tokens do not fit the model's context of {folder.context_length}"
-            }
-            if name in fitting:
-                found = await _measure(runs, each, partial(_say_of, say, name))
+            fits = name in fitting
+            found = await _measure(runs, each, partial(_say_of, say, name)) if fits else {"skipped": too_long}
             figures["measures"][name] = {"title": each.title, **found}
             keep(figures)
     return figures | {"complete": True}

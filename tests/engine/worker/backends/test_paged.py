@@ -59,7 +59,7 @@ def test_prefill_takes_small_pieces_while_an_answer_streams(load: Load, expected
 
 def test_prefill_takes_large_pieces_while_no_answer_streams(load: Load) -> None:
     driver = load()
-    driver.answer(*OTHERS[-1])  # teaches the pace
+    driver.answer(*OTHERS[-1])  # teaches the cost of a step
     driver.add(request(*STORY, limit=1))
     assert driver.run() <= 2
 
