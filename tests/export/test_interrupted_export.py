@@ -98,10 +98,13 @@ def test_a_kill_while_the_exporter_writes(exported: Exported, versions: ModelVer
 def test_ctrl_c_leaves_nothing_while_another_export_is_refused(exported: Exported, versions: ModelVersions) -> None:
     process = start(exported, versions)
     process.wait_for("Exporting:")
+    process.signal(signal.SIGSTOP)  # or it may be done before the other one has started
     done = export("--model", exported.checkpoint, "--output", versions.home)
     assert done.code == 2
     assert "another export is running in" in done.last_line
-    require_stopped(process, signal.SIGINT, exported, versions)
+    process.signal(signal.SIGINT)
+    process.signal(signal.SIGCONT)
+    require_stopped(process, exported, versions)
 
 
 @long
@@ -112,20 +115,19 @@ def test_a_stop_while_the_exporter_writes_leaves_nothing(
     process = start(exported, versions)
     process.wait_for("Exporting:")
     wait_until(lambda: any((versions.home / "versions" / ".work").rglob("tokenizer.json")))
-    require_stopped(process, number, exported, versions)
+    process.signal(number)
+    require_stopped(process, exported, versions)
 
 
 def test_a_terminated_export_leaves_nothing(exported: Exported, versions: ModelVersions) -> None:
     process = start(exported, versions)
     process.wait_for("Exporting:")
-    require_stopped(process, signal.SIGTERM, exported, versions)
+    process.signal(signal.SIGTERM)
+    require_stopped(process, exported, versions)
 
 
-def require_stopped(
-    process: ExportProcess, number: signal.Signals, exported: Exported, versions: ModelVersions
-) -> None:
-    """Stop it with a signal; it says so and leaves nothing."""
-    process.signal(number)
+def require_stopped(process: ExportProcess, exported: Exported, versions: ModelVersions) -> None:
+    """It ends because of a signal, says so and leaves nothing."""
     done = process.end()
     assert done.code == 130
     assert done.last_line.startswith("stopped; ")
