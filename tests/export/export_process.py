@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,6 +74,15 @@ class ExportProcess:
     def signal(self, number: int) -> None:
         """Send a signal."""
         self._process.send_signal(number)
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Suspend it for the block; a signal that it gets meanwhile reaches it afterwards."""
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
 
     def end(self) -> Done:
         """Wait until it has ended."""

@@ -98,12 +98,11 @@ def test_a_kill_while_the_exporter_writes(exported: Exported, versions: ModelVer
 def test_ctrl_c_leaves_nothing_while_another_export_is_refused(exported: Exported, versions: ModelVersions) -> None:
     process = start(exported, versions)
     process.wait_for("Exporting:")
-    process.signal(signal.SIGSTOP)  # or it may be done before the other one has started
-    done = export("--model", exported.checkpoint, "--output", versions.home)
+    with process.suspended():  # or it may be done before the other one has started
+        done = export("--model", exported.checkpoint, "--output", versions.home)
+        process.signal(signal.SIGINT)
     assert done.code == 2
     assert "another export is running in" in done.last_line
-    process.signal(signal.SIGINT)
-    process.signal(signal.SIGCONT)
     require_stopped(process, exported, versions)
 
 
