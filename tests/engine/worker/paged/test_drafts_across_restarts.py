@@ -53,9 +53,8 @@ async def test_answers_go_on_after_a_crash_as_they_would_have(tiny_model: Path, 
         await engine.close()
     for each, (ids, outcome) in zip(asked, answers, strict=True):
         assert (ids, [outcome]) == plain.answer(each)
-    assert len(observer.states) == 2
-    # How much of it pays depends on the machine's load.
-    assert sum(state.drafted_tokens for state in observer.states) > 0
+    _killed, restarted = observer.states
+    assert restarted.drafted_tokens > 0  # the killed one may not have learnt yet what a row costs
 
 
 @pytest.fixture
