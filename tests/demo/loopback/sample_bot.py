@@ -115,6 +115,21 @@ def text_file(name: str, text: str) -> discord.File:
 
 
 def _add_commands(tree: app_commands.CommandTree[SampleBot]) -> None:
+    _add_commands_with_options(tree)
+    _add_commands_by_response(tree)
+    _add_group(tree)
+
+    @tree.command(description="For moderators")
+    @app_commands.default_permissions(manage_guild=True)
+    async def admin(interaction: discord.Interaction) -> None:
+        await interaction.response.send_message("done")
+
+    @tree.context_menu(name="Explain")
+    async def explain(interaction: discord.Interaction, message: discord.Message) -> None:
+        await interaction.response.send_message(f"it says: {message.content}")
+
+
+def _add_commands_with_options(tree: app_commands.CommandTree[SampleBot]) -> None:
     @tree.command(description="Say it again")
     @app_commands.describe(text="what to say")
     async def echo(
@@ -141,6 +156,8 @@ def _add_commands(tree: app_commands.CommandTree[SampleBot]) -> None:
     ) -> None:
         await interaction.response.send_message(f"{channel.name}, {role.name}, {who}")
 
+
+def _add_commands_by_response(tree: app_commands.CommandTree[SampleBot]) -> None:
     @tree.command(description="Think first")
     async def ask(interaction: discord.Interaction) -> None:
         await interaction.response.defer(thinking=True)
@@ -168,6 +185,8 @@ def _add_commands(tree: app_commands.CommandTree[SampleBot]) -> None:
     async def silent(interaction: discord.Interaction) -> None:
         pass
 
+
+def _add_group(tree: app_commands.CommandTree[SampleBot]) -> None:
     model = app_commands.Group(name="model", description="The model")
 
     @model.command(description="Choose a model")
@@ -182,12 +201,3 @@ def _add_commands(tree: app_commands.CommandTree[SampleBot]) -> None:
         return [app_commands.Choice(name=one, value=one) for one in models if current in one]
 
     tree.add_command(model)
-
-    @tree.command(description="For moderators")
-    @app_commands.default_permissions(manage_guild=True)
-    async def admin(interaction: discord.Interaction) -> None:
-        await interaction.response.send_message("done")
-
-    @tree.context_menu(name="Explain")
-    async def explain(interaction: discord.Interaction, message: discord.Message) -> None:
-        await interaction.response.send_message(f"it says: {message.content}")
