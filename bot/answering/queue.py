@@ -213,6 +213,16 @@ class QuestionQueue:
         self._order.waiting.clear()
         self._notify()
 
+    async def wait_until_idle(self) -> None:
+        """Return as soon as no question runs or waits."""
+        while not self.idle:
+            await self._change()
+
+    async def wait_until_busy(self) -> None:
+        """Return as soon as a question runs or waits."""
+        while self.idle:
+            await self._change()
+
     async def wait_until_nobody_runs(self) -> None:
         """Return as soon as no question runs. Call `pause` or `close` first, or that may never happen."""
         while self.running:
