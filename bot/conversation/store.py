@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from bot.conversation.turn import ConversationKey, Turn
+from bot.conversation.turn import ConversationKey, Task, Turn
 from bot.engine.interface import Outcome
 
 
@@ -34,6 +34,8 @@ class UnfinishedQuestion:
         reply_ids: the messages of the reply that exist, in order.
         author_id: of the asker.
         notice: what to say instead of an answer; None if there is or will be one.
+        task: what is to be done about the question.
+        interaction: what an interaction asked, and how to answer it; None for a message.
     """
 
     message_id: int
@@ -43,6 +45,8 @@ class UnfinishedQuestion:
     reply_ids: tuple[int, ...]
     author_id: int
     notice: str | None = None
+    task: Task = Task.ANSWER
+    interaction: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +173,25 @@ class ConversationStore(Protocol):
 class WorkStore(Protocol):
     """Keeps accepted questions, so that recovery can finish them. Reads and writes as in `ConversationStore`."""
 
-    async def accept(self, question_id: int, key: ConversationKey, author_id: int) -> None:
-        """Record that the bot will answer a question."""
+    async def accept(
+        self,
+        question_id: int,
+        key: ConversationKey,
+        author_id: int,
+        *,
+        task: Task = Task.ANSWER,
+        interaction: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record that the bot will answer a question.
+
+        Args:
+            question_id: of the message, or of the interaction, that asked.
+            key: the conversation it belongs to.
+            author_id: of the asker.
+            task: what is to be done about it.
+            interaction: what an interaction asked, and how to answer it, as JSON; None for a message, which recovery
+                reads again.
+        """
         ...
 
     async def owe_notice(self, question_id: int, channel_id: int, author_id: int, notice: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TypeAlias
 
 from bot.prompting.prompt import Message
@@ -88,6 +89,14 @@ class UserMessage:
         return not (self.text or self.files or self.quote)
 
 
+class Task(StrEnum):
+    """What a question wants of the bot."""
+
+    ANSWER = "answer"
+    REGENERATE = "regenerate"  # another version of the answer that it has
+    CONTINUE = "continue"  # the rest of an answer that reached the longest length
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A message that asks the bot something.
@@ -100,6 +109,7 @@ class Question:
             may start a new branch; otherwise it continues the conversation's tip.
         thread_starter: reads the message that the question's thread grew from; called only if the conversation is empty
             when it is opened.
+        task: what is to be done about it.
     """
 
     id: int
@@ -107,6 +117,7 @@ class Question:
     asked: UserMessage
     reply_to: int | None = None
     thread_starter: Callable[[], Awaitable[Quote | None]] | None = field(default=None, compare=False, repr=False)
+    task: Task = Task.ANSWER
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,15 @@ ERASED_QUOTE = dict[str, Any](
     quote_message_id=None, quote_author_id=None, quote_author_name=None, quote_text=None, quote_files=[]
 )
 ERASED_TURN = dict[str, Any](
-    erased=True, author_id=None, author_name=None, text="", files=[], answer="", answer_ids=None, **ERASED_QUOTE
+    erased=True,
+    author_id=None,
+    author_name=None,
+    text="",
+    files=[],
+    answer="",
+    answer_ids=None,
+    version=1,
+    **ERASED_QUOTE,
 )
 
 
@@ -127,6 +135,7 @@ def row_of(turn: CoreTurn) -> dict[str, Any]:
             "answer": answer.content,
             "answer_ids": answer.ids,
             "tokenizer": answer.tokenizer,
+            "version": 1,
         }
     )
 

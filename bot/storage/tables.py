@@ -56,7 +56,13 @@ class Table(DeclarativeBase):
         # The same names in both databases, so that a migration can refer to them.
         naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"}
     )
-    type_annotation_map = {int: BigInteger, str: AnyText, list[Any]: JSON, tuple[int, ...]: TokenIds}  # noqa: RUF012
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's name
+        int: BigInteger,
+        str: AnyText,
+        list[Any]: JSON,
+        dict[str, Any]: JSON(none_as_null=True),
+        tuple[int, ...]: TokenIds,
+    }
 
 
 class Conversation(Table):
@@ -89,6 +95,7 @@ class Turn(Table):
         parent_id: the turn that it continues. Retention may have deleted that turn, and the first turn of a thread
             continues one of another conversation.
         first_id: the oldest turn that the model saw when it answered; its own id if it saw none.
+        summary_id: the summary of the turns before that one, which the model saw first; a turn, too.
         depth: the number of turns before it in its branch and conversation.
         author_id: of the asker; None once the turn is erased.
         author_name: the asker's display name; None once the turn is erased.
@@ -96,6 +103,7 @@ class Turn(Table):
         quote_files: the attachments of the quote, as `files`.
         files: attachments, each with "id", "name", and "text" if it is a text file, otherwise "kind".
         answer_ids: the token ids that the model generated, for the tokenizer with the fingerprint `tokenizer`.
+        version: which of several answers it is, 1 for the first.
         erased: only its place in the tree is left.
     """
 
@@ -107,6 +115,7 @@ class Turn(Table):
     memory_person_id: Mapped[int]
     parent_id: Mapped[int | None]
     first_id: Mapped[int]
+    summary_id: Mapped[int | None]
     depth: Mapped[int]
     author_id: Mapped[int | None] = mapped_column(index=True)
     author_name: Mapped[str | None]
@@ -120,7 +129,34 @@ class Turn(Table):
     answer: Mapped[str]
     answer_ids: Mapped[tuple[int, ...] | None]
     tokenizer: Mapped[str | None]
+    version: Mapped[int]
     erased: Mapped[bool]
+
+
+class AnswerVersion(Table):
+    """One of several answers to the same question. A turn that was answered once has none.
+
+    Attributes:
+        number: 1 for the first; `Turn.version` is the one that is shown, which the turn holds, too.
+        answer_ids: as in a turn, with `tokenizer`.
+    """
+
+    __tablename__ = "answer_versions"
+
+    turn_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    answer: Mapped[str]
+    answer_ids: Mapped[tuple[int, ...] | None]
+    tokenizer: Mapped[str | None]
+
+
+class SummarizedTurn(Table):
+    """A turn that a summary covers. A change of the turn erases the summary."""
+
+    __tablename__ = "summarized_turns"
+
+    summary_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    turn_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, index=True)
 
 
 NOTICE = "notice"
@@ -130,11 +166,14 @@ NOTICE = "notice"
 class AcceptedQuestion(Table):
     """A question that is accepted but not delivered. The last edit of its reply deletes the row.
 
-    The question's text is not here: recovery reads it from Discord again.
+    The text of a message is not here: recovery reads it from Discord again. What an interaction asked can be read
+    nowhere else.
 
     Attributes:
-        message_id: of the message that asked.
+        message_id: of the message that asked, or of the interaction.
         author_id: of the asker.
+        task: a `bot.conversation.turn.Task`.
+        interaction: what an interaction asked, and how to answer it; None for a message.
         outcome: why the generation ended, or `NOTICE`; None while it has not.
         detail: the outcome's explanation for the asker.
         answer: the text or the notice to deliver; None while the generation has not ended.
@@ -145,6 +184,8 @@ class AcceptedQuestion(Table):
     message_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     channel_id: Mapped[int]
     author_id: Mapped[int] = mapped_column(index=True)
+    task: Mapped[str]
+    interaction: Mapped[dict[str, Any] | None]
     outcome: Mapped[str | None]
     detail: Mapped[str | None]
     answer: Mapped[str | None]
@@ -184,3 +225,16 @@ class Persona(Table):
 
     place_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     text: Mapped[str]
+
+
+class ChannelMode(Table):
+    """How the bot is asked in a channel. A channel without a row is asked by mentions.
+
+    Attributes:
+        mode: a `bot.conversation.channel_modes.ChannelMode`.
+    """
+
+    __tablename__ = "channel_modes"
+
+    channel_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    mode: Mapped[str]

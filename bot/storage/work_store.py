@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, func, select
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
 from bot.conversation.store import UnfinishedQuestion
-from bot.conversation.turn import ConversationKey
+from bot.conversation.turn import ConversationKey, Task
 from bot.engine.interface import FinishReason, Outcome
 from bot.storage.journal import Journal
 from bot.storage.rows import all_rows, insert_once, touch_conversation
@@ -23,9 +23,23 @@ class DatabaseWorkStore:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    async def accept(self, question_id: int, key: ConversationKey, author_id: int) -> None:
-        """Record that the bot will answer a question."""
-        row = {"message_id": question_id, "channel_id": key.channel_id, "author_id": author_id}
+    async def accept(
+        self,
+        question_id: int,
+        key: ConversationKey,
+        author_id: int,
+        *,
+        task: Task = Task.ANSWER,
+        interaction: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record that the bot will answer a question; see `WorkStore`."""
+        row = {
+            "message_id": question_id,
+            "channel_id": key.channel_id,
+            "author_id": author_id,
+            "task": task,
+            "interaction": interaction,
+        }
 
         async def change(connection: AsyncConnection) -> None:
             await insert_once(connection, SeenMessage, {"id": question_id})
@@ -40,6 +54,7 @@ class DatabaseWorkStore:
             "message_id": question_id,
             "channel_id": channel_id,
             "author_id": author_id,
+            "task": Task.ANSWER,
             "outcome": NOTICE,
             "answer": notice,
         }
@@ -129,7 +144,9 @@ def _unfinished(row: Row[Any], reply_ids: tuple[int, ...]) -> UnfinishedQuestion
     if row.outcome == NOTICE:
         return UnfinishedQuestion(*where, None, "", reply_ids, who, notice=row.answer)
     outcome = None if row.outcome is None else Outcome(FinishReason(row.outcome), row.detail or "")
-    return UnfinishedQuestion(*where, outcome, row.answer or "", reply_ids, who)
+    return UnfinishedQuestion(
+        *where, outcome, row.answer or "", reply_ids, who, task=Task(row.task), interaction=row.interaction
+    )
 
 
 async def _finish(connection: AsyncConnection, question_id: int) -> None:

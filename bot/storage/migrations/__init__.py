@@ -35,8 +35,8 @@ class UnknownRevisionError(Exception):
     """The database is at a version that this program does not know; the message is its name."""
 
 
-def upgrade(connection: Connection) -> None:
-    """Apply the versions that the database lacks, within the connection's transaction.
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Apply the versions that the database lacks, up to one, within the connection's transaction.
 
     Raises:
         UnknownRevisionError: the database belongs to a newer version of the bot or to another program.
@@ -51,5 +51,5 @@ def upgrade(connection: Connection) -> None:
         return
     if current is not None and current not in {version.revision for version in versions.walk_revisions()}:
         raise UnknownRevisionError(current)
-    command.upgrade(config, "head")
-    logger.info("Database migrated version=%s", versions.get_current_head())
+    command.upgrade(config, revision)
+    logger.info("Database migrated version=%s", MigrationContext.configure(connection).get_current_revision())
