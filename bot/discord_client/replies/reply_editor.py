@@ -27,6 +27,7 @@ from bot.discord_client.replies.outcome_notes import (
 from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_layout import ReplyLayout
 from bot.discord_client.replies.reply_messages import ReplyMessages, ReplyRecord, Step
+from bot.discord_client.replies.reply_transport import ReplyTransport
 from bot.discord_client.replies.thoughts import ShownThought
 from bot.discord_client.rest.pace import RequestPace, Slot
 from bot.discord_client.rest.permissions import send_permission
@@ -49,7 +50,7 @@ class ReplyEditor:
     Args:
         question: the message to reply to.
         pace: decides when a request starts.
-        bot_user_id: of the bot's own account.
+        transport: makes the requests.
         max_messages: upper bound for the messages of the reply.
         make_view: makes the buttons below the last message while the answer grows.
         record: learns which messages show the answer.
@@ -64,7 +65,7 @@ class ReplyEditor:
         self,
         question: discord.PartialMessage,
         pace: RequestPace,
-        bot_user_id: int,
+        transport: ReplyTransport,
         *,
         max_messages: int,
         make_view: Callable[[], discord.ui.View],
@@ -77,8 +78,9 @@ class ReplyEditor:
     ) -> None:
         self._question = question
         self._pace = pace
+        self._transport = transport
         self._reports = reports
-        self._messages = ReplyMessages(question, bot_user_id, make_view, record, sent)
+        self._messages = ReplyMessages(question.id, transport, make_view, record, sent)
         line_for = partial(reports.line_below_answer, question)
         self._layout = ReplyLayout(self._messages, max_messages, send_permission(question.channel), line_for)
         self._last_urgency = Urgency.LAST_TEXT
@@ -194,7 +196,7 @@ class ReplyEditor:
                     continue
                 if self._layout.text and not self._grows:
                     self._grows = True
-                    growing.enter_context(self._pace.growing(self._question.channel.id))
+                    growing.enter_context(self._pace.growing(self._transport.place_id))
                 self._outdated = False
                 step = self._next_step()
                 if step is not None:
@@ -241,7 +243,7 @@ class ReplyEditor:
 
     async def _take_turn(self, planned: Step) -> None:
         """Wait for the next turn, and use it for what is to be shown by then."""
-        self._slot = self._pace.slot(planned.action, self._question.channel.id, self._urgency, self._moved_at)
+        self._slot = self._pace.slot(planned.action, self._transport.place_id, self._urgency, self._moved_at)
         async with self._slot as slot:
             self._slot = None
             step = self._next_step()

@@ -12,6 +12,7 @@ import discord
 
 from bot.conversation.conversations import Conversations
 from bot.conversation.store import WorkStore
+from bot.discord_client.replies.channel_transport import ChannelTransport
 from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_editor import ReplyEditor
 from bot.discord_client.replies.stop_button import stop_view
@@ -77,7 +78,7 @@ class ReplyEditors:
         editor = ReplyEditor(
             question,
             self._pace,
-            self._client.user.id,
+            ChannelTransport(question, self._client.user.id),
             max_messages=max_messages or self._max_messages,
             make_view=lambda: stop_view(question.id),
             record=_ReplyRecord(self._conversations, self._work, question.id),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,14 +9,12 @@ from typing import Protocol
 
 import discord
 
-from bot.discord_client.replies.reply_search import find_replies
+from bot.discord_client.replies.reply_transport import MessageBody, ReplyTransport
 from bot.discord_client.replies.splitting import ReplyPlan
-from bot.discord_client.rest.permissions import ATTACH_FILES, READ_MESSAGE_HISTORY, is_allowed
 from bot.discord_client.rest.refusal import Refusal
 from bot.discord_client.rest.urgency import Action
 
 _NONCE_SECONDS = 120.0  # Discord remembers a nonce for "a few minutes"
-_PING = discord.AllowedMentions(everyone=False, users=False, roles=False, replied_user=True)
 
 
 class ReplyRecord(Protocol):
@@ -59,8 +56,8 @@ class ReplyMessages:
     """The messages of one reply.
 
     Args:
-        question: the message to reply to.
-        bot_user_id: of the bot's own account.
+        question_id: of the message, or of the interaction, that asked.
+        transport: makes the requests.
         make_view: makes the buttons below the last message while the answer grows.
         record: learns which messages show the answer.
         sent: messages from before a restart that show the answer already.
@@ -73,14 +70,14 @@ class ReplyMessages:
 
     def __init__(
         self,
-        question: discord.PartialMessage,
-        bot_user_id: int,
+        question_id: int,
+        transport: ReplyTransport,
         make_view: Callable[[], discord.ui.View],
         record: ReplyRecord,
         sent: Sequence[discord.Message] = (),
     ) -> None:
-        self._question = question
-        self._bot_user_id = bot_user_id
+        self._question_id = question_id
+        self._transport = transport
         self._make_view = make_view
         self._record = record
         self._sent = list(map(_shown_by, sent))
@@ -90,8 +87,8 @@ class ReplyMessages:
         self._pings = False
         self._opens_thread = False
         self._may_delete = True
-        self.may_attach = is_allowed(question.channel, ATTACH_FILES)
-        self.may_refer = is_allowed(question.channel, READ_MESSAGE_HISTORY)
+        self.may_attach = transport.may_attach
+        self.may_refer = transport.may_refer
         self.may_send = True
 
     @property
@@ -206,19 +203,12 @@ class ReplyMessages:
         if arrived := await self._arrived(step):
             await self._add(step, arrived)
             return
-        reference = (
-            self._question.to_reference(fail_if_not_exists=False) if step.index == 0 and self.may_refer else None
-        )
         self._unsure_since = self._unsure_since or time.monotonic()
         series = f"-{self._series}" if self._series else ""
-        message = await self._question.channel.send(
-            step.body,
-            reference=reference,  # type: ignore[arg-type]  # discord.py takes None, but its overloads leave it out
-            # The same nonce on each try, so that Discord does not send a message twice whose response was lost.
-            nonce=f"{self._question.id}-{step.index}{series}",
-            view=self._make_view() if step.has_view else None,  # type: ignore[arg-type]  # as above
-            files=_files(step.attachment),
-            allowed_mentions=_PING if self._pings and step.index == 0 else None,  # type: ignore[arg-type]  # as above
+        message = await self._transport.send(
+            self._body(step, pings=self._pings and step.index == 0),
+            nonce=f"{self._question_id}-{step.index}{series}",
+            refers=step.index == 0 and self.may_refer,
         )
         if any(message.id == sent.message.id for sent in (*self._sent, *self._outdated)):
             # Before a restart it had this place, but the first message of the reply has been deleted since.
@@ -239,7 +229,7 @@ class ReplyMessages:
 
     async def _unrecorded(self, also: Callable[[discord.Message], bool] = lambda _: False) -> Sequence[discord.Message]:
         known = {sent.message.id for sent in (*self._sent, *self._outdated)}
-        return await find_replies(self._question, self._bot_user_id, known, also)
+        return await self._transport.find(known, also)
 
     async def _add(self, step: Step, message: discord.Message) -> None:
         # What an earlier try sent has an older text: the next step is then an edit.
@@ -248,30 +238,21 @@ class ReplyMessages:
         await self._record.sent(step.index, message.id)
 
     async def _edit(self, sent: _Sent, step: Step) -> None:
-        sent.message = await sent.message.edit(
-            content=step.body,
-            view=self._make_view() if step.has_view else None,
-            attachments=_files(step.attachment),
-            # The bot mentions nobody else, and an edit without it would take the mention back.
-            allowed_mentions=_PING if sent.message.mentions else discord.AllowedMentions.none(),
-        )
+        # The bot mentions nobody else, and an edit without it would take the mention back.
+        body = self._body(step, pings=bool(sent.message.mentions))
+        sent.message = await self._transport.edit(sent.message, body)
         sent.body = step.body
         sent.has_view = step.has_view
 
+    def _body(self, step: Step, *, pings: bool) -> MessageBody:
+        return MessageBody(step.body, self._make_view() if step.has_view else None, step.attachment, pings)
+
     async def _delete(self) -> None:
         messages = self._outdated or self._sent
-        if self._opens_thread and isinstance(self._question.channel, discord.Thread):
-            await self._question.channel.edit(archived=False)
         await self._record.about_to_delete(messages[-1].message.id)
-        await messages[-1].message.delete()
+        await self._transport.delete(messages[-1].message, opens_thread=self._opens_thread)
         messages.pop()
 
 
 def _shown_by(message: discord.Message) -> _Sent:
     return _Sent(message, message.content, bool(message.components))
-
-
-def _files(attachment: str | None) -> list[discord.File]:
-    if attachment is None:
-        return []
-    return [discord.File(io.BytesIO(attachment.encode()), filename="answer.md")]

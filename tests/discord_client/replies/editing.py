@@ -8,6 +8,7 @@ from typing import Any
 
 import discord
 
+from bot.discord_client.replies.channel_transport import ChannelTransport
 from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_editor import ReplyEditor
 from bot.discord_client.replies.stop_button import stop_view
@@ -46,7 +47,7 @@ def editor_for(
     return ReplyEditor(
         question,
         pace,
-        question.guild.me.id if question.guild else 0,
+        ChannelTransport(question, question.guild.me.id if question.guild else 0),
         max_messages=max_messages,
         make_view=lambda: stop_view(question.id),
         record=record or Record(),
