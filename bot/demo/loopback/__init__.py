@@ -11,7 +11,7 @@ from bot.demo.loopback.faults.connections import ConnectionFault
 from bot.demo.loopback.faults.rest_faults import Outage
 from bot.demo.loopback.rate_limits import UNLIMITED, RateLimits
 from bot.demo.loopback.server import LoopbackDiscord
-from bot.demo.loopback.values import Channel, LoopbackError, Person
+from bot.demo.loopback.values import Channel, LoopbackError, Person, Server
 
 __all__ = [
     "UNLIMITED",
@@ -27,6 +27,7 @@ __all__ = [
     "Outage",
     "Person",
     "RateLimits",
+    "Server",
     "Subscription",
     "connect_discord_py",
 ]

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from simcord.backend import Backend, serializers
+import discord
+from simcord.backend import Backend, errors, serializers
+from simcord.backend.access import channel_accessible
+from simcord.backend.models import Channel
+from simcord.enums import ChannelType
 
 from bot.demo.loopback.cdn import Cdn
 from bot.demo.loopback.events import EventKind
 from bot.demo.loopback.values import Payload
+
+_GROUP_DM = discord.ChannelType.group.value
 
 
 class RealClock:
@@ -30,7 +36,12 @@ class LoopbackBackend(Backend):  # type: ignore[misc]  # simcord carries no type
     """simcord's backend, extended by the changes that only one person sees.
 
     Discord's gateway sends a bot no event about ephemeral messages, so simcord has none either. The page needs them:
-    their person sees them come, change and go.
+    their person sees them come, change and go. simcord's bot is a member of every guild and of every DM; here, there
+    are others too.
+
+    Attributes:
+        private_channels: the ids of DMs and group DMs without the bot.
+        owners: through whose installations each interaction came, by its id.
     """
 
     def __init__(
@@ -40,6 +51,9 @@ class LoopbackBackend(Backend):  # type: ignore[misc]  # simcord carries no type
         self.cdn = cdn
         self._on_ephemeral = on_ephemeral
         self._on_dm_opened = on_dm_opened
+        self.private_channels: set[int] = set()
+        self.owners: dict[int, dict[str, str]] = {}
+        self.subscribers: list[Callable[[str, Mapping[str, Any]], None]] = []
         # simcord records everything for its assertions; a server that runs for days must not.
         self.transcript: deque[object] = deque(maxlen=0)
         self.http_requests: deque[object] = deque(maxlen=0)
@@ -57,6 +71,9 @@ class LoopbackBackend(Backend):  # type: ignore[misc]  # simcord carries no type
         channel = self.get_channel(message.channel_id)
         if channel.is_thread and channel.thread_metadata.archived:
             self.edit_channel(channel.id, {}, thread_metadata={"archived": False})
+        if message.interaction_metadata is not None:
+            owners = self.owners[int(message.interaction_metadata["id"])]
+            message.interaction_metadata["authorizing_integration_owners"] = owners
         committed = super().commit_message(message, broadcast=broadcast)
         self._publish_if_ephemeral(EventKind.MESSAGE, committed)
         return committed
@@ -90,6 +107,58 @@ class LoopbackBackend(Backend):  # type: ignore[misc]  # simcord carries no type
         if is_new:
             self._on_dm_opened(channel)
         return channel
+
+    def can_see(self, channel_id: int, user_id: int) -> bool:
+        """Whether a channel exists and a user can see it."""
+        if channel_id in self.private_channels:
+            return user_id in self.channels[channel_id].recipient_ids
+        return bool(channel_accessible(self, channel_id, user_id))
+
+    def require_permissions(self, guild_id: int | None, user_id: int, channel_id: int | None, *names: str) -> None:
+        """Refuse a user who cannot see a channel or lacks a permission there."""
+        if channel_id not in self.private_channels:
+            super().require_permissions(guild_id, user_id, channel_id, *names)
+        elif not self.can_see(channel_id, user_id):
+            raise errors.missing_access()
+
+    def open_private_channel(self, people: Sequence[int]) -> Channel:
+        """Find or open the DM or group DM of some people, without the bot."""
+        for channel_id in self.private_channels:
+            if set(self.channels[channel_id].recipient_ids) == set(people):
+                return self.channels[channel_id]
+        kind = ChannelType.DM if len(people) == 2 else _GROUP_DM
+        owner = people[0] if kind == _GROUP_DM else None
+        channel = self.create_channel(None, None, type=kind, recipient_ids=list(people), owner_id=owner)
+        self.private_channels.add(channel.id)
+        self._on_dm_opened(channel)
+        return channel
+
+    def create_server(self, name: str, owner_id: int) -> Any:
+        """Create a guild without the bot."""
+        # simcord announces every guild to the bot before the bot could leave it.
+        listeners, self.subscribers = self.subscribers, []
+        try:
+            guild = self.create_guild(name, owner_id=owner_id)
+        finally:
+            self.subscribers = listeners
+        del guild.members[self.bot_user.id]
+        return guild
+
+    def add_bot(self, guild_id: int) -> None:
+        """Add the bot to a guild, with its role, and announce the guild to it."""
+        guild = self.get_guild(guild_id)
+        if self.bot_user.id not in guild.members:
+            self.add_member(
+                guild_id, self.bot_user.id, roles=[role.id for role in guild.roles.values() if role.managed]
+            )
+            self.emit("GUILD_CREATE", serializers.guild_create_payload(self, guild))
+
+    def remove_bot(self, guild_id: int) -> None:
+        """Remove the bot from a guild, and tell it."""
+        guild = self.get_guild(guild_id)
+        if self.bot_user.id in guild.members:
+            self.emit("GUILD_DELETE", {"id": str(guild_id)})
+            self.remove_member(guild_id, self.bot_user.id)
 
     def _member_part(self, message: Mapping[str, Any]) -> Payload:
         """Return the author's `member` field, which Discord adds to the message events of a guild."""

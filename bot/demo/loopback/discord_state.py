@@ -19,12 +19,14 @@ from simcord.intents import PRIVILEGED_INTENTS
 from bot.demo.loopback.backend import LoopbackBackend
 from bot.demo.loopback.cdn import Cdn
 from bot.demo.loopback.events import Event, EventHub, EventKind
+from bot.demo.loopback.installations import Installations
 from bot.demo.loopback.interaction_state import InteractionState
 from bot.demo.loopback.typing_state import TypingState
-from bot.demo.loopback.values import Channel, LoopbackError, Payload, Person
+from bot.demo.loopback.values import Channel, LoopbackError, Payload, Person, Server
 
 _PEOPLE = (("Ada", "#e06c9f"), ("Grace", "#4fb3bf"), ("Linus", "#e5a13a"))
 _COLORS_OF_OTHERS = ("#8fbf5a", "#b58fe0", "#d98f5f", "#5fa8d9", "#d9c05f", "#5fd9b0")
+_SERVER = "Phi's playground"
 _CHANNELS = ("general", "help", "random")
 
 
@@ -45,13 +47,15 @@ class DiscordState:
     Attributes:
         backend: simcord's model. Its subscribers receive every change as a gateway event.
         hub: publishes events for people and tests.
+        installations: where the application is installed.
         granted_intents: the privileged intents that the application may ask for.
         people: the members of the guild but the bot; the first one owns it.
+        servers: every guild; the first one is the bot's own.
         closed_dms: the ids of those who take no DM from the bot.
         blocked_words: what AutoMod blocks in the guild.
     """
 
-    def __init__(self, granted_intents: frozenset[str]) -> None:
+    def __init__(self, granted_intents: frozenset[str], *, user_install: bool = True) -> None:
         unknown = granted_intents - set(PRIVILEGED_INTENTS)
         if unknown:
             raise LoopbackError(
@@ -63,13 +67,14 @@ class DiscordState:
         self.interactions = InteractionState(self.hub)
         self.cdn = Cdn()
         self.backend = LoopbackBackend(self.cdn, self._publish_message, self._publish_channel)
+        self.installations = Installations(self.backend, allows_users=user_install)
         self.bot = self._create_bot()
         self.token = _token(self.bot.id)
         self.people = [self._create_person(name, color) for name, color in _PEOPLE]
-        self.guild_id = self._create_guild()
-        self.channels: list[Channel] = []
-        for name in _CHANNELS:
-            self.add_channel(name)
+        self.servers: list[Server] = []
+        server = self.add_server(_SERVER, with_bot=True, channels=_CHANNELS)
+        self.guild_id = server.id
+        self.channels = list(server.channels)
         self.closed_dms: set[int] = set()
         self.blocked_words: list[str] = []
         self.backend.subscribers.append(self._publish)
@@ -118,11 +123,27 @@ class DiscordState:
         self.people.append(person)
         return person
 
+    def add_server(self, name: str, *, with_bot: bool, channels: Sequence[str]) -> Server:
+        """Add a guild with everybody in it; see `LoopbackDiscord.add_server`."""
+        guild = self.backend.create_server(name, self.people[0].id)
+        for person in self.people[1:]:
+            self.backend.add_member(guild.id, person.id)
+        made = tuple(Channel(self.backend.create_channel(guild.id, channel).id, channel) for channel in channels)
+        if with_bot:
+            self.backend.add_bot(guild.id)
+        server = Server(guild.id, name, made)
+        self.servers.append(server)
+        return server
+
     def add_channel(self, name: str, kind: discord.ChannelType = discord.ChannelType.text) -> Channel:
         """Add a channel to the guild."""
         channel = Channel(self.backend.create_channel(self.guild_id, name, type=kind.value).id, name)
         self.channels.append(channel)
         return channel
+
+    def publish_channels(self) -> None:
+        """Publish that the channels which people and the bot can see may have changed."""
+        self.hub.publish(Event(EventKind.CHANNEL, None, None, {}))
 
     def message_payload(self, message: Any) -> Payload:
         """Return a stored message in wire format."""
@@ -142,12 +163,6 @@ class DiscordState:
 
     def _create_person(self, name: str, color: str) -> Person:
         return Person(self.backend.make_user(name.lower(), global_name=name).id, name, color)
-
-    def _create_guild(self) -> int:
-        guild = self.backend.create_guild("Phi's playground", owner_id=self.people[0].id)
-        for person in self.people[1:]:
-            self.backend.add_member(guild.id, person.id)
-        return int(guild.id)
 
     def _publish(self, event: str, payload: Mapping[str, Any]) -> None:
         if event == "TYPING_START":

@@ -186,7 +186,8 @@ class Gateway:
             session = Session(intents, connection)
             self._sessions[session.id] = session
             session.dispatch("READY", events.ready_payload(self._state, session.id, self.url, data.get("shard")))
-            self._dispatch(session, "GUILD_CREATE", events.guild_create_payload(self._state))
+            for guild_id in events.guilds_of_bot(self._state):
+                self._dispatch(session, "GUILD_CREATE", events.guild_create_payload(self._state, guild_id))
             self._publish_online()
 
     def _resume(self, connection: GatewayConnection, data: Mapping[str, Any]) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import discord
 from simcord import intents as simcord_intents
 from simcord.backend import serializers
-from simcord.backend.access import channel_accessible
 
 from bot.demo.loopback.discord_state import DiscordState
 from bot.demo.loopback.values import Payload
@@ -19,6 +18,7 @@ _MESSAGE_COMPONENT = 3
 _MODAL_SUBMIT = 5
 _MESSAGE_COMMAND = 3
 _MEMBERS_PER_CHUNK = 1000
+_ABOUT_GUILDS = ("GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE")
 
 
 def intents_from(value: int) -> discord.Intents:
@@ -39,7 +39,7 @@ def ready_payload(state: DiscordState, session_id: str, resume_url: str, shard: 
     payload: Payload = {
         "v": 10,
         "user": serializers.user_payload(state.backend.bot_user),
-        "guilds": [{"id": str(state.guild_id), "unavailable": True}],
+        "guilds": [{"id": str(guild_id), "unavailable": True} for guild_id in guilds_of_bot(state)],
         "session_id": session_id,
         "resume_gateway_url": resume_url,
         "application": {"id": str(state.bot.id), "flags": application_flags(state)},
@@ -61,9 +61,14 @@ def application_flags(state: DiscordState) -> int:
     return flags.value
 
 
-def guild_create_payload(state: DiscordState) -> Payload:
-    """Build the GUILD_CREATE event, not yet cut to a bot's intents."""
-    return dict(serializers.guild_create_payload(state.backend, state.backend.guilds[state.guild_id]))
+def guilds_of_bot(state: DiscordState) -> list[int]:
+    """List the ids of the guilds that the bot is a member of."""
+    return [server.id for server in state.servers if state.installations.has_guild(server.id)]
+
+
+def guild_create_payload(state: DiscordState, guild_id: int) -> Payload:
+    """Build the GUILD_CREATE event of one guild, not yet cut to a bot's intents."""
+    return dict(serializers.guild_create_payload(state.backend, state.backend.guilds[guild_id]))
 
 
 def shaped_for(state: DiscordState, intents: discord.Intents, event: str, payload: Mapping[str, Any]) -> Payload | None:
@@ -72,6 +77,8 @@ def shaped_for(state: DiscordState, intents: discord.Intents, event: str, payloa
     # A bot hears of changes of its own membership with any intents.
     is_own = event == "GUILD_MEMBER_UPDATE" and payload["user"]["id"] == str(state.bot.id)
     if gate is not None and not getattr(intents, gate) and not is_own:
+        return None
+    if event != "INTERACTION_CREATE" and not _is_in_guild(state, event, payload):
         return None
     if event.startswith(("MESSAGE_", "TYPING_")) and not _can_read(state, int(payload["channel_id"])):
         return None
@@ -112,8 +119,14 @@ def member_chunks(state: DiscordState, request: Mapping[str, Any]) -> list[Paylo
     ]
 
 
+def _is_in_guild(state: DiscordState, event: str, payload: Mapping[str, Any]) -> bool:
+    """Whether the bot is a member of the event's guild, if it has one."""
+    guild_id = payload.get("id" if event in _ABOUT_GUILDS else "guild_id")
+    return guild_id is None or state.installations.has_guild(int(guild_id))
+
+
 def _can_read(state: DiscordState, channel_id: int) -> bool:
-    return bool(channel_accessible(state.backend, channel_id, state.bot.id))
+    return state.backend.can_see(channel_id, state.bot.id)
 
 
 def _censor(state: DiscordState, message: Payload, *, is_target: bool = False) -> None:

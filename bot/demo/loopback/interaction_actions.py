@@ -11,10 +11,12 @@ from simcord.interactions import base_payload, nest_options, walk_to_subcommand
 from bot.demo.loopback.command_options import complete_options, options_so_far
 from bot.demo.loopback.components import chosen_values, modal_data, usable_component
 from bot.demo.loopback.discord_state import DiscordState, as_loopback_errors
+from bot.demo.loopback.installations import Owners
 from bot.demo.loopback.registered_commands import (
     flat_commands,
     flat_commands_of,
     message_command_names,
+    message_command_names_of,
     usable_command,
 )
 from bot.demo.loopback.resolved_entities import ResolvedEntities
@@ -86,6 +88,11 @@ class InteractionActions:
         """List the names of the context-menu commands for messages that the bot registered, sorted."""
         return message_command_names(self._state)
 
+    def message_commands_of(self, person_id: int, channel_id: int) -> list[str]:
+        """List the names of the context-menu commands for messages that a person may use in a channel, sorted."""
+        with as_loopback_errors():
+            return message_command_names_of(self._state, person_id, channel_id)
+
     async def invoke(
         self, person_id: int, channel_id: int, path: Sequence[str], options: Mapping[str, object] | None = None
     ) -> int:
@@ -102,7 +109,9 @@ class InteractionActions:
         with as_loopback_errors():
             use = self._command_use(person_id, channel_id, path)
             carried = complete_options(use.name, use.leaf, options or {}, use.resolved)
-            return self._send(person_id, channel_id, InteractionType.APPLICATION_COMMAND, use.data(carried))
+            return self._send(
+                person_id, channel_id, InteractionType.APPLICATION_COMMAND, use.data(carried), owners=use.owners
+            )
 
     async def invoke_on_message(self, person_id: int, channel_id: int, name: str, message_id: int) -> int:
         """Use a context-menu command on a message.
@@ -111,13 +120,13 @@ class InteractionActions:
             The interaction's id.
         """
         with as_loopback_errors():
-            command = usable_command(self._state, person_id, channel_id, name, AppCommandType.MESSAGE)
+            command, owners = usable_command(self._state, person_id, channel_id, name, AppCommandType.MESSAGE)
             message = self._state.visible_message(person_id, channel_id, message_id)
             resolved = ResolvedEntities(self._state, person_id, channel_id)
             resolved.add_message(message)
             data = {"id": command["id"], "name": name, "type": int(AppCommandType.MESSAGE)}
             data |= {"target_id": str(message_id)} | resolved.as_part()
-            return self._send(person_id, channel_id, InteractionType.APPLICATION_COMMAND, data)
+            return self._send(person_id, channel_id, InteractionType.APPLICATION_COMMAND, data, owners=owners)
 
     async def autocomplete(
         self,
@@ -144,7 +153,9 @@ class InteractionActions:
             use = self._command_use(person_id, channel_id, path)
             carried = options_so_far(use.name, use.leaf, options, focused, use.resolved)
             kind = InteractionType.APPLICATION_COMMAND_AUTOCOMPLETE
-            record = self._state.backend.interactions[self._send(person_id, channel_id, kind, use.data(carried))]
+            record = self._state.backend.interactions[
+                self._send(person_id, channel_id, kind, use.data(carried), owners=use.owners)
+            ]
         await self._state.hub.wait_for(lambda: not self._state.interactions.is_open(record))
         if record.autocomplete_choices is None:
             raise LoopbackError(f"the bot did not answer the autocomplete of /{use.name}")
@@ -167,16 +178,29 @@ class InteractionActions:
             data = modal_data(shown.modal, values, shown.channel_id)
             source = self._state.backend.messages[shown.channel_id].get(shown.source_message_id)
             shown.modal_consumed = True
-            return self._send(person_id, shown.channel_id, InteractionType.MODAL_SUBMIT, data, source)
+            owners = self._state.backend.owners[interaction_id]
+            return self._send(person_id, shown.channel_id, InteractionType.MODAL_SUBMIT, data, source, owners=owners)
 
     def _command_use(self, person_id: int, channel_id: int, path: Sequence[str]) -> CommandUse:
-        command = usable_command(self._state, person_id, channel_id, path[0], AppCommandType.CHAT_INPUT)
-        return CommandUse(command, path, ResolvedEntities(self._state, person_id, channel_id))
+        command, owners = usable_command(self._state, person_id, channel_id, path[0], AppCommandType.CHAT_INPUT)
+        return CommandUse(command, path, ResolvedEntities(self._state, person_id, channel_id), owners)
 
     def _send(
-        self, person_id: int, channel_id: int, kind: InteractionType, data: Payload, source: Any | None = None
+        self,
+        person_id: int,
+        channel_id: int,
+        kind: InteractionType,
+        data: Payload,
+        source: Any | None = None,
+        *,
+        owners: Owners | None = None,
     ) -> int:
-        """Send an interaction to the bot; `source` is the message with the button, the menu or the modal's origin."""
+        """Send an interaction to the bot.
+
+        Args:
+            source: the message with the button, the menu or the modal's origin.
+            owners: through whose installations it comes; None for those of the source.
+        """
         channel = self._state.require(person_id, channel_id, "view_channel")
         record, payload = base_payload(
             self._state.backend,
@@ -186,13 +210,30 @@ class InteractionActions:
             user_id=person_id,
             data=data,
         )
-        payload["attachment_size_limit"] = LARGEST_FILE
+        installations = self._state.installations
+        if owners is None:
+            owners = self._owners_of(source, channel)
+        payload |= {
+            "attachment_size_limit": LARGEST_FILE,
+            "context": int(installations.context(channel)),
+            "authorizing_integration_owners": owners,
+            "app_permissions": str(installations.app_permissions(person_id, channel)),
+        }
+        if channel.guild_id is not None:
+            payload["guild"] = {"id": str(channel.guild_id), "locale": "en-US", "features": []}
         if source is not None:
             record.source_message_id = source.id
             payload["message"] = self._state.message_payload(source)
+        self._state.backend.owners[record.id] = owners
         self._state.interactions.sent(record)
         self._state.backend.emit("INTERACTION_CREATE", payload)
         return int(record.id)
+
+    def _owners_of(self, source: Any | None, channel: Any) -> Owners:
+        metadata = source and source.interaction_metadata
+        if metadata and (owners := metadata["authorizing_integration_owners"]):
+            return dict(owners)
+        return self._state.installations.owners_of_place(channel)
 
 
 class CommandUse:
@@ -202,12 +243,14 @@ class CommandUse:
         name: the whole path, for errors.
         leaf: the command or subcommand that has the options.
         resolved: the entities that the options name.
+        owners: through whose installations the person uses it.
     """
 
-    def __init__(self, command: Payload, path: Sequence[str], resolved: ResolvedEntities) -> None:
+    def __init__(self, command: Payload, path: Sequence[str], resolved: ResolvedEntities, owners: Owners) -> None:
         self.name = " ".join(path)
         self.leaf, self._nesting = walk_to_subcommand(command, list(path[1:]))
         self.resolved = resolved
+        self.owners = owners
         self._command = command
 
     def data(self, options: list[Payload]) -> Payload:

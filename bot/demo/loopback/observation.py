@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from simcord.backend import serializers
-from simcord.backend.access import channel_accessible
+from simcord.enums import ChannelType
 
 from bot.demo.loopback.discord_state import DiscordState, as_loopback_errors
 from bot.demo.loopback.events import Subscription
@@ -23,26 +23,38 @@ class Observation:
     _state: DiscordState
 
     def channels_of(self, person_id: int) -> list[Payload]:
-        """List the channels that a person can read: text channels, each followed by its threads, then the DM.
+        """List the channels that a person can read: every server's, each followed by its threads, then the DMs.
 
         Returns:
-            `{"id": "…", "name": "general", "kind": "text" | "thread" | "dm", "parent_id": "…" or None}` each.
-            The DM is listed under the bot's name once `open_dm` or the bot opened it.
+            `{"id": "…", "name": "general", "kind": "text" | "forum" | "thread" | "dm" | "private", "parent_id": "…" or
+            None, "server_id": "…" or None}` each. The DM with the bot is listed under its name once `open_dm` or the
+            bot opened it; a private channel is a DM of people alone.
         """
         backend = self._state.backend
-        guild = backend.guilds[self._state.guild_id]
-        listed: list[Payload] = []
-        for channel_id in guild.channel_ids:
-            channel = backend.channels[channel_id]
-            if not channel_accessible(backend, channel_id, person_id):
-                continue
-            listed.append(_channel_entry(channel_id, channel.name, "text", None))
-            for thread in backend.active_threads(guild.id):
-                if thread.parent_id == channel_id and channel_accessible(backend, thread.id, person_id):
-                    listed.append(_channel_entry(thread.id, thread.name, "thread", channel_id))
+        listed = [entry for server in self._state.servers for entry in self._channels_in(person_id, server.id)]
         dm_id = backend.dm_channels.get(person_id)
         if dm_id is not None:
-            listed.append(_channel_entry(dm_id, self._state.bot.name, "dm", None))
+            listed.append(_channel_entry(dm_id, self._state.bot.name, "dm"))
+        names = {person.id: person.name for person in self._state.people}
+        for channel_id in sorted(backend.private_channels):
+            people = backend.channels[channel_id].recipient_ids
+            if person_id in people:
+                others = ", ".join(names[other] for other in people if other != person_id)
+                listed.append(_channel_entry(channel_id, others, "private"))
+        return listed
+
+    def _channels_in(self, person_id: int, server_id: int) -> list[Payload]:
+        backend = self._state.backend
+        listed: list[Payload] = []
+        for channel_id in backend.guilds[server_id].channel_ids:
+            channel = backend.channels[channel_id]
+            if not backend.can_see(channel_id, person_id):
+                continue
+            kind = "forum" if channel.type == ChannelType.FORUM else "text"
+            listed.append(_channel_entry(channel_id, channel.name, kind, server_id=server_id))
+            for thread in backend.active_threads(server_id):
+                if thread.parent_id == channel_id and backend.can_see(thread.id, person_id):
+                    listed.append(_channel_entry(thread.id, thread.name, "thread", channel_id, server_id=server_id))
         return listed
 
     def messages(self, person_id: int, channel_id: int) -> list[Payload]:
@@ -97,9 +109,12 @@ class Observation:
             raise TimeoutError(f"not within {timeout:g} s: {what or _source_of(condition)}") from None
 
 
-def _channel_entry(channel_id: int, name: str | None, kind: str, parent_id: int | None) -> Payload:
+def _channel_entry(
+    channel_id: int, name: str | None, kind: str, parent_id: int | None = None, *, server_id: int | None = None
+) -> Payload:
     parent = None if parent_id is None else str(parent_id)
-    return {"id": str(channel_id), "name": name, "kind": kind, "parent_id": parent}
+    server = None if server_id is None else str(server_id)
+    return {"id": str(channel_id), "name": name, "kind": kind, "parent_id": parent, "server_id": server}
 
 
 def _source_of(condition: Callable[[], Any]) -> str:

@@ -11,6 +11,7 @@ from simcord.enums import ChannelType
 
 from bot.demo.loopback.api_calls import CallKind, kind_of
 from bot.demo.loopback.discord_state import DiscordState
+from bot.demo.loopback.installations import Install
 from bot.demo.loopback.request_body import RequestBody
 from bot.demo.loopback.threads import check_not_archived, check_sendable, check_thread_name
 from bot.demo.loopback.values import Payload
@@ -18,6 +19,7 @@ from bot.demo.loopback.values import Payload
 _INSIDE_A_THREAD = re.compile(r"/channels/(\d+)/(?:messages/\d+/reactions/.+|thread-members/.+)")
 _NEW_THREAD = re.compile(r"/channels/(\d+)/(?:messages/\d+/)?threads")
 _WITH_VOICE = (ChannelType.VOICE, ChannelType.STAGE_VOICE)
+_MOST_FOLLOWUPS_OF_A_PERSON = 5
 _CLOSED_THREAD_IN_RESPONSE = BackendError(403, 50083, "Thread is archived")
 
 
@@ -74,6 +76,8 @@ def _check_response(state: DiscordState, kind: CallKind, token: str, method: str
             raise BackendError(401, 50027, "Invalid Webhook Token")
         if not record.responded:
             raise errors.unknown_webhook()
+        if method == "POST":
+            _check_followups(state, record)
     channel = state.backend.channels.get(record.channel_id)
     if channel is None:
         raise errors.unknown_channel()
@@ -82,6 +86,13 @@ def _check_response(state: DiscordState, kind: CallKind, token: str, method: str
     elif channel.is_thread and channel.thread_metadata.archived and channel.thread_metadata.locked:
         raise _CLOSED_THREAD_IN_RESPONSE
     _check_words(state, channel, message)
+
+
+def _check_followups(state: DiscordState, record: Any) -> None:
+    """Refuse the sixth followup where only the person installed the application."""
+    is_guilds = str(int(Install.GUILD)) in state.backend.owners[record.id]
+    if not is_guilds and len(record.followup_ids) >= _MOST_FOLLOWUPS_OF_A_PERSON:
+        raise BackendError(400, 40094, "This interaction has hit the maximum number of follow up messages")
 
 
 def _check_words(state: DiscordState, channel: Any, message: Payload) -> None:

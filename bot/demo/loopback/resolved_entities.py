@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from simcord.backend import serializers
-from simcord.backend.access import channel_accessible
 from simcord.enums import ComponentType, OptionType
 
 from bot.demo.loopback.discord_state import DiscordState
@@ -96,7 +95,7 @@ class ResolvedEntities:
 
     def _add_channel(self, channel_id: int) -> bool:
         backend = self._state.backend
-        if self._guild() is None or not channel_accessible(backend, channel_id, self._person_id):
+        if self._guild() is None or not backend.can_see(channel_id, self._person_id):
             return False
         channel = backend.channels[channel_id]
         permissions = backend.compute_permissions(channel.guild_id, self._person_id, channel_id)

@@ -14,12 +14,11 @@ from simcord.http import routes  # noqa: F401  importing it registers the routes
 from simcord.http.router import dispatch
 
 from bot.demo.loopback.discord_state import DiscordState
-from bot.demo.loopback.events import Event, EventKind
 from bot.demo.loopback.gateway_events import application_flags
 from bot.demo.loopback.message_checks import check_message, check_uploads
 from bot.demo.loopback.nonces import SentNonces
 from bot.demo.loopback.refusals import check_refusals
-from bot.demo.loopback.registered_commands import flat_commands
+from bot.demo.loopback.registered_commands import publish_commands
 from bot.demo.loopback.request_body import RequestBody
 from bot.demo.loopback.threads import edit_thread
 from bot.demo.loopback.values import Payload
@@ -60,6 +59,8 @@ class RestRoutes:
             return self._gateway_facts()
         check_uploads(body.uploads)
         check_refusals(self._state, request.method, path, body)
+        if request.method == "PUT" and _COMMANDS.fullmatch(path):
+            self._state.installations.check_commands(body.data)
         check_message(self._state.backend, request.method, path, body)
         reason = unquote(request.headers.get("X-Audit-Log-Reason", "")) or None
         if path in _APPLICATION:
@@ -120,7 +121,11 @@ class RestRoutes:
 
     def _application(self, data: Mapping[str, Any]) -> Payload:
         owner = serializers.user_payload(self._state.backend.users[self._state.people[0].id])
-        return {**data, "owner": owner, "flags": application_flags(self._state)}
+        types = ("0", "1") if self._state.installations.allows_users else ("0",)
+        config = {
+            kind: {"oauth2_install_params": {"scopes": ["applications.commands"], "permissions": "0"}} for kind in types
+        }
+        return {**data, "owner": owner, "flags": application_flags(self._state), "integration_types_config": config}
 
     def _gateway_facts(self) -> Payload:
         limit = {"total": 1000, "remaining": 999, "reset_after": 86_400_000, "max_concurrency": 1}
@@ -131,8 +136,7 @@ class RestRoutes:
         if callback is not None:
             self._state.interactions.answered(self._state.backend.interactions[int(callback[1])])
         elif method == "PUT" and _COMMANDS.fullmatch(path):
-            data = {"commands": flat_commands(self._state)}
-            self._state.hub.publish(Event(EventKind.COMMANDS, None, None, data))
+            publish_commands(self._state)
 
 
 def _wants_body(path: str, query: Mapping[str, str]) -> bool:

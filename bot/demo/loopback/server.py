@@ -13,6 +13,7 @@ from bot.demo.loopback.discord_state import DiscordState
 from bot.demo.loopback.fault_actions import FaultActions
 from bot.demo.loopback.gateway import Gateway
 from bot.demo.loopback.guild_setup import GuildSetup
+from bot.demo.loopback.installing import Installing
 from bot.demo.loopback.interaction_actions import InteractionActions
 from bot.demo.loopback.message_actions import MessageActions
 from bot.demo.loopback.observation import Observation
@@ -26,7 +27,14 @@ _DISCORDS_LIMITS = RateLimits()
 
 
 class LoopbackDiscord(
-    GuildSetup, MessageActions, UnusualMessages, ThreadActions, InteractionActions, Observation, FaultActions
+    GuildSetup,
+    Installing,
+    MessageActions,
+    UnusualMessages,
+    ThreadActions,
+    InteractionActions,
+    Observation,
+    FaultActions,
 ):
     """A Discord on 127.0.0.1 with one guild, "Phi's playground", three people and one bot.
 
@@ -49,6 +57,7 @@ class LoopbackDiscord(
         self,
         *,
         granted_intents: Iterable[str] = (),
+        user_install: bool = True,
         limits: RateLimits = _DISCORDS_LIMITS,
         announce_limits: bool = False,
     ) -> None:
@@ -57,11 +66,13 @@ class LoopbackDiscord(
         Args:
             granted_intents: the privileged intents that the Developer Portal would grant: `members`, `presences`,
                 `message_content`. The gateway closes a bot that asks for another one with 4014.
+            user_install: whether the portal allows people to install the application to their accounts, as it does
+                for a new one.
             limits: how many requests the bot may make.
             announce_limits: whether responses carry Discord's `X-RateLimit` headers. With them, discord.py holds
                 requests back before a limit is reached; without them, the bot's own pace must.
         """
-        self._state = DiscordState(frozenset(granted_intents))
+        self._state = DiscordState(frozenset(granted_intents), user_install=user_install)
         self._gateway = Gateway(self._state)
         self._rest = RestApi(self._state, RateLimiter(limits, announces=announce_limits))
         self._runner: web.AppRunner | None = None

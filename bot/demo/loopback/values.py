@@ -36,3 +36,12 @@ class Channel:
 
     id: int
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A guild and its first channels."""
+
+    id: int
+    name: str
+    channels: tuple[Channel, ...]

@@ -94,6 +94,12 @@ class SampleBot(discord.Client):
         if payload.user_id != self.application_id:
             self.seen.append(("typing", payload))
 
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        self.seen.append(("join", guild))
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        self.seen.append(("remove", guild))
+
     async def on_thread_create(self, thread: discord.Thread) -> None:
         self.seen.append(("thread", thread))
 

@@ -144,7 +144,10 @@ async def test_a_dm_is_between_one_person_and_the_bot(server: LoopbackDiscord, b
     assert message.content == "just us"
     await message.channel.send("yes")
     assert [one["content"] for one in server.messages(ada, channel_id)] == ["just us", "yes"]
-    assert server.channels_of(ada)[-1] == {"id": str(channel_id), "name": "Phi", "kind": "dm", "parent_id": None}
+    assert server.channels_of(ada)[-1] == {
+        **{"id": str(channel_id), "name": "Phi", "kind": "dm"},
+        **{"parent_id": None, "server_id": None},
+    }
     assert all(entry["kind"] == "text" for entry in server.channels_of(grace))
     with pytest.raises(LoopbackError, match="Missing Access"):
         server.messages(grace, channel_id)
