@@ -151,7 +151,9 @@ class LoopbackBackend(Backend):  # type: ignore[misc]  # simcord carries no type
             self.add_member(
                 guild_id, self.bot_user.id, roles=[role.id for role in guild.roles.values() if role.managed]
             )
-            self.emit("GUILD_CREATE", serializers.guild_create_payload(self, guild))
+            payload = dict(serializers.guild_create_payload(self, guild))
+            payload.pop("unavailable", None)  # only a guild that a bot was in before has it
+            self.emit("GUILD_CREATE", payload)
 
     def remove_bot(self, guild_id: int) -> None:
         """Remove the bot from a guild, and tell it."""
