@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bot.conversation.turn import ConversationKey, Task, Turn
+from bot.conversation.turn import AnswerVersion, ConversationKey, Task, Turn
 from bot.engine.interface import Outcome
 
 
@@ -62,7 +62,31 @@ class ForgottenCount:
     quotes: int
 
 
-class ConversationStore(Protocol):
+class AnswerVersionStore(Protocol):
+    """Keeps several answers to the same question. Reads and writes as in `ConversationStore`."""
+
+    async def versions(self, turn_id: int) -> Sequence[AnswerVersion]:
+        """All answers of a turn, the first one first; none if it is erased.
+
+        Raises:
+            DatabaseOutageError: also while writes wait, which would be missing.
+        """
+        ...
+
+    async def add_version(self, turn: Turn, outcome: Outcome) -> None:
+        """Store a turn's new answer beside the others, as the shown one, and how it ended."""
+        ...
+
+    async def continue_answer(self, turn: Turn, outcome: Outcome) -> None:
+        """Store that a turn's shown answer has grown, and how it ended now."""
+        ...
+
+    async def show_version(self, turn_id: int, number: int) -> None:
+        """Store which version of an answer is shown, and remembered."""
+        ...
+
+
+class ConversationStore(AnswerVersionStore, Protocol):
     """Keeps conversations for good.
 
     Reads raise `bot.errors.DatabaseOutageError` during an outage. Writes return when they are done; during an outage

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from bot.engine.interface import FinishReason
 from bot.prompting.prompt import Message
 
 
@@ -137,7 +138,8 @@ class Turn:
         depth: the number of turns before it in its branch and conversation.
         asked: the question's content; None once the turn is erased. An erased turn keeps its place, so that the turns
             after it stay connected.
-        answer: None once the turn is erased.
+        answer: the shown version; None once the turn is erased.
+        version: the number of that version, 1 for the first.
     """
 
     id: int
@@ -147,3 +149,18 @@ class Turn:
     depth: int
     asked: UserMessage | None
     answer: Message | None
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerVersion:
+    """One of several answers to the same question.
+
+    Attributes:
+        number: 1 for the first.
+        reason: why it ended.
+    """
+
+    number: int
+    answer: Message
+    reason: FinishReason

@@ -16,6 +16,7 @@ from bot.conversation.turn import ConversationKey
 from bot.conversation.turn import Turn as CoreTurn
 from bot.engine.interface import Outcome
 from bot.errors import DatabaseOutageError
+from bot.storage.answer_versions import DatabaseAnswerVersions
 from bot.storage.journal import Journal
 from bot.storage.message_change_writer import MessageChangeWriter
 from bot.storage.rows import (
@@ -29,12 +30,12 @@ from bot.storage.rows import (
     touch_conversation,
     turn_of,
 )
-from bot.storage.tables import AcceptedQuestion, Conversation, Persona, Reply, SeenMessage, Turn
+from bot.storage.tables import AcceptedQuestion, AnswerVersion, Conversation, Persona, Reply, SeenMessage, Turn
 
 _LOOKUP_PAUSE_SECONDS = 0.1
 
 
-class DatabaseConversationStore:
+class DatabaseConversationStore(DatabaseAnswerVersions):
     """Implements `bot.conversation.store.ConversationStore`.
 
     Args:
@@ -43,7 +44,7 @@ class DatabaseConversationStore:
     """
 
     def __init__(self, journal: Journal, lookup_pause_seconds: float = _LOOKUP_PAUSE_SECONDS) -> None:
-        self._journal = journal
+        super().__init__(journal)
         self._message_changes = MessageChangeWriter(journal, lookup_pause_seconds)
 
     async def finish(self, time_limit_seconds: float) -> None:
@@ -130,7 +131,7 @@ class DatabaseConversationStore:
         async def change(connection: AsyncConnection) -> None:
             if turn is not None:
                 stored = turn if past_known else await _after_stored_past(connection, turn)
-                await insert_once(connection, Turn, row_of(stored))
+                await insert_once(connection, Turn, row_of(stored) | {"outcome": outcome.reason})
                 if as_tip:
                     await touch_conversation(connection, stored.key, question_id)
                     in_conversation = is_conversation(stored.key)
@@ -167,7 +168,9 @@ class DatabaseConversationStore:
         async def change(connection: AsyncConnection) -> None:
             here = [] if channel_id is None else [Turn.channel_id == channel_id]
             asked = and_(Turn.author_id == person_id, *here)
-            await connection.execute(delete(Reply).where(Reply.question_id.in_(select(Turn.id).where(asked))))
+            turn_ids = select(Turn.id).where(asked)
+            await connection.execute(delete(Reply).where(Reply.question_id.in_(turn_ids)))
+            await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id.in_(turn_ids)))
             turns = await connection.execute(update(Turn).where(asked).values(**ERASED_TURN))
             quoted = and_(Turn.quote_author_id == person_id, *here)
             quotes = await erase_quotes(connection, quoted)
@@ -188,6 +191,7 @@ class DatabaseConversationStore:
 
         async def change(connection: AsyncConnection) -> None:
             await connection.execute(delete(Reply).where(Reply.question_id < message_id))
+            await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id < message_id))
             await connection.execute(delete(Turn).where(Turn.id < message_id))
             await erase_quotes(connection, Turn.quote_message_id < message_id)
             await connection.execute(delete(Conversation).where(Conversation.used_id < message_id))
@@ -234,6 +238,7 @@ class DatabaseConversationStore:
 async def _erase_channel(connection: AsyncConnection, channel_id: int) -> None:
     turns = select(Turn.id).where(Turn.channel_id == channel_id)
     await connection.execute(delete(Reply).where(Reply.question_id.in_(turns)))
+    await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id.in_(turns)))
     await connection.execute(delete(Turn).where(Turn.channel_id == channel_id))
     await connection.execute(delete(Conversation).where(Conversation.channel_id == channel_id))
     await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.channel_id == channel_id))

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.conversation.turn import ConversationKey, File, Quote, TextFile, UnreadFile, UserMessage
 from bot.conversation.turn import Turn as CoreTurn
 from bot.prompting.prompt import Message
-from bot.storage.tables import AcceptedQuestion, Conversation, Reply, Table, Turn
+from bot.storage.tables import AcceptedQuestion, AnswerVersion, Conversation, Reply, Table, Turn
 
 # An erased turn keeps only its place in the tree.
 ERASED_QUOTE = dict[str, Any](
@@ -28,6 +28,7 @@ ERASED_TURN = dict[str, Any](
     answer="",
     answer_ids=None,
     version=1,
+    outcome=None,
     **ERASED_QUOTE,
 )
 
@@ -85,6 +86,7 @@ async def all_rows(connection: AsyncConnection, query: Executable) -> Sequence[R
 async def erase_turns(connection: AsyncConnection, turn_ids: Collection[int]) -> None:
     """Leave nothing of turns but their place in the tree."""
     await connection.execute(update(Turn).where(Turn.id.in_(turn_ids)).values(**ERASED_TURN))
+    await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id.in_(turn_ids)))
     await connection.execute(delete(Reply).where(Reply.question_id.in_(turn_ids)))
     await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id.in_(turn_ids)))
 
@@ -135,7 +137,7 @@ def row_of(turn: CoreTurn) -> dict[str, Any]:
             "answer": answer.content,
             "answer_ids": answer.ids,
             "tokenizer": answer.tokenizer,
-            "version": 1,
+            "version": turn.version,
         }
     )
 
@@ -149,8 +151,14 @@ def turn_of(row: Any) -> CoreTurn:
         first_id=row.first_id,
         depth=row.depth,
         asked=None if row.erased else _user_message_of(row),
-        answer=None if row.erased else Message("assistant", row.answer, row.answer_ids, row.tokenizer),
+        answer=None if row.erased else answer_of(row),
+        version=row.version,
     )
+
+
+def answer_of(row: Any) -> Message:
+    """The answer in the row of a turn or of a version."""
+    return Message("assistant", row.answer, row.answer_ids, row.tokenizer)
 
 
 def _user_message_of(row: Any) -> UserMessage:

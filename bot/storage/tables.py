@@ -104,6 +104,7 @@ class Turn(Table):
         files: attachments, each with "id", "name", and "text" if it is a text file, otherwise "kind".
         answer_ids: the token ids that the model generated, for the tokenizer with the fingerprint `tokenizer`.
         version: which of several answers it is, 1 for the first.
+        outcome: why the answer ended; None where an older bot stored it, or once the turn is erased.
         erased: only its place in the tree is left.
     """
 
@@ -130,6 +131,7 @@ class Turn(Table):
     answer_ids: Mapped[tuple[int, ...] | None]
     tokenizer: Mapped[str | None]
     version: Mapped[int]
+    outcome: Mapped[str | None]
     erased: Mapped[bool]
 
 
@@ -138,7 +140,7 @@ class AnswerVersion(Table):
 
     Attributes:
         number: 1 for the first; `Turn.version` is the one that is shown, which the turn holds, too.
-        answer_ids: as in a turn, with `tokenizer`.
+        answer_ids: as in a turn, with `tokenizer` and `outcome`.
     """
 
     __tablename__ = "answer_versions"
@@ -148,6 +150,7 @@ class AnswerVersion(Table):
     answer: Mapped[str]
     answer_ids: Mapped[tuple[int, ...] | None]
     tokenizer: Mapped[str | None]
+    outcome: Mapped[str | None]
 
 
 class SummarizedTurn(Table):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest_asyncio
@@ -15,13 +16,13 @@ from bot.prompting.prompt import Message
 from bot.storage.database import Database
 from bot.storage.rows import table_of
 from bot.storage.storage import Storage
-from bot.storage.tables import AcceptedQuestion, Conversation, Persona, Reply, SeenMessage
+from bot.storage.tables import AcceptedQuestion, AnswerVersion, Conversation, Persona, Reply, SeenMessage
 from bot.storage.tables import Turn as TurnRow
 
 HERE, ELSEWHERE = ConversationKey(1), ConversationKey(2)
 ADA, GRACE = 11, 22
 DONE = Outcome(FinishReason.STOP)
-TABLES = (AcceptedQuestion, Conversation, Persona, Reply, SeenMessage, TurnRow)
+TABLES = (AcceptedQuestion, AnswerVersion, Conversation, Persona, Reply, SeenMessage, TurnRow)
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
@@ -78,6 +79,12 @@ def question(turn: Turn) -> Question:
 
 def quote(message_id: int, text: str = "Quoted", by: int = GRACE, files: Sequence[File] = ()) -> Quote:
     return Quote(message_id, by, f"Person {by}", text, tuple(files))
+
+
+def answered(turn: Turn, version: int, answer: Message | str) -> Turn:
+    """A turn with another version of its answer."""
+    message = answer if isinstance(answer, Message) else Message("assistant", answer)
+    return replace(turn, version=version, answer=message)
 
 
 async def accept(storage: Storage, *turns: Turn) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import ConversationKey, Quote, TextFile, Turn
+from bot.engine.interface import FinishReason, Outcome
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS
 from bot.prompting.prompt import Message
 from bot.serving.service import ModelService
@@ -28,6 +29,7 @@ from tests.storage.stored import (
     HERE,
     Rows,
     accept,
+    answered,
     everything,
     keep,
     open_storage,
@@ -76,6 +78,9 @@ async def forget_old(storage: Storage) -> None:
 async def test_forgetting_leaves_no_byte(sqlite_url: str, forget: Write) -> None:
     async with open_storage(sqlite_url) as storage:
         await keep(storage, secret_turn(), turn(20, "Kept", by=GRACE, quote=Quote(4, ADA, MARK, LONG)))
+        await storage.conversations.add_version(
+            answered(secret_turn(), 2, Message("assistant", f"2 {LONG}", MARK_IDS * 900, "fingerprint")), DONE
+        )
         if forget is forget_old:
             await storage.conversations.erase([4])
         assert traces(sqlite_url) > 100
@@ -90,11 +95,14 @@ async def test_forgetting_leaves_no_byte(sqlite_url: str, forget: Write) -> None
 async def test_a_closed_file_holds_no_deleted_text(sqlite_url: str) -> None:
     async with open_storage(sqlite_url) as storage:
         await keep(storage, secret_turn())
+        await storage.conversations.add_version(answered(secret_turn(), 2, f"2 {LONG}"), DONE)
+        await storage.conversations.show_version(10, 1)
         await storage.conversations.edit(10, "Edited", [])
         await storage.conversations.erase([10])
         await storage.conversations.set_persona(1, LONG)
         await storage.conversations.set_persona(1, None)
         await keep(storage, turn(30, LONG, key=ELSEWHERE))
+        await storage.conversations.add_version(answered(turn(30, key=ELSEWHERE), 2, LONG), DONE)
         await storage.conversations.erase_channels([ELSEWHERE.channel_id])
     assert traces(sqlite_url) == 0
 
@@ -187,6 +195,7 @@ async def test_what_is_said_after_forgetting_and_by_others_stays(serving: ModelS
         assert await cached(serving, marked.prompt_ids) > len(marked.prompt_ids) - BLOCK_TOKENS
 
 
+CUT = Outcome(FinishReason.LENGTH)
 WRITES: dict[str, Write] = {
     "accept": lambda storage: storage.work.accept(50, HERE, ADA),
     "turn_away": lambda storage: storage.work.turn_away(30),
@@ -201,6 +210,10 @@ WRITES: dict[str, Write] = {
         30, DONE, turn(30), as_tip=True, past_known=False
     ),
     "remember no answer": lambda storage: storage.conversations.remember(30, DONE, None, as_tip=False, past_known=True),
+    "add_version": lambda storage: storage.conversations.add_version(answered(turn(20), 3, "Third"), CUT),
+    "add_version, the second": lambda storage: storage.conversations.add_version(answered(turn(10), 2, "Other"), CUT),
+    "continue_answer": lambda storage: storage.conversations.continue_answer(answered(turn(20), 2, "Longer"), CUT),
+    "show_version": lambda storage: storage.conversations.show_version(20, 1),
     "edit": lambda storage: storage.conversations.edit(10, "Edited", []),
     "erase": lambda storage: storage.conversations.erase([10, 1020]),
     "erase_channels": lambda storage: storage.conversations.erase_channels([1]),
@@ -220,6 +233,7 @@ async def test_writing_twice_equals_writing_once(database_url: str, name: str) -
         first = turn(10, files=[TextFile(5, "a.txt", "a")])
         await keep(storage, first, turn(20, after=first, by=GRACE, quote=quote(10, by=ADA)))
         await accept(storage, turn(30))
+        await storage.conversations.add_version(answered(turn(20), 2, "Second"), DONE)
         await storage.conversations.set_persona(1, "One")
         before = await everything(database_url)
         await write(storage)
