@@ -21,6 +21,9 @@ from bot.demo.loopback.cdn import Cdn
 from bot.demo.loopback.events import EventKind
 from bot.demo.loopback.values import Payload
 
+INTERACTION_SECONDS = 900.0
+"""How long an interaction's token is valid on Discord."""
+
 _GROUP_DM = discord.ChannelType.group.value
 
 
@@ -41,6 +44,7 @@ class LoopbackBackend(Backend):  # type: ignore[misc]  # simcord carries no type
 
     Attributes:
         private_channels: the ids of DMs and group DMs without the bot.
+        interaction_seconds: how long the tokens of new interactions are valid.
         owners: through whose installations each interaction came, by its id.
     """
 
@@ -53,6 +57,7 @@ class LoopbackBackend(Backend):  # type: ignore[misc]  # simcord carries no type
         self._on_dm_opened = on_dm_opened
         self.private_channels: set[int] = set()
         self.owners: dict[int, dict[str, str]] = {}
+        self.interaction_seconds = INTERACTION_SECONDS
         self.subscribers: list[Callable[[str, Mapping[str, Any]], None]] = []
         # simcord records everything for its assertions; a server that runs for days must not.
         self.transcript: deque[object] = deque(maxlen=0)
@@ -142,7 +147,14 @@ class LoopbackBackend(Backend):  # type: ignore[misc]  # simcord carries no type
         finally:
             self.subscribers = listeners
         del guild.members[self.bot_user.id]
+        guild.everyone_role.permissions |= discord.Permissions.use_external_apps.flag
         return guild
+
+    def new_interaction(self, type: int, channel_id: int, user_id: int, guild_id: int | None) -> Any:
+        """Create an interaction, whose token ends after `interaction_seconds`."""
+        record = super().new_interaction(type, channel_id, user_id, guild_id)
+        record.expires_at = self.iso_after(self.interaction_seconds)
+        return record
 
     def add_bot(self, guild_id: int) -> None:
         """Add the bot to a guild, with its role, and announce the guild to it."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from simcord import _modal
 from simcord.components import walk_components
 from simcord.enums import ComponentType
 
@@ -40,22 +38,3 @@ def chosen_values(menu: Payload, values: Sequence[str], resolved: ResolvedEntiti
         if value not in offered:
             raise LoopbackError(f"the menu does not offer {value!r}; it offers {', '.join(offered)}")
     return list(values)
-
-
-def modal_data(modal: Payload, values: Mapping[str, str], channel_id: int) -> Payload:
-    """Fill in a modal. A field without a value in `values` keeps the bot's text.
-
-    Raises:
-        LoopbackError, SetupError: a field is unknown, or its text is missing, too short or too long.
-    """
-    fields: dict[str, Payload] = _modal._modal_control_map(modal)
-    unknown = [name for name in values if name not in fields]
-    if unknown:
-        raise LoopbackError(f"the modal has no field {unknown[0]!r}; it has {', '.join(fields)}")
-    given: dict[str, Any] = {name: field["value"] for name, field in fields.items() if field.get("value")}
-    given |= {
-        name: [value] if fields[name]["type"] == ComponentType.STRING_SELECT else value
-        for name, value in values.items()
-    }
-    filled = _modal._modal_submit_nodes(modal["components"], None, given, {}, channel_id, [])
-    return {"custom_id": modal["custom_id"], "components": filled}

@@ -81,6 +81,10 @@ class GuildSetup:
         """
         self._state.blocked_words.append(word)
 
+    def set_interaction_lifetime(self, seconds: float) -> None:
+        """Let the tokens of new interactions end after so many seconds, in place of 15 minutes."""
+        self._state.backend.interaction_seconds = seconds
+
     def expire_interaction(self, interaction_id: int) -> None:
         """Let an interaction's token end now, as it does after 15 minutes: the bot's responses get error 50027."""
         record = self._state.backend.interactions.get(interaction_id)

@@ -9,9 +9,10 @@ from simcord.enums import SELECT_TYPES, AppCommandType, ComponentType, Interacti
 from simcord.interactions import base_payload, nest_options, walk_to_subcommand
 
 from bot.demo.loopback.command_options import complete_options, options_so_far
-from bot.demo.loopback.components import chosen_values, modal_data, usable_component
+from bot.demo.loopback.components import chosen_values, usable_component
 from bot.demo.loopback.discord_state import DiscordState, as_loopback_errors
 from bot.demo.loopback.installations import Owners
+from bot.demo.loopback.modals import modal_data
 from bot.demo.loopback.registered_commands import (
     flat_commands,
     flat_commands_of,
@@ -161,12 +162,13 @@ class InteractionActions:
             raise LoopbackError(f"the bot did not answer the autocomplete of /{use.name}")
         return list(record.autocomplete_choices)
 
-    async def submit_modal(self, person_id: int, interaction_id: int, values: Mapping[str, str]) -> int:
+    async def submit_modal(self, person_id: int, interaction_id: int, values: Mapping[str, object]) -> int:
         """Fill in and submit a modal that the bot opened.
 
         Args:
             interaction_id: the interaction that the bot answered with the modal (event `interaction`, status `modal`).
-            values: texts by custom id. A field without a value keeps the bot's text.
+            values: by custom id: a text; a chosen value or a list of them; ids in a menu of users, roles or channels;
+                a list of `(name, bytes)` for files; a bool for a checkbox. A field without a value keeps the bot's.
 
         Returns:
             The id of the new interaction, which carries the values to the bot.
@@ -175,7 +177,8 @@ class InteractionActions:
             shown = self._state.backend.interactions.get(interaction_id)
             if shown is None or shown.user_id != person_id or shown.modal is None or shown.modal_consumed:
                 raise LoopbackError(f"no modal is open for this person from interaction {interaction_id}")
-            data = modal_data(shown.modal, values, shown.channel_id)
+            resolved = ResolvedEntities(self._state, person_id, shown.channel_id)
+            data = modal_data(shown.modal, values, resolved) | resolved.as_part()
             source = self._state.backend.messages[shown.channel_id].get(shown.source_message_id)
             shown.modal_consumed = True
             owners = self._state.backend.owners[interaction_id]

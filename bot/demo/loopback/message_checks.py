@@ -63,7 +63,8 @@ def _check_reply(backend: Any, channel_id: int, message: Payload) -> None:
     reference = message.get("message_reference")
     if not reference or reference.get("type", 0) != 0:
         return
-    if int(reference["message_id"]) in backend.messages.get(channel_id, {}):
+    target = backend.messages.get(channel_id, {}).get(int(reference["message_id"]))
+    if target is not None and not target.is_ephemeral:
         return
     if reference.get("fail_if_not_exists", True):
         raise form_error(("message_reference",), "REPLIES_UNKNOWN_MESSAGE", "Unknown message")

@@ -11,7 +11,7 @@ from simcord.enums import ChannelType
 
 from bot.demo.loopback.api_calls import CallKind, kind_of
 from bot.demo.loopback.discord_state import DiscordState
-from bot.demo.loopback.installations import Install
+from bot.demo.loopback.interaction_rules import check_response
 from bot.demo.loopback.request_body import RequestBody
 from bot.demo.loopback.threads import check_not_archived, check_sendable, check_thread_name
 from bot.demo.loopback.values import Payload
@@ -19,8 +19,6 @@ from bot.demo.loopback.values import Payload
 _INSIDE_A_THREAD = re.compile(r"/channels/(\d+)/(?:messages/\d+/reactions/.+|thread-members/.+)")
 _NEW_THREAD = re.compile(r"/channels/(\d+)/(?:messages/\d+/)?threads")
 _WITH_VOICE = (ChannelType.VOICE, ChannelType.STAGE_VOICE)
-_MOST_FOLLOWUPS_OF_A_PERSON = 5
-_CLOSED_THREAD_IN_RESPONSE = BackendError(403, 50083, "Thread is archived")
 
 
 def check_refusals(state: DiscordState, method: str, path: str, body: RequestBody) -> None:
@@ -41,7 +39,9 @@ def check_refusals(state: DiscordState, method: str, path: str, body: RequestBod
         check_not_archived(channel)
         _check_words(state, channel, message)
     elif kind in (CallKind.CALLBACK, CallKind.WEBHOOK):
-        _check_response(state, kind, key, method, message)
+        channel = check_response(state, kind, key, method)
+        if channel is not None:
+            _check_words(state, channel, message)
     elif inside := _INSIDE_A_THREAD.fullmatch(path):
         check_not_archived(state.backend.get_channel(int(inside[1])))
     elif method == "POST" and (parent := _NEW_THREAD.fullmatch(path)):
@@ -64,35 +64,6 @@ def _check_send(state: DiscordState, channel_id: int, message: Payload, *, has_f
     if _is_reply(message) and not state.has_permission(state.bot.id, channel_id, "read_message_history"):
         raise BackendError(400, 160002, "Cannot reply without permission to read message history")
     _check_words(state, channel, message)
-
-
-def _check_response(state: DiscordState, kind: CallKind, token: str, method: str, message: Payload) -> None:
-    """Refuse a response to an interaction. simcord itself checks the deadline of the first one."""
-    record = state.backend.interactions.get(state.backend.interaction_tokens.get(token))
-    if record is None:
-        return
-    if kind is CallKind.WEBHOOK:
-        if state.backend.now_iso() >= record.expires_at:
-            raise BackendError(401, 50027, "Invalid Webhook Token")
-        if not record.responded:
-            raise errors.unknown_webhook()
-        if method == "POST":
-            _check_followups(state, record)
-    channel = state.backend.channels.get(record.channel_id)
-    if channel is None:
-        raise errors.unknown_channel()
-    if method in ("PATCH", "DELETE"):
-        check_not_archived(channel)
-    elif channel.is_thread and channel.thread_metadata.archived and channel.thread_metadata.locked:
-        raise _CLOSED_THREAD_IN_RESPONSE
-    _check_words(state, channel, message)
-
-
-def _check_followups(state: DiscordState, record: Any) -> None:
-    """Refuse the sixth followup where only the person installed the application."""
-    is_guilds = str(int(Install.GUILD)) in state.backend.owners[record.id]
-    if not is_guilds and len(record.followup_ids) >= _MOST_FOLLOWUPS_OF_A_PERSON:
-        raise BackendError(400, 40094, "This interaction has hit the maximum number of follow up messages")
 
 
 def _check_words(state: DiscordState, channel: Any, message: Payload) -> None:

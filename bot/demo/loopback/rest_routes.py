@@ -15,6 +15,7 @@ from simcord.http.router import dispatch
 
 from bot.demo.loopback.discord_state import DiscordState
 from bot.demo.loopback.gateway_events import application_flags
+from bot.demo.loopback.interaction_rules import hide_if_external
 from bot.demo.loopback.message_checks import check_message, check_uploads
 from bot.demo.loopback.nonces import SentNonces
 from bot.demo.loopback.refusals import check_refusals
@@ -24,6 +25,7 @@ from bot.demo.loopback.threads import edit_thread
 from bot.demo.loopback.values import Payload
 
 _CALLBACK = re.compile(r"/interactions/(\d+)/[^/]+/callback")
+_RESPONSE = re.compile(r"/(?:interactions|webhooks)/\d+/([^/]+)(?:/callback)?")
 _WEBHOOK_EXECUTION = re.compile(r"/webhooks/\d+/[^/]+")
 _CHANNEL = re.compile(r"/channels/(\d+)")
 _MESSAGES = re.compile(r"/channels/\d+/messages")
@@ -59,6 +61,8 @@ class RestRoutes:
             return self._gateway_facts()
         check_uploads(body.uploads)
         check_refusals(self._state, request.method, path, body)
+        if request.method == "POST" and (response := _RESPONSE.fullmatch(path)) and isinstance(body.message(), dict):
+            hide_if_external(self._state, response[1], body.message())
         if request.method == "PUT" and _COMMANDS.fullmatch(path):
             self._state.installations.check_commands(body.data)
         check_message(self._state.backend, request.method, path, body)

@@ -43,6 +43,11 @@ async def server() -> AsyncIterator[LoopbackDiscord]:
 
 
 @pytest.fixture
-async def bot(server: LoopbackDiscord) -> AsyncIterator[SampleBot]:
-    async with running(SampleBot(), server) as bot:
+def bot_class() -> type[SampleBot]:
+    return SampleBot
+
+
+@pytest.fixture
+async def bot(server: LoopbackDiscord, bot_class: type[SampleBot]) -> AsyncIterator[SampleBot]:
+    async with running(bot_class(), server) as bot:
         yield bot
