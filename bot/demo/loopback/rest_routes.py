@@ -21,13 +21,14 @@ from bot.demo.loopback.nonces import SentNonces
 from bot.demo.loopback.refusals import check_refusals
 from bot.demo.loopback.registered_commands import publish_commands
 from bot.demo.loopback.request_body import RequestBody
-from bot.demo.loopback.threads import edit_thread
+from bot.demo.loopback.threads import edit_thread, start_thread
 from bot.demo.loopback.values import Payload
 
 _CALLBACK = re.compile(r"/interactions/(\d+)/[^/]+/callback")
 _RESPONSE = re.compile(r"/(?:interactions|webhooks)/\d+/([^/]+)(?:/callback)?")
 _WEBHOOK_EXECUTION = re.compile(r"/webhooks/\d+/[^/]+")
 _CHANNEL = re.compile(r"/channels/(\d+)")
+_THREAD_FROM_MESSAGE = re.compile(r"/channels/(\d+)/messages/(\d+)/threads")
 _MESSAGES = re.compile(r"/channels/\d+/messages")
 _COMMANDS = re.compile(r"/applications/\d+(/guilds/\d+)?/commands")
 _DEFAULT_LIMIT = 50
@@ -75,6 +76,12 @@ class RestRoutes:
             return self._history_after(path, request.query)
         if request.method == "PATCH" and (thread_id := self._thread_of(path)) and isinstance(body.data, dict):
             return edit_thread(self._state, self._state.bot.id, thread_id, body.data)
+        if (
+            request.method == "POST"
+            and (source := _THREAD_FROM_MESSAGE.fullmatch(path))
+            and isinstance(body.data, dict)
+        ):
+            return self._thread_from(int(source[1]), int(source[2]), body.data)
         data = self._dispatch(request.method, path, body, params=request.query, reason=reason)
         self._publish(request.method, path)
         return data if _wants_body(path, request.query) else None
@@ -122,6 +129,13 @@ class RestRoutes:
         match = _CHANNEL.fullmatch(path)
         channel = self._state.backend.channels.get(int(match[1])) if match else None
         return channel.id if channel is not None and channel.is_thread else None
+
+    def _thread_from(self, channel_id: int, message_id: int, fields: Payload) -> Payload:
+        """Start a thread from a message. simcord posts another message for it and allows a second one."""
+        thread = start_thread(self._state, self._state.bot.id, channel_id, fields.get("name"), message_id)
+        if duration := fields.get("auto_archive_duration"):
+            thread.thread_metadata.auto_archive_duration = int(duration)
+        return dict(serializers.thread_payload(self._state.backend, thread))
 
     def _application(self, data: Mapping[str, Any]) -> Payload:
         owner = serializers.user_payload(self._state.backend.users[self._state.people[0].id])

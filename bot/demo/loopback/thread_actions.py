@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.demo.loopback.discord_state import DiscordState, as_loopback_errors
-from bot.demo.loopback.threads import check_thread_name, edit_thread
+from bot.demo.loopback.threads import edit_thread, start_thread
 from bot.demo.loopback.values import LoopbackError
 
 
@@ -19,19 +19,7 @@ class ThreadActions:
             The thread's channel id. A thread started from a message has the message's id.
         """
         with as_loopback_errors():
-            channel = self._state.require(person_id, channel_id, "view_channel", "create_public_threads")
-            if channel.guild_id is None or channel.is_thread:
-                raise LoopbackError("Discord refuses: threads start in text channels only")
-            check_thread_name(name)
-            if message_id is not None:
-                self._state.visible_message(person_id, channel_id, message_id)
-            # Discord announces a thread in its channel by a message, unless it hangs below one already.
-            thread = self._state.backend.create_thread(
-                channel_id, name, person_id, message_id=message_id, broadcast=message_id is None
-            )
-        if message_id is not None:
-            self._state.backend.announce_thread_create(thread)
-        return int(thread.id)
+            return int(start_thread(self._state, person_id, channel_id, name, message_id).id)
 
     async def archive_thread(self, person_id: int, thread_id: int, *, lock: bool = False) -> None:
         """Close a thread: one's own, or any with `manage_threads`. A message opens it again.

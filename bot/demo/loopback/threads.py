@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from simcord.backend import serializers
+from simcord.backend import errors, serializers
 from simcord.backend.errors import BackendError
+from simcord.enums import ChannelType
 from simcord.http.router import UnsupportedField
 
 from bot.demo.loopback.discord_state import DiscordState
@@ -16,6 +17,8 @@ from bot.demo.loopback.message_checks import form_error
 from bot.demo.loopback.values import Payload
 
 _LONGEST_NAME = 100
+_HAS_THREAD = 1 << 5
+_PARENTS = (ChannelType.TEXT, ChannelType.NEWS)
 _STATE_FIELDS = {"archived", "locked", "auto_archive_duration", "invitable"}
 _FIELDS = _STATE_FIELDS | {"name", "rate_limit_per_user"}
 _FIELDS_OF_ITS_OWNER = {"archived", "auto_archive_duration", "name", "rate_limit_per_user"}
@@ -35,11 +38,39 @@ def check_thread_name(name: object) -> None:
 
 
 def check_sendable(state: DiscordState, channel: Any, user_id: int) -> None:
-    """Refuse a message in a locked thread, unless its author may open the thread again."""
+    """Refuse a message in a forum, or in a locked thread, unless its author may open the thread again."""
+    if channel.type == ChannelType.FORUM:
+        raise BackendError(400, 40058, "Cannot send a message in a forum channel")
     if not channel.is_thread or not channel.thread_metadata.locked:
         return
     if not state.has_permission(user_id, channel.id, "manage_threads"):
         raise BackendError(400, 160005, "Thread is locked")
+
+
+def start_thread(state: DiscordState, user_id: int, channel_id: int, name: object, message_id: int | None) -> Any:
+    """Start a public thread in a text channel, from a message or without one, and return it.
+
+    Raises:
+        BackendError: among others 50024 where no thread can start, 160004 for a second one from a message.
+    """
+    channel = state.require(user_id, channel_id, "create_public_threads")
+    if channel.guild_id is None or channel.type not in _PARENTS:
+        raise errors.cannot_execute_on_channel_type()
+    check_thread_name(name)
+    if message_id is None:
+        # Discord announces such a thread in its channel by a message.
+        return state.backend.create_thread(channel_id, name, user_id)
+    state.require(user_id, channel_id, "read_message_history")
+    message = state.backend.get_message(channel_id, message_id)
+    if message.is_ephemeral:
+        raise errors.unknown_message()
+    if message_id in state.backend.channels:
+        raise BackendError(400, 160004, "A thread has already been created for this message")
+    thread = state.backend.create_thread(channel_id, name, user_id, message_id=message_id, broadcast=False)
+    state.backend.announce_thread_create(thread)
+    message.flags |= _HAS_THREAD
+    state.backend.emit("MESSAGE_UPDATE", state.message_payload(message))
+    return thread
 
 
 def edit_thread(state: DiscordState, user_id: int, channel_id: int, changes: Payload) -> Payload:

@@ -119,7 +119,14 @@ class UnusualMessages:
         return Channel(int(forum.id), name)
 
     async def create_post(
-        self, person_id: int, forum_id: int, title: str, content: str, *, tags: Sequence[str] = ()
+        self,
+        person_id: int,
+        forum_id: int,
+        title: str,
+        content: str,
+        *,
+        tags: Sequence[str] = (),
+        files: Sequence[tuple[str, bytes]] = (),
     ) -> int:
         """Begin a post in a forum. Its thread and its first message share the returned id."""
         check_thread_name(title)
@@ -128,7 +135,8 @@ class UnusualMessages:
             forum = self._state.require(person_id, forum_id, "view_channel", "send_messages")
             applied = [int(tag["id"]) for tag in forum.available_tags if tag["name"] in tags]
             thread = backend.create_thread(forum_id, title, person_id, applied_tags=applied, broadcast=False)
-            starter = backend.prepare_message(thread.id, person_id, content)
+            attachments = backend.store_attachments(thread.id, files)
+            starter = backend.prepare_message(thread.id, person_id, content, attachments=attachments)
             starter.id = thread.id
             backend.announce_thread_create(thread)
             backend.commit_message(starter)
