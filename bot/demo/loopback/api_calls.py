@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _SNOWFLAKE = re.compile(r"(?<=/)\d+(?=/|$)")
 _INTERACTION_TOKEN = re.compile(r"(/(?:interactions|webhooks)/\{id\})/[^/]+")
@@ -22,6 +22,8 @@ class CallKind(StrEnum):
     DELETE = "delete"
     """A deletion of a channel's message."""
     TYPING = "typing"
+    RENAME = "rename"
+    """A channel or a thread gets another name."""
     HISTORY = "history"
     """Messages of a channel are read."""
     CALLBACK = "callback"
@@ -59,6 +61,8 @@ class ApiCall(NamedTuple):
         limit: which kind of 429 it was.
         nonce: the message's.
         content_length: characters of the message's content; None if the call carries none.
+        has_text: whether the call carries text that people read: content, embeds or text components.
+        allowed_mentions: whom the text may mention, as the call says it; None if it does not.
         is_injected: whether a test's fault decided the response.
     """
 
@@ -71,6 +75,8 @@ class ApiCall(NamedTuple):
     limit: Limit | None = None
     nonce: str | None = None
     content_length: int | None = None
+    has_text: bool = False
+    allowed_mentions: dict[str, Any] | None = None
     is_injected: bool = False
 
     @property
@@ -80,6 +86,7 @@ class ApiCall(NamedTuple):
         return f"{self.method} {path}"
 
 
+_CHANNEL = re.compile(r"/channels/(\d+)")
 _KINDS = tuple(
     (method, re.compile(pattern), kind)
     for method, pattern, kind in (
@@ -95,12 +102,19 @@ _KINDS = tuple(
 )
 
 
-def kind_of(method: str, path: str) -> tuple[CallKind, str]:
+def kind_of(method: str, path: str, body: object = None) -> tuple[CallKind, str]:
     """Return a call's kind, and the id of the channel or the token that its limit is counted for."""
+    if method == "PATCH" and isinstance(body, dict) and "name" in body and (channel := _CHANNEL.fullmatch(path)):
+        return CallKind.RENAME, channel[1]
     for one_method, pattern, kind in _KINDS:
         if one_method in (method, "*") and (match := pattern.fullmatch(path)):
             return kind, match[1]
     return CallKind.OTHER, ""
+
+
+def without_allowed_mentions(calls: Iterable[ApiCall]) -> list[ApiCall]:
+    """List the calls whose text does not say whom it may mention, so that it could ping everyone."""
+    return [call for call in calls if call.has_text and call.allowed_mentions is None]
 
 
 def count_calls(calls: Iterable[ApiCall]) -> Counter[tuple[CallKind, int]]:

@@ -56,12 +56,9 @@ class DiscordState:
     """
 
     def __init__(self, granted_intents: frozenset[str], *, user_install: bool = True) -> None:
-        unknown = granted_intents - set(PRIVILEGED_INTENTS)
-        if unknown:
-            raise LoopbackError(
-                f"{', '.join(sorted(unknown))}: not a privileged intent; choose from {', '.join(PRIVILEGED_INTENTS)}"
-            )
-        self.granted_intents = granted_intents
+        self.granted_intents: frozenset[str] = frozenset()
+        for name in granted_intents:
+            self.set_intent(name, is_granted=True)
         self.hub = EventHub()
         self.typing = TypingState(self.hub)
         self.interactions = InteractionState(self.hub)
@@ -111,6 +108,20 @@ class DiscordState:
         if guild_id is None:
             return True
         return bool(self.backend.compute_permissions(guild_id, user_id, channel_id) & _permission_bits([permission]))
+
+    def permissions_of(self, user_id: int, channel_id: int) -> list[str]:
+        """List the names of a user's permissions in a guild's channel, sorted."""
+        guild_id = self.backend.get_channel(channel_id).guild_id
+        if guild_id is None:
+            raise LoopbackError("a DM has no permissions")
+        permissions = discord.Permissions(self.backend.compute_permissions(guild_id, user_id, channel_id))
+        return sorted(name for name, is_allowed in permissions if is_allowed)
+
+    def set_intent(self, name: str, *, is_granted: bool) -> None:
+        """Grant or withhold a privileged intent."""
+        if name not in PRIVILEGED_INTENTS:
+            raise LoopbackError(f"{name}: not a privileged intent; choose from {', '.join(PRIVILEGED_INTENTS)}")
+        self.granted_intents = self.granted_intents | {name} if is_granted else self.granted_intents - {name}
 
     def blocks(self, text: str) -> bool:
         """Whether AutoMod blocks a text."""

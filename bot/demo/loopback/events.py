@@ -34,7 +34,7 @@ class EventKind(StrEnum):
     COMMANDS = "commands"
     """The bot registered its slash commands. `data` is `{"commands": […]}`, as `LoopbackDiscord.commands`."""
     BOT = "bot"
-    """The bot came online or went offline. `data` is `{"online": bool}`."""
+    """The bot came online, went offline or changed its presence. `data` is `{"online": bool, "presence": …}`."""
 
 
 @dataclass(frozen=True, slots=True)

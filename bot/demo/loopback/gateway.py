@@ -71,11 +71,13 @@ class Gateway:
     Attributes:
         url: the address for resuming, which READY names.
         faults: what is to happen to events and connections.
+        presence: what the bot last said of itself: `status`, `activities` and so on.
     """
 
     def __init__(self, state: DiscordState) -> None:
         self.url = ""
         self.faults = EventFaults()
+        self.presence: Payload | None = None
         self._state = state
         self._sessions: dict[str, Session] = {}
         self._connections: set[GatewayConnection] = set()
@@ -163,7 +165,9 @@ class Gateway:
         elif opcode == _REQUEST_MEMBERS:
             for chunk in events.member_chunks(self._state, data):
                 session.dispatch("GUILD_MEMBERS_CHUNK", chunk)
-        elif opcode in (_PRESENCE, _VOICE_STATE):
+        elif opcode == _PRESENCE:
+            self._set_presence(data)
+        elif opcode == _VOICE_STATE:
             _log.debug("Ignored a gateway opcode: opcode=%s data=%s", opcode, data)
         else:
             connection.close_soon(_UNKNOWN_OPCODE)
@@ -185,6 +189,7 @@ class Gateway:
             self._sessions = {key: one for key, one in self._sessions.items() if one.connection is not None}
             session = Session(intents, connection)
             self._sessions[session.id] = session
+            self._set_presence(data.get("presence"))
             session.dispatch("READY", events.ready_payload(self._state, session.id, self.url, data.get("shard")))
             for guild_id in events.guilds_of_bot(self._state):
                 self._dispatch(session, "GUILD_CREATE", events.guild_create_payload(self._state, guild_id))
@@ -227,8 +232,18 @@ class Gateway:
         if shaped is not None:
             session.dispatch(event, shaped)
 
+    def _set_presence(self, data: object) -> None:
+        presence = dict(data) if isinstance(data, dict) else None
+        if presence != self.presence:
+            self.presence = presence
+            self._publish_bot()
+
     def _publish_online(self) -> None:
         if self.online != self._was_online:
             self._was_online = self.online
-            self._state.hub.publish(Event(EventKind.BOT, None, None, {"online": self.online}))
+            self._publish_bot()
         self._state.hub.changed()
+
+    def _publish_bot(self) -> None:
+        data = {"online": self.online, "presence": self.presence}
+        self._state.hub.publish(Event(EventKind.BOT, None, None, data))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import discord
 
 from bot.demo.loopback.discord_state import DiscordState
+from bot.demo.loopback.gateway import Gateway
 from bot.demo.loopback.values import Channel, LoopbackError, Person
 
 
@@ -15,6 +16,7 @@ class GuildSetup:
     """The part of `LoopbackDiscord` that holds people and channels and says what they and the bot may do."""
 
     _state: DiscordState
+    _gateway: Gateway
 
     @property
     def bot(self) -> Person:
@@ -65,6 +67,24 @@ class GuildSetup:
             deny: names of `discord.Permissions`, such as `view_channel`.
         """
         self._state.set_permissions(user_id, channel_id, allow=allow, deny=deny)
+
+    def permissions_of(self, user_id: int, channel_id: int) -> list[str]:
+        """List the names of the permissions that a person or the bot has in a channel, sorted."""
+        return self._state.permissions_of(user_id, channel_id)
+
+    @property
+    def granted_intents(self) -> frozenset[str]:
+        """The privileged intents that the portal grants."""
+        return self._state.granted_intents
+
+    async def set_intent(self, name: str, *, is_granted: bool) -> None:
+        """Grant or withhold a privileged intent in the portal, and let the bot connect anew.
+
+        Discord looks at the portal when a bot identifies, so a session that was begun before ends here: the bot cannot
+        resume it, and gets close code 4014 if it asks for an intent that it lost. REST follows at once.
+        """
+        self._state.set_intent(name, is_granted=is_granted)
+        await self._gateway.drop(forget=True)
 
     def set_dms_open(self, person_id: int, is_open: bool) -> None:
         """Let a person take DMs from the bot, or not. Closed, the bot's messages there get error 50007."""

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from simcord.backend.errors import BackendError
+from simcord.components import walk_components
+from simcord.enums import CallbackType
 
 from bot.demo.loopback.request_body import RequestBody, Upload
 from bot.demo.loopback.values import LARGEST_FILE, Payload
@@ -19,6 +21,8 @@ _EMPTY_MESSAGE = "Cannot send an empty message"
 _NEW_MESSAGE = re.compile(r"/channels/(\d+)/messages")
 _CHANNEL_MESSAGE = re.compile(r"/channels/(\d+)/messages/(\d+)")
 _WEBHOOK_MESSAGE = re.compile(r"/webhooks/\d+/([^/]+)/messages/(\d+|@original)")
+_NEW_THREAD = re.compile(r"/channels/\d+/threads")
+_MESSAGE_RESPONSES = (CallbackType.CHANNEL_MESSAGE_WITH_SOURCE, CallbackType.UPDATE_MESSAGE)
 _IN_RESPONSE = re.compile(r"/interactions/\d+/[^/]+/callback")
 _WITH_CONTENT = (_NEW_MESSAGE, _CHANNEL_MESSAGE, _WEBHOOK_MESSAGE, _IN_RESPONSE, re.compile(r"/webhooks/\d+/[^/]+"))
 
@@ -51,6 +55,24 @@ def check_message(backend: Any, method: str, path: str, body: RequestBody) -> No
         stored = _stored_message(backend, path)
         if stored is not None and not body.uploads and _is_left_empty(stored, message):
             raise BackendError(400, 50006, _EMPTY_MESSAGE)
+
+
+def has_text(method: str, path: str, body: RequestBody) -> bool:
+    """Whether a call carries a message with text that people read: content, embeds or text components."""
+    message = body.message()
+    if method not in ("POST", "PATCH") or not isinstance(message, dict):
+        return False
+    if _NEW_THREAD.fullmatch(path):
+        message = message.get("message") or {}
+    elif not any(pattern.fullmatch(path) for pattern in _WITH_CONTENT) or _is_no_message(path, body):
+        return False
+    texts = [one.get("content") for one in walk_components(message.get("components") or [])]
+    return bool(message.get("content") or message.get("embeds") or any(texts))
+
+
+def _is_no_message(path: str, body: RequestBody) -> bool:
+    """Whether a first response is a modal, choices or a bare acknowledgement."""
+    return bool(_IN_RESPONSE.fullmatch(path)) and body.data.get("type") not in _MESSAGE_RESPONSES
 
 
 def precise_error(error: BackendError) -> BackendError:

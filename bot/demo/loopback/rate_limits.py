@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bot.demo.loopback.api_calls import CallKind, Limit
 
 _INVALID_SECONDS = 600.0
+_RENAME_SECONDS = 600.0
 _INVALID_STATUSES = (401, 403, 429)
 _MOST_IDLE_WINDOWS = 1000
 
@@ -25,7 +26,8 @@ class RateLimits:
         requests: a second in all. Responses to interactions do not count.
         sends: messages to one channel; also `edits`, `deletes` and `typing`, each counted by itself.
         webhook_calls: followups, edits and deletions by one interaction's token.
-        seconds: the window of all of these but `requests`.
+        renames: new names for one channel or thread, in 10 minutes.
+        seconds: the window of all of these but `requests` and `renames`.
         invalid_requests: responses of 401, 403 and 429 in 10 minutes, from which on Cloudflare bans the bot.
     """
 
@@ -35,6 +37,7 @@ class RateLimits:
     deletes: int | None = 5
     typing: int | None = 5
     webhook_calls: int | None = 5
+    renames: int | None = 2
     seconds: float = 5.0
     invalid_requests: int | None = 10_000
 
@@ -46,10 +49,15 @@ class RateLimits:
             CallKind.DELETE: self.deletes,
             CallKind.TYPING: self.typing,
             CallKind.WEBHOOK: self.webhook_calls,
+            CallKind.RENAME: self.renames,
         }.get(kind)
 
+    def seconds_of(self, kind: CallKind) -> float:
+        """Return the window of a kind of call."""
+        return _RENAME_SECONDS if kind is CallKind.RENAME else self.seconds
 
-UNLIMITED = RateLimits(None, None, None, None, None, None, invalid_requests=None)
+
+UNLIMITED = RateLimits(None, None, None, None, None, None, None, invalid_requests=None)
 """No limit at all."""
 
 
@@ -158,7 +166,7 @@ class RateLimiter:
         if window is None:
             if len(self._windows) >= _MOST_IDLE_WINDOWS:
                 self._windows = {place: one for place, one in self._windows.items() if one.count(now)}
-            window = self._windows[kind, key] = SlidingWindow(limit, self._limits.seconds)
+            window = self._windows[kind, key] = SlidingWindow(limit, self._limits.seconds_of(kind))
         return window
 
 

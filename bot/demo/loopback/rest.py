@@ -14,7 +14,7 @@ from bot.demo.loopback.api_calls import ApiCall, CallKind, Limit, kind_of
 from bot.demo.loopback.discord_state import DiscordState
 from bot.demo.loopback.faults.connections import break_connection
 from bot.demo.loopback.faults.rest_faults import BrokenConnection, Refusal, RestFault, RestFaults
-from bot.demo.loopback.message_checks import precise_error
+from bot.demo.loopback.message_checks import has_text, precise_error
 from bot.demo.loopback.rate_limits import RateLimiter
 from bot.demo.loopback.request_body import RequestBody, read_body
 from bot.demo.loopback.responses import json_response, rate_limited
@@ -92,6 +92,7 @@ class RestApi:
         self.limiter.answered(status, answer.limit)
         message = body.message()
         message = message if isinstance(message, dict) else {}
+        mentions = message.get("allowed_mentions")
         content, nonce = message.get("content"), message.get("nonce")
         self.calls.append(
             ApiCall(
@@ -99,11 +100,13 @@ class RestApi:
                 path,
                 status,
                 at,
-                kind_of(request.method, path)[0],
+                kind_of(request.method, path, body.data)[0],
                 answer.code,
                 answer.limit,
                 None if nonce is None else str(nonce),
                 len(content) if isinstance(content, str) else None,
+                has_text(request.method, path, body),
+                mentions if isinstance(mentions, dict) else None,
                 is_injected=fault is not None,
             )
         )
@@ -124,7 +127,7 @@ class RestApi:
 
     def _answer(self, request: web.Request, path: str, body: RequestBody) -> _Answer:
         """Answer a call: a limit refuses it, or its token does, or it is worked on."""
-        kind, key = kind_of(request.method, path)
+        kind, key = kind_of(request.method, path, body.data)
         exceeded = self.limiter.take(kind, key)
         if exceeded is not None:
             return _Answer(rate_limited(exceeded.limit, exceeded.retry_after), limit=exceeded.limit)

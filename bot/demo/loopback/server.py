@@ -21,6 +21,7 @@ from bot.demo.loopback.rate_limits import RateLimiter, RateLimits
 from bot.demo.loopback.rest import RestApi
 from bot.demo.loopback.thread_actions import ThreadActions
 from bot.demo.loopback.unusual_messages import UnusualMessages
+from bot.demo.loopback.values import Payload
 
 _LARGEST_REQUEST = 32 * 1024 * 1024
 _DISCORDS_LIMITS = RateLimits()
@@ -119,6 +120,14 @@ class LoopbackDiscord(
     def bot_online(self) -> bool:
         """Whether the bot is connected to the gateway and got READY or RESUMED."""
         return self._gateway.online
+
+    @property
+    def bot_presence(self) -> Payload | None:
+        """The bot's presence as it sent it: `status` ("online", "idle", "dnd", "invisible"), `activities` and so on.
+
+        A custom status is an activity of type 4 whose text is in `state`.
+        """
+        return self._gateway.presence
 
     @property
     def calls(self) -> Sequence[ApiCall]:
