@@ -71,6 +71,7 @@ class Answer:
         self._suspended = False
         self._changes_meanwhile: list[TurnChange] | None = None
         self._generated: AnswerText | None = None
+        self._seen: UserMessage | None = None
         self.text = ""
         self.outcome: Outcome | None = None
         self.shortened: ShortenedQuestion | None = None
@@ -90,6 +91,11 @@ class Answer:
         """Whether it ended because its question only repeated a message that is gone now."""
         asked = self._question.asked
         return self._taken_back and not asked.text and asked.quote is not None
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether its question was edited after the model saw it."""
+        return self._seen is not None and self._question.asked != self._seen
 
     @property
     def is_thinking(self) -> bool:
@@ -181,9 +187,9 @@ class Answer:
         try:
             question = await self._settle_quote(opened)
             model = self._answering.model
+            self._seen = question.asked
             fitted = await asyncio.to_thread(model.window.fit, opened.system_prompt, opened.branch, question.asked)
-            limit = model.budget.prompt_limit
-            self.shortened = ShortenedQuestion(fitted.asked_tokens, limit) if fitted.asked_tokens > limit else None
+            self._note_shortened(model, fitted.asked_tokens)
             if self._stopped:
                 self._end_unanswered(FinishReason.CANCELLED)
                 return
@@ -202,6 +208,10 @@ class Answer:
             await conversations.end(opened, question, None if self._suspended else self.outcome, turn)
             if turn is not None:
                 await self._note_cached(opened, model)
+
+    def _note_shortened(self, model: ServedModel, tokens: int) -> None:
+        limit = model.budget.prompt_limit
+        self.shortened = ShortenedQuestion(tokens, limit) if tokens > limit else None
 
     async def _settle_quote(self, opened: OpenConversation) -> Question:
         """Quote what the question is about, unless the conversation holds it: a message, or where the thread began."""
@@ -227,12 +237,15 @@ class Answer:
     async def _stream(self, model: ServedModel, request: GenerationRequest) -> AsyncGenerator[str, None]:
         answering, repetition = self._answering, RepetitionDetector()
         generated = self._generated = AnswerText(model.builder)
+        beginning = request.prompt_ids[request.question_length :]
+        generated.add(beginning)
+        repetition.add(beginning)
         self._generation = model.engine.submit(request)
         first_token_at = last_token_at = 0.0
         try:
             async for ids in self._generation:
                 last_token_at = time.monotonic()
-                if not generated.ids:
+                if not first_token_at:
                     first_token_at = last_token_at
                     answering.metrics.first_token(first_token_at - self._ticket.joined_at)
                 answering.throughput.add(len(ids))
@@ -248,9 +261,9 @@ class Answer:
                 self._generated = AnswerText(model.builder)
                 self._generated.add(generated.ids[: repetition.kept])
             self.text = self._generated.finish()
-            seconds = last_token_at - first_token_at
-            answering.metrics.answer_ended(self.outcome.reason, len(generated.ids), seconds)
-            self._log_end(self.outcome, len(generated.ids), seconds)
+            seconds, tokens = last_token_at - first_token_at, len(generated.ids) - len(beginning)
+            answering.metrics.answer_ended(self.outcome.reason, tokens, seconds)
+            self._log_end(self.outcome, tokens, seconds)
 
     def _log_end(self, outcome: Outcome, tokens: int, seconds: float) -> None:
         logger.info(

@@ -9,11 +9,12 @@ from weakref import WeakSet
 
 from bot.answering.answer import Answer
 from bot.answering.queue import QuestionQueue, QueueClosedError, QueueFullError, Ticket
+from bot.answering.revised_answer import RevisedAnswer
 from bot.answering.served_model import ServedModel
 from bot.answering.throughput import Throughput
 from bot.conversation.changes import TurnChange
 from bot.conversation.conversations import Conversations
-from bot.conversation.turn import ConversationKey, Question
+from bot.conversation.turn import ConversationKey, Question, Task
 from bot.metrics.port import NO_METRICS, AnswerMetrics
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,8 @@ class PendingQuestion:
 
     def ask(self, question: Question) -> Answer:
         """Ask the complete question; `Answer.texts` must be run, and waits for the ticket's turn."""
-        answer = Answer(self._answering, question, self._ticket)
+        kind = Answer if question.task is Task.ANSWER else RevisedAnswer
+        answer = kind(self._answering, question, self._ticket)
         for change in self._changes:
             answer.change(change)
         self._answering.follow_changes(answer)

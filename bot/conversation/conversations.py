@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from functools import partial
 
+from bot.conversation.answer_versions import AnswerVersions
 from bot.conversation.change_applier import ChangeApplier, Listener
 from bot.conversation.changes import NewContent, without_channels, without_older, without_person
 from bot.conversation.personas import Personas
@@ -40,6 +41,7 @@ class Conversations:
 
     Attributes:
         personas: the system prompts.
+        versions: several answers to the same question.
     """
 
     def __init__(
@@ -56,6 +58,9 @@ class Conversations:
         self._turns_by_reply: OrderedDict[int, int] = OrderedDict()
         self._changes = ChangeApplier(store, self._open.values)
         self.personas = Personas(store, system_prompt, scopes_of, self._changes.erasures)
+        self.versions = AnswerVersions(
+            store, self._open.values, self._conversation, self._open_at, self._changes.invalidate_reads
+        )
 
     def listen(self, listener: Listener) -> None:
         """Pass every change of turns to a listener, for questions that are not turns yet."""

@@ -13,18 +13,27 @@ class ScriptedGeneration:
     """Yields pieces of ids one after another, up to the request's limit."""
 
     def __init__(
-        self, request: GenerationRequest, ids: Sequence[int], gates: Mapping[int, asyncio.Event], piece: int = 1
+        self,
+        request: GenerationRequest,
+        ids: Sequence[int],
+        gates: Mapping[int, asyncio.Event],
+        piece: int = 1,
+        fails_after: int | None = None,
     ) -> None:
         self.outcome: Outcome | None = None
         self._ids = ids[: request.max_new_tokens]
         self._end = FinishReason.LENGTH if len(ids) > request.max_new_tokens else FinishReason.STOP
         self._gates = gates
         self._piece = piece
+        self._fails_after = fails_after
         self._cancelled = asyncio.Event()
 
     async def __aiter__(self) -> AsyncIterator[tuple[int, ...]]:
         for index in range(0, len(self._ids), self._piece):
             await asyncio.sleep(0)
+            if index == self._fails_after:
+                self.outcome = Outcome(FinishReason.FAILED, "as the script says")
+                return
             if index in self._gates:
                 waits = [asyncio.ensure_future(event.wait()) for event in (self._gates[index], self._cancelled)]
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -46,6 +55,7 @@ class ScriptedEngine:
         requests: all that were made.
         gates: the generation waits for an event before the piece that begins with the token of this index.
         piece: how many ids come at once.
+        fails_after: how many ids the next generations yield before they fail; None never fails.
         context_tokens: what its facts say.
     """
 
@@ -57,6 +67,7 @@ class ScriptedEngine:
         self.gates: dict[int, asyncio.Event] = {}
         self.context_tokens = 4096
         self.piece = 1
+        self.fails_after: int | None = None
 
     @property
     def facts(self) -> EngineFacts:
@@ -65,7 +76,7 @@ class ScriptedEngine:
     def submit(self, request: GenerationRequest) -> Generation:
         self.requests.append(request)
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
-        return ScriptedGeneration(request, script, self.gates, self.piece)
+        return ScriptedGeneration(request, script, self.gates, self.piece, self.fails_after)
 
     async def close(self) -> None:
         pass

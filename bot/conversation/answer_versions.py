@@ -1,0 +1,128 @@
+"""Several answers to the same question: memory and the store agree on the one that is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
+
+from bot.conversation.store import ConversationStore
+from bot.conversation.tree import Conversation, OpenConversation
+from bot.conversation.turn import AnswerVersion, ConversationKey, Question, Turn
+from bot.engine.interface import Outcome
+
+
+class NothingToReviseError(Exception):
+    """The question was deleted or forgotten, or there is no answer to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """An answered question whose answer is generated again, or goes on.
+
+    Attributes:
+        opened: its conversation with the branch that it continued, without its own turn.
+        turn: as it was when the revision began.
+        versions: all answers so far, the first one first.
+    """
+
+    opened: OpenConversation
+    turn: Turn
+    versions: tuple[AnswerVersion, ...]
+
+    @property
+    def shown(self) -> AnswerVersion:
+        """The version that is shown and remembered."""
+        return next(version for version in self.versions if version.number == self.turn.version)
+
+    @property
+    def next_number(self) -> int:
+        """The number of another version."""
+        return self.versions[-1].number + 1
+
+
+class AnswerVersions:
+    """Revises the answers of remembered turns. Nothing becomes the tip of its conversation by that.
+
+    All its reads raise `DatabaseOutageError`, also while writes wait: a version that is not known could be lost.
+
+    Args:
+        store: keeps all versions for good.
+        open_conversations: the conversations in memory.
+        conversation: one of them, or one from the store.
+        open_at: a conversation with the branch that ends at a turn, given its resets.
+        invalidate_reads: repeats what is being read from the store.
+    """
+
+    def __init__(
+        self,
+        store: ConversationStore,
+        open_conversations: Callable[[], Iterable[Conversation]],
+        conversation: Callable[[ConversationKey], Awaitable[Conversation]],
+        open_at: Callable[[Conversation, int, int], Awaitable[OpenConversation]],
+        invalidate_reads: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._open_conversations = open_conversations
+        self._conversation = conversation
+        self._open_at = open_at
+        self._invalidate_reads = invalidate_reads
+
+    async def of(self, turn_id: int) -> tuple[AnswerVersion, ...]:
+        """All answers of a turn, the first one first; none if it is erased."""
+        return tuple(await self._store.versions(turn_id))
+
+    async def begin(self, question: Question) -> Revision:
+        """Open the conversation of a question that has an answer, and keep it in memory until `end`.
+
+        Raises:
+            NothingToReviseError: nothing of the question or its answers is left.
+        """
+        versions = await self.of(question.id)
+        conversation = await self._conversation(question.key)
+        conversation.answering += 1
+        try:
+            opened = await self._open_at(conversation, question.id, conversation.resets)
+            turn = conversation.turns.get(question.id)
+            if turn is None or turn.asked is None or not versions:
+                raise NothingToReviseError(f"nothing is left of question {question.id}")
+        except BaseException:
+            conversation.answering -= 1
+            raise
+        return Revision(replace(opened, branch=opened.branch[:-1]), turn, versions)
+
+    async def end(self, revision: Revision, outcome: Outcome | None, version: AnswerVersion | None) -> None:
+        """Remember how a revision ended.
+
+        Args:
+            revision: what `begin` returned.
+            outcome: None if it will be done again after a restart.
+            version: the new or the longer answer; None if everything stays as it was.
+        """
+        revision.opened.conversation.answering -= 1
+        if outcome is None:
+            return
+        if version is None:
+            await self._store.remember(revision.turn.id, outcome, None, as_tip=False, past_known=True)
+            return
+        self._remember(revision.turn.id, version)
+        turn = replace(revision.turn, answer=version.answer, version=version.number)
+        if version.number == revision.turn.version:
+            await self._store.continue_answer(turn, outcome)
+        else:
+            await self._store.add_version(turn, outcome)
+
+    async def show(self, turn_id: int, number: int) -> AnswerVersion | None:
+        """Remember another version from now on, and return it; None if there is none of this number."""
+        version = next((each for each in await self.of(turn_id) if each.number == number), None)
+        if version is not None:
+            self._remember(turn_id, version)
+            await self._store.show_version(turn_id, number)
+        return version
+
+    def _remember(self, turn_id: int, version: AnswerVersion) -> None:
+        for conversation in self._open_conversations():  # a thread holds the turn that it was started from
+            turn = conversation.turns.get(turn_id)
+            if turn is not None and turn.asked is not None:
+                conversation.put(replace(turn, answer=version.answer, version=version.number))
+                conversation.cached_by = None
+        self._invalidate_reads()
