@@ -44,6 +44,8 @@ async def run_demo(progress: Progress, *, model_dir: Path | None, say: Sequence[
         if say:
             async with _bot(discord, model_dir, progress) as bot:
                 return await bot.during(say_all(discord, bot.application.client, say))
+        discord.add_server("Book club")  # without the bot, to try the application on one's own account
+        discord.add_forum("ideas")
         # The page first: a port that cannot be used is found before a model is fetched.
         async with _served_page(discord, port) as url, _bot(discord, model_dir, progress) as bot:
             progress.done(

@@ -27,6 +27,10 @@ class Installing:
         self._state.publish_channels()
         return server
 
+    def has_bot(self, server_id: int) -> bool:
+        """Whether the bot is a member of a guild."""
+        return self._state.installations.has_guild(server_id)
+
     def add_bot(self, server_id: int) -> None:
         """Add the bot to a guild while it runs: it receives GUILD_CREATE."""
         with as_loopback_errors():
@@ -65,6 +69,11 @@ class Installing:
     def has_installed_app(self, person_id: int) -> bool:
         """Whether a person installed the application to their account."""
         return self._state.installations.has_person(person_id)
+
+    @property
+    def allows_user_installs(self) -> bool:
+        """The portal's "User Install"."""
+        return self._state.installations.allows_users
 
     def allow_user_installs(self, is_allowed: bool) -> None:
         """Set the portal's "User Install". Off: registering commands for accounts gets error 50035."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bot.demo.loopback import LoopbackDiscord
 from bot.demo.loopback.values import Payload
 from bot.demo.page import requests as ask
-from bot.demo.page.requests import ChannelRequest, SentFile
+from bot.demo.page.bot_settings import bot_settings, change_bot_settings
+from bot.demo.page.requests import ChannelRequest, PersonRequest, SentFile
 
 ActionResult = str | list[Payload] | Payload | None
 
@@ -17,7 +18,7 @@ class PageActions:
         self._discord = discord
         self._person_id = person_id
 
-    async def run(self, request: ChannelRequest | ask.SubmitModal) -> ActionResult:
+    async def run(self, request: ChannelRequest | PersonRequest) -> ActionResult:
         """Run an action and return its result for the page: the id of what it made, or what it found.
 
         Raises:
@@ -26,19 +27,38 @@ class PageActions:
         match request:
             case ask.Click() | ask.Choose() | ask.Invoke() | ask.InvokeOnMessage() | ask.SubmitModal():
                 return str(await self._interact(request))
-            case ask.Commands() | ask.Autocomplete():
+            case ask.Commands() | ask.Autocomplete() | ask.BotSettings():
                 return await self._look_up(request)
-            case ask.Send() | ask.CreateThread():
+            case ask.Send() | ask.CreateThread() | ask.CreatePost() | ask.OpenPrivate():
                 return str(await self._create(request))
+            case ask.ChangeBotSettings():
+                await change_bot_settings(self._discord, self._person_id, request)
+                return None
+            case ask.InstallApp():
+                self._install(is_installed=request.installed)
+                return None
         await self._change(request)
         return None
 
-    async def _create(self, request: ask.Send | ask.CreateThread) -> int:
-        person, channel = self._person_id, request.channel
-        if isinstance(request, ask.CreateThread):
-            return await self._discord.create_thread(person, channel, request.name, message_id=request.message)
-        files = [_file(sent) for sent in request.files]
-        return await self._discord.send(person, channel, request.content, reply_to=request.reply_to, files=files)
+    async def _create(self, request: ask.Send | ask.CreateThread | ask.CreatePost | ask.OpenPrivate) -> int:
+        discord, person = self._discord, self._person_id
+        match request:
+            case ask.OpenPrivate():
+                return discord.open_private_channel(person, *request.people)
+            case ask.CreateThread():
+                return await discord.create_thread(person, request.channel, request.name, message_id=request.message)
+            case ask.CreatePost():
+                files = _files(request.files)
+                return await discord.create_post(person, request.channel, request.title, request.content, files=files)
+            case ask.Send():
+                files, reply_to = _files(request.files), request.reply_to
+                return await discord.send(person, request.channel, request.content, reply_to=reply_to, files=files)
+
+    def _install(self, *, is_installed: bool) -> None:
+        if is_installed:
+            self._discord.install_app(self._person_id)
+        else:
+            self._discord.uninstall_app(self._person_id)
 
     async def _change(self, request: ask.Edit | ask.Delete | ask.Dismiss | ask.React | ask.Typing) -> None:
         person, channel = self._person_id, request.channel
@@ -54,12 +74,14 @@ class PageActions:
             case ask.Typing():
                 await self._discord.start_typing(person, channel)
 
-    async def _look_up(self, request: ask.Commands | ask.Autocomplete) -> Payload | list[Payload]:
+    async def _look_up(self, request: ask.Commands | ask.Autocomplete | ask.BotSettings) -> Payload | list[Payload]:
         person, channel = self._person_id, request.channel
+        if isinstance(request, ask.BotSettings):
+            return bot_settings(self._discord, person, channel)
         if isinstance(request, ask.Autocomplete):
             return await self._discord.autocomplete(person, channel, request.path, request.options, request.focused)
         slash = self._discord.commands_of(person, channel)
-        return {"slash": slash, "message": self._discord.message_commands()}
+        return {"slash": slash, "message": self._discord.message_commands_of(person, channel)}
 
     async def _interact(
         self, request: ask.Click | ask.Choose | ask.Invoke | ask.InvokeOnMessage | ask.SubmitModal
@@ -78,7 +100,12 @@ class PageActions:
             case ask.InvokeOnMessage():
                 return await discord.invoke_on_message(person, request.channel, request.name, request.message)
             case ask.SubmitModal():
-                return await discord.submit_modal(person, request.interaction, request.values)
+                files = {name: _files(sent) for name, sent in request.files.items()}
+                return await discord.submit_modal(person, request.interaction, {**request.values, **files})
+
+
+def _files(sent: list[SentFile]) -> list[tuple[str, bytes]]:
+    return [_file(one) for one in sent]
 
 
 def _file(sent: SentFile) -> tuple[str, bytes]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from bot.demo.loopback import Event, EventKind, LoopbackDiscord
 from bot.demo.loopback.values import Payload
 
-_SERVER_NAME = "Phi's playground"
-
 
 class PersonView:
     """One person's view. Ids are strings, because JavaScript's numbers cannot hold them."""
@@ -21,10 +19,11 @@ class PersonView:
         ids = [int(channel["id"]) for channel in channels]
         return {
             "me": str(self.person_id),
-            "server": {"id": str(self._discord.guild_id), "name": _SERVER_NAME},
+            "servers": self._servers(),
             "people": self._people(),
             "channels": channels,
             "bot_online": self._discord.bot_online,
+            "bot_status": _status(self._discord.bot_presence),
             "messages": {str(channel): self._discord.messages(self.person_id, channel) for channel in ids},
             "typing": {str(channel): _strings(self._discord.typing(channel)) for channel in ids},
         }
@@ -34,11 +33,12 @@ class PersonView:
         if event.person_id not in (None, self.person_id):
             return None
         if event.kind is EventKind.CHANNEL:
-            return {"event": "channels", "channels": self._discord.channels_of(self.person_id)}
+            channels = self._discord.channels_of(self.person_id)
+            return {"event": "channels", "channels": channels, "servers": self._servers()}
         if event.kind is EventKind.COMMANDS:
             return {"event": "commands"}
         if event.kind is EventKind.BOT:
-            return {"event": "bot", "online": event.data["online"]}
+            return {"event": "bot", "online": event.data["online"], "status": _status(event.data["presence"])}
         if event.kind is EventKind.INTERACTION:
             return {"event": "interaction", **event.data, "id": str(event.data["id"])}
         return self._channel_update(event)
@@ -53,12 +53,26 @@ class PersonView:
             return {"event": "message_delete", "channel": channel, "id": event.data["id"]}
         return {"event": "message", "channel": channel, "message": event.data}
 
+    def _servers(self) -> list[Payload]:
+        return [
+            {"id": str(server.id), "name": server.name, "has_bot": self._discord.has_bot(server.id)}
+            for server in self._discord.servers
+        ]
+
     def _people(self) -> list[Payload]:
         bot = self._discord.bot
         return [
             {"id": str(person.id), "name": person.name, "color": person.color, "bot": person is bot}
             for person in (bot, *self._discord.people)
         ]
+
+
+def _status(presence: Payload | None) -> Payload:
+    """Return the bot's status and the text beside its name."""
+    presence = presence or {}
+    activities = presence.get("activities") or []
+    texts = [activity.get("state") or activity.get("name") for activity in activities]
+    return {"status": presence.get("status") or "online", "text": next(filter(None, texts), "")}
 
 
 def _strings(ids: list[int]) -> list[str]:

@@ -80,6 +80,48 @@ class CreateThread(_InChannel):
     message: Snowflake | None
 
 
+class CreatePost(_InChannel):
+    action: Literal["create_post"]
+    title: str
+    content: str
+    files: list[SentFile]
+
+
+class OpenPrivate(_Request):
+    """Open a DM or a group DM without the bot."""
+
+    action: Literal["open_private"]
+    people: list[Snowflake]
+
+
+class InstallApp(_Request):
+    """Install the bot's application to one's account, or remove it."""
+
+    action: Literal["install_app"]
+    installed: bool
+
+
+class BotSettings(_InChannel):
+    """Ask what the bot may do in a channel and in the portal."""
+
+    action: Literal["bot_settings"]
+
+
+class ChangeBotSettings(_InChannel):
+    """Change what the bot may do.
+
+    Attributes:
+        rights: the permissions that it has in the channel, of those that the page offers; None to leave them.
+        is_member: whether it is a member of the channel's server; None to leave that.
+    """
+
+    action: Literal["change_bot_settings"]
+    rights: list[str] | None
+    is_member: bool | None
+    message_content: bool
+    user_install: bool
+
+
 class Commands(_InChannel):
     action: Literal["commands"]
 
@@ -120,7 +162,8 @@ class Autocomplete(_InChannel):
 class SubmitModal(_Request):
     action: Literal["submit_modal"]
     interaction: Snowflake
-    values: dict[str, str]
+    values: dict[str, bool | str | list[str]]
+    files: dict[str, list[SentFile]]
 
 
 ChannelRequest = (
@@ -131,6 +174,9 @@ ChannelRequest = (
     | React
     | Typing
     | CreateThread
+    | CreatePost
+    | BotSettings
+    | ChangeBotSettings
     | Commands
     | Click
     | Choose
@@ -138,7 +184,8 @@ ChannelRequest = (
     | InvokeOnMessage
     | Autocomplete
 )
-Request = Become | ChannelRequest | SubmitModal
+PersonRequest = SubmitModal | OpenPrivate | InstallApp
+Request = Become | ChannelRequest | PersonRequest
 _REQUESTS: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="action")])
 
 

@@ -91,7 +91,8 @@ async def test_a_command_on_a_message(demo: Demo, visit: Visitor) -> None:
     page = await visit()
     await write(page, "three little words")
     await page.locator(".message").hover()
-    await page.get_by_role("button", name="Apps: Count words").click()
+    await page.get_by_role("button", name="Apps").click()
+    await page.get_by_role("menuitem", name="Count words").click()
     await expect(page.locator(".message.ephemeral")).to_contain_text("3 words")
 
 

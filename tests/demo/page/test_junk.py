@@ -34,7 +34,12 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "invoke": ("path", "options", "files"),
     "invoke_on_message": ("name", "message"),
     "autocomplete": ("path", "options", "focused"),
-    "submit_modal": ("interaction", "values"),
+    "submit_modal": ("interaction", "values", "files"),
+    "create_post": ("title", "content", "files"),
+    "open_private": ("people",),
+    "install_app": ("installed",),
+    "bot_settings": (),
+    "change_bot_settings": ("rights", "is_member", "message_content", "user_install"),
     "nonsense": (),
 }
 JUNK: tuple[Any, ...] = (

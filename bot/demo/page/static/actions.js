@@ -1,6 +1,8 @@
 // Sends a person's actions to the demo. A failed action shows a notice and does not throw.
 
-import { askForm, askModal } from "./dialogs.js";
+import { askForm } from "./dialogs.js";
+import { askModal } from "./modal.js";
+import { wireText } from "./mention-text.js";
 import { EPHEMERAL } from "./store.js";
 import { encoded } from "./upload-tray.js";
 
@@ -41,6 +43,12 @@ export class Actions {
     }
   }
 
+  /** Encode lists of files: [[name, files]] becomes {name: encoded files}. */
+  async encodeByName(entries) {
+    const encodedLists = await Promise.all(entries.map(([, files]) => this.encode(files)));
+    return encodedLists.every(Boolean) ? Object.fromEntries(entries.map(([name], index) => [name, encodedLists[index]])) : undefined;
+  }
+
   edit(message, content) {
     return this.ask("edit", { message: message.id, content });
   }
@@ -78,6 +86,33 @@ export class Actions {
     return this.ask("create_thread", { name: values.name, message: message?.id ?? null });
   }
 
+  async newPost() {
+    const values = await askForm({
+      title: "New Post",
+      submit: "Post",
+      fields: [
+        { id: "title", label: "Title", required: true, max: 100 },
+        { id: "content", label: "Message", long: true, required: true, max: 2000 },
+        { id: "files", kind: "file", label: "Files", most: 10 },
+      ],
+    });
+    const files = values && (await this.encode(values.files));
+    if (!files) return undefined;
+    return this.ask("create_post", { title: values.title, content: wireText(values.content, this.store), files });
+  }
+
+  async newPrivate() {
+    const people = [...this.store.people.values()].filter((person) => !person.bot && person.id !== this.store.me);
+    const options = people.map((person) => ({ label: person.name, value: person.id }));
+    const values = await askForm({
+      title: "New direct message",
+      text: `${this.store.bot.name} is not in it.`,
+      submit: "Open",
+      fields: [{ id: "people", kind: "checks", label: "With", options }],
+    });
+    return values ? this.ask("open_private", { people: values.people }) : undefined;
+  }
+
   click(message, customId) {
     return this.component("click", { message: message.id, custom_id: customId });
   }
@@ -92,10 +127,9 @@ export class Actions {
   }
 
   async run(command, values, files) {
-    const names = Object.keys(files);
-    const encodedFiles = await this.encode(Object.values(files));
+    const encodedFiles = await this.encodeByName(Object.entries(files).map(([name, file]) => [name, [file]]));
     if (!encodedFiles) return;
-    const filesByName = Object.fromEntries(names.map((name, index) => [name, encodedFiles[index]]));
+    const filesByName = Object.fromEntries(Object.entries(encodedFiles).map(([name, [file]]) => [name, file]));
     const answer = await this.interact("invoke", { path: command.path, options: values, files: filesByName });
     if (answer === FAILED) this.showFailure(command.path.join(" "), 1);
   }
@@ -119,8 +153,9 @@ export class Actions {
     const { status, modal } = this.early.get(id) ?? (await new Promise((resolve) => this.waiting.set(id, resolve)));
     this.early.delete(id);
     if (status !== "modal") return status;
-    const values = await askModal(modal);
-    return values ? this.interact("submit_modal", { interaction: id, values }) : status;
+    const filled = await askModal(modal, this.store);
+    const files = filled && (await this.encodeByName(Object.entries(filled.files)));
+    return files ? this.interact("submit_modal", { interaction: id, values: filled.values, files }) : status;
   }
 
   /** Handle an interaction's new status. */

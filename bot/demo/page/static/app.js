@@ -1,14 +1,15 @@
 // Builds the page and connects its parts.
 
 import { Actions } from "./actions.js";
+import { openBotSettings } from "./bot-settings.js";
 import { ChatHead } from "./chat-head.js";
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
-import { element, icon } from "./dom.js";
-import { ICONS } from "./icons.js";
+import { element } from "./dom.js";
 import { Members } from "./members.js";
 import { MessageList } from "./message-list.js";
 import { editInPlace } from "./message-tools.js";
+import { Rail } from "./rail.js";
 import { Sidebar } from "./sidebar.js";
 import { Announcer, Banner, Notices, TypingLine } from "./status-line.js";
 import { Store } from "./store.js";
@@ -42,13 +43,12 @@ const context = {
   runCommand(name) {
     const command = store.commands.find((known) => known.path.join(" ") === name);
     if (command) composer.openCommand(command);
+    else notices.show(`/${name} cannot be used here.`);
   },
-  async newThread(message) {
-    const id = await actions.newThread(message);
-    if (!id) return;
-    await store.untilChannel(id);
-    context.openChannel(id);
-  },
+  newThread: (message) => openMade(actions.newThread(message)),
+  newPost: () => openMade(actions.newPost()),
+  newPrivate: () => openMade(actions.newPrivate()),
+  openSettings: () => openBotSettings(context),
   editLast() {
     const mine = store.messagesOf(store.active).findLast((message) => message.author.id === store.me && EDITABLE_TYPES.includes(message.type));
     if (mine) editInPlace(list.views.get(mine.id), context);
@@ -58,6 +58,14 @@ const context = {
     return actions.ask("become", { person: person.id });
   },
 };
+
+/** Open the channel that an action makes. */
+async function openMade(action) {
+  const id = await action;
+  if (!id) return;
+  await store.untilChannel(id);
+  context.openChannel(id);
+}
 
 const sidebar = new Sidebar(context);
 const list = new MessageList(context);
@@ -73,7 +81,7 @@ const main = element(
 );
 document.body.append(
   element("a", { class: "skip", href: "#composer" }, "Skip to the message box"),
-  rail(),
+  new Rail(context).root,
   sidebar.root,
   element("div", { class: "shade", on: { click: () => document.body.classList.remove("show-sidebar") } }),
   main,
@@ -83,32 +91,15 @@ document.body.append(
 );
 acceptDrops(main, (files) => composer.tray.add(files));
 
-function rail() {
-  const direct = element("button", { type: "button", class: "rail-button", "aria-label": "Direct messages", title: "Direct messages" }, icon(ICONS.bubble));
-  const server = element("button", { type: "button", class: "rail-button server" }, "");
-  direct.addEventListener("click", () => context.openChannel(store.dmChannels()[0].id));
-  server.addEventListener("click", () => context.openChannel(store.textChannels()[0].id));
-  const draw = () => {
-    const inDm = store.channels.get(store.active)?.kind === "dm";
-    direct.classList.toggle("active", inDm);
-    server.classList.toggle("active", !inDm);
-    server.textContent = store.server.name.split(/\s+/).map((word) => word[0]).join("");
-    server.setAttribute("aria-label", store.server.name);
-    server.title = store.server.name;
-  };
-  for (const event of ["state", "active"]) store.on(event, draw);
-  return element("div", { class: "rail" }, direct, element("hr"), server);
-}
-
 const HANDLERS = {
   state: (event) => store.reset(event.state),
-  channels: (event) => store.setChannels(event.channels),
+  channels: (event) => store.setChannels(event.channels, event.servers),
   commands: loadCommands,
   message: (event) => store.putMessage(event.channel, event.message),
   message_delete: (event) => store.removeMessage(event.channel, event.id),
   typing: (event) => store.setTyping(event.channel, event.people),
   interaction: (event) => actions.updateInteraction(event),
-  bot: (event) => store.setBotOnline(event.online),
+  bot: (event) => store.setBot(event.online, event.status),
 };
 
 /** The available commands depend on the person and the channel. */
@@ -137,7 +128,7 @@ actions.connection = new Connection({
 // As in Discord, typing anywhere writes into the composer.
 document.addEventListener("keydown", (event) => {
   const isLetter = event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey;
-  if (isLetter && !event.target.closest("input, textarea, dialog")) composer.focus();
+  if (isLetter && !event.target.closest("input, textarea, select, dialog")) composer.focus();
 });
 
 store.on("state", () => {

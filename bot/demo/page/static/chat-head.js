@@ -23,11 +23,11 @@ export class ChatHead {
     const { store } = this.context;
     const channel = store.channels.get(store.active);
     if (!channel) return;
-    const mark = { text: ICONS.hash, thread: ICONS.thread, dm: ICONS.at }[channel.kind];
+    const mark = { text: ICONS.hash, forum: ICONS.forum, thread: ICONS.thread, private: ICONS.people }[channel.kind] ?? ICONS.at;
     const parent = store.channels.get(channel.parent_id);
     fill(
       this.title,
-      parent ? element("button", { type: "button", class: "crumb", on: { click: () => this.context.openChannel(parent.id) } }, icon(ICONS.hash), parent.name) : null,
+      parent ? element("button", { type: "button", class: "crumb", on: { click: () => this.context.openChannel(parent.id) } }, icon(parent.kind === "forum" ? ICONS.forum : ICONS.hash), parent.name) : null,
       parent ? element("span", { class: "crumb-arrow", "aria-hidden": "true" }, "›") : null,
       icon(mark),
       element("h2", {}, channel.name),
@@ -36,6 +36,7 @@ export class ChatHead {
     fill(
       this.tools,
       channel.kind === "text" ? iconButton("New thread", ICONS.thread, () => this.context.newThread(null)) : null,
+      iconButton("Bot settings", ICONS.gear, () => this.context.openSettings()),
       iconButton("Member list", ICONS.people, () => this.context.toggle("hide-members"), "members-button"),
     );
   }

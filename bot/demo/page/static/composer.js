@@ -63,7 +63,8 @@ export class Composer {
       this.form.close();
     }
     const channel = store.channels.get(store.active);
-    const name = channel ? { text: `#${channel.name}`, thread: channel.name, dm: `@${channel.name}` }[channel.kind] : "";
+    const name = channel ? { text: `#${channel.name}`, forum: `#${channel.name}`, thread: channel.name }[channel.kind] ?? `@${channel.name}` : "";
+    this.root.hidden = channel?.kind === "forum"; // a forum holds posts alone
     this.text.placeholder = `Message ${name}`;
     this.text.setAttribute("aria-label", `Message ${name}`);
     this.paint();

@@ -8,12 +8,20 @@ export class Members {
   constructor(context) {
     this.context = context;
     this.root = element("aside", { class: "members", id: "members", "aria-label": "Members" });
-    for (const event of ["state", "channels"]) context.store.on(event, () => this.draw());
+    for (const event of ["state", "active", "channels"]) context.store.on(event, () => this.draw());
+  }
+
+  /** Whether a person can read the open channel. A private one is named after the others in it. */
+  isHere(person) {
+    const { store } = this.context;
+    const channel = store.channels.get(store.active);
+    if (channel?.kind === "private") return person.id === store.me || channel.name.split(", ").includes(person.name);
+    return !person.bot || store.botIsHere;
   }
 
   draw() {
     const { store } = this.context;
-    const everybody = [...store.people.values()];
+    const everybody = [...store.people.values()].filter((person) => this.isHere(person));
     const isOnline = (person) => !person.bot || store.botOnline;
     const online = everybody.filter(isOnline);
     const offline = everybody.filter((person) => !isOnline(person));
@@ -31,9 +39,18 @@ function group(title, people, online, context) {
       element(
         "button",
         { type: "button", class: "member", title: `Mention ${person.name}`, on: { click: () => context.mention(person) } },
-        withStatus(avatar(person, "small"), online),
-        element("span", { class: "role-name", style: { "--role": person.color } }, person.name),
-        person.bot ? element("span", { class: "app-tag" }, "APP") : null,
+        withStatus(avatar(person, "small"), online && (person.bot ? context.store.botStatus.status : "online")),
+        element(
+          "span",
+          { class: "member-lines" },
+          element(
+            "span",
+            { class: "member-name" },
+            element("span", { class: "role-name", style: { "--role": person.color } }, person.name),
+            person.bot ? element("span", { class: "app-tag" }, "APP") : null,
+          ),
+          person.bot && online && context.store.botStatus.text ? element("small", {}, context.store.botStatus.text) : null,
+        ),
       ),
     ),
   );

@@ -6,7 +6,7 @@ const CODE = /(```.*?```|`[^`\n]+`)/s;
 function names(store) {
   const people = [...store.people.values()].map((person) => ({ typed: `@${person.name}`, wire: `<@${person.id}>` }));
   const channels = [...store.channels.values()]
-    .filter((channel) => channel.kind !== "dm")
+    .filter((channel) => channel.server_id !== null)
     .map((channel) => ({ typed: `#${channel.name}`, wire: `<#${channel.id}>` }));
   return [...people, ...channels].sort((one, other) => other.typed.length - one.typed.length);
 }

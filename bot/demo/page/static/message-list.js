@@ -24,7 +24,7 @@ export class MessageList {
     for (const event of ["state", "active"]) store.on(event, () => this.drawAll());
     store.on("message", ({ channel, message }) => channel === store.active && this.put(message));
     store.on("removed", ({ channel }) => channel === store.active && this.redraw());
-    store.on("channels", () => this.drawThreadLinks());
+    store.on("channels", () => (store.channels.get(store.active)?.kind === "forum" ? this.redraw() : this.drawThreadLinks()));
   }
 
   scrolled() {

@@ -1,5 +1,6 @@
 // The toolbar of a message under the pointer or the focus, and editing in place.
 
+import { appsMenu } from "./apps-menu.js";
 import { element, fill, iconButton } from "./dom.js";
 import { ICONS } from "./icons.js";
 import { LOADING, EPHEMERAL } from "./store.js";
@@ -27,7 +28,7 @@ function buttons(view, context) {
     inChannel ? iconButton("Create thread", ICONS.thread, () => context.newThread(message)) : null,
     mine ? iconButton("Edit", ICONS.edit, () => editInPlace(view, context)) : null,
     copyButton(view, context),
-    ...store.messageCommands.map((name) => iconButton(`Apps: ${name}`, ICONS.grid, () => actions.runOnMessage(name, message))),
+    store.messageCommands.length ? appsMenu(store.messageCommands, store.bot, (name) => actions.runOnMessage(name, message)) : null,
     mine ? iconButton("Delete", ICONS.trash, () => actions.remove(message), "danger") : null,
   ];
 }

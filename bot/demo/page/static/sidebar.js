@@ -29,7 +29,12 @@ export class Sidebar {
       this.list,
       element("h2", {}, "Text channels"),
       element("ul", {}, store.textChannels().map((channel) => this.channelRow(channel))),
-      element("h2", {}, "Direct messages"),
+      element(
+        "h2",
+        { class: "with-button" },
+        "Direct messages",
+        iconButton("New direct message", ICONS.plus, () => this.context.newPrivate()),
+      ),
       element("ul", {}, store.dmChannels().map((channel) => this.row(channel))),
     );
     if (focused) this.list.querySelector(`[data-channel="${focused}"]`)?.focus();
@@ -69,10 +74,12 @@ export class Sidebar {
   }
 
   mark(channel) {
-    const { bot, botOnline } = this.context.store;
+    const { bot, botOnline, botStatus } = this.context.store;
     if (channel.kind === "text") return icon(ICONS.hash);
+    if (channel.kind === "forum") return icon(ICONS.forum);
+    if (channel.kind === "private") return icon(ICONS.people);
     if (channel.kind === "thread") return element("span", { class: "thread-mark", "aria-hidden": "true" });
-    return withStatus(avatar(bot, "small"), botOnline);
+    return withStatus(avatar(bot, "small"), botOnline && botStatus.status);
   }
 
   drawPanel() {
@@ -81,7 +88,7 @@ export class Sidebar {
     const others = [...store.people.values()].filter((person) => !person.bot);
     fill(
       this.panel,
-      withStatus(avatar(me, "small"), true),
+      withStatus(avatar(me, "small"), "online"),
       element("span", { class: "user-name" }, element("strong", {}, me.name), element("small", {}, "Online")),
       iconButton("Switch person", ICONS.swap, () => this.toggleMenu()),
     );
@@ -129,7 +136,7 @@ export class Sidebar {
   }
 }
 
-/** An avatar with the dot that shows online or offline. */
-export function withStatus(circle, online) {
-  return element("span", { class: "with-status" }, circle, element("i", { class: online ? "status online" : "status" }));
+/** An avatar with the dot that shows Discord's status: "online", "idle", "dnd", or false. */
+export function withStatus(circle, status) {
+  return element("span", { class: "with-status" }, circle, element("i", { class: status ? `status ${status}` : "status" }));
 }

@@ -6,16 +6,20 @@
 export const EPHEMERAL = 1 << 6;
 export const LOADING = 1 << 7;
 
+const SERVER_KINDS = ["text", "forum"];
+
 export class Store extends EventTarget {
   constructor() {
     super();
     this.me = null;
-    this.server = { id: "", name: "" };
+    this.servers = new Map();
+    this.server = { id: "", name: "", has_bot: true }; // the one whose channels the sidebar lists
     this.people = new Map();
     this.channels = new Map();
     this.commands = [];
     this.messageCommands = [];
     this.botOnline = false;
+    this.botStatus = { status: "online", text: "" };
     this.messages = new Map();
     this.typing = new Map();
     this.unread = new Map(); // channel id → unread messages that mention me or are DMs; 0 if there are only others
@@ -34,26 +38,40 @@ export class Store extends EventTarget {
   reset(state) {
     if (this.me !== state.me) this.unread.clear();
     this.me = state.me;
-    this.server = state.server;
+    this.setServers(state.servers);
     this.people = byId(state.people);
     this.channels = byId(state.channels);
     this.botOnline = state.bot_online;
+    this.botStatus = state.bot_status;
     this.messages = new Map(Object.entries(state.messages));
     this.typing = new Map(Object.entries(state.typing));
     if (!this.channels.has(this.active)) this.active = this.textChannels()[0]?.id ?? null;
     this.announce("state");
   }
 
-  textChannels() {
-    return [...this.channels.values()].filter((channel) => channel.kind === "text");
+  setServers(servers) {
+    this.servers = byId(servers);
+    this.server = this.servers.get(this.server.id) ?? servers[0];
+  }
+
+  /** The text channels and forums of a server; of the shown one without an id. */
+  textChannels(serverId = this.server.id) {
+    return [...this.channels.values()].filter((channel) => SERVER_KINDS.includes(channel.kind) && channel.server_id === serverId);
   }
 
   threadsOf(channelId) {
     return [...this.channels.values()].filter((channel) => channel.kind === "thread" && channel.parent_id === channelId);
   }
 
+  /** The DM with the bot, then those with people alone. */
   dmChannels() {
-    return [...this.channels.values()].filter((channel) => channel.kind === "dm");
+    return [...this.channels.values()].filter((channel) => channel.server_id === null);
+  }
+
+  /** Whether the bot is a member of the place that is open. */
+  get botIsHere() {
+    const channel = this.channels.get(this.active);
+    return channel?.kind !== "private" && (this.servers.get(channel?.server_id)?.has_bot ?? true);
   }
 
   get bot() {
@@ -70,6 +88,7 @@ export class Store extends EventTarget {
 
   open(channelId) {
     this.active = channelId;
+    this.server = this.servers.get(this.channels.get(channelId)?.server_id) ?? this.server;
     this.unread.delete(channelId);
     this.announce("active");
   }
@@ -87,8 +106,9 @@ export class Store extends EventTarget {
     });
   }
 
-  setChannels(channels) {
+  setChannels(channels, servers) {
     this.channels = byId(channels);
+    this.setServers(servers);
     if (!this.channels.has(this.active)) this.open(this.textChannels()[0]?.id ?? null);
     this.announce("channels");
   }
@@ -99,8 +119,9 @@ export class Store extends EventTarget {
     this.messageCommands = message;
   }
 
-  setBotOnline(online) {
+  setBot(online, status) {
     this.botOnline = online;
+    this.botStatus = status;
     this.announce("channels");
   }
 
@@ -126,7 +147,7 @@ export class Store extends EventTarget {
   markUnread(channelId, message) {
     const away = channelId !== this.active || document.hidden;
     if (!away || message.author.id === this.me) return;
-    const needsAttention = this.channels.get(channelId)?.kind === "dm" || this.mentionsMe(message);
+    const needsAttention = this.channels.get(channelId)?.server_id === null || this.mentionsMe(message);
     this.unread.set(channelId, (this.unread.get(channelId) ?? 0) + (needsAttention ? 1 : 0));
     this.announce("channels");
   }

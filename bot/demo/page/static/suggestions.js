@@ -51,7 +51,7 @@ export function peopleItems(typed, store) {
 
 export function channelItems(typed, store) {
   return [...store.channels.values()]
-    .filter((channel) => channel.kind !== "dm" && begins(channel.name, typed))
+    .filter((channel) => channel.server_id === store.server.id && begins(channel.name, typed))
     .slice(0, MOST)
     .map((channel) => ({
       label: channel.name,
