@@ -54,6 +54,45 @@ class Persona(discord.ui.Modal, title="A persona"):
         await interaction.response.send_message(f"I am now: {self.words.value}", ephemeral=True)
 
 
+class About(discord.ui.Modal, title="Ask about this"):
+    """A dialog of everything but texts."""
+
+    tone: discord.ui.Label[About] = discord.ui.Label(
+        text="Tone",
+        component=discord.ui.Select(options=[discord.SelectOption(label="Kind"), discord.SelectOption(label="Terse")]),
+    )
+    friend: discord.ui.Label[About] = discord.ui.Label(text="Friend", component=discord.ui.UserSelect(required=False))
+    files: discord.ui.Label[About] = discord.ui.Label(
+        text="Files", component=discord.ui.FileUpload(required=False, max_values=3)
+    )
+    length: discord.ui.Label[About] = discord.ui.Label(
+        text="Length",
+        component=discord.ui.RadioGroup(
+            options=[
+                discord.RadioGroupOption(label="Short", value="short"),
+                discord.RadioGroupOption(label="Long", value="long"),
+            ]
+        ),
+    )
+    private: discord.ui.Label[About] = discord.ui.Label(
+        text="Private", description="Only you see the answer", component=discord.ui.Checkbox()
+    )
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        """Show everything that was filled in."""
+        tone, friend, files, length, private = (
+            label.component for label in (self.tone, self.friend, self.files, self.length, self.private)
+        )
+        assert isinstance(tone, discord.ui.Select)
+        assert isinstance(friend, discord.ui.UserSelect)
+        assert isinstance(files, discord.ui.FileUpload)
+        assert isinstance(length, discord.ui.RadioGroup)
+        assert isinstance(private, discord.ui.Checkbox)
+        texts = [(await file.read()).decode() for file in files.values]
+        words = [*tone.values, *(one.display_name for one in friend.values), *texts, length.value]
+        await interaction.response.send_message(" ".join(filter(None, words)), ephemeral=private.value)
+
+
 class EchoBot(discord.Client):
     """Answers mentions and DMs with their own words."""
 
@@ -120,6 +159,21 @@ def add_commands(tree: app_commands.CommandTree[EchoBot]) -> None:
     @tree.command(description="Never answer")
     async def silent(interaction: discord.Interaction) -> None:
         """Leave the interaction unanswered."""
+
+    @tree.command(name="ask", description="Ask a question")
+    async def ask_command(
+        interaction: discord.Interaction, question: str, file: discord.Attachment | None = None, private: bool = False
+    ) -> None:
+        text = "" if file is None else (await file.read()).decode()
+        await interaction.response.send_message(f"{question} {text}", ephemeral=private)
+
+    @tree.command(description="What can be done")
+    async def help(interaction: discord.Interaction) -> None:
+        await interaction.response.send_message("Use </model info:1> or </gone:2>.", ephemeral=True)
+
+    @tree.context_menu(name="Ask about this")
+    async def about(interaction: discord.Interaction, message: discord.Message) -> None:
+        await interaction.response.send_modal(About())
 
     @tree.context_menu(name="Count words")
     async def count_words(interaction: discord.Interaction, message: discord.Message) -> None:

@@ -38,6 +38,7 @@ export class OptionField {
     });
     this.input.addEventListener("input", () => {
       this.picked = null;
+      if (this.option.autocomplete) this.picker.hide(); // Enter must not pick a choice for the text before
       this.root.classList.remove("wrong");
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.offer(), this.option.autocomplete ? AUTOCOMPLETE_DELAY : 0);

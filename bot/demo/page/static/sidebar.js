@@ -30,9 +30,9 @@ export class Sidebar {
       element("h2", {}, "Text channels"),
       element("ul", {}, store.textChannels().map((channel) => this.channelRow(channel))),
       element(
-        "h2",
+        "div",
         { class: "with-button" },
-        "Direct messages",
+        element("h2", {}, "Direct messages"),
         iconButton("New direct message", ICONS.plus, () => this.context.newPrivate()),
       ),
       element("ul", {}, store.dmChannels().map((channel) => this.row(channel))),
