@@ -115,7 +115,8 @@ class DiscordState:
         if guild_id is None:
             raise LoopbackError("a DM has no permissions")
         permissions = discord.Permissions(self.backend.compute_permissions(guild_id, user_id, channel_id))
-        return sorted(name for name, is_allowed in permissions if is_allowed)
+        # Iterating over them leaves out the second names, such as view_channel for read_messages.
+        return sorted(name for name in discord.Permissions.VALID_FLAGS if getattr(permissions, name))
 
     def set_intent(self, name: str, *, is_granted: bool) -> None:
         """Grant or withhold a privileged intent."""

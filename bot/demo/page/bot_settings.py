@@ -30,6 +30,7 @@ def bot_settings(discord: LoopbackDiscord, person_id: int, channel_id: int) -> P
         "message_content": _INTENT in discord.granted_intents,
         "user_install": discord.allows_user_installs,
         "installed": discord.has_installed_app(person_id),
+        "owner": discord.people[0].name,
         "may_change": person_id == discord.people[0].id,
     }
 

@@ -79,13 +79,14 @@ async def test_a_post_in_a_forum(demo: Demo, visit: Visitor) -> None:
 async def test_the_owner_takes_a_right_and_grants_the_intent(demo: Demo, visit: Visitor) -> None:
     page, general = await visit(), demo.discord.channels[0].id
     await settings(page)
+    await expect(page.get_by_label("View Channel")).to_be_checked()
     await page.get_by_label("Attach Files").uncheck()
     await page.get_by_label("Message Content Intent").check()
     await save(page)
     await demo.discord.wait_for(lambda: "message_content" in demo.discord.granted_intents)
     rights = demo.discord.permissions_of(demo.discord.bot.id, general)
     assert "attach_files" not in rights
-    assert "send_messages" in rights
+    assert {"view_channel", "send_messages"} <= set(rights)
     await settings(page)
     await expect(page.get_by_label("Attach Files")).not_to_be_checked()
     await page.keyboard.press("Escape")

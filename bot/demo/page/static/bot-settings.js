@@ -44,7 +44,7 @@ function chosen(rights) {
 function fields(now, channel, store) {
   const { name } = store.bot;
   const own = { id: "installed", kind: "check", label: `Installed to my account`, hint: "Its commands are there for me everywhere.", chosen: now.installed, disabled: !now.user_install };
-  if (!now.may_change) return [own, { id: "who", kind: "note", text: "Only Ada, who owns the server and the bot, can change more." }];
+  if (!now.may_change) return [own, { id: "who", kind: "note", text: `Only ${now.owner}, who owns the server and the bot, can change more.` }];
   const options = now.rights?.map((right) => ({ label: RIGHTS[right.name], value: right.name, chosen: right.allowed }));
   return [
     own,

@@ -53,7 +53,9 @@ function choices(field, id) {
     element("input", { type, name: id, value: option.value, checked: option.chosen, required: type === "radio" && field.required }),
   );
   const lines = inputs.map((input, index) => line(input, field.options[index]));
-  const root = element("fieldset", { class: "dialog-field" }, element("legend", {}, field.label, star(field)), hint(field), lines);
+  const heading = element("div", { class: "dialog-label", id }, field.label, star(field));
+  const role = type === "radio" ? "radiogroup" : "group";
+  const root = element("div", { class: "dialog-field", role, "aria-labelledby": id }, heading, hint(field), lines);
   const value = () => {
     const chosen = inputs.filter((input) => input.checked).map((input) => input.value);
     return type === "radio" ? (chosen[0] ?? null) : chosen;
