@@ -207,7 +207,7 @@ class Answer:
         finally:
             await conversations.end(opened, question, None if self._suspended else self.outcome, turn)
             if turn is not None:
-                await self._note_cached(opened, model)
+                await self._note_cached(opened, model, turn)
 
     def _note_shortened(self, model: ServedModel, tokens: int) -> None:
         limit = model.budget.prompt_limit
@@ -287,13 +287,16 @@ class Answer:
         self.outcome = Outcome(reason, detail)
         self._answering.metrics.answer_ended(reason, tokens=0, seconds=0.0)
 
-    async def _note_cached(self, opened: OpenConversation, model: ServedModel) -> None:
-        # A model that has taken over since does not know the conversation, and a branch that is about to be trimmed
-        # needs a new prefill.
+    async def _note_cached(self, opened: OpenConversation, model: ServedModel, turn: Turn) -> None:
         conversation = opened.conversation
         branch = conversation.branch(conversation.tip_id)
+        if branch[-1:] != (turn,):
+            return  # it follows others' turns now, which the engine read without it
+        # A model that has taken over since does not know the conversation, and a branch that is about to be trimmed
+        # needs a new prefill.
         full = await asyncio.to_thread(model.window.is_nearly_full, opened.system_prompt, branch)
         # After a thought the cache holds another beginning than the next prompt has.
         thought = self._generated is not None and self._generated.has_thought
         cached = model is self._answering.model and not full and not thought
-        conversation.cached_by = model.cache_owner if cached else None
+        if cached and conversation.branch(conversation.tip_id) == branch:
+            conversation.cached_by = model.cache_owner

@@ -1,10 +1,11 @@
 """Decides whose question runs next, fairly between members.
 
-All questions share one queue, and a few of them run at once, but never two of one conversation. The member who started
+All questions share one queue, and a few of them run at once: those of different members in one conversation, too, but
+never two of one member in one conversation, which run in the order in which they were asked. The member who started
 longest ago comes next, members who have not started yet come first, and ties go to whoever asked first. So a member's
 second question never starts before another member's first, and while a member could start, every other member starts
-at most once before them. A question whose conversation is busy blocks no other conversation. The queue forgets who
-started when it becomes idle.
+at most once before them. A question that waits for an own one of its member holds up nobody else. The queue forgets
+who started when it becomes idle.
 
 Call everything from one event loop's thread.
 """
@@ -176,7 +177,7 @@ class QuestionQueue:
         """Take a ticket for a question; it may run at once.
 
         Args:
-            conversation: runs one question at a time.
+            conversation: runs one question of each member at a time.
             person: the member who asks.
             ignore_limits: take the ticket even if too many questions wait.
 
@@ -259,7 +260,7 @@ class QuestionQueue:
 
     def _waits_for(self, ticket: Ticket) -> WaitsFor:
         earlier = self._order.blocking(ticket)
-        if ticket in self._order.waiting:
+        if ticket in self._order.waiting and (self._paused or self._order.is_full):
             position = self._position(ticket)
             earlier += [other for other in self._order.waiting if self._position(other) < position]
         if not earlier:

@@ -23,12 +23,17 @@ class QueueOrder:
         self.running: list[Ticket] = []  # in order of start
         self.waiting: list[Ticket] = []  # in order of arrival
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as many questions run as may run at once."""
+        return len(self.running) >= self._most_running
+
     def start_next(self) -> Ticket | None:
         """Move the next ticket from waiting to running; None if no ticket may start."""
-        if len(self.running) >= self._most_running:
+        if self.is_full:
             return None
-        busy = {ticket.conversation for ticket in self.running}
-        startable = [ticket for ticket in self.waiting if ticket.conversation not in busy]
+        busy = {(ticket.conversation, ticket.person) for ticket in self.running}
+        startable = [ticket for ticket in self.waiting if (ticket.conversation, ticket.person) not in busy]
         if not startable:
             return None
         # `min` takes the first of equals, so one member's questions and all newcomers keep their order of arrival.
@@ -40,9 +45,10 @@ class QueueOrder:
 
     def blocking(self, ticket: Ticket) -> list[Ticket]:
         """The running tickets of which one must end before a waiting one may start."""
-        if len(self.running) >= self._most_running:
+        if self.is_full:
             return self.running.copy()
-        return [running for running in self.running if running.conversation == ticket.conversation]
+        asked = ticket.conversation, ticket.person
+        return [running for running in self.running if (running.conversation, running.person) == asked]
 
     def forget_starts(self) -> None:
         """Treat every member as a newcomer again."""

@@ -7,6 +7,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from bot.conversation.answer_versions import AnswerVersions
@@ -14,7 +15,7 @@ from bot.conversation.change_applier import ChangeApplier, Listener
 from bot.conversation.changes import NewContent, without_channels, without_older, without_person
 from bot.conversation.personas import Personas
 from bot.conversation.store import ConversationStore, ForgottenCount
-from bot.conversation.tree import Conversation, OpenConversation
+from bot.conversation.tree import Continuation, Conversation, OpenConversation
 from bot.conversation.turn import ConversationKey, Question, Turn
 from bot.engine.interface import Erasure, Outcome
 from bot.errors import DatabaseOutageError
@@ -31,7 +32,8 @@ class Conversations:
     """All conversations of the bot.
 
     A question goes through `begin`, which opens its conversation and returns the branch that it continues, and `end`,
-    which remembers the turn that came of it. Between the two the conversation stays in memory.
+    which remembers the turn that came of it, after those of other members' questions that ended meanwhile. Between the
+    two the conversation stays in memory.
 
     Args:
         store: keeps all conversations for good.
@@ -78,18 +80,25 @@ class Conversations:
     async def begin(self, question: Question) -> OpenConversation:
         """Open a question's conversation and keep it in memory until `end`."""
         conversation = await self._conversation(question.key)
-        conversation.answering += 1
+        continuation = Continuation()
+        conversation.continuations.append(continuation)
         self._open.move_to_end(question.key)
         try:
             while True:
-                resets = conversation.resets
-                parent_id = await self._parent_of_next(conversation, question.reply_to)
+                resets, tip_id = conversation.resets, conversation.tip_id
+                replied_id = await self._replied(question.reply_to)
+                parent_id = replied_id or await self._parent_of_next(conversation)
                 opened = await self._open_at(conversation, parent_id, resets)
-                if resets == conversation.resets:
-                    return opened
+                if (resets, tip_id) == (conversation.resets, conversation.tip_id):
+                    break
         except BaseException:  # a cancelled question does not reach `end` either
-            conversation.answering -= 1
+            conversation.continuations.remove(continuation)
             raise
+        continuation.was_reset = False
+        continuation.past_known = bool(opened.branch) or (parent_id is None and conversation.past_known)
+        if replied_id is None:
+            continuation.turn_ids.add(opened.parent_id)
+        return replace(opened, continuation=continuation)
 
     async def end(
         self, opened: OpenConversation, question: Question, outcome: Outcome | None, turn: Turn | None
@@ -102,22 +111,24 @@ class Conversations:
             outcome: None if the question will be answered again after a restart.
             turn: None if there is no answer to remember.
         """
-        conversation = opened.conversation
-        conversation.answering -= 1
-        as_tip = turn is not None and conversation.resets == opened.resets
+        conversation, continuation = opened.conversation, opened.continuation
+        conversation.continuations.remove(continuation)
+        as_tip = turn is not None and not continuation.was_reset
         if turn is not None:
-            conversation.put(turn)
+            turn = opened.after_others(turn)
+            if as_tip and turn.parent_id is None and not continuation.past_known:
+                conversation.past_known = False
+            conversation.add(turn, as_tip=as_tip)
             self._changes.answered(turn.id)
-            if as_tip:
-                conversation.tip_id = turn.id
             self._drop_unused_turns(conversation)
         if outcome is not None:
-            await self._store.remember(question.id, outcome, turn, as_tip=as_tip, past_known=conversation.past_known)
+            past_known = conversation.past_known or continuation.was_reset
+            await self._store.remember(question.id, outcome, turn, as_tip=as_tip, past_known=past_known)
 
     async def peek(self, key: ConversationKey) -> OpenConversation:
         """A conversation as the next question would continue it, without opening it for one."""
         conversation = await self._conversation(key, to_stay=False)
-        parent_id = await self._parent_of_next(conversation, None)
+        parent_id = await self._parent_of_next(conversation)
         return await self._open_at(conversation, parent_id, conversation.resets)
 
     async def recent(self, count: int) -> list[Conversation]:
@@ -144,9 +155,7 @@ class Conversations:
             at_id: the time of the reset, as a Discord id: usually that of the interaction.
         """
         conversation = await self._conversation(key)
-        conversation.tip_id = None
-        conversation.resets += 1
-        conversation.cached_by = None
+        conversation.start_over()
         self._changes.invalidate_reads()
         await self._store.reset(key, at_id)
 
@@ -225,16 +234,26 @@ class Conversations:
     async def _conversation(self, key: ConversationKey, *, to_stay: bool = True) -> Conversation:
         """A conversation from memory or the store. It stays in memory if `to_stay`, or if it is not empty."""
         present = self._open.get(key)
-        if present is not None and (present.past_known or present.answering or self._store.behind):
-            return present
+        if present is not None:
+            await self._find_past(present)
+            return self._open.setdefault(key, present)
         read = await self._changes.read(partial(self._load, key))
-        conversation = self._open.get(key)
-        if conversation is not None and (conversation is not present or not read.past_known):
+        if (conversation := self._open.get(key)) is not None:
             return conversation
         if to_stay or read.tip_id is not None:
             self._make_room()
             self._open[key] = read
         return read
+
+    async def _find_past(self, conversation: Conversation) -> None:
+        """Read again what an outage hid, as soon as the store has everything that memory has."""
+        if conversation.past_known or self._store.behind:
+            return
+        head = conversation.resets, conversation.tip_id
+        read = await self._changes.read(partial(self._load, conversation.key))
+        is_unchanged = head == (conversation.resets, conversation.tip_id)
+        if read.past_known and is_unchanged and not conversation.past_known:
+            conversation.find_past(read)
 
     async def _load(self, key: ConversationKey) -> Conversation:
         try:
@@ -272,11 +291,14 @@ class Conversations:
             self.replied(question_id, message_id)
         return branch
 
-    async def _parent_of_next(self, conversation: Conversation, reply_to: int | None) -> int | None:
+    async def _replied(self, reply_to: int | None) -> int | None:
+        """The turn that a reply continues; None if there is none."""
+        return None if reply_to is None else await self._turn_of(reply_to)
+
+    async def _parent_of_next(self, conversation: Conversation) -> int | None:
         """The turn that the next question continues; None if it begins a branch."""
-        replied = None if reply_to is None else await self._turn_of(reply_to)
-        if replied is not None or conversation.tip_id is not None:
-            return replied or conversation.tip_id
+        if conversation.tip_id is not None:
+            return conversation.tip_id
         # A thread has the id of the message that it was started from, which may be a turn.
         return None if conversation.resets else await self._turn_of(conversation.key.channel_id)
 

@@ -5,16 +5,42 @@ starts another:
 
     1 ── 2 ── 3 ── 4      a question without a reply continues the tip, 5
           └── 5           5 replied to the answer of 2; its branch is 1, 2, 5
+
+Members are answered side by side, so several questions can continue the same tip. Their turns get into the branch in
+the order in which their answers end, and the next question sees them all:
+
+    1 ── 2 ── 4 ── 3      3 and 4 were asked after 2; 3 was asked first, and answered last
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from bot.conversation.turn import ConversationKey, Question, Turn
 from bot.engine.interface import Source
 from bot.prompting.prompt import Message
+
+
+@dataclass(eq=False, slots=True)
+class Continuation:
+    """What a question that is being answered continues, and what becomes of that meanwhile.
+
+    Attributes:
+        turn_ids: the turn that it continues, None for a beginning, and all turns that came after that one since; empty
+            for a reply, whose turn stays where it is.
+        past_known: False if an outage hid the turn that it continues.
+        was_reset: the conversation has been started over since.
+    """
+
+    turn_ids: set[int | None] = field(default_factory=set)
+    past_known: bool = True
+    was_reset: bool = False
+
+    def leads_to(self, tip_id: int) -> bool:
+        """Whether the present tip came after what the question continues."""
+        return not self.was_reset and (tip_id in self.turn_ids or not self.past_known)
 
 
 @dataclass(slots=True)
@@ -26,8 +52,8 @@ class Conversation:
         resets: the number of resets.
         past_known: False if an outage hid the stored part, so that there may be older turns.
         turns: recently used turns by id. In a thread, they include the turn that the thread was started from.
-            Changed by `put`, `load` and `keep` only.
-        answering: how many of its questions are being answered now; it stays in memory meanwhile.
+            Changed by its methods only.
+        continuations: of the questions that are being answered; it stays in memory meanwhile.
         cached_by: the engine process whose KV cache holds the branch up to the tip; None if none does.
     """
 
@@ -36,9 +62,35 @@ class Conversation:
     resets: int = 0
     past_known: bool = True
     turns: dict[int, Turn] = field(default_factory=dict)
-    answering: int = 0
+    continuations: list[Continuation] = field(default_factory=list)
     cached_by: int | None = None
     _quoted: set[int] = field(default_factory=set, repr=False)
+
+    @property
+    def answering(self) -> int:
+        """How many of its questions are being answered now."""
+        return len(self.continuations)
+
+    def add(self, turn: Turn, *, as_tip: bool) -> None:
+        """Add a turn whose answer has ended."""
+        self.put(turn)
+        for continuation in self.continuations:
+            if turn.parent_id in continuation.turn_ids:
+                continuation.turn_ids.add(turn.id)
+        if as_tip:
+            self.tip_id, self.cached_by = turn.id, None
+
+    def start_over(self) -> None:
+        """Let the next question continue nothing."""
+        self.tip_id, self.cached_by = None, None
+        self.resets += 1
+        for continuation in self.continuations:
+            continuation.was_reset = True
+
+    def find_past(self, read: Conversation) -> None:
+        """Take over what the store has of it, all of what is in memory included."""
+        self.keep(())
+        self.tip_id, self.resets, self.past_known, self.cached_by = read.tip_id, read.resets, True, None
 
     def put(self, turn: Turn) -> None:
         """Add or replace a turn."""
@@ -94,12 +146,12 @@ class OpenConversation:
 
     Attributes:
         conversation: the live one, which changes on.
-        resets: as of then. If it has grown when the answer ends, a reset came in between, and the answer does not
-            become the tip.
+        resets: as of then.
         branch: the turns that the question continues, the oldest first.
         system_prompt: the persona or the default.
         erasures: the number of the latest erasure before the branch was read; a later one may concern it.
         system_sources: whose words the system prompt holds, as a persona.
+        continuation: what has become of the branch since.
     """
 
     conversation: Conversation
@@ -108,6 +160,12 @@ class OpenConversation:
     system_prompt: str
     erasures: int = 0
     system_sources: tuple[Source, ...] = ()
+    continuation: Continuation = field(default_factory=Continuation)
+
+    @property
+    def parent_id(self) -> int | None:
+        """The turn that the question continues; None if it begins a branch."""
+        return self.branch[-1].id if self.branch else None
 
     def turn(self, question: Question, seen: Sequence[Turn], answer: Message) -> Turn:
         """Make the question's turn.
@@ -121,9 +179,21 @@ class OpenConversation:
         return Turn(
             id=question.id,
             key=question.key,
-            parent_id=parent.id if parent is not None else None,
+            parent_id=self.parent_id,
             first_id=seen[0].id if seen else question.id,
             depth=parent.depth + 1 if parent is not None and parent.key == question.key else 0,
             asked=question.asked,
             answer=answer,
         )
+
+    def after_others(self, turn: Turn) -> Turn:
+        """Place the question's turn after those that came to the end of its branch while it was being answered.
+
+        A branch begins where the later of the two views did, so that later questions see no more than either.
+        """
+        tip = self.conversation.turns.get(self.conversation.tip_id or 0)
+        if tip is None or tip.id == turn.parent_id or not self.continuation.leads_to(tip.id):
+            return turn
+        trimmed = {each.id for each in takewhile(lambda each: each.id != turn.first_id, self.branch)}
+        first = next(each for each in self.conversation.branch(tip.id) if each.id not in trimmed)
+        return replace(turn, parent_id=tip.id, first_id=first.id, depth=tip.depth + 1)

@@ -130,7 +130,8 @@ class Turn:
     view began. Later questions on the branch see no more than that either.
 
     Attributes:
-        id: of the message that asked. Ids grow with time, so a parent's is smaller than a child's.
+        id: of the message that asked. Ids grow with the time of asking, but a branch has the order in which answers
+            ended: a parent's id can be the greater one.
         key: the conversation that it belongs to.
         parent_id: the turn that it continues; None at a beginning. The parent of a thread's first turn can be in
             another conversation: the turn that the thread was started from.
