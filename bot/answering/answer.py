@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -207,7 +207,7 @@ class Answer:
         finally:
             await conversations.end(opened, question, None if self._suspended else self.outcome, turn)
             if turn is not None:
-                await self._note_cached(opened, model, turn)
+                await self._note_cached(opened, model, fitted.branch)
 
     def _note_shortened(self, model: ServedModel, tokens: int) -> None:
         limit = model.budget.prompt_limit
@@ -287,11 +287,12 @@ class Answer:
         self.outcome = Outcome(reason, detail)
         self._answering.metrics.answer_ended(reason, tokens=0, seconds=0.0)
 
-    async def _note_cached(self, opened: OpenConversation, model: ServedModel, turn: Turn) -> None:
+    async def _note_cached(self, opened: OpenConversation, model: ServedModel, seen: Sequence[Turn]) -> None:
         conversation = opened.conversation
-        branch = conversation.branch(conversation.tip_id)
-        if branch[-1:] != (turn,):
-            return  # it follows others' turns now, which the engine read without it
+        *before, tip = conversation.branch(conversation.tip_id) or (None,)
+        if tip is None or tip.id != self._question.id or before != list(seen):
+            return  # the engine has not read it in this place, such as after answers that ended meanwhile
+        branch = (*before, tip)
         # A model that has taken over since does not know the conversation, and a branch that is about to be trimmed
         # needs a new prefill.
         full = await asyncio.to_thread(model.window.is_nearly_full, opened.system_prompt, branch)

@@ -97,9 +97,8 @@ class RevisedAnswer(Answer):
             if self.version is not None:
                 self.versions = max(self.versions, self.version.number)
             await memory.end(revision, None if self._suspended else self.outcome, self.version)
-            conversation = revision.opened.conversation
-            if self.version is not None and conversation.tip_id == revision.turn.id:
-                await self._note_cached(revision.opened, model)
+            if self.version is not None:
+                await self._note_cached(revision.opened, model, revision.opened.branch)
 
     async def _generate_until_current(self, model: ServedModel, revision: Revision) -> AsyncGenerator[str, None]:
         """Generate, again after each edit of the question."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 
 from bot.conversation.store import ConversationStore
-from bot.conversation.tree import Conversation, OpenConversation
+from bot.conversation.tree import Continuation, Conversation, OpenConversation
 from bot.conversation.turn import AnswerVersion, ConversationKey, Question, Turn
 from bot.engine.interface import Outcome
 
@@ -79,16 +79,18 @@ class AnswerVersions:
         """
         versions = await self.of(question.id)
         conversation = await self._conversation(question.key)
-        conversation.answering += 1
+        continuation = Continuation()
+        conversation.continuations.append(continuation)
         try:
             opened = await self._open_at(conversation, question.id, conversation.resets)
             turn = conversation.turns.get(question.id)
             if turn is None or turn.asked is None or not versions:
                 raise NothingToReviseError(f"nothing is left of question {question.id}")
         except BaseException:
-            conversation.answering -= 1
+            conversation.continuations.remove(continuation)
             raise
-        return Revision(replace(opened, branch=opened.branch[:-1]), turn, versions)
+        opened = replace(opened, branch=opened.branch[:-1], continuation=continuation)
+        return Revision(opened, turn, versions)
 
     async def end(self, revision: Revision, outcome: Outcome | None, version: AnswerVersion | None) -> None:
         """Remember how a revision ended.
@@ -98,7 +100,7 @@ class AnswerVersions:
             outcome: None if it will be done again after a restart.
             version: the new or the longer answer; None if everything stays as it was.
         """
-        revision.opened.conversation.answering -= 1
+        revision.opened.conversation.continuations.remove(revision.opened.continuation)
         if outcome is None:
             return
         if version is None:

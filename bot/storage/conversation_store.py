@@ -23,6 +23,7 @@ from bot.storage.rows import (
     ERASED_TURN,
     all_rows,
     erase_quotes,
+    erase_turns,
     first_row,
     insert_once,
     is_conversation,
@@ -192,7 +193,9 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
         async def change(connection: AsyncConnection) -> None:
             await connection.execute(delete(Reply).where(Reply.question_id < message_id))
             await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id < message_id))
-            await connection.execute(delete(Turn).where(Turn.id < message_id))
+            in_between = await _after_newer(connection, message_id)
+            await erase_turns(connection, in_between)
+            await connection.execute(delete(Turn).where(Turn.id < message_id, Turn.id.not_in(in_between)))
             await erase_quotes(connection, Turn.quote_message_id < message_id)
             await connection.execute(delete(Conversation).where(Conversation.used_id < message_id))
             await connection.execute(delete(SeenMessage).where(SeenMessage.id < message_id))
@@ -243,6 +246,19 @@ async def _erase_channel(connection: AsyncConnection, channel_id: int) -> None:
     await connection.execute(delete(Conversation).where(Conversation.channel_id == channel_id))
     await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.channel_id == channel_id))
     await connection.execute(delete(Persona).where(Persona.place_id == channel_id))
+
+
+async def _after_newer(connection: AsyncConnection, message_id: int) -> Collection[int]:
+    """The turns from before a message that follow turns from after it: without them, the branch would break there."""
+    parent, child = aliased(Turn), aliased(Turn)
+    found = (
+        select(Turn.id)
+        .join(parent, parent.id == Turn.parent_id)
+        .where(Turn.id < message_id, parent.id >= message_id)
+        .cte("found", recursive=True)
+    )
+    found = found.union(select(child.id).where(child.parent_id == found.c.id, child.id < message_id))
+    return [row.id for row in await all_rows(connection, select(found.c.id))]
 
 
 async def _after_stored_past(connection: AsyncConnection, turn: CoreTurn) -> CoreTurn:

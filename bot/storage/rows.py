@@ -61,7 +61,7 @@ def is_conversation(key: ConversationKey) -> tuple[ColumnElement[bool], ColumnEl
 
 
 async def touch_conversation(connection: AsyncConnection, key: ConversationKey, used_id: int) -> None:
-    """Create a conversation's row if it has none, and set its latest message."""
+    """Create a conversation's row if it has none, and note a message of it, unless a later one is noted."""
     row = {
         "channel_id": key.channel_id,
         "person_id": key.person_id,
@@ -70,7 +70,9 @@ async def touch_conversation(connection: AsyncConnection, key: ConversationKey, 
         "began_id": used_id,
         "used_id": used_id,
     }
-    await insert_once(connection, Conversation, row, update=["used_id"])
+    await insert_once(connection, Conversation, row)
+    is_earlier = Conversation.used_id < used_id
+    await connection.execute(update(Conversation).where(*is_conversation(key), is_earlier).values(used_id=used_id))
 
 
 async def first_row(connection: AsyncConnection, query: Executable) -> Row[Any] | None:
