@@ -34,7 +34,7 @@ def ask(queue: QuestionQueue, people: str, conversation: Hashable = None) -> lis
 )
 def test_no_second_question_starts_before_anothers_first(steps: str, started: str, conversation: Hashable) -> None:
     """A letter asks, - ends the running question, ~ gives up all waiting ones."""
-    queue = queue_of(1 if conversation is None else 4)
+    queue = queue_of(1)
     tickets: list[Ticket] = []
     turns = ""
     for step in steps + "-" * len(started):
@@ -56,10 +56,12 @@ def test_no_second_question_starts_before_anothers_first(steps: str, started: st
     [
         (4, "xa xa", WaitsFor.OWN),
         (4, "xa xa xa", WaitsFor.OWN),
-        (4, "xb xa", WaitsFor.OTHERS),
-        (4, "xa xb xa", WaitsFor.OTHERS),
-        (4, "yb xa xa", WaitsFor.OWN),  # what runs elsewhere holds nothing up
+        (4, "xb xa xa", WaitsFor.OWN),  # another member's question holds nothing up
+        (4, "xb xb xa xa", WaitsFor.OWN),
+        (4, "yb xa xa", WaitsFor.OWN),
         (2, "yb xa xa", WaitsFor.OTHERS),  # unless the batch is full
+        (2, "xb xa xa", WaitsFor.OTHERS),
+        (2, "xa ya xa", WaitsFor.OWN),
         (1, "ya xa", WaitsFor.OWN),
         (1, "yb xa", WaitsFor.OTHERS),
     ],
@@ -78,24 +80,39 @@ def test_who_waits_for_a_pause_alone_knows_that() -> None:
     assert queue.join("y", "b").waits_for is WaitsFor.OTHERS
 
 
-def test_a_busy_conversation_blocks_no_other() -> None:
-    queue = queue_of(3)
-    tickets = [queue.join("x", "a"), queue.join("x", "b"), queue.join("y", "b")]
+def test_members_of_one_conversation_run_side_by_side_each_in_order() -> None:
+    queue = queue_of(4)
+    tickets = [queue.join("x", person) for person in "aabbc"]
+    assert [ticket.position for ticket in tickets] == [0, 1, 0, 2, 0]
+    assert (queue.running, queue.waiting) == (3, 2)
+    tickets[2].leave()
+    assert [ticket.position for ticket in tickets[:2]] == [0, 1]
+    assert tickets[3].position == 0
+
+
+def test_an_own_question_holds_up_only_those_in_the_same_conversation() -> None:
+    queue = queue_of(4)
+    tickets = [queue.join(conversation, "a") for conversation in "xxy"]
     assert [ticket.position for ticket in tickets] == [0, 1, 0]
-    assert (queue.running, queue.waiting) == (2, 1)
+    tickets[2].leave()
+    assert tickets[1].position == 1
     tickets[0].leave()
     assert tickets[1].position == 0
 
 
 def test_a_member_who_was_blocked_catches_up_by_one_question_only() -> None:
     queue = queue_of(2)
-    (holding,) = ask(queue, "z", "x")
+    (holding,) = ask(queue, "a", "x")
     held_up = ask(queue, "aaa", "x")
     for ticket in ask(queue, "bbbb"):
         ticket.leave()
-    held_up += ask(queue, "c", "x")
+    (other,) = ask(queue, "z")
+    held_up += ask(queue, "c")
+    other.leave()
+    assert [ticket.position for ticket in held_up] == [1, 2, 3, 0]
+    held_up += ask(queue, "b")
     holding.leave()
-    assert [ticket.position for ticket in held_up] == [0, 2, 3, 1]
+    assert [ticket.position for ticket in held_up] == [0, 2, 3, 0, 1]
 
 
 def test_a_queue_that_is_never_idle_forgets_the_oldest_starts() -> None:
@@ -233,7 +250,7 @@ async def test_many_tasks_with_cancellations_all_finish() -> None:
 
 async def test_a_paused_queue_starts_nothing() -> None:
     queue = queue_of(2)
-    running, waiting = ask(queue, "ab", "x")
+    running, waiting = ask(queue, "aa", "x")
     queue.pause()
     none_run = asyncio.create_task(queue.wait_until_nobody_runs())
     newcomer = queue.join("y", "c")

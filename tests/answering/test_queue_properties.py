@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from bot.answering.queue import QueueFullError, Ticket
+from bot.answering.queue import QueueFullError, Ticket, WaitsFor
 from tests.answering.answers import queue_of
 
 
@@ -25,16 +25,19 @@ class QueueMachine(RuleBasedStateMachine):
         self.started_before: dict[Ticket, int] = {}  # how many had started when it joined
         self.expected: dict[Ticket, int] = {}  # the positions before the latest step
 
-    def may_start(self, conversation: Hashable) -> bool:
-        busy = {ticket.conversation for ticket in self.running}
-        return not self.paused and len(self.running) < self.most_running and conversation not in busy
+    def may_start(self, conversation: Hashable, person: Hashable) -> bool:
+        busy = {(ticket.conversation, ticket.person) for ticket in self.running}
+        return not self.paused and len(self.running) < self.most_running and (conversation, person) not in busy
+
+    def is_startable(self, ticket: Ticket) -> bool:
+        return self.may_start(ticket.conversation, ticket.person)
 
     def start(self, ticket: Ticket) -> None:
-        assert self.may_start(ticket.conversation)
+        assert self.is_startable(ticket)
         for other in self.waiting[: self.waiting.index(ticket)]:
-            assert other.person != ticket.person or not self.may_start(other.conversation)
+            assert other.person != ticket.person or not self.is_startable(other)
         for other in self.waiting:
-            if other.person != ticket.person and self.may_start(other.conversation):
+            if other.person != ticket.person and self.is_startable(other):
                 # No second start before another's first: since the queue was idle, and since the other asked.
                 for started in (self.started, self.started[self.started_before[other] :]):
                     assert ticket.person not in started or other.person in started
@@ -52,7 +55,7 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(conversation=st.integers(0, 3), person=st.sampled_from("abcd"))
     def join(self, conversation: int, person: str) -> None:
         theirs = sum(ticket.person == person for ticket in self.waiting)
-        if not self.may_start(conversation) and (theirs == 3 or len(self.waiting) == 6):
+        if not self.may_start(conversation, person) and (theirs == 3 or len(self.waiting) == 6):
             with pytest.raises(QueueFullError) as caught:
                 self.queue.join(conversation, person)
             assert caught.value.per_person == (theirs == 3)
@@ -76,10 +79,15 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def every_ticket_is_where_it_belongs(self) -> None:
-        assert not any(self.may_start(ticket.conversation) for ticket in self.waiting)
+        assert not any(map(self.is_startable, self.waiting))
         assert sorted(self.expected.values()) == list(range(1, 1 + len(self.waiting)))
         assert all(ticket.position == 0 for ticket in self.running)
         assert (self.queue.running, self.queue.waiting) == (len(self.running), len(self.waiting))
+
+    @invariant()
+    def only_own_questions_hold_anybody_up_while_more_may_run(self) -> None:
+        if not self.paused and len(self.running) < self.most_running:
+            assert {ticket.waits_for for ticket in self.waiting} <= {WaitsFor.OWN}
 
     def teardown(self) -> None:
         """Run everything: questions start in the order that their positions predicted."""

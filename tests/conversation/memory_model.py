@@ -26,7 +26,12 @@ class Said:
     """A question, with its answer once there is one.
 
     Attributes:
-        parent: the question that it continues.
+        parent: the question that it continues; others may come in between until it is answered.
+        is_reply: it continues the question of the message that it replies to, whatever others ask.
+        path: the questions before it when it began.
+        left: those of them that were not gone.
+        began: how many questions were answered before.
+        answered: the same when its own answer ended.
         first: the oldest question that the model saw.
         gone: erased, so that nothing of it may appear anywhere.
     """
@@ -38,6 +43,11 @@ class Said:
     cited: Cited | None
     resets: int
     parent: int | None = None
+    is_reply: bool = False
+    path: list[int] = field(default_factory=list)
+    left: list[int] = field(default_factory=list)
+    began: int = 0
+    answered: int = 0
     first: int = 0
     answer: str = ""
     gone: bool = False
@@ -49,14 +59,14 @@ class MemoryModel:
 
     Attributes:
         said: answered questions, by id.
-        running: the question that is being answered in each conversation.
+        running: the questions that are being answered, by id.
         tips: the tip of each conversation.
         resets: the number of resets of each.
         replies: the channel of each message of the bot, and the question that it answers.
     """
 
     said: dict[int, Said] = field(default_factory=dict)
-    running: dict[ConversationKey, Said] = field(default_factory=dict)
+    running: dict[int, Said] = field(default_factory=dict)
     tips: dict[ConversationKey, int | None] = field(default_factory=dict)
     resets: Counter[ConversationKey] = field(default_factory=Counter)
     replies: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -70,22 +80,46 @@ class MemoryModel:
         path = self._path(key, self._continued(key, reply_to))
         return [(one.text, one.by, one.cited.text if one.cited else None, one.answer) for one in path if not one.gone]
 
+    def is_answering(self, key: ConversationKey, person: int) -> bool:
+        return any((one.key, one.by) == (key, person) for one in self.running.values())
+
     def begin(self, question: Said, reply_to: int | None) -> None:
         question.parent = self._continued(question.key, reply_to)
+        question.is_reply = reply_to is not None and self.turn_of(reply_to) is not None
         question.resets = self.resets[question.key]
-        self.running[question.key] = question
+        path = self._path(question.key, question.parent)
+        question.path = [one.id for one in path]
+        question.left = [one.id for one in path if not one.gone]
+        question.began = len(self.said)
+        self.running[question.id] = question
 
-    def end(self, key: ConversationKey, answer: str | None, hidden: int) -> None:
+    def end(self, question_id: int, answer: str | None, hidden: int) -> None:
         """End a question: answered with the oldest turns hidden from the model, or without an answer."""
-        question = self.running.pop(key)
+        question = self.running.pop(question_id)
         if answer is None or question.gone:
             return
-        path = self._path(key, question.parent)
-        seen = [one.id for one in path if not one.gone][hidden:] if hidden else [one.id for one in path]
+        seen = question.left[hidden:] if hidden else question.path
         question.answer, question.first = answer, (seen or [question.id])[0]
+        is_open = question.resets == self.resets[question.key]
+        if is_open and not question.is_reply:
+            self._move_after_others(question, seen)
+        question.answered = len(self.said)
         self.said[question.id] = question
-        if question.resets == self.resets[key]:
-            self.tips[key] = question.id
+        if is_open:
+            self.tips[question.key] = question.id
+
+    def _move_after_others(self, question: Said, seen: list[int]) -> None:
+        """Let the questions that continued the same since come before it; it sees no more than they or it did."""
+        others: list[int] = []
+        above = tip = self.tips.get(question.key)
+        while above is not None and above in self.said and self.said[above].answered >= question.began:
+            others.insert(0, above)
+            above = self.said[above].parent
+        if tip is None or not others or above != question.parent:
+            return
+        own = [*seen, *others]
+        theirs = [one.id for one in self._path(question.key, tip)]
+        question.parent, question.first = tip, min(own, theirs, key=len)[0]
 
     def reset(self, key: ConversationKey) -> None:
         self.resets[key] += 1

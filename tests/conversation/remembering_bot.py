@@ -67,7 +67,7 @@ class RememberingBot:
         self._folder = tempfile.TemporaryDirectory()
         self._closing = AsyncExitStack()
         self._lock = ExitStack()
-        self.asking: dict[ConversationKey, Asking] = {}
+        self.asking: dict[int, Asking] = {}
         self.locked = False
         self.open_file()
 
@@ -112,7 +112,7 @@ class RememberingBot:
         """Accept a question; return its branch."""
         self.do(self.work.accept(question.id, question.key, question.asked.author_id))
         opened = self.do(self.conversations.begin(question))
-        self.asking[question.key] = Asking(opened, question)
+        self.asking[question.id] = Asking(opened, question)
         return opened.branch
 
     def reply(self, question_id: int, reply_id: int, position: int) -> None:
@@ -120,13 +120,13 @@ class RememberingBot:
         self.conversations.replied(question_id, reply_id)
         self.do(self.work.replied(question_id, position, reply_id))
 
-    def end(self, key: ConversationKey, answer: str | None, *, hidden: int = 0, is_delivered: bool = True) -> None:
+    def end(self, question_id: int, answer: str | None, *, hidden: int = 0, is_delivered: bool = True) -> None:
         """End a question. The oldest turns were hidden from the model; None means no answer."""
-        asking = self.asking.pop(key)
+        asking = self.asking.pop(question_id)
         turn = None if answer is None else asking.turn(answer, hidden)
         self.do(self.conversations.end(asking.opened, asking.question, DONE, turn))
         if is_delivered:
-            self.do(self.work.delivered(asking.question.id))
+            self.do(self.work.delivered(question_id))
 
     # ------------------------------------------------------------ memory
 

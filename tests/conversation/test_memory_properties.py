@@ -69,10 +69,10 @@ class MemoryMachine(RuleBasedStateMachine):
 
     @rule(person=st.sampled_from(PEOPLE), where=some, about=some, is_reply=st.booleans())
     def mention(self, person: int, where: int, about: int, is_reply: bool) -> None:
-        """Ask a question, unless one is being answered in the conversation."""
+        """Ask a question, unless one of the same member is being answered in the conversation."""
         place = self.place(where)
         key = self.key(place, person)
-        if key in self.model.running:
+        if self.model.is_answering(key, person):
             return
         here = [each for each, written in self.written.items() if written.channel_id == place]
         here += [reply for reply, (channel_id, _) in self.model.replies.items() if channel_id == place]
@@ -93,27 +93,36 @@ class MemoryMachine(RuleBasedStateMachine):
         """Ask several questions in a row, each after the answer to the one before."""
         for trimmed in trims:
             self.mention(person, where, about, is_reply)
-            key = self.key(self.place(where), person)
-            self.answer(list(self.model.running).index(key), replies=0, hidden=trimmed, is_delivered=True)
+            self.answer(self.index_of(person, where), replies=0, hidden=trimmed, is_delivered=True)
+
+    @rule(
+        where=some, order=st.permutations(PEOPLE), trims=st.lists(st.sampled_from([0, 0, 1, 9]), min_size=3, max_size=3)
+    )
+    def converse_at_once(self, where: int, order: Sequence[int], trims: Sequence[int]) -> None:
+        """Let everybody ask before anybody is answered."""
+        for person in PEOPLE:
+            self.mention(person, where, about=0, is_reply=False)
+        for person, trimmed in zip(order, trims, strict=True):
+            self.answer(self.index_of(person, where), replies=0, hidden=trimmed, is_delivered=True)
 
     @precondition(lambda self: self.model.running)
     @rule(which=some, replies=st.integers(0, 2), hidden=st.sampled_from([0, 0, 1, 2, 9]), is_delivered=st.booleans())
     def answer(self, which: int, replies: int, hidden: int, is_delivered: bool) -> None:
         """End an answer, with the oldest turns hidden from the model."""
-        key = list(self.model.running)[which % len(self.model.running)]
+        question_id = self.running(which)
         for position in range(replies):
-            self.reply(self.model.running[key], 1 + position)
+            self.reply(self.model.running[question_id], 1 + position)
         text = f"answered {next(self.numbers)}"
-        self.bot.end(key, text, hidden=hidden, is_delivered=is_delivered)
-        self.model.end(key, text, hidden)
+        self.bot.end(question_id, text, hidden=hidden, is_delivered=is_delivered)
+        self.model.end(question_id, text, hidden)
 
     @precondition(lambda self: self.model.running)
     @rule(which=some)
     def fail(self, which: int) -> None:
         """End a question without an answer."""
-        key = list(self.model.running)[which % len(self.model.running)]
-        self.bot.end(key, None)
-        self.model.end(key, None, 0)
+        question_id = self.running(which)
+        self.bot.end(question_id, None)
+        self.model.end(question_id, None, 0)
 
     @precondition(lambda self: self.written and self.thread is None)
     @rule(which=some)
@@ -213,6 +222,14 @@ class MemoryMachine(RuleBasedStateMachine):
     def place(self, which: int) -> int:
         places = [*CHANNELS, self.thread] if self.thread else CHANNELS
         return places[which % len(places)]
+
+    def index_of(self, person: int, where: int) -> int:
+        """Which of the running questions is a member's."""
+        asked = self.key(self.place(where), person), person
+        return [(said.key, said.by) for said in self.model.running.values()].index(asked)
+
+    def running(self, which: int) -> int:
+        return list(self.model.running)[which % len(self.model.running)]
 
     def key(self, place: int, person: int) -> ConversationKey:
         return ConversationKey(place, person if self.per_person else 0)
