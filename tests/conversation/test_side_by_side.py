@@ -90,14 +90,15 @@ async def test_a_reply_keeps_its_own_branch(memory: Memory, conversations: Conve
         assert await seen(each, reply_to=other.id) == expected["other"]
 
 
-async def test_a_reply_to_the_tip_is_continued_by_those_that_continued_the_tip_too(
-    memory: Memory, conversations: Conversations
+@pytest.mark.parametrize(("reply_first", "expected"), [(True, ["one", "reply", "other"]), (False, ["one", "reply"])])
+async def test_a_reply_to_the_tip_is_followed_but_follows_nothing_else(
+    memory: Memory, conversations: Conversations, reply_first: bool, expected: list[str]
 ) -> None:
     one = await say(conversations, "one")
     reply, other = await begin(conversations, "reply", reply_to=one), await begin(conversations, "other")
-    await reply.end()
-    await other.end()
-    assert await all_seen(memory, conversations) == ["one", "reply", "other"]
+    for each in (reply, other) if reply_first else (other, reply):
+        await each.end()
+    assert await all_seen(memory, conversations) == expected
 
 
 async def test_a_tip_that_went_elsewhere_and_came_back_is_continued(
