@@ -17,8 +17,9 @@ from bot.answering.served_model import ServedModel
 from bot.answering.throughput import Throughput
 from bot.conversation.changes import MessageChanges, TurnChange
 from bot.conversation.conversations import Conversations
+from bot.conversation.quoting import quotes_beyond
 from bot.conversation.tree import OpenConversation
-from bot.conversation.turn import ConversationKey, Question, TextFile, Turn, UserMessage
+from bot.conversation.turn import ConversationKey, Question, Turn, UserMessage
 from bot.engine.interface import FinishReason, Generation, GenerationRequest, Outcome
 from bot.metrics.port import AnswerMetrics
 from bot.prompting.prompt import Message
@@ -89,8 +90,7 @@ class Answer:
     @property
     def lost_repeated_message(self) -> bool:
         """Whether it ended because its question only repeated a message that is gone now."""
-        asked = self._question.asked
-        return self._taken_back and not asked.text and asked.quote is not None
+        return self._taken_back and self._question.asked.repeated is not None
 
     @property
     def is_outdated(self) -> bool:
@@ -214,25 +214,18 @@ class Answer:
         self.shortened = ShortenedQuestion(tokens, limit) if tokens > limit else None
 
     async def _settle_quote(self, opened: OpenConversation) -> Question:
-        """Quote what the question is about, unless the conversation holds it: a message, or where the thread began."""
-        quote, thread_starter = self._question.asked.quote, self._question.thread_starter
+        """Quote what the question is about, unless the conversation holds it: messages, or where the thread began."""
+        asked, thread_starter = self._question.asked, self._question.thread_starter
         self._changes_meanwhile = []
-        asked = self._question.asked
-        says_more = bool(asked.text) or any(isinstance(file, TextFile) for file in asked.files)
-        if quote is not None and says_more and self._holds(opened, quote.message_id):
-            quote = None
-        elif thread_starter is not None and not opened.branch and not opened.resets:
-            quote = await thread_starter()
+        quotes = quotes_beyond(opened.branch, asked, self._answering.conversations.question_of)
+        if thread_starter is not None and not asked.cited and not opened.branch and not opened.resets:
+            starter = await thread_starter()
+            quotes = quotes if starter is None else (starter, *quotes)
         changes, self._changes_meanwhile = self._changes_meanwhile, None
-        self._question = replace(self._question, asked=replace(self._question.asked, quote=quote))
-        for change in changes:  # the quote may have been read before them
+        self._question = replace(self._question, asked=replace(self._question.asked, quotes=quotes))
+        for change in changes:  # the quotes may have been read before them
             self.change(change)
         return self._question
-
-    def _holds(self, opened: OpenConversation, message_id: int) -> bool:
-        """Whether the branch that a question continues contains the turn that a message asked or answered."""
-        turn_id = self._answering.conversations.question_of(message_id)
-        return any(turn.id == turn_id and turn.asked is not None for turn in opened.branch)
 
     async def _stream(self, model: ServedModel, request: GenerationRequest) -> AsyncGenerator[str, None]:
         answering, repetition = self._answering, RepetitionDetector()

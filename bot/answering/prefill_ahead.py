@@ -213,9 +213,9 @@ def _rough_tokens(branch: Sequence[Turn]) -> int:
     total = 0
     for turn in branch:
         if turn.asked is not None and turn.answer is not None:
-            quote = turn.asked.quote
-            files = turn.asked.files + (quote.files if quote else ())
+            quotes, files = turn.asked.quotes, list(turn.asked.files)
+            files += [file for quote in quotes for file in quote.files]
             in_files = sum(len(file.text) for file in files if isinstance(file, TextFile))
-            quoted = len(quote.text) if quote else 0
+            quoted = sum(len(quote.text) for quote in quotes)
             total += (len(turn.asked.text) + in_files + quoted) // 4 + len(turn.answer.ids or turn.answer.content[::4])
     return total

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from bot.conversation.turn import File, Turn, UserMessage
+from bot.conversation.turn import File, Quote, Turn, UserMessage
 
 TurnChange = Callable[[Turn], Turn]
 
@@ -58,19 +58,20 @@ class MessageChanges:
 
     def concern(self, turn_id: int, asked: UserMessage | None) -> bool:
         """Whether a turn or a question is about one of the messages."""
-        quote = asked.quote if asked is not None else None
+        quotes = asked.quotes if asked is not None else ()
         return (
             turn_id in self.contents
             or turn_id in self.emptied
-            or (quote is not None and quote.message_id in self.contents)
+            or any(quote.message_id in self.contents for quote in quotes)
         )
 
     def __call__(self, turn: Turn) -> Turn:
         if turn.id in self.emptied:
             return emptied(turn)
-        quote = turn.asked.quote if turn.asked is not None else None
-        turn = self._changed_by(turn.id, turn)
-        return turn if quote is None else self._changed_by(quote.message_id, turn)
+        quotes = turn.asked.quotes if turn.asked is not None else ()
+        for message_id in (turn.id, *(quote.message_id for quote in quotes)):
+            turn = self._changed_by(message_id, turn)
+        return turn
 
     def _changed_by(self, message_id: int, turn: Turn) -> Turn:
         if message_id not in self.contents:
@@ -88,10 +89,11 @@ def edited(turn: Turn, message_id: int, text: str, file_ids: Collection[int]) ->
         return turn
     if turn.id == message_id:
         return replace(turn, asked=replace(asked, text=text, files=_kept(asked.files, file_ids)))
-    if asked.quote is not None and asked.quote.message_id == message_id:
-        quote = replace(asked.quote, text=text, files=_kept(asked.quote.files, file_ids))
-        return replace(turn, asked=replace(asked, quote=quote))
-    return turn
+    quotes = tuple(
+        replace(quote, text=text, files=_kept(quote.files, file_ids)) if quote.message_id == message_id else quote
+        for quote in asked.quotes
+    )
+    return turn if quotes == asked.quotes else replace(turn, asked=replace(asked, quotes=quotes))
 
 
 def _kept(files: Sequence[File], file_ids: Collection[int]) -> tuple[File, ...]:
@@ -102,14 +104,14 @@ def erased(turn: Turn, message_ids: Collection[int]) -> Turn:
     """The turn after these messages were deleted."""
     if turn.id in message_ids:
         return emptied(turn)
-    if turn.asked is not None and turn.asked.quote is not None and turn.asked.quote.message_id in message_ids:
-        return _without_quote(turn, turn.asked)
-    return turn
+    return _without_quotes(turn, lambda quote: quote.message_id in message_ids)
 
 
-def _without_quote(turn: Turn, asked: UserMessage) -> Turn:
-    """The turn without its quote, or emptied if it asked nothing else."""
-    asked = replace(asked, quote=None)
+def _without_quotes(turn: Turn, are_gone: Callable[[Quote], bool]) -> Turn:
+    """The turn without these quotes, or emptied if it asks nothing else."""
+    if turn.asked is None or not any(map(are_gone, turn.asked.quotes)):
+        return turn
+    asked = replace(turn.asked, quotes=tuple(quote for quote in turn.asked.quotes if not are_gone(quote)))
     return emptied(turn) if asked.asks_nothing else replace(turn, asked=asked)
 
 
@@ -129,15 +131,11 @@ def without_person(turn: Turn, person_id: int, channel_id: int | None) -> Turn:
         return turn
     if turn.asked.author_id == person_id:
         return emptied(turn)
-    if turn.asked.quote is not None and turn.asked.quote.author_id == person_id:
-        return _without_quote(turn, turn.asked)
-    return turn
+    return _without_quotes(turn, lambda quote: quote.author_id == person_id)
 
 
 def without_older(turn: Turn, message_id: int) -> Turn:
     """The turn after forgetting everything older than a message."""
     if turn.id < message_id:
         return emptied(turn)
-    if turn.asked is not None and turn.asked.quote is not None and turn.asked.quote.message_id < message_id:
-        return _without_quote(turn, turn.asked)
-    return turn
+    return _without_quotes(turn, lambda quote: quote.message_id < message_id)

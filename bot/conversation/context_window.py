@@ -15,7 +15,7 @@ from functools import lru_cache
 from bot.conversation.budget import Budget
 from bot.conversation.shortening import shorten
 from bot.conversation.sources import sources_of
-from bot.conversation.turn import File, Question, TextFile, Turn, UnreadFile, UserMessage
+from bot.conversation.turn import File, Question, Quote, TextFile, Turn, UnreadFile, UserMessage
 from bot.conversation.wording import messages_of
 from bot.engine.interface import Source
 from bot.prompting.prompt import Message, Prompt, PromptBuilder
@@ -161,21 +161,31 @@ class ContextWindow:
         return branch[start:]
 
     def _shorten(self, system_prompt: str, asked: UserMessage) -> UserMessage:
-        """Shorten a question until it fits: its files from the last to the first, then the quote's, then its text."""
+        """Shorten a question until it fits.
+
+        Its files go first, from the last to the first; then what it is about, the oldest message first; then its
+        earlier messages, the oldest first; and its text at last.
+        """
         while (excess := len(self._build(system_prompt, (), asked).ids) - self.budget.prompt_limit) > 0:
             if asked.files:
                 asked = replace(asked, files=self._shorten_files(asked.files, excess))
-            elif asked.quote is not None and asked.quote.files:
-                files = self._shorten_files(asked.quote.files, excess)
-                asked = replace(asked, quote=replace(asked.quote, files=files))
-            elif asked.quote is not None:
-                text = self._shorten_by(asked.quote.text, excess)
-                asked = replace(asked, quote=replace(asked.quote, text=text) if text else None)
+            elif asked.quotes:
+                asked = self._shorten_quote(asked, next(iter((*asked.cited, *asked.parts))), excess)
             elif asked.text:
                 asked = replace(asked, text=self._shorten_by(asked.text, excess))
             else:
                 break  # not even an empty question fits; the engine reports that
         return asked
+
+    def _shorten_quote(self, asked: UserMessage, quote: Quote, excess: int) -> UserMessage:
+        """Shorten the quote's files, then its text, and then leave it out."""
+        if quote.files:
+            quotes = [replace(quote, files=self._shorten_files(quote.files, excess))]
+        else:
+            text = self._shorten_by(quote.text, excess)
+            quotes = [replace(quote, text=text)] if text else []
+        at = asked.quotes.index(quote)
+        return replace(asked, quotes=(*asked.quotes[:at], *quotes, *asked.quotes[at + 1 :]))
 
     def _shorten_files(self, files: Sequence[File], excess: int) -> tuple[File, ...]:
         """Shorten the last file, down to its name, and then leave it out."""

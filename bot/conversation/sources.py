@@ -39,5 +39,5 @@ def sources_of(
 
 def _of_question(start: int, message_id: int, key: ConversationKey, asked: UserMessage) -> Iterator[Source]:
     yield Source(start, message_id, asked.author_id, key.channel_id)
-    if asked.quote is not None:
-        yield Source(start, asked.quote.message_id, asked.quote.author_id, key.channel_id)
+    for quote in asked.quotes:
+        yield Source(start, quote.message_id, quote.author_id, key.channel_id)

@@ -113,7 +113,7 @@ class Conversation:
         return not (self.turns.keys().isdisjoint(message_ids) and self._quoted.isdisjoint(message_ids))
 
     def _note_quotes(self, turns: Iterable[Turn]) -> None:
-        self._quoted.update(turn.asked.quote.message_id for turn in turns if turn.asked and turn.asked.quote)
+        self._quoted.update(quote.message_id for turn in turns if turn.asked for quote in turn.asked.quotes)
 
     def missing(self, tip_id: int | None) -> int | None:
         """The first turn, going back from a tip, that must be loaded for `branch` to be complete; None if none must."""

@@ -52,9 +52,18 @@ class UnreadFile:
 File: TypeAlias = TextFile | UnreadFile
 
 
+class Relation(StrEnum):
+    """What a quote is to its question."""
+
+    REPLIED_TO = "replied_to"  # the message that the question replies to, or that its thread began with
+    EARLIER = "earlier"  # a message before that one in its chain of replies
+    TARGET = "target"  # chosen in the message's menu
+    PART = "part"  # an earlier message of the same question, by the asker
+
+
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A message that a question replies to and that is not part of the conversation itself.
+    """Another message that belongs to a question and that is not part of the conversation itself.
 
     Attributes:
         files: in the order of its attachments.
@@ -65,6 +74,7 @@ class Quote:
     author_name: str
     text: str
     files: tuple[File, ...] = ()
+    relation: Relation = Relation.REPLIED_TO
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +82,49 @@ class UserMessage:
     """A member's words, with everything that came along.
 
     Attributes:
-        text: without the mention of the bot; "" if the quote alone is what is asked.
+        text: of the message itself, without the mention of the bot; `own_text` has the whole question.
         author_name: the display name.
-        quote: None unless the message replies to one outside the conversation.
+        quotes: the oldest first.
         files: in the order of the attachments.
     """
 
     text: str
     author_id: int
     author_name: str
-    quote: Quote | None = None
+    quotes: tuple[Quote, ...] = ()
     files: tuple[File, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Quote, ...]:
+        """The earlier messages of the same question."""
+        return tuple(quote for quote in self.quotes if quote.relation is Relation.PART)
+
+    @property
+    def cited(self) -> tuple[Quote, ...]:
+        """The messages that it is about."""
+        return tuple(quote for quote in self.quotes if quote.relation is not Relation.PART)
+
+    @property
+    def repeated(self) -> Quote | None:
+        """The message that is itself what is asked, because the asker wrote nothing."""
+        asked_again = [quote for quote in self.cited if quote.relation is not Relation.EARLIER]
+        return asked_again[-1] if asked_again and not self.own_text else None
+
+    @property
+    def own_text(self) -> str:
+        """What the asker wrote."""
+        return "\n".join(filter(None, (*(part.text for part in self.parts), self.text)))
+
+    @property
+    def own_files(self) -> tuple[File, ...]:
+        """The files that the asker sent."""
+        return (*(file for part in self.parts for file in part.files), *self.files)
 
     @property
     def asks_nothing(self) -> bool:
         """Whether nothing is left of it, such as of one that only repeated a message that is deleted now."""
-        return not (self.text or self.files or self.quote)
+        is_asked = any(quote.relation is not Relation.EARLIER for quote in self.quotes)
+        return not (self.text or self.files or is_asked)
 
 
 class Task(StrEnum):

@@ -6,8 +6,14 @@ import re
 from collections.abc import Sequence
 
 from bot.conversation.graphemes import is_blank
-from bot.conversation.turn import File, Quote, TextFile, Turn, UserMessage
+from bot.conversation.turn import File, Quote, Relation, TextFile, Turn, UserMessage
 from bot.prompting.prompt import Message
+
+_CITATIONS = {
+    Relation.EARLIER: "Earlier, {} {}",
+    Relation.REPLIED_TO: "In reply to {}, who {}",
+    Relation.TARGET: "About a message by {}, who {}",
+}
 
 
 def one_line(name: str) -> str:
@@ -69,18 +75,23 @@ class _Speakers:
 
 
 def _content(asked: UserMessage) -> str:
-    quote, files = asked.quote, asked.files
-    parts = [asked.text]
-    if quote is not None:
-        parts = [asked.text, _in_reply(quote)] if asked.text else [_asked_again(quote, asked.author_id)]
-        parts += [_worded(file) for file in quote.files if isinstance(file, TextFile)]
-    parts += [_worded(file) for file in files]
+    parts, repeated = [asked.own_text], asked.repeated
+    if repeated is not None:
+        parts = [_asked_again(repeated, asked.author_id), *_text_files(repeated)]
+    for quote in asked.cited:
+        if quote is not repeated:
+            parts += [_cited(quote), *_text_files(quote)]
+    parts += [_worded(file) for file in asked.own_files]
     return "\n\n".join(part for part in parts if part)
 
 
-def _in_reply(quote: Quote) -> str:
+def _text_files(quote: Quote) -> list[str]:
+    return [_worded(file) for file in quote.files if isinstance(file, TextFile)]
+
+
+def _cited(quote: Quote) -> str:
     verb = "wrote" if quote.text else "sent"
-    return f"(In reply to {one_line(quote.author_name)}, who {verb}: {_quoted(quote)})"
+    return f"({_CITATIONS[quote.relation].format(one_line(quote.author_name), verb)}: {_quoted(quote)})"
 
 
 def _asked_again(quote: Quote, asker_id: int) -> str:

@@ -27,11 +27,13 @@ from bot.storage.rows import (
     first_row,
     insert_once,
     is_conversation,
+    quote_rows_of,
+    quotes_of,
     row_of,
     touch_conversation,
     turn_of,
 )
-from bot.storage.tables import AcceptedQuestion, AnswerVersion, Conversation, Persona, Reply, SeenMessage, Turn
+from bot.storage.tables import AcceptedQuestion, AnswerVersion, Conversation, Persona, Quote, Reply, SeenMessage, Turn
 
 _LOOKUP_PAUSE_SECONDS = 0.1
 
@@ -93,7 +95,13 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
             )
         )
         query = select(Turn.__table__).join(path, path.c.id == Turn.id).order_by(path.c.steps.desc())
-        return [turn_of(row) for row in await self._journal.read(lambda connection: all_rows(connection, query))]
+
+        async def read(connection: AsyncConnection) -> list[CoreTurn]:
+            rows = await all_rows(connection, query)
+            quotes = await quotes_of(connection, [row.id for row in rows])
+            return [turn_of(row, quotes.get(row.id, ())) for row in rows]
+
+        return await self._journal.read(read)
 
     async def turn_of(self, message_id: int) -> int | None:
         """The turn that a message belongs to, in any conversation."""
@@ -133,6 +141,8 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
             if turn is not None:
                 stored = turn if past_known else await _after_stored_past(connection, turn)
                 await insert_once(connection, Turn, row_of(stored) | {"outcome": outcome.reason})
+                for row in quote_rows_of(stored):
+                    await insert_once(connection, Quote, row)
                 if as_tip:
                     await touch_conversation(connection, stored.key, question_id)
                     in_conversation = is_conversation(stored.key)
@@ -169,12 +179,13 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
         async def change(connection: AsyncConnection) -> None:
             here = [] if channel_id is None else [Turn.channel_id == channel_id]
             asked = and_(Turn.author_id == person_id, *here)
-            turn_ids = select(Turn.id).where(asked)
-            await connection.execute(delete(Reply).where(Reply.question_id.in_(turn_ids)))
-            await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id.in_(turn_ids)))
+            asked_ids = select(Turn.id).where(asked)
+            await connection.execute(delete(Reply).where(Reply.question_id.in_(asked_ids)))
+            await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id.in_(asked_ids)))
+            await connection.execute(delete(Quote).where(Quote.turn_id.in_(asked_ids)))
             turns = await connection.execute(update(Turn).where(asked).values(**ERASED_TURN))
-            quoted = and_(Turn.quote_author_id == person_id, *here)
-            quotes = await erase_quotes(connection, quoted)
+            in_scope = [Quote.turn_id.in_(select(Turn.id).where(*here))] if here else []
+            quotes = await erase_quotes(connection, Quote.author_id == person_id, *in_scope)
             accepted = [AcceptedQuestion.author_id == person_id]
             if channel_id is not None:
                 accepted.append(AcceptedQuestion.channel_id == channel_id)
@@ -193,10 +204,11 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
         async def change(connection: AsyncConnection) -> None:
             await connection.execute(delete(Reply).where(Reply.question_id < message_id))
             await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id < message_id))
+            await connection.execute(delete(Quote).where(Quote.turn_id < message_id))
             in_between = await _after_newer(connection, message_id)
             await erase_turns(connection, in_between)
             await connection.execute(delete(Turn).where(Turn.id < message_id, Turn.id.not_in(in_between)))
-            await erase_quotes(connection, Turn.quote_message_id < message_id)
+            await erase_quotes(connection, Quote.message_id < message_id)
             await connection.execute(delete(Conversation).where(Conversation.used_id < message_id))
             await connection.execute(delete(SeenMessage).where(SeenMessage.id < message_id))
             await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id < message_id))
@@ -242,6 +254,7 @@ async def _erase_channel(connection: AsyncConnection, channel_id: int) -> None:
     turns = select(Turn.id).where(Turn.channel_id == channel_id)
     await connection.execute(delete(Reply).where(Reply.question_id.in_(turns)))
     await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id.in_(turns)))
+    await connection.execute(delete(Quote).where(Quote.turn_id.in_(turns)))
     await connection.execute(delete(Turn).where(Turn.channel_id == channel_id))
     await connection.execute(delete(Conversation).where(Conversation.channel_id == channel_id))
     await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.channel_id == channel_id))

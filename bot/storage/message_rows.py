@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import delete, false, select, union_all, update
+from sqlalchemy import Update, delete, false, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.changes import Contents, NewContent
 from bot.storage.rows import all_rows, erase_quotes, erase_turns
-from bot.storage.tables import AcceptedQuestion, Reply, Turn
+from bot.storage.tables import AcceptedQuestion, Quote, Reply, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ async def look_up(connection: AsyncConnection, contents: Contents) -> Lookup:
     if deleted:
         queries = (
             select(Turn.id, Turn.id).where(Turn.id.in_(deleted), Turn.erased == false()),
-            select(Turn.quote_message_id, Turn.quote_message_id).where(Turn.quote_message_id.in_(deleted)),
+            select(Quote.message_id, Quote.message_id).where(Quote.message_id.in_(deleted)),
             select(Reply.message_id, Reply.question_id).where(Reply.message_id.in_(deleted)),
             select(AcceptedQuestion.message_id, AcceptedQuestion.message_id).where(
                 AcceptedQuestion.message_id.in_(deleted)
@@ -58,18 +57,17 @@ async def change_messages(connection: AsyncConnection, contents: Contents) -> No
     deleted, edits = _divide(contents)
     updates, _ = await _outdated(connection, edits)
     for each in updates:
-        await connection.execute(update(Turn).where(Turn.id == each.turn_id).values(**each.values))
+        await connection.execute(each.statement)
     if deleted:
         await _erase(connection, deleted)
 
 
 @dataclass(frozen=True, slots=True)
 class _Update:
-    """What an edit of a message changes in a turn."""
+    """What an edit of a message changes in a turn or a quote."""
 
     message_id: int
-    turn_id: int
-    values: dict[str, Any]
+    statement: Update
 
 
 async def _outdated(connection: AsyncConnection, edits: Mapping[int, NewContent]) -> tuple[list[_Update], set[int]]:
@@ -84,15 +82,15 @@ async def _outdated(connection: AsyncConnection, edits: Mapping[int, NewContent]
         new = edits[row.id]
         files = [file for file in row.files if file["id"] in new.file_ids]
         if (row.text, row.files) != (new.text, files):
-            updates.append(_Update(row.id, row.id, {"text": new.text, "files": files}))
-    columns = (Turn.id, Turn.quote_message_id, Turn.quote_text, Turn.quote_files)
-    for row in await all_rows(connection, select(*columns).where(Turn.quote_message_id.in_(edits))):
-        held.add(row.quote_message_id)
-        new = edits[row.quote_message_id]
-        files = [file for file in row.quote_files if file["id"] in new.file_ids]
-        if (row.quote_text, row.quote_files) != (new.text, files):
-            changes = {"quote_text": new.text, "quote_files": files}
-            updates.append(_Update(row.quote_message_id, row.id, changes))
+            updates.append(_Update(row.id, update(Turn).where(Turn.id == row.id).values(text=new.text, files=files)))
+    for row in await all_rows(connection, select(Quote.__table__).where(Quote.message_id.in_(edits))):
+        held.add(row.message_id)
+        new = edits[row.message_id]
+        files = [file for file in row.files if file["id"] in new.file_ids]
+        if (row.text, row.files) != (new.text, files):
+            is_quote = Quote.turn_id == row.turn_id, Quote.position == row.position
+            statement = update(Quote).where(*is_quote).values(text=new.text, files=files)
+            updates.append(_Update(row.message_id, statement))
     return updates, held
 
 
@@ -100,7 +98,7 @@ async def _erase(connection: AsyncConnection, message_ids: Collection[int]) -> N
     answered = select(Reply.question_id).where(Reply.message_id.in_(message_ids))
     turn_ids = {*message_ids, *(row.question_id for row in await all_rows(connection, answered))}
     await erase_turns(connection, turn_ids)
-    await erase_quotes(connection, Turn.quote_message_id.in_(message_ids))
+    await erase_quotes(connection, Quote.message_id.in_(message_ids))
     await connection.execute(delete(Reply).where(Reply.message_id.in_(message_ids)))
 
 

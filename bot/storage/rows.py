@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -10,15 +11,13 @@ from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.conversation.turn import ConversationKey, File, Quote, TextFile, UnreadFile, UserMessage
+from bot.conversation.turn import ConversationKey, File, Relation, TextFile, UnreadFile, UserMessage
+from bot.conversation.turn import Quote as CoreQuote
 from bot.conversation.turn import Turn as CoreTurn
 from bot.prompting.prompt import Message
-from bot.storage.tables import AcceptedQuestion, AnswerVersion, Conversation, Reply, Table, Turn
+from bot.storage.tables import AcceptedQuestion, AnswerVersion, Conversation, Quote, Reply, Table, Turn
 
 # An erased turn keeps only its place in the tree.
-ERASED_QUOTE = dict[str, Any](
-    quote_message_id=None, quote_author_id=None, quote_author_name=None, quote_text=None, quote_files=[]
-)
 ERASED_TURN = dict[str, Any](
     erased=True,
     author_id=None,
@@ -29,7 +28,6 @@ ERASED_TURN = dict[str, Any](
     answer_ids=None,
     version=1,
     outcome=None,
-    **ERASED_QUOTE,
 )
 
 
@@ -89,18 +87,30 @@ async def erase_turns(connection: AsyncConnection, turn_ids: Collection[int]) ->
     """Leave nothing of turns but their place in the tree."""
     await connection.execute(update(Turn).where(Turn.id.in_(turn_ids)).values(**ERASED_TURN))
     await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id.in_(turn_ids)))
+    await connection.execute(delete(Quote).where(Quote.turn_id.in_(turn_ids)))
     await connection.execute(delete(Reply).where(Reply.question_id.in_(turn_ids)))
     await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id.in_(turn_ids)))
 
 
 async def erase_quotes(connection: AsyncConnection, *where: ColumnElement[bool]) -> int:
-    """Erase the quotes of some turns, and those turns that asked nothing else; return how many quotes."""
-    query = select(Turn.id, Turn.files).where(*where, Turn.quote_message_id.is_not(None), Turn.text == "")
-    alone = [row.id for row in await all_rows(connection, query) if not row.files]
-    if alone:
-        await erase_turns(connection, alone)
-    others = await connection.execute(update(Turn).where(*where).values(**ERASED_QUOTE))
-    return len(alone) + others.rowcount
+    """Erase some quotes, and those turns that asked nothing else; return how many quotes."""
+    query = select(Turn.id, Turn.files).join(Quote, Quote.turn_id == Turn.id).where(*where, Turn.text == "")
+    wordless = {row.id for row in await all_rows(connection, query) if not row.files}
+    erased = await connection.execute(delete(Quote).where(*where))
+    if wordless:
+        is_asked = Quote.turn_id.in_(wordless), Quote.relation != Relation.EARLIER.value
+        asking = {row.turn_id for row in await all_rows(connection, select(Quote.turn_id).where(*is_asked))}
+        await erase_turns(connection, wordless - asking)
+    return erased.rowcount
+
+
+async def quotes_of(connection: AsyncConnection, turn_ids: Collection[int]) -> Mapping[int, Sequence[CoreQuote]]:
+    """The quotes of these turns, without turns that have none."""
+    quotes: dict[int, list[CoreQuote]] = defaultdict(list)
+    query = select(Quote.__table__).where(Quote.turn_id.in_(turn_ids)).order_by(Quote.turn_id, Quote.position)
+    for row in await all_rows(connection, query):
+        quotes[row.turn_id].append(_quote_of(row))
+    return quotes
 
 
 def row_of(turn: CoreTurn) -> dict[str, Any]:
@@ -116,43 +126,45 @@ def row_of(turn: CoreTurn) -> dict[str, Any]:
     asked, answer = turn.asked, turn.answer
     if asked is None or answer is None:
         return position | ERASED_TURN
-    quote = (
-        ERASED_QUOTE
-        if asked.quote is None
-        else {
-            "quote_message_id": asked.quote.message_id,
-            "quote_author_id": asked.quote.author_id,
-            "quote_author_name": asked.quote.author_name,
-            "quote_text": asked.quote.text,
-            "quote_files": [_json_of(file) for file in asked.quote.files],
-        }
-    )
-    return (
-        position
-        | quote
-        | {
-            "erased": False,
-            "author_id": asked.author_id,
-            "author_name": asked.author_name,
-            "text": asked.text,
-            "files": [_json_of(file) for file in asked.files],
-            "answer": answer.content,
-            "answer_ids": answer.ids,
-            "tokenizer": answer.tokenizer,
-            "version": turn.version,
-        }
-    )
+    return position | {
+        "erased": False,
+        "author_id": asked.author_id,
+        "author_name": asked.author_name,
+        "text": asked.text,
+        "files": [_json_of(file) for file in asked.files],
+        "answer": answer.content,
+        "answer_ids": answer.ids,
+        "tokenizer": answer.tokenizer,
+        "version": turn.version,
+    }
 
 
-def turn_of(row: Any) -> CoreTurn:
-    """The turn in a row."""
+def quote_rows_of(turn: CoreTurn) -> list[dict[str, Any]]:
+    """The rows of a turn's quotes."""
+    return [
+        {
+            "turn_id": turn.id,
+            "position": position,
+            "message_id": quote.message_id,
+            "author_id": quote.author_id,
+            "author_name": quote.author_name,
+            "text": quote.text,
+            "files": [_json_of(file) for file in quote.files],
+            "relation": quote.relation.value,
+        }
+        for position, quote in enumerate(turn.asked.quotes if turn.asked is not None else ())
+    ]
+
+
+def turn_of(row: Any, quotes: Sequence[CoreQuote]) -> CoreTurn:
+    """The turn in a row, with its quotes."""
     return CoreTurn(
         id=row.id,
         key=ConversationKey(row.channel_id, row.memory_person_id),
         parent_id=row.parent_id,
         first_id=row.first_id,
         depth=row.depth,
-        asked=None if row.erased else _user_message_of(row),
+        asked=None if row.erased else _user_message_of(row, quotes),
         answer=None if row.erased else answer_of(row),
         version=row.version,
     )
@@ -163,12 +175,13 @@ def answer_of(row: Any) -> Message:
     return Message("assistant", row.answer, row.answer_ids, row.tokenizer)
 
 
-def _user_message_of(row: Any) -> UserMessage:
-    quote = None
-    if row.quote_message_id is not None:
-        files = tuple(map(_file_of, row.quote_files))
-        quote = Quote(row.quote_message_id, row.quote_author_id, row.quote_author_name, row.quote_text, files)
-    return UserMessage(row.text, row.author_id, row.author_name, quote, tuple(map(_file_of, row.files)))
+def _user_message_of(row: Any, quotes: Sequence[CoreQuote]) -> UserMessage:
+    return UserMessage(row.text, row.author_id, row.author_name, tuple(quotes), tuple(map(_file_of, row.files)))
+
+
+def _quote_of(row: Any) -> CoreQuote:
+    files = tuple(map(_file_of, row.files))
+    return CoreQuote(row.message_id, row.author_id, row.author_name, row.text, files, Relation(row.relation))
 
 
 def _json_of(file: File) -> dict[str, Any]:

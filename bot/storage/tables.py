@@ -99,8 +99,6 @@ class Turn(Table):
         depth: the number of turns before it in its branch and conversation.
         author_id: of the asker; None once the turn is erased.
         author_name: the asker's display name; None once the turn is erased.
-        quote_message_id: the message that the question replies to, unless that is in the conversation already.
-        quote_files: the attachments of the quote, as `files`.
         files: attachments, each with "id", "name", and "text" if it is a text file, otherwise "kind".
         answer_ids: the token ids that the model generated, for the tokenizer with the fingerprint `tokenizer`.
         version: which of several answers it is, 1 for the first.
@@ -121,11 +119,6 @@ class Turn(Table):
     author_id: Mapped[int | None] = mapped_column(index=True)
     author_name: Mapped[str | None]
     text: Mapped[str]
-    quote_message_id: Mapped[int | None] = mapped_column(index=True)
-    quote_author_id: Mapped[int | None] = mapped_column(index=True)
-    quote_author_name: Mapped[str | None]
-    quote_text: Mapped[str | None]
-    quote_files: Mapped[list[Any]]
     files: Mapped[list[Any]]
     answer: Mapped[str]
     answer_ids: Mapped[tuple[int, ...] | None]
@@ -133,6 +126,28 @@ class Turn(Table):
     version: Mapped[int]
     outcome: Mapped[str | None]
     erased: Mapped[bool]
+
+
+class Quote(Table):
+    """Another message that belongs to a turn's question.
+
+    Attributes:
+        position: 0 for the oldest that was read.
+        message_id: of the quoted message.
+        files: as in a turn.
+        relation: a `bot.conversation.turn.Relation`.
+    """
+
+    __tablename__ = "quotes"
+
+    turn_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    message_id: Mapped[int] = mapped_column(index=True)
+    author_id: Mapped[int] = mapped_column(index=True)
+    author_name: Mapped[str]
+    text: Mapped[str]
+    files: Mapped[list[Any]]
+    relation: Mapped[str]
 
 
 class AnswerVersion(Table):

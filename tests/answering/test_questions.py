@@ -49,12 +49,12 @@ def in_thread(text: str, starter: ThreadStarter) -> Question:
     return replace(ask(text, key=channel("thread")), thread_starter=starter)
 
 
-def quote_of(answering: AnswerService, question: Question) -> Quote | None:
-    """The quote that memory keeps with a question."""
+def quotes_of(answering: AnswerService, question: Question) -> tuple[Quote, ...]:
+    """The quotes that memory keeps with a question."""
     turn = turn_of(answering, question)
     assert turn is not None
     assert turn.asked is not None
-    return turn.asked.quote
+    return turn.asked.quotes
 
 
 # ------------------------------------------------------------ edits and deletions
@@ -153,8 +153,8 @@ async def test_a_thread_starter_that_changes_while_it_is_read_is_quoted_as_it_is
 
     question = replace(ask("What is it called?", key=channel("thread")), thread_starter=read_before_the_change)
     await run(answering.ask(question))
-    expected = None if is_deletion else replace(MINNOW, text="Our boat is called Titanic.")
-    assert quote_of(answering, question) == expected
+    expected = () if is_deletion else (replace(MINNOW, text="Our boat is called Titanic."),)
+    assert quotes_of(answering, question) == expected
 
 
 async def test_a_quote_that_the_conversation_holds_is_left_out(make: Make) -> None:
@@ -162,12 +162,12 @@ async def test_a_quote_that_the_conversation_holds_is_left_out(make: Make) -> No
     first = ask("Our boat is called Minnow.", "Grace")
     await run(answering.ask(first))
     quote = Quote(first.id, first.asked.author_id, "Grace", first.asked.text)
-    known = ask("What is it called?", reply_to=first.id, quote=quote)
-    unknown = ask("What is it called?", reply_to=MINNOW.message_id, quote=MINNOW)
+    known = ask("What is it called?", reply_to=first.id, quotes=[quote])
+    unknown = ask("What is it called?", reply_to=MINNOW.message_id, quotes=[MINNOW])
     await run(answering.ask(known))
     await run(answering.ask(unknown))
-    assert quote_of(answering, known) is None
-    assert quote_of(answering, unknown) == MINNOW
+    assert quotes_of(answering, known) == ()
+    assert quotes_of(answering, unknown) == (MINNOW,)
 
 
 async def test_an_answer_that_the_conversation_holds_is_not_quoted(make: Make) -> None:
@@ -176,11 +176,11 @@ async def test_an_answer_that_the_conversation_holds_is_not_quoted(make: Make) -
     await run(answering.ask(first))
     answering.conversations.replied(first.id, 77)
     quote = Quote(77, person("Phi"), "Phi", "Nice.")
-    known = ask("What is it called?", reply_to=77, quote=quote)
-    unknown = ask("What is it called?", reply_to=78, quote=replace(quote, message_id=78))
+    known = ask("What is it called?", reply_to=77, quotes=[quote])
+    unknown = ask("What is it called?", reply_to=78, quotes=[replace(quote, message_id=78)])
     for question in (known, unknown):
         await run(answering.ask(question))
-    assert (quote_of(answering, known), quote_of(answering, unknown)) == (None, replace(quote, message_id=78))
+    assert (quotes_of(answering, known), quotes_of(answering, unknown)) == ((), (replace(quote, message_id=78),))
 
 
 async def test_a_question_that_is_asked_again_keeps_its_quote(make: Make) -> None:
@@ -188,15 +188,15 @@ async def test_a_question_that_is_asked_again_keeps_its_quote(make: Make) -> Non
     first = ask(CAPITAL, "Grace")
     await run(answering.ask(first))
     quote = Quote(first.id, first.asked.author_id, "Grace", CAPITAL)
-    again = ask("", "Ada", reply_to=first.id, quote=quote)
+    again = ask("", "Ada", reply_to=first.id, quotes=[quote])
     await run(answering.ask(again))
-    assert quote_of(answering, again) == quote
+    assert quotes_of(answering, again) == (quote,)
     assert f"[Ada] Grace asks: {CAPITAL}" in await prompt_text(answering)
 
 
 async def test_deleting_all_that_is_asked_takes_the_question_back(make: Make) -> None:
     answering = make()
-    answer = answering.ask(ask("", "Ada", quote=MINNOW))
+    answer = answering.ask(ask("", "Ada", quotes=[MINNOW]))
     await answering.conversations.erase([MINNOW.message_id])
     assert await run(answer) == []
     assert answer.outcome == Outcome(FinishReason.CANCELLED)
@@ -209,9 +209,9 @@ async def test_a_quote_of_an_erased_question_stays(make: Make) -> None:
     await run(answering.ask(following))
     await answering.conversations.erase([erased.id])
     quote = Quote(erased.id, erased.asked.author_id, "Grace", erased.asked.text)
-    question = ask("What is it called?", reply_to=erased.id, quote=quote)
+    question = ask("What is it called?", reply_to=erased.id, quotes=[quote])
     await run(answering.ask(question))
-    assert quote_of(answering, question) == quote
+    assert quotes_of(answering, question) == (quote,)
 
 
 async def test_only_the_first_question_of_a_thread_quotes_its_starter(make: Make) -> None:
@@ -220,7 +220,7 @@ async def test_only_the_first_question_of_a_thread_quotes_its_starter(make: Make
     first, second = in_thread("What is our boat called?", starter), in_thread("How old is it?", starter)
     answers = [answering.ask(first), answering.ask(second)]
     await asyncio.gather(*map(run, answers))
-    assert (quote_of(answering, first), quote_of(answering, second)) == (MINNOW, None)
+    assert (quotes_of(answering, first), quotes_of(answering, second)) == ((MINNOW,), ())
     assert starter.reads == 1
     assert MINNOW.text in await prompt_text(answering, channel("thread"))
 
@@ -245,7 +245,7 @@ async def test_an_edit_while_the_starter_is_read_is_not_lost(make: Make) -> None
     await asyncio.gather(*edits)
     turn = turn_of(answering, question)
     assert turn is not None
-    assert turn.asked == replace(asked("Hello."), quote=MINNOW)
+    assert turn.asked == replace(asked("Hello."), quotes=(MINNOW,))
 
 
 # ------------------------------------------------------------ length

@@ -55,7 +55,7 @@ def without_start(sources: Sequence[Source]) -> list[Source]:
 
 async def asked_twice(answering: AnswerService) -> tuple[Question, Question]:
     """Two questions, the second with a quote."""
-    questions = ask("Do fish swim?"), ask("Is that so?", "Grace", quote=QUOTE)
+    questions = ask("Do fish swim?"), ask("Is that so?", "Grace", quotes=[QUOTE])
     for each in questions:
         await run(answering.ask(each))
     return questions

@@ -33,8 +33,8 @@ def person(name: str) -> int:
     return zlib.crc32(name.encode())
 
 
-def asked(text: str, by: str = "Ada", quote: Quote | None = None, files: Sequence[File] = ()) -> UserMessage:
-    return UserMessage(text, person(by), by, quote, tuple(files))
+def asked(text: str, by: str = "Ada", quotes: Sequence[Quote] = (), files: Sequence[File] = ()) -> UserMessage:
+    return UserMessage(text, person(by), by, tuple(quotes), tuple(files))
 
 
 def ask(
@@ -43,10 +43,10 @@ def ask(
     *,
     key: ConversationKey = HERE,
     reply_to: int | None = None,
-    quote: Quote | None = None,
+    quotes: Sequence[Quote] = (),
     files: Sequence[File] = (),
 ) -> Question:
-    return Question(next(message_ids), key, asked(text, by, quote, files), reply_to)
+    return Question(next(message_ids), key, asked(text, by, quotes, files), reply_to)
 
 
 def turn(what: UserMessage | None, answer: Message | str = "Hi") -> Turn:
@@ -75,11 +75,11 @@ async def say(
     *,
     key: ConversationKey = HERE,
     reply_to: int | None = None,
-    quote: Quote | None = None,
+    quotes: Sequence[Quote] = (),
     files: Sequence[File] = (),
 ) -> int:
     """Ask and answer a question; return the id of its turn."""
-    question = ask(text, by, key=key, reply_to=reply_to, quote=quote, files=files)
+    question = ask(text, by, key=key, reply_to=reply_to, quotes=quotes, files=files)
     await answer(conversations, question)
     return question.id
 

@@ -15,12 +15,12 @@ from bot.conversation.changes import (
     without_older,
     without_person,
 )
-from bot.conversation.turn import Quote, TextFile, Turn, UnreadFile
+from bot.conversation.turn import Quote, Relation, TextFile, Turn, UnreadFile
 from tests.conversation.memory import ELSEWHERE, HERE, asked, person, turn
 
 QUOTE = Quote(7, person("Grace"), "Grace", "Fish fly.")
 FILES = TextFile(1, "a.txt", "first"), TextFile(2, "b.txt", "second")
-TURN = turn(asked("Is that so?", quote=QUOTE, files=FILES))
+TURN = turn(asked("Is that so?", quotes=[QUOTE], files=FILES))
 EMPTY = replace(TURN, asked=None, answer=None)
 UNQUOTED = replace(TURN, asked=asked("Is that so?", files=FILES))
 
@@ -31,25 +31,25 @@ def test_other_messages_change_nothing(unchanged: Turn) -> None:
 
 
 def test_a_question_is_edited_and_keeps_the_files_that_it_still_has() -> None:
-    assert edited(TURN, TURN.id, "new", [2, 3]) == replace(TURN, asked=asked("new", quote=QUOTE, files=FILES[1:]))
+    assert edited(TURN, TURN.id, "new", [2, 3]) == replace(TURN, asked=asked("new", quotes=[QUOTE], files=FILES[1:]))
 
 
 def test_a_quote_is_edited() -> None:
-    expected = asked("Is that so?", quote=replace(QUOTE, text="Birds do."), files=FILES)
+    expected = asked("Is that so?", quotes=[replace(QUOTE, text="Birds do.")], files=FILES)
     assert edited(TURN, 7, "Birds do.", []) == replace(TURN, asked=expected)
 
 
 def test_a_quote_keeps_the_files_that_its_message_still_has() -> None:
     files = TextFile(3, "c.txt", "third"), UnreadFile(4, "d.png", "picture")
-    quoting = turn(asked("Is that so?", quote=replace(QUOTE, files=files)))
+    quoting = turn(asked("Is that so?", quotes=[replace(QUOTE, files=files)]))
     now = edited(quoting, 7, "Birds do.", [1, 4]).asked
-    assert now == asked("Is that so?", quote=replace(QUOTE, text="Birds do.", files=files[1:]))
+    assert now == asked("Is that so?", quotes=[replace(QUOTE, text="Birds do.", files=files[1:])])
 
 
 def test_several_changes_are_one_and_a_deletion_is_final() -> None:
     changes = MessageChanges({TURN.id: NewContent("old", frozenset())})
     changes.add({TURN.id: NewContent("new", frozenset([2])), 7: NewContent("Birds do.", frozenset())})
-    assert changes(TURN).asked == asked("new", quote=replace(QUOTE, text="Birds do."), files=FILES[1:])
+    assert changes(TURN).asked == asked("new", quotes=[replace(QUOTE, text="Birds do.")], files=FILES[1:])
     changes.add({7: None})
     changes.add({7: NewContent("Back again", frozenset())})
     assert changes(TURN).asked == asked("new", files=FILES[1:])
@@ -75,6 +75,18 @@ def test_an_erased_turn_keeps_its_place() -> None:
     assert erased(TURN, {99, TURN.id}) == emptied(TURN) == EMPTY
     assert erased(TURN, {7}) == UNQUOTED
     assert erased(TURN, {7, TURN.id}) == EMPTY
+
+
+def test_each_message_of_a_question_is_edited_and_erased_alone() -> None:
+    earlier = Quote(5, person("Linus"), "Linus", "Look up.", (), Relation.EARLIER)
+    part = Quote(8, person("Ada"), "Ada", "Well,", FILES[:1], Relation.PART)
+    whole = turn(asked("", quotes=[earlier, QUOTE, part]))
+    changes = MessageChanges({5: NewContent("Look down.", frozenset()), 7: None, 8: NewContent("Now,", frozenset())})
+    now = replace(earlier, text="Look down."), replace(part, text="Now,", files=())
+    assert changes(whole) == replace(whole, asked=asked("", quotes=now))
+    assert without_person(whole, person("Linus"), None) == replace(whole, asked=asked("", quotes=[QUOTE, part]))
+    assert without_older(whole, 8) == replace(whole, asked=asked("", quotes=[part]))
+    assert erased(whole, {7, 8}) == emptied(whole), "nobody asks what is left"
 
 
 def test_an_erased_turn_stays_erased() -> None:

@@ -28,7 +28,7 @@ def test_a_question_that_is_too_long_is_shortened_to_the_last_token_without_hist
 def test_files_are_cut_before_the_quote_and_the_text(builder: PromptBuilder) -> None:
     quote = Quote(7, person("Grace"), "Grace", "you " * 100)
     files = TextFile(1, "a.txt", "is " * 100), TextFile(2, "b.txt", "Hello " * 100)
-    whole = asked("the " * 100, quote=quote, files=files)
+    whole = asked("the " * 100, quotes=[quote], files=files)
     shapes: list[tuple[int, ...]] = []
     for limit in range(len(ids_of(builder, whole)), 40, -30):
         fitted = window_of(builder, limit).fit(SYSTEM, (), whole)
@@ -37,7 +37,7 @@ def test_files_are_cut_before_the_quote_and_the_text(builder: PromptBuilder) -> 
             assert len(fitted.prompt.ids) > limit - 60, "no more is cut than necessary"
         now = fitted.asked
         in_files = (len(file.text) for file in now.files if isinstance(file, TextFile))
-        lengths = (len(now.text), len(now.quote.text) if now.quote else 0, *in_files)
+        lengths = (len(now.text), sum(len(quote.text) for quote in now.quotes), *in_files)
         shapes.append((*lengths, 0, 0)[:4])
         # The cut removes the end of one part and all parts after it.
         cut = next((part for part in range(4) if shapes[-1][part] < shapes[0][part]), 3)
@@ -50,15 +50,15 @@ def test_files_are_cut_before_the_quote_and_the_text(builder: PromptBuilder) -> 
 def test_a_file_without_room_is_named_and_the_quotes_files_go_before_its_text(builder: PromptBuilder) -> None:
     named = UnreadFile(1, "a.txt", "file")
     quote = Quote(7, person("Grace"), "Grace", "you " * 100, (TextFile(1, "a.txt", "is " * 100),))
-    whole = asked("the " * 100, quote=quote)
+    whole = asked("the " * 100, quotes=[quote])
     length = len(ids_of(builder, whole))
     fits: list[tuple[File, ...]] = []
     for limit in range(length - 1, length - 200, -10):
         fitted = window_of(builder, limit).fit(SYSTEM, (), whole).asked
-        assert fitted.quote is not None
+        (now,) = fitted.quotes
         assert fitted.text == whole.text
-        assert fitted.quote.text == quote.text or not fitted.quote.files
-        fits.append(fitted.quote.files)
+        assert now.text == quote.text or not now.files
+        fits.append(now.files)
     assert (named,) in fits
     assert fits[-1] == ()
 

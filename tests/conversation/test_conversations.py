@@ -52,7 +52,7 @@ async def test_a_question_continues_the_latest_turn(
 
 async def test_a_turn_survives_a_restart_completely(tmp_path: Path) -> None:
     quote = Quote(7, 8, "Grace", "Fish fly.")
-    question = ask("Is that so?", quote=quote, files=[TextFile(1, "a.txt", "first"), TextFile(2, "b.txt", "")])
+    question = ask("Is that so?", quotes=[quote], files=[TextFile(1, "a.txt", "first"), TextFile(2, "b.txt", "")])
     async with open_memory(tmp_path) as memory:
         conversations = memory.conversations()
         await say(conversations, "before")

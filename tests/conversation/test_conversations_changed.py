@@ -30,7 +30,7 @@ async def fill(conversations: Conversations) -> int:
     """Let Ada, Grace and Ada ask one, two and three, the last with a quote of Linus; return the id of two."""
     await say(conversations, "one")
     two = await say(conversations, "two", "Grace", files=[TextFile(1, "a.txt", "first"), TextFile(2, "b.txt", "2nd")])
-    await say(conversations, "three", quote=Quote(QUOTED, person("Linus"), "Linus", "Fish fly."))
+    await say(conversations, "three", quotes=[Quote(QUOTED, person("Linus"), "Linus", "Fish fly.")])
     return two
 
 
@@ -51,7 +51,7 @@ async def turns(conversations: Conversations) -> Sequence[Turn]:
 
 
 def quotes(branch: Sequence[Turn]) -> list[str]:
-    return [turn.asked.quote.text for turn in branch if turn.asked is not None and turn.asked.quote is not None]
+    return [quote.text for turn in branch if turn.asked is not None for quote in turn.asked.quotes]
 
 
 @pytest.mark.parametrize(("restarted_before", "restarted_after"), WAYS)
@@ -107,7 +107,7 @@ async def test_a_question_that_only_repeated_a_message_goes_with_it(
     memory: Memory, change: Change, restarted_before: bool, restarted_after: bool
 ) -> None:
     conversations = memory.conversations()
-    repeating = await say(conversations, "", quote=Quote(QUOTED, person("Linus"), "Linus", "Do fish fly?"))
+    repeating = await say(conversations, "", quotes=[Quote(QUOTED, person("Linus"), "Linus", "Do fish fly?")])
     await DatabaseWorkStore(memory.journal).replied(repeating, 0, REPLY)
     if restarted_before:
         conversations = memory.conversations()
@@ -154,7 +154,7 @@ async def test_a_change_of_a_threads_first_turn_shows_in_the_thread(
 async def test_forgetting_returns_how_much_there_was(conversations: Conversations) -> None:
     await fill(conversations)
     await say(conversations, "elsewhere", key=ELSEWHERE)
-    await say(conversations, "about", "Grace", key=ELSEWHERE, quote=Quote(5, person("Ada"), "Ada", "Look."))
+    await say(conversations, "about", "Grace", key=ELSEWHERE, quotes=[Quote(5, person("Ada"), "Ada", "Look.")])
     assert await conversations.forget(person("Ada"), HERE.channel_id) == ForgottenCount(turns=2, quotes=0)
     assert await conversations.forget(person("Ada"), None) == ForgottenCount(turns=1, quotes=1)
     assert await conversations.forget(person("Ada"), None) == ForgottenCount(turns=0, quotes=0)
@@ -201,7 +201,7 @@ async def test_a_turn_is_known_even_after_it_is_erased(memory: Memory) -> None:
 
 async def test_a_preview_of_a_link_in_a_quoted_message_changes_nothing(conversations: Conversations) -> None:
     message = "Fish fly. " * 100
-    await say(conversations, "Is that so?", quote=Quote(QUOTED, person("Linus"), "Linus", message))
+    await say(conversations, "Is that so?", quotes=[Quote(QUOTED, person("Linus"), "Linus", message)])
     conversation = conversations.find(HERE)
     assert conversation is not None
     conversation.cached_by = 1

@@ -29,7 +29,8 @@ def rows(file: Path) -> list[tuple[object, ...]]:
     """What is committed of all turns."""
     connection = sqlite3.connect(file)
     try:
-        return connection.execute("SELECT id, text, files, quote_text, quote_files, answer FROM turns").fetchall()
+        turns = connection.execute("SELECT id, text, files, answer FROM turns").fetchall()
+        return turns + connection.execute("SELECT turn_id, text, files FROM quotes").fetchall()
     finally:
         connection.close()
 
@@ -60,7 +61,7 @@ class Caches:
 async def fill(memory: Memory, conversations: Conversations) -> int:
     """Let Ada and Grace ask one and two, the second with a quote of Linus and answered in `REPLY`; return its id."""
     await say(conversations, "one")
-    two = await say(conversations, "two", "Grace", quote=QUOTE, files=FILES)
+    two = await say(conversations, "two", "Grace", quotes=[QUOTE], files=FILES)
     conversations.replied(two, REPLY)
     await DatabaseWorkStore(memory.journal).replied(two, 0, REPLY)
     return two

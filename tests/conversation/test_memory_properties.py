@@ -254,7 +254,8 @@ class MemoryMachine(RuleBasedStateMachine):
         reply_to = self.reply_to[said.id]
         cited = said.cited
         quote = Quote(cited.message_id, cited.by, f"Person {cited.by}", cited.text) if cited else None
-        question = Question(said.id, said.key, UserMessage(said.text, said.by, f"Person {said.by}", quote), reply_to)
+        quotes = () if quote is None else (quote,)
+        question = Question(said.id, said.key, UserMessage(said.text, said.by, f"Person {said.by}", quotes), reply_to)
         assert simplified(self.bot.begin(question)) == self.model.branch(said.key, reply_to)
         self.model.begin(said, reply_to)
         self.reply(said, 0)
@@ -270,7 +271,7 @@ def simplified(branch: Sequence[Turn]) -> Branch:
         (
             turn.asked.text,
             turn.asked.author_id,
-            turn.asked.quote.text if turn.asked.quote else None,
+            turn.asked.quotes[0].text if turn.asked.quotes else None,
             turn.answer.content,
         )
         for turn in branch

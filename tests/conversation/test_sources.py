@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
-from bot.conversation.turn import ConversationKey, Question, Quote, TextFile, Turn, UserMessage
+from bot.conversation.turn import ConversationKey, Question, Quote, Relation, TextFile, Turn, UserMessage
 from bot.conversation.wording import worded_turns
 from bot.engine.interface import Source
 from bot.prompting.chat_template import ChatTemplate
@@ -29,11 +29,16 @@ FILES = st.lists(st.builds(TextFile, st.integers(1, 9), TEXTS, TEXTS), max_size=
 
 
 @st.composite
+def quotes(draw: st.DrawFn) -> Quote:
+    by = draw(NAMES)
+    relation = draw(st.sampled_from(Relation))
+    return Quote(draw(st.integers(1, 99)), person(by), by, draw(TEXTS), draw(FILES), relation)
+
+
+@st.composite
 def messages(draw: st.DrawFn) -> UserMessage:
-    """A member's words: at times with files, or a quote of another member's."""
-    by, quoted = draw(NAMES), draw(NAMES)
-    quote = Quote(draw(st.integers(1, 99)), person(quoted), quoted, draw(TEXTS), draw(FILES))
-    return asked(draw(TEXTS), by, draw(st.sampled_from([None, quote])), draw(FILES))
+    """A member's words: at times with files, or quotes of other members'."""
+    return asked(draw(TEXTS), draw(NAMES), draw(st.lists(quotes(), max_size=2)), draw(FILES))
 
 
 def window_over(builder: PromptBuilder, prompt_limit: int = 1_000_000) -> ContextWindow:
@@ -120,8 +125,8 @@ def test_every_message_of_a_prompt_is_a_source(
     sources, prefix = fitted.sources(question), window.prefix(system, branch)
 
     def of(message_id: int, key: ConversationKey, what: UserMessage) -> list[tuple[int, int, int]]:
-        quote = [(what.quote.message_id, what.quote.author_id, key.channel_id)] if what.quote else []
-        return [(message_id, what.author_id, key.channel_id), *quote]
+        quoted = [(quote.message_id, quote.author_id, key.channel_id) for quote in what.quotes]
+        return [(message_id, what.author_id, key.channel_id), *quoted]
 
     history = [each for said, what, _ in worded_turns(branch) for each in of(said.id, said.key, what)]
     found = [(each.message_id, each.author_id, each.channel_id) for each in sources]
@@ -135,7 +140,7 @@ def test_every_message_of_a_prompt_is_a_source(
 
 def test_a_turn_and_its_quote_begin_where_the_question_does(builder: PromptBuilder) -> None:
     quote = Quote(7, person("Linus"), "Linus", "Fish fly.")
-    first, second = turn(asked("one")), replace(turn(asked("Is that so?", "Grace", quote)), key=ELSEWHERE)
+    first, second = turn(asked("one")), replace(turn(asked("Is that so?", "Grace", [quote])), key=ELSEWHERE)
     question = ask("three")
     fitted = window_over(builder).fit(SYSTEM, [first, turn(None), second], question.asked)
 
@@ -164,7 +169,7 @@ def test_a_turn_that_was_trimmed_is_no_source(builder: PromptBuilder) -> None:
 
 
 def test_a_quote_for_which_there_is_no_room_is_no_source(builder: PromptBuilder) -> None:
-    question = ask("the " * 100, quote=Quote(7, person("Grace"), "Grace", "you " * 50))
+    question = ask("the " * 100, quotes=[Quote(7, person("Grace"), "Grace", "you " * 50)])
     fitted = window_over(builder, 80).fit("", (), question.asked)
-    assert fitted.asked.quote is None
+    assert fitted.asked.quotes == ()
     assert [each.message_id for each in fitted.sources(question)] == [question.id]

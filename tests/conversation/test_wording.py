@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.conversation.turn import File, Quote, TextFile, Turn, UnreadFile
+from bot.conversation.turn import File, Quote, Relation, TextFile, Turn, UnreadFile
 from bot.conversation.wording import messages_of, one_line
 from bot.prompting.prompt import Message
 from tests.conversation.memory import asked, person, turn
@@ -23,8 +23,8 @@ def worded(*turns: Turn) -> list[str]:
     return [message.content for message in messages_of(branch, last.asked) if message.role == "user"]
 
 
-def alone(text: str, quote: Quote | None = None, files: tuple[File, ...] = ()) -> str:
-    (content,) = worded(turn(asked(text, quote=quote, files=files)))
+def alone(text: str, *quotes: Quote, files: tuple[File, ...] = ()) -> str:
+    (content,) = worded(turn(asked(text, quotes=quotes, files=files)))
     return content
 
 
@@ -125,7 +125,7 @@ def test_a_quote_comes_after_the_question() -> None:
 def test_files_come_last_in_their_order() -> None:
     quote = Quote(7, person("Grace"), "Grace", "Look.")
     files = TextFile(1, "b.txt", "second"), TextFile(2, "a.py\n[x]", "x = 1\n")
-    assert alone("What is this?", quote, files) == (
+    assert alone("What is this?", quote, files=files) == (
         "What is this?\n\n"
         "(In reply to Grace, who wrote: Look.)\n\n"
         "The file b.txt:\n```\nsecond\n```\n\n"
@@ -147,7 +147,7 @@ def test_no_file_can_close_its_fence(text: str) -> None:
 
 def test_the_name_precedes_all_parts() -> None:
     quote = Quote(7, person("Ada"), "Ada", "Look.")
-    assert worded(turn(asked("one")), turn(asked("", "Grace", quote)))[1] == (
+    assert worded(turn(asked("one")), turn(asked("", "Grace", [quote])))[1] == (
         "(Until now Ada was speaking.)\n[Grace] Ada asks: Look."
     )
 
@@ -158,14 +158,45 @@ def test_a_quote_alone_is_the_question() -> None:
     assert alone("", replace(quote, author_id=person("Ada"))) == "Do fish fly?\nOften?", "it is the asker's own"
 
 
+LINUS = Quote(5, person("Linus"), "Linus", "Look up.", (TextFile(1, "a.txt", "first"),), Relation.EARLIER)
+GRACE = Quote(7, person("Grace"), "Grace", "Do fish fly?")
+
+
+def test_the_chain_of_replies_comes_in_its_order_and_each_message_with_its_author_and_files() -> None:
+    chain = "(Earlier, Linus wrote: Look up.\n[file: a.txt])\n\nThe file a.txt:\n```\nfirst\n```"
+    assert alone("Is that so?", LINUS, GRACE) == (
+        f"Is that so?\n\n{chain}\n\n(In reply to Grace, who wrote: Do fish fly?)"
+    )
+    assert alone("", LINUS, GRACE) == f"Grace asks: Do fish fly?\n\n{chain}", "the message itself is what is asked"
+    assert alone("Is that so?", LINUS) == f"Is that so?\n\n{chain}", "nothing else is said to be replied to"
+
+
+def test_the_target_of_a_menu_is_what_is_asked_about() -> None:
+    target = replace(GRACE, relation=Relation.TARGET)
+    assert alone("Is that so?", target) == "Is that so?\n\n(About a message by Grace, who wrote: Do fish fly?)"
+    assert alone("", target) == "Grace asks: Do fish fly?"
+
+
+def test_messages_in_quick_succession_are_one_question_in_their_order() -> None:
+    files = (TextFile(1, "a.txt", "first"),)
+    parts = [Quote(number, person("Ada"), "Ada", f"Part {number}.", (), Relation.PART) for number in (8, 9)]
+    whole = alone("Well?", GRACE, replace(parts[0], files=files), parts[1], files=(UnreadFile(2, "b.png", "picture"),))
+    assert whole == (
+        "Part 8.\nPart 9.\nWell?\n\n(In reply to Grace, who wrote: Do fish fly?)\n\n"
+        "The file a.txt:\n```\nfirst\n```\n\n[picture: b.png, not readable]"
+    )
+    assert alone("", *parts) == "Part 8.\nPart 9."
+
+
 def test_the_files_of_a_quote_are_its_own() -> None:
     files = TextFile(3, "a.txt", "third"), UnreadFile(4, "cat]\n.png", "picture")
     quote = Quote(7, person("Grace"), "Grace", "Look.", files)
     own = (TextFile(5, "b.txt", "mine"), UnreadFile(6, "c.pdf", "file"))
     quoted = "Look.\n[file: a.txt]\n[picture: cat .png, not readable]"
     rest = "The file a.txt:\n```\nthird\n```\n\nThe file b.txt:\n```\nmine\n```\n\n[file: c.pdf, not readable]"
-    assert alone("What is this?", quote, own) == f"What is this?\n\n(In reply to Grace, who wrote: {quoted})\n\n{rest}"
-    assert alone("", quote, own) == f"Grace asks: {quoted}\n\n{rest}"
+    in_reply = f"(In reply to Grace, who wrote: {quoted})"
+    assert alone("What is this?", quote, files=own) == f"What is this?\n\n{in_reply}\n\n{rest}"
+    assert alone("", quote, files=own) == f"Grace asks: {quoted}\n\n{rest}"
     assert alone("So?", replace(quote, text="", files=files[1:])) == (
         "So?\n\n(In reply to Grace, who sent: [picture: cat .png, not readable])"
     )

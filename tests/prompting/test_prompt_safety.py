@@ -82,7 +82,7 @@ def control_ids(prompt_ids: tuple[int, ...], phi3: Phi3Tokenizer) -> list[int]:
 def everywhere(builder: PromptBuilder, text: str) -> tuple[int, ...]:
     """The ids of a prompt with the text as system prompt, question, quote, file, answer and all names."""
     files = TextFile(1, text, text), UnreadFile(2, text, "picture")
-    before = turn(UserMessage(text, 1, text, Quote(7, 3, text, text, files), files), text)
+    before = turn(UserMessage(text, 1, text, (Quote(7, 3, text, text, files),), files), text)
     messages = messages_of([before], UserMessage("Hello", 2, f"{text}2"))
     return builder.build([Message("system", text), *messages]).ids
 

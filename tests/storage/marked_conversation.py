@@ -84,8 +84,8 @@ async def have_conversation(
     answering, key = serving.answering, ConversationKey(person(channel))
     own = random.Random(channel)
     kept, text = (" ".join(str(number) for number in own.choices(range(10**6), k=20)) for _ in range(2))
-    quote = Quote(QUOTED, person(by), by, text) if in_quote else None
-    marked = ask("What of it?", "Grace", key=key, quote=quote) if in_quote else ask(text, by, key=key)
+    quote = Quote(QUOTED, person(by), by, text)
+    marked = ask("What of it?", "Grace", key=key, quotes=[quote]) if in_quote else ask(text, by, key=key)
     first, last = ask(kept, "Grace", key=key), ask("And then?", "Grace", key=key)
     for question in (first, marked, last):
         await run(answering.ask(question))

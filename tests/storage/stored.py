@@ -10,19 +10,20 @@ from typing import Any
 import pytest_asyncio
 from sqlalchemy import select
 
-from bot.conversation.turn import ConversationKey, File, Question, Quote, Turn, UserMessage
+from bot.conversation.turn import ConversationKey, File, Question, Quote, Relation, Turn, UserMessage
 from bot.engine.interface import FinishReason, Outcome
 from bot.prompting.prompt import Message
 from bot.storage.database import Database
 from bot.storage.rows import table_of
 from bot.storage.storage import Storage
 from bot.storage.tables import AcceptedQuestion, AnswerVersion, Conversation, Persona, Reply, SeenMessage
+from bot.storage.tables import Quote as QuoteRow
 from bot.storage.tables import Turn as TurnRow
 
 HERE, ELSEWHERE = ConversationKey(1), ConversationKey(2)
 ADA, GRACE = 11, 22
 DONE = Outcome(FinishReason.STOP)
-TABLES = (AcceptedQuestion, AnswerVersion, Conversation, Persona, Reply, SeenMessage, TurnRow)
+TABLES = (AcceptedQuestion, AnswerVersion, Conversation, Persona, QuoteRow, Reply, SeenMessage, TurnRow)
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
@@ -54,12 +55,12 @@ def turn(
     first_id: int | None = None,
     by: int = ADA,
     key: ConversationKey = HERE,
-    quote: Quote | None = None,
+    quotes: Sequence[Quote] = (),
     files: Sequence[File] = (),
     answer: Message | None = None,
 ) -> Turn:
     """A turn after another one, answered with the same branch in view."""
-    asked = UserMessage(text or f"Question {turn_id}", by, f"Person {by}", quote, tuple(files))
+    asked = UserMessage(text or f"Question {turn_id}", by, f"Person {by}", tuple(quotes), tuple(files))
     return Turn(
         id=turn_id,
         key=key,
@@ -77,8 +78,14 @@ def question(turn: Turn) -> Question:
     return Question(turn.id, turn.key, turn.asked)
 
 
-def quote(message_id: int, text: str = "Quoted", by: int = GRACE, files: Sequence[File] = ()) -> Quote:
-    return Quote(message_id, by, f"Person {by}", text, tuple(files))
+def quote(
+    message_id: int,
+    text: str = "Quoted",
+    by: int = GRACE,
+    files: Sequence[File] = (),
+    relation: Relation = Relation.REPLIED_TO,
+) -> Quote:
+    return Quote(message_id, by, f"Person {by}", text, tuple(files), relation)
 
 
 def answered(turn: Turn, version: int, answer: Message | str) -> Turn:

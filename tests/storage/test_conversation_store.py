@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.conversation.changes import emptied
+from bot.conversation.changes import emptied, erased
 from bot.conversation.store import ConversationHead, ForgottenCount
-from bot.conversation.turn import ConversationKey, TextFile, UnreadFile, UserMessage
+from bot.conversation.turn import ConversationKey, Relation, TextFile, UnreadFile, UserMessage
 from bot.prompting.prompt import Message
 from bot.storage.storage import Storage
 from tests.storage.stored import (
@@ -36,7 +36,7 @@ SAFE = "NUL \ufffd, halves ? and ?, a pair \U0001f999, e\u0301, \u202eback"
 async def test_a_turn_comes_back_as_it_was(storage: Storage) -> None:
     files = TextFile(5, "a.py", "print('🦙')\n"), TextFile(6, "b.md", ""), UnreadFile(7, "c.png", "picture")
     answer = Message("assistant", "Yes\n```\n", (0, 1, 32_000, 2**32 - 1), "fingerprint")
-    kept = turn(10, "What?", quote=quote(3, files=files[::-1]), files=files, answer=answer)
+    kept = turn(10, "What?", quotes=[quote(3, files=files[::-1])], files=files, answer=answer)
     bare = turn(20, after=kept, key=HERE)
     await keep(storage, kept, bare)
     assert await storage.conversations.branch(20) == [kept, bare]
@@ -44,16 +44,16 @@ async def test_a_turn_comes_back_as_it_was(storage: Storage) -> None:
 
 async def test_characters_that_no_database_takes_are_replaced(storage: Storage) -> None:
     files = (TextFile(5, "a.txt", "half a llama: \U0001f999"),)
-    odd = turn(10, ODD, quote=replace(quote(3, ODD), author_name=ODD), files=files, answer=Message("assistant", ODD))
+    odd = turn(10, ODD, quotes=[replace(quote(3, ODD), author_name=ODD)], files=files, answer=Message("assistant", ODD))
     assert odd.asked is not None
     odd = replace(odd, asked=replace(odd.asked, author_name=ODD))
     await keep(storage, odd)
     await storage.conversations.set_persona(1, ODD)
     [found] = await storage.conversations.branch(10)
     assert found.asked is not None
-    assert found.asked.quote is not None
+    (found_quote,) = found.asked.quotes
     assert found.answer == Message("assistant", SAFE)
-    texts = found.asked.text, found.asked.author_name, found.asked.quote.text, found.asked.quote.author_name
+    texts = found.asked.text, found.asked.author_name, found_quote.text, found_quote.author_name
     assert texts == (SAFE,) * 4
     assert found.asked.files == files
     assert await storage.conversations.personas([1]) == {1: SAFE}
@@ -68,7 +68,7 @@ async def test_characters_that_no_database_takes_are_replaced(storage: Storage) 
 async def test_the_largest_ids_fit(storage: Storage) -> None:
     top = 2**63 - 1
     key = ConversationKey(top - 1, top - 2)
-    kept = turn(top - 1003, by=top - 4, key=key, quote=quote(top - 5, by=top - 6))
+    kept = turn(top - 1003, by=top - 4, key=key, quotes=[quote(top - 5, by=top - 6)])
     await keep(storage, kept)
     assert await storage.conversations.branch(kept.id) == [kept]
     assert await storage.conversations.head(key) == ConversationHead(kept.id, 0)
@@ -150,7 +150,7 @@ async def test_a_turn_with_unknown_past_continues_the_stored_tip(storage: Storag
 
 
 async def test_a_message_leads_to_its_turn(storage: Storage) -> None:
-    kept = turn(10, quote=quote(3))
+    kept = turn(10, quotes=[quote(3)])
     await keep(storage, kept)
     await storage.work.replied(10, 1, 1011)
     for message_id in (10, 1010, 1011):
@@ -185,14 +185,14 @@ async def test_personas(storage: Storage) -> None:
 async def test_an_edit_changes_questions_and_quotes(storage: Storage) -> None:
     files = TextFile(5, "a.txt", "a"), TextFile(6, "b.txt", "b")
     one = turn(10, files=files)
-    two = turn(20, after=one, quote=quote(10, "Question 10", files=files))
+    two = turn(20, after=one, quotes=[quote(10, "Question 10", files=files)])
     await keep(storage, one, two)
     await storage.conversations.edit(10, "Edited", [6])
     await storage.conversations.edit(99, "Nobody's", [])
     first, second = await storage.conversations.branch(20)
     assert one.asked is not None
     assert first == replace(one, asked=replace(one.asked, text="Edited", files=(TextFile(6, "b.txt", "b"),)))
-    assert second == turn(20, after=one, quote=quote(10, "Edited", files=[TextFile(6, "b.txt", "b")]))
+    assert second == turn(20, after=one, quotes=[quote(10, "Edited", files=[TextFile(6, "b.txt", "b")])])
     await storage.conversations.erase([10])
     await storage.conversations.edit(10, "Back again", [])
     assert (await storage.conversations.branch(20))[0] == emptied(one)
@@ -201,25 +201,49 @@ async def test_an_edit_changes_questions_and_quotes(storage: Storage) -> None:
 @pytest.mark.parametrize(("gone", "reply", "quoted"), [(20, False, True), (1020, True, False)], ids=["asked", "answer"])
 async def test_an_erased_turn_keeps_its_place(storage: Storage, gone: int, reply: bool, quoted: bool) -> None:
     one = turn(10)
-    two = turn(20, "Secret", after=one, quote=quote(3, "Secret"), files=[TextFile(5, "Secret", "Secret")])
-    three = turn(30, after=two, quote=quote(20))
+    two = turn(20, "Secret", after=one, quotes=[quote(3, "Secret")], files=[TextFile(5, "Secret", "Secret")])
+    three = turn(30, after=two, quotes=[quote(20)])
     await keep(storage, one, two, three)
     await storage.conversations.erase([gone, 99])
-    bare = turn(30, after=two, quote=None if quoted else quote(20))
+    bare = turn(30, after=two, quotes=[] if quoted else [quote(20)])
     assert await storage.conversations.branch(30) == [one, emptied(two), bare]
     assert [left.message_id for left in await storage.work.unfinished()] == [10, 30]
     assert await storage.conversations.head(HERE) == ConversationHead(30, 0)
 
 
+async def test_all_quotes_of_a_question_come_back_in_their_order(storage: Storage) -> None:
+    chain = [quote(number, relation=relation) for number, relation in zip((5, 3, 4, 6), Relation, strict=True)]
+    turns = [turn(10, quotes=chain)]
+    for number in range(20, 60, 10):
+        turns.append(turn(number, after=turns[-1], quotes=chain[: number // 20]))
+    await keep(storage, *turns)
+    assert await storage.conversations.branch(50) == turns
+
+
+@pytest.mark.parametrize("relation", Relation)
+async def test_a_question_without_words_stays_as_long_as_something_is_asked(
+    storage: Storage, relation: Relation
+) -> None:
+    quotes = (quote(3, relation=relation), quote(4, by=ADA))
+    asked = replace(turn(10), asked=UserMessage("", GRACE, f"Person {GRACE}", quotes))
+    await keep(storage, asked)
+    await storage.conversations.erase([4])
+    expected = erased(asked, {4})
+    assert (expected.asked is None) is (relation is Relation.EARLIER), "nobody asks it"
+    assert await storage.conversations.branch(10) == [expected]
+
+
 async def test_an_erased_quote_leaves_the_question(storage: Storage) -> None:
-    await keep(storage, turn(10, quote=quote(3)), turn(20, quote=quote(4)), turn(30, quote=quote(5)))
+    await keep(storage, turn(10, quotes=[quote(3)]), turn(20, quotes=[quote(4)]), turn(30, quotes=[quote(5)]))
     await storage.conversations.erase([3, 4])
-    for turn_id, kept in ((10, None), (20, None), (30, quote(5))):
-        assert await storage.conversations.branch(turn_id) == [turn(turn_id, quote=kept)]
+    for turn_id, kept in ((10, []), (20, []), (30, [quote(5)])):
+        assert await storage.conversations.branch(turn_id) == [turn(turn_id, quotes=kept)]
 
 
 async def test_erasing_a_channel_deletes_everything_in_it(storage: Storage, database_url: str) -> None:
-    await keep(storage, turn(10), turn(20, key=ConversationKey(1, ADA)), turn(30, key=ELSEWHERE))
+    quotes = [quote(3)]
+    await keep(storage, turn(10, quotes=quotes), turn(20, key=ConversationKey(1, ADA)))
+    await keep(storage, turn(30, key=ELSEWHERE, quotes=quotes))
     await storage.conversations.set_persona(1, "Here")
     await storage.conversations.set_persona(2, "Elsewhere")
     await storage.conversations.erase_channels([1])
@@ -230,8 +254,8 @@ async def test_erasing_a_channel_deletes_everything_in_it(storage: Storage, data
 
 async def test_forgetting_a_member_in_one_channel(storage: Storage) -> None:
     one = turn(10)
-    two = turn(20, after=one, by=GRACE, quote=quote(3, by=ADA))
-    three = turn(30, key=ELSEWHERE, quote=quote(4, by=ADA))
+    two = turn(20, after=one, by=GRACE, quotes=[quote(3, by=ADA)])
+    three = turn(30, key=ELSEWHERE, quotes=[quote(4, by=ADA)])
     await keep(storage, one, two, three)
     assert await storage.conversations.forget(ADA, 1) == ForgottenCount(turns=1, quotes=1)
     assert await storage.conversations.branch(20) == [emptied(one), turn(20, after=one, by=GRACE)]
@@ -251,7 +275,7 @@ async def test_forgetting_a_member_everywhere(storage: Storage) -> None:
 
 
 async def test_a_question_that_only_repeated_a_forgotten_message_goes_with_it(storage: Storage) -> None:
-    asked = UserMessage("", GRACE, f"Person {GRACE}", quote(3, by=ADA))
+    asked = UserMessage("", GRACE, f"Person {GRACE}", (quote(3, by=ADA),))
     alone, with_file = (
         replace(turn(10), asked=asked),
         replace(turn(20), asked=replace(asked, files=(UnreadFile(1, "a.png", "picture"),))),
@@ -267,7 +291,7 @@ async def test_a_question_that_only_repeated_a_forgotten_message_goes_with_it(st
 
 async def test_forgetting_what_is_too_old(storage: Storage) -> None:
     one, two = turn(10), turn(20, after=turn(10))
-    three = turn(30, after=two, quote=quote(10))
+    three = turn(30, after=two, quotes=[quote(10)])
     await keep(storage, one, two, three, turn(11, key=ELSEWHERE))
     await storage.work.turn_away(12)
     await storage.conversations.forget_before(20)

@@ -11,7 +11,7 @@ import pytest_asyncio
 from sqlalchemy import make_url
 
 from bot.conversation.conversations import Conversations
-from bot.conversation.turn import ConversationKey, Quote, TextFile, Turn
+from bot.conversation.turn import ConversationKey, Quote, Relation, TextFile, Turn
 from bot.engine.interface import FinishReason, Outcome
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS
 from bot.prompting.prompt import Message
@@ -49,7 +49,7 @@ def secret_turn() -> Turn:
     return turn(
         10,
         LONG,
-        quote=Quote(3, ADA, MARK, LONG, (TextFile(4, f"{MARK}.txt", LONG),)),
+        quotes=[Quote(3 - n, ADA, MARK, LONG, (TextFile(4, f"{MARK}.txt", LONG),)) for n in range(3)],
         files=[TextFile(5, f"{MARK}.txt", LONG)],
         answer=Message("assistant", LONG, MARK_IDS * 1000, "fingerprint"),
     )
@@ -77,7 +77,8 @@ async def forget_old(storage: Storage) -> None:
 @pytest.mark.parametrize("forget", [forget_here, forget_everywhere, forget_old])
 async def test_forgetting_leaves_no_byte(sqlite_url: str, forget: Write) -> None:
     async with open_storage(sqlite_url) as storage:
-        await keep(storage, secret_turn(), turn(20, "Kept", by=GRACE, quote=Quote(4, ADA, MARK, LONG)))
+        quotes = [Quote(4, ADA, MARK, LONG), Quote(4, ADA, MARK, LONG, (), Relation.EARLIER)]
+        await keep(storage, secret_turn(), turn(20, "Kept", by=GRACE, quotes=quotes))
         await storage.conversations.add_version(
             answered(secret_turn(), 2, Message("assistant", f"2 {LONG}", MARK_IDS * 900, "fingerprint")), DONE
         )
@@ -231,7 +232,7 @@ async def test_writing_twice_equals_writing_once(database_url: str, name: str) -
     write = WRITES[name]
     async with open_storage(database_url) as storage:
         first = turn(10, files=[TextFile(5, "a.txt", "a")])
-        await keep(storage, first, turn(20, after=first, by=GRACE, quote=quote(10, by=ADA)))
+        await keep(storage, first, turn(20, after=first, by=GRACE, quotes=[quote(10, by=ADA)]))
         await accept(storage, turn(30))
         await storage.conversations.add_version(answered(turn(20), 2, "Second"), DONE)
         await storage.conversations.set_persona(1, "One")

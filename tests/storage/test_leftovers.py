@@ -174,7 +174,7 @@ async def test_without_room_for_a_copy_nothing_is_rewritten(small_disk: Path, ca
 
 def long_or_short(number: int, chance: random.Random) -> Turn:
     text = f"{mark_of(number)} " * chance.choice([1, 3, 20, 100, 300])
-    return turn(number, text, quote=Quote(3, ADA, "Ada", text), answer=Message("assistant", text))
+    return turn(number, text, quotes=[Quote(3, ADA, "Ada", text)], answer=Message("assistant", text))
 
 
 def mark_of(number: int) -> str:

@@ -75,7 +75,7 @@ async def test_an_edit_that_changes_no_text_is_not_written(sqlite_url: str) -> N
     # Discord sends one when it has found the preview of a link.
     async with open_storage(sqlite_url) as storage:
         file = TextFile(5, "a.txt", "a")
-        await keep(storage, turn(10, "See", files=[file], quote=quote(3, "Long" * 500, files=[file])))
+        await keep(storage, turn(10, "See", files=[file], quotes=[quote(3, "Long" * 500, files=[file])]))
         with lock(sqlite_url):
             assert await storage.conversations.edit(10, "See", [5, 6]) == set()
             assert await storage.conversations.edit(3, "Long" * 500, [5]) == set()
@@ -85,7 +85,7 @@ async def test_an_edit_that_changes_no_text_is_not_written(sqlite_url: str) -> N
 
 async def test_what_concerns_rows_is_told(storage: Storage) -> None:
     one = turn(10)
-    await keep(storage, one, turn(20, after=one, quote=quote(3)))
+    await keep(storage, one, turn(20, after=one, quotes=[quote(3)]))
     store = storage.conversations
     assert await store.edit(10, "Edited", []) == {10}
     assert await store.edit(3, "Edited", []) == {3}
@@ -96,7 +96,7 @@ async def test_what_concerns_rows_is_told(storage: Storage) -> None:
 
 
 async def test_messages_are_reported_before_their_changes_are_committed(storage: Storage) -> None:
-    one = turn(10, quote=quote(3))
+    one = turn(10, quotes=[quote(3)])
     await keep(storage, one, turn(20, after=one), turn(30))
     store = storage.conversations
     messages: set[int] = set()

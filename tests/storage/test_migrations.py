@@ -12,7 +12,7 @@ from sqlalchemy import Connection, MetaData, inspect, select, text
 from bot.errors import ConfigurationError
 from bot.storage.database import Database
 from bot.storage.migrations import upgrade
-from bot.storage.tables import AcceptedQuestion, Table, Turn
+from bot.storage.tables import AcceptedQuestion, Quote, Table, Turn
 from tests.log_records import own_records
 
 
@@ -81,8 +81,31 @@ async def test_turns_of_the_first_version_are_kept(database: Database, database_
         (turn,) = (await connection.execute(select(Turn.__table__))).all()
         (accepted,) = (await connection.execute(select(AcceptedQuestion.__table__))).all()
         assert await connection.run_sync(differences) == []
-    assert (turn.text, turn.quote_files, turn.version, turn.summary_id) == ("Hi", [], 1, None)
+    assert (turn.text, turn.version, turn.summary_id) == ("Hi", 1, None)
     assert (accepted.task, accepted.interaction) == ("answer", None)
+    await again.close()
+
+
+async def test_quotes_of_the_second_version_are_kept(database: Database, database_url: str) -> None:
+    async with database.begin() as connection:
+        await connection.run_sync(back_to, "0002")
+        await connection.execute(
+            text(
+                "INSERT INTO turns (id, channel_id, memory_person_id, first_id, depth, author_id, text, files, answer,"
+                " erased, quote_message_id, quote_author_id, quote_author_name, quote_text, quote_files)"
+                " VALUES (7, 1, 0, 7, 0, 1, 'Hi', '[]', 'So.', FALSE, NULL, NULL, NULL, NULL, '[]'),"
+                " (8, 1, 0, 7, 1, 1, '', '[]', 'So.', FALSE, 3, 2, 'Grace', 'Ho', :files)"
+            ),
+            {"files": '[{"id": 4}]'},
+        )
+    again = await Database.open(database_url)
+    async with again.connect() as connection:
+        turns = (await connection.execute(select(Turn.id, Turn.text).order_by(Turn.id))).all()
+        (quote,) = (await connection.execute(select(Quote.__table__))).all()
+        assert await connection.run_sync(differences) == []
+        assert (await connection.run_sync(key_names))["turns"] == "pk_turns"
+    assert [tuple(turn) for turn in turns] == [(7, "Hi"), (8, "")]
+    assert tuple(quote) == (8, 0, 3, 2, "Grace", "Ho", [{"id": 4}], "replied_to")
     await again.close()
 
 

@@ -117,8 +117,8 @@ def _turn_line(turn: Turn) -> str:
 
 
 def _said(asked: UserMessage) -> str:
-    quoted = asked.quote.text if asked.quote is not None else ""
-    return asked.text or quoted or ", ".join(file.name for file in asked.files)
+    repeated = asked.repeated.text if asked.repeated else ""
+    return asked.own_text or repeated or ", ".join(file.name for file in asked.own_files)
 
 
 def _shown(text: str) -> str:

@@ -86,12 +86,11 @@ class QuestionReader:
             return ReadMessage(None, remarks)
         author, replies = message.author, is_reply(message)
         replied_id = message.reference.message_id if message.reference and replies else None
+        quote = _quote(replied_id, found, said, files_of_quote)
         question = Question(
             id=message.id,
             key=self.key(message),
-            asked=UserMessage(
-                own.text, author.id, author.display_name, _quote(replied_id, found, said, files_of_quote), files
-            ),
+            asked=UserMessage(own.text, author.id, author.display_name, () if quote is None else (quote,), files),
             reply_to=replied_id,
             thread_starter=None if replies else partial(self._thread_starter, message, remarks),
         )

@@ -25,7 +25,7 @@ async def test_a_question_is_complete_with_text_quote_and_files(incoming: Incomi
     question = (await incoming.reader.read(message)).question
     assert question is not None
     assert question.asked.text == "What is it called?"
-    assert question.asked.quote == Quote(quoted.id, quoted.author.id, "Ada", "Our boat is called Minnow.")
+    assert question.asked.quotes == (Quote(quoted.id, quoted.author.id, "Ada", "Our boat is called Minnow."),)
     assert question.asked.files == (TextFile(message.attachments[0].id, "a.txt", "Hi"),)
     assert (question.reply_to, question.thread_starter) == (quoted.id, None)
 
@@ -35,12 +35,12 @@ async def test_what_the_bot_says_is_quoted_but_is_no_question(incoming: Incoming
     notice = await (await incoming.mention("Hello?")).reply("My queue is full.")
     question = (await incoming.reader.read(await incoming.mention("Why?", reply_to=notice.id))).question
     assert question is not None
-    assert question.asked.quote == Quote(notice.id, incoming.stage.server.bot.id, "Phi", "My queue is full.")
+    assert question.asked.quotes == (Quote(notice.id, incoming.stage.server.bot.id, "Phi", "My queue is full."),)
     assert question.reply_to == notice.id
     greeting = await (await incoming.mention("")).reply(f"<@1>, <@2>: {GREETING}")
     follows = (await incoming.reader.read(await incoming.mention("Why?", reply_to=greeting.id))).question
     assert follows is not None
-    assert follows.asked.quote is None, "it only asks as it was told to"
+    assert follows.asked.quotes == (), "it only asks as it was told to"
     bare = await incoming.mention("", reply_to=notice.id)
     assert incoming.reader.invitation(bare) == GREETING
 
@@ -52,7 +52,7 @@ async def test_the_starter_of_a_thread_is_read_on_demand(incoming: Incoming) -> 
     message = await incoming.mention("What is it called?", by="Ada", channel=thread)
     question = (await incoming.reader.read(message)).question
     assert question is not None
-    assert question.asked.quote is None
+    assert question.asked.quotes == ()
     assert question.thread_starter is not None
     quote = await question.thread_starter()
     assert quote == Quote(starter.id, starter.author.id, "Ada", "Our boat is called Minnow.")
