@@ -17,7 +17,7 @@ from bot.answering.served_model import ServedModel
 from bot.answering.throughput import Throughput
 from bot.conversation.changes import MessageChanges, TurnChange
 from bot.conversation.conversations import Conversations
-from bot.conversation.quoting import quotes_beyond
+from bot.conversation.quoting import begins_a_chain, held_by, quotes_beyond
 from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import ConversationKey, Question, Turn, UserMessage
 from bot.engine.interface import FinishReason, Generation, GenerationRequest, Outcome
@@ -217,8 +217,11 @@ class Answer:
         """Quote what the question is about, unless the conversation holds it: messages, or where the thread began."""
         asked, thread_starter = self._question.asked, self._question.thread_starter
         self._changes_meanwhile = []
-        quotes = quotes_beyond(opened.branch, asked, self._answering.conversations.question_of)
-        if thread_starter is not None and not asked.cited and not opened.branch and not opened.resets:
+        is_held = held_by(opened.branch, self._answering.conversations.question_of)
+        quotes = quotes_beyond(asked, is_held)
+        if self._question.earlier_quotes is not None and begins_a_chain(quotes, is_held):
+            quotes = (*await self._question.earlier_quotes(is_held), *quotes)
+        elif thread_starter is not None and not asked.cited and not opened.branch and not opened.resets:
             starter = await thread_starter()
             quotes = quotes if starter is None else (starter, *quotes)
         changes, self._changes_meanwhile = self._changes_meanwhile, None

@@ -5,7 +5,7 @@ All of these are immutable. A change, such as an edit on Discord, makes a new tu
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
@@ -147,6 +147,8 @@ class Question:
             may start a new branch; otherwise it continues the conversation's tip.
         thread_starter: reads the message that the question's thread grew from; called only if the conversation is empty
             when it is opened.
+        earlier_quotes: reads the chain of replies before the quoted message, the oldest first, up to the first message
+            that the conversation holds; called only if the conversation does not hold the quoted message.
         task: what is to be done about it.
     """
 
@@ -155,6 +157,9 @@ class Question:
     asked: UserMessage
     reply_to: int | None = None
     thread_starter: Callable[[], Awaitable[Quote | None]] | None = field(default=None, compare=False, repr=False)
+    earlier_quotes: Callable[[Callable[[int], bool]], Awaitable[Sequence[Quote]]] | None = field(
+        default=None, compare=False, repr=False
+    )
     task: Task = Task.ANSWER
 
 

@@ -113,7 +113,15 @@ class _Reading:
         embeds = self._embeds(snapshot.embeds, snapshot.content)
         words = "\n\n".join(filter(None, (content, *embeds, *self._components(snapshot.components))))
         self._note_stickers(snapshot.stickers)
-        return f"[forwarded message]\n{words}" if words else ""
+        return f"[{self._origin()}]\n{words}" if words else ""
+
+    def _origin(self) -> str:
+        """Where a forwarded message comes from, if all members of this server may know. Discord hides who wrote it."""
+        reference, guild = self.message.reference, self.message.guild
+        channel = guild.get_channel_or_thread(reference.channel_id) if guild and reference else None
+        if guild is None or channel is None or not channel.permissions_for(guild.default_role).view_channel:
+            return "forwarded message"
+        return f"message forwarded from #{one_line(channel.name)}"
 
     def _readable(self, text: str | None) -> str:
         return readable_text(self.message, self.bot_user_id, text or "")

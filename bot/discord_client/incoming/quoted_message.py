@@ -1,4 +1,4 @@
-"""Finds the message that a message is about: the one that it replies to, or the one that its thread grew from."""
+"""Finds the messages that a message is about: its chain of replies, or the one that its thread grew from."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import Any
 
 import discord
 
+from bot.conversation.quoting import IsHeld
 from bot.discord_client.rest.refusal import refusal_of
 from bot.discord_client.rest.time_limit import request_time_limit
 
 logger = logging.getLogger(__name__)
 
 _SECONDS = 10.0
+_LONGEST_CHAIN = 8
+"""Upper bound in messages, with the one that is replied to. Each can take a request to Discord."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +54,24 @@ class MessageFinder:
     async def replied_to(self, message: discord.Message) -> FoundMessage:
         """The message that a message replies to."""
         reference = message.reference
-        if reference is None or not is_reply(message):
-            return NOTHING
-        found = reference.resolved or reference.cached_message
-        if isinstance(found, discord.DeletedReferencedMessage):
-            return FoundMessage(is_deleted=True)
-        if found is None:
-            message_id = reference.message_id
-            return NOTHING if message_id is None else await self._in_time(_fetch(message.channel, message_id), message)
-        if found.type is discord.MessageType.thread_starter_message and isinstance(message.channel, discord.Thread):
-            return await self._in_time(_starter_of(message.channel), message)  # what it shows is in the parent channel
-        return FoundMessage(found)
+        return await self._found(message, reference.resolved or reference.cached_message if reference else None)
+
+    async def before(self, message: discord.Message, is_held: IsHeld) -> list[discord.Message]:
+        """The chain of replies before a message that is replied to, the oldest first.
+
+        It ends before a message that is held, and where one is deleted, cannot be read, or does not come in time.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _SECONDS
+        chain = [message]
+        while len(chain) < _LONGEST_CHAIN and (left := deadline - loop.time()) > 0:
+            # What a message holds of the one before is as old as itself; the cache follows edits and deletions.
+            reference = chain[-1].reference
+            found = (await self._found(chain[-1], reference.cached_message if reference else None, left)).message
+            if found is None or is_held(found.id) or any(found.id == each.id for each in chain):
+                break
+            chain.append(found)
+        return chain[:0:-1]
 
     async def thread_starter(self, message: discord.Message) -> FoundMessage:
         """The message that a message's thread grew from, unless it is that message."""
@@ -71,12 +81,36 @@ class MessageFinder:
         # Many threads begin without a message, and one that cannot be read may not exist.
         return NOTHING if found.message is None else found
 
-    async def _in_time(self, finding: Coroutine[Any, Any, FoundMessage], about: discord.Message) -> FoundMessage:
+    async def _found(
+        self,
+        message: discord.Message,
+        found: discord.Message | discord.DeletedReferencedMessage | None,
+        seconds: float | None = None,
+    ) -> FoundMessage:
+        """The message that a message replies to, of which `found` is known."""
+        reference = message.reference
+        if reference is None or not is_reply(message):
+            return NOTHING
+        if isinstance(found, discord.DeletedReferencedMessage):
+            return FoundMessage(is_deleted=True)
+        if found is None:
+            message_id = reference.message_id
+            if message_id is None:
+                return NOTHING
+            return await self._in_time(_fetch(message.channel, message_id), message, seconds)
+        if found.type is discord.MessageType.thread_starter_message and isinstance(message.channel, discord.Thread):
+            # What it shows is in the parent channel.
+            return await self._in_time(_starter_of(message.channel), message, seconds)
+        return FoundMessage(found)
+
+    async def _in_time(
+        self, finding: Coroutine[Any, Any, FoundMessage], about: discord.Message, seconds: float | None = None
+    ) -> FoundMessage:
         # Not cancelled when the time is over: see `bot.discord_client.rest.time_limit`.
         reading = asyncio.create_task(finding)
         self._reading.add(reading)
         reading.add_done_callback(self._reading.discard)
-        await asyncio.wait([reading], timeout=_SECONDS)
+        await asyncio.wait([reading], timeout=_SECONDS if seconds is None else seconds)
         if reading.done():
             return reading.result()
         logger.warning("Quoted message not read: message=%d cause=Discord is slow to show it", about.id)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 import discord
 
-from bot.conversation.turn import ConversationKey, File, Question, Quote, TextFile, UserMessage
+from bot.conversation.quoting import IsHeld
+from bot.conversation.turn import ConversationKey, File, Question, Quote, Relation, TextFile, UserMessage
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.incoming import remarks as lines
 from bot.discord_client.incoming.message_content import (
@@ -93,8 +95,20 @@ class QuestionReader:
             asked=UserMessage(own.text, author.id, author.display_name, () if quote is None else (quote,), files),
             reply_to=replied_id,
             thread_starter=None if replies else partial(self._thread_starter, message, remarks),
+            earlier_quotes=None if quoted is None else self.earlier_quotes(quoted, remarks, read.bytes_read),
         )
         return ReadMessage(question, remarks)
+
+    def earlier_quotes(
+        self, quoted: discord.Message, remarks: list[str], bytes_read: int = 0
+    ) -> Callable[[IsHeld], Awaitable[Sequence[Quote]]]:
+        """Reads the chain of replies before a quoted message, as `Question.earlier_quotes`.
+
+        Args:
+            remarks: gets a line for the member about each thing that is not read.
+            bytes_read: of the files that came with the question and the quoted message.
+        """
+        return partial(self._earlier_quotes, quoted, remarks, self._largest_files - bytes_read)
 
     def is_meant_for_bot(self, message: discord.Message) -> bool:
         """Whether a member mentions the bot or its role, or writes to it directly."""
@@ -145,6 +159,25 @@ class QuestionReader:
         if found.is_unreadable:
             return _NOTHING_SHOWN, [lines.UNREADABLE.format(what)]
         return _NOTHING, []
+
+    async def _earlier_quotes(
+        self, quoted: discord.Message, remarks: list[str], largest_files: int, is_held: IsHeld
+    ) -> list[Quote]:
+        messages = await self._finder.before(quoted, is_held)
+        read = await read_files([each for message in messages for each in attachments_of(message)], largest_files)
+        remarks += read.remarks
+        files, quotes = iter(read.files), list[Quote]()
+        hidden = [lines.HIDDEN.format(what) for what in (lines.REPLIED_TO, lines.EARLIER)]
+        for message in messages:
+            said, _ = self._quoted(FoundMessage(message), lines.EARLIER)
+            remarks += lines.about_unseen(said.unseen)
+            if not self.may_read(message) and not any(line in remarks for line in hidden):
+                remarks.append(lines.HIDDEN.format(lines.EARLIER))
+            its_files = tuple(islice(files, len(attachments_of(message))))
+            if said.text or its_files:
+                author = message.author
+                quotes.append(Quote(message.id, author.id, author.display_name, said.text, its_files, Relation.EARLIER))
+        return quotes
 
     async def _thread_starter(self, message: discord.Message, remarks: list[str]) -> Quote | None:
         """The message that a message's thread grew from."""

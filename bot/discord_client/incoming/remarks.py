@@ -11,6 +11,7 @@ GREETING = "Hello! Write your question in the message that mentions me."
 ROLE_ALONE = "Discord does not show me messages that mention only my role. Mention me by my name."
 
 REPLIED_TO = "the message you replied to"
+EARLIER = "an earlier message in this chain of replies"
 STARTER = "the message this thread began with"
 
 HIDDEN = (

@@ -67,10 +67,12 @@ class ReadFiles:
     Attributes:
         files: one for each attachment, in their order.
         remarks: a line for the member for each reason why attachments were not read.
+        bytes_read: of all files together.
     """
 
     files: tuple[File, ...] = ()
     remarks: tuple[str, ...] = ()
+    bytes_read: int = 0
 
 
 class _Unread(Enum):
@@ -115,7 +117,7 @@ async def read_files(attachments: Sequence[discord.Attachment], largest_bytes: i
             else:
                 files.append(TextFile(attachment.id, attachment.filename, text))
                 left -= len(content)
-    return ReadFiles(tuple(files), tuple(_remarks(unread, largest_bytes)))
+    return ReadFiles(tuple(files), tuple(_remarks(unread, largest_bytes)), largest_bytes - left)
 
 
 async def _content(
