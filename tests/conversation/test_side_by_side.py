@@ -85,9 +85,9 @@ async def test_a_reply_keeps_its_own_branch(memory: Memory, conversations: Conve
         await each.end()
     expected = {"reply": ["one", "reply"], "other": ["one", "two", "other"]}
     assert await all_seen(memory, conversations) == expected["other" if reply_first else "reply"]
-    for each in (conversations, memory.conversations()):
-        assert await seen(each, reply_to=reply.id) == expected["reply"]
-        assert await seen(each, reply_to=other.id) == expected["other"]
+    for present in (conversations, memory.conversations()):
+        assert await seen(present, reply_to=reply.id) == expected["reply"]
+        assert await seen(present, reply_to=other.id) == expected["other"]
 
 
 @pytest.mark.parametrize(("reply_first", "expected"), [(True, ["one", "reply", "other"]), (False, ["one", "reply"])])

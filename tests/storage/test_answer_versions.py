@@ -92,7 +92,7 @@ ERASURES: dict[str, Callable[[Storage], Awaitable[object]]] = {
 @pytest.mark.parametrize("name", ERASURES)
 async def test_all_versions_go_with_their_turn(database_url: str, name: str) -> None:
     async with open_storage(database_url) as storage:
-        asked = UserMessage("", ADA, "Ada", quote(3))
+        asked = UserMessage("", ADA, "Ada", (quote(3),))
         first = Turn(10, HERE, None, 10, 0, asked, Message("assistant", "One"))
         await keep(storage, first)
         await storage.conversations.add_version(answered(first, 2, "Two"), DONE)
