@@ -18,6 +18,7 @@ from tests.storage.stored import (
     GRACE,
     HERE,
     accept,
+    answered,
     everything,
     keep,
     quote,
@@ -244,12 +245,14 @@ async def test_erasing_a_channel_deletes_everything_in_it(storage: Storage, data
     quotes = [quote(3)]
     await keep(storage, turn(10, quotes=quotes), turn(20, key=ConversationKey(1, ADA)))
     await keep(storage, turn(30, key=ELSEWHERE, quotes=quotes))
+    for turn_id in (10, 30):
+        await storage.conversations.add_version(answered(turn(turn_id), 2, "Second"), DONE)
     await storage.conversations.set_persona(1, "Here")
     await storage.conversations.set_persona(2, "Elsewhere")
     await storage.conversations.erase_channels([1])
     assert await storage.conversations.recent(9) == [ELSEWHERE]
     rows = await everything(database_url)
-    assert {name: len(found) for name, found in rows.items()} == dict.fromkeys(rows, 1) | {"seen_messages": 3}
+    assert {name: len(found) for name, found in rows.items()} == dict.fromkeys(rows, 1) | {"seen_messages": 3, "answer_versions": 2}
 
 
 async def test_forgetting_a_member_in_one_channel(storage: Storage) -> None:
