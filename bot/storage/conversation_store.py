@@ -16,6 +16,7 @@ from bot.conversation.turn import ConversationKey
 from bot.conversation.turn import Turn as CoreTurn
 from bot.engine.interface import Outcome
 from bot.errors import DatabaseOutageError
+from bot.storage.accepted_targets import erase_targets_by
 from bot.storage.answer_versions import DatabaseAnswerVersions
 from bot.storage.journal import Journal
 from bot.storage.message_change_writer import MessageChangeWriter
@@ -190,6 +191,7 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
             if channel_id is not None:
                 accepted.append(AcceptedQuestion.channel_id == channel_id)
             await connection.execute(delete(AcceptedQuestion).where(*accepted))
+            await erase_targets_by(connection, person_id, channel_id)
             forgotten[:] = [ForgottenCount(turns.rowcount, quotes)]
 
         await self._journal.write(change, deletes=True)

@@ -10,6 +10,7 @@ from sqlalchemy import Update, delete, false, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.changes import Contents, NewContent
+from bot.storage.accepted_targets import erase_targets, targets_among
 from bot.storage.rows import all_rows, erase_quotes, erase_turns
 from bot.storage.tables import AcceptedQuestion, Quote, Reply, Turn
 
@@ -49,6 +50,8 @@ async def look_up(connection: AsyncConnection, contents: Contents) -> Lookup:
         for row in await all_rows(connection, union_all(*queries)):
             concerned[row[0]].update(row)
             questions.update(set(row) - {row[0]})
+        for message_id in await targets_among(connection, deleted):
+            concerned[message_id].add(message_id)
     return Lookup(concerned, (edits.keys() - held) | concerned.keys(), questions)
 
 
@@ -100,6 +103,7 @@ async def _erase(connection: AsyncConnection, message_ids: Collection[int]) -> N
     await erase_turns(connection, turn_ids)
     await erase_quotes(connection, Quote.message_id.in_(message_ids))
     await connection.execute(delete(Reply).where(Reply.message_id.in_(message_ids)))
+    await erase_targets(connection, message_ids)
 
 
 def _divide(contents: Contents) -> tuple[list[int], dict[int, NewContent]]:
