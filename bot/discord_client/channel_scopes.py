@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import discord
 
@@ -12,6 +13,20 @@ from bot.conversation.turn import ConversationKey
 def guild_scope(guild_id: int) -> int:
     """The scope of a whole guild. Negative, because the oldest guilds have a channel with the guild's own id."""
     return -guild_id
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a member uses the bot.
+
+    Attributes:
+        is_home: the bot is a member of the server, or it is the direct message with the bot. Elsewhere only the member
+            has installed it.
+        is_direct: it is the direct message with the bot.
+    """
+
+    is_home: bool
+    is_direct: bool = False
 
 
 class ChannelScopes:
@@ -30,6 +45,23 @@ class ChannelScopes:
         """The conversation that a member's message in a channel belongs to."""
         shared = self._memory == "channel" or isinstance(channel, discord.DMChannel)
         return ConversationKey(channel.id, 0 if shared else member_id)
+
+    def place_of(self, interaction: discord.Interaction[Any]) -> Place:
+        """Where an interaction was used."""
+        if interaction.guild_id is not None:
+            return Place(self._client.get_guild(interaction.guild_id) is not None)
+        is_direct = interaction.context.dm_channel
+        return Place(is_direct, is_direct)
+
+    def keys(self, interaction: discord.Interaction[Any]) -> list[ConversationKey]:
+        """A member's conversations where an interaction was used: that of mentions first, then that of private ones."""
+        assert interaction.channel is not None  # every command has a channel
+        own = ConversationKey(interaction.channel.id, interaction.user.id)
+        place = self.place_of(interaction)
+        if not place.is_home:
+            return [own]
+        key = self.key(interaction.channel, interaction.user.id)
+        return [key] if place.is_direct or key == own else [key, own]
 
     def of(self, channel_id: int) -> tuple[int, ...]:
         """The scopes whose personas apply in a channel, nearest first: the thread, its channel, the guild."""

@@ -8,6 +8,8 @@ from bot.discord_client.incoming.file_names import listed
 from bot.discord_client.incoming.message_content import WHOLE_MESSAGE, Unseen
 
 GREETING = "Hello! Write your question in the message that mentions me."
+NOTHING_ASKED = "There is no question in that. Ask again, and write one."
+REPLY_HIDDEN = "Discord does not show me a reply whose @ is off. Switch the @ on in your reply, or use `/ask`."
 ROLE_ALONE = "Discord does not show me messages that mention only my role. Mention me by my name."
 
 REPLIED_TO = "the message you replied to"
