@@ -22,6 +22,11 @@ from bot.private_files import write_private_text
 
 logger = logging.getLogger(__name__)
 
+_BAD_REQUEST = 400
+# https://discord.com/developers/docs/interactions/application-commands#contexts
+_GUILD_INSTALL, _USER_INSTALL = 0, 1
+_PRIVATE_CHANNEL = 2
+_SERVERS_ONLY = " for servers only"
 _SECONDS_AFTER_REFUSAL = 3600.0  # the operator may allow in the developer portal what Discord refuses
 
 
@@ -56,16 +61,61 @@ async def sync_changed_commands(tree: app_commands.CommandTree[Any], record: Pat
         tree: the client's commands.
         record: the file with the hash of the last sync; created if it is missing.
     """
-    fingerprint = _fingerprint(tree)
-    if _read(record) == fingerprint:
+    fingerprint, synced = _fingerprint(tree), _read(record)
+    if synced == fingerprint:
         return False
-    await tree.sync()
+    try:
+        await tree.sync()
+    except discord.HTTPException as error:
+        if error.status != _BAD_REQUEST or not _asks_for_accounts(tree):
+            raise
+        if synced != fingerprint + _SERVERS_ONLY:
+            try:
+                await _sync_for_servers(tree)
+            except discord.HTTPException as other:
+                if other.status != _BAD_REQUEST:
+                    raise
+                raise error from None  # it names the commands
+        # Not the same fingerprint: the next start asks again.
+        fingerprint += _SERVERS_ONLY
+        logger.warning(
+            "Commands are for servers and direct messages only, Discord does not let people install this bot to their "
+            "account; to allow it, switch on User Install at https://discord.com/developers/applications "
+            "(Installation), then start the bot again"
+        )
     _write(record, fingerprint)
     return True
 
 
+def _asks_for_accounts(tree: app_commands.CommandTree[Any]) -> bool:
+    return any(map(_is_for_accounts, _payload(tree)))
+
+
+def _is_for_accounts(command: dict[str, Any]) -> bool:
+    return _USER_INSTALL in (command.get("integration_types") or ())
+
+
+def _payload(tree: app_commands.CommandTree[Any]) -> list[dict[str, Any]]:
+    return [command.to_dict(tree) for command in tree.get_commands()]
+
+
+async def _sync_for_servers(tree: app_commands.CommandTree[Any]) -> None:
+    """Register the commands without what only people's accounts need.
+
+    Raises:
+        discord.HTTPException: Discord refuses them for another reason.
+    """
+    payload = _payload(tree)
+    for command in filter(_is_for_accounts, payload):
+        command["integration_types"] = [_GUILD_INSTALL]
+        command["contexts"] = [each for each in command["contexts"] or () if each != _PRIVATE_CHANNEL]
+    application_id = tree.client.application_id
+    assert application_id is not None  # set at the login
+    await tree.client.http.bulk_upsert_global_commands(application_id, payload=payload)
+
+
 def _fingerprint(tree: app_commands.CommandTree[Any]) -> str:
-    commands = [command.to_dict(tree) for command in tree.get_commands()]
+    commands = _payload(tree)
     application = str(tree.client.application_id)
     content = json.dumps([application, discord.__version__, commands], sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()

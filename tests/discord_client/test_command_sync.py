@@ -15,6 +15,7 @@ from discord import app_commands
 from bot.demo.loopback import Limit
 from bot.discord_client import command_sync
 from bot.discord_client.command_sync import keep_commands_synced, sync_changed_commands
+from bot.discord_client.commands.everywhere import everywhere
 from bot.discord_client.rest import retry
 from tests.discord_client.stage import Stage, on_stage
 
@@ -152,3 +153,31 @@ async def test_a_command_that_outlasts_the_bot_is_one_line(caplog: pytest.LogCap
         await asyncio.wait(running, timeout=10)
     assert "Interaction was not answered, the bot has ended: used=/slow interaction=" in caplog.text
     assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_commands_for_accounts_wait_until_the_portal_allows_them(
+    stage: Stage, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tree, record = stage.client.tree, tmp_path / "synced"
+
+    @app_commands.command(name="anywhere", description="For a test")
+    @everywhere
+    async def command(interaction: discord.Interaction) -> None:
+        raise RuntimeError("a defect")
+
+    tree.add_command(command)
+    stage.server.allow_user_installs(False)
+    try:
+        assert await sync_changed_commands(tree, record)
+        [line] = [line for line in caplog.messages if "User Install" in line]
+        assert "\n" not in line
+        assert ["anywhere"] in [each["path"] for each in stage.server.commands()]
+        before = syncs(stage)
+        assert await sync_changed_commands(tree, record), "the next start asks again"
+        assert syncs(stage) == before + 1, "and registers nothing again"
+        stage.server.allow_user_installs(True)
+        assert await sync_changed_commands(tree, record)
+        assert not await sync_changed_commands(tree, record)
+    finally:
+        stage.server.allow_user_installs(True)
+        tree.remove_command("anywhere")
