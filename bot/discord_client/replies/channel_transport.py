@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 
 import discord
 
 from bot.discord_client.replies.reply_search import find_replies
-from bot.discord_client.replies.reply_transport import MessageBody
+from bot.discord_client.replies.reply_transport import MessageBody, ReplyTransport
 from bot.discord_client.rest.permissions import ATTACH_FILES, READ_MESSAGE_HISTORY, is_allowed
 
 _PING = discord.AllowedMentions(everyone=False, users=False, roles=False, replied_user=True)
@@ -20,6 +21,9 @@ class ChannelTransport:
         question: the message to reply to.
         bot_user_id: of the bot's own account.
     """
+
+    most_messages = sys.maxsize
+    later: ReplyTransport | None = None
 
     def __init__(self, question: discord.PartialMessage, bot_user_id: int) -> None:
         self._question = question
@@ -68,8 +72,12 @@ class ChannelTransport:
             await channel.edit(archived=False)
         await message.delete()
 
+    async def fetch(self, message_id: int) -> discord.Message:
+        """Read a message of the reply again."""
+        return await self._question.channel.fetch_message(message_id)
+
     async def find(
         self, known_ids: set[int], also: Callable[[discord.Message], bool] = lambda _: False
     ) -> Sequence[discord.Message]:
         """Messages of the reply that nobody has recorded."""
-        return await find_replies(self._question, self._bot_user_id, known_ids, also)
+        return await find_replies(self._question.id, self._question.channel, self._bot_user_id, known_ids, also)

@@ -55,6 +55,18 @@ def suspended_note() -> str:
     return "I am restarting. I will answer this when I am back."
 
 
+def moved_note() -> str:
+    """The text in place of an answer that goes on as a direct message."""
+    return "Discord lets me write here for 15 minutes only. My answer goes on in our direct messages."
+
+
+def time_up_note(text: str) -> str:
+    """The note below an answer that took longer than Discord lets the bot write."""
+    if text.strip():
+        return "Discord lets me write here for 15 minutes only, so I ended this answer. Ask for a shorter one."
+    return "Discord lets me write here for 15 minutes only, and they passed before I could answer. Ask again later."
+
+
 def blocked_note() -> str:
     """The text in place of an answer that the server's rules block."""
     return "This server's AutoMod does not let me post my answer. Ask in other words, or ask a moderator."

@@ -10,6 +10,7 @@ from typing import Any
 
 import discord
 
+from bot.discord_client.incoming.asked_interaction import Asked, AskedInteraction
 from bot.discord_client.replies import permission_lines as lines
 from bot.discord_client.rest.pace import RequestPace
 from bot.discord_client.rest.permissions import is_timed_out, lacking_permission
@@ -41,14 +42,13 @@ class RefusalReports:
         self._told_at: OrderedDict[tuple[int, str, int], float] = OrderedDict()
         self._direct_at: deque[float] = deque(maxlen=_MOST_DIRECT)
 
-    def line_below_answer(self, question: discord.PartialMessage, permission: str) -> str:
+    def line_below_answer(self, question: Asked, permission: str) -> str:
         """The line about a permission that the bot lacks for a better answer; "" if its asker knows."""
-        if not isinstance(question, discord.Message):
-            return ""
-        is_new = self._is_new(question.channel.id, permission, question.author.id)
+        asker_id = _asker_in_channel(question)
+        is_new = asker_id is not None and self._is_new(question.channel.id, permission, asker_id)
         return lines.line_in_channel(permission) if is_new else ""
 
-    async def tell_asker(self, question: discord.PartialMessage, action: Action, refusal: Refusal) -> None:
+    async def tell_asker(self, question: Asked, action: Action, refusal: Refusal) -> None:
         """Tell a member by a direct message why there is no answer in a channel.
 
         Args:
@@ -57,7 +57,8 @@ class RefusalReports:
             refusal: how it refuses it.
         """
         channel = question.channel
-        if refusal.is_gone or not isinstance(question, discord.Message) or isinstance(channel, discord.DMChannel):
+        asker_id = _asker_in_channel(question)
+        if refusal.is_gone or asker_id is None or isinstance(channel, discord.DMChannel):
             return  # there is nothing to see, or the direct message itself is refused
         permission = lacking_permission(channel, action, refusal)
         place = f"<#{channel.id}>"
@@ -69,8 +70,8 @@ class RefusalReports:
             key, line = permission, lines.line_for_lack(place, permission)
         else:
             key, line = _NO_PERMISSION, lines.line_for_refusal(place)
-        if self._is_new(channel.id, key, question.author.id):
-            await self._send_direct(question.author.id, channel.id, key, line)
+        if self._is_new(channel.id, key, asker_id):
+            await self._send_direct(asker_id, channel.id, key, line)
 
     async def tell_of_unreadable(self, channel: Any, member_id: int, refusal: Refusal) -> None:
         """Tell a member that a question cannot be read again, in its channel, or by a direct message."""
@@ -123,3 +124,10 @@ class RefusalReports:
                 break
             await self._pace.pause(seconds)
         return False
+
+
+def _asker_in_channel(question: Asked) -> int | None:
+    """Who asked, if that is known, and if the bot answers by requests that need permissions in the channel."""
+    if isinstance(question, AskedInteraction):
+        return question.author.id if question.is_shared else None
+    return question.author.id if isinstance(question, discord.Message) else None

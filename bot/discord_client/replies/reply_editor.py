@@ -10,13 +10,12 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 
-import discord
-
 from bot.answering.queue import WaitsFor
+from bot.discord_client.incoming.asked_interaction import Asked
 from bot.discord_client.replies.outcome_notes import (
     blocked_note,
     deleted_note,
@@ -26,13 +25,12 @@ from bot.discord_client.replies.outcome_notes import (
 )
 from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_layout import ReplyLayout
-from bot.discord_client.replies.reply_messages import ReplyMessages, ReplyRecord, Step
-from bot.discord_client.replies.reply_transport import ReplyTransport
+from bot.discord_client.replies.reply_messages import ReplyMessages, Step
+from bot.discord_client.replies.reply_retries import ReplyRetries
 from bot.discord_client.replies.thoughts import ShownThought
 from bot.discord_client.rest.pace import RequestPace, Slot
 from bot.discord_client.rest.permissions import send_permission
-from bot.discord_client.rest.refusal import Refusal, RefusalKind, refusal_of
-from bot.discord_client.rest.retry import pauses
+from bot.discord_client.rest.refusal import Refusal, refusal_of
 from bot.discord_client.rest.time_limit import request_time_limit
 from bot.discord_client.rest.urgency import Action, Urgency
 
@@ -41,21 +39,18 @@ logger = logging.getLogger(__name__)
 EDIT_SECONDS = 1.2
 POSITION_SECONDS = 15.0
 _FIRST_POSITION_SECONDS = 0.5  # many questions start before, and need no position
-_LONGEST_BACK_OFF_SECONDS = 15.0
 
 
 class ReplyEditor:
-    """Shows one answer as a reply to one message.
+    """Shows one answer as a reply to one question.
 
     Args:
-        question: the message to reply to.
+        question: what to reply to.
         pace: decides when a request starts.
-        transport: makes the requests.
-        max_messages: upper bound for the messages of the reply.
-        make_view: makes the buttons below the last message while the answer grows.
-        record: learns which messages show the answer.
+        messages: those of the reply.
+        max_messages: upper bound for them.
         reports: tell the asker what the bot lacks here.
-        sent: messages from before a restart that show the answer already.
+        header: a line above the answer.
         ping_at: from when on (`time.monotonic`) the first text notifies the asker.
         edit_seconds: the shortest time between two edits of a growing text, and the first pause after a failure.
         position_seconds: the shortest time between two positions.
@@ -63,26 +58,23 @@ class ReplyEditor:
 
     def __init__(
         self,
-        question: discord.PartialMessage,
+        question: Asked,
         pace: RequestPace,
-        transport: ReplyTransport,
+        messages: ReplyMessages,
         *,
         max_messages: int,
-        make_view: Callable[[], discord.ui.View],
-        record: ReplyRecord,
         reports: RefusalReports,
-        sent: Sequence[discord.Message] = (),
+        header: str = "",
         ping_at: float = math.inf,
         edit_seconds: float = EDIT_SECONDS,
         position_seconds: float = POSITION_SECONDS,
     ) -> None:
         self._question = question
         self._pace = pace
-        self._transport = transport
         self._reports = reports
-        self._messages = ReplyMessages(question.id, transport, make_view, record, sent)
+        self._messages = messages
         line_for = partial(reports.line_below_answer, question)
-        self._layout = ReplyLayout(self._messages, max_messages, send_permission(question.channel), line_for)
+        self._layout = ReplyLayout(self._messages, max_messages, send_permission(question.channel), line_for, header)
         self._last_urgency = Urgency.LAST_TEXT
         self._edit_seconds = edit_seconds
         self._position_seconds = position_seconds
@@ -90,13 +82,13 @@ class ReplyEditor:
         self._ping_at = ping_at
         self._taken_back = False
         self._grows = False  # whether it has a text, which is known to the pace
-        self._shows_text = bool(sent)
+        self._shows_text = messages.count > 0 and not header
         self._on_refused: Callable[[], None] = lambda: None
         self._moved_at = time.monotonic()
         self._next_position_at = self._moved_at + min(_FIRST_POSITION_SECONDS, position_seconds)
         self._changed = asyncio.Event()
         self._outdated = False  # whether Discord may show something else than it should
-        self._pauses: Iterator[float] | None = None  # between tries, since Discord or the network began to fail
+        self._retries = ReplyRetries(pace, question.id, question.channel.id, 2 * edit_seconds)
         self._slot: Slot | None = None
         self._task: asyncio.Task[None] | None = None
         self.undeliverable = asyncio.Event()  # set when Discord refuses for good: no permission, reply deleted
@@ -104,12 +96,18 @@ class ReplyEditor:
     @property
     def takes_more(self) -> bool:
         """Whether more text would be shown."""
-        return not (self.undeliverable.is_set() or self._layout.replacement or self._taken_back)
+        is_refused = self.undeliverable.is_set() or self._layout.replacement
+        return not (is_refused or self._taken_back or self._messages.is_out_of_time)
 
     @property
     def is_taken_back(self) -> bool:
         """Whether its question was deleted."""
         return self._taken_back
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether Discord will soon take no more of it, here or elsewhere."""
+        return self._messages.is_out_of_time
 
     def on_refused(self, call: Callable[[], None]) -> None:
         """Call something as soon as no more text would be shown."""
@@ -180,6 +178,19 @@ class ReplyEditor:
         self._layout.finished = True
         self._wake()
 
+    def end_in_time(self, *, keeps_text: bool) -> None:
+        """Go on elsewhere, or end the answer with what there is, because Discord soon takes no more of it here.
+
+        Args:
+            keeps_text: end an answer that has a text already: others may be reading it.
+        """
+        if self._layout.finished:
+            return
+        if (keeps_text and self._layout.text.strip()) or not self._messages.move_on():
+            self._messages.is_out_of_time = True
+            self._on_refused()
+        self._wake()
+
     def _wake(self) -> None:
         self._outdated = True
         self._changed.set()
@@ -196,7 +207,7 @@ class ReplyEditor:
                     continue
                 if self._layout.text and not self._grows:
                     self._grows = True
-                    growing.enter_context(self._pace.growing(self._transport.place_id))
+                    growing.enter_context(self._pace.growing(self._messages.place_id))
                 self._outdated = False
                 step = self._next_step()
                 if step is not None:
@@ -243,7 +254,7 @@ class ReplyEditor:
 
     async def _take_turn(self, planned: Step) -> None:
         """Wait for the next turn, and use it for what is to be shown by then."""
-        self._slot = self._pace.slot(planned.action, self._transport.place_id, self._urgency, self._moved_at)
+        self._slot = self._pace.slot(planned.action, self._messages.place_id, self._urgency, self._moved_at)
         async with self._slot as slot:
             self._slot = None
             step = self._next_step()
@@ -255,13 +266,13 @@ class ReplyEditor:
                 async with request_time_limit():
                     await self._messages.take(step)
             except Exception as error:  # noqa: BLE001 - a bug too is met, and logged
-                refusal = refusal_of(error) or self._unexpected(error)
+                refusal = refusal_of(error) or self._retries.unexpected(error)
                 self._pace.failed(slot, refusal)
         if refusal is not None:
             await self._meet(step, refusal)
             return
         self._pace.succeeded()
-        self._pauses = None
+        self._retries.succeeded()
         self._shows_text = self._shows_text or bool(self._layout.text)
         self._moved_at = time.monotonic()
         self._next_position_at = self._moved_at + self._position_seconds
@@ -271,11 +282,7 @@ class ReplyEditor:
         channel_id, message_id = self._question.channel.id, self._question.id
         adapt = self._messages.adapt_removal if self._taken_back else self._messages.adapt
         if refusal.is_passing:
-            # One line for each outage: there may be many replies, and many tries.
-            level = logging.DEBUG if self._pauses else logging.WARNING
-            logger.log(level, "Retrying a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
-            self._pauses = self._pauses or pauses(2 * self._edit_seconds, _LONGEST_BACK_OFF_SECONDS)
-            await self._pace.pause(next(self._pauses))
+            await self._retries.wait(refusal)
         elif refusal.of_content and self._layout.thought is not None:
             self._layout.thought = None  # the answer alone may pass
         elif self._replaced(step, refusal):
@@ -285,6 +292,8 @@ class ReplyEditor:
             self._on_refused()
         elif adapt(step, refusal):
             logger.info("Adapting a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
+            if self._messages.is_out_of_time:
+                self._on_refused()
         else:
             logger.warning("Discord refuses a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
             self.undeliverable.set()
@@ -299,9 +308,3 @@ class ReplyEditor:
             return False
         self._layout.replacement = blocked_note() if refusal.of_content else refused_note()
         return True
-
-    def _unexpected(self, error: Exception) -> Refusal:
-        """Treat a bug as a refusal that may pass: half a text must not stay for ever."""
-        if self._pauses is None:
-            logger.error("Edit of a reply failed: message=%d", self._question.id, exc_info=error)
-        return Refusal(RefusalKind.PASSING, repr(error))

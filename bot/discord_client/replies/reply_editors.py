@@ -12,9 +12,13 @@ import discord
 
 from bot.conversation.conversations import Conversations
 from bot.conversation.store import WorkStore
+from bot.discord_client.incoming.asked_interaction import Asked, AskedInteraction
+from bot.discord_client.incoming.interaction_reader import header_of
 from bot.discord_client.replies.channel_transport import ChannelTransport
+from bot.discord_client.replies.interaction_transport import transport_for
 from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_editor import ReplyEditor
+from bot.discord_client.replies.reply_messages import ReplyMessages
 from bot.discord_client.replies.stop_button import stop_view
 from bot.discord_client.rest.pace import RequestPace
 
@@ -57,33 +61,38 @@ class ReplyEditors:
 
     def editor(
         self,
-        question: discord.PartialMessage,
+        question: Asked,
         sent: Sequence[discord.Message] = (),
         *,
         max_messages: int | None = None,
         pings: bool = False,
         is_shared: bool = False,
     ) -> ReplyEditor:
-        """An editor for the reply to a message.
+        """An editor for the reply to a question.
 
         Args:
-            question: the message to reply to.
+            question: the message or the interaction.
             sent: messages that show a part of the reply already.
             max_messages: upper bound for the messages of this reply.
             pings: whether a late first text notifies the asker.
             is_shared: whether the reply is for others too, so that it stays when the message is deleted.
         """
         assert self._client.user is not None  # set at the login, before any event
+        bot_user_id = self._client.user.id
+        if isinstance(question, AskedInteraction):
+            transport, header = transport_for(question, self._client), header_of(question, bot_user_id)
+            pings = pings and question.is_open
+        else:
+            transport, header = ChannelTransport(question, bot_user_id), ""
+        record = _ReplyRecord(self._conversations, self._work, question.id)
         waited = (discord.utils.utcnow() - question.created_at).total_seconds()
         editor = ReplyEditor(
             question,
             self._pace,
-            ChannelTransport(question, self._client.user.id),
-            max_messages=max_messages or self._max_messages,
-            make_view=lambda: stop_view(question.id),
-            record=_ReplyRecord(self._conversations, self._work, question.id),
+            ReplyMessages(question.id, transport, lambda: stop_view(question.id), record, sent),
+            max_messages=min(max_messages or self._max_messages, transport.most_messages),
             reports=self._reports,
-            sent=sent,
+            header=header,
             ping_at=time.monotonic() - waited + self._ping_after_seconds if pings else math.inf,
         )
         if not is_shared:

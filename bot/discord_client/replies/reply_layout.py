@@ -21,6 +21,7 @@ class ReplyLayout:
         max_messages: upper bound for the messages of the reply.
         send_permission: the permission that a message in the channel needs.
         line_for: the line about a permission that is lacking; "" if the asker knows.
+        header: a line above the answer.
 
     Attributes:
         text: the answer so far.
@@ -38,11 +39,13 @@ class ReplyLayout:
         max_messages: int,
         send_permission: str,
         line_for: Callable[[str], str],
+        header: str = "",
     ) -> None:
         self._messages = messages
         self._max_messages = max_messages
         self._send_permission = send_permission
         self._line_for = line_for
+        self._header = header
         self._lines: dict[str, str] = {}  # by permission
         self.text = ""
         self.note = ""
@@ -55,7 +58,7 @@ class ReplyLayout:
     def plan(self) -> ReplyPlan:
         """The messages as they should be now."""
         if self.replacement:
-            return plan_reply("", note=self.replacement, max_messages=1, finished=True)
+            return plan_reply("", header=self._header, note=self.replacement, max_messages=1, finished=True)
         plan = self._laid_out(self.note)
         lines = [self._line(permission) for permission in self._lacking(plan)] if self.finished else []
         if any(lines):
@@ -77,6 +80,7 @@ class ReplyLayout:
         finished = self.finished and not self.suspended
         return plan_reply(
             self.text,
+            header=self._header,
             note=note,
             max_messages=most,
             finished=finished,

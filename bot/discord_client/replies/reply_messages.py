@@ -5,26 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import discord
 
-from bot.discord_client.replies.reply_transport import MessageBody, ReplyTransport
+from bot.discord_client.replies.outcome_notes import moved_note
+from bot.discord_client.replies.reply_transport import MessageBody, ReplyRecord, ReplyTransport
 from bot.discord_client.replies.splitting import ReplyPlan
-from bot.discord_client.rest.refusal import Refusal
+from bot.discord_client.rest.refusal import Refusal, refusal_of
 from bot.discord_client.rest.urgency import Action
 
 _NONCE_SECONDS = 120.0  # Discord remembers a nonce for "a few minutes"
-
-
-class ReplyRecord(Protocol):
-    """Records which messages show an answer."""
-
-    async def sent(self, position: int, message_id: int) -> None:
-        """A message shows a part of the answer: the first (0), the second, and so on."""
-
-    async def about_to_delete(self, message_id: int) -> None:
-        """A message that shows a part of the answer is about to be deleted."""
 
 
 @dataclass(slots=True)
@@ -66,6 +56,7 @@ class ReplyMessages:
         may_attach: whether Discord takes files here, as far as is known.
         may_refer: whether it takes replies.
         may_send: whether it takes further messages.
+        is_out_of_time: whether Discord takes no more of the reply, here or elsewhere.
     """
 
     def __init__(
@@ -90,6 +81,13 @@ class ReplyMessages:
         self.may_attach = transport.may_attach
         self.may_refer = transport.may_refer
         self.may_send = True
+        self.is_out_of_time = False
+        self._left: tuple[ReplyTransport, list[_Sent]] | None = None  # where it was shown before it moved
+
+    @property
+    def place_id(self) -> int:
+        """What Discord counts the requests for."""
+        return self._transport.place_id
 
     @property
     def count(self) -> int:
@@ -107,6 +105,15 @@ class ReplyMessages:
             self._sent = []
             self._series += 1
         self._pings = pings
+
+    def move_on(self) -> bool:
+        """Show the reply elsewhere, where there is more time; return False if there is no such place."""
+        if self._transport.later is None:
+            return False
+        self._left = self._transport, self._outdated + self._sent
+        self._go_on_by(self._transport.later, [])
+        self._series += 1
+        return True
 
     def next_step(self, plan: ReplyPlan, *, growing: bool) -> Step | None:
         """The next request towards a plan; None if Discord shows it.
@@ -165,6 +172,11 @@ class ReplyMessages:
         """Find another way for a request that was refused for good; return False if there is none."""
         if step.action is Action.SEND and self.may_refer and refusal.needs_history:
             self.may_refer = False
+        elif refusal.of_ended_token and self.move_on():
+            pass
+        elif step.action is Action.SEND and self._left is not None and not refusal.is_passing:
+            self._go_on_by(*self._left)  # the asker takes no direct messages
+            self._left, self.is_out_of_time = None, True
         elif step.action is Action.EDIT and refusal.of_closed_thread and self.may_send:
             self.begin_anew()  # a new message opens the thread again
         elif step.attachment is not None and self.may_attach and not refusal.is_gone:
@@ -182,7 +194,7 @@ class ReplyMessages:
         """Find another way for a request of `next_removal`; return False if there is none."""
         if step.action is Action.READ:
             self._unsure_since = None
-        elif step.action is Action.DELETE and refusal.is_gone:
+        elif step.action is Action.DELETE and (refusal.is_gone or refusal.of_ended_token):
             (self._outdated or self._sent).pop()
         elif step.action is Action.DELETE and refusal.of_closed_thread and not self._opens_thread:
             self._opens_thread = True
@@ -192,6 +204,11 @@ class ReplyMessages:
         else:
             return False
         return True
+
+    def _go_on_by(self, transport: ReplyTransport, sent: list[_Sent]) -> None:
+        self._transport, self._sent, self._outdated = transport, sent, []
+        self._unsure_since = None
+        self.may_attach, self.may_refer, self.may_send = transport.may_attach, transport.may_refer, True
 
     def _keep_to_messages(self) -> bool:
         """Go on with the messages that there are; return False if there are none."""
@@ -236,6 +253,22 @@ class ReplyMessages:
         self._unsure_since = None
         self._sent.append(_shown_by(message))
         await self._record.sent(step.index, message.id)
+        if self._left is not None:
+            await self._leave(*self._left)
+
+    async def _leave(self, transport: ReplyTransport, sent: Sequence[_Sent]) -> None:
+        """Say where the reply goes on, and take the rest of it away, as far as Discord still lets the bot."""
+        self._left = None
+        for each in sent:
+            await self._record.about_to_delete(each.message.id)
+        try:
+            for each in sent[:1]:
+                await transport.edit(each.message, MessageBody(moved_note()))
+            for each in sent[1:]:
+                await transport.delete(each.message, opens_thread=False)
+        except Exception as error:
+            if refusal_of(error) is None:
+                raise
 
     async def _edit(self, sent: _Sent, step: Step) -> None:
         # The bot mentions nobody else, and an edit without it would take the mention back.

@@ -12,7 +12,8 @@ _NEAR_MESSAGES = 100
 
 
 async def find_replies(
-    question: discord.PartialMessage,
+    question_id: int,
+    channel: discord.abc.Messageable,
     bot_user_id: int,
     known_ids: Container[int],
     also: Callable[[discord.Message], bool] = lambda _: False,
@@ -20,7 +21,8 @@ async def find_replies(
     """The bot's messages shortly after a question that answer it; the oldest first.
 
     Args:
-        question: the message that asked.
+        question_id: of the message, or of the interaction, that asked.
+        channel: where it did.
         bot_user_id: of the bot's own account.
         known_ids: messages to leave out.
         also: finds messages that answer it although they neither reply to it nor have its Stop button.
@@ -28,22 +30,24 @@ async def find_replies(
     Raises:
         discord.HTTPException: the channel cannot be read.
     """
-    following = question.channel.history(after=question, limit=_NEAR_MESSAGES, oldest_first=True)
+    following = channel.history(after=discord.Object(question_id), limit=_NEAR_MESSAGES, oldest_first=True)
     return [
         message
         async for message in following
         if message.author.id == bot_user_id
         and message.id not in known_ids
-        and (_answers(message, question) or also(message))
+        and (_answers(message, question_id) or also(message))
     ]
 
 
-def _answers(reply: discord.Message, question: discord.PartialMessage) -> bool:
-    """Whether one of the bot's messages replies to a question, or its Stop button names it."""
+def _answers(reply: discord.Message, question_id: int) -> bool:
+    """Whether one of the bot's messages replies to a question, responds to it, or has a Stop button that names it."""
+    if reply.interaction_metadata is not None and reply.interaction_metadata.id == question_id:
+        return True
     if reply.reference is not None:
-        return reply.reference.message_id == question.id
+        return reply.reference.message_id == question_id
     return any(
-        getattr(button, "custom_id", None) == stop_id(question.id)
+        getattr(button, "custom_id", None) == stop_id(question_id)
         for row in reply.components
         if isinstance(row, discord.ActionRow)
         for button in row.children

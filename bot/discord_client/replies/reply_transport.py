@@ -33,12 +33,30 @@ class MessageBody:
         return [discord.File(io.BytesIO(self.attachment.encode()), filename="answer.md")]
 
 
+class ReplyRecord(Protocol):
+    """Records which messages show an answer."""
+
+    async def sent(self, position: int, message_id: int) -> None:
+        """A message shows a part of the answer: the first (0), the second, and so on."""
+
+    async def about_to_delete(self, message_id: int) -> None:
+        """A message that shows a part of the answer is about to be deleted."""
+
+
 class ReplyTransport(Protocol):
     """Sends, edits, deletes and finds the messages of one reply.
 
     Each method raises `discord.HTTPException` if Discord refuses the request, and `aiohttp.ClientError`, `OSError` or
     `TimeoutError` if it is not known whether Discord has done it.
     """
+
+    @property
+    def most_messages(self) -> int:
+        """Upper bound for the messages of the reply."""
+
+    @property
+    def later(self) -> ReplyTransport | None:
+        """What takes over when Discord takes nothing here any more."""
 
     @property
     def place_id(self) -> int:
@@ -66,6 +84,9 @@ class ReplyTransport(Protocol):
 
     async def delete(self, message: discord.Message, *, opens_thread: bool) -> None:
         """Delete a message, after opening the thread that holds it if that is closed."""
+
+    async def fetch(self, message_id: int) -> discord.Message:
+        """Read a message of the reply again."""
 
     async def find(
         self, known_ids: set[int], also: Callable[[discord.Message], bool] = lambda _: False

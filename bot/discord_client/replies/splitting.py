@@ -36,6 +36,7 @@ class ReplyPlan:
 def plan_reply(
     text: str,
     *,
+    header: str = "",
     note: str = "",
     max_messages: int,
     finished: bool,
@@ -46,6 +47,7 @@ def plan_reply(
 
     Args:
         text: the answer so far; a blank one takes no message.
+        header: a line above the answer.
         note: lines below the answer, such as why it ended early; those beyond 1,000 characters are left out.
         max_messages: at least 1.
         finished: whether nothing is to be added; only then is a file attached.
@@ -53,10 +55,11 @@ def plan_reply(
         may_attach: whether the channel takes files; otherwise the end of the answer is left out.
     """
     text = text.strip()
+    shown = "\n".join(filter(None, (header, text)))
     note = _in_one_line(note)
-    if text and note:
+    if shown and note:
         note = f"-# {note}"
-    document = read_document(text, note=note, growing=not finished, cut_off=cut_off)
+    document = read_document(shown, note=note, growing=not finished, cut_off=cut_off)
     bodies = cut(document, MESSAGE_LIMIT)
     if len(bodies) <= max_messages:
         return ReplyPlan(tuple(bodies))
@@ -65,7 +68,7 @@ def plan_reply(
         ending = _TRUNCATED if may_attach else _CUT
     if note:
         ending += f"\n{note}"
-        document = read_document(text, growing=not finished, noted=True, cut_off=cut_off)
+        document = read_document(shown, growing=not finished, noted=True, cut_off=cut_off)
     kept = cut(document, MESSAGE_LIMIT, last=max_messages, reserve=len(ending))[:max_messages]
     kept[-1] += ending
     return ReplyPlan(tuple(kept), text if finished and may_attach else None)

@@ -33,6 +33,13 @@ def is_allowed(channel: Any, permission: str) -> bool:
     return permissions is None or bool(getattr(permissions, _FLAGS[permission]))
 
 
+def may_send(channel: Any) -> bool:
+    """Whether the bot may write in a channel, as far as the client knows."""
+    return not is_timed_out(channel) and all(
+        is_allowed(channel, _NAMES[flag]) for flag in _needed(channel, Action.SEND)
+    )
+
+
 def is_timed_out(channel: Any) -> bool:
     """Whether a moderator has put the bot in a timeout on the channel's server."""
     me = _own_member(channel)

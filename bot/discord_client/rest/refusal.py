@@ -22,6 +22,7 @@ _UNREADABLE_HISTORY = 160002
 _MISSING_PERMISSIONS = 50013
 _MISSING_ACCESS = 50001
 _UNKNOWN_MESSAGE = 10008
+_ENDED_TOKENS = frozenset({50027, 10015})  # of interactions, after 15 minutes
 _GONE = frozenset({10003, 10004, _UNKNOWN_MESSAGE})  # the channel, the server, the message
 _OVERLOADED = frozenset(
     {
@@ -50,6 +51,8 @@ _OF_CHANNEL = frozenset(
         50278,  # no direct messages, for want of a common server
         _LOCKED,
         _UNREADABLE_HISTORY,
+        40094,  # as many messages as an interaction may have
+        *_ENDED_TOKENS,
     }
 )
 
@@ -92,6 +95,11 @@ class Refusal:
     def needs_history(self) -> bool:
         """Whether only the reference to the question is refused, not the text."""
         return self.code == _UNREADABLE_HISTORY
+
+    @property
+    def of_ended_token(self) -> bool:
+        """Whether the time has passed in which an interaction can be answered."""
+        return self.code in _ENDED_TOKENS
 
     @property
     def of_content(self) -> bool:
@@ -175,7 +183,9 @@ def _is_global(headers: Mapping[str, str]) -> bool:
 
 
 def _kind(error: discord.HTTPException) -> RefusalKind:
-    # 401: the token was reset. Only a start with a new one helps, and then the answer can still be delivered.
+    if error.code in _ENDED_TOKENS:
+        return RefusalKind.OF_CHANNEL
+    # 401: the bot's token was reset. Only a start with a new one helps, and then the answer can still be delivered.
     if error.status >= 500 or error.status in (401, 408) or error.code in _OVERLOADED or not _is_discords_own(error):
         return RefusalKind.PASSING
     if error.code in _OF_CHANNEL or (error.status in (403, 404) and not error.code):

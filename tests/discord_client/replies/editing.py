@@ -11,6 +11,7 @@ import discord
 from bot.discord_client.replies.channel_transport import ChannelTransport
 from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_editor import ReplyEditor
+from bot.discord_client.replies.reply_messages import ReplyMessages
 from bot.discord_client.replies.stop_button import stop_view
 from bot.discord_client.rest.pace import RequestPace
 from tests.discord_client.stage import Stage
@@ -47,12 +48,15 @@ def editor_for(
     return ReplyEditor(
         question,
         pace,
-        ChannelTransport(question, question.guild.me.id if question.guild else 0),
+        ReplyMessages(
+            question.id,
+            ChannelTransport(question, question.guild.me.id if question.guild else 0),
+            lambda: stop_view(question.id),
+            record or Record(),
+            sent,
+        ),
         max_messages=max_messages,
-        make_view=lambda: stop_view(question.id),
-        record=record or Record(),
         reports=reports or RefusalReports(client, pace),
-        sent=sent,
         ping_at=ping_at,
         edit_seconds=edit_seconds,
     )

@@ -178,7 +178,7 @@ async def test_a_day_long_outage_is_outlasted(stage: Stage, monkeypatch: pytest.
     """A back-off that doubles without a bound overflows after 1,024 failures, which are four hours."""
     monkeypatch.setattr("bot.discord_client.rest.pace._CHANNEL_REQUESTS", 10_000)
     monkeypatch.setattr("bot.discord_client.rest.pace._REQUESTS", 10_000)
-    monkeypatch.setattr("bot.discord_client.replies.reply_editor._LONGEST_BACK_OFF_SECONDS", 0.0)
+    monkeypatch.setattr("bot.discord_client.replies.reply_retries._LONGEST_SECONDS", 0.0)
     editor = editor_for(await stage.say("Hello"))
     stage.network.losses += ["request"] * 1_100
     try:
