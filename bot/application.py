@@ -18,6 +18,7 @@ from bot.conversation.conversations import Conversations
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.client import PhiClient
 from bot.discord_client.command_sync import keep_commands_synced
+from bot.discord_client.commands.ask_commands import AskCommands
 from bot.discord_client.commands.memory_commands import MemoryCommands
 from bot.discord_client.commands.model_commands import ModelCommands
 from bot.discord_client.commands.persona_commands import PersonaCommands
@@ -27,6 +28,7 @@ from bot.discord_client.events.message_changes import MessageChangeListener
 from bot.discord_client.events.typing_starts import TypingListener
 from bot.discord_client.incoming.inbox import DiscordInbox
 from bot.discord_client.incoming.intake import QuestionIntake
+from bot.discord_client.incoming.interaction_intake import InteractionIntake
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.notices import Notices
@@ -199,6 +201,7 @@ class Application:
             ConnectionListener(recovery, pace),
             MessageChangeListener(conversations, reader, editors),
             TypingListener(self._prefill_ahead, scopes),
+            AskCommands(client, InteractionIntake(intake, recovery, scopes), scopes),
             MemoryCommands(answering, running, scopes),
             PersonaCommands(answering, scopes),
             ModelCommands(self.serving, self.metrics, self.storage, settings.admin_ids),

@@ -90,10 +90,14 @@ class Stage:
         question = await self.mention(person, channel, ENDLESS)
         return channel, question, await self.streaming(person, channel, question)
 
-    async def answer(self, person: Person, channel_id: int, question_id: int) -> list[Payload]:
-        """Wait until an answer has been delivered, and return its messages."""
+    async def answered(self, question_id: int) -> None:
+        """Wait until an answer has been delivered."""
         async with asyncio.timeout(_PATIENCE_SECONDS):
             await self._answered[question_id].wait()
+
+    async def answer(self, person: Person, channel_id: int, question_id: int) -> list[Payload]:
+        """Wait until an answer has been delivered, and return its messages."""
+        await self.answered(question_id)
         replies = self.replies(person, channel_id, question_id)
         assert not any(message["components"] for message in replies), "a finished answer has no button"
         return replies

@@ -7,6 +7,7 @@ from typing import Any
 
 from simcord.backend import serializers
 from simcord.backend.access import reaction_permissions
+from simcord.backend.models.message import AllowedMentions
 
 from bot.demo.loopback.discord_state import DiscordState, as_loopback_errors
 from bot.demo.loopback.refusals import blocked_by_automod
@@ -34,6 +35,7 @@ class MessageActions:
         content: str,
         *,
         reply_to: int | None = None,
+        mentions_author: bool = True,
         files: Sequence[tuple[str, bytes]] = (),
     ) -> int:
         """Send a message.
@@ -41,7 +43,8 @@ class MessageActions:
         Args:
             channel_id: a text channel, a thread, or the person's DM with the bot.
             content: up to 2,000 characters; may be empty if there are files. `<@id>` is a mention.
-            reply_to: the message to reply to. Its author is mentioned, which is Discord's default.
+            reply_to: the message to reply to.
+            mentions_author: whether its author is mentioned, which is Discord's default.
             files: names and contents, up to 10, of up to 10 MiB each.
 
         Returns:
@@ -56,7 +59,12 @@ class MessageActions:
             self._check_files(files)
             attachments = self._state.backend.store_attachments(channel_id, files)
             message = self._state.backend.create_message(
-                channel_id, person_id, content, reference=reference, attachments=attachments
+                channel_id,
+                person_id,
+                content,
+                reference=reference,
+                attachments=attachments,
+                allowed_mentions=AllowedMentions(replied_user=mentions_author),
             )
         return int(message.id)
 

@@ -11,12 +11,15 @@ import discord
 
 from bot.answering.recovery import MessageGoneError, UnreachableError
 from bot.conversation.store import UnfinishedQuestion, WorkStore
+from bot.discord_client.incoming.asked_interaction import AskedInteraction
 from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.delivery import ReplyDelivery
+from bot.discord_client.replies.interaction_transport import transport_for
 from bot.discord_client.replies.notices import addresses
 from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_search import find_replies
+from bot.discord_client.replies.reply_transport import ReplyTransport
 from bot.discord_client.rest.pace import RequestPace
 from bot.discord_client.rest.permissions import READ_MESSAGE_HISTORY, is_allowed
 from bot.discord_client.rest.refusal import refusal_of
@@ -62,6 +65,9 @@ class DiscordInbox:
         """Go on with an accepted question; it has its ticket on return."""
         if self._intake.has_taken(question.message_id):
             return
+        if question.interaction is not None:
+            await self._resume_interaction(AskedInteraction.accepted_before(self._client, question), question)
+            return
         channel = await self._channel(question.channel_id)
         try:
             async with self._reading(question.channel_id):
@@ -88,6 +94,37 @@ class DiscordInbox:
             self._begin(self._intake.turn_away(message, question.notice))
         else:
             await self._work.turn_away(message.id)
+
+    async def _resume_interaction(self, asked: AskedInteraction, question: UnfinishedQuestion) -> None:
+        """Go on with an interaction in its messages, as far as Discord shows them to the bot."""
+        transport = transport_for(asked, self._client)
+        sent = await self._sent_by(transport, asked, question)
+        if question.outcome is None:
+            self._begin(self._intake.take(asked, accepted_before=True, sent=sent))
+        elif self._intake.claim(asked.id):
+            self._begin(self._delivery.deliver_again(asked, question.answer, question.outcome, sent))
+
+    async def _sent_by(
+        self, transport: ReplyTransport, asked: AskedInteraction, question: UnfinishedQuestion
+    ) -> list[discord.Message]:
+        found = []
+        try:
+            for message_id in question.reply_ids:
+                try:
+                    async with self._reading(transport.place_id):
+                        found.append(await transport.fetch(message_id))
+                except MessageGoneError:
+                    await self._work.reply_deleted(message_id)
+            async with self._reading(transport.place_id):
+                unrecorded = await transport.find(set(question.reply_ids))
+        except UnreachableError as error:
+            if error.is_passing:
+                raise
+            return []  # the answer comes in a message of its own, or as a direct message
+        for reply in unrecorded:
+            found.append(reply)
+            await self._work.replied(asked.id, len(found) - 1, reply.id)
+        return found
 
     async def missed(self, channel_id: int, after_id: int) -> Sequence[discord.Message]:
         """The latest messages of a channel that are meant for the bot, the oldest first."""
@@ -130,7 +167,8 @@ class DiscordInbox:
                 await self._work.reply_deleted(message_id)
         async with self._reading(message.channel.id):
             unrecorded = await find_replies(
-                message,
+                message.id,
+                message.channel,
                 self._reader.bot_user_id,
                 question.reply_ids,
                 also=lambda other: question.notice is not None and addresses(other, question.author_id),

@@ -1,10 +1,10 @@
-"""From a Discord message to its delivered reply: ticket first, then reading, answering and delivery."""
+"""From a message or an interaction to its delivered reply: ticket first, then reading, answering and delivery."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import discord
@@ -12,8 +12,9 @@ import discord
 from bot.answering.queue import QueueClosedError, QueueFullError
 from bot.answering.service import AnswerService, PendingQuestion
 from bot.conversation.store import WorkStore
+from bot.discord_client.incoming.asked_interaction import AskedInteraction, Asking
 from bot.discord_client.incoming.reader import QuestionReader
-from bot.discord_client.incoming.remarks import GREETING
+from bot.discord_client.incoming.remarks import GREETING, NOTHING_ASKED
 from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.notices import Notices
 
@@ -48,7 +49,11 @@ class QuestionIntake:
         self._turned_away: OrderedDict[int, asyncio.Event] = OrderedDict()  # set once their authors were told why
 
     def take(
-        self, message: discord.Message, *, accepted_before: bool = False, sent: Sequence[discord.Message] = ()
+        self,
+        message: Asking,
+        *,
+        accepted_before: bool = False,
+        sent: Sequence[discord.Message] = (),
     ) -> Coroutine[Any, Any, None]:
         """Take a ticket for a message before anything is awaited, so that the queue has the order of these calls.
 
@@ -62,30 +67,72 @@ class QuestionIntake:
         """
         if not self.claim(message.id):
             return _nothing()
-        if (invitation := self._reader.invitation(message)) is not None:
+        if isinstance(message, discord.Message) and (invitation := self._reader.invitation(message)) is not None:
             return self.turn_away(message, invitation)
         key = self._reader.key(message)
         try:
             pending = self._answering.admit(key, message.author.id, accepted_before=accepted_before)
         except QueueFullError as error:
+            assert isinstance(message, discord.Message)  # interactions come here after a restart only
             return self.turn_away(message, str(error))
         except QueueClosedError:
             return self._put_off(message, sent)
         for reply in sent:
             self._answering.conversations.replied(message.id, reply.id)  # deleting one takes the question back
-        return self._answer(message, pending, sent)
+        return self._accept_and_answer(message, pending, sent)
 
-    async def _answer(
-        self, message: discord.Message, pending: PendingQuestion, sent: Sequence[discord.Message]
+    async def take_interaction(
+        self, asked: AskedInteraction, respond: Callable[[], Awaitable[discord.Message]]
+    ) -> None:
+        """Take a ticket for an interaction before anything is awaited, and answer it.
+
+        Args:
+            asked: has not been taken yet.
+            respond: makes the first response, which the answer grows in.
+
+        Raises:
+            QueueFullError: it was not taken. The text is for the member; the next one's, too.
+            QueueClosedError: the bot is shutting down.
+        """
+        self.claim(asked.id)
+        pending = self._answering.admit(asked.key, asked.author.id)
+        with pending:
+            # The response must not wait for the database.
+            accepting = asyncio.ensure_future(self._accept(asked))
+            try:
+                first = await respond()
+            except BaseException:
+                await accepting
+                await self._work.turn_away(asked.id)
+                raise
+            await accepting
+            self._answering.conversations.replied(asked.id, first.id)
+            await self._work.replied(asked.id, 0, first.id)
+            line = await self._answer(asked, pending, [first])
+        if line is not None:
+            await self._delivery.decline(asked, line, [first])
+
+    async def _accept_and_answer(
+        self, asked: Asking, pending: PendingQuestion, sent: Sequence[discord.Message]
     ) -> None:
         with pending:
-            await self._accept(message)
-            read = await self._reader.read(message)
-            if read.question is not None:
-                answer = pending.ask(read.question)
-                await self._delivery.deliver(message, answer, remarks=read.remarks, sent=sent)
-                return
-        await self.turn_away(message, "\n".join(read.remarks) or GREETING)
+            await self._accept(asked)
+            line = await self._answer(asked, pending, sent)
+        if line is None:
+            return
+        if isinstance(asked, AskedInteraction):
+            await self._delivery.decline(asked, line, sent)
+        else:
+            await self.turn_away(asked, line)
+
+    async def _answer(self, asked: Asking, pending: PendingQuestion, sent: Sequence[discord.Message]) -> str | None:
+        """Read and answer a question; return the line to say instead if there is nothing to answer."""
+        read = await self._reader.read(asked)
+        if read.question is None:
+            greeting = NOTHING_ASKED if isinstance(asked, AskedInteraction) else GREETING
+            return "\n".join(read.remarks) or greeting
+        await self._delivery.deliver(asked, pending.ask(read.question), remarks=read.remarks, sent=sent)
+        return None
 
     async def may_be_taken_edited(self, message_id: int) -> bool:
         """Whether a message that was edited may be taken: it was not meant for the bot before, or asked nothing."""
@@ -123,10 +170,11 @@ class QuestionIntake:
             self._taken.popitem(last=False)
         return True
 
-    async def _accept(self, message: discord.Message) -> None:
-        await self._work.accept(message.id, self._reader.key(message), message.author.id)
+    async def _accept(self, message: Asking) -> None:
+        interaction = message.record if isinstance(message, AskedInteraction) else None
+        await self._work.accept(message.id, self._reader.key(message), message.author.id, interaction=interaction)
 
-    async def _put_off(self, message: discord.Message, sent: Sequence[discord.Message]) -> None:
+    async def _put_off(self, message: Asking, sent: Sequence[discord.Message]) -> None:
         await self._accept(message)
         await self._delivery.put_off(message, sent)
 

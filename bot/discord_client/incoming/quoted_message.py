@@ -11,6 +11,7 @@ from typing import Any
 import discord
 
 from bot.conversation.quoting import IsHeld
+from bot.discord_client.incoming.asked_interaction import Asking
 from bot.discord_client.rest.refusal import refusal_of
 from bot.discord_client.rest.time_limit import request_time_limit
 
@@ -73,7 +74,7 @@ class MessageFinder:
             chain.append(found)
         return chain[:0:-1]
 
-    async def thread_starter(self, message: discord.Message) -> FoundMessage:
+    async def thread_starter(self, message: Asking) -> FoundMessage:
         """The message that a message's thread grew from, unless it is that message."""
         if not isinstance(message.channel, discord.Thread) or message.channel.id == message.id:
             return NOTHING
@@ -104,7 +105,7 @@ class MessageFinder:
         return FoundMessage(found)
 
     async def _in_time(
-        self, finding: Coroutine[Any, Any, FoundMessage], about: discord.Message, seconds: float | None = None
+        self, finding: Coroutine[Any, Any, FoundMessage], about: discord.abc.Snowflake, seconds: float | None = None
     ) -> FoundMessage:
         # Not cancelled when the time is over: see `bot.discord_client.rest.time_limit`.
         reading = asyncio.create_task(finding)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 
@@ -13,6 +13,8 @@ from bot.conversation.quoting import IsHeld
 from bot.conversation.turn import ConversationKey, File, Question, Quote, Relation, TextFile, UserMessage
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.incoming import remarks as lines
+from bot.discord_client.incoming.asked_interaction import AskedInteraction, Asking
+from bot.discord_client.incoming.interaction_reader import read_interaction
 from bot.discord_client.incoming.message_content import (
     WHOLE_MESSAGE,
     MessageContent,
@@ -55,8 +57,10 @@ class QuestionReader:
         self._largest_files = largest_files
         self._finder = MessageFinder()
 
-    def key(self, message: discord.Message) -> ConversationKey:
-        """The conversation that a message belongs to."""
+    def key(self, message: Asking) -> ConversationKey:
+        """The conversation that a message or an interaction belongs to."""
+        if isinstance(message, AskedInteraction):
+            return message.key
         return self._scopes.key(message.channel, message.author.id)
 
     def text(self, message: discord.Message) -> str:
@@ -70,13 +74,15 @@ class QuestionReader:
         """
         content = content_of(message, self.bot_user_id)
         if content.unseen == (WHOLE_MESSAGE,) and not self.may_read(message):
-            return lines.ROLE_ALONE
+            return lines.REPLY_HIDDEN if self._replies_to_bot(message) else lines.ROLE_ALONE
         if content.text or attachments_of(message) or self._may_ask_again(message):
             return None
         return lines.GREETING
 
-    async def read(self, message: discord.Message) -> ReadMessage:
+    async def read(self, message: Asking) -> ReadMessage:
         """Read a message's text and what it replies to, with their text files, which are downloaded from Discord."""
+        if isinstance(message, AskedInteraction):
+            return await self._read_interaction(message)
         own, found = content_of(message, self.bot_user_id), await self._finder.replied_to(message)
         quoted, attachments = found.message, attachments_of(message)
         read = await read_files([*attachments, *(attachments_of(quoted) if quoted else ())], self._largest_files)
@@ -110,11 +116,17 @@ class QuestionReader:
         """
         return partial(self._earlier_quotes, quoted, remarks, self._largest_files - bytes_read)
 
+    async def _read_interaction(self, asked: AskedInteraction) -> ReadMessage:
+        question, remarks = await read_interaction(asked, self.bot_user_id, self._largest_files)
+        if question is not None and asked.is_shared and asked.target is None:
+            question = replace(question, thread_starter=partial(self._thread_starter, asked, remarks))
+        return ReadMessage(question, remarks)
+
     def is_meant_for_bot(self, message: discord.Message) -> bool:
-        """Whether a member mentions the bot or its role, or writes to it directly."""
+        """Whether a member mentions the bot or its role, replies to it, or writes to it directly."""
         if message.author.bot or not is_written(message):
             return False
-        if isinstance(message.channel, discord.DMChannel):
+        if isinstance(message.channel, discord.DMChannel) or self._replies_to_bot(message):
             return True
         own_role = message.guild.self_role if message.guild else None
         return any(user.id == self.bot_user_id for user in message.mentions) or (
@@ -139,10 +151,14 @@ class QuestionReader:
 
     def _may_ask_again(self, message: discord.Message) -> bool:
         """Whether a message replies to one that may itself be what is asked. What the bot says is no question."""
+        return is_reply(message) and not self._replies_to_bot(message)
+
+    def _replies_to_bot(self, message: discord.Message) -> bool:
+        """Whether a message replies to one of the bot, even with the mention switched off."""
         if message.reference is None or not is_reply(message):
             return False
         replied = message.reference.resolved
-        return not isinstance(replied, discord.Message) or replied.author.id != self.bot_user_id
+        return isinstance(replied, discord.Message) and replied.author.id == self.bot_user_id
 
     def _quoted(self, found: FoundMessage, what: str) -> tuple[MessageContent, list[str]]:
         """What a quoted message says, and the lines about what keeps the bot from reading it."""
@@ -179,7 +195,7 @@ class QuestionReader:
                 quotes.append(Quote(message.id, author.id, author.display_name, said.text, its_files, Relation.EARLIER))
         return quotes
 
-    async def _thread_starter(self, message: discord.Message, remarks: list[str]) -> Quote | None:
+    async def _thread_starter(self, message: Asking, remarks: list[str]) -> Quote | None:
         """The message that a message's thread grew from."""
         found = await self._finder.thread_starter(message)
         said, more = self._quoted(found, lines.STARTER)

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Sequence
-from contextlib import ExitStack, aclosing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, aclosing, contextmanager
+from functools import partial
 
 import discord
 from discord.ext import commands
 
 from bot.answering.answer import Answer
 from bot.conversation.store import WorkStore
-from bot.discord_client.replies.outcome_notes import note_for, repeated_gone_note, shortened_note, suspended_note
+from bot.discord_client.incoming.asked_interaction import AskedInteraction, Asking
+from bot.discord_client.replies.outcome_notes import (
+    note_for,
+    repeated_gone_note,
+    shortened_note,
+    suspended_note,
+    time_up_note,
+)
 from bot.discord_client.replies.reply_editor import ReplyEditor
 from bot.discord_client.replies.reply_editors import ReplyEditors
 from bot.discord_client.replies.running_replies import RunningReplies, RunningReply
 from bot.discord_client.replies.thoughts import ShowThinking, shown_thought
 from bot.discord_client.replies.typing_indicators import TypingIndicators
+from bot.discord_client.rest.urgency import Urgency
 from bot.engine.interface import FinishReason, Outcome
 
 logger = logging.getLogger(__name__)
@@ -25,8 +35,8 @@ logger = logging.getLogger(__name__)
 class ReplyDelivery:
     """Delivers answers.
 
-    After each delivery the client dispatches the event `answered` with the message that asked, the `Answer` and its
-    `Outcome`.
+    After each delivery the client dispatches the event `answered` with the message or the interaction that asked, the
+    `Answer` and its `Outcome`.
 
     Args:
         client: the connected client.
@@ -55,7 +65,7 @@ class ReplyDelivery:
 
     async def deliver(
         self,
-        message: discord.Message,
+        message: Asking,
         answer: Answer,
         *,
         remarks: Sequence[str] = (),
@@ -64,16 +74,17 @@ class ReplyDelivery:
         """Run an answer and show it while it grows; return when Discord shows it all, or refuses it for good.
 
         Args:
-            message: the message that asked.
+            message: what asked: a message or an interaction.
             answer: has not started yet.
             remarks: lines to show below the answer.
             sent: messages from before a restart that show a part of it already.
         """
         editor = self._editors.editor(message, sent, pings=True)
         editor.on_refused(answer.stop)
-        with self._running_replies.running(message.id, RunningReply(answer, message.author.id)):
+        running = RunningReply(answer, message.author.id)
+        with self._running_replies.running(message.id, running), _ended_in_time(editor, message):
             try:
-                await self._show(answer, editor, message.channel)
+                await self._show(answer, editor, message)
                 outcome = answer.outcome or Outcome(FinishReason.CANCELLED)
             except Exception:  # the member must not be left waiting
                 logger.exception("Answer failed: message=%d", message.id)
@@ -85,20 +96,29 @@ class ReplyDelivery:
                 note = note_for(outcome, answer.text, is_thinking=answer.is_thinking)
                 if answer.lost_repeated_message:
                     note = repeated_gone_note()
+                elif editor.is_out_of_time and outcome.reason is FinishReason.CANCELLED:
+                    note = time_up_note(answer.text)
                 notes = [note, shortened_note(answer.shortened), *remarks]
                 await self._finish(editor, message, answer.text, "\n".join(filter(None, notes)), outcome)
         self._client.dispatch("answered", message, answer, outcome)
 
     async def deliver_again(
-        self, message: discord.Message, text: str, outcome: Outcome, sent: Sequence[discord.Message]
+        self, message: Asking, text: str, outcome: Outcome, sent: Sequence[discord.Message]
     ) -> None:
         """Show an answer that was generated before a restart."""
         with self._running_replies.delivering():
             editor = self._editors.editor(message, sent, pings=not sent)
             await self._finish(editor, message, text, note_for(outcome, text), outcome)
 
-    async def put_off(self, message: discord.Message, sent: Sequence[discord.Message] = ()) -> None:
-        """Say that a restart answers a message, unless messages from before show a part of the answer already."""
+    async def decline(self, asked: AskedInteraction, line: str, sent: Sequence[discord.Message]) -> None:
+        """Say in the first response to an interaction why it gets no answer."""
+        with self._running_replies.delivering():
+            await self._editors.editor(asked, sent).finish("", line, Urgency.NOTICE, is_news=False)
+            await self._work.turn_away(asked.id)
+            logger.info("Turned away: channel=%d messages=%d", asked.key.channel_id, asked.id)
+
+    async def put_off(self, message: Asking, sent: Sequence[discord.Message] = ()) -> None:
+        """Say that a restart answers a question, unless messages from before show a part of the answer already."""
         if sent:
             return
         with self._running_replies.delivering():
@@ -116,15 +136,13 @@ class ReplyDelivery:
             await editor.finish("")
             logger.info("Taken back: message=%d", question.id)
 
-    async def _suspend(self, editor: ReplyEditor, message: discord.Message, text: str, remarks: Sequence[str]) -> None:
+    async def _suspend(self, editor: ReplyEditor, message: Asking, text: str, remarks: Sequence[str]) -> None:
         if await editor.suspend(text, "\n".join((suspended_note(), *remarks))):
             logger.info("Suspended: message=%d characters=%d", message.id, len(text))
         elif editor.is_taken_back:
             await self._work.turn_away(message.id)
 
-    async def _finish(
-        self, editor: ReplyEditor, message: discord.Message, text: str, note: str, outcome: Outcome
-    ) -> None:
+    async def _finish(self, editor: ReplyEditor, message: Asking, text: str, note: str, outcome: Outcome) -> None:
         is_news, cut_off = outcome.reason is not FinishReason.CANCELLED, outcome.reason is not FinishReason.STOP
         if await editor.finish(text, note, is_news=is_news, cut_off=cut_off):
             await self._work.delivered(message.id)
@@ -135,14 +153,14 @@ class ReplyDelivery:
             if editor.is_taken_back:
                 logger.info("Taken back: message=%d", message.id)
 
-    async def _show(self, answer: Answer, editor: ReplyEditor, channel: discord.abc.MessageableChannel) -> None:
+    async def _show(self, answer: Answer, editor: ReplyEditor, asked: Asking) -> None:
         with ExitStack() as typing:
 
             def show_position(position: int) -> None:
                 if position:
                     editor.show_position(position, answer.waits_for)
-                else:
-                    typing.enter_context(self._typing.shown(channel))
+                elif not isinstance(asked, AskedInteraction) or asked.is_open:
+                    typing.enter_context(self._typing.shown(asked.channel))
 
             async with aclosing(answer.texts(show_position)) as texts:
                 async for text in texts:
@@ -153,3 +171,17 @@ class ReplyDelivery:
                         editor.show_thinking()
                     if not editor.takes_more:
                         answer.stop()
+
+
+@contextmanager
+def _ended_in_time(editor: ReplyEditor, asked: Asking) -> Iterator[None]:
+    """Have the answer to an interaction end, or go on elsewhere, before Discord takes no more of it."""
+    if not isinstance(asked, AskedInteraction) or asked.is_open or asked.seconds_left <= 0:
+        yield
+        return
+    end = partial(editor.end_in_time, keeps_text=not asked.is_private)
+    timer = asyncio.get_running_loop().call_later(asked.seconds_left, end)
+    try:
+        yield
+    finally:
+        timer.cancel()

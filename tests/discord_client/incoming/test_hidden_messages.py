@@ -6,7 +6,7 @@ import discord
 import pytest
 
 from bot.discord_client.incoming.reader import ReadMessage
-from bot.discord_client.incoming.remarks import ROLE_ALONE
+from bot.discord_client.incoming.remarks import REPLY_HIDDEN, ROLE_ALONE
 from tests.discord_client.incoming.conftest import Incoming
 from tests.discord_client.incoming.message_kinds import (
     DELETED,
@@ -60,6 +60,17 @@ async def test_what_is_not_hidden_is_not_called_hidden(incoming: Incoming) -> No
 
 async def test_a_hidden_mention_of_the_role_is_told(incoming: Incoming) -> None:
     assert incoming.reader.invitation(await incoming.stage.say("What only a role's mention shows")) == ROLE_ALONE
+
+
+async def test_a_reply_whose_mention_is_off_is_told_how_to_ask(incoming: Incoming) -> None:
+    stage = incoming.stage
+    own = await (await incoming.mention("Hello?")).reply("Hi.")
+    reply = await stage.say("And now?", reply_to=own.id, mentions_author=False)
+    assert not reply.content
+    assert incoming.reader.is_meant_for_bot(reply)
+    assert incoming.reader.invitation(reply) == REPLY_HIDDEN
+    other = await stage.say("Fish fly.")
+    assert not incoming.reader.is_meant_for_bot(await stage.say("No.", reply_to=other.id, mentions_author=False))
 
 
 async def test_a_deleted_quote_is_told(incoming: Incoming) -> None:
