@@ -1,0 +1,75 @@
+"""`/export`: a member takes their conversation along."""
+
+from __future__ import annotations
+
+import io
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.conversation.conversations import Conversations
+from bot.conversation.turn import ConversationKey, Turn
+from bot.discord_client.channel_scopes import ChannelScopes
+from bot.discord_client.commands.exported_conversation import exported_conversation
+from bot.discord_client.interaction_errors import refusals_logged
+from bot.discord_client.replies.permission_lines import line_in_channel
+from bot.discord_client.rest.permissions import ATTACH_FILES
+from bot.discord_client.rest.refusal import refusal_of
+
+_FILE_NAME = "conversation.md"
+_NOTHING = "I remember no question of yours here. Ask me something, then use `/export` again."
+_UNKNOWN = "The database is unavailable, so I cannot see what you asked me here. Try again in a few minutes."
+_ALL = "These are your questions that I still remember here, with my answers."
+_SOME = "The database is unavailable, so older questions may be missing. Try again in a few minutes."
+
+
+class ExportCommands(commands.Cog):
+    """The slash command that writes a file.
+
+    Args:
+        conversations: know what was said.
+        scopes: maps channels to conversations.
+    """
+
+    def __init__(self, conversations: Conversations, scopes: ChannelScopes) -> None:
+        self._conversations = conversations
+        self._scopes = scopes
+
+    @app_commands.command()
+    async def export(self, interaction: discord.Interaction) -> None:
+        """Get your questions here, with my answers, as a file."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        turns, past_known = await self._own_turns(interaction)
+        if not turns:
+            await interaction.edit_original_response(content=_NOTHING if past_known else _UNKNOWN)
+            return
+        content = exported_conversation(turns, _place(interaction), interaction.created_at, interaction.filesize_limit)
+        file = discord.File(io.BytesIO(content), _FILE_NAME)
+        try:
+            await interaction.edit_original_response(content=_ALL if past_known else _SOME, attachments=[file])
+        except discord.Forbidden as error:
+            refusal = refusal_of(error)
+            if refusal is None or not refusal.of_permission:
+                raise
+            with refusals_logged(interaction):
+                await interaction.edit_original_response(content=line_in_channel(ATTACH_FILES))
+
+    async def _own_turns(self, interaction: discord.Interaction) -> tuple[list[Turn], bool]:
+        """The member's turns that the model would see here, in the order of asking, and whether there may be more."""
+        assert interaction.channel is not None  # every slash command has a channel
+        member_id = interaction.user.id
+        shared = self._scopes.key(interaction.channel, member_id)
+        turns: dict[int, Turn] = {}  # a thread's conversations begin with the same one
+        past_known = True
+        # What members ask in private is a conversation of its own, in a shared channel, too.
+        for key in dict.fromkeys((shared, ConversationKey(interaction.channel.id, member_id))):
+            opened = await self._conversations.peek(key)
+            past_known = past_known and opened.conversation.past_known
+            turns |= {each.id: each for each in opened.branch if each.asked and each.asked.author_id == member_id}
+        return [turns[turn_id] for turn_id in sorted(turns)], past_known
+
+
+def _place(interaction: discord.Interaction) -> str:
+    name = getattr(interaction.channel, "name", None)
+    return f"#{name}" if interaction.guild_id is not None and name else "direct messages"
