@@ -17,15 +17,21 @@ from bot.answering.service import AnswerService
 from bot.conversation.conversations import Conversations
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.client import PhiClient
+from bot.discord_client.command_mentions import CommandMentions
 from bot.discord_client.command_sync import keep_commands_synced
 from bot.discord_client.commands.ask_commands import AskCommands
+from bot.discord_client.commands.export_commands import ExportCommands
+from bot.discord_client.commands.help_commands import HelpCommands
+from bot.discord_client.commands.help_text import HelpText
 from bot.discord_client.commands.memory_commands import MemoryCommands
 from bot.discord_client.commands.model_commands import ModelCommands
 from bot.discord_client.commands.persona_commands import PersonaCommands
 from bot.discord_client.events.connection import ConnectionListener
 from bot.discord_client.events.mentions import MentionListener
 from bot.discord_client.events.message_changes import MessageChangeListener
+from bot.discord_client.events.presence import PresenceListener
 from bot.discord_client.events.typing_starts import TypingListener
+from bot.discord_client.events.welcome import WelcomeListener
 from bot.discord_client.incoming.inbox import DiscordInbox
 from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.interaction_intake import InteractionIntake
@@ -102,6 +108,7 @@ class Application:
         self.metrics = PrometheusMetrics()
         self.client = PhiClient(message_content_intent=settings.message_content_intent)
         self._scopes = ChannelScopes(self.client, settings.memory)
+        self._command_mentions = CommandMentions(self.client.tree)
 
     @property
     def answering(self) -> AnswerService:
@@ -143,9 +150,7 @@ class Application:
                 async with (
                     in_background(retention.run(), "retention"),
                     in_background(self._prefill_when_ready(), "prefill-ahead"),
-                    in_background(
-                        keep_commands_synced(self.client.tree, settings.data_folder / _COMMAND_RECORD), "command sync"
-                    ),
+                    in_background(self._register_commands(), "command sync"),
                 ):
                     await stay_connected(self.client, self._report_ready)
 
@@ -165,6 +170,10 @@ class Application:
         await self.client.wait_until_ready()
         await self._prefill_ahead.run()
 
+    async def _register_commands(self) -> None:
+        await keep_commands_synced(self.client.tree, self._settings.data_folder / _COMMAND_RECORD)
+        await self._command_mentions.fetch_ids()
+
     def _report_ready(self) -> None:
         self.ready.set()
         self._progress.done(f"{self.client.user} is online; servers: {len(self.client.guilds)}. Ctrl-C ends it.")
@@ -179,7 +188,9 @@ class Application:
     def _cogs(self, client: PhiClient) -> list[commands.Cog]:
         settings, answering, work, scopes = self._settings, self.answering, self.storage.work, self._scopes
         conversations, running = answering.conversations, client.running_replies
-        reader = QuestionReader(client, scopes, settings.max_text_file_kilobytes * 1000)
+        mentions, kilobytes = self._command_mentions, settings.max_text_file_kilobytes
+        help_text = HelpText(client.tree, mentions, answering, kilobytes, settings.max_waiting_per_person)
+        reader = QuestionReader(client, scopes, kilobytes * 1000, help_text)
         pace = RequestPace()
         reports = RefusalReports(client, pace)
         editors = ReplyEditors(
@@ -202,6 +213,10 @@ class Application:
             MessageChangeListener(conversations, reader, editors),
             TypingListener(self._prefill_ahead, scopes),
             AskCommands(client, InteractionIntake(intake, recovery, scopes), scopes),
+            WelcomeListener(pace, mentions),
+            PresenceListener(client, self.serving),
+            HelpCommands(help_text),
+            ExportCommands(conversations, scopes),
             MemoryCommands(answering, running, scopes),
             PersonaCommands(answering, scopes),
             ModelCommands(self.serving, self.metrics, self.storage, settings.admin_ids),

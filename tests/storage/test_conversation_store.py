@@ -252,7 +252,10 @@ async def test_erasing_a_channel_deletes_everything_in_it(storage: Storage, data
     await storage.conversations.erase_channels([1])
     assert await storage.conversations.recent(9) == [ELSEWHERE]
     rows = await everything(database_url)
-    assert {name: len(found) for name, found in rows.items()} == dict.fromkeys(rows, 1) | {"seen_messages": 3, "answer_versions": 2}
+    assert {name: len(found) for name, found in rows.items()} == dict.fromkeys(rows, 1) | {
+        "seen_messages": 3,
+        "answer_versions": 2,
+    }
 
 
 async def test_forgetting_a_member_in_one_channel(storage: Storage) -> None:

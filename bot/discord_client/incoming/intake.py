@@ -14,7 +14,7 @@ from bot.answering.service import AnswerService, PendingQuestion
 from bot.conversation.store import WorkStore
 from bot.discord_client.incoming.asked_interaction import AskedInteraction, Asking
 from bot.discord_client.incoming.reader import QuestionReader
-from bot.discord_client.incoming.remarks import GREETING, NOTHING_ASKED
+from bot.discord_client.incoming.remarks import NOTHING_ASKED
 from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.notices import Notices
 
@@ -129,7 +129,7 @@ class QuestionIntake:
         """Read and answer a question; return the line to say instead if there is nothing to answer."""
         read = await self._reader.read(asked)
         if read.question is None:
-            greeting = NOTHING_ASKED if isinstance(asked, AskedInteraction) else GREETING
+            greeting = NOTHING_ASKED if isinstance(asked, AskedInteraction) else self._reader.greeting()
             return "\n".join(read.remarks) or greeting
         await self._delivery.deliver(asked, pending.ask(read.question), remarks=read.remarks, sent=sent)
         return None

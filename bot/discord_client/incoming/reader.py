@@ -49,12 +49,20 @@ class QuestionReader:
         client: the connected client.
         scopes: maps messages to conversations.
         largest_files: upper bound in bytes for the text files of one question together.
+        greeting: what to say to somebody who asks nothing; it contains `remarks.GREETING`.
     """
 
-    def __init__(self, client: discord.Client, scopes: ChannelScopes, largest_files: int) -> None:
+    def __init__(
+        self,
+        client: discord.Client,
+        scopes: ChannelScopes,
+        largest_files: int,
+        greeting: Callable[[], str] = lambda: lines.GREETING,
+    ) -> None:
         self._client = client
         self._scopes = scopes
         self._largest_files = largest_files
+        self.greeting = greeting
         self._finder = MessageFinder()
 
     def key(self, message: Asking) -> ConversationKey:
@@ -77,7 +85,7 @@ class QuestionReader:
             return lines.REPLY_HIDDEN if self._replies_to_bot(message) else lines.ROLE_ALONE
         if content.text or attachments_of(message) or self._may_ask_again(message):
             return None
-        return lines.GREETING
+        return self.greeting()
 
     async def read(self, message: Asking) -> ReadMessage:
         """Read a message's text and what it replies to, with their text files, which are downloaded from Discord."""
@@ -164,7 +172,7 @@ class QuestionReader:
         """What a quoted message says, and the lines about what keeps the bot from reading it."""
         if found.message is not None:
             content = content_of(found.message, self.bot_user_id)
-            if found.message.author.id == self.bot_user_id and content.words.endswith(lines.GREETING):
+            if found.message.author.id == self.bot_user_id and lines.GREETING in content.words:
                 return _NOTHING, []  # members reply to it with the question that it asks for
             if content.unseen != (WHOLE_MESSAGE,):
                 return content, []

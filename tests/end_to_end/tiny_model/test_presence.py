@@ -1,0 +1,90 @@
+"""The presence says whether the bot is free."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from bot.demo.loopback import LoopbackDiscord
+from bot.discord_client.events import presence
+from tests.end_to_end.stage import Stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+FREE = ("online", "Free")
+
+
+def shown(discord: LoopbackDiscord) -> tuple[str, str] | None:
+    """The status and the text that members see."""
+    return _of(discord.bot_presence)
+
+
+def _of(data: Any) -> tuple[str, str] | None:
+    if not data or not data["activities"]:
+        return None
+    [activity] = data["activities"]
+    return data["status"], activity["state"]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "_SECONDS", 0.05)
+
+
+async def test_it_says_how_many_questions_are_answered_and_wait(stage: Stage) -> None:
+    await stage.discord.wait_for(lambda: shown(stage.discord) == FREE)
+    queue = stage.bot.application.answering.queue
+    tickets = [queue.join(number, number) for number in range(8)]
+    try:
+        await stage.discord.wait_for(lambda: shown(stage.discord) == ("idle", "Answering 8 questions"))
+        tickets.append(queue.join(8, 8))
+        await stage.discord.wait_for(lambda: shown(stage.discord) == ("dnd", "Answering 8 questions, 1 waiting"))
+        for ticket in tickets[1:]:
+            ticket.leave()
+        await stage.discord.wait_for(lambda: shown(stage.discord) == ("idle", "Answering 1 question"))
+    finally:
+        for ticket in tickets:
+            ticket.leave()
+    await stage.discord.wait_for(lambda: shown(stage.discord) == FREE)
+
+
+async def test_an_engine_that_restarts_is_shown(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    await stage.discord.wait_for(lambda: shown(stage.discord) == FREE)
+    engine = stage.bot.application.serving._current.engine
+    facts = engine._facts
+    engine._facts = None
+    try:
+        await stage.discord.wait_for(lambda: shown(stage.discord) == ("dnd", "Restarting my engine"))
+    finally:
+        engine._facts = facts
+    await stage.discord.wait_for(lambda: shown(stage.discord) == FREE)
+
+
+@pytest.mark.parametrize("is_resumed", [True, False])
+async def test_a_new_connection_shows_it_again(stage: Stage, is_resumed: bool) -> None:
+    await stage.discord.wait_for(lambda: shown(stage.discord) == FREE)
+    queue = stage.bot.application.answering.queue
+    with queue.join("connection", "connection"):
+        await (stage.discord.drop_gateway() if is_resumed else stage.discord.invalidate_session())
+        await stage.discord.wait_for(lambda: shown(stage.discord) == ("idle", "Answering 1 question"))
+    await stage.discord.wait_for(lambda: shown(stage.discord) == FREE)
+
+
+async def test_it_changes_no_more_often_than_discord_allows(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    await stage.discord.wait_for(lambda: shown(stage.discord) == FREE)
+    seconds = 0.5
+    monkeypatch.setattr(presence, "_SECONDS", seconds)
+    queue = stage.bot.application.answering.queue
+    loop = asyncio.get_running_loop()
+    with closing(stage.discord.subscribe()) as events:
+        until = loop.time() + 3 * seconds
+        while loop.time() < until:
+            with queue.join("short", "short"):
+                await asyncio.sleep(0.03)
+            await asyncio.sleep(0.03)
+        await stage.discord.wait_for(lambda: shown(stage.discord) == FREE)
+    changes = [event async for event in events if event.kind == "bot"]
+    assert len(changes) <= 5
