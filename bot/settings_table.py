@@ -41,13 +41,19 @@ class DiscordSettings(Section):
     message_content_intent: bool = _setting(
         False,
         "Ask for the privileged message-content intent, so that the bot can also read the message that a mention "
-        "replies to. Enable the intent in the developer portal first.",
+        "replies to, and `/channel mode` can do without mentions. Enable the intent in the developer portal first.",
         allowed="true or false",
     )
     admin_ids: frozenset[int] = _setting(
         frozenset(),
         "Who may use `/model reload` besides the application's owner.",
         allowed="Discord user ids, separated by commas",
+    )
+    ignored_prefix: str = _setting(
+        "//",
+        "Where nobody needs to mention the bot (`/channel mode`), it leaves messages alone that begin with this. If "
+        "empty: none of them.",
+        allowed="any text",
     )
     max_reply_messages: int = _setting(
         3, "The most messages that one answer may take; the rest is attached as a file.", allowed="1 to 10", ge=1, le=10

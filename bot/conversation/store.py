@@ -36,6 +36,7 @@ class UnfinishedQuestion:
         notice: what to say instead of an answer; None if there is or will be one.
         task: what is to be done about the question.
         interaction: what an interaction asked, and how to answer it; None for a message.
+        parts: earlier messages that are one question with it, the oldest first.
     """
 
     message_id: int
@@ -47,6 +48,7 @@ class UnfinishedQuestion:
     notice: str | None = None
     task: Task = Task.ANSWER
     interaction: Mapping[str, Any] | None = None
+    parts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +207,7 @@ class WorkStore(Protocol):
         *,
         task: Task = Task.ANSWER,
         interaction: Mapping[str, Any] | None = None,
+        parts: Collection[int] = (),
     ) -> None:
         """Record that the bot will answer a question.
 
@@ -215,7 +218,16 @@ class WorkStore(Protocol):
             task: what is to be done about it.
             interaction: what an interaction asked, and how to answer it, as JSON; None for a message, which recovery
                 reads again.
+            parts: earlier messages that are one question with it.
         """
+        ...
+
+    async def note_parts(self, question_id: int, parts: Collection[int]) -> None:
+        """Record earlier messages that are one question with another, so that none of them is answered by itself."""
+        ...
+
+    async def is_part(self, message_id: int) -> bool:
+        """Whether a message is part of a later one's question; also said while the store cannot be read."""
         ...
 
     async def owe_notice(self, question_id: int, channel_id: int, author_id: int, notice: str) -> None:

@@ -34,7 +34,17 @@ from bot.storage.rows import (
     touch_conversation,
     turn_of,
 )
-from bot.storage.tables import AcceptedQuestion, AnswerVersion, Conversation, Persona, Quote, Reply, SeenMessage, Turn
+from bot.storage.tables import (
+    AcceptedQuestion,
+    AnswerVersion,
+    ChannelMode,
+    Conversation,
+    Persona,
+    Quote,
+    Reply,
+    SeenMessage,
+    Turn,
+)
 
 _LOOKUP_PAUSE_SECONDS = 0.1
 
@@ -243,7 +253,8 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
 
     async def _with_rows(self, channel_ids: Collection[int]) -> Collection[int]:
         """Those of the channels that have rows, or may have some after an outage; most channels have none."""
-        columns = (Turn.channel_id, Conversation.channel_id, AcceptedQuestion.channel_id, Persona.place_id)
+        columns = [each.channel_id for each in (Turn, Conversation, AcceptedQuestion, ChannelMode)]
+        columns.append(Persona.place_id)
         query = union(*(select(column).where(column.in_(channel_ids)) for column in columns))
         try:
             rows = await self._journal.read(lambda connection: all_rows(connection, query))
@@ -261,6 +272,7 @@ async def _erase_channel(connection: AsyncConnection, channel_id: int) -> None:
     await connection.execute(delete(Conversation).where(Conversation.channel_id == channel_id))
     await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.channel_id == channel_id))
     await connection.execute(delete(Persona).where(Persona.place_id == channel_id))
+    await connection.execute(delete(ChannelMode).where(ChannelMode.channel_id == channel_id))
 
 
 async def _after_newer(connection: AsyncConnection, message_id: int) -> Collection[int]:

@@ -9,6 +9,7 @@ from bot.storage.address import DATABASE_URL
 from bot.storage.conversation_store import DatabaseConversationStore
 from bot.storage.database import Database
 from bot.storage.journal import Journal
+from bot.storage.mode_store import DatabaseModeStore
 from bot.storage.work_store import DatabaseWorkStore
 
 _CLOSE_SECONDS = 5.0
@@ -21,10 +22,12 @@ class Storage:
     Attributes:
         conversations: conversations and personas.
         work: accepted questions that are not delivered yet.
+        modes: how the bot is asked in each channel.
     """
 
     conversations: DatabaseConversationStore
     work: DatabaseWorkStore
+    modes: DatabaseModeStore
     _journal: Journal
     _database: Database
 
@@ -42,7 +45,8 @@ class Storage:
         """
         database = await Database.open(url, setting=setting)
         journal = Journal(database, on_outage)
-        return cls(DatabaseConversationStore(journal), DatabaseWorkStore(journal), journal, database)
+        stores = DatabaseConversationStore(journal), DatabaseWorkStore(journal), DatabaseModeStore(journal)
+        return cls(*stores, journal, database)
 
     @property
     def outage(self) -> str | None:

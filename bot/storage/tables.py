@@ -225,11 +225,16 @@ class Reply(Table):
 
 
 class SeenMessage(Table):
-    """A message that was accepted or turned away, so that recovery does not answer it again."""
+    """A message that was accepted or turned away, so that recovery does not answer it again.
+
+    Attributes:
+        question_id: the later message with which it is one question; None if it asks by itself.
+    """
 
     __tablename__ = "seen_messages"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    question_id: Mapped[int | None] = mapped_column(index=True)
 
 
 class Persona(Table):
@@ -250,9 +255,11 @@ class ChannelMode(Table):
 
     Attributes:
         mode: a `bot.conversation.channel_modes.ChannelMode`.
+        since_id: the interaction that set it: the time of the setting.
     """
 
     __tablename__ = "channel_modes"
 
     channel_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     mode: Mapped[str]
+    since_id: Mapped[int]

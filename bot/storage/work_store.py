@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -12,8 +13,9 @@ from sqlalchemy.orm import aliased
 from bot.conversation.store import UnfinishedQuestion
 from bot.conversation.turn import ConversationKey, Task
 from bot.engine.interface import FinishReason, Outcome
+from bot.errors import DatabaseOutageError
 from bot.storage.journal import Journal
-from bot.storage.rows import all_rows, insert_once, touch_conversation
+from bot.storage.rows import all_rows, first_row, insert_once, touch_conversation
 from bot.storage.tables import NOTICE, AcceptedQuestion, Conversation, Reply, SeenMessage
 
 
@@ -31,6 +33,7 @@ class DatabaseWorkStore:
         *,
         task: Task = Task.ANSWER,
         interaction: Mapping[str, Any] | None = None,
+        parts: Collection[int] = (),
     ) -> None:
         """Record that the bot will answer a question; see `WorkStore`."""
         row = {
@@ -42,11 +45,24 @@ class DatabaseWorkStore:
         }
 
         async def change(connection: AsyncConnection) -> None:
-            await insert_once(connection, SeenMessage, {"id": question_id})
+            await _note_parts(connection, question_id, parts)
             await insert_once(connection, AcceptedQuestion, row)
             await touch_conversation(connection, key, question_id)
 
         await self._journal.write(change)
+
+    async def note_parts(self, question_id: int, parts: Collection[int]) -> None:
+        """Record earlier messages that are one question with another."""
+        await self._journal.write(lambda connection: _note_parts(connection, question_id, parts))
+
+    async def is_part(self, message_id: int) -> bool:
+        """Whether a message is part of a later one's question; also said while the store cannot be read."""
+        query = select(SeenMessage.question_id).where(SeenMessage.id == message_id)
+        try:
+            row = await self._journal.read(lambda connection: first_row(connection, query))
+        except DatabaseOutageError:
+            return True
+        return row is not None and row.question_id is not None
 
     async def owe_notice(self, question_id: int, channel_id: int, author_id: int, notice: str) -> None:
         """Record what will be said instead of an answer."""
@@ -98,13 +114,17 @@ class DatabaseWorkStore:
         # Not a join: SQLite would scan all replies that were ever sent.
         accepted = Reply.question_id.in_(select(AcceptedQuestion.message_id))
         replies = select(Reply.question_id, Reply.message_id).where(accepted).order_by(Reply.position)
+        in_question = SeenMessage.question_id.in_(select(AcceptedQuestion.message_id))
+        parts = select(SeenMessage.question_id, SeenMessage.id).where(in_question).order_by(SeenMessage.id)
 
         async def query(connection: AsyncConnection) -> Sequence[UnfinishedQuestion]:
-            sent: dict[int, list[int]] = {}
+            sent, earlier = defaultdict[int, list[int]](list), defaultdict[int, list[int]](list)
             for row in await all_rows(connection, replies):
-                sent.setdefault(row.question_id, []).append(row.message_id)
+                sent[row.question_id].append(row.message_id)
+            for row in await all_rows(connection, parts):
+                earlier[row.question_id].append(row.id)
             rows = await all_rows(connection, questions)
-            return [_unfinished(row, tuple(sent.get(row.message_id, ()))) for row in rows]
+            return [_unfinished(row, tuple(sent[row.message_id]), tuple(earlier[row.message_id])) for row in rows]
 
         return await self._journal.read(query)
 
@@ -139,14 +159,29 @@ class DatabaseWorkStore:
         return [(row.channel_id, row.began_id) for row in rows]
 
 
-def _unfinished(row: Row[Any], reply_ids: tuple[int, ...]) -> UnfinishedQuestion:
+def _unfinished(row: Row[Any], reply_ids: tuple[int, ...], parts: tuple[int, ...]) -> UnfinishedQuestion:
     where, who = (row.message_id, row.channel_id), row.author_id
     if row.outcome == NOTICE:
         return UnfinishedQuestion(*where, None, "", reply_ids, who, notice=row.answer)
     outcome = None if row.outcome is None else Outcome(FinishReason(row.outcome), row.detail or "")
     return UnfinishedQuestion(
-        *where, outcome, row.answer or "", reply_ids, who, task=Task(row.task), interaction=row.interaction
+        *where,
+        outcome,
+        row.answer or "",
+        reply_ids,
+        who,
+        task=Task(row.task),
+        interaction=row.interaction,
+        parts=parts,
     )
+
+
+async def _note_parts(connection: AsyncConnection, question_id: int, parts: Collection[int]) -> None:
+    """Record a question as seen, with its parts, which may have been another question's before that was deleted."""
+    await insert_once(connection, SeenMessage, {"id": question_id, "question_id": None}, update=["question_id"])
+    for part in parts:
+        row = {"id": part, "question_id": question_id}
+        await insert_once(connection, SeenMessage, row, update=["question_id"])
 
 
 async def _finish(connection: AsyncConnection, question_id: int) -> None:

@@ -16,14 +16,14 @@ from bot.prompting.prompt import Message
 from bot.storage.database import Database
 from bot.storage.rows import table_of
 from bot.storage.storage import Storage
-from bot.storage.tables import AcceptedQuestion, AnswerVersion, Conversation, Persona, Reply, SeenMessage
+from bot.storage.tables import AcceptedQuestion, AnswerVersion, ChannelMode, Conversation, Persona, Reply, SeenMessage
 from bot.storage.tables import Quote as QuoteRow
 from bot.storage.tables import Turn as TurnRow
 
 HERE, ELSEWHERE = ConversationKey(1), ConversationKey(2)
 ADA, GRACE = 11, 22
 DONE = Outcome(FinishReason.STOP)
-TABLES = (AcceptedQuestion, AnswerVersion, Conversation, Persona, QuoteRow, Reply, SeenMessage, TurnRow)
+TABLES = (AcceptedQuestion, AnswerVersion, ChannelMode, Conversation, Persona, QuoteRow, Reply, SeenMessage, TurnRow)
 
 Rows = dict[str, list[tuple[Any, ...]]]
 

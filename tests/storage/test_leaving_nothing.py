@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import make_url
 
+from bot.conversation.channel_modes import ChannelMode, ModeSetting
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import ConversationKey, Quote, Relation, TextFile, Turn
 from bot.engine.interface import FinishReason, Outcome
@@ -199,6 +200,8 @@ async def test_what_is_said_after_forgetting_and_by_others_stays(serving: ModelS
 CUT = Outcome(FinishReason.LENGTH)
 WRITES: dict[str, Write] = {
     "accept": lambda storage: storage.work.accept(50, HERE, ADA),
+    "accept with parts": lambda storage: storage.work.accept(50, HERE, ADA, parts=[48, 49]),
+    "note_parts": lambda storage: storage.work.note_parts(50, [48, 49]),
     "turn_away": lambda storage: storage.work.turn_away(30),
     "replied": lambda storage: storage.work.replied(30, 0, 1030),
     "reply_deleted": lambda storage: storage.work.reply_deleted(1020),
@@ -222,6 +225,8 @@ WRITES: dict[str, Write] = {
     "forget_before": lambda storage: storage.conversations.forget_before(20),
     "reset": lambda storage: storage.conversations.reset(HERE, 40),
     "reset an empty conversation": lambda storage: storage.conversations.reset(ELSEWHERE, 40),
+    "set_mode": lambda storage: storage.modes.set_mode(ModeSetting(1, ChannelMode.FREE, 40)),
+    "clear_mode": lambda storage: storage.modes.clear_mode(1),
     "set_persona": lambda storage: storage.conversations.set_persona(2, "Two"),
     "clear persona": lambda storage: storage.conversations.set_persona(1, None),
 }
@@ -236,6 +241,7 @@ async def test_writing_twice_equals_writing_once(database_url: str, name: str) -
         await accept(storage, turn(30))
         await storage.conversations.add_version(answered(turn(20), 2, "Second"), DONE)
         await storage.conversations.set_persona(1, "One")
+        await storage.modes.set_mode(ModeSetting(1, ChannelMode.THREADS, 10))
         before = await everything(database_url)
         await write(storage)
         once: Rows = await everything(database_url)

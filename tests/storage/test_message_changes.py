@@ -12,6 +12,7 @@ from sqlalchemy import Engine, event
 from bot.conversation.turn import TextFile
 from bot.storage.conversation_store import DatabaseConversationStore
 from bot.storage.database import Database
+from bot.storage.mode_store import DatabaseModeStore
 from bot.storage.storage import Storage
 from bot.storage.work_store import DatabaseWorkStore
 from tests.storage.conftest import until
@@ -177,6 +178,7 @@ def open_stores(journal: RecordingJournal, database: Database) -> Storage:
     return Storage(
         DatabaseConversationStore(journal, lookup_pause_seconds=0.0),
         DatabaseWorkStore(journal),
+        DatabaseModeStore(journal),
         journal,
         database,
     )

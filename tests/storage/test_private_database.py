@@ -56,7 +56,7 @@ async def test_an_older_database_becomes_private_with_the_log_that_a_kill_left(
     async with open_storage(sqlite_url):
         pass
     with closing(sqlite3.connect(file)) as other:
-        other.execute("INSERT INTO seen_messages VALUES (1)")
+        other.execute("INSERT INTO seen_messages (id) VALUES (1)")
         other.commit()
         for each in file.parent.iterdir():
             each.chmod(0o644)
