@@ -15,6 +15,11 @@ def guild_scope(guild_id: int) -> int:
     return -guild_id
 
 
+def mode_scopes(channel: Any) -> tuple[int, ...]:
+    """The channels whose modes apply in a channel, nearest first: the thread and its channel."""
+    return (channel.id, channel.parent_id) if isinstance(channel, discord.Thread) else (channel.id,)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a member uses the bot.

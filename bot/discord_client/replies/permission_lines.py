@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from bot.discord_client.rest.permissions import ATTACH_FILES, READ_MESSAGE_HISTORY
+from bot.discord_client.rest.permissions import (
+    ATTACH_FILES,
+    CREATE_PUBLIC_THREADS,
+    READ_MESSAGE_HISTORY,
+    SEND_MESSAGES_IN_THREADS,
+)
 
 _ASK_A_MODERATOR = "Ask a moderator to give me the permission {}."
 _LOSSES = {
     ATTACH_FILES: "I cannot attach files here.",
+    CREATE_PUBLIC_THREADS: "I cannot open a thread here.",
+    SEND_MESSAGES_IN_THREADS: "I cannot send messages in threads here.",
     READ_MESSAGE_HISTORY: "I cannot reply to your message here, only write below it.",
 }
 

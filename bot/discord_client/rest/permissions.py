@@ -12,14 +12,16 @@ from bot.discord_client.rest.urgency import Action
 
 ATTACH_FILES = "Attach Files"
 READ_MESSAGE_HISTORY = "Read Message History"
+CREATE_PUBLIC_THREADS = "Create Public Threads"
+SEND_MESSAGES_IN_THREADS = "Send Messages in Threads"
 _SEND_MESSAGES = "Send Messages"
-_SEND_MESSAGES_IN_THREADS = "Send Messages in Threads"
 _VIEW_CHANNEL = "View Channel"
 _NAMES = {
     "view_channel": _VIEW_CHANNEL,
     "connect": "Connect",
     "send_messages": _SEND_MESSAGES,
-    "send_messages_in_threads": _SEND_MESSAGES_IN_THREADS,
+    "send_messages_in_threads": SEND_MESSAGES_IN_THREADS,
+    "create_public_threads": CREATE_PUBLIC_THREADS,
     "read_message_history": READ_MESSAGE_HISTORY,
     "attach_files": ATTACH_FILES,
 }
@@ -60,7 +62,15 @@ def lacking_permission(channel: Any, action: Action, refusal: Refusal) -> str | 
 
 def send_permission(channel: Any) -> str:
     """The permission that a message in a channel needs."""
-    return _SEND_MESSAGES_IN_THREADS if isinstance(channel, discord.Thread) else _SEND_MESSAGES
+    return SEND_MESSAGES_IN_THREADS if isinstance(channel, discord.Thread) else _SEND_MESSAGES
+
+
+def thread_permissions_lacking(channel: Any) -> list[str]:
+    """What the bot lacks for opening threads from a channel's messages, or for answering in a forum's posts."""
+    needed = [SEND_MESSAGES_IN_THREADS]
+    if not isinstance(channel, discord.ForumChannel):
+        needed = [CREATE_PUBLIC_THREADS, *needed, READ_MESSAGE_HISTORY]
+    return [permission for permission in needed if not is_allowed(channel, permission)]
 
 
 def _needed(channel: Any, action: Action) -> Sequence[str]:
