@@ -10,16 +10,20 @@ from typing import Protocol
 
 from discord.ext import commands
 
+from bot.answering.idle_generation import IdleGeneration
 from bot.answering.prefill_ahead import PrefillAhead
 from bot.answering.recovery import Recovery
 from bot.answering.retention import Retention
 from bot.answering.service import AnswerService
+from bot.answering.titles import Titles
+from bot.conversation.channel_modes import ChannelModes
 from bot.conversation.conversations import Conversations
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.client import PhiClient
 from bot.discord_client.command_mentions import CommandMentions
 from bot.discord_client.command_sync import keep_commands_synced
 from bot.discord_client.commands.ask_commands import AskCommands
+from bot.discord_client.commands.channel_commands import ChannelCommands
 from bot.discord_client.commands.export_commands import ExportCommands
 from bot.discord_client.commands.help_commands import HelpCommands
 from bot.discord_client.commands.help_text import HelpText
@@ -30,11 +34,14 @@ from bot.discord_client.events.connection import ConnectionListener
 from bot.discord_client.events.mentions import MentionListener
 from bot.discord_client.events.message_changes import MessageChangeListener
 from bot.discord_client.events.presence import PresenceListener
+from bot.discord_client.events.thread_titles import ThreadTitles
 from bot.discord_client.events.typing_starts import TypingListener
 from bot.discord_client.events.welcome import WelcomeListener
+from bot.discord_client.incoming.addressing import Addressing
 from bot.discord_client.incoming.inbox import DiscordInbox
 from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.interaction_intake import InteractionIntake
+from bot.discord_client.incoming.question_threads import QuestionThreads
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.notices import Notices
@@ -88,6 +95,7 @@ class Application:
 
     storage: Storage
     serving: ModelService
+    _modes: ChannelModes
     _prefill_ahead: PrefillAhead
     _version_watcher: VersionWatcher
     _drain: Drain
@@ -133,6 +141,7 @@ class Application:
             )
             closing.push_async_callback(self.storage.close)
             conversations = Conversations(self.storage.conversations, settings.system_prompt, self._scopes.of)
+            self._modes = ChannelModes(self.storage.modes)
             cancel_on_terminate()
             self.serving = await ModelService.open(settings, conversations, self.metrics)
             closing.push_async_callback(self.serving.close)
@@ -179,6 +188,7 @@ class Application:
         self._progress.done(f"{self.client.user} is online; servers: {len(self.client.guilds)}. Ctrl-C ends it.")
 
     async def _set_up(self) -> None:
+        await self._modes.load()
         await self.serving.start(self._progress.stage)
         self._version_watcher.start()
         for cog in self._cogs(self.client):
@@ -188,9 +198,11 @@ class Application:
     def _cogs(self, client: PhiClient) -> list[commands.Cog]:
         settings, answering, work, scopes = self._settings, self.answering, self.storage.work, self._scopes
         conversations, running = answering.conversations, client.running_replies
+        addressing = Addressing(client, self._modes, settings.ignored_prefix)
+        addressing.warn_if_blind()
         mentions, kilobytes = self._command_mentions, settings.max_text_file_kilobytes
         help_text = HelpText(client.tree, mentions, answering, kilobytes, settings.max_waiting_per_person)
-        reader = QuestionReader(client, scopes, kilobytes * 1000, help_text)
+        reader = QuestionReader(client, scopes, addressing, kilobytes * 1000, help_text)
         pace = RequestPace()
         reports = RefusalReports(client, pace)
         editors = ReplyEditors(
@@ -204,20 +216,24 @@ class Application:
         )
         delivery = ReplyDelivery(client, editors, TypingIndicators(pace), work, running, settings.show_thinking)
         notices = Notices(editors, work, running)
-        intake = QuestionIntake(answering, reader, delivery, notices, work)
-        inbox = DiscordInbox(client, intake, reader, delivery, pace, work, reports)
-        recovery = Recovery(inbox, work, timedelta(hours=settings.missed_hours), pace.pause)
+        threads = QuestionThreads(client, scopes, addressing, pace, reports)
+        intake = QuestionIntake(answering, reader, delivery, notices, threads, work)
+        inbox = DiscordInbox(client, intake, reader, threads, delivery, pace, work, reports)
+        missed_for = timedelta(hours=settings.missed_hours)
+        recovery = Recovery(inbox, work, missed_for, pace.pause, addressing.searched)
         return [
             MentionListener(reader, recovery, intake),
             ConnectionListener(recovery, pace),
-            MessageChangeListener(conversations, reader, editors),
+            MessageChangeListener(conversations, self._modes, reader, editors),
             TypingListener(self._prefill_ahead, scopes),
             AskCommands(client, InteractionIntake(intake, recovery, scopes), scopes),
             WelcomeListener(pace, mentions),
             PresenceListener(client, self.serving),
             HelpCommands(help_text),
             ExportCommands(conversations, scopes),
+            ThreadTitles(Titles(answering, IdleGeneration(answering)), threads, pace),
             MemoryCommands(answering, running, scopes),
             PersonaCommands(answering, scopes),
+            ChannelCommands(self._modes, addressing),
             ModelCommands(self.serving, self.metrics, self.storage, settings.admin_ids),
         ]

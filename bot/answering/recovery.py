@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain, repeat
@@ -67,8 +67,8 @@ class Inbox(Protocol[Message]):
             UnreachableError: the channel cannot be read.
         """
 
-    def answer(self, message: Message) -> None:
-        """Take a ticket for a message at once, and answer it in the background."""
+    def answer(self, messages: Sequence[Message]) -> None:
+        """Take tickets for messages of one channel at once, and answer them in the background."""
 
     def close(self) -> None:
         """Stop everything that runs in the background."""
@@ -82,6 +82,8 @@ class Recovery(Generic[Message]):
         work: knows what was accepted and what was seen.
         missed_for: the oldest age at which a missed message is still answered; zero answers none.
         pause: waits between two tries.
+        also_searched: channels without a conversation in which something may have been missed, each with the message
+            after which to search.
     """
 
     def __init__(
@@ -90,11 +92,13 @@ class Recovery(Generic[Message]):
         work: WorkStore,
         missed_for: timedelta,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        also_searched: Callable[[], Mapping[int, int]] = dict,
     ) -> None:
         self._inbox = inbox
         self._work = work
         self._missed_for = missed_for
         self._pause = pause
+        self._also_searched = also_searched
         self._busy = asyncio.Lock()
         self._known = asyncio.Event()  # it is known in which channels there is something to recover
         self._recovered: dict[int, asyncio.Event] = {}  # by such a channel
@@ -175,7 +179,10 @@ class Recovery(Generic[Message]):
             return {}
         oldest = snowflake_at(datetime.now(UTC) - self._missed_for)
         await self._work.forget_seen_before(oldest)
-        return {channel_id: max(oldest, began_id) for channel_id, began_id in await self._work.channels(_MOST_CHANNELS)}
+        searched = dict(await self._work.channels(_MOST_CHANNELS))
+        for channel_id, after_id in self._also_searched().items():
+            searched[channel_id] = min(after_id, searched.get(channel_id, after_id))
+        return {channel_id: max(oldest, after_id) for channel_id, after_id in searched.items()}
 
     async def _answer_missed_in(self, channel_id: int, after_id: int) -> bool:
         """Answer what was missed in a channel; return False if that should be tried again."""
@@ -188,10 +195,9 @@ class Recovery(Generic[Message]):
             logger.info("Cannot look for missed questions%s: channel=%d: %s", until, channel_id, error)
             return not error.is_passing
         unseen = await self._work.unseen([message.id for message in missed]) if missed else set()
-        for message in missed:
-            if message.id in unseen:
-                logger.info("Answering a missed question: message=%d", message.id)
-                self._inbox.answer(message)
+        for message_id in sorted(unseen):
+            logger.info("Answering a missed question: message=%d", message_id)
+        self._inbox.answer([message for message in missed if message.id in unseen])
         return True
 
     def _keep_trying(self, name: str, attempt: Callable[[], Awaitable[bool]]) -> None:

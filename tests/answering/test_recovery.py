@@ -64,8 +64,8 @@ class FakeInbox:
         if message_or_channel_id in self.forbidden:
             raise UnreachableError("no permission", is_passing=False)
 
-    def answer(self, message: Said) -> None:
-        self.answered.append(message.id)
+    def answer(self, messages: Sequence[Said]) -> None:
+        self.answered += [message.id for message in messages]
 
     def close(self) -> None:
         self.closed = True
@@ -116,7 +116,7 @@ async def test_accepted_questions_come_before_missed_ones_and_those_before_new_o
 
     async def answer_new() -> None:
         await recovery.wait_for_turn(HERE)
-        inbox.answer(new)
+        inbox.answer([new])
 
     answering = asyncio.create_task(answer_new())
     recovering = asyncio.create_task(recovery.run())

@@ -60,6 +60,7 @@ class ForgetView(discord.ui.View):
         self.stop()
         with refusals_logged(interaction):  # who confirmed is forgotten, though the click may be gone
             await interaction.response.edit_message(content="Deleting…", view=None)
+        interaction.client.dispatch("forget", interaction.user.id, self._channel_id)
         stopped = self._stop_answers(interaction.user.id)
         forgotten = await self._conversations.forget(interaction.user.id, self._channel_id)
         # By the command's token, which outlasts the view.

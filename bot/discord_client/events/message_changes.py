@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import discord
 from discord.ext import commands
 
+from bot.conversation.channel_modes import ChannelModes
 from bot.conversation.conversations import Conversations
 from bot.discord_client.channel_scopes import guild_scope
 from bot.discord_client.incoming.message_content import attachments_of
@@ -17,12 +20,16 @@ class MessageChangeListener(commands.Cog):
 
     Args:
         conversations: follow them in memory and store.
+        modes: lose deleted channels.
         reader: knows which messages the bot may read.
         editors: take back the replies to deleted messages.
     """
 
-    def __init__(self, conversations: Conversations, reader: QuestionReader, editors: ReplyEditors) -> None:
+    def __init__(
+        self, conversations: Conversations, modes: ChannelModes, reader: QuestionReader, editors: ReplyEditors
+    ) -> None:
         self._conversations = conversations
+        self._modes = modes
         self._reader = reader
         self._editors = editors
 
@@ -54,15 +61,19 @@ class MessageChangeListener(commands.Cog):
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         """A channel was deleted with all its messages and threads."""
         threads = channel.threads if isinstance(channel, (discord.TextChannel, discord.ForumChannel)) else []
-        await self._conversations.erase_channels({channel.id, *(thread.id for thread in threads)})
+        await self._erase_channels({channel.id, *(thread.id for thread in threads)})
 
     @commands.Cog.listener()
     async def on_guild_remove(self, guild: discord.Guild) -> None:
         """The bot left a guild, or it was deleted: from now on the bot does not learn what people delete there."""
-        await self._conversations.erase_channels({each.id for each in (*guild.channels, *guild.threads)})
+        await self._erase_channels({each.id for each in (*guild.channels, *guild.threads)})
         await self._conversations.set_persona(guild_scope(guild.id), None)
 
     @commands.Cog.listener()
     async def on_raw_thread_delete(self, payload: discord.RawThreadDeleteEvent) -> None:
         """A thread was deleted with all its messages."""
-        await self._conversations.erase_channels({payload.thread_id})
+        await self._erase_channels({payload.thread_id})
+
+    async def _erase_channels(self, channel_ids: Collection[int]) -> None:
+        self._modes.drop(channel_ids)
+        await self._conversations.erase_channels(channel_ids)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import discord
@@ -12,7 +12,9 @@ import discord
 from bot.answering.recovery import MessageGoneError, UnreachableError
 from bot.conversation.store import UnfinishedQuestion, WorkStore
 from bot.discord_client.incoming.asked_interaction import AskedInteraction
+from bot.discord_client.incoming.burst import in_bursts
 from bot.discord_client.incoming.intake import QuestionIntake
+from bot.discord_client.incoming.question_threads import QuestionThreads
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.interaction_transport import transport_for
@@ -36,6 +38,7 @@ class DiscordInbox:
         client: the connected client.
         intake: answers messages.
         reader: tells which messages are meant for the bot.
+        threads: know where a question is answered.
         delivery: shows answers that were generated before a restart.
         pace: decides when a request starts.
         work: keeps which messages show an answer.
@@ -47,6 +50,7 @@ class DiscordInbox:
         client: discord.Client,
         intake: QuestionIntake,
         reader: QuestionReader,
+        threads: QuestionThreads,
         delivery: ReplyDelivery,
         pace: RequestPace,
         work: WorkStore,
@@ -55,6 +59,7 @@ class DiscordInbox:
         self._client = client
         self._intake = intake
         self._reader = reader
+        self._threads = threads
         self._delivery = delivery
         self._pace = pace
         self._work = work
@@ -72,24 +77,27 @@ class DiscordInbox:
         try:
             async with self._reading(question.channel_id):
                 message = await channel.fetch_message(question.message_id)
-            sent = await self._sent(message, question)
+            place = self._threads.now(message)
+            sent = await self._sent(place, question)
+            parts = await self._parts(channel, question)
             if self._delivery.was_deleted(message.id):
                 raise MessageGoneError(f"message {message.id} was deleted meanwhile")
             if question.notice is None and not self._reader.may_read(message):
                 raise MessageGoneError(f"message {message.id} does not mention the bot any more")
         except MessageGoneError:
             await self._take_back(channel, question)
+            await self._ask_rest(channel, question)
             raise
         except UnreachableError as error:
             if error.__cause__ is not None and (refusal := refusal_of(error.__cause__)) is not None:
                 await self._reports.tell_of_unreadable(channel, question.author_id, refusal)
             raise
         if question.outcome is None and question.notice is None:
-            self._begin(self._intake.take(message, accepted_before=True, sent=sent))
+            self._begin(self._intake.take(message, parts=parts, accepted_before=True, sent=sent))
         elif not self._intake.claim(message.id):
             return
         elif question.outcome is not None:
-            self._begin(self._delivery.deliver_again(message, question.answer, question.outcome, sent))
+            self._begin(self._delivery.deliver_again(place, question.answer, question.outcome, sent))
         elif question.notice is not None and not sent:
             self._begin(self._intake.turn_away(message, question.notice))
         else:
@@ -138,10 +146,12 @@ class DiscordInbox:
             latest = channel.history(after=discord.Object(after_id), limit=_MOST_MESSAGES, oldest_first=False)
             return [message async for message in latest if self._reader.is_meant_for_bot(message)][::-1]
 
-    def answer(self, message: discord.Message) -> None:
-        """Take a ticket for a message at once, and answer it in the background."""
-        if not self._delivery.was_deleted(message.id):
-            self._begin(self._intake.take(message))
+    def answer(self, messages: Sequence[discord.Message]) -> None:
+        """Take tickets for messages of one channel at once, and answer them in the background."""
+        left = [message for message in messages if not self._delivery.was_deleted(message.id)]
+        gathers = bool(left) and self._reader.needs_no_mention(left[0])
+        for *parts, message in in_bursts(left) if gathers else [[message] for message in left]:
+            self._begin(self._intake.take(message, parts=parts))
 
     def close(self) -> None:
         """Cancel the answers that recovery began."""
@@ -152,9 +162,32 @@ class DiscordInbox:
         """Delete what shows an answer to a question that was deleted, or hidden by an edit, while the bot was away."""
         if question.notice is not None:
             return  # it may be for others too
-        asked = discord.PartialMessage(channel=channel, id=question.message_id)  # type: ignore[arg-type]  # any channel
+        place = await self._thread_of(question) or channel
+        asked = discord.PartialMessage(channel=place, id=question.message_id)  # type: ignore[arg-type]  # any channel
         sent = await self._sent(asked, question)
         self._begin(self._delivery.take_back(asked, sent))
+
+    async def _ask_rest(self, channel: discord.abc.Messageable, question: UnfinishedQuestion) -> None:
+        """Ask what is left of a question of several messages whose last one was deleted while the bot was away."""
+        if question.notice is None and (rest := await self._parts(channel, question)):
+            self._begin(self._intake.take(rest[-1], parts=rest[:-1], accepted_before=True))
+
+    async def _parts(self, channel: discord.abc.Messageable, question: UnfinishedQuestion) -> list[discord.Message]:
+        """The earlier messages of a question that still exist."""
+        found = []
+        for message_id in question.parts:
+            with suppress(MessageGoneError):
+                async with self._reading(question.channel_id):
+                    found.append(await channel.fetch_message(message_id))
+        return found
+
+    async def _thread_of(self, question: UnfinishedQuestion) -> discord.Thread | None:
+        """The thread that the bot has opened for a question."""
+        with suppress(MessageGoneError, UnreachableError):
+            thread = await self._channel(question.message_id)
+            if isinstance(thread, discord.Thread) and self._threads.is_own(thread):
+                return thread
+        return None
 
     async def _sent(self, message: discord.PartialMessage, question: UnfinishedQuestion) -> list[discord.Message]:
         """The messages that show a part of the answer, including one sent in the very moment of the crash."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -13,6 +14,7 @@ from bot.answering.queue import QueueClosedError, QueueFullError
 from bot.answering.service import AnswerService, PendingQuestion
 from bot.conversation.store import WorkStore
 from bot.discord_client.incoming.asked_interaction import AskedInteraction, Asking
+from bot.discord_client.incoming.question_threads import QuestionThreads
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.incoming.remarks import NOTHING_ASKED
 from bot.discord_client.replies.delivery import ReplyDelivery
@@ -29,6 +31,7 @@ class QuestionIntake:
         reader: reads messages.
         delivery: shows answers.
         notices: say why a message gets none.
+        threads: know where a question is answered.
         work: keeps what was accepted.
     """
 
@@ -38,20 +41,24 @@ class QuestionIntake:
         reader: QuestionReader,
         delivery: ReplyDelivery,
         notices: Notices,
+        threads: QuestionThreads,
         work: WorkStore,
     ) -> None:
         self._answering = answering
         self._reader = reader
         self._delivery = delivery
         self._notices = notices
+        self._threads = threads
         self._work = work
         self._taken: OrderedDict[int, None] = OrderedDict()  # ids of messages
+        self._parts: OrderedDict[int, None] = OrderedDict()  # ids of messages that are one question with a later one
         self._turned_away: OrderedDict[int, asyncio.Event] = OrderedDict()  # set once their authors were told why
 
     def take(
         self,
         message: Asking,
         *,
+        parts: Sequence[discord.Message] = (),
         accepted_before: bool = False,
         sent: Sequence[discord.Message] = (),
     ) -> Coroutine[Any, Any, None]:
@@ -59,6 +66,7 @@ class QuestionIntake:
 
         Args:
             message: is ignored if it was taken before.
+            parts: earlier messages that are one question with it, the oldest first.
             accepted_before: it was accepted before a restart, so no limit of the queue applies.
             sent: messages that show a part of the answer already.
 
@@ -67,19 +75,24 @@ class QuestionIntake:
         """
         if not self.claim(message.id):
             return _nothing()
-        if isinstance(message, discord.Message) and (invitation := self._reader.invitation(message)) is not None:
+        parts = [part for part in parts if part.id not in self._taken]
+        _keep_latest(self._parts, [part.id for part in parts])
+        if isinstance(message, AskedInteraction):
+            key = message.key
+        elif not parts and (invitation := self._reader.invitation(message)) is not None:
             return self.turn_away(message, invitation)
-        key = self._reader.key(message)
+        else:
+            key = self._threads.key(message)
         try:
             pending = self._answering.admit(key, message.author.id, accepted_before=accepted_before)
         except QueueFullError as error:
             assert isinstance(message, discord.Message)  # interactions come here after a restart only
-            return self.turn_away(message, str(error))
+            return self.turn_away(message, str(error), parts)
         except QueueClosedError:
-            return self._put_off(message, sent)
+            return self._put_off(message, sent, parts)
         for reply in sent:
             self._answering.conversations.replied(message.id, reply.id)  # deleting one takes the question back
-        return self._accept_and_answer(message, pending, sent)
+        return self._accept_and_answer(message, pending, sent, parts)
 
     async def take_interaction(
         self, asked: AskedInteraction, respond: Callable[[], Awaitable[discord.Message]]
@@ -98,7 +111,7 @@ class QuestionIntake:
         pending = self._answering.admit(asked.key, asked.author.id)
         with pending:
             # The response must not wait for the database.
-            accepting = asyncio.ensure_future(self._accept(asked))
+            accepting = asyncio.ensure_future(self._accept(asked, ()))
             try:
                 first = await respond()
             except BaseException:
@@ -113,70 +126,114 @@ class QuestionIntake:
             await self._delivery.decline(asked, line, [first])
 
     async def _accept_and_answer(
-        self, asked: Asking, pending: PendingQuestion, sent: Sequence[discord.Message]
+        self,
+        asked: Asking,
+        pending: PendingQuestion,
+        sent: Sequence[discord.Message],
+        parts: Sequence[discord.Message],
     ) -> None:
         with pending:
-            await self._accept(asked)
-            line = await self._answer(asked, pending, sent)
+            await self._accept(asked, parts)
+            line = await self._answer(asked, pending, sent, parts)
         if line is None:
             return
         if isinstance(asked, AskedInteraction):
             await self._delivery.decline(asked, line, sent)
         else:
-            await self.turn_away(asked, line)
+            await self.turn_away(asked, line, parts)
 
-    async def _answer(self, asked: Asking, pending: PendingQuestion, sent: Sequence[discord.Message]) -> str | None:
+    async def _answer(
+        self,
+        asked: Asking,
+        pending: PendingQuestion,
+        sent: Sequence[discord.Message],
+        parts: Sequence[discord.Message] = (),
+    ) -> str | None:
         """Read and answer a question; return the line to say instead if there is nothing to answer."""
-        read = await self._reader.read(asked)
+        read = await self._reader.read(asked, parts)
         if read.question is None:
             greeting = NOTHING_ASKED if isinstance(asked, AskedInteraction) else self._reader.greeting()
             return "\n".join(read.remarks) or greeting
-        await self._delivery.deliver(asked, pending.ask(read.question), remarks=read.remarks, sent=sent)
+        question = read.question
+        if isinstance(asked, discord.Message):
+            place = await self._threads.open(asked)
+            asked, question = place.question, replace(question, key=self._reader.key(place.question))
+            if place.remark:
+                read.remarks.append(place.remark)
+        await self._delivery.deliver(asked, pending.ask(question), remarks=read.remarks, sent=sent)
         return None
 
     async def may_be_taken_edited(self, message_id: int) -> bool:
         """Whether a message that was edited may be taken: it was not meant for the bot before, or asked nothing."""
         told = self._turned_away.get(message_id)
         if told is None:
-            return not (self.has_taken(message_id) or await self._answering.conversations.has_turn(message_id))
+            return not (
+                self.has_taken(message_id)
+                or await self._answering.conversations.has_turn(message_id)
+                or await self._work.is_part(message_id)
+            )
         await told.wait()
         if self._turned_away.pop(message_id, None) is not None:
             self._taken.pop(message_id, None)
         return not self.has_taken(message_id)
 
-    def turn_away(self, message: discord.Message, line: str) -> Coroutine[Any, Any, None]:
+    def turn_away(
+        self, message: discord.Message, line: str, parts: Sequence[discord.Message] = ()
+    ) -> Coroutine[Any, Any, None]:
         """Say why a message that was taken gets no answer; after an edit it may get one."""
         told = self._turned_away[message.id] = asyncio.Event()
         if len(self._turned_away) > _MOST_TAKEN:
             self._turned_away.popitem(last=False)
-        return self._tell(message, line, told)
+        return self._tell(message, line, told, parts)
 
-    async def _tell(self, message: discord.Message, line: str, told: asyncio.Event) -> None:
+    async def _tell(
+        self, message: discord.Message, line: str, told: asyncio.Event, parts: Sequence[discord.Message]
+    ) -> None:
         try:
+            if parts:
+                await self._work.note_parts(message.id, [part.id for part in parts])
             await self._notices.say(message, line)
         finally:
             told.set()
 
+    async def pass_over(self, messages: Sequence[discord.Message]) -> None:
+        """Let messages get no answer, after a restart either."""
+        for message in messages:
+            if self.claim(message.id):
+                await self._work.turn_away(message.id)
+
     def has_taken(self, message_id: int) -> bool:
-        """Whether a message was taken since the start."""
-        return message_id in self._taken
+        """Whether a message was taken since the start, by itself or as a part of a later one's question."""
+        return message_id in self._taken or message_id in self._parts
 
     def claim(self, message_id: int) -> bool:
         """Take a message; return False if it was taken before."""
         if message_id in self._taken:
             return False
-        self._taken[message_id] = None
-        if len(self._taken) > _MOST_TAKEN:
-            self._taken.popitem(last=False)
+        _keep_latest(self._taken, [message_id])
         return True
 
-    async def _accept(self, message: Asking) -> None:
-        interaction = message.record if isinstance(message, AskedInteraction) else None
-        await self._work.accept(message.id, self._reader.key(message), message.author.id, interaction=interaction)
+    async def _accept(self, message: Asking, parts: Sequence[discord.Message]) -> None:
+        # With the channel that holds the message, where recovery finds it; its thread is found from there.
+        await self._work.accept(
+            message.id,
+            self._reader.key(message),
+            message.author.id,
+            parts=[part.id for part in parts],
+            interaction=message.record if isinstance(message, AskedInteraction) else None,
+        )
 
-    async def _put_off(self, message: Asking, sent: Sequence[discord.Message]) -> None:
-        await self._accept(message)
-        await self._delivery.put_off(message, sent)
+    async def _put_off(self, asked: Asking, sent: Sequence[discord.Message], parts: Sequence[discord.Message]) -> None:
+        await self._accept(asked, parts)
+        if isinstance(asked, discord.Message):
+            asked = (await self._threads.open(asked)).question
+        await self._delivery.put_off(asked, sent)
+
+
+def _keep_latest(ids: OrderedDict[int, None], added: Sequence[int]) -> None:
+    ids.update(dict.fromkeys(added))
+    while len(ids) > _MOST_TAKEN:
+        ids.popitem(last=False)
 
 
 async def _nothing() -> None:

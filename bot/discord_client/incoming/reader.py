@@ -13,6 +13,7 @@ from bot.conversation.quoting import IsHeld
 from bot.conversation.turn import ConversationKey, File, Question, Quote, Relation, TextFile, UserMessage
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.incoming import remarks as lines
+from bot.discord_client.incoming.addressing import Addressing
 from bot.discord_client.incoming.asked_interaction import AskedInteraction, Asking
 from bot.discord_client.incoming.interaction_reader import read_interaction
 from bot.discord_client.incoming.message_content import (
@@ -48,6 +49,7 @@ class QuestionReader:
     Args:
         client: the connected client.
         scopes: maps messages to conversations.
+        addressing: knows where nobody needs to mention the bot.
         largest_files: upper bound in bytes for the text files of one question together.
         greeting: what to say to somebody who asks nothing; it contains `remarks.GREETING`.
     """
@@ -56,11 +58,13 @@ class QuestionReader:
         self,
         client: discord.Client,
         scopes: ChannelScopes,
+        addressing: Addressing,
         largest_files: int,
         greeting: Callable[[], str] = lambda: lines.GREETING,
     ) -> None:
         self._client = client
         self._scopes = scopes
+        self._addressing = addressing
         self._largest_files = largest_files
         self.greeting = greeting
         self._finder = MessageFinder()
@@ -87,26 +91,39 @@ class QuestionReader:
             return None
         return self.greeting()
 
-    async def read(self, message: Asking) -> ReadMessage:
-        """Read a message's text and what it replies to, with their text files, which are downloaded from Discord."""
+    async def read(self, message: Asking, parts: Sequence[discord.Message] = ()) -> ReadMessage:
+        """Read a message's text and what it replies to, with their text files, which are downloaded from Discord.
+
+        Args:
+            parts: earlier messages that are one question with it, the oldest first. The first of all may be a reply.
+        """
         if isinstance(message, AskedInteraction):
             return await self._read_interaction(message)
-        own, found = content_of(message, self.bot_user_id), await self._finder.replied_to(message)
+        first, own = (*parts, message)[0], content_of(message, self.bot_user_id)
+        found = await self._finder.replied_to(first)
         quoted, attachments = found.message, attachments_of(message)
-        read = await read_files([*attachments, *(attachments_of(quoted) if quoted else ())], self._largest_files)
-        files, files_of_quote = read.files[: len(attachments)], read.files[len(attachments) :]
+        others = [*parts, *([quoted] if quoted else [])]
+        all_attachments = [*attachments, *(each for other in others for each in attachments_of(other))]
+        read = await read_files(all_attachments, self._largest_files)
+        left = iter(read.files)
+        files, *files_of_others = (tuple(islice(left, len(attachments_of(each)))) for each in (message, *others))
+        files_of_quote = files_of_others[len(parts)] if quoted else ()
         said, remarks = self._quoted(found, lines.REPLIED_TO)
-        remarks = [*read.remarks, *lines.about_unseen((*own.unseen, *said.unseen)), *remarks]
+        contents = [own, *(content_of(part, self.bot_user_id) for part in parts)]
+        unseen = [each for content in (*contents, said) for each in content.unseen]
+        remarks = [*read.remarks, *lines.about_unseen(unseen), *remarks]
         is_asked_again = quoted is not None and quoted.author.id != self.bot_user_id
-        if not _is_readable(own, files) and not (is_asked_again and _is_readable(said, files_of_quote)):
+        asks = any(map(_is_readable, contents, (files, *files_of_others)))
+        if not asks and not (is_asked_again and _is_readable(said, files_of_quote)):
             return ReadMessage(None, remarks)
-        author, replies = message.author, is_reply(message)
-        replied_id = message.reference.message_id if message.reference and replies else None
+        author, replies = message.author, is_reply(first)
+        replied_id = first.reference.message_id if first.reference and replies else None
         quote = _quote(replied_id, found, said, files_of_quote)
+        quotes = [*([quote] if quote else []), *map(_part, parts, contents[1:], files_of_others)]
         question = Question(
             id=message.id,
             key=self.key(message),
-            asked=UserMessage(own.text, author.id, author.display_name, () if quote is None else (quote,), files),
+            asked=UserMessage(own.text, author.id, author.display_name, tuple(quotes), files),
             reply_to=replied_id,
             thread_starter=None if replies else partial(self._thread_starter, message, remarks),
             earlier_quotes=None if quoted is None else self.earlier_quotes(quoted, remarks, read.bytes_read),
@@ -131,15 +148,24 @@ class QuestionReader:
         return ReadMessage(question, remarks)
 
     def is_meant_for_bot(self, message: discord.Message) -> bool:
-        """Whether a member mentions the bot or its role, replies to it, or writes to it directly."""
+        """Whether a member mentions the bot or its role, replies to it, or writes where no mention is needed."""
         if message.author.bot or not is_written(message):
             return False
-        if isinstance(message.channel, discord.DMChannel) or self._replies_to_bot(message):
+        if isinstance(message.channel, discord.DMChannel):
             return True
         own_role = message.guild.self_role if message.guild else None
-        return any(user.id == self.bot_user_id for user in message.mentions) or (
-            own_role is not None and own_role in message.role_mentions
+        is_addressed = (
+            self._replies_to_bot(message)
+            or any(user.id == self.bot_user_id for user in message.mentions)
+            or (own_role is not None and own_role in message.role_mentions)
         )
+        if self._addressing.is_open(message.channel):
+            return self._addressing.is_question(message, is_addressed=is_addressed)
+        return is_addressed
+
+    def needs_no_mention(self, message: discord.Message) -> bool:
+        """Whether a message was sent where nobody needs to mention the bot."""
+        return self._addressing.is_open(message.channel)
 
     def may_read(self, message: discord.Message) -> bool:
         """Whether Discord shows the bot the text of a message."""
@@ -220,6 +246,12 @@ def _quote(message_id: int | None, found: FoundMessage, said: MessageContent, fi
         return Quote(message_id, 0, "somebody", said.text)
     author = found.message.author
     return Quote(found.message.id, author.id, author.display_name, said.text, tuple(files))
+
+
+def _part(message: discord.Message, said: MessageContent, files: tuple[File, ...]) -> Quote:
+    """An earlier message of the same question."""
+    author = message.author
+    return Quote(message.id, author.id, author.display_name, said.text, files, Relation.PART)
 
 
 def _is_readable(content: MessageContent, files: Sequence[File]) -> bool:

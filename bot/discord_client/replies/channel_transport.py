@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import discord
 
-from bot.discord_client.replies.reply_search import find_replies
+from bot.discord_client.replies.reply_search import find_replies, grew_from
 from bot.discord_client.replies.reply_transport import MessageBody, ReplyTransport
 from bot.discord_client.rest.permissions import ATTACH_FILES, READ_MESSAGE_HISTORY, is_allowed
 
@@ -46,7 +46,8 @@ class ChannelTransport:
 
     async def send(self, body: MessageBody, nonce: str, *, refers: bool) -> discord.Message:
         """Send a message; see `ReplyTransport`."""
-        reference = self._question.to_reference(fail_if_not_exists=False) if refers else None
+        may_refer = refers and not grew_from(self._question.id, self._question.channel)
+        reference = self._question.to_reference(fail_if_not_exists=False) if may_refer else None
         return await self._question.channel.send(
             body.content,
             reference=reference,  # type: ignore[arg-type]  # discord.py takes None, but its overloads leave it out

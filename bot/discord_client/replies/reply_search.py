@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from typing import Any
 
 import discord
 
+from bot.discord_client.incoming.message_content import is_written
 from bot.discord_client.replies.stop_button import stop_id
 
 _NEAR_MESSAGES = 100
+
+
+def grew_from(question_id: int, thread: Any) -> bool:
+    """Whether a question is answered in the thread that grew from it, so that it is in another channel itself."""
+    is_post = isinstance(thread, discord.Thread) and isinstance(thread.parent, discord.ForumChannel)
+    return isinstance(thread, discord.Thread) and thread.id == question_id and not is_post
 
 
 async def find_replies(
@@ -31,13 +39,17 @@ async def find_replies(
         discord.HTTPException: the channel cannot be read.
     """
     following = channel.history(after=discord.Object(question_id), limit=_NEAR_MESSAGES, oldest_first=True)
-    return [
-        message
-        async for message in following
-        if message.author.id == bot_user_id
-        and message.id not in known_ids
-        and (_answers(message, question_id) or also(message))
-    ]
+    # No message there can refer to the one that the thread grew from, so its answer is what comes first.
+    is_first = grew_from(question_id, channel)
+    found = []
+    async for message in following:
+        if message.author.id != bot_user_id:
+            is_first = is_first and not is_written(message)
+        elif message.id not in known_ids:
+            answers_first = is_first and is_written(message) and message.reference is None
+            if answers_first or _answers(message, question_id) or also(message):
+                found.append(message)
+    return found
 
 
 def _answers(reply: discord.Message, question_id: int) -> bool:

@@ -15,10 +15,13 @@ from bot.answering.queue import QuestionQueue
 from bot.answering.served_model import ServedModel
 from bot.answering.service import AnswerService
 from bot.conversation.budget import Budget
+from bot.conversation.channel_modes import ChannelModes
 from bot.conversation.conversations import Conversations
 from bot.discord_client.channel_scopes import ChannelScopes
+from bot.discord_client.incoming.addressing import Addressing
 from bot.discord_client.incoming.inbox import DiscordInbox
 from bot.discord_client.incoming.intake import QuestionIntake
+from bot.discord_client.incoming.question_threads import QuestionThreads
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.notices import Notices
@@ -28,6 +31,7 @@ from bot.discord_client.replies.typing_indicators import TypingIndicators
 from bot.discord_client.rest.pace import RequestPace
 from bot.engine.interface import EngineOptions, Sampling
 from bot.engine.supervisor.supervisor import EngineSupervisor
+from bot.storage.mode_store import DatabaseModeStore
 from bot.storage.work_store import DatabaseWorkStore
 from tests.conversation.memory import open_memory
 from tests.discord_client.stage import Stage
@@ -41,6 +45,7 @@ class Incoming:
     stage: Stage
     queue: QuestionQueue
     conversations: Conversations
+    modes: ChannelModes
     work: DatabaseWorkStore
     reader: QuestionReader
     editors: ReplyEditors
@@ -65,15 +70,20 @@ async def incoming(stage: Stage, tmp_path: Path) -> AsyncIterator[Incoming]:
     async with open_memory(tmp_path) as memory:
         model = ServedModel(engine, builder, Budget(4096, 100), Sampling(), time_limit_seconds=10.0)
         conversations, work = memory.conversations(), DatabaseWorkStore(memory.journal)
-        reader = QuestionReader(stage.client, ChannelScopes(stage.client, "channel"), largest_files=1000)
+        scopes, modes = ChannelScopes(stage.client, "channel"), ChannelModes(DatabaseModeStore(memory.journal))
+        await modes.load()
+        addressing = Addressing(stage.client, modes, "//")
+        reader = QuestionReader(stage.client, scopes, addressing, largest_files=1000)
         pace, running = RequestPace(), stage.client.running_replies
         reports = RefusalReports(stage.client, pace)
         editors = ReplyEditors(stage.client, pace, conversations, work, reports, max_messages=3)
         delivery = ReplyDelivery(stage.client, editors, TypingIndicators(pace), work, running)
         notices = Notices(editors, work, running)
-        intake = QuestionIntake(AnswerService(model, conversations, queue), reader, delivery, notices, work)
-        inbox = DiscordInbox(stage.client, intake, reader, delivery, pace, work, reports)
-        yield Incoming(stage, queue, conversations, work, reader, editors, intake, inbox)
+        threads = QuestionThreads(stage.client, scopes, addressing, pace, reports)
+        answering = AnswerService(model, conversations, queue)
+        intake = QuestionIntake(answering, reader, delivery, notices, threads, work)
+        inbox = DiscordInbox(stage.client, intake, reader, threads, delivery, pace, work, reports)
+        yield Incoming(stage, queue, conversations, modes, work, reader, editors, intake, inbox)
         inbox.close()
 
 

@@ -54,7 +54,7 @@ async def test_deleting_a_resumed_reply_means_its_question(paused: Incoming) -> 
 
 
 async def test_a_missed_question_has_its_ticket_at_once(paused: Incoming) -> None:
-    paused.inbox.answer(await paused.mention("Hello?"))
+    paused.inbox.answer([await paused.mention("Hello?")])
     assert paused.queue.waiting == 1
     paused.queue.resume()
     await paused.stage.server.wait_for(lambda: paused.stage.texts() == ["Stopped."], what="the reply")
@@ -111,7 +111,7 @@ async def test_a_question_whose_mention_was_edited_away_meanwhile_is_taken_back(
     await server.wait_for(lambda: not stage.texts(), what="no reply")
     # It may be asked again.
     await server.edit(stage.person("Grace"), stage.channel, message.id, f"<@{server.bot.id}> Hello?")
-    incoming.inbox.answer(await message.channel.fetch_message(message.id))
+    incoming.inbox.answer([await message.channel.fetch_message(message.id)])
     await server.wait_for(lambda: stage.texts() == ["Stopped."], what="the reply")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import discord
 import pytest
 
 from tests.discord_client.incoming.conftest import Incoming
@@ -65,7 +64,7 @@ async def test_a_closed_queue_leaves_the_question_to_the_restart(incoming: Incom
 
 
 async def test_a_failed_read_gives_the_ticket_back(incoming: Incoming, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(_: discord.Message) -> None:
+    async def fail(*_: object) -> None:
         raise RuntimeError("a defect")
 
     monkeypatch.setattr(incoming.reader, "read", fail)
