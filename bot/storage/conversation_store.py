@@ -253,8 +253,7 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
 
     async def _with_rows(self, channel_ids: Collection[int]) -> Collection[int]:
         """Those of the channels that have rows, or may have some after an outage; most channels have none."""
-        columns = [each.channel_id for each in (Turn, Conversation, AcceptedQuestion, ChannelMode)]
-        columns.append(Persona.place_id)
+        columns = *(t.channel_id for t in (Turn, Conversation, AcceptedQuestion, ChannelMode)), Persona.place_id
         query = union(*(select(column).where(column.in_(channel_ids)) for column in columns))
         try:
             rows = await self._journal.read(lambda connection: all_rows(connection, query))

@@ -11,6 +11,7 @@ from discord.ext import commands
 
 from bot.answering.answer import Answer
 from bot.answering.titles import Titles
+from bot.discord_client.incoming.asked_interaction import AskedInteraction, Asking
 from bot.discord_client.incoming.question_threads import QuestionThreads
 from bot.discord_client.incoming.quoted_message import MessageFinder
 from bot.discord_client.incoming.thread_names import name_of_question, title_from
@@ -47,8 +48,10 @@ class ThreadTitles(commands.Cog):
         self._tasks: set[asyncio.Task[None]] = set()
 
     @commands.Cog.listener()
-    async def on_answered(self, message: discord.Message, answer: Answer, outcome: Outcome) -> None:
+    async def on_answered(self, message: Asking, answer: Answer, outcome: Outcome) -> None:
         """Find a title in the background."""
+        if isinstance(message, AskedInteraction):
+            return  # it may be private
         thread = message.channel
         if outcome.reason not in _ANSWERED or thread.id in self._tried or not self._threads.is_own(thread):
             return

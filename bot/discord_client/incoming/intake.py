@@ -77,12 +77,11 @@ class QuestionIntake:
             return _nothing()
         parts = [part for part in parts if part.id not in self._taken]
         _keep_latest(self._parts, [part.id for part in parts])
-        if isinstance(message, AskedInteraction):
-            key = message.key
-        elif not parts and (invitation := self._reader.invitation(message)) is not None:
-            return self.turn_away(message, invitation)
-        else:
-            key = self._threads.key(message)
+        if isinstance(message, discord.Message) and not parts:
+            invitation = self._reader.invitation(message)
+            if invitation is not None:
+                return self.turn_away(message, invitation)
+        key = self._threads.key(message)
         try:
             pending = self._answering.admit(key, message.author.id, accepted_before=accepted_before)
         except QueueFullError as error:
@@ -111,7 +110,7 @@ class QuestionIntake:
         pending = self._answering.admit(asked.key, asked.author.id)
         with pending:
             # The response must not wait for the database.
-            accepting = asyncio.ensure_future(self._accept(asked, ()))
+            accepting = asyncio.ensure_future(self._accept(asked))
             try:
                 first = await respond()
             except BaseException:
@@ -154,13 +153,11 @@ class QuestionIntake:
         if read.question is None:
             greeting = NOTHING_ASKED if isinstance(asked, AskedInteraction) else self._reader.greeting()
             return "\n".join(read.remarks) or greeting
-        question = read.question
-        if isinstance(asked, discord.Message):
-            place = await self._threads.open(asked)
-            asked, question = place.question, replace(question, key=self._reader.key(place.question))
-            if place.remark:
-                read.remarks.append(place.remark)
-        await self._delivery.deliver(asked, pending.ask(question), remarks=read.remarks, sent=sent)
+        place = await self._threads.open(asked)
+        if place.remark:
+            read.remarks.append(place.remark)
+        answer = pending.ask(replace(read.question, key=self._reader.key(place.question)))
+        await self._delivery.deliver(place.question, answer, remarks=read.remarks, sent=sent)
         return None
 
     async def may_be_taken_edited(self, message_id: int) -> bool:
@@ -213,21 +210,18 @@ class QuestionIntake:
         _keep_latest(self._taken, [message_id])
         return True
 
-    async def _accept(self, message: Asking, parts: Sequence[discord.Message]) -> None:
+    async def _accept(self, message: Asking, parts: Sequence[discord.Message] = ()) -> None:
         # With the channel that holds the message, where recovery finds it; its thread is found from there.
-        await self._work.accept(
-            message.id,
-            self._reader.key(message),
-            message.author.id,
-            parts=[part.id for part in parts],
-            interaction=message.record if isinstance(message, AskedInteraction) else None,
-        )
+        interaction = message.record if isinstance(message, AskedInteraction) else None
+        key, part_ids = self._reader.key(message), [part.id for part in parts]
+        await self._work.accept(message.id, key, message.author.id, interaction=interaction, parts=part_ids)
 
-    async def _put_off(self, asked: Asking, sent: Sequence[discord.Message], parts: Sequence[discord.Message]) -> None:
-        await self._accept(asked, parts)
-        if isinstance(asked, discord.Message):
-            asked = (await self._threads.open(asked)).question
-        await self._delivery.put_off(asked, sent)
+    async def _put_off(
+        self, message: Asking, sent: Sequence[discord.Message], parts: Sequence[discord.Message]
+    ) -> None:
+        await self._accept(message, parts)
+        place = await self._threads.open(message)
+        await self._delivery.put_off(place.question, sent)
 
 
 def _keep_latest(ids: OrderedDict[int, None], added: Sequence[int]) -> None:

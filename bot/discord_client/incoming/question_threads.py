@@ -12,6 +12,7 @@ import discord
 from bot.conversation.turn import ConversationKey
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.incoming.addressing import Addressing
+from bot.discord_client.incoming.asked_interaction import AskedInteraction, Asking
 from bot.discord_client.incoming.thread_names import name_of_question
 from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.rest.pace import RequestPace
@@ -36,11 +37,11 @@ class AnswerPlace:
     """Where a question is answered.
 
     Attributes:
-        question: the message that asked, as if it had been sent there.
+        question: what asked, as if it had been sent there.
         remark: why that is not a thread, in a line for the asker; "" if nothing kept the bot from opening one.
     """
 
-    question: discord.Message
+    question: Asking
     remark: str = ""
 
 
@@ -48,7 +49,8 @@ class QuestionThreads:
     """Knows where questions are answered: in their channel, or in a thread that grows from their message.
 
     A thread has the id of the message that it grows from, so the conversation is known before the thread is there, and
-    Discord opens only one. What a restart interrupts therefore goes on in the same thread.
+    Discord opens only one. What a restart interrupts therefore goes on in the same thread. Interactions are answered
+    where they were used.
 
     Args:
         client: the connected client.
@@ -72,8 +74,10 @@ class QuestionThreads:
         self._pace = pace
         self._reports = reports
 
-    def key(self, message: discord.Message) -> ConversationKey:
-        """The conversation of a message that asks now."""
+    def key(self, message: Asking) -> ConversationKey:
+        """The conversation of a message or an interaction that asks now."""
+        if isinstance(message, AskedInteraction):
+            return message.key
         channel = message.channel
         has_thread = self._own_thread(message) is not None
         if has_thread or (self._addressing.opens_thread(channel) and not thread_permissions_lacking(channel)):
@@ -85,8 +89,10 @@ class QuestionThreads:
         thread = self._own_thread(message)
         return message if thread is None else _moved(message, thread)
 
-    async def open(self, message: discord.Message) -> AnswerPlace:
+    async def open(self, message: Asking) -> AnswerPlace:
         """Open the thread of a question; wait until Discord does it or refuses it for good."""
+        if isinstance(message, AskedInteraction):
+            return AnswerPlace(message)
         thread = self._own_thread(message)
         if thread is None and not self._addressing.opens_thread(message.channel):
             return AnswerPlace(message)

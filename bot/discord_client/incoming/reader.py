@@ -148,7 +148,7 @@ class QuestionReader:
         return ReadMessage(question, remarks)
 
     def is_meant_for_bot(self, message: discord.Message) -> bool:
-        """Whether a member mentions the bot or its role, replies to it, or writes where no mention is needed."""
+        """Whether a member mentions the bot or its role, replies to it, or writes where that is not needed."""
         if message.author.bot or not is_written(message):
             return False
         if isinstance(message.channel, discord.DMChannel):

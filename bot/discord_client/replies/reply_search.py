@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
-from typing import Any
 
 import discord
 
@@ -13,8 +12,8 @@ from bot.discord_client.replies.stop_button import stop_id
 _NEAR_MESSAGES = 100
 
 
-def grew_from(question_id: int, thread: Any) -> bool:
-    """Whether a question is answered in the thread that grew from it, so that it is in another channel itself."""
+def grew_from(question_id: int, thread: object) -> bool:
+    """Whether a channel is the thread that grew from a question, so that the question is in another channel itself."""
     is_post = isinstance(thread, discord.Thread) and isinstance(thread.parent, discord.ForumChannel)
     return isinstance(thread, discord.Thread) and thread.id == question_id and not is_post
 
