@@ -9,8 +9,9 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.conversation.conversations import Conversations
-from bot.conversation.turn import ConversationKey, Turn
+from bot.conversation.turn import Turn
 from bot.discord_client.channel_scopes import ChannelScopes
+from bot.discord_client.commands.everywhere import everywhere
 from bot.discord_client.commands.exported_conversation import exported_conversation
 from bot.discord_client.interaction_errors import refusals_logged
 from bot.discord_client.replies.permission_lines import line_in_channel
@@ -37,6 +38,7 @@ class ExportCommands(commands.Cog):
         self._scopes = scopes
 
     @app_commands.command()
+    @everywhere
     async def export(self, interaction: discord.Interaction) -> None:
         """Get your questions here, with my answers, as a file."""
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -57,13 +59,10 @@ class ExportCommands(commands.Cog):
 
     async def _own_turns(self, interaction: discord.Interaction) -> tuple[list[Turn], bool]:
         """The member's turns that the model would see here, in the order of asking, and whether there may be more."""
-        assert interaction.channel is not None  # every slash command has a channel
         member_id = interaction.user.id
-        shared = self._scopes.key(interaction.channel, member_id)
         turns: dict[int, Turn] = {}  # a thread's conversations begin with the same one
         past_known = True
-        # What members ask in private is a conversation of its own, in a shared channel, too.
-        for key in dict.fromkeys((shared, ConversationKey(interaction.channel.id, member_id))):
+        for key in self._scopes.keys(interaction):
             opened = await self._conversations.peek(key)
             past_known = past_known and opened.conversation.past_known
             turns |= {each.id: each for each in opened.branch if each.asked and each.asked.author_id == member_id}
@@ -71,5 +70,7 @@ class ExportCommands(commands.Cog):
 
 
 def _place(interaction: discord.Interaction) -> str:
-    name = getattr(interaction.channel, "name", None)
-    return f"#{name}" if interaction.guild_id is not None and name else "direct messages"
+    if interaction.guild_id is None:
+        return "direct messages"
+    name = getattr(interaction.channel, "name", None)  # unknown where the bot is no member
+    return f"#{name}" if name else "a channel"

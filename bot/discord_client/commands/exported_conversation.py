@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -10,6 +11,8 @@ from discord.utils import snowflake_time
 
 from bot.conversation.turn import File, Quote, Turn
 from bot.conversation.wording import one_line
+
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 
 
 def exported_conversation(turns: Sequence[Turn], place: str, at: datetime, most_bytes: int) -> bytes:
@@ -23,7 +26,7 @@ def exported_conversation(turns: Sequence[Turn], place: str, at: datetime, most_
     """
     parts = deque(_encoded("\n\n".join(_turn(turn))) for turn in turns)
     while True:
-        content = b"\n\n".join([_head(place, at, len(parts), len(turns) - len(parts)), *parts, b""])
+        content = b"\n\n".join([_head(place, at, len(parts), len(turns) - len(parts)), *parts]) + b"\n"
         if len(content) <= most_bytes or not parts:
             return content
         excess = len(content) - most_bytes
@@ -47,17 +50,29 @@ def _turn(turn: Turn) -> Iterator[str]:
     for quote in asked.cited:
         yield _quote(quote)
     if asked.own_text:
-        yield asked.own_text
+        yield _with_code_closed(asked.own_text)
     if asked.own_files:
         yield _files(asked.own_files)
     yield "**Phi:**"
-    yield answer.content
+    yield _with_code_closed(answer.content)
 
 
 def _quote(quote: Quote) -> str:
     files = [_files(quote.files)] if quote.files else []
     lines = [f"{one_line(quote.author_name)} wrote:", *quote.text.splitlines(), *files]
     return "\n".join(f"> {line}".rstrip() for line in lines)
+
+
+def _with_code_closed(text: str) -> str:
+    """The text without a code block that would take in what follows: an answer may have ended inside one."""
+    fence = ""
+    for line in text.splitlines():
+        if marks := _FENCE.match(line):
+            if not fence:
+                fence = marks[1]
+            elif marks[1].startswith(fence) and not line.strip(f" {fence[0]}"):
+                fence = ""
+    return f"{text}\n{fence}" if fence else text
 
 
 def _files(files: Sequence[File]) -> str:

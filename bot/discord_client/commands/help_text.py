@@ -19,6 +19,8 @@ _CANNOT = (
     "matters."
 )
 
+_WORDS_PER_TOKEN = 0.75
+
 
 @dataclass(frozen=True, slots=True)
 class HelpText:
@@ -53,8 +55,9 @@ class HelpText:
     def _limits(self) -> str:
         budget = self.answering.model.budget
         questions = "1 question" if self.most_waiting_per_person == 1 else f"{self.most_waiting_per_person} questions"
+        words = round(budget.context_length * _WORDS_PER_TOKEN, -2)
         return (
-            f"**Limits:** I see at most {budget.context_length:,} tokens of a conversation, about 3 for every 2 words, "
-            f"and an answer has at most {budget.reserve:,}. The text files of one question may have "
+            f"**Limits:** I see at most {budget.context_length:,} tokens at once, about {words:,.0f} English words, and "
+            f"an answer has at most {budget.reserve:,} of them. The text files of one question may have "
             f"{self.largest_files_kilobytes:,} KB, and {questions} of yours may wait."
         )

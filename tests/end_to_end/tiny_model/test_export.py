@@ -9,6 +9,8 @@ import aiohttp
 import pytest
 
 from bot.demo.loopback import LoopbackDiscord, Person
+from bot.errors import DatabaseOutageError
+from tests.end_to_end.asking import ask
 from tests.end_to_end.commands import PRIVATE, forget, use
 from tests.end_to_end.stage import Payload, Stage, answer_of, online
 
@@ -67,6 +69,35 @@ async def test_nothing_is_left_to_export_after_forget(stage: Stage) -> None:
     assert (response["content"], response["attachments"]) == (NOTHING, [])
 
 
+async def test_what_an_outage_hides_is_not_said_to_be_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    channel = await stage.fresh_channel("outage")
+
+    async def head(_key: object) -> None:
+        raise DatabaseOutageError("locked")
+
+    monkeypatch.setattr(stage.bot.application.storage.conversations, "head", head)
+
+    response = await use(stage, stage.grace, channel, "export")
+
+    assert response["content"].startswith("The database is unavailable, so I cannot see what you asked me here.")
+
+
+async def test_private_questions_are_exported_in_a_shared_channel_and_elsewhere(stage: Stage) -> None:
+    linus = stage.discord.people[2]
+    stage.discord.install_app(linus.id)
+    shared, foreign = await stage.fresh_channel("private"), stage.discord.add_server("Export club").channels[0].id
+    await stage.ask(linus, shared, "What is open?")
+    for channel in (shared, foreign):
+        await ask(stage, linus, channel, question="What is hidden?", private=True)
+
+    here, elsewhere = [await exported(stage, linus, channel) for channel in (shared, foreign)]
+
+    assert here.index("What is open?") < here.index("What is hidden?")
+    assert elsewhere.startswith("# Conversation with Phi in")
+    assert "What is hidden?" in elsewhere
+    assert "What is open?" not in elsewhere
+
+
 async def test_direct_messages_can_be_exported(stage: Stage) -> None:
     channel = await stage.discord.open_dm(stage.grace.id)
     question = await stage.discord.send(stage.grace.id, channel, "What is green?")
@@ -86,6 +117,16 @@ async def test_a_refused_file_is_one_line(stage: Stage) -> None:
     response = await use(stage, stage.grace, channel, "export")
 
     assert response["content"] == "I cannot attach files here. Ask a moderator to give me the permission Attach Files."
+
+
+async def test_members_with_conversations_of_their_own_export_those(tiny_chat_model_dir: Path) -> None:
+    async with online(tiny_chat_model_dir, memory="user", max_new_tokens=20) as stage:
+        channel = await stage.fresh_channel("own")
+        await stage.ask(stage.grace, channel, "What is pink?")
+        await stage.ask(stage.ada, channel, "What is grey?")
+        text = await exported(stage, stage.grace, channel)
+    assert "What is pink?" in text
+    assert "What is grey?" not in text
 
 
 async def test_what_was_asked_before_a_restart_is_exported(tiny_chat_model_dir: Path, tmp_path: Path) -> None:

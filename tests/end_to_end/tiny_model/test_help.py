@@ -39,8 +39,8 @@ async def test_help_links_every_command_and_says_the_limits(stage: Stage) -> Non
     assert len(expected) > 5
     for link, command in zip(expected, stage.discord.commands(), strict=True):
         assert f"- {link}: {command['description']}" in shown["content"]
-    assert "4,096 tokens" in shown["content"]
-    assert "an answer has at most 20." in shown["content"]
+    assert "4,096 tokens at once, about 3,100 English words" in shown["content"]
+    assert "an answer has at most 20 of them." in shown["content"]
     assert "What I cannot do" in shown["content"]
     assert len(shown["content"]) <= 2000
 

@@ -6,6 +6,7 @@ import asyncio
 from contextlib import closing
 from typing import Any
 
+import psutil
 import pytest
 
 from bot.demo.loopback import LoopbackDiscord
@@ -37,11 +38,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_it_says_how_many_questions_are_answered_and_wait(stage: Stage) -> None:
     await stage.discord.wait_for(lambda: shown(stage.discord) == FREE)
     queue = stage.bot.application.answering.queue
-    tickets = [queue.join(number, number) for number in range(8)]
+    tickets = [queue.join(number, number) for number in range(3)]
     try:
-        await stage.discord.wait_for(lambda: shown(stage.discord) == ("idle", "Answering 8 questions"))
-        tickets.append(queue.join(8, 8))
-        await stage.discord.wait_for(lambda: shown(stage.discord) == ("dnd", "Answering 8 questions, 1 waiting"))
+        await stage.discord.wait_for(lambda: shown(stage.discord) == ("idle", "Answering 3 questions"))
+        queue.pause()
+        tickets.append(queue.join(3, 3))
+        await stage.discord.wait_for(lambda: shown(stage.discord) == ("dnd", "Answering 3 questions, 1 waiting"))
+        queue.resume()
         for ticket in tickets[1:]:
             ticket.leave()
         await stage.discord.wait_for(lambda: shown(stage.discord) == ("idle", "Answering 1 question"))
@@ -51,16 +54,13 @@ async def test_it_says_how_many_questions_are_answered_and_wait(stage: Stage) ->
     await stage.discord.wait_for(lambda: shown(stage.discord) == FREE)
 
 
-async def test_an_engine_that_restarts_is_shown(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_engine_that_restarts_is_shown(stage: Stage) -> None:
     await stage.discord.wait_for(lambda: shown(stage.discord) == FREE)
-    engine = stage.bot.application.serving._current.engine
-    facts = engine._facts
-    engine._facts = None
-    try:
-        await stage.discord.wait_for(lambda: shown(stage.discord) == ("dnd", "Restarting my engine"))
-    finally:
-        engine._facts = facts
-    await stage.discord.wait_for(lambda: shown(stage.discord) == FREE)
+    facts = stage.bot.application.serving.facts
+    assert facts is not None
+    psutil.Process(facts.process_id).kill()
+    await stage.discord.wait_for(lambda: shown(stage.discord) == ("dnd", "Restarting my engine"))
+    await stage.discord.wait_for(lambda: shown(stage.discord) == FREE, 60)
 
 
 @pytest.mark.parametrize("is_resumed", [True, False])
@@ -87,4 +87,4 @@ async def test_it_changes_no_more_often_than_discord_allows(stage: Stage, monkey
             await asyncio.sleep(0.03)
         await stage.discord.wait_for(lambda: shown(stage.discord) == FREE)
     changes = [event async for event in events if event.kind == "bot"]
-    assert len(changes) <= 5
+    assert 2 <= len(changes) <= 5
