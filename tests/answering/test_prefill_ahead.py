@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.prompting.prompt import PromptBuilder
 from bot.storage.conversation_store import DatabaseConversationStore
-from tests.answering.answers import channel
+from tests.answering.answers import channel, run
 from tests.answering.prefilling import (
     NotingEngine,
     answered,
@@ -31,7 +32,7 @@ from tests.answering.prefilling import (
     talk,
     until,
 )
-from tests.conversation.memory import SYSTEM, Memory, asked, seen
+from tests.conversation.memory import SYSTEM, Memory, ask, asked, seen
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -273,6 +274,34 @@ async def test_a_nearly_full_history_is_trimmed_before_the_next_question(make: M
     assert engine.uncached_tokens - before < 20
     assert not nearly_full(answering, conversation)
     assert conversation.cached_by == engine.process_id
+
+
+async def test_an_answer_that_now_follows_another_is_read_in_its_new_place(make: Make, engine: NotingEngine) -> None:
+    answering, key = make(), channel("side by side")
+    await answered(answering, "side by side", "What is a boat?")
+    last = answering.ask(ask("Count from one to a hundred.", "Ada", key=key))
+    async with aclosing(last.texts()) as texts:
+        await anext(texts)
+        first = answering.ask(ask("And what is a ship?", "Grace", key=key))
+        assert await run(first)
+        conversation = answering.conversations.find(key)
+        assert conversation is not None
+        assert conversation.cached_by == engine.process_id, "the answer that ends first stays in its place"
+        async for _ in texts:
+            pass
+    assert conversation.tip_id == last.question.id
+    assert conversation.cached_by is None, "the model answered it without the other answer before it"
+    branch = conversation.branch(conversation.tip_id)
+    assert [turn.id for turn in branch[1:]] == [first.question.id, last.question.id]
+    async with prefilling(answering):
+        await until(lambda: conversation.cached_by == engine.process_id)
+        await polls()
+    assert engine.prefilled_ids == [prefix(answering, conversation)]
+
+    before, known_tokens = engine.uncached_tokens, len(prefix(answering, conversation))
+    new = len(answering.model.window.fit(SYSTEM, branch, asked("And now?")).prompt.ids) - known_tokens
+    await answered(answering, "side by side")
+    assert engine.uncached_tokens - before <= new + 1
 
 
 async def test_prefills_take_at_most_half_the_cache(make: Make, engine: NotingEngine) -> None:

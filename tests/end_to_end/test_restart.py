@@ -64,8 +64,9 @@ async def test_a_generated_answer_is_delivered_and_not_generated_again(
             [unfinished] = await stage.answer(ada, channel, question)
         with closing(sqlite3.connect(tmp_path / FILE)) as file:
             # As after a crash before the last edit.
-            row = (question, channel, ada.id, "length", "", "Paris, as everybody knows")
-            file.execute("INSERT INTO accepted_questions VALUES (?, ?, ?, ?, ?, ?)", row)
+            row = (question, channel, ada.id, "answer", "length", "", "Paris, as everybody knows")
+            columns = "message_id, channel_id, author_id, task, outcome, detail, answer"
+            file.execute(f"INSERT INTO accepted_questions ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
             file.commit()
 
         async with online(tiny_chat_model_dir, discord, data_dir=tmp_path, max_new_tokens=TOKENS):

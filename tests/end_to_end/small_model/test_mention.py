@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import replace
 
@@ -73,15 +72,9 @@ async def test_a_conversation_is_remembered_and_its_prompt_only_grows(stage: Sta
 async def test_two_members_share_a_channel_under_their_names(stage: Stage) -> None:
     channel = await stage.fresh_channel("two members")
     await stage.discord.send(stage.grace.id, channel, "hello")  # joins the thread
-    first = await stage.mention(stage.ada, channel, "What is the capital of France?")
-    second = await stage.mention(stage.grace, channel, "What is the capital of Spain?")
 
-    [to_ada], [to_grace] = await asyncio.gather(
-        stage.answer(stage.ada, channel, first), stage.answer(stage.grace, channel, second)
-    )
-
-    assert "Paris" in to_ada["content"]
-    assert "Madrid" in to_grace["content"]
+    assert "Paris" in await stage.ask(stage.ada, channel, "What is the capital of France?")
+    assert "Madrid" in await stage.ask(stage.grace, channel, "What is the capital of Spain?")
     prompt = (await stage.next_prompt(channel, "Thank you both.")).text
     for said in (
         "\nWhat is the capital of France?",
@@ -89,6 +82,19 @@ async def test_two_members_share_a_channel_under_their_names(stage: Stage) -> No
     ):
         assert said in prompt
     assert "[Ada] Thank you both." in prompt
+
+
+async def test_two_members_are_answered_at_once_in_one_channel(stage: Stage) -> None:
+    channel, long_question, reply = await stage.long_answer(stage.ada)
+
+    assert "Paris" in await stage.ask(stage.grace, channel, "What is the capital of France?")
+
+    running = stage.bot.application.client.running_replies.get(long_question)
+    assert running is not None, "the long answer ended before the short one: nothing ran at once"
+    await stage.discord.click(stage.ada.id, channel, int(reply["id"]), stop_button(reply))
+    await stage.answer(stage.ada, channel, long_question)
+    first, last = await stage.remembered(channel)
+    assert (last.id, last.parent_id) == (long_question, first.id)
 
 
 async def test_two_channels_are_answered_at_once_and_do_not_mix(stage: Stage) -> None:
