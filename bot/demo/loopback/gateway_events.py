@@ -122,6 +122,8 @@ def member_chunks(state: DiscordState, request: Mapping[str, Any]) -> list[Paylo
 def _is_in_guild(state: DiscordState, event: str, payload: Mapping[str, Any]) -> bool:
     """Whether the bot is a member of the event's guild, if it has one."""
     guild_id = payload.get("id" if event in _ABOUT_GUILDS else "guild_id")
+    if event == "GUILD_DELETE" and int(payload["id"]) not in state.backend.guilds:
+        return True  # simcord drops a guild that the bot leaves before it says so
     return guild_id is None or state.installations.has_guild(int(guild_id))
 
 
