@@ -287,7 +287,7 @@ class MemorySettings(Section):
         le=336,
     )
     max_text_file_kilobytes: int = _setting(
-        256, "How much of a question's text files the bot reads, in kB.", allowed="0 to 8192", ge=0, le=8192
+        256, "How much text of a question's files the bot reads, in kB.", allowed="0 to 8192", ge=0, le=8192
     )
 
 

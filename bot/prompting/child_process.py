@@ -1,7 +1,7 @@
-"""Asks a short-lived process what a model folder's program or data does.
+"""Asks a short-lived process what a program or data of somebody else's does.
 
-A chat template is a program, and a tokenizer's file can make its library take all memory or end the process. Here that
-happens in a child with limits on time and memory, never in the bot.
+A chat template is a program, and a tokenizer's file or a member's PDF can make its library take all memory or end the
+process. Here that happens in a child with limits on time and memory, never in the bot.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reads the text files among the attachments of messages."""
+"""Reads the text files and the PDFs among the attachments of messages."""
 
 from __future__ import annotations
 
@@ -17,12 +17,23 @@ import discord
 from bot.conversation.turn import File, TextFile, UnreadFile
 from bot.discord_client.incoming.download import DownloadError, TooLargeError, download, download_session
 from bot.discord_client.incoming.file_names import listed
+from bot.discord_client.incoming.pdf_text import (
+    MOST_PAGES,
+    MOST_PDF_BYTES,
+    EmptyPdfError,
+    PdfText,
+    ProtectedPdfError,
+    UnreadablePdfError,
+    read_pdf,
+)
 from bot.sizes import exact_size
 
 logger = logging.getLogger(__name__)
 
-_DOWNLOAD_SECONDS = 15
+_SECONDS = 15
 """Time limit for all files of a message together."""
+
+_PDF = "application/pdf"
 
 _TEXT_AND_DATA = """
     txt text md markdown rst adoc asciidoc org tex bib log csv tsv srt vtt diff patch
@@ -66,8 +77,8 @@ class ReadFiles:
 
     Attributes:
         files: one for each attachment, in their order.
-        remarks: a line for the member for each reason why attachments were not read.
-        bytes_read: of all files together.
+        remarks: a line for the member for each reason why attachments were not read, or not whole.
+        bytes_read: of all files together; of a PDF, its text counts.
     """
 
     files: tuple[File, ...] = ()
@@ -81,6 +92,10 @@ class _Unread(Enum):
     TOO_LARGE = auto()
     NOT_DOWNLOADED = auto()
     NOT_DECODED = auto()
+    LARGE_PDF = auto()
+    PROTECTED_PDF = auto()
+    EMPTY_PDF = auto()
+    UNREADABLE_PDF = auto()
     VOICE = auto()
     NOT_TEXT = auto()
 
@@ -92,52 +107,99 @@ class _UnreadError(Exception):
 
 
 async def read_files(attachments: Sequence[discord.Attachment], largest_bytes: int) -> ReadFiles:
-    """Download and decode the text files among attachments, and say what is not read.
+    """Download and decode the text files and PDFs among attachments, and say what is not read.
 
     A name tells a text file, or else the content type that Discord reports.
 
     Args:
         attachments: without the message-content intent, Discord hides those of some messages.
-        largest_bytes: upper bound for all files together; a file that does not fit is skipped whole.
+        largest_bytes: upper bound for all files together; a file that does not fit is skipped whole, but of a PDF the
+            beginning is read.
     """
     if not attachments:
         return ReadFiles()
     unread: dict[_Unread, list[str]] = {reason: [] for reason in _Unread}
+    cut: list[str] = []
     files: list[File] = []
     left = largest_bytes
-    deadline = asyncio.get_running_loop().time() + _DOWNLOAD_SECONDS
+    deadline = asyncio.get_running_loop().time() + _SECONDS
     async with download_session() as session:
         for attachment in attachments:
             try:
-                content = await _content(session, attachment, left, deadline)
-                text = await asyncio.to_thread(_text_of, content)
+                read = await _read(session, attachment, left, deadline)
             except _UnreadError as error:
                 unread[error.reason].append(attachment.filename)
                 files.append(UnreadFile(attachment.id, attachment.filename, _kind(attachment)))
             else:
-                files.append(TextFile(attachment.id, attachment.filename, text))
-                left -= len(content)
-    return ReadFiles(tuple(files), tuple(_remarks(unread, largest_bytes)), largest_bytes - left)
+                files.append(TextFile(attachment.id, attachment.filename, _cleaned(read.text)))
+                left -= read.size
+                cut += [] if read.is_whole else [attachment.filename]
+    return ReadFiles(tuple(files), tuple(_remarks(unread, cut, largest_bytes)), largest_bytes - left)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    text: str
+    size: int
+    is_whole: bool = True
+
+
+async def _read(
+    session: aiohttp.ClientSession, attachment: discord.Attachment, most_bytes: int, deadline: float
+) -> _Read:
+    if attachment.is_voice_message():
+        raise _UnreadError(_Unread.VOICE)
+    if _is_pdf(attachment):
+        if most_bytes <= 0:
+            raise _UnreadError(_Unread.TOO_LARGE)
+        content = await _content(session, attachment, MOST_PDF_BYTES, deadline, _Unread.LARGE_PDF)
+        pdf = await _pdf_text(attachment, content, most_bytes, deadline)
+        return _Read(pdf.text, len(pdf.text.encode()), pdf.is_whole)
+    if not _is_text_file(attachment):
+        raise _UnreadError(_Unread.NOT_TEXT)
+    content = await _content(session, attachment, most_bytes, deadline, _Unread.TOO_LARGE)
+    text = await asyncio.to_thread(_decoded, content)
+    if text is None:
+        raise _UnreadError(_Unread.NOT_DECODED)
+    return _Read(text, len(content))
+
+
+async def _pdf_text(attachment: discord.Attachment, content: bytes, most_bytes: int, deadline: float) -> PdfText:
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await read_pdf(content, most_bytes)
+    except ProtectedPdfError as error:
+        raise _UnreadError(_Unread.PROTECTED_PDF) from error
+    except EmptyPdfError as error:
+        raise _UnreadError(_Unread.EMPTY_PDF) from error
+    except (UnreadablePdfError, TimeoutError) as error:
+        logger.warning("PDF not read: attachment=%d reason=%s", attachment.id, str(error) or "no time is left for it")
+        raise _UnreadError(_Unread.UNREADABLE_PDF) from error
 
 
 async def _content(
-    session: aiohttp.ClientSession, attachment: discord.Attachment, most_bytes: int, deadline: float
+    session: aiohttp.ClientSession,
+    attachment: discord.Attachment,
+    most_bytes: int,
+    deadline: float,
+    if_larger: _Unread,
 ) -> bytes:
-    if attachment.is_voice_message():
-        raise _UnreadError(_Unread.VOICE)
-    if not _is_text_file(attachment):
-        raise _UnreadError(_Unread.NOT_TEXT)
     if attachment.size > most_bytes:
-        raise _UnreadError(_Unread.TOO_LARGE)
+        raise _UnreadError(if_larger)
     try:
         async with asyncio.timeout_at(deadline):
             return await download(session, attachment.url, most_bytes)
     except TooLargeError as error:
-        raise _UnreadError(_Unread.TOO_LARGE) from error
+        raise _UnreadError(if_larger) from error
     except (DownloadError, aiohttp.ClientError, OSError) as error:
         reason = str(error) or type(error).__name__
         logger.warning("Attachment not downloaded attachment=%d reason=%s", attachment.id, reason)
         raise _UnreadError(_Unread.NOT_DOWNLOADED) from error
+
+
+def _is_pdf(attachment: discord.Attachment) -> bool:
+    content_type = (attachment.content_type or "").partition(";")[0].strip()
+    return attachment.filename.lower().endswith(".pdf") or content_type == _PDF
 
 
 def _is_text_file(attachment: discord.Attachment) -> bool:
@@ -154,8 +216,13 @@ def _kind(attachment: discord.Attachment) -> str:
     return _KINDS.get(content_type.partition("/")[0], "file")
 
 
-def _remarks(unread: Mapping[_Unread, Sequence[str]], largest_bytes: int) -> Iterator[str]:
-    """A line for each reason why attachments are not read."""
+def _remarks(unread: Mapping[_Unread, Sequence[str]], cut: Sequence[str], largest_bytes: int) -> Iterator[str]:
+    """A line for each reason why attachments are not read, or only their beginning."""
+    if cut:
+        yield (
+            f"I read only the beginning of {listed(cut)}: at most {MOST_PAGES} pages, and {exact_size(largest_bytes)} "
+            "of text per message. Copy the part that you mean into a message."
+        )
     if names := unread[_Unread.TOO_LARGE]:
         are = "it is" if len(names) == 1 else "they are"
         yield (
@@ -166,20 +233,29 @@ def _remarks(unread: Mapping[_Unread, Sequence[str]], largest_bytes: int) -> Ite
         yield f"I could not download {listed(names)} from Discord. Send {_them(names)} again."
     if names := unread[_Unread.NOT_DECODED]:
         yield f"I skipped {listed(names)}: I cannot tell how the text is encoded. Save {_them(names)} as UTF-8."
+    yield from _remarks_on_pdfs(unread)
     if unread[_Unread.VOICE]:
         yield "I cannot listen to voice messages. Write to me instead."
     if names := unread[_Unread.NOT_TEXT]:
-        yield f"I only read text files, so I skipped {listed(names)}."
+        yield f"I only read text files and PDFs, so I skipped {listed(names)}."
+
+
+def _remarks_on_pdfs(unread: Mapping[_Unread, Sequence[str]]) -> Iterator[str]:
+    if names := unread[_Unread.LARGE_PDF]:
+        yield f"I skipped {listed(names)}: I read PDFs of at most {exact_size(MOST_PDF_BYTES)}. Send fewer pages."
+    if names := unread[_Unread.PROTECTED_PDF]:
+        yield f"I cannot open {listed(names)}, because of a protection. Send {_them(names)} without it."
+    if names := unread[_Unread.EMPTY_PDF]:
+        yield f"I found no text in {listed(names)}, as in a scan. Copy the text into a message."
+    if names := unread[_Unread.UNREADABLE_PDF]:
+        yield f"I could not read {listed(names)}. Copy the text into a message."
 
 
 def _them(names: Sequence[str]) -> str:
     return "it" if len(names) == 1 else "them"
 
 
-def _text_of(content: bytes) -> str:
-    text = _decoded(content)
-    if text is None:
-        raise _UnreadError(_Unread.NOT_DECODED)
+def _cleaned(text: str) -> str:
     # PostgreSQL refuses NUL in text.
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
 

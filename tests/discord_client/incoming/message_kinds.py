@@ -87,7 +87,7 @@ async def pin(stage: Stage, channel: int) -> int:
 
 
 LONG = "Fish fly. " * 199
-SKIPPED_PICTURE = "I only read text files, so I skipped cat.png."
+SKIPPED_PICTURE = "I only read text files and PDFs, so I skipped cat.png."
 FORWARDED = "[forwarded message]\nThe boat leaks."
 
 

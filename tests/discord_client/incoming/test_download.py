@@ -93,7 +93,7 @@ async def test_reading_stops_at_the_bound(stage: Stage, hostile: HostileServer) 
 async def test_all_files_of_a_message_share_one_time_limit(
     stage: Stage, hostile: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.discord_client.incoming.text_files._DOWNLOAD_SECONDS", 0.2)
+    monkeypatch.setattr("bot.discord_client.incoming.text_files._SECONDS", 0.2)
     hostile.send = silence
     names = [f"{number}.txt" for number in range(10)]
     files = [(name, b"x") for name in names]

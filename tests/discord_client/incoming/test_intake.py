@@ -41,7 +41,7 @@ async def test_a_bare_mention_gets_a_greeting_and_no_ticket(paused: Incoming) ->
 
 async def test_unreadable_files_alone_give_the_ticket_back(incoming: Incoming) -> None:
     await incoming.intake.take(await incoming.mention("", files=[("boat.png", b"\x89PNG\r\n\x1a\n")]))
-    assert incoming.stage.texts() == ["I only read text files, so I skipped boat.png."]
+    assert incoming.stage.texts() == ["I only read text files and PDFs, so I skipped boat.png."]
     assert incoming.queue.idle
     assert await incoming.unfinished() == []
 

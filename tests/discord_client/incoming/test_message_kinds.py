@@ -93,12 +93,12 @@ async def test_the_preview_of_a_link_is_not_read(incoming: Incoming, is_by_webho
 
 
 async def test_everything_unreadable_is_told_in_one_line_for_each_reason(incoming: Incoming) -> None:
-    quoted = await incoming.mention("Look.", by="Ada", files=[PICTURE, ("a.pdf", b"%PDF")])
+    quoted = await incoming.mention("Look.", by="Ada", files=[PICTURE, ("a.zip", b"PK\x03\x04")])
     message = await incoming.mention("Why?", reply_to=quoted.id, files=[("b.png", b"\x89PNG")])
     read = await incoming.reader.read(message)
-    assert read.remarks == ["I only read text files, so I skipped b.png, cat.png and a.pdf."]
+    assert read.remarks == ["I only read text files and PDFs, so I skipped b.png, cat.png and a.zip."]
     assert worded(read.question) == (
-        "Why?\n\n(In reply to Ada, who wrote: Look.\n[picture: cat.png, not readable]\n[file: a.pdf, not readable])"
+        "Why?\n\n(In reply to Ada, who wrote: Look.\n[picture: cat.png, not readable]\n[file: a.zip, not readable])"
         "\n\n[picture: b.png, not readable]"
     )
 

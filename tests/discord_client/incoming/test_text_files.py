@@ -62,7 +62,7 @@ async def test_other_files_are_named_in_one_remark(stage: Stage) -> None:
         ("note.txt", "text"),
         ("c.zip", "file"),
     ]
-    assert found.remarks == (r"I only read text files, so I skipped a\_b\_.png and c.zip.",)
+    assert found.remarks == (r"I only read text files and PDFs, so I skipped a\_b\_.png and c.zip.",)
 
 
 async def test_a_voice_message_has_a_remark_of_its_own(stage: Stage) -> None:
