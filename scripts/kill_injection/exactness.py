@@ -24,6 +24,9 @@ EXACT = {"DEVICE_PROPERTIES": "INFERENCE_PRECISION_HINT=f32,KV_CACHE_PRECISION=f
 only, and the tiny models' likely tokens lead by far more, on any processor."""
 
 _MOST_COMPARED = 200
+_MOST_BESIDE = 8
+"""Upper bound for the answers that end while another is generated."""
+
 _CACHE_GIGABYTES = 1e-3
 """The engine makes about 1,000 tokens of it, its least."""
 
@@ -51,33 +54,53 @@ async def compare_answers(
     bot_settings = load_settings(env_file=None, model_dir=model_dir, **(chosen | {"kv_disk_gigabytes": 0}))
     options = replace(bot_settings.engine_options, model_dir=folder.path, cache_gigabytes=_CACHE_GIGABYTES)
     instance = ModelInstance.prepare(folder, EngineSupervisor(options), bot_settings)
-    branches = [each async for each in _branches(database) if edited.isdisjoint(turn.id for turn in each)]
-    branches = draw.sample(branches, min(len(branches), _MOST_COMPARED))
+    compared = [views async for views in _views(database, edited)]
+    compared = draw.sample(compared, min(len(compared), _MOST_COMPARED))
     others = []
     async with UncachedEngine(options) as engine:
-        for branch in branches:
-            request = _request(instance, branch)
-            answer = branch[-1].answer
-            if answer is None or answer.ids != await engine.answer(request):
-                others.append(branch[-1].id)
-    return Comparison(len(branches), tuple(others))
+        for views in compared:
+            *_, turn = views[0]
+            if turn.answer is None or not await _is_answered_so(engine, instance, turn.answer.ids, views):
+                others.append(turn.id)
+    return Comparison(len(compared), tuple(others))
 
 
-async def _branches(database: Path) -> AsyncIterator[Sequence[Turn]]:
-    """Yield each remembered turn after those that the model saw when it answered."""
+async def _is_answered_so(
+    engine: UncachedEngine, instance: ModelInstance, ids: Sequence[int] | None, views: Sequence[Sequence[Turn]]
+) -> bool:
+    for view in views:
+        if ids == await engine.answer(_request(instance, view)):
+            return True
+    return False
+
+
+async def _views(database: Path, edited: Set[int]) -> AsyncIterator[list[Sequence[Turn]]]:
+    """Yield for each remembered turn what the model may have seen when it answered, the likeliest first.
+
+    That is the branch of its parent, or of an earlier turn if others were answered beside it.
+    """
     storage = await Storage.open(f"sqlite:///{database.as_posix()}", lambda _: None)
     try:
-        for turn_id in StoredMemory.read(database).turns:
-            branch = await storage.conversations.branch(turn_id)
-            if all(turn.asked is not None for turn in branch):
-                yield branch
+        memory = StoredMemory.read(database)
+        for turn_id in memory.turns:
+            *_, turn = await storage.conversations.branch(turn_id)
+            views: list[Sequence[Turn]] = []
+            parent_id = turn.parent_id
+            while len(views) < _MOST_BESIDE and parent_id is not None:
+                views.append([*await storage.conversations.branch(parent_id), turn])
+                parent_id = memory.turns[parent_id].parent_id if parent_id in memory.turns else None
+            if len(views) < _MOST_BESIDE:
+                views.append([turn])
+            seen = [each for view in views for each in view]
+            if edited.isdisjoint(each.id for each in seen) and all(each.asked is not None for each in seen):
+                yield views
     finally:
         await storage.close()
 
 
-def _request(instance: ModelInstance, branch: Sequence[Turn]) -> GenerationRequest:
-    """Return the request that the bot made for the last turn."""
-    asked = branch[-1].asked
-    assert asked is not None  # `_branches` leaves erased turns out
-    fitted = instance.model.window.fit(instance.system_prompt, branch[:-1], asked)
+def _request(instance: ModelInstance, view: Sequence[Turn]) -> GenerationRequest:
+    """Return the request that the bot made for the last turn of what the model saw."""
+    asked = view[-1].asked
+    assert asked is not None  # `_views` leaves erased turns out
+    fitted = instance.model.window.fit(instance.system_prompt, view[:-1], asked)
     return instance.model.request(fitted.prompt.ids)
