@@ -1,5 +1,5 @@
 """Measure the bot's engines side by side on this machine, the cost of idle conversations, crowds on Discord,
-what a history costs whoever returns to it, and what drafts are worth.
+members of one channel side by side, what a history costs whoever returns to it, and what drafts are worth.
 
 The engines take turns, each in a process of its own, but the one that an oracle drafts for; LLAMA_SERVER=PROGRAM and
 --gguf add llama.cpp's server. Leave the machine idle otherwise.
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _BOT_ENGINES = ("paged", "genai", "optimum")
 _ENGINES = (*_BOT_ENGINES, LLAMA_CPP)
 _WITH_ENGINES = "engines"
-_WITHOUT_ENGINE = ("idle", "discord", "returning", "drafts", "oracle")
+_WITHOUT_ENGINE = ("idle", "discord", "side_by_side", "returning", "drafts", "oracle")
 """What loads OpenVINO into this process comes last: its memory would count as the bot's."""
 
 _RANDOM = "random"
@@ -77,8 +77,8 @@ def _arguments() -> argparse.Namespace:
         type=_names,
         default=(),
         metavar="MEASURES",
-        help="such as engines,one_chat,together_8,next_turn_3000,newcomer,crowd,idle,discord,returning,drafts,oracle; "
-        "engines are the measures of the size, the last five choose no engine",
+        help="such as engines,one_chat,together_8,next_turn_3000,newcomer,crowd,idle,discord,side_by_side,returning,"
+        "drafts,oracle; engines are the measures of the size, the last six choose no engine",
     )
     parser.add_argument(
         "--draft-model",
@@ -186,6 +186,7 @@ async def _measure_part(
     from benchmarking.idle_conversations import idle_conversations
     from benchmarking.report import write_report
     from benchmarking.returning import returning
+    from benchmarking.side_by_side import side_by_side
 
     output = arguments.output
     draft_model = None if arguments.draft_model == _RANDOM else arguments.draft_model
@@ -197,6 +198,7 @@ async def _measure_part(
     measures: dict[str, Callable[[ModelFolder, Plan, Path, Callable[[str], None]], Awaitable[Figures]]] = {
         "idle": idle_conversations,
         "discord": discord_crowds,
+        "side_by_side": side_by_side,
         "returning": partial(returning, keep=keep),
         "drafts": partial(drafts, draft_model=draft_model),
         "oracle": partial(oracle, draft_model=arguments.draft_model, keep=keep),

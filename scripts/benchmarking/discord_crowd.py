@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,27 +17,36 @@ from separate_bot.stored_memory import StoredMemory, unfinished_questions
 from separate_bot.verdict import is_settled, judge_answer
 from separate_bot.watch import LogReader, MemoryWatch, tracebacks
 
-from benchmarking.discord_crowd_figures import Sight, is_note, lateness, read_generations, shown_answers
+from benchmarking.discord_crowd_figures import Sight, is_note, lateness, read_generations, shown_answers, waits
 from benchmarking.measures import Figures
 from benchmarking.plan import Plan
 from benchmarking.prompts import QUESTIONS
 from bot.demo.loopback import LoopbackDiscord
 from bot.model.folder import ModelFolder
 
-_ASKING_SECONDS = 10.0
 _PATIENCE_SECONDS = 300.0
 _POLL_SECONDS = 0.5
 _TOO_MANY = 429
 
 
 @dataclass(frozen=True, slots=True)
-class _Crowd:
-    """People who ask once each; `memory` is the bot's setting `MEMORY`."""
+class Crowd:
+    """People who ask once each.
+
+    Attributes:
+        memory: the bot's setting `MEMORY`.
+        answer: upper bound for each answer in tokens.
+        seconds: in which all of them ask.
+        settings: others of the bot, by their names in `.env`.
+    """
 
     name: str
     people: int
     channels: int
     memory: str
+    answer: int
+    seconds: float = 10.0
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,7 @@ class _Question:
     channel_id: int
     author_id: int
     texts: tuple[str, ...]
+    asked_at: float
 
 
 async def discord_crowds(folder: ModelFolder, plan: Plan, parent: Path, say: Callable[[str], None]) -> Figures:
@@ -63,21 +73,22 @@ async def discord_crowds(folder: ModelFolder, plan: Plan, parent: Path, say: Cal
     with TemporaryDirectory(dir=parent) as name:
         for number, crowd in enumerate(_crowds(plan)):
             say(crowd.name)
-            figures[crowd.name] = await _measure(crowd, folder.path, plan, Path(name, str(number)))
+            figures[crowd.name] = await measure_crowd(crowd, folder.path, Path(name, str(number)))
     return figures
 
 
-def _crowds(plan: Plan) -> Iterator[_Crowd]:
-    separate, shared = plan.discord_channel
-    yield _Crowd(f"{separate} people in one channel, `MEMORY=user`", separate, 1, "user")
-    yield _Crowd(f"{shared} people in one channel, `MEMORY=channel`", shared, 1, "channel")
+def _crowds(plan: Plan) -> Iterator[Crowd]:
+    (separate, shared), answer = plan.discord_channel, plan.discord_answer
+    yield Crowd(f"{separate} people in one channel, `MEMORY=user`", separate, 1, "user", answer)
+    yield Crowd(f"{shared} people in one channel, `MEMORY=channel`", shared, 1, "channel", answer)
     for people in plan.discord_crowds:
         name = f"{people:,} people in {plan.discord_channels} channels"
-        yield _Crowd(name, people, plan.discord_channels, "user")
+        yield Crowd(name, people, plan.discord_channels, "user", answer)
 
 
-async def _measure(crowd: _Crowd, model_dir: Path, plan: Plan, data: Path) -> Figures:
-    settings = {"MEMORY": crowd.memory, "MAX_NEW_TOKENS": str(plan.discord_answer)}
+async def measure_crowd(crowd: Crowd, model_dir: Path, data: Path) -> Figures:
+    """Measure one crowd with a bot of its own, whose data go to the folder `data`."""
+    settings = {"MEMORY": crowd.memory, "MAX_NEW_TOKENS": str(crowd.answer), **crowd.settings}
     async with LoopbackDiscord() as discord:
         bot = BotProcess(discord, model_dir, data, settings)
         replies = Replies()
@@ -102,7 +113,7 @@ class _CrowdRun:
         self._sights: list[Sight] = []
         listener.watch(self._see)
 
-    async def measure(self, crowd: _Crowd) -> Figures:
+    async def measure(self, crowd: Crowd) -> Figures:
         await self._discord.wait_for(lambda: self._discord.bot_online, _PATIENCE_SECONDS, what="the bot")
         # The first answer of a process is slower.
         first = await self._ask(self._discord.people[0].id, self._discord.channels[0].id, 0)
@@ -118,20 +129,21 @@ class _CrowdRun:
     def _see(self, message: BotMessage, is_new: bool) -> None:
         self._sights.append(Sight(time.time(), message, is_new))
 
-    async def _ask_all(self, crowd: _Crowd) -> list[_Question]:
+    async def _ask_all(self, crowd: Crowd) -> list[_Question]:
         channels = [self._discord.add_channel(f"crowd-{number}").id for number in range(crowd.channels)]
         people = [self._discord.add_person(f"Person {number}").id for number in range(crowd.people)]
         began = time.monotonic()
         asked = []
         for number, person_id in enumerate(people):
-            await asyncio.sleep(began + number * _ASKING_SECONDS / crowd.people - time.monotonic())
+            await asyncio.sleep(began + number * crowd.seconds / crowd.people - time.monotonic())
             asked.append(await self._ask(person_id, channels[number % len(channels)], number))
         return asked
 
     async def _ask(self, person_id: int, channel_id: int, number: int) -> _Question:
         text = QUESTIONS[number % len(QUESTIONS)]
+        asked_at = time.time()
         message_id = await self._discord.send(person_id, channel_id, f"<@{self._discord.bot.id}> {text}")
-        return _Question(message_id, channel_id, person_id, (text,))
+        return _Question(message_id, channel_id, person_id, (text,), asked_at)
 
     async def _until_settled(self, questions: list[_Question]) -> None:
         """Wait for Discord, then for the database: between two messages an answer looks complete."""
@@ -166,6 +178,7 @@ class _CrowdRun:
             "half": len(kept) - len(whole),
             **({"generated_seconds": max(ends) - began} if ends else {}),
             "settled_seconds": max(each.at for each in self._sights) - began,
+            "waits": waits({each.id: each.asked_at for each in questions}, shown),
             "lateness": lateness(shown),
             "calls": {name: counts[name] for name in ("send", "edit", "delete", "typing", "history")},
             "text_edits": len(edits) - notes,

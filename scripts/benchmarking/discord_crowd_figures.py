@@ -44,10 +44,12 @@ class ShownAnswer:
     """When the text of an answer appeared and grew on Discord.
 
     Attributes:
+        question_id: the message that it answers.
         generation: None if the log does not have it, as for an answer of the time before.
         shown_at: the times of all its messages and edits with text, in order.
     """
 
+    question_id: int
     generation: Generation | None
     shown_at: list[float] = field(default_factory=list)
 
@@ -94,7 +96,7 @@ def shown_answers(
         replies: the messages of each answer, by question.
     """
     question_of = {message_id: question for question, ids in replies.items() for message_id in ids}
-    shown = {question: ShownAnswer(generations.get(question)) for question in answers}
+    shown = {question: ShownAnswer(question, generations.get(question)) for question in answers}
     for sight in sights:
         question = question_of.get(sight.message.id)
         if question in shown and not is_note(sight.message, answers[question]):
@@ -120,4 +122,19 @@ def lateness(answers: Iterable[ShownAnswer]) -> dict[str, float]:
         "last_text_median_seconds": median(lasts),
         "last_text_worst_seconds": max(lasts),
         "still_worst_seconds": max(each.longest_still for each in known),
+    }
+
+
+def waits(asked_at: Mapping[int, float], answers: Iterable[ShownAnswer]) -> dict[str, float]:
+    """Return the median and the worst time from a question to its first token and to its first text."""
+    known = [(asked_at[each.question_id], each) for each in answers if each.generation is not None]
+    if not known:
+        return {}
+    tokens = [each.generation.began_at - at for at, each in known if each.generation is not None]
+    texts = [each.shown_at[0] - at for at, each in known]
+    return {
+        "first_token_median_seconds": median(tokens),
+        "first_token_worst_seconds": max(tokens),
+        "first_text_median_seconds": median(texts),
+        "first_text_worst_seconds": max(texts),
     }

@@ -15,6 +15,8 @@ ROWS = (
     Row("Half answers", ("half",), 0),
     Row("All generated after, s", ("generated_seconds",), 1),
     Row("All on Discord after, s", ("settled_seconds",), 1),
+    Row("First text after the question, median, s", ("waits", "first_text_median_seconds"), 1),
+    Row("First text after the question, worst, s", ("waits", "first_text_worst_seconds"), 1),
     Row("First text after the first token, median, s", ("lateness", "first_text_median_seconds"), 1),
     Row("First text after the first token, worst, s", ("lateness", "first_text_worst_seconds"), 1),
     Row("Last text after the last token, median, s", ("lateness", "last_text_median_seconds"), 1),

@@ -44,6 +44,9 @@ class Plan:
         discord_crowds: people of each crowd that asks in many channels.
         discord_channels: those channels.
         discord_answer: the longest answer to each of these questions.
+        beside_people: people who ask in one channel within a second.
+        beside_answer: the longest answer to each of these questions.
+        beside_rounds: how often they are answered side by side, and as often one after another.
         returning_runs: kills of the bot with the disk cache, and as many without it; also the runs beside two streams.
         returning_history: the conversation of which somebody asks after the kill, and which is loaded beside streams.
         returning_answer: the longest answer of these measures.
@@ -96,6 +99,9 @@ class Plan:
     discord_crowds: tuple[int, ...] = (200, 500, 1000)
     discord_channels: int = 50
     discord_answer: int = 160
+    beside_people: int = 8
+    beside_answer: int = 48
+    beside_rounds: int = 3
     returning_runs: int = 3
     returning_history: int = 3000
     returning_answer: int = 8
@@ -217,6 +223,9 @@ QUICK = Plan(
     discord_crowds=(12,),
     discord_channels=4,
     discord_answer=32,
+    beside_people=3,
+    beside_answer=16,
+    beside_rounds=1,
     returning_runs=1,
     returning_history=600,
     returning_conversations=6,

@@ -15,13 +15,14 @@ from benchmarking.machine import describe_machine, describe_model
 from benchmarking.measures import Figures, agreement
 from benchmarking.plan import Plan
 from benchmarking.returning_table import returning_table
+from benchmarking.side_by_side_table import side_by_side_table
 from benchmarking.table import machine_line
 from bot.errors import ConfigurationError
 from bot.export.timed_generation import MeasureError
 from bot.model.folder import ModelFolder
 from bot.prompting.tokenizer import read_json
 
-PARTS = ("idle", "discord", "returning", "drafts", "oracle")
+PARTS = ("idle", "discord", "side_by_side", "returning", "drafts", "oracle")
 """What is measured without a choice of engines."""
 
 
@@ -93,6 +94,8 @@ def _markdown(report: Report) -> str:
         parts.append(idle_table(report["idle"], report["plan"]))
     if "discord" in report:
         parts.append(discord_crowd_table(report["discord"]))
+    if "side_by_side" in report:
+        parts.append(side_by_side_table(report["side_by_side"], report["plan"]))
     if "returning" in report:
         parts.append(returning_table(report["returning"], report["plan"]))
     if "drafts" in report:

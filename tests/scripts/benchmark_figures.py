@@ -17,14 +17,16 @@ def check_crowd(figures: dict[str, Any]) -> None:
     assert figures["many_at_once"]["questions"] == 10
 
 
-def check_discord(crowds: dict[str, Any]) -> None:
-    """Check the crowds on Discord, of which everybody was answered or told why not."""
+def check_discord(report: dict[str, Any]) -> None:
+    """Check the crowds on Discord, of which everybody was answered or told why not, and those side by side."""
+    crowds = report["discord"]
     assert [each["questions"] for each in crowds.values()] == [*QUICK.discord_channel, *QUICK.discord_crowds]
     for figures in crowds.values():
         assert figures["answered"] + figures["told"] == figures["questions"]
         assert figures["never_told"] == figures["half"] == figures["tracebacks"] == figures["refused_429"] == 0
         assert figures["lateness"]["last_text_worst_seconds"] >= figures["lateness"]["last_text_median_seconds"]
         assert figures["calls"]["send"] >= figures["questions"]
+    _check_side_by_side(report["side_by_side"])
 
 
 def check_returning(figures: dict[str, Any]) -> None:
@@ -45,3 +47,13 @@ def check_returning(figures: dict[str, Any]) -> None:
     assert streams["written_bytes"] > 0
     assert streams["loading"]["from_disk_share"] > 0
     assert streams["loading"]["longest_pause_seconds"] > 0
+
+
+def _check_side_by_side(figures: dict[str, Any]) -> None:
+    """Check members of one channel who were all answered in both ways."""
+    assert len(figures["rounds"]) == QUICK.beside_rounds
+    for sides in figures["rounds"]:
+        for side in sides.values():
+            assert 0 < side["first_token_median"] <= side["first_token_worst"] < side["generated"]
+            assert 0 < side["first_text_median"] <= side["first_text_worst"] <= side["settled"] + 1
+    assert all(ratio > 0 for ratios in figures["ratios"].values() for ratio in ratios)

@@ -192,7 +192,7 @@ def test_the_script_measures_a_model(tiny_chat_model_dir: Path, tmp_path: Path) 
     assert 0 < measures["mention"]["own_seconds"] < measures["mention"]["mention_to_text_seconds"]
     assert 0 < turn["memory"]["bot_bytes"] < turn["memory"]["engine_bytes"]
 
-    check_discord(report["discord"])
+    check_discord(report)
     check_returning(report["returning"])
 
     table = output.with_suffix(".md").read_text(encoding="utf-8")

@@ -14,6 +14,7 @@ from benchmarking.discord_crowd_figures import (
     lateness,
     read_generations,
     shown_answers,
+    waits,
 )
 from separate_bot.replies import BotMessage
 
@@ -60,8 +61,14 @@ def test_lateness_counts_from_the_first_and_the_last_token_to_texts() -> None:
         "last_text_worst_seconds": 2.0,
         "still_worst_seconds": 3.5,
     }
+    assert waits({QUESTION: 4.0}, shown) == {
+        "first_token_median_seconds": 1.0,
+        "first_token_worst_seconds": 1.0,
+        "first_text_median_seconds": 1.5,
+        "first_text_worst_seconds": 1.5,
+    }
 
 
 def test_without_a_log_there_is_no_lateness() -> None:
     shown = shown_answers([Sight(5.5, FIRST, is_new=True)], {QUESTION: ANSWER}, {QUESTION: [101]}, {})
-    assert lateness(shown) == {}
+    assert lateness(shown) == waits({QUESTION: 4.0}, shown) == {}
