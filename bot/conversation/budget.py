@@ -34,3 +34,8 @@ class Budget:
     def system_prompt_limit(self) -> int:
         """Upper bound of a system prompt with the template's tokens around it. The rest is for the conversation."""
         return self.prompt_limit // 2
+
+    @property
+    def earlier_quotes_limit(self) -> int:
+        """Upper bound of the messages before the one that a question replies to, so that the history keeps its room."""
+        return self.prompt_limit // 4

@@ -15,7 +15,7 @@ from functools import lru_cache
 from bot.conversation.budget import Budget
 from bot.conversation.shortening import shorten
 from bot.conversation.sources import sources_of
-from bot.conversation.turn import File, Question, Quote, TextFile, Turn, UnreadFile, UserMessage
+from bot.conversation.turn import File, Question, Quote, Relation, TextFile, Turn, UnreadFile, UserMessage
 from bot.conversation.wording import messages_of
 from bot.engine.interface import Source
 from bot.prompting.prompt import Message, Prompt, PromptBuilder
@@ -33,7 +33,7 @@ class FittedPrompt:
 
     Attributes:
         branch: the turns in the prompt, the oldest first.
-        asked: the question, shortened if it was too long even without a history.
+        asked: the question, shortened if it was too long even without a history, or if its chain of replies was.
         asked_tokens: the length of the prompt with the whole question and no history.
     """
 
@@ -91,14 +91,15 @@ class ContextWindow:
     def fit(self, system_prompt: str, branch: Sequence[Turn], asked: UserMessage) -> FittedPrompt:
         """Build the prompt for a question.
 
-        Trims the branch if it nearly fills the context or the prompt does not fit. Shortens a question that does not
-        fit even alone.
+        Trims the branch if it nearly fills the context or the prompt does not fit. Shortens the earlier messages of a
+        chain of replies to their part of the budget, and a question that does not fit even alone.
 
         Args:
             system_prompt: "" for none.
             branch: the turns that the question continues, the oldest first.
             asked: the question.
         """
+        asked = self._shorten_earlier_quotes(asked)
         tokens = len(self._build(system_prompt, (), asked).ids)
         if tokens > self.budget.prompt_limit:
             asked = self._shorten(system_prompt, asked)
@@ -176,6 +177,19 @@ class ContextWindow:
             else:
                 break  # not even an empty question fits; the engine reports that
         return asked
+
+    def _shorten_earlier_quotes(self, asked: UserMessage) -> UserMessage:
+        """Shorten the earlier messages of a chain of replies, the oldest first, until they fit their limit."""
+        while earlier := [quote for quote in asked.quotes if quote.relation is Relation.EARLIER]:
+            excess = sum(map(self._tokens_of, earlier)) - self.budget.earlier_quotes_limit
+            if excess <= 0:
+                break
+            asked = self._shorten_quote(asked, earlier[0], excess)
+        return asked
+
+    def _tokens_of(self, quote: Quote) -> int:
+        texts = (quote.text, *(file.text for file in quote.files if isinstance(file, TextFile)))
+        return sum(len(self._builder.tokenizer.encode(text)) for text in texts)
 
     def _shorten_quote(self, asked: UserMessage, quote: Quote, excess: int) -> UserMessage:
         """Shorten the quote's files, then its text, and then leave it out."""

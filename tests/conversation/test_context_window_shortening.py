@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
-from bot.conversation.turn import File, Quote, TextFile, UnreadFile
+from bot.conversation.turn import File, Quote, Relation, TextFile, UnreadFile
 from bot.prompting.prompt import PromptBuilder
 from tests.conversation.memory import SYSTEM, asked, person, turn
 from tests.conversation.test_context_window import ids_of, window_of
@@ -61,6 +61,35 @@ def test_a_file_without_room_is_named_and_the_quotes_files_go_before_its_text(bu
         fits.append(now.files)
     assert (named,) in fits
     assert fits[-1] == ()
+
+
+def test_a_chain_of_replies_leaves_room_for_the_history_and_loses_its_oldest_messages_first(
+    builder: PromptBuilder,
+) -> None:
+    window = window_of(builder, 800)
+    history = [turn(asked("Hello " * 50)) for _ in range(4)]
+    chain = [
+        Quote(number, person("Grace"), "Grace", f"{number} " + "you " * 60, relation=Relation.EARLIER)
+        for number in range(1, 6)
+    ]
+    chain[-1] = replace(chain[-1], files=(TextFile(1, "a.txt", "is " * 60),))
+    replied = Quote(9, person("Grace"), "Grace", "the " * 100)
+    fitted = window.fit(SYSTEM, history, asked("Why?", quotes=[*chain, replied]))
+    cut, *whole, last = fitted.asked.quotes
+    assert (whole, last) == (chain[3:], replied)
+    assert cut == replace(chain[2], text=cut.text)
+    assert chain[2].text.startswith(cut.text)
+    texts = (cut.text, *(quote.text for quote in whole), "is " * 60)
+    limit = window.budget.earlier_quotes_limit
+    assert limit - 3 <= sum(len(builder.tokenizer.encode(text)) for text in texts) <= limit == 200
+    assert fitted.branch, "the history keeps its room"
+    assert fitted.asked_tokens < 800, "nobody is told of it, as of a trim"
+
+
+def test_a_short_chain_of_replies_stays_whole(builder: PromptBuilder) -> None:
+    chain = [Quote(number, person("Grace"), "Grace", "you", relation=Relation.EARLIER) for number in range(1, 6)]
+    question = asked("Why?", quotes=chain)
+    assert window_of(builder, 400).fit(SYSTEM, (), question).asked == question
 
 
 def test_the_smallest_prompt_setting_leaves_room_for_a_question(builder: PromptBuilder) -> None:
