@@ -53,6 +53,35 @@ async def test_running_and_waiting_answers_finish_in_the_same_messages(small_mod
         assert answer_of(turns[0]).content.split() == finished["content"].split("\n-# ")[0].split()
 
 
+async def test_several_members_of_one_channel_are_answered_on_after_a_restart(
+    small_model_dir: Path, tmp_path: Path
+) -> None:
+    """Once each, in the same messages; memory has each member's questions in order, and what Discord shows."""
+    async with LoopbackDiscord() as discord:
+        settings = {"data_dir": tmp_path, "ping_after_seconds": 0}
+        async with online(small_model_dir, discord, **settings, max_new_tokens=700) as stage:
+            channel, first, _ = await stage.long_answer(stage.ada)
+            beside = await stage.mention(stage.grace, channel, ENDLESS)
+            await stage.streaming(stage.grace, channel, beside)
+            waiting = await stage.mention(stage.ada, channel, "What is the capital of France?")
+            await discord.wait_for(lambda: len(bots_messages(discord, channel)) == 3)
+            before = {message["id"] for message in bots_messages(discord, channel)}
+
+        async with online(small_model_dir, discord, **settings, max_new_tokens=TOKENS) as stage:
+            asked = {first: stage.ada, beside: stage.grace, waiting: stage.ada}
+            shown = {each: await stage.answer(person, channel, each) for each, person in asked.items()}
+            turns = await stage.remembered(channel)
+
+        assert {message["id"] for message in bots_messages(discord, channel)} == before
+        assert sorted(turn.id for turn in turns) == sorted(asked)
+        ids = [turn.id for turn in turns]
+        assert ids.index(first) < ids.index(waiting), "a member's own questions stay in order"
+        assert [turn.parent_id for turn in turns] == [None, *ids[:-1]]
+        for turn in turns:
+            [message] = shown[turn.id]
+            assert answer_of(turn).content.split() == message["content"].split("\n-# ")[0].split()
+
+
 async def test_a_generated_answer_is_delivered_and_not_generated_again(
     tiny_chat_model_dir: Path, tmp_path: Path
 ) -> None:
