@@ -17,6 +17,14 @@ class AnswerMetrics(Protocol):
         """An answer went to the engine, this long after its question arrived."""
         ...
 
+    def waiting_ended(self, estimated_seconds: float, seconds: float) -> None:
+        """A question left the queue, this long after the first estimate of that."""
+        ...
+
+    def prefill_ended(self, estimated_seconds: float, seconds: float) -> None:
+        """An answer produced its first token, this long after the estimate of its prompt's prefill."""
+        ...
+
     def answer_refused(self, reason: str) -> None:
         """A question was refused on arrival, for a reason such as `queue full`."""
         ...
@@ -43,6 +51,12 @@ class NoMetrics:
         """Ignore it."""
 
     def answer_began(self, waited_seconds: float) -> None:
+        """Ignore it."""
+
+    def waiting_ended(self, estimated_seconds: float, seconds: float) -> None:
+        """Ignore it."""
+
+    def prefill_ended(self, estimated_seconds: float, seconds: float) -> None:
         """Ignore it."""
 
     def answer_refused(self, reason: str) -> None:

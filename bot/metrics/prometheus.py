@@ -12,6 +12,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from bot.engine.interface import BatchState, EngineFacts, EngineObserver
+from bot.metrics.estimates import EstimateHistograms
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ class PrometheusMetrics:
         self.registry = CollectorRegistry()
         self.disk_used_bytes = 0
         self._answer_metrics()
+        self._waiting_estimates = EstimateHistograms(self.registry, "waiting", "a question's wait for its turn")
+        self._prefill_estimates = EstimateHistograms(self.registry, "prefill", "a prompt's prefill")
         self._prompt_metrics()
         self._engine_metrics()
         self._database_metrics()
@@ -147,6 +150,14 @@ class PrometheusMetrics:
     def answer_began(self, waited_seconds: float) -> None:
         """An answer went to the engine, this long after its question arrived."""
         self._queue_wait.observe(waited_seconds)
+
+    def waiting_ended(self, estimated_seconds: float, seconds: float) -> None:
+        """A question left the queue, this long after the first estimate of that."""
+        self._waiting_estimates.observe(estimated_seconds, seconds)
+
+    def prefill_ended(self, estimated_seconds: float, seconds: float) -> None:
+        """An answer produced its first token, this long after the estimate of its prompt's prefill."""
+        self._prefill_estimates.observe(estimated_seconds, seconds)
 
     def answer_refused(self, reason: str) -> None:
         """A question was refused on arrival, for a reason such as `queue full`."""

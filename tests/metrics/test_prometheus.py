@@ -35,6 +35,21 @@ def test_waits_and_first_tokens_are_in_seconds() -> None:
     assert value_of(metrics, "phi3_time_to_first_token_seconds_bucket", le="1.0") == 1
 
 
+def test_an_estimate_is_beside_what_happened() -> None:
+    metrics = PrometheusMetrics()
+    metrics.waiting_ended(30.0, 20.0)
+    metrics.waiting_ended(1.0, 4.0)  # short ones have no ratio
+    metrics.waiting_ended(10.0, 0.0)
+    assert value_of(metrics, "phi3_waiting_estimated_seconds_sum") == 41.0
+    assert value_of(metrics, "phi3_waiting_real_seconds_sum") == 24.0
+    assert value_of(metrics, "phi3_waiting_estimate_ratio_count") == 2
+    assert value_of(metrics, "phi3_waiting_estimate_ratio_bucket", le="1.25") == 0
+    assert value_of(metrics, "phi3_waiting_estimate_ratio_bucket", le="1.5") == 1
+    metrics.prefill_ended(30.0, 40.0)
+    assert value_of(metrics, "phi3_prefill_estimated_seconds_sum") == 30.0
+    assert value_of(metrics, "phi3_prefill_real_seconds_sum") == 40.0
+
+
 def test_answers_are_counted_by_reason() -> None:
     metrics = PrometheusMetrics()
     for reason in [*FinishReason, FinishReason.CANCELLED, FinishReason.CANCELLED]:
