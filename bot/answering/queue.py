@@ -13,8 +13,10 @@ Call everything from one event loop's thread.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import AsyncGenerator, Hashable
+from collections.abc import AsyncGenerator, Hashable, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum, auto
 from types import TracebackType
 
@@ -54,7 +56,9 @@ class WaitsFor(Enum):
     OTHERS = auto()
     """Other members' questions, perhaps with the same member's own."""
     OWN = auto()
-    """Nothing but other questions of the same member."""
+    """Nothing but another question of the same member."""
+    OWN_QUESTIONS = auto()
+    """The same, but several."""
     RESUMPTION = auto()
     """The end of a pause of the whole queue."""
 
@@ -77,6 +81,11 @@ class Ticket:
         self._invalid: type[QueueClosedError | TicketLeftError] | None = None
 
     @property
+    def lane(self) -> tuple[Hashable, Hashable]:
+        """Of two tickets with the same lane, the later one waits for the earlier one."""
+        return self.conversation, self.person
+
+    @property
     def position(self) -> int:
         """0 once the question may run, 1 for the next to start, and so on.
 
@@ -88,7 +97,7 @@ class Ticket:
         """
         if self._invalid is not None:
             raise self._invalid
-        return 0 if self._waited_until is not None else self._queue._position(self)
+        return 0 if self._waited_until is not None else self._queue.forecast[self]
 
     @property
     def waits_for(self) -> WaitsFor:
@@ -101,22 +110,25 @@ class Ticket:
         until = time.monotonic() if self._waited_until is None else self._waited_until
         return until - self.joined_at
 
-    async def positions(self) -> AsyncGenerator[int, None]:
+    async def positions(self, repeat_seconds: float = math.inf) -> AsyncGenerator[int, None]:
         """Yield the position at once and after each change; end when the question may run, so never yield 0.
 
         A slow reader skips to the newest position.
+
+        Args:
+            repeat_seconds: yield a position again when it has not changed for so long.
 
         Raises:
             QueueClosedError: the queue closed before the question started.
             TicketLeftError: the ticket left before the question started.
         """
-        latest = 0
+        latest, repeat_at = 0, 0.0
         while position := self.position:
-            if position == latest:
-                await self._queue._change()
-            else:
-                latest = position
+            if position != latest or time.monotonic() >= repeat_at:
+                latest, repeat_at = position, time.monotonic() + repeat_seconds
                 yield position
+            else:
+                await self._queue._change(repeat_at)
 
     async def wait(self) -> None:
         """Wait until the question may run; raises what `positions` raises."""
@@ -150,6 +162,7 @@ class QuestionQueue:
     """
 
     def __init__(self, *, most_running: int, most_waiting: int, most_waiting_per_person: int) -> None:
+        self.most_running = most_running
         self._most_waiting = most_waiting
         self._most_waiting_per_person = most_waiting_per_person
         self._order = QueueOrder(most_running)
@@ -167,6 +180,18 @@ class QuestionQueue:
     def waiting(self) -> int:
         """The number of waiting questions."""
         return len(self._order.waiting)
+
+    @property
+    def running_tickets(self) -> Sequence[Ticket]:
+        """The tickets of the running questions, in order of start."""
+        return tuple(self._order.running)
+
+    @property
+    def forecast(self) -> Mapping[Ticket, int]:
+        """The tickets of the waiting questions in order of start, each with its `Ticket.position`."""
+        if self._positions is None:
+            self._positions = {waiting: number for number, waiting in enumerate(self._order.forecast(), start=1)}
+        return self._positions
 
     @property
     def idle(self) -> bool:
@@ -253,22 +278,20 @@ class QuestionQueue:
             return QueueFullError(self._most_waiting, per_person=False)
         return None
 
-    def _position(self, ticket: Ticket) -> int:
-        if self._positions is None:
-            self._positions = {waiting: number for number, waiting in enumerate(self._order.forecast(), start=1)}
-        return self._positions[ticket]
-
     def _waits_for(self, ticket: Ticket) -> WaitsFor:
-        earlier = self._order.blocking(ticket)
-        if ticket in self._order.waiting and (self._paused or self._order.is_full):
-            position = self._position(ticket)
-            earlier += [other for other in self._order.waiting if self._position(other) < position]
+        waiting = [each for each in self.forecast if self.forecast[each] < self.forecast.get(ticket, 0)]
+        earlier = self._order.blocking(ticket, waiting, paused=self._paused)
         if not earlier:
             return WaitsFor.RESUMPTION
-        return WaitsFor.OWN if all(other.person == ticket.person for other in earlier) else WaitsFor.OTHERS
+        if any(other.person != ticket.person for other in earlier):
+            return WaitsFor.OTHERS
+        return WaitsFor.OWN if len(earlier) == 1 else WaitsFor.OWN_QUESTIONS
 
-    async def _change(self) -> None:
-        await self._changed.wait()
+    async def _change(self, until: float = math.inf) -> None:
+        """Return after the next change, or at this time (`time.monotonic`)."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if until == math.inf else until - time.monotonic()):
+                await self._changed.wait()
 
     def _notify(self) -> None:
         self._positions = None

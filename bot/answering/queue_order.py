@@ -32,8 +32,8 @@ class QueueOrder:
         """Move the next ticket from waiting to running; None if no ticket may start."""
         if self.is_full:
             return None
-        busy = {(ticket.conversation, ticket.person) for ticket in self.running}
-        startable = [ticket for ticket in self.waiting if (ticket.conversation, ticket.person) not in busy]
+        busy = {ticket.lane for ticket in self.running}
+        startable = [ticket for ticket in self.waiting if ticket.lane not in busy]
         if not startable:
             return None
         # `min` takes the first of equals, so one member's questions and all newcomers keep their order of arrival.
@@ -43,12 +43,12 @@ class QueueOrder:
         self._remember_start(chosen.person)
         return chosen
 
-    def blocking(self, ticket: Ticket) -> list[Ticket]:
-        """The running tickets of which one must end before a waiting one may start."""
-        if self.is_full:
-            return self.running.copy()
-        asked = ticket.conversation, ticket.person
-        return [running for running in self.running if (running.conversation, running.person) == asked]
+    def blocking(self, ticket: Ticket, waiting: list[Ticket], *, paused: bool) -> list[Ticket]:
+        """The tickets that a waiting one waits for, running ones and those of these waiting ones."""
+        running = self.running if self.is_full else [each for each in self.running if each.lane == ticket.lane]
+        if self.is_full or paused:
+            return [*running, *waiting]
+        return [*running, *(each for each in waiting if each.lane == ticket.lane)]
 
     def forget_starts(self) -> None:
         """Treat every member as a newcomer again."""

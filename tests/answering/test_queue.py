@@ -55,13 +55,13 @@ def test_no_second_question_starts_before_anothers_first(steps: str, started: st
     ("most_running", "joined", "expected"),
     [
         (4, "xa xa", WaitsFor.OWN),
-        (4, "xa xa xa", WaitsFor.OWN),
+        (4, "xa xa xa", WaitsFor.OWN_QUESTIONS),
         (4, "xb xa xa", WaitsFor.OWN),  # another member's question holds nothing up
         (4, "xb xb xa xa", WaitsFor.OWN),
         (4, "yb xa xa", WaitsFor.OWN),
         (2, "yb xa xa", WaitsFor.OTHERS),  # unless the batch is full
         (2, "xb xa xa", WaitsFor.OTHERS),
-        (2, "xa ya xa", WaitsFor.OWN),
+        (2, "xa ya xa", WaitsFor.OWN_QUESTIONS),
         (1, "ya xa", WaitsFor.OWN),
         (1, "yb xa", WaitsFor.OTHERS),
     ],
@@ -263,3 +263,12 @@ async def test_a_paused_queue_starts_nothing() -> None:
     await asyncio.sleep(0)
     queue.resume()
     await asyncio.wait_for(turns, DEADLINE_SECONDS)
+
+
+async def test_a_position_comes_again_while_it_stays() -> None:
+    queue = queue_of(1)
+    first, second = queue.join("a", "a"), queue.join("b", "b")
+    positions = second.positions(repeat_seconds=0.001)
+    assert [await anext(positions) for _ in range(3)] == [1, 1, 1]
+    first.leave()
+    assert [each async for each in positions] == []

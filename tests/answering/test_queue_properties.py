@@ -87,7 +87,7 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def only_own_questions_hold_anybody_up_while_more_may_run(self) -> None:
         if not self.paused and len(self.running) < self.most_running:
-            assert {ticket.waits_for for ticket in self.waiting} <= {WaitsFor.OWN}
+            assert {ticket.waits_for for ticket in self.waiting} <= {WaitsFor.OWN, WaitsFor.OWN_QUESTIONS}
 
     def teardown(self) -> None:
         """Run everything: questions start in the order that their positions predicted."""
