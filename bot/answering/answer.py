@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bot.answering.answer_text import AnswerText
+from bot.answering.first_estimate import FirstEstimate
+from bot.answering.generation_times import GenerationTimes, Measured
+from bot.answering.prefill_time import Prefill
 from bot.answering.queue import QueueClosedError, Ticket, TicketLeftError, WaitsFor
 from bot.answering.repetition import RepetitionDetector
 from bot.answering.served_model import ServedModel
-from bot.answering.throughput import Throughput
 from bot.conversation.changes import MessageChanges, TurnChange
 from bot.conversation.conversations import Conversations
 from bot.conversation.quoting import begins_a_chain, held_by, quotes_beyond
 from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import ConversationKey, Question, Turn, UserMessage
 from bot.engine.interface import FinishReason, Generation, GenerationRequest, Outcome
-from bot.metrics.port import AnswerMetrics
 from bot.prompting.prompt import Message
 
-logger = logging.getLogger(__name__)
+_REPEAT_SECONDS = 15.0  # a position that stays is shown again after so long, with a new estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +39,10 @@ class ShortenedQuestion:
     limit: int
 
 
-class _Answering(Protocol):
+class _Answering(Measured, Protocol):
     """What all answers share; `bot.answering.service.AnswerService` has it."""
 
     conversations: Conversations
-    metrics: AnswerMetrics
-    throughput: Throughput
 
     @property
     def model(self) -> ServedModel: ...
@@ -67,6 +64,7 @@ class Answer:
         self._question = question
         self._ticket = ticket
         self._generation: Generation | None = None
+        self._on_prefill: Callable[[Prefill], None] = lambda _: None
         self._stopped = False
         self._taken_back = False
         self._suspended = False
@@ -112,6 +110,11 @@ class Answer:
         """What must happen before it begins."""
         return self._ticket.waits_for
 
+    @property
+    def seconds_to_start(self) -> float | None:
+        """Estimate how long it still waits before it begins; None while too little is known."""
+        return self._answering.waiting_times.seconds_to_start(self._ticket)
+
     def change(self, change: TurnChange) -> bool:
         """Follow an edit or a deletion: the question changes, or is taken back.
 
@@ -154,19 +157,27 @@ class Answer:
             self._suspended = True
             self.stop()
 
-    async def texts(self, on_position: Callable[[int], None] = lambda _: None) -> AsyncGenerator[str, None]:
+    async def texts(
+        self,
+        on_position: Callable[[int], None] = lambda _: None,
+        on_prefill: Callable[[Prefill], None] = lambda _: None,
+    ) -> AsyncGenerator[str, None]:
         """Wait for the ticket, run the question, and yield the whole text so far each time tokens arrive.
 
         It is "" while the model thinks. An answer that repeats itself loses the repeats at its end.
 
         Args:
-            on_position: called with the question's position in the queue, at once and after each change; at last with
-                0, when its generation begins.
+            on_position: called with the question's position in the queue, at once, after each change, and now and then
+                because `seconds_to_start` changes; at last with 0, when its generation begins.
+            on_prefill: called when the engine begins to read for long before there is a text.
         """
+        self._on_prefill = on_prefill
+        estimate = FirstEstimate(self._answering.metrics.waiting_ended)
         with self._ticket:
             try:
-                async for position in self._ticket.positions():
+                async for position in self._ticket.positions(_REPEAT_SECONDS):
                     self._answering.note_position(self._question.key, position)
+                    estimate.add(self.seconds_to_start)
                     on_position(position)
             except TicketLeftError:
                 self._end_unanswered(FinishReason.CANCELLED)
@@ -175,10 +186,12 @@ class Answer:
                 self._end_unanswered(FinishReason.FAILED, str(error))
             else:
                 on_position(0)
+                estimate.happened()
                 self._answering.metrics.answer_began(self._ticket.waited_seconds)
-                async with aclosing(self._generate()) as texts:
-                    async for text in texts:
-                        yield text
+                with self._answering.waiting_times.running(self._ticket):
+                    async with aclosing(self._generate()) as texts:
+                        async for text in texts:
+                            yield text
 
     async def _generate(self) -> AsyncGenerator[str, None]:
         conversations = self._answering.conversations
@@ -231,20 +244,23 @@ class Answer:
         return self._question
 
     async def _stream(self, model: ServedModel, request: GenerationRequest) -> AsyncGenerator[str, None]:
-        answering, repetition = self._answering, RepetitionDetector()
+        repetition = RepetitionDetector()
         generated = self._generated = AnswerText(model.builder)
         beginning = request.prompt_ids[request.question_length :]
         generated.add(beginning)
         repetition.add(beginning)
+        times = GenerationTimes(self._answering, self._ticket, self._question.id)
+
+        def show_prefill(tokens: int) -> None:
+            prefill = times.prefill(tokens)
+            if prefill.is_long and not self.text.strip():
+                self._on_prefill(prefill)
+
         self._generation = model.engine.submit(request)
-        first_token_at = last_token_at = 0.0
+        self._generation.on_prefill = show_prefill
         try:
             async for ids in self._generation:
-                last_token_at = time.monotonic()
-                if not first_token_at:
-                    first_token_at = last_token_at
-                    answering.metrics.first_token(first_token_at - self._ticket.joined_at)
-                answering.throughput.add(len(ids))
+                times.add_tokens(len(ids))
                 self.text = generated.add(ids)
                 yield self.text
                 if repetition.add(ids):
@@ -257,23 +273,7 @@ class Answer:
                 self._generated = AnswerText(model.builder)
                 self._generated.add(generated.ids[: repetition.kept])
             self.text = self._generated.finish()
-            seconds, tokens = last_token_at - first_token_at, len(generated.ids) - len(beginning)
-            answering.metrics.answer_ended(self.outcome.reason, tokens, seconds)
-            self._log_end(self.outcome, tokens, seconds)
-
-    def _log_end(self, outcome: Outcome, tokens: int, seconds: float) -> None:
-        logger.info(
-            "Generated: message=%d outcome=%s tokens=%d waited_seconds=%.2f seconds=%.2f",
-            self._question.id,
-            outcome.reason,
-            tokens,
-            self._ticket.waited_seconds,
-            seconds,
-        )
-        if outcome.detail:
-            logger.warning(
-                "Generation failed: message=%d outcome=%s detail=%s", self._question.id, outcome.reason, outcome.detail
-            )
+            times.end(self.outcome, len(generated.ids) - len(beginning))
 
     def _asked_as(self, generated_for: Question, seen: UserMessage) -> Question:
         """The question for memory: as the model saw it, or as it was edited since."""

@@ -8,10 +8,12 @@ from types import TracebackType
 from weakref import WeakSet
 
 from bot.answering.answer import Answer
+from bot.answering.prefill_time import PrefillTimes
 from bot.answering.queue import QuestionQueue, QueueClosedError, QueueFullError, Ticket
 from bot.answering.revised_answer import RevisedAnswer
 from bot.answering.served_model import ServedModel
 from bot.answering.throughput import Throughput
+from bot.answering.waiting_time import WaitingTimes
 from bot.conversation.changes import TurnChange
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import ConversationKey, Question, Task
@@ -80,6 +82,8 @@ class AnswerService:
         self.metrics = metrics
         self.metrics.watch_queue(lambda: queue.running, lambda: queue.waiting)
         self.throughput = Throughput()
+        self.waiting_times = WaitingTimes(queue)
+        self.prefill_times = PrefillTimes()
         self._followers: WeakSet[PendingQuestion | Answer] = WeakSet()
         self._listener: Callable[[ConversationKey], None] = lambda _: None
         conversations.listen(self._follow)
@@ -97,6 +101,8 @@ class AnswerService:
         """Answer with another model from the next question on. Running answers end with the model they began with."""
         self._model = model
         self.throughput = Throughput()
+        self.waiting_times.forget()
+        self.prefill_times.forget()
 
     def admit(self, key: ConversationKey, author_id: int, *, accepted_before: bool = False) -> PendingQuestion:
         """Take a ticket for a question that is still to be read.

@@ -7,7 +7,7 @@ import it.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -146,9 +146,15 @@ class Outcome:
 
 
 class Generation(Protocol):
-    """A submitted request. Iterate it for new token ids; `outcome` is set when the iteration has ended."""
+    """A submitted request. Iterate it for new token ids; `outcome` is set when the iteration has ended.
+
+    Attributes:
+        on_prefill: called when the prompt enters the batch, with how many of its tokens no cache holds; after a crash
+            again. Only `paged` knows.
+    """
 
     outcome: Outcome | None
+    on_prefill: Callable[[int], None]
 
     def __aiter__(self) -> AsyncIterator[tuple[int, ...]]:
         """Yield new token ids, one or more at a time, without stop tokens."""

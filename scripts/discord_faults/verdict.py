@@ -13,7 +13,13 @@ from discord_faults.people import Question
 
 _NOTE = "-# "
 _HARMLESS_NOTE = "reached the maximum length"
-_UNFINISHED_TEXTS = ("answering other questions", "answering your other question", "answer again in", "restarting")
+_UNFINISHED_TEXTS = (
+    "answering other questions",
+    "answering your other question",
+    "answer again in",
+    "to read before I can answer",
+    "restarting",
+)
 _FAILURE = "failed"
 _OF_THE_MODEL = "oooo"
 """Part of every word of the tiny model: a message that contains it is an answer, not a refusal."""

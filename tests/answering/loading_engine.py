@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
 from bot.engine.interface import EngineFacts, FinishReason, Generation, GenerationRequest, Outcome
@@ -18,6 +18,7 @@ class Load:
     def __init__(self, prompt_ids: tuple[int, ...]) -> None:
         self.prompt_ids = prompt_ids
         self.outcome: Outcome | None = None
+        self.on_prefill: Callable[[int], None] = lambda _: None
         self._ended = asyncio.Event()
 
     async def __aiter__(self) -> AsyncIterator[tuple[int, ...]]:

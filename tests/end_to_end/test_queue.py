@@ -79,12 +79,12 @@ async def test_a_waiting_asker_sees_the_position_and_then_the_answer(stage: Stag
     first = await ask(stage, ada)
     await first.streams()
     second = await ask(stage, grace)
-    await second.shows(f"{WAITING}Yours is next.")
+    await second.shows(f"{WAITING}Yours is next")
     third = await ask(stage, linus, "What is the capital of France?")
-    await third.shows(f"{WAITING}1 question comes before yours.")
+    await third.shows(f"{WAITING}1 question comes before yours")
 
     await first.stop()
-    await third.shows(f"{WAITING}Yours is next.")
+    await third.shows(f"{WAITING}Yours is next (about ")
     await second.streams()
     await second.stop()
 
@@ -150,7 +150,7 @@ async def test_whoever_waits_for_an_own_answer_is_told_so(stage: Stage) -> None:
     await running.streams()
     question = await stage.mention(stage.ada, running.channel, "What is the capital of France?")
     waiting = AskedQuestion(stage, stage.ada, running.channel, question)
-    await waiting.shows(f"{WAITING_FOR_OWN} This one is next.")
+    await waiting.shows(f"{WAITING_FOR_OWN} This one is next (about ")
     await running.stop()
     await stage.answer(waiting.person, waiting.channel, waiting.question)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, aclosing, contextmanager
 from functools import partial
@@ -12,13 +13,17 @@ import discord
 from discord.ext import commands
 
 from bot.answering.answer import Answer
+from bot.answering.prefill_time import Prefill
 from bot.conversation.store import WorkStore
 from bot.discord_client.incoming.asked_interaction import AskedInteraction, Asking
 from bot.discord_client.replies.outcome_notes import (
     note_for,
+    position_note,
+    prefill_note,
     repeated_gone_note,
     shortened_note,
     suspended_note,
+    thinking_note,
     time_up_note,
 )
 from bot.discord_client.replies.reply_editor import ReplyEditor
@@ -158,17 +163,23 @@ class ReplyDelivery:
 
             def show_position(position: int) -> None:
                 if position:
-                    editor.show_position(position, answer.waits_for)
+                    editor.show_progress(position_note(position, answer.waits_for, answer.seconds_to_start))
                 elif not isinstance(asked, AskedInteraction) or asked.is_open:
                     typing.enter_context(self._typing.shown(asked.channel))
 
-            async with aclosing(answer.texts(show_position)) as texts:
+            def show_prefill(prefill: Prefill) -> None:
+                editor.show_progress(prefill_note(prefill.tokens, prefill.seconds), soon=True)
+
+            thinking_since: float | None = None
+            async with aclosing(answer.texts(show_position, show_prefill)) as texts:
                 async for text in texts:
                     if text.strip():
                         typing.close()
                         editor.show(text)
                     elif answer.is_thinking:
-                        editor.show_thinking()
+                        now, begins = time.monotonic(), thinking_since is None
+                        thinking_since = thinking_since or now
+                        editor.show_progress(thinking_note(now - thinking_since), soon=begins)
                     if not editor.takes_more:
                         answer.stop()
 

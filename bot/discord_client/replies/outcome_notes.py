@@ -15,6 +15,8 @@ _NOTES = {
     FinishReason.NO_ROOM: "This conversation is too long for my memory. Start a new one with `/reset`.",
     FinishReason.FAILED: "This answer failed. Ask again, or tell whoever runs me.",
 }
+# In seconds, each 1.25 to 2 times the one before: an estimate is no better, and a text that stays needs no edit.
+_TIMES = (5, 10, 15, 20, 30, 40, *(60 * minutes for minutes in (1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 40, 50)))
 _NOTES_WITHOUT_TEXT = {
     FinishReason.STOP: "I have no answer to that. Ask in other words.",
     FinishReason.LENGTH: "I reached the maximum length while I was still thinking. Ask for less at once.",
@@ -87,17 +89,37 @@ def deleted_note() -> str:
     return "This question was deleted, so I stopped answering it."
 
 
-def position_note(position: int, waits_for: WaitsFor) -> str:
-    """The text in place of an answer whose question waits at a position of the queue, 1 being next."""
+def position_note(position: int, waits_for: WaitsFor, seconds: float | None = None) -> str:
+    """The text in place of an answer whose question waits.
+
+    Args:
+        position: in the queue, 1 being next.
+        seconds: how long it probably waits; None if nobody knows.
+    """
+    when = "" if seconds is None else f" ({about(seconds)})"
     if waits_for is WaitsFor.OWN:
-        if position == 1:
-            return "I am still answering your other question. This one is next."
-        return "I am still answering your other questions. This one comes after them."
+        return f"I am still answering your other question. This one is next{when}."
+    if waits_for is WaitsFor.OWN_QUESTIONS:
+        return f"I am still answering your other questions. This one comes after them{when}."
     known = {1: "Yours is next", 2: "1 question comes before yours"}
     place = known.get(position, f"{position - 1:,} questions come before yours")
     if waits_for is WaitsFor.RESUMPTION:
         return f"I answer again in a moment. {place}."
-    return f"I am answering other questions right now. {place}."
+    return f"I am answering other questions right now. {place}{when}."
+
+
+def prefill_note(tokens: int, seconds: float | None) -> str:
+    """The text in place of an answer for which much is read first; without seconds if nobody knows how long."""
+    line = f"I have {tokens:,} tokens to read before I can answer"
+    return f"{line}." if seconds is None else f"{line} ({about(seconds)})."
+
+
+def about(seconds: float) -> str:
+    """A length of time for people, such as "about 20 s": as exact as an estimate is."""
+    rounded = next((each for each in _TIMES if seconds <= each * 1.2), None)
+    if rounded is None:
+        return f"about {seconds / 3600:.0f} h"
+    return f"about {rounded} s" if rounded < 60 else f"about {rounded // 60} min"
 
 
 def shortened_note(shortened: ShortenedQuestion | None) -> str:

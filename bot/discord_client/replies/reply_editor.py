@@ -14,15 +14,8 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 
-from bot.answering.queue import WaitsFor
 from bot.discord_client.incoming.asked_interaction import Asked
-from bot.discord_client.replies.outcome_notes import (
-    blocked_note,
-    deleted_note,
-    position_note,
-    refused_note,
-    thinking_note,
-)
+from bot.discord_client.replies.outcome_notes import blocked_note, deleted_note, refused_note
 from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_layout import ReplyLayout
 from bot.discord_client.replies.reply_messages import ReplyMessages, Step
@@ -78,7 +71,6 @@ class ReplyEditor:
         self._last_urgency = Urgency.LAST_TEXT
         self._edit_seconds = edit_seconds
         self._position_seconds = position_seconds
-        self._thinking_since: float | None = None
         self._ping_at = ping_at
         self._taken_back = False
         self._grows = False  # whether it has a text, which is known to the pace
@@ -119,18 +111,15 @@ class ReplyEditor:
         self._layout.note = ""
         self._wake()
 
-    def show_position(self, position: int, waits_for: WaitsFor) -> None:
-        """Take the question's position in the queue, 1 being next, and what it waits for; returns at once."""
-        self._layout.note = position_note(position, waits_for)
-        self._wake()
+    def show_progress(self, line: str, *, soon: bool = False) -> None:
+        """Take a line to show until there is a text; returns at once.
 
-    def show_thinking(self) -> None:
-        """Say that the model thinks before its answer; returns at once."""
-        if self._thinking_since is None:
-            self._thinking_since = time.monotonic()
-            # A position would be wrong by now.
+        Args:
+            soon: whether the line before it is wrong by now.
+        """
+        if soon:
             self._next_position_at = min(self._next_position_at, self._moved_at + self._edit_seconds)
-        self._layout.note = thinking_note(time.monotonic() - self._thinking_since)
+        self._layout.note = line
         self._wake()
 
     def show_thought(self, thought: ShownThought | None) -> None:

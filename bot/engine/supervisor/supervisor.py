@@ -177,8 +177,7 @@ class EngineSupervisor:
             self._worker.send(Submit(job_id, job.remaining()))
 
     def _cancel(self, job_id: int) -> None:
-        job = self._jobs.get(job_id)
-        if job is None:
+        if (job := self._jobs.get(job_id)) is None:
             return
         job.cancelled = True
         if job.sent and self._worker is not None:
@@ -215,8 +214,11 @@ class EngineSupervisor:
                     self._starts_without_step = 0
                     if self._observer is not None:
                         self._observer.engine_stepped(state)
-                case PromptTaken(_, prompt_tokens, cached_tokens, disk_tokens) if self._observer is not None:
-                    self._observer.prompt_read(prompt_tokens, cached_tokens, disk_tokens)
+                case PromptTaken(job_id, tokens, cached, from_disk):
+                    if self._observer is not None:
+                        self._observer.prompt_read(tokens, cached, from_disk)
+                    if job_id in self._jobs:
+                        self._jobs[job_id].stream.on_prefill(tokens - cached)
                 case Ready(_, cached_messages) if cached_messages is not None:
                     self._held_messages.add_stored(cached_messages)
                 case Warned(line):
@@ -230,8 +232,7 @@ class EngineSupervisor:
             now = time.monotonic()
             for job_id in [each for each, job in self._jobs.items() if not job.sent and job.deadline <= now]:
                 self._finish(job_id, Outcome(FinishReason.TIMEOUT))
-            worker = self._worker
-            if worker is None:
+            if (worker := self._worker) is None:
                 continue
             if watched is None or watched[0] is not worker:
                 watched = worker, HangDetector(worker.process_id, self._options.hang_seconds)
@@ -244,8 +245,7 @@ class EngineSupervisor:
     def _hangs(self, worker: WorkerProcess, detector: HangDetector) -> bool:
         if self._facts is None:
             return detector.hangs_loading(worker.last_event)
-        sent = [job for job in self._jobs.values() if job.sent]
-        if not sent:
+        if not (sent := [job for job in self._jobs.values() if job.sent]):
             worker.last_event = time.monotonic()  # without work there is nothing to report
             return False
         # There a whole prompt is one silent call, which may take minutes; only the requests' time limit applies.

@@ -17,6 +17,7 @@ class TokenStream:
 
     def __init__(self, on_cancel: Callable[[], None]) -> None:
         self.outcome: Outcome | None = None
+        self.on_prefill: Callable[[int], None] = lambda _: None
         self._on_cancel = on_cancel
         self._pieces: asyncio.Queue[tuple[int, ...] | None] = asyncio.Queue()
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.answering.queue import WaitsFor
+from bot.discord_client.replies.outcome_notes import position_note
 from tests.discord_client.replies.editing import editor_for, shown
 from tests.discord_client.stage import Stage
 
@@ -42,7 +43,7 @@ async def test_an_early_text_notifies_nobody(stage: Stage) -> None:
 async def test_a_position_gives_way_to_a_message_that_notifies(stage: Stage) -> None:
     """An edit would notify nobody."""
     editor = editor_for(await stage.say("Hello"), ping_at=LATE)
-    editor.show_position(2, WaitsFor.OTHERS)
+    editor.show_progress(position_note(2, WaitsFor.OTHERS))
     await shown(
         stage, lambda texts: texts == ["I am answering other questions right now. 1 question comes before yours."]
     )
@@ -57,7 +58,7 @@ async def test_a_position_gives_way_to_a_message_that_notifies(stage: Stage) -> 
 
 async def test_a_position_that_was_not_for_long_becomes_the_text(stage: Stage) -> None:
     editor = editor_for(await stage.say("Hello"), ping_at=math.inf)
-    editor.show_position(1, WaitsFor.OWN)
+    editor.show_progress(position_note(1, WaitsFor.OWN))
     await shown(stage, lambda texts: len(texts) == 1)
     [position] = stage.replies()
     assert await editor.finish("Hi")
@@ -77,7 +78,7 @@ async def test_an_answer_that_a_restart_interrupted_notifies_when_it_is_late(sta
 @pytest.mark.parametrize(("is_news", "is_new"), [(True, True), (False, False)], ids=["a failure", "a stop"])
 async def test_a_note_alone_notifies_if_it_is_news(stage: Stage, is_news: bool, is_new: bool) -> None:
     editor = editor_for(await stage.say("Hello"), ping_at=LATE)
-    editor.show_position(1, WaitsFor.OTHERS)
+    editor.show_progress(position_note(1, WaitsFor.OTHERS))
     await shown(stage, lambda texts: len(texts) == 1)
     [position] = stage.replies()
     assert await editor.finish("", "A note.", is_news=is_news)
@@ -88,7 +89,7 @@ async def test_a_note_alone_notifies_if_it_is_news(stage: Stage, is_news: bool, 
 
 async def test_a_position_stays_where_nothing_more_can_be_sent(stage: Stage) -> None:
     editor = editor_for(await stage.say("Hello"), ping_at=LATE)
-    editor.show_position(1, WaitsFor.OTHERS)
+    editor.show_progress(position_note(1, WaitsFor.OTHERS))
     await shown(stage, lambda texts: len(texts) == 1)
     stage.server.fail_next("POST", f"/channels/{stage.channel}/messages", 403, None, code=50013)
     assert await editor.finish("Hi")

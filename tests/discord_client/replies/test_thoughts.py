@@ -7,6 +7,7 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
+from bot.discord_client.replies.outcome_notes import thinking_note
 from bot.discord_client.replies.splitting import MESSAGE_LIMIT, ReplyPlan, plan_reply
 from bot.discord_client.replies.thoughts import ShownThought, shown_thought, with_thought
 from tests.discord_client.replies.editing import editor_for, ends_with, shown
@@ -80,7 +81,7 @@ def test_a_thought_without_an_answer_is_a_file_alone() -> None:
 @pytest.mark.asyncio(loop_scope="session")
 async def test_the_reply_says_that_it_thinks_until_the_answer_begins(stage: Stage) -> None:
     editor = editor_for(await stage.say("question"))
-    editor.show_thinking()
+    editor.show_progress(thinking_note(0))
     await shown(stage, lambda texts: texts == ["-# Thinking …"])
     assert stage.replies()[0]["components"], "it can be stopped"
     editor.show("It is")
