@@ -15,6 +15,7 @@ from discord.ext import commands
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.commands.ask_modal import AskModal
 from bot.discord_client.commands.everywhere import EVERY_CONTEXT, EVERY_INSTALLATION, everywhere
+from bot.discord_client.incoming.asked_interaction import asker_may_write
 from bot.discord_client.incoming.interaction_intake import InteractionIntake
 
 MENU_NAME = "Ask Phi about this"
@@ -75,7 +76,7 @@ class AskCommands(commands.Cog):
         target = copy.deepcopy(data["resolved"]["messages"][str(message.id)])
         form = AskModal(
             f"{self._form_prefix}{interaction.id}",
-            offers_privacy=not self._scopes.place_of(interaction).is_direct,
+            offers_privacy=not self._scopes.place_of(interaction).is_direct and asker_may_write(interaction),
             on_question=partial(self._ask_target, target),
         )
         await interaction.response.send_modal(form)

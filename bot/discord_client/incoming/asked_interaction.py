@@ -95,11 +95,12 @@ class AskedInteraction:
         Args:
             text: what the member asks; "" to have the target itself answered.
             target: the message that it is about, as Discord sent it.
-            is_private: whether only the member may see the answer; in direct messages nobody else does anyway.
+            is_private: whether only the member may see the answer; in direct messages nobody else does anyway. Where
+                the member may not write, it is private in any case.
         """
         assert interaction.channel_id is not None  # of every command and form
         place = scopes.place_of(interaction)
-        is_private = is_private and not place.is_direct
+        is_private = not place.is_direct and (is_private or not asker_may_write(interaction))
         shared = not is_private and place.is_home
         key = scopes.key(interaction.channel, interaction.user.id) if shared and interaction.channel else None
         record = {
@@ -108,7 +109,7 @@ class AskedInteraction:
             "asker_name": interaction.user.display_name,
             "memory_person_id": interaction.user.id if key is None else key.person_id,
             "is_home": place.is_home,
-            "may_write": place.is_direct or _may_write(interaction),
+            "may_write": place.is_direct or _may_write(interaction, interaction.app_permissions),
             "is_private": is_private,
             "text": text.strip(),
             "files": [] if file is None else [file.to_dict()],
@@ -133,6 +134,12 @@ class AskedInteraction:
         return str(self.record["token"])
 
     @property
+    def target_url(self) -> str:
+        """Leads to the message that it is about, also in a server that only Discord knows."""
+        assert self.target is not None
+        return f"https://discord.com/channels/{self.record['guild_id'] or '@me'}/{self.channel.id}/{self.target.id}"
+
+    @property
     def created_at(self) -> datetime:
         """When it was used."""
         return discord.utils.snowflake_time(self.id)
@@ -155,8 +162,13 @@ class AskedInteraction:
         return bool(self.record["is_home"]) and not self.is_private
 
 
-def _may_write(interaction: discord.Interaction[Any]) -> bool:
-    allowed, is_thread = interaction.app_permissions, isinstance(interaction.channel, discord.Thread)
+def asker_may_write(interaction: discord.Interaction[Any]) -> bool:
+    """Whether the member who uses an interaction could write a message there. The menu of a message works without."""
+    return interaction.guild_id is None or _may_write(interaction, interaction.permissions)
+
+
+def _may_write(interaction: discord.Interaction[Any], allowed: discord.Permissions) -> bool:
+    is_thread = isinstance(interaction.channel, discord.Thread)
     return allowed.view_channel and (allowed.send_messages_in_threads if is_thread else allowed.send_messages)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -15,7 +16,10 @@ from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.incoming.asked_interaction import AskedInteraction
 from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.interaction_reader import header_of
-from bot.discord_client.incoming.remarks import NOTHING_ASKED
+from bot.discord_client.incoming.remarks import NOTHING_ASKED, QUESTION_BLOCKED
+from bot.discord_client.rest.refusal import refusal_of
+
+logger = logging.getLogger(__name__)
 
 _LONGEST_WAIT_SECONDS = 1.0
 
@@ -55,6 +59,12 @@ class InteractionIntake:
             await self._intake.take_interaction(asked, lambda: _respond(interaction, asked))
         except (QueueFullError, QueueClosedError) as refused:
             await interaction.response.send_message(str(refused), ephemeral=True)
+        except discord.HTTPException as error:
+            refusal = refusal_of(error)
+            if refusal is None or not refusal.of_content or interaction.response.is_done():
+                raise
+            await interaction.response.send_message(QUESTION_BLOCKED, ephemeral=True)
+            logger.info("Question was blocked: channel=%d message=%d", asked.key.channel_id, asked.id)
 
 
 async def _respond(interaction: discord.Interaction[Any], asked: AskedInteraction) -> discord.Message:

@@ -34,7 +34,10 @@ async def read_interaction(
         remarks += lines.about_unseen(said.unseen)
         author, its_files = target.author, read.files[own:]
         quotes = (Quote(target.id, author.id, author.display_name, said.text, its_files, Relation.TARGET),)
-        is_readable = bool(said.words) or any(isinstance(file, TextFile) for file in its_files)
+        # What the bot says is no question.
+        is_readable = author.id != bot_user_id and (
+            bool(said.words) or any(isinstance(file, TextFile) for file in its_files)
+        )
     if not (text or is_readable or any(isinstance(file, TextFile) for file in files)):
         return None, remarks
     message = UserMessage(text, asked.author.id, asked.author.display_name, quotes, files)
@@ -52,7 +55,7 @@ def header_of(asked: AskedInteraction, bot_user_id: int) -> str:
     """The line above an answer that says who asked what; Discord itself shows only the name of the command."""
     about = "asked"
     if asked.target is not None:
-        about = f"asked about [this message]({asked.target.jump_url})"
+        about = f"asked about [this message]({asked.target_url})"
     text = " ".join(text_of(asked, bot_user_id).split())
     shown = f": {escaped(shortened(text, _LONGEST_SHOWN))}" if text else ""
     files = f" ({listed([file.filename for file in asked.attachments])})" if asked.attachments else ""

@@ -9,6 +9,7 @@ from bot.discord_client.incoming.message_content import WHOLE_MESSAGE, Unseen
 
 GREETING = "Hello! Write your question in the message that mentions me."
 NOTHING_ASKED = "There is no question in that. Ask again, and write one."
+QUESTION_BLOCKED = "This server's AutoMod does not let me show your question. Ask in other words, or ask a moderator."
 REPLY_HIDDEN = "Discord does not show me a reply whose @ is off. Switch the @ on in your reply, or use `/ask`."
 ROLE_ALONE = "Discord does not show me messages that mention only my role. Mention me by my name."
 

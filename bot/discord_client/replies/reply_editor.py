@@ -20,6 +20,7 @@ from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_layout import ReplyLayout
 from bot.discord_client.replies.reply_messages import ReplyMessages, Step
 from bot.discord_client.replies.reply_retries import ReplyRetries
+from bot.discord_client.replies.reply_timing import EDIT_SECONDS, POSITION_SECONDS, ReplyTiming
 from bot.discord_client.replies.thoughts import ShownThought
 from bot.discord_client.rest.pace import RequestPace, Slot
 from bot.discord_client.rest.permissions import send_permission
@@ -28,10 +29,6 @@ from bot.discord_client.rest.time_limit import request_time_limit
 from bot.discord_client.rest.urgency import Action, Urgency
 
 logger = logging.getLogger(__name__)
-
-EDIT_SECONDS = 1.2
-POSITION_SECONDS = 15.0
-_FIRST_POSITION_SECONDS = 0.5  # many questions start before, and need no position
 
 
 class ReplyEditor:
@@ -69,15 +66,15 @@ class ReplyEditor:
         line_for = partial(reports.line_below_answer, question)
         self._layout = ReplyLayout(self._messages, max_messages, send_permission(question.channel), line_for, header)
         self._last_urgency = Urgency.LAST_TEXT
-        self._edit_seconds = edit_seconds
-        self._position_seconds = position_seconds
-        self._ping_at = ping_at
+        self._timing = ReplyTiming(
+            ping_at=ping_at,
+            edit_seconds=edit_seconds,
+            position_seconds=position_seconds,
+            shows_text=messages.count > 0 and not header,
+        )
         self._taken_back = False
         self._grows = False  # whether it has a text, which is known to the pace
-        self._shows_text = messages.count > 0 and not header
         self._on_refused: Callable[[], None] = lambda: None
-        self._moved_at = time.monotonic()
-        self._next_position_at = self._moved_at + min(_FIRST_POSITION_SECONDS, position_seconds)
         self._changed = asyncio.Event()
         self._outdated = False  # whether Discord may show something else than it should
         self._retries = ReplyRetries(pace, question.id, question.channel.id, 2 * edit_seconds)
@@ -118,7 +115,7 @@ class ReplyEditor:
             soon: whether the line before it is wrong by now.
         """
         if soon:
-            self._next_position_at = min(self._next_position_at, self._moved_at + self._edit_seconds)
+            self._timing.position_soon()
         self._layout.note = line
         self._wake()
 
@@ -150,7 +147,7 @@ class ReplyEditor:
         self._layout.cut_off = cut_off
         self._layout.finished = True
         if not text.strip() and not is_news:
-            self._ping_at = math.inf
+            self._timing.no_ping()
         self._wake()
         assert self._task is not None  # since `_wake`
         await self._task
@@ -209,11 +206,7 @@ class ReplyEditor:
         """When the next request may be made."""
         if not self._outdated:
             return math.inf
-        if self._layout.finished or (self._layout.text and not self._shows_text):
-            return -math.inf
-        if self._layout.text:
-            return self._moved_at + self._edit_seconds
-        return self._next_position_at
+        return self._timing.due_at(has_text=bool(self._layout.text), finished=self._layout.finished)
 
     async def _wait_for_change(self, seconds: float) -> None:
         self._changed.clear()
@@ -228,22 +221,19 @@ class ReplyEditor:
             return self._last_urgency if self._messages.count else max(self._last_urgency, Urgency.FIRST_TEXT)
         if not self._layout.text:
             return Urgency.POSITION
-        return Urgency.GROWING_TEXT if self._shows_text else Urgency.FIRST_TEXT
+        return Urgency.GROWING_TEXT if self._timing.shows_text else Urgency.FIRST_TEXT
 
     def _next_step(self) -> Step | None:
         if self._taken_back:
             return self._messages.next_removal(deleted_note())
         is_position = not self._layout.text.strip() and not self._layout.finished
-        if not is_position and self._ping_at < math.inf:
-            # An edit notifies nobody, so a late text gets a message of its own.
-            if time.monotonic() >= self._ping_at:
-                self._messages.begin_anew(pings=True)
-            self._ping_at = math.inf
+        if not is_position and self._timing.ping_now():
+            self._messages.begin_anew(pings=True)  # an edit notifies nobody, so a late text gets a message of its own
         return self._messages.next_step(self._layout.plan(), growing=not self._layout.finished)
 
     async def _take_turn(self, planned: Step) -> None:
         """Wait for the next turn, and use it for what is to be shown by then."""
-        self._slot = self._pace.slot(planned.action, self._messages.place_id, self._urgency, self._moved_at)
+        self._slot = self._pace.slot(planned.action, self._messages.place_id, self._urgency, self._timing.moved_at)
         async with self._slot as slot:
             self._slot = None
             step = self._next_step()
@@ -262,9 +252,7 @@ class ReplyEditor:
             return
         self._pace.succeeded()
         self._retries.succeeded()
-        self._shows_text = self._shows_text or bool(self._layout.text)
-        self._moved_at = time.monotonic()
-        self._next_position_at = self._moved_at + self._position_seconds
+        self._timing.moved(has_text=bool(self._layout.text))
 
     async def _meet(self, step: Step, refusal: Refusal) -> None:
         """Try again later, do it in another way, or end."""

@@ -107,8 +107,8 @@ class ReplyMessages:
         self._pings = pings
 
     def move_on(self) -> bool:
-        """Show the reply elsewhere, where there is more time; return False if there is no such place."""
-        if self._transport.later is None:
+        """Show the reply elsewhere, where Discord takes more; return False if there is no such place."""
+        if self._transport.later is None or self.is_out_of_time:
             return False
         self._left = self._transport, self._outdated + self._sent
         self._go_on_by(self._transport.later, [])
@@ -174,6 +174,8 @@ class ReplyMessages:
             self.may_refer = False
         elif refusal.of_ended_token and self.move_on():
             pass
+        elif step.action is Action.SEND and refusal.of_closed_thread and self.move_on():
+            pass  # the thread is locked
         elif step.action is Action.SEND and self._left is not None and not refusal.is_passing:
             self._go_on_by(*self._left)  # the asker takes no direct messages
             self._left, self.is_out_of_time = None, True

@@ -9,7 +9,7 @@ import json
 import aiohttp
 import pytest
 
-from bot.discord_client.replies.reply_editor import EDIT_SECONDS
+from bot.discord_client.replies.reply_timing import EDIT_SECONDS
 from bot.discord_client.rest.pace import RequestPace
 from bot.discord_client.rest.urgency import Action, Urgency
 from tests.discord_client.replies.editing import editor_for, ends_with, shown
