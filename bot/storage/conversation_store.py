@@ -268,10 +268,9 @@ async def _erase_channel(connection: AsyncConnection, channel_id: int) -> None:
     await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id.in_(turns)))
     await connection.execute(delete(Quote).where(Quote.turn_id.in_(turns)))
     await connection.execute(delete(Turn).where(Turn.channel_id == channel_id))
-    await connection.execute(delete(Conversation).where(Conversation.channel_id == channel_id))
-    await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.channel_id == channel_id))
+    for table in (Conversation, AcceptedQuestion, ChannelMode):
+        await connection.execute(delete(table).where(table.channel_id == channel_id))
     await connection.execute(delete(Persona).where(Persona.place_id == channel_id))
-    await connection.execute(delete(ChannelMode).where(ChannelMode.channel_id == channel_id))
 
 
 async def _after_newer(connection: AsyncConnection, message_id: int) -> Collection[int]:

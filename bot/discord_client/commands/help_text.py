@@ -57,7 +57,7 @@ class HelpText:
         questions = "1 question" if self.most_waiting_per_person == 1 else f"{self.most_waiting_per_person} questions"
         words = round(budget.context_length * _WORDS_PER_TOKEN, -2)
         return (
-            f"**Limits:** I see at most {budget.context_length:,} tokens at once, about {words:,.0f} English words, and "
-            f"an answer has at most {budget.reserve:,} of them. The text files of one question may have "
+            f"**Limits:** I see at most {budget.context_length:,} tokens at once, about {words:,.0f} English words, "
+            f"and an answer has at most {budget.reserve:,} of them. The text files of one question may have "
             f"{self.largest_files_kilobytes:,} KB, and {questions} of yours may wait."
         )
