@@ -126,7 +126,7 @@ class Listener:
             channel_id=int(payload["channel_id"]),
             question_id=int(reference["message_id"]) if reference else None,
             content=payload["content"],
-            has_button=bool(payload["components"]),
+            has_button=any(button["label"] == "Stop" for row in payload["components"] for button in row["components"]),
         )
         self._replies.add(message)
         for watch in list(self._watchers):

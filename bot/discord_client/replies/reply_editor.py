@@ -10,23 +10,27 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 
+import discord
+
 from bot.discord_client.incoming.asked_interaction import Asked
-from bot.discord_client.replies.outcome_notes import blocked_note, deleted_note, refused_note
+from bot.discord_client.replies.outcome_notes import deleted_note, thinking_note
 from bot.discord_client.replies.refusal_reports import RefusalReports
+from bot.discord_client.replies.reply_buttons import ReplyButtons
 from bot.discord_client.replies.reply_layout import ReplyLayout
 from bot.discord_client.replies.reply_messages import ReplyMessages, Step
 from bot.discord_client.replies.reply_retries import ReplyRetries
 from bot.discord_client.replies.reply_timing import EDIT_SECONDS, POSITION_SECONDS, ReplyTiming
+from bot.discord_client.replies.stop_button import StopButtons
 from bot.discord_client.replies.thoughts import ShownThought
 from bot.discord_client.rest.pace import RequestPace, Slot
 from bot.discord_client.rest.permissions import send_permission
 from bot.discord_client.rest.refusal import Refusal, refusal_of
 from bot.discord_client.rest.time_limit import request_time_limit
-from bot.discord_client.rest.urgency import Action, Urgency
+from bot.discord_client.rest.urgency import Urgency
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +76,7 @@ class ReplyEditor:
             position_seconds=position_seconds,
             shows_text=messages.count > 0 and not header,
         )
+        self._last_buttons: ReplyButtons | None = None
         self._taken_back = False
         self._grows = False  # whether it has a text, which is known to the pace
         self._on_refused: Callable[[], None] = lambda: None
@@ -98,6 +103,11 @@ class ReplyEditor:
         """Whether Discord will soon take no more of it, here or elsewhere."""
         return self._messages.is_out_of_time
 
+    @property
+    def messages(self) -> Sequence[discord.Message]:
+        """The messages of the reply that Discord shows."""
+        return self._messages.shown
+
     def on_refused(self, call: Callable[[], None]) -> None:
         """Call something as soon as no more text would be shown."""
         self._on_refused = call
@@ -119,6 +129,10 @@ class ReplyEditor:
         self._layout.note = line
         self._wake()
 
+    def show_thinking(self) -> None:
+        """Say that the model thinks before its answer; returns at once."""
+        self.show_progress(thinking_note(self._timing.seconds_of_thinking()))
+
     def show_thought(self, thought: ShownThought | None) -> None:
         """Take what is to be shown of the thought, once the answer is finished."""
         self._layout.thought = thought
@@ -131,12 +145,14 @@ class ReplyEditor:
         *,
         is_news: bool = True,
         cut_off: bool = False,
+        buttons: ReplyButtons | None = None,
     ) -> bool:
         """Show the whole answer with a note below it, and wait until Discord has it, however long that takes.
 
         Args:
             is_news: whether a note without a text may notify the asker.
             cut_off: whether the answer ended before the model ended it.
+            buttons: below it.
 
         Returns:
             False if Discord refuses it for good, or if it was taken back.
@@ -145,6 +161,7 @@ class ReplyEditor:
         self._layout.note = note
         self._last_urgency = urgency
         self._layout.cut_off = cut_off
+        self._last_buttons = buttons
         self._layout.finished = True
         if not text.strip() and not is_news:
             self._timing.no_ping()
@@ -229,7 +246,8 @@ class ReplyEditor:
         is_position = not self._layout.text.strip() and not self._layout.finished
         if not is_position and self._timing.ping_now():
             self._messages.begin_anew(pings=True)  # an edit notifies nobody, so a late text gets a message of its own
-        return self._messages.next_step(self._layout.plan(), growing=not self._layout.finished)
+        buttons = self._last_buttons if self._layout.finished else StopButtons(self._question.id)
+        return self._messages.next_step(self._layout.plan(), buttons, growing=not self._layout.finished)
 
     async def _take_turn(self, planned: Step) -> None:
         """Wait for the next turn, and use it for what is to be shown by then."""
@@ -262,7 +280,7 @@ class ReplyEditor:
             await self._retries.wait(refusal)
         elif refusal.of_content and self._layout.thought is not None:
             self._layout.thought = None  # the answer alone may pass
-        elif self._replaced(step, refusal):
+        elif not self._taken_back and self._layout.replaces_text(step, refusal):
             logger.warning(
                 "Discord blocks an answer: message=%d channel=%d: %s", message_id, channel_id, refusal.reason
             )
@@ -277,11 +295,3 @@ class ReplyEditor:
             self._on_refused()
             if not self._taken_back:
                 await self._reports.tell_asker(self._question, step.action, refusal)
-
-    def _replaced(self, step: Step, refusal: Refusal) -> bool:
-        """Show a line in place of a text that Discord does not take; return False if the text is not the cause."""
-        of_text = refusal.of_content or (refusal.of_message and step.attachment is None)
-        if not of_text or step.action not in (Action.SEND, Action.EDIT) or self._layout.replacement or self._taken_back:
-            return False
-        self._layout.replacement = blocked_note() if refusal.of_content else refused_note()
-        return True

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bot.discord_client.replies.reply_messages import ReplyMessages
+from bot.discord_client.replies.outcome_notes import blocked_note, refused_note
+from bot.discord_client.replies.reply_messages import ReplyMessages, Step
 from bot.discord_client.replies.splitting import ReplyPlan, plan_reply
 from bot.discord_client.replies.thoughts import ShownThought, with_thought
 from bot.discord_client.rest.permissions import ATTACH_FILES, READ_MESSAGE_HISTORY
+from bot.discord_client.rest.refusal import Refusal
+from bot.discord_client.rest.urgency import Action
 
 _MOST_WITHOUT_FILE = 10
 """Messages that an answer takes where it would be a file, but the bot may not attach any."""
@@ -66,6 +69,14 @@ class ReplyLayout:
         with_file = self._with_thought(plan)
         may_attach = self._messages.may_attach and self._messages.may_send
         return with_file if may_attach or with_file.attachment == plan.attachment else plan
+
+    def replaces_text(self, step: Step, refusal: Refusal) -> bool:
+        """Show a line in place of a text that Discord does not take; return False if the text is not the cause."""
+        of_text = refusal.of_content or (refusal.of_message and step.attachment is None)
+        if not of_text or step.action not in (Action.SEND, Action.EDIT) or self.replacement:
+            return False
+        self.replacement = blocked_note() if refusal.of_content else refused_note()
+        return True
 
     def _with_thought(self, plan: ReplyPlan) -> ReplyPlan:
         return with_thought(plan, self.text, self.thought) if self.finished else plan

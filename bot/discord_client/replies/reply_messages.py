@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import discord
 
 from bot.discord_client.replies.outcome_notes import moved_note
+from bot.discord_client.replies.reply_buttons import ReplyButtons
 from bot.discord_client.replies.reply_transport import MessageBody, ReplyRecord, ReplyTransport
 from bot.discord_client.replies.splitting import ReplyPlan
 from bot.discord_client.rest.refusal import Refusal, refusal_of
@@ -21,7 +22,8 @@ _NONCE_SECONDS = 120.0  # Discord remembers a nonce for "a few minutes"
 class _Sent:
     message: discord.Message
     body: str
-    has_view: bool
+    buttons: ReplyButtons | None
+    has_unknown_buttons: bool = False  # from before a restart
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +33,14 @@ class Step:
     Attributes:
         action: what it does.
         index: of the message in the reply.
-        has_view: whether the message gets the buttons.
+        buttons: what the message gets.
         attachment: the text of the file that it gets.
     """
 
     action: Action
     index: int
     body: str = ""
-    has_view: bool = False
+    buttons: ReplyButtons | None = None
     attachment: str | None = None
 
 
@@ -48,7 +50,6 @@ class ReplyMessages:
     Args:
         question_id: of the message, or of the interaction, that asked.
         transport: makes the requests.
-        make_view: makes the buttons below the last message while the answer grows.
         record: learns which messages show the answer.
         sent: messages from before a restart that show the answer already.
 
@@ -63,13 +64,11 @@ class ReplyMessages:
         self,
         question_id: int,
         transport: ReplyTransport,
-        make_view: Callable[[], discord.ui.View],
         record: ReplyRecord,
         sent: Sequence[discord.Message] = (),
     ) -> None:
         self._question_id = question_id
         self._transport = transport
-        self._make_view = make_view
         self._record = record
         self._sent = list(map(_shown_by, sent))
         self._outdated: list[_Sent] = []  # to be deleted
@@ -94,6 +93,11 @@ class ReplyMessages:
         """How many messages of the reply Discord shows."""
         return len(self._sent)
 
+    @property
+    def shown(self) -> Sequence[discord.Message]:
+        """The messages of the reply that Discord shows."""
+        return [sent.message for sent in self._sent]
+
     def begin_anew(self, *, pings: bool = False) -> None:
         """Show the reply in new messages, and delete the earlier ones as soon as there is one.
 
@@ -115,23 +119,28 @@ class ReplyMessages:
         self._series += 1
         return True
 
-    def next_step(self, plan: ReplyPlan, *, growing: bool) -> Step | None:
+    def next_step(self, plan: ReplyPlan, buttons: ReplyButtons | None, *, growing: bool) -> Step | None:
         """The next request towards a plan; None if Discord shows it.
 
         A message that a growing text needs no longer stays, because the text may need it again.
+
+        Args:
+            plan: how the messages should be.
+            buttons: below the last one.
+            growing: whether the text may still grow.
         """
         if self._outdated and self._sent:
             return Step(Action.DELETE, len(self._sent) - 1)
         last = len(plan.bodies) - 1
         for index, body in enumerate(plan.bodies):
-            has_view = growing and index == last
+            below = buttons if index == last else None
             attachment = plan.attachment if index == last else None
             if index == len(self._sent):
-                return Step(Action.SEND, index, body, has_view, attachment)
+                return Step(Action.SEND, index, body, below, attachment)
             sent = self._sent[index]
             lacks_file = attachment is not None and not sent.message.attachments
-            if lacks_file or (sent.body, sent.has_view) != (body, has_view):
-                return Step(Action.EDIT, index, body, has_view, attachment)
+            if lacks_file or sent.has_unknown_buttons or (sent.body, sent.buttons) != (body, below):
+                return Step(Action.EDIT, index, body, below, attachment)
         if not growing and len(self._sent) > len(plan.bodies) > 0:
             return Step(Action.DELETE, len(self._sent) - 1)
         return None
@@ -147,7 +156,7 @@ class ReplyMessages:
         if self._may_delete:
             return Step(Action.DELETE, 0) if self._outdated or self._sent else None
         for index, sent in enumerate(self._sent):
-            if sent.body != line or sent.has_view:
+            if sent.body != line or sent.buttons is not None or sent.has_unknown_buttons:
                 return Step(Action.EDIT, index, line)
         return None
 
@@ -276,11 +285,10 @@ class ReplyMessages:
         # The bot mentions nobody else, and an edit without it would take the mention back.
         body = self._body(step, pings=bool(sent.message.mentions))
         sent.message = await self._transport.edit(sent.message, body)
-        sent.body = step.body
-        sent.has_view = step.has_view
+        sent.body, sent.buttons, sent.has_unknown_buttons = step.body, step.buttons, False
 
     def _body(self, step: Step, *, pings: bool) -> MessageBody:
-        return MessageBody(step.body, self._make_view() if step.has_view else None, step.attachment, pings)
+        return MessageBody(step.body, step.buttons.view() if step.buttons else None, step.attachment, pings)
 
     async def _delete(self) -> None:
         messages = self._outdated or self._sent
@@ -290,4 +298,4 @@ class ReplyMessages:
 
 
 def _shown_by(message: discord.Message) -> _Sent:
-    return _Sent(message, message.content, bool(message.components))
+    return _Sent(message, message.content, None, bool(message.components))

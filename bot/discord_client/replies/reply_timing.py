@@ -27,6 +27,7 @@ class ReplyTiming:
         self._edit_seconds = edit_seconds
         self._position_seconds = position_seconds
         self._ping_at = ping_at
+        self._thinking_since: float | None = None
         self.moved_at = time.monotonic()
         self.shows_text = shows_text
         self._next_position_at = self.moved_at + min(_FIRST_POSITION_SECONDS, position_seconds)
@@ -46,6 +47,13 @@ class ReplyTiming:
     def position_soon(self) -> None:
         """The line that Discord shows is wrong by now."""
         self._next_position_at = min(self._next_position_at, self.moved_at + self._edit_seconds)
+
+    def seconds_of_thinking(self) -> float:
+        """How long the model has been thinking, since the first call."""
+        if self._thinking_since is None:
+            self._thinking_since = time.monotonic()
+            self.position_soon()
+        return time.monotonic() - self._thinking_since
 
     def ping_now(self) -> bool:
         """Whether the text that comes now notifies the asker, for being late; True at most once."""

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.answering.answer import Answer
 
 
 @dataclass(frozen=True, slots=True)
 class RunningReply:
-    """A running answer and its asker."""
+    """A running answer and its asker.
+
+    Attributes:
+        ended: set once it is delivered.
+    """
 
     answer: Answer
     asker_id: int
+    ended: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
 
 
 class RunningReplies:
@@ -35,6 +40,12 @@ class RunningReplies:
         """All running answers."""
         return list(self._by_question.values())
 
+    async def wait_until_ended(self, question_id: int) -> None:
+        """Wait until an answer that is generated is delivered; return at once if one is still being generated."""
+        reply = self._by_question.get(question_id)
+        if reply is not None and reply.answer.outcome is not None:
+            await reply.ended.wait()
+
     @contextmanager
     def running(self, question_id: int, reply: RunningReply) -> Iterator[None]:
         """Hold an answer for as long as the block runs."""
@@ -44,6 +55,7 @@ class RunningReplies:
             yield
         finally:
             del self._by_question[question_id]
+            reply.ended.set()
             self._note_end()
 
     @contextmanager

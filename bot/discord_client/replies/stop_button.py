@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any, Self
 
 import discord
@@ -59,6 +60,17 @@ class StopButton(
 def stop_id(question_id: int) -> str:
     """The custom id of a message's Stop button."""
     return f"stop:{question_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class StopButtons:
+    """The buttons below a growing answer."""
+
+    question_id: int
+
+    def view(self) -> discord.ui.View:
+        """The buttons, new for each request."""
+        return stop_view(self.question_id)
 
 
 def stop_view(question_id: int) -> discord.ui.View:

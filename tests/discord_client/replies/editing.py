@@ -12,7 +12,6 @@ from bot.discord_client.replies.channel_transport import ChannelTransport
 from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_editor import ReplyEditor
 from bot.discord_client.replies.reply_messages import ReplyMessages
-from bot.discord_client.replies.stop_button import stop_view
 from bot.discord_client.rest.pace import RequestPace
 from tests.discord_client.stage import Stage
 
@@ -51,7 +50,6 @@ def editor_for(
         ReplyMessages(
             question.id,
             ChannelTransport(question, question.guild.me.id if question.guild else 0),
-            lambda: stop_view(question.id),
             record or Record(),
             sent,
         ),
