@@ -151,6 +151,7 @@ class RevisedAnswer(Answer):
         if self.outcome.reason is FinishReason.FAILED:
             return None
         answer = self._generated.message
-        if not answer.content.strip() or (not self._regenerates and answer.ids == revision.shown.answer.ids):
-            return None
+        has_more = self._regenerates or answer.ids != revision.shown.answer.ids
+        if not answer.content.strip() or not (has_more or self.outcome.reason is FinishReason.STOP):
+            return None  # an answer that the model itself ends just there cannot go on again
         return AnswerVersion(self._number(revision), answer, self.outcome.reason)

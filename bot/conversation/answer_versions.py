@@ -71,6 +71,10 @@ class AnswerVersions:
         """All answers of a turn, the first one first; none if it is erased."""
         return tuple(await self._store.versions(turn_id))
 
+    async def messages_of(self, turn_id: int) -> list[int]:
+        """The messages that show a turn's answer, in their order."""
+        return sorted(await self._store.replies([turn_id]))
+
     async def begin(self, question: Question) -> Revision:
         """Open the conversation of a question that has an answer, and keep it in memory until `end`.
 

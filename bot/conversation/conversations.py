@@ -174,6 +174,14 @@ class Conversations:
         """The question that a message answers, if that is in memory; otherwise the message's own id."""
         return self._turns_by_reply.get(message_id, message_id)
 
+    async def turn(self, turn_id: int) -> Turn | None:
+        """A turn, which may be erased; None if there is none."""
+        return self._in_memory(turn_id) or next(reversed(await self._read_branch(turn_id)), None)
+
+    async def tip_of(self, key: ConversationKey) -> int | None:
+        """The latest turn of a conversation; None at the beginning and after a reset."""
+        return (await self._conversation(key, to_stay=False)).tip_id
+
     async def has_turn(self, message_id: int) -> bool:
         """Whether a message asked a turn, even one that is erased since; also said while the store cannot be read."""
         try:
