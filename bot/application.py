@@ -30,6 +30,7 @@ from bot.discord_client.commands.help_text import HelpText
 from bot.discord_client.commands.memory_commands import MemoryCommands
 from bot.discord_client.commands.model_commands import ModelCommands
 from bot.discord_client.commands.persona_commands import PersonaCommands
+from bot.discord_client.events.answer_clicks import AnswerClickListener
 from bot.discord_client.events.connection import ConnectionListener
 from bot.discord_client.events.mentions import MentionListener
 from bot.discord_client.events.message_changes import MessageChangeListener
@@ -43,10 +44,15 @@ from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.interaction_intake import InteractionIntake
 from bot.discord_client.incoming.question_threads import QuestionThreads
 from bot.discord_client.incoming.reader import QuestionReader
+from bot.discord_client.incoming.revision_intake import RevisionIntake
+from bot.discord_client.replies.button_edits import ButtonEdits
 from bot.discord_client.replies.delivery import ReplyDelivery
+from bot.discord_client.replies.latest_answers import LatestAnswers
 from bot.discord_client.replies.notices import Notices
 from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_editors import ReplyEditors
+from bot.discord_client.replies.revision_delivery import RevisionDelivery
+from bot.discord_client.replies.shown_answer import ShownAnswers
 from bot.discord_client.replies.typing_indicators import TypingIndicators
 from bot.discord_client.rest.pace import RequestPace
 from bot.discord_client.startup import log_in, stay_connected
@@ -205,26 +211,23 @@ class Application:
         reader = QuestionReader(client, scopes, addressing, kilobytes * 1000, help_text)
         pace = RequestPace()
         reports = RefusalReports(client, pace)
-        editors = ReplyEditors(
-            client,
-            pace,
-            conversations,
-            work,
-            reports,
-            max_messages=settings.max_reply_messages,
-            ping_after_seconds=settings.ping_after_seconds,
-        )
-        delivery = ReplyDelivery(client, editors, TypingIndicators(pace), work, running, settings.show_thinking)
+        editors = self._editors(pace, reports)
+        latest = LatestAnswers(client, conversations, ButtonEdits(pace, running))
+        delivery = ReplyDelivery(client, editors, TypingIndicators(pace), work, running, latest, settings.show_thinking)
         notices = Notices(editors, work, running)
         threads = QuestionThreads(client, scopes, addressing, pace, reports)
         intake = QuestionIntake(answering, reader, delivery, notices, threads, work)
-        inbox = DiscordInbox(client, intake, reader, threads, delivery, pace, work, reports)
+        shown = ShownAnswers(conversations, pace)
+        revised = RevisionDelivery(client, editors, conversations, latest, work, running, settings.show_thinking)
+        revisions = RevisionIntake(answering, intake, shown, revised, work)
+        inbox = DiscordInbox(client, intake, reader, threads, delivery, pace, work, reports, revisions)
         missed_for = timedelta(hours=settings.missed_hours)
         recovery = Recovery(inbox, work, missed_for, pace.pause, addressing.searched)
         return [
             MentionListener(reader, recovery, intake),
             ConnectionListener(recovery, pace),
-            MessageChangeListener(conversations, self._modes, reader, editors),
+            MessageChangeListener(conversations, self._modes, reader, editors, latest),
+            AnswerClickListener(conversations, latest, shown, revisions, revised, running),
             TypingListener(self._prefill_ahead, scopes),
             ThreadTitles(Titles(answering, IdleGeneration(answering)), threads, pace),
             AskCommands(client, InteractionIntake(intake, recovery, scopes), scopes),
@@ -237,3 +240,14 @@ class Application:
             ChannelCommands(self._modes, addressing),
             ModelCommands(self.serving, self.metrics, self.storage, settings.admin_ids),
         ]
+
+    def _editors(self, pace: RequestPace, reports: RefusalReports) -> ReplyEditors:
+        return ReplyEditors(
+            self.client,
+            pace,
+            self.answering.conversations,
+            self.storage.work,
+            reports,
+            max_messages=self._settings.max_reply_messages,
+            ping_after_seconds=self._settings.ping_after_seconds,
+        )

@@ -8,6 +8,7 @@ import discord
 from discord.ext import commands
 
 from bot.discord_client.interaction_errors import report_error
+from bot.discord_client.replies.answer_buttons import AnswerButton
 from bot.discord_client.replies.running_replies import RunningReplies
 from bot.discord_client.replies.stop_button import StopButton
 from bot.discord_client.rest.interaction_adapter import use_interaction_adapter
@@ -54,7 +55,7 @@ class PhiClient(commands.Bot):
         )
         self.running_replies = RunningReplies()
         self.tree.error(report_error)
-        self.add_dynamic_items(StopButton)
+        self.add_dynamic_items(StopButton, AnswerButton)
 
     async def setup_hook(self) -> None:
         """Check the intents at the login, before the model loads."""

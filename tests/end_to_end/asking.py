@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.demo.loopback import LoopbackDiscord, Person
 from bot.discord_client.commands.ask_commands import MENU_NAME
-from tests.end_to_end.stage import Payload, Stage
+from tests.end_to_end.stage import Payload, Stage, can_be_stopped
 
 _PATIENCE_SECONDS = 60
 
@@ -45,7 +45,7 @@ async def ask(stage: Stage, person: Person, channel: int, **options: object) -> 
     interaction_id, _ = await begin(stage, person, channel, **options)
     await stage.answered(interaction_id)
     [response] = responses(stage.discord, person, channel, interaction_id)
-    assert not response["components"], "a finished answer has no button"
+    assert not can_be_stopped(response), "a finished answer has no Stop button"
     return interaction_id, response
 
 

@@ -80,7 +80,7 @@ class Stage:
 
         def with_button() -> Payload | None:
             replies = self.replies(person, channel_id, question_id)
-            return replies[-1] if replies and replies[-1]["components"] else None
+            return replies[-1] if replies and can_be_stopped(replies[-1]) else None
 
         return await self.discord.wait_for(with_button, _PATIENCE_SECONDS)
 
@@ -95,11 +95,16 @@ class Stage:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             await self._answered[question_id].wait()
 
+    async def answered_again(self, question_id: int) -> None:
+        """Wait until the next answer to a question has been delivered."""
+        self._answered[question_id].clear()
+        await self.answered(question_id)
+
     async def answer(self, person: Person, channel_id: int, question_id: int) -> list[Payload]:
         """Wait until an answer has been delivered, and return its messages."""
         await self.answered(question_id)
         replies = self.replies(person, channel_id, question_id)
-        assert not any(message["components"] for message in replies), "a finished answer has no button"
+        assert not any(map(can_be_stopped, replies)), "a finished answer has no Stop button"
         return replies
 
     async def endless_answer(self, person: Person) -> tuple[int, int]:
@@ -191,6 +196,16 @@ def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+def labels(message: Payload) -> list[str]:
+    """Return the labels of a message's buttons."""
+    return [button["label"] for row in message.get("components", []) for button in row["components"]]
+
+
+def can_be_stopped(message: Payload) -> bool:
+    """Return whether a message has a Stop button."""
+    return labels(message) == ["Stop"]
 
 
 def stop_button(message: Payload) -> str:

@@ -17,7 +17,7 @@ import pytest
 
 from bot.demo.loopback import LoopbackDiscord, Person
 from bot.settings import Settings
-from tests.end_to_end.stage import ENDLESS, free_port
+from tests.end_to_end.stage import ENDLESS, can_be_stopped, free_port
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
 
@@ -50,9 +50,9 @@ class SeparateBot:
         return text
 
     async def buttons(self, person: Person) -> int:
-        """Return how many messages to a member have buttons."""
+        """Return how many messages to a member have a Stop button."""
         messages = self.discord.messages(person.id, await self.discord.open_dm(person.id))
-        return sum(bool(each["components"]) for each in messages)
+        return sum(map(can_be_stopped, messages))
 
     async def exit_code(self) -> int:
         """Wait until the process exits; return its exit code."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 
 import discord
 from discord.ext import commands
 
 from bot.conversation.channel_modes import ChannelModes
 from bot.conversation.conversations import Conversations
+from bot.conversation.turn import Turn
 from bot.discord_client.channel_scopes import guild_scope
 from bot.discord_client.incoming.message_content import attachments_of
 from bot.discord_client.incoming.reader import QuestionReader
+from bot.discord_client.replies.latest_answers import LatestAnswers
 from bot.discord_client.replies.reply_editors import ReplyEditors
+from bot.errors import DatabaseOutageError
 
 
 class MessageChangeListener(commands.Cog):
@@ -23,15 +27,22 @@ class MessageChangeListener(commands.Cog):
         modes: lose deleted channels.
         reader: knows which messages the bot may read.
         editors: take back the replies to deleted messages.
+        latest: offers to answer edited questions again.
     """
 
     def __init__(
-        self, conversations: Conversations, modes: ChannelModes, reader: QuestionReader, editors: ReplyEditors
+        self,
+        conversations: Conversations,
+        modes: ChannelModes,
+        reader: QuestionReader,
+        editors: ReplyEditors,
+        latest: LatestAnswers,
     ) -> None:
         self._conversations = conversations
         self._modes = modes
         self._reader = reader
         self._editors = editors
+        self._latest = latest
 
     @commands.Cog.listener()
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
@@ -45,7 +56,18 @@ class MessageChangeListener(commands.Cog):
             await self._editors.take_back([message.id])
             return
         file_ids = [attachment.id for attachment in attachments_of(message)]
+        before = await self._turn(message.id)
         await self._conversations.edit(message.id, self._reader.text(message), file_ids)
+        after = await self._turn(message.id)
+        if before is not None and after is not None and after.asked not in (before.asked, None):
+            with suppress(DatabaseOutageError):
+                await self._latest.question_edited(after)
+
+    async def _turn(self, message_id: int) -> Turn | None:
+        try:
+            return await self._conversations.turn(message_id)
+        except DatabaseOutageError:
+            return None
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:

@@ -11,11 +11,13 @@ import discord
 
 from bot.answering.recovery import MessageGoneError, UnreachableError
 from bot.conversation.store import UnfinishedQuestion, WorkStore
+from bot.conversation.turn import Task
 from bot.discord_client.incoming.asked_interaction import AskedInteraction
 from bot.discord_client.incoming.burst import in_bursts
 from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.question_threads import QuestionThreads
 from bot.discord_client.incoming.reader import QuestionReader
+from bot.discord_client.incoming.revision_intake import RevisionIntake
 from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.interaction_transport import transport_for
 from bot.discord_client.replies.notices import addresses
@@ -43,6 +45,7 @@ class DiscordInbox:
         pace: decides when a request starts.
         work: keeps which messages show an answer.
         reports: tell members what cannot be read.
+        revisions: goes on with answers that were being revised.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class DiscordInbox:
         pace: RequestPace,
         work: WorkStore,
         reports: RefusalReports,
+        revisions: RevisionIntake,
     ) -> None:
         self._client = client
         self._intake = intake
@@ -64,11 +68,16 @@ class DiscordInbox:
         self._pace = pace
         self._work = work
         self._reports = reports
+        self._revisions = revisions
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def resume(self, question: UnfinishedQuestion) -> None:
         """Go on with an accepted question; it has its ticket on return."""
         if self._intake.has_taken(question.message_id):
+            return
+        if question.task is not Task.ANSWER:
+            channel = await self._channel(question.channel_id)
+            self._begin(await self._revisions.resume(question, channel))
             return
         if question.interaction is not None:
             await self._resume_interaction(AskedInteraction.accepted_before(self._client, question), question)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, aclosing, contextmanager
 from functools import partial
@@ -16,6 +15,8 @@ from bot.answering.answer import Answer
 from bot.answering.prefill_time import Prefill
 from bot.conversation.store import WorkStore
 from bot.discord_client.incoming.asked_interaction import AskedInteraction, Asking
+from bot.discord_client.replies.answer_buttons import AnswerButtons
+from bot.discord_client.replies.latest_answers import LatestAnswers
 from bot.discord_client.replies.outcome_notes import (
     note_for,
     position_note,
@@ -23,7 +24,6 @@ from bot.discord_client.replies.outcome_notes import (
     repeated_gone_note,
     shortened_note,
     suspended_note,
-    thinking_note,
     time_up_note,
 )
 from bot.discord_client.replies.reply_editor import ReplyEditor
@@ -49,6 +49,7 @@ class ReplyDelivery:
         typing: shows that an answer is about to come.
         work: records what is delivered.
         running_replies: holds an answer until it is delivered.
+        latest: knows which answer has buttons.
         show_thinking: how to show what a model thought before its answer.
     """
 
@@ -59,6 +60,7 @@ class ReplyDelivery:
         typing: TypingIndicators,
         work: WorkStore,
         running_replies: RunningReplies,
+        latest: LatestAnswers,
         show_thinking: ShowThinking = "off",
     ) -> None:
         self._client = client
@@ -66,6 +68,7 @@ class ReplyDelivery:
         self._typing = typing
         self._work = work
         self._running_replies = running_replies
+        self._latest = latest
         self._show_thinking = show_thinking
 
     async def deliver(
@@ -104,7 +107,8 @@ class ReplyDelivery:
                 elif editor.is_out_of_time and outcome.reason is FinishReason.CANCELLED:
                     note = time_up_note(answer.text)
                 notes = [note, shortened_note(answer.shortened), *remarks]
-                await self._finish(editor, message, answer.text, "\n".join(filter(None, notes)), outcome)
+                buttons = self._latest.answered(answer, message, editor)
+                await self._finish(editor, message, answer.text, "\n".join(filter(None, notes)), outcome, buttons)
         self._client.dispatch("answered", message, answer, outcome)
 
     async def deliver_again(
@@ -113,7 +117,8 @@ class ReplyDelivery:
         """Show an answer that was generated before a restart."""
         with self._running_replies.delivering():
             editor = self._editors.editor(message, sent, pings=not sent)
-            await self._finish(editor, message, text, note_for(outcome, text), outcome)
+            buttons = await self._latest.found(message, editor)
+            await self._finish(editor, message, text, note_for(outcome, text), outcome, buttons)
 
     async def decline(self, asked: AskedInteraction, line: str, sent: Sequence[discord.Message]) -> None:
         """Say in the first response to an interaction why it gets no answer."""
@@ -147,9 +152,17 @@ class ReplyDelivery:
         elif editor.is_taken_back:
             await self._work.turn_away(message.id)
 
-    async def _finish(self, editor: ReplyEditor, message: Asking, text: str, note: str, outcome: Outcome) -> None:
+    async def _finish(
+        self,
+        editor: ReplyEditor,
+        message: Asking,
+        text: str,
+        note: str,
+        outcome: Outcome,
+        buttons: AnswerButtons | None,
+    ) -> None:
         is_news, cut_off = outcome.reason is not FinishReason.CANCELLED, outcome.reason is not FinishReason.STOP
-        if await editor.finish(text, note, is_news=is_news, cut_off=cut_off):
+        if await editor.finish(text, note, is_news=is_news, cut_off=cut_off, buttons=buttons):
             await self._work.delivered(message.id)
             logger.info("Delivered: message=%d characters=%d", message.id, len(text))
         else:
@@ -170,16 +183,13 @@ class ReplyDelivery:
             def show_prefill(prefill: Prefill) -> None:
                 editor.show_progress(prefill_note(prefill.tokens, prefill.seconds), soon=True)
 
-            thinking_since: float | None = None
             async with aclosing(answer.texts(show_position, show_prefill)) as texts:
                 async for text in texts:
                     if text.strip():
                         typing.close()
                         editor.show(text)
                     elif answer.is_thinking:
-                        now, begins = time.monotonic(), thinking_since is None
-                        thinking_since = thinking_since or now
-                        editor.show_progress(thinking_note(now - thinking_since), soon=begins)
+                        editor.show_thinking()
                     if not editor.takes_more:
                         answer.stop()
 

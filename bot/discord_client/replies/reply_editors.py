@@ -19,7 +19,6 @@ from bot.discord_client.replies.interaction_transport import transport_for
 from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_editor import ReplyEditor
 from bot.discord_client.replies.reply_messages import ReplyMessages
-from bot.discord_client.replies.stop_button import stop_view
 from bot.discord_client.rest.pace import RequestPace
 
 _MOST_DELETED = 10_000
@@ -67,6 +66,7 @@ class ReplyEditors:
         max_messages: int | None = None,
         pings: bool = False,
         is_shared: bool = False,
+        header: str = "",
     ) -> ReplyEditor:
         """An editor for the reply to a question.
 
@@ -76,6 +76,7 @@ class ReplyEditors:
             max_messages: upper bound for the messages of this reply.
             pings: whether a late first text notifies the asker.
             is_shared: whether the reply is for others too, so that it stays when the message is deleted.
+            header: a line above the answer to a message; an interaction has its own.
         """
         assert self._client.user is not None  # set at the login, before any event
         bot_user_id = self._client.user.id
@@ -83,13 +84,13 @@ class ReplyEditors:
             transport, header = transport_for(question, self._client), header_of(question, bot_user_id)
             pings = pings and question.is_open
         else:
-            transport, header = ChannelTransport(question, bot_user_id), ""
+            transport = ChannelTransport(question, bot_user_id)
         record = _ReplyRecord(self._conversations, self._work, question.id)
         waited = (discord.utils.utcnow() - question.created_at).total_seconds()
         editor = ReplyEditor(
             question,
             self._pace,
-            ReplyMessages(question.id, transport, lambda: stop_view(question.id), record, sent),
+            ReplyMessages(question.id, transport, record, sent),
             max_messages=min(max_messages or self._max_messages, transport.most_messages),
             reports=self._reports,
             header=header,

@@ -24,7 +24,9 @@ LONG = "word " * 700
 @pytest_asyncio.fixture(loop_scope="session", autouse=True)
 async def _listening(incoming: Incoming) -> AsyncIterator[None]:
     """Pass the client's events on."""
-    listener = MessageChangeListener(incoming.conversations, incoming.modes, incoming.reader, incoming.editors)
+    listener = MessageChangeListener(
+        incoming.conversations, incoming.modes, incoming.reader, incoming.editors, incoming.latest
+    )
     heard = (listener.on_raw_message_delete, listener.on_raw_bulk_message_delete, listener.on_raw_message_edit)
     client = incoming.stage.client
     for each in heard:

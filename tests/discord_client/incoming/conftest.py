@@ -23,10 +23,15 @@ from bot.discord_client.incoming.inbox import DiscordInbox
 from bot.discord_client.incoming.intake import QuestionIntake
 from bot.discord_client.incoming.question_threads import QuestionThreads
 from bot.discord_client.incoming.reader import QuestionReader
+from bot.discord_client.incoming.revision_intake import RevisionIntake
+from bot.discord_client.replies.button_edits import ButtonEdits
 from bot.discord_client.replies.delivery import ReplyDelivery
+from bot.discord_client.replies.latest_answers import LatestAnswers
 from bot.discord_client.replies.notices import Notices
 from bot.discord_client.replies.refusal_reports import RefusalReports
 from bot.discord_client.replies.reply_editors import ReplyEditors
+from bot.discord_client.replies.revision_delivery import RevisionDelivery
+from bot.discord_client.replies.shown_answer import ShownAnswers
 from bot.discord_client.replies.typing_indicators import TypingIndicators
 from bot.discord_client.rest.pace import RequestPace
 from bot.engine.interface import EngineOptions, Sampling
@@ -49,6 +54,7 @@ class Incoming:
     work: DatabaseWorkStore
     reader: QuestionReader
     editors: ReplyEditors
+    latest: LatestAnswers
     intake: QuestionIntake
     inbox: DiscordInbox
 
@@ -77,14 +83,18 @@ async def incoming(stage: Stage, tmp_path: Path) -> AsyncIterator[Incoming]:
         pace, running = RequestPace(), stage.client.running_replies
         reports = RefusalReports(stage.client, pace)
         editors = ReplyEditors(stage.client, pace, conversations, work, reports, max_messages=3)
-        delivery = ReplyDelivery(stage.client, editors, TypingIndicators(pace), work, running)
+        latest = LatestAnswers(stage.client, conversations, ButtonEdits(pace, running))
+        delivery = ReplyDelivery(stage.client, editors, TypingIndicators(pace), work, running, latest)
         notices = Notices(editors, work, running)
         threads = QuestionThreads(stage.client, scopes, addressing, pace, reports)
         answering = AnswerService(model, conversations, queue)
         intake = QuestionIntake(answering, reader, delivery, notices, threads, work)
-        inbox = DiscordInbox(stage.client, intake, reader, threads, delivery, pace, work, reports)
-        yield Incoming(stage, queue, conversations, modes, work, reader, editors, intake, inbox)
+        revised = RevisionDelivery(stage.client, editors, conversations, latest, work, running)
+        revisions = RevisionIntake(answering, intake, ShownAnswers(conversations, pace), revised, work)
+        inbox = DiscordInbox(stage.client, intake, reader, threads, delivery, pace, work, reports, revisions)
+        yield Incoming(stage, queue, conversations, modes, work, reader, editors, latest, intake, inbox)
         inbox.close()
+        latest.close()
 
 
 @pytest.fixture

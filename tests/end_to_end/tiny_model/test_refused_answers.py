@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.demo.loopback import LoopbackDiscord
-from tests.end_to_end.stage import Payload, Stage, online, until
+from tests.end_to_end.stage import Payload, Stage, can_be_stopped, online, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -35,7 +35,7 @@ async def test_without_the_history_a_mention_is_answered_below(stage: Stage, tex
     channel = server.add_channel("no history").id
     server.set_permissions(server.bot.id, channel, deny=["read_message_history"])
     await stage.mention(stage.grace, channel, text)
-    await until(lambda: bool(bots_messages(stage, channel)) and not bots_messages(stage, channel)[-1]["components"])
+    await until(lambda: bool(bots_messages(stage, channel)) and not can_be_stopped(bots_messages(stage, channel)[-1]))
     [reply] = bots_messages(stage, channel)
     assert "message_reference" not in reply
     assert "permission Read Message History" in reply["content"]
