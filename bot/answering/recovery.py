@@ -14,7 +14,7 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Generic, Protocol, TypeVar
 
-from bot.answering.snowflake import snowflake_at
+from bot.conversation.snowflake import snowflake_at
 from bot.conversation.store import UnfinishedQuestion, WorkStore
 from bot.errors import DatabaseOutageError
 

@@ -6,8 +6,8 @@ import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 
-from bot.answering.snowflake import snowflake_at
 from bot.conversation.conversations import Conversations
+from bot.conversation.snowflake import snowflake_at
 
 logger = logging.getLogger(__name__)
 

@@ -50,7 +50,7 @@ class AnswerVersions:
         open_conversations: the conversations in memory.
         conversation: one of them, or one from the store.
         open_at: a conversation with the branch that ends at a turn, given its resets.
-        invalidate_reads: repeats what is being read from the store.
+        changed: is told which turn has another answer now.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class AnswerVersions:
         open_conversations: Callable[[], Iterable[Conversation]],
         conversation: Callable[[ConversationKey], Awaitable[Conversation]],
         open_at: Callable[[Conversation, int, int], Awaitable[OpenConversation]],
-        invalidate_reads: Callable[[], None],
+        changed: Callable[[int], None],
     ) -> None:
         self._store = store
         self._open_conversations = open_conversations
         self._conversation = conversation
         self._open_at = open_at
-        self._invalidate_reads = invalidate_reads
+        self._changed = changed
 
     async def of(self, turn_id: int) -> tuple[AnswerVersion, ...]:
         """All answers of a turn, the first one first; none if it is erased."""
@@ -131,4 +131,4 @@ class AnswerVersions:
             if turn is not None and turn.asked is not None:
                 conversation.put(replace(turn, answer=version.answer, version=version.number))
                 conversation.cached_by = None
-        self._invalidate_reads()
+        self._changed(turn_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias, TypeVar
 
-from bot.conversation.changes import Contents, MessageChanges, TurnChange
+from bot.conversation.changes import Contents, MessageChanges, TurnChange, without_summary
 from bot.conversation.erasures import Erasures, MakeErasure
 from bot.conversation.store import ConversationStore
 from bot.conversation.tree import Conversation
@@ -140,10 +140,12 @@ class ChangeApplier:
             return
         if changes.deletes:
             changes = MessageChanges(changes.contents, changes.emptied.union(known))
+        else:
+            changes = MessageChanges(changes.contents, changes.emptied, set(known))
         self._change_memory(changes)
         self.invalidate_reads()
         if self._store.behind:
-            self._uncommitted_messages.add(changes.contents, changes.emptied)
+            self._uncommitted_messages.add(changes.contents, changes.emptied, changes.outdated)
 
     async def _erase_found(self, message_ids: Collection[int], question_ids: Collection[int]) -> None:
         """Have the caches erase what the store's lookup adds, and memory what it did not know to be answered."""
@@ -154,6 +156,24 @@ class ChangeApplier:
         added = frozenset(message_ids).union(question_ids).difference(*self._being_stored.values())
         if added:
             await self.erasures.add(partial(Erasure, message_ids=added))
+
+    def answer_changed(self, turn_id: int) -> None:
+        """Note that memory has another answer of a turn than before."""
+        self._empty_summaries({turn_id})
+        self.invalidate_reads()
+
+    def _empty_summaries(self, turn_ids: Collection[int]) -> None:
+        """Empty the summaries in memory that cover one of these turns, which have changed."""
+        for conversation in self._open_conversations():
+            for turn in [each for each in conversation.turns.values() if each.is_summary]:
+                if (changed := without_summary(turn, turn_ids)) != turn:
+                    conversation.put(changed)
+                    conversation.cached_by = None
+
+    def may_change(self, summary: Turn) -> bool:
+        """Whether the store is still finding out if an edit changes what a summary covers."""
+        edited = {message_id for changes in self._being_stored for message_id in changes.contents}
+        return any(covered.message_id in edited for covered in summary.covers)
 
     def invalidate_reads(self) -> None:
         """Repeat every running `read`: what it returns may be out of date."""
@@ -178,11 +198,13 @@ class ChangeApplier:
         branch, replies = await self.read(partial(self._branch_and_replies, tip_id))
         messages = MessageChanges()
         for changes in (self._uncommitted_messages, *self._being_stored):
-            messages.add(changes.contents, changes.emptied)
+            messages.add(changes.contents, changes.emptied, changes.outdated)
         uncommitted: list[TurnChange] = [*self._uncommitted, *self._in_store, messages]
+        changed = branch
         for change in uncommitted:
-            branch = [change(turn) for turn in branch]
-        return branch, replies
+            changed = [change(turn) for turn in changed]
+        changed_ids = {turn.id for turn, before in zip(changed, branch, strict=True) if turn != before}
+        return [without_summary(turn, changed_ids) for turn in changed], replies
 
     async def _branch_and_replies(self, tip_id: int) -> tuple[list[Turn], Mapping[int, int]]:
         branch = list(await self._store.branch(tip_id))
@@ -195,7 +217,7 @@ class ChangeApplier:
 
     def _change_memory(self, change: TurnChange) -> bool:
         """Return whether a turn has changed."""
-        has_changed = False
+        changed_ids = set()
         message_ids = change.message_ids if isinstance(change, MessageChanges) else None
         for conversation in self._open_conversations():
             if message_ids is not None and not conversation.may_hold(message_ids):
@@ -205,8 +227,10 @@ class ChangeApplier:
                 if changed != turn:
                     conversation.put(changed)
                     conversation.cached_by = None
-                    has_changed = True
-        return has_changed
+                    changed_ids.add(turn.id)
+        if changed_ids:
+            self._empty_summaries(changed_ids)
+        return bool(changed_ids)
 
     def _forget_uncommitted(self) -> None:
         if self._uncommitted or self._uncommitted_messages.contents:

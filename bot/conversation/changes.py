@@ -24,6 +24,8 @@ class NewContent:
     file_ids: frozenset[int]
 
 
+_UNKNOWN = NewContent("", frozenset())
+
 Contents: TypeAlias = Mapping[int, NewContent | None]
 """The content of messages that were edited; None for those that were deleted."""
 
@@ -34,17 +36,20 @@ class MessageChanges:
 
     Attributes:
         emptied: turns whose answer was deleted.
+        outdated: edited messages that said something else before, as the store knows. A summary cannot tell by itself.
     """
 
     contents: dict[int, NewContent | None] = field(default_factory=dict)
     emptied: set[int] = field(default_factory=set)
+    outdated: set[int] = field(default_factory=set)
 
-    def add(self, contents: Contents, emptied: Collection[int] = ()) -> None:
+    def add(self, contents: Contents, emptied: Collection[int] = (), outdated: Collection[int] = ()) -> None:
         """Add later changes; a deletion is final."""
         for message_id, content in contents.items():
             deleted = message_id in self.contents and self.contents[message_id] is None
             self.contents[message_id] = None if deleted else content
         self.emptied.update(emptied)
+        self.outdated.update(outdated)
 
     @property
     def deletes(self) -> bool:
@@ -66,12 +71,20 @@ class MessageChanges:
         )
 
     def __call__(self, turn: Turn) -> Turn:
-        if turn.id in self.emptied:
+        if turn.id in self.emptied or self._concern_summary(turn):
             return emptied(turn)
         quotes = turn.asked.quotes if turn.asked is not None else ()
         for message_id in (turn.id, *(quote.message_id for quote in quotes)):
             turn = self._changed_by(message_id, turn)
         return turn
+
+    def _concern_summary(self, summary: Turn) -> bool:
+        return any(
+            covered.turn_id in self.emptied
+            or covered.message_id in self.outdated
+            or self.contents.get(covered.message_id, _UNKNOWN) is None
+            for covered in summary.covers
+        )
 
     def _changed_by(self, message_id: int, turn: Turn) -> Turn:
         if message_id not in self.contents:
@@ -117,16 +130,24 @@ def _without_quotes(turn: Turn, are_gone: Callable[[Quote], bool]) -> Turn:
 
 def emptied(turn: Turn) -> Turn:
     """The turn with nothing left but its place in the tree."""
-    return replace(turn, asked=None, answer=None)
+    return replace(turn, asked=None, answer=None, covers=())
+
+
+def without_summary(turn: Turn, turn_ids: Collection[int]) -> Turn:
+    """The turn after these turns changed: emptied if it is a summary of one of them."""
+    return emptied(turn) if any(covered.turn_id in turn_ids for covered in turn.covers) else turn
 
 
 def without_channels(turn: Turn, channel_ids: Collection[int]) -> Turn:
     """The turn after these channels were deleted."""
-    return emptied(turn) if turn.key.channel_id in channel_ids else turn
+    places = {turn.key.channel_id, *(covered.channel_id for covered in turn.covers)}
+    return turn if places.isdisjoint(channel_ids) else emptied(turn)
 
 
 def without_person(turn: Turn, person_id: int, channel_id: int | None) -> Turn:
     """The turn after forgetting a member, in one channel or everywhere."""
+    if any(each.author_id == person_id and channel_id in (None, each.channel_id) for each in turn.covers):
+        return emptied(turn)
     if turn.asked is None or channel_id not in (None, turn.key.channel_id):
         return turn
     if turn.asked.author_id == person_id:
@@ -136,6 +157,6 @@ def without_person(turn: Turn, person_id: int, channel_id: int | None) -> Turn:
 
 def without_older(turn: Turn, message_id: int) -> Turn:
     """The turn after forgetting everything older than a message."""
-    if turn.id < message_id:
+    if turn.id < message_id or any(covered.message_id < message_id for covered in turn.covers):
         return emptied(turn)
     return _without_quotes(turn, lambda quote: quote.message_id < message_id)

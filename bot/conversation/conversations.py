@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -15,6 +15,7 @@ from bot.conversation.change_applier import ChangeApplier, Listener
 from bot.conversation.changes import NewContent, without_channels, without_older, without_person
 from bot.conversation.personas import Personas
 from bot.conversation.store import ConversationStore, ForgottenCount
+from bot.conversation.summaries import Summaries
 from bot.conversation.tree import Continuation, Conversation, OpenConversation
 from bot.conversation.turn import ConversationKey, Question, Turn
 from bot.engine.interface import Erasure, Outcome
@@ -44,6 +45,7 @@ class Conversations:
     Attributes:
         personas: the system prompts.
         versions: several answers to the same question.
+        summaries: stand for what is trimmed.
     """
 
     def __init__(
@@ -58,11 +60,12 @@ class Conversations:
         self._open: OrderedDict[ConversationKey, Conversation] = OrderedDict()
         self._recent_loaded = False
         self._turns_by_reply: OrderedDict[int, int] = OrderedDict()
-        self._changes = ChangeApplier(store, self._open.values)
+        self._changes = ChangeApplier(store, self._in_change)
         self.personas = Personas(store, system_prompt, scopes_of, self._changes.erasures)
         self.versions = AnswerVersions(
-            store, self._open.values, self._conversation, self._open_at, self._changes.invalidate_reads
+            store, self._open.values, self._conversation, self._open_at, self._changes.answer_changed
         )
+        self.summaries = Summaries(store, self._changes, self._open.get)
 
     def listen(self, listener: Listener) -> None:
         """Pass every change of turns to a listener, for questions that are not turns yet."""
@@ -318,6 +321,9 @@ class Conversations:
         except DatabaseOutageError as error:
             logger.warning("Turn of a message cannot be read message=%d reason=%s", message_id, error)
         return None if turn is None or turn.asked is None else turn.id
+
+    def _in_change(self) -> Iterable[Conversation]:
+        return (*self._open.values(), self.summaries.being_generated)
 
     def _in_memory(self, turn_id: int) -> Turn | None:
         conversations = self._open.values()

@@ -16,7 +16,7 @@ def sources_of(
     """Whose words the first ids of a prompt hold, in the order of their starts.
 
     A turn's source covers its question and its answer. A quote is another message, often by another member, so it has
-    a source of its own with the same start.
+    a source of its own with the same start. A summary has a source for each message that it covers.
 
     Args:
         starts: of a prompt that ends with the branch and a question (`Prompt.starts`).
@@ -29,7 +29,7 @@ def sources_of(
     sources = [
         source
         for start, (turn, asked, _) in zip(question_starts, turns, strict=False)
-        for source in _of_question(start, turn.id, turn.key, asked)
+        for source in (*_of_question(start, turn.id, turn.key, asked), *_of_summary(start, turn))
     ]
     if question is not None:
         sources += _of_question(question_starts[-1], question.id, question.key, question.asked)
@@ -41,3 +41,8 @@ def _of_question(start: int, message_id: int, key: ConversationKey, asked: UserM
     yield Source(start, message_id, asked.author_id, key.channel_id)
     for quote in asked.quotes:
         yield Source(start, quote.message_id, quote.author_id, key.channel_id)
+
+
+def _of_summary(start: int, turn: Turn) -> Iterator[Source]:
+    for covered in turn.covers:
+        yield Source(start, covered.message_id, covered.author_id, covered.channel_id)

@@ -115,7 +115,7 @@ class ConversationStore(AnswerVersionStore, Protocol):
         ...
 
     async def branch(self, tip_id: int) -> Sequence[Turn]:
-        """The turns that the model saw when it answered a turn, and that turn; the oldest first."""
+        """The turns that the model saw when it answered a turn, and that turn; the oldest first, after summaries."""
         ...
 
     async def turn_of(self, message_id: int) -> int | None:
@@ -147,6 +147,10 @@ class ConversationStore(AnswerVersionStore, Protocol):
             past_known: False if the turn has no parent only because the store could not be read. The store then
                 makes its own tip the parent.
         """
+        ...
+
+    async def summarize(self, summary: Turn) -> None:
+        """Store a summary. Every later change of a turn that it covers erases it."""
         ...
 
     async def edit(self, message_id: int, text: str, file_ids: Collection[int]) -> Collection[int]:

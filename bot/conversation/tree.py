@@ -10,6 +10,12 @@ Members are answered side by side, so several questions can continue the same ti
 the order in which their answers end, and the next question sees them all:
 
     1 ── 2 ── 4 ── 3      3 and 4 were asked after 2; 3 was asked first, and answered last
+
+A summary stands in a branch right after the last turn that it covers. The model sees it only once the turns before it
+are trimmed:
+
+    1, 2, S, 3, 4         S covers 1 and 2
+    S, 3, 4, 6            what the model saw when it answered 6, after a trim
 """
 
 from __future__ import annotations
@@ -51,8 +57,9 @@ class Conversation:
         tip_id: the latest turn, which the next question continues; None at the beginning and after a reset.
         resets: the number of resets.
         past_known: False if an outage hid the stored part, so that there may be older turns.
-        turns: recently used turns by id. In a thread, they include the turn that the thread was started from.
-            Changed by its methods only.
+        turns: recently used turns by id, and summaries. In a thread, they include the turn that the thread was started
+            from. Changed by its methods only.
+        revision: grows with every change of `turns`.
         continuations: of the questions that are being answered; it stays in memory meanwhile.
         cached_by: the engine process whose KV cache holds the branch up to the tip; None if none does.
     """
@@ -64,7 +71,8 @@ class Conversation:
     turns: dict[int, Turn] = field(default_factory=dict)
     continuations: list[Continuation] = field(default_factory=list)
     cached_by: int | None = None
-    _quoted: set[int] = field(default_factory=set, repr=False)
+    revision: int = 0
+    _mentioned: set[int] = field(default_factory=set, repr=False)
 
     @property
     def answering(self) -> int:
@@ -95,25 +103,29 @@ class Conversation:
     def put(self, turn: Turn) -> None:
         """Add or replace a turn."""
         self.turns[turn.id] = turn
-        self._note_quotes((turn,))
+        self._note((turn,))
 
     def load(self, turns: Sequence[Turn]) -> None:
         """Add turns from the store before the others, except those that are here."""
         self.turns = {turn.id: turn for turn in turns} | self.turns
-        self._note_quotes(turns)
+        self._note(turns)
 
     def keep(self, turns: Sequence[Turn]) -> None:
         """Drop all turns but these."""
         self.turns = {turn.id: turn for turn in turns}
-        self._quoted.clear()
-        self._note_quotes(turns)
+        self._mentioned.clear()
+        self._note(turns)
 
     def may_hold(self, message_ids: Collection[int]) -> bool:
         """Whether a turn may be about one of these messages; quick, because it does not look at the turns."""
-        return not (self.turns.keys().isdisjoint(message_ids) and self._quoted.isdisjoint(message_ids))
+        return not (self.turns.keys().isdisjoint(message_ids) and self._mentioned.isdisjoint(message_ids))
 
-    def _note_quotes(self, turns: Iterable[Turn]) -> None:
-        self._quoted.update(quote.message_id for turn in turns if turn.asked for quote in turn.asked.quotes)
+    def _note(self, turns: Iterable[Turn]) -> None:
+        self.revision += 1
+        for turn in turns:
+            quotes = turn.asked.quotes if turn.asked is not None else ()
+            self._mentioned.update(quote.message_id for quote in quotes)
+            self._mentioned.update(each for covered in turn.covers for each in (covered.turn_id, covered.message_id))
 
     def missing(self, tip_id: int | None) -> int | None:
         """The first turn, going back from a tip, that must be loaded for `branch` to be complete; None if none must."""
@@ -124,19 +136,27 @@ class Conversation:
                 return turn_id
             first_id = first_id or turn.first_id
             turn_id = None if turn.id == first_id or turn.key != self.key else turn.parent_id
-        return None
+        tip = self.turns.get(tip_id or 0)
+        return None if tip is None or tip.key != self.key or tip.summary_id in self.turns else tip.summary_id
 
     def branch(self, tip_id: int | None) -> tuple[Turn, ...]:
         """The turns that the model saw when it answered a turn, and that turn; the oldest first.
 
-        Turns that are not in memory end it early.
+        Their summaries are among them, before the last turn. Turns that are not in memory end it early.
         """
+        tip = turn = self.turns.get(tip_id or 0)
+        if tip is None:
+            return ()
+        own = [each for each in self.turns.values() if each.is_summary and each.key == self.key]
+        after = {each.parent_id: each for each in own}
         latest_first: list[Turn] = []
-        turn = self.turns.get(tip_id or 0)
         while turn is not None:
+            if turn.id in after and turn is not tip:
+                latest_first.append(after[turn.id])
             latest_first.append(turn)
-            is_first = turn.id == latest_first[0].first_id or turn.key != self.key
+            is_first = turn.id == tip.first_id or turn.key != self.key
             turn = None if is_first else self.turns.get(turn.parent_id or 0)
+        latest_first += [each for each in own if each.id == tip.summary_id]
         return tuple(reversed(latest_first))
 
 
@@ -147,7 +167,7 @@ class OpenConversation:
     Attributes:
         conversation: the live one, which changes on.
         resets: as of then.
-        branch: the turns that the question continues, the oldest first.
+        branch: the turns that the question continues, the oldest first, with their summaries.
         system_prompt: the persona or the default.
         erasures: the number of the latest erasure before the branch was read; a later one may concern it.
         system_sources: whose words the system prompt holds, as a persona.
@@ -172,18 +192,20 @@ class OpenConversation:
 
         Args:
             question: as memory should keep it.
-            seen: the end of `branch` that fitted into the context.
+            seen: the end of `branch` that fitted into the context, perhaps with a summary before it.
             answer: of the model.
         """
         parent = self.branch[-1] if self.branch else None
+        first = next((each for each in seen if not each.is_summary), None)
         return Turn(
             id=question.id,
             key=question.key,
             parent_id=self.parent_id,
-            first_id=seen[0].id if seen else question.id,
+            first_id=question.id if first is None else first.id,
             depth=parent.depth + 1 if parent is not None and parent.key == question.key else 0,
             asked=question.asked,
             answer=answer,
+            summary_id=seen[0].id if seen and seen[0].is_summary else None,
         )
 
     def after_others(self, turn: Turn) -> Turn:
@@ -195,5 +217,7 @@ class OpenConversation:
         if tip is None or tip.id == turn.parent_id or not self.continuation.leads_to(tip.id):
             return turn
         trimmed = {each.id for each in takewhile(lambda each: each.id != turn.first_id, self.branch)}
-        first = next(each for each in self.conversation.branch(tip.id) if each.id not in trimmed)
-        return replace(turn, parent_id=tip.id, first_id=first.id, depth=tip.depth + 1)
+        turns = [each for each in self.conversation.branch(tip.id) if not each.is_summary]
+        first = next(each for each in turns if each.id not in trimmed)
+        summary_id = tip.summary_id if first is turns[0] else turn.summary_id
+        return replace(turn, parent_id=tip.id, first_id=first.id, summary_id=summary_id, depth=tip.depth + 1)

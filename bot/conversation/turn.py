@@ -164,12 +164,30 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Covered:
+    """A message whose words a summary may hold.
+
+    Attributes:
+        turn_id: of the turn that the message asked, or that quotes it.
+        channel_id: of that turn's conversation.
+    """
+
+    turn_id: int
+    message_id: int
+    author_id: int
+    channel_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A question together with its answer, as a node in the tree of its conversation.
 
     The branch that ends with a turn is found by following `parent_id`. It does not always go back to the beginning of
     the conversation: if the context was full, the model did not see the oldest turns, and `first_id` says where its
-    view began. Later questions on the branch see no more than that either.
+    view began. Later questions on the branch see no more than that either, except for a summary of what came before.
+
+    A summary is a turn of its own, beside the branch: the bot asked for it, nothing continues it, and its parent is the
+    last turn that it covers.
 
     Attributes:
         id: of the message that asked. Ids grow with the time of asking, but a branch has the order in which answers
@@ -183,6 +201,8 @@ class Turn:
             after it stay connected.
         answer: the shown version; None once the turn is erased.
         version: the number of that version, 1 for the first.
+        summary_id: the summary that the model saw before `first_id`.
+        covers: of a summary: whose words it may hold. A change of one of these messages erases the summary.
     """
 
     id: int
@@ -193,6 +213,13 @@ class Turn:
     asked: UserMessage | None
     answer: Message | None
     version: int = 1
+    summary_id: int | None = None
+    covers: tuple[Covered, ...] = ()
+
+    @property
+    def is_summary(self) -> bool:
+        """Whether it is a summary that is not erased."""
+        return bool(self.covers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.conversation.graphemes import is_blank
 from bot.conversation.turn import File, Quote, Relation, TextFile, Turn, UserMessage
@@ -14,6 +14,14 @@ _CITATIONS = {
     Relation.REPLIED_TO: "In reply to {}, who {}",
     Relation.TARGET: "About a message by {}, who {}",
 }
+
+SUMMARY_REQUEST = UserMessage(
+    "Summarize our conversation so far: who said what, with all names, numbers, wishes and decisions. "
+    "Write short sentences.",
+    author_id=0,
+    author_name="",
+)
+"""What the bot asks for a summary, and the question of the summary's turn, so that a prompt is a usual conversation."""
 
 
 def one_line(name: str) -> str:
@@ -26,12 +34,13 @@ def one_line(name: str) -> str:
 def worded_turns(branch: Sequence[Turn]) -> list[tuple[Turn, UserMessage, Message]]:
     """The turns that a prompt contains, each with its question and answer.
 
-    Erased turns are left out, and those of which an edit has left nothing.
+    Erased turns are left out, those of which an edit has left nothing, and summaries of turns that are there.
     """
     return [
         (turn, turn.asked, turn.answer)
-        for turn in branch
+        for index, turn in enumerate(branch)
         if turn.asked is not None and turn.answer is not None and not turn.asked.asks_nothing
+        if index == 0 or not turn.is_summary
     ]
 
 
@@ -39,20 +48,23 @@ def messages_of(branch: Sequence[Turn], asked: UserMessage) -> list[Message]:
     """The messages of a prompt: a branch, and the question after it.
 
     From the second speaker on, questions begin with the speaker's name. Earlier questions stay without one, so that
-    the prompt only grows; instead, the second speaker's first question names who spoke before.
+    the prompt only grows; instead, the second speaker's first question names who spoke before, as a request for a
+    summary does.
 
     Args:
         branch: the oldest turn first.
-        asked: the question.
+        asked: the question; `SUMMARY_REQUEST` asks for a summary of the branch.
 
     Returns:
         two messages for each of the `worded_turns`, and the question.
     """
     speakers = _Speakers()
     messages = []
-    for _, question, answer in worded_turns(branch):
-        messages += [Message("user", speakers.attribute(question)), answer]
-    messages.append(Message("user", speakers.attribute(asked)))
+    for turn, question, answer in worded_turns(branch):
+        content = question.text if turn.is_summary else speakers.attribute(question)
+        messages += [Message("user", content), answer]
+    content = speakers.ask_for_summary() if asked == SUMMARY_REQUEST else speakers.attribute(asked)
+    messages.append(Message("user", content))
     return messages
 
 
@@ -69,9 +81,14 @@ class _Speakers:
         if not before.keys() - {asked.author_id}:
             return content
         named = f"[{name}] {content}"
-        if len(before) == 1:
-            named = f"(Until now {next(iter(before.values()))} was speaking.)\n{named}"
-        return named
+        return self._after_lone_speaker(before, named)
+
+    def ask_for_summary(self) -> str:
+        return self._after_lone_speaker(self._names, SUMMARY_REQUEST.text)
+
+    def _after_lone_speaker(self, names: Mapping[int, str], content: str) -> str:
+        """Name who spoke without being named, before anybody else speaks."""
+        return f"(Until now {next(iter(names.values()))} was speaking.)\n{content}" if len(names) == 1 else content
 
 
 def _content(asked: UserMessage) -> str:

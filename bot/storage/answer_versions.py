@@ -13,7 +13,7 @@ from bot.conversation.turn import Turn as CoreTurn
 from bot.engine.interface import FinishReason, Outcome
 from bot.errors import DatabaseOutageError
 from bot.storage.journal import Journal
-from bot.storage.rows import all_rows, answer_of, first_row, insert_once
+from bot.storage.rows import all_rows, answer_of, erase_summaries, first_row, insert_once
 from bot.storage.tables import AcceptedQuestion, AnswerVersion, Turn
 
 _CONTENT = ("answer", "answer_ids", "tokenizer", "outcome")
@@ -49,6 +49,7 @@ class DatabaseAnswerVersions:
         async def change(connection: AsyncConnection) -> None:
             shown = await first_row(connection, _shown(turn.id))
             if shown is not None:  # else it was erased meanwhile
+                await erase_summaries(connection, [turn.id])
                 # The first answer is in the turn alone until there is a second.
                 await _insert(connection, turn.id, shown.number, {name: getattr(shown, name) for name in _CONTENT})
                 await _insert(connection, turn.id, turn.version, new)
@@ -62,6 +63,7 @@ class DatabaseAnswerVersions:
         longer = _content(turn, outcome)
 
         async def change(connection: AsyncConnection) -> None:
+            await erase_summaries(connection, [turn.id])
             await connection.execute(update(Turn).where(Turn.id == turn.id, Turn.erased == false()).values(**longer))
             is_continued = AnswerVersion.turn_id == turn.id, AnswerVersion.number == turn.version
             await connection.execute(update(AnswerVersion).where(*is_continued).values(**longer))
@@ -78,6 +80,7 @@ class DatabaseAnswerVersions:
             row = await first_row(connection, chosen)
             if row is not None:  # else it was erased meanwhile
                 values = {name: getattr(row, name) for name in _CONTENT}
+                await erase_summaries(connection, [turn_id])
                 await connection.execute(update(Turn).where(Turn.id == turn_id).values(version=number, **values))
 
         await self._journal.write(change)

@@ -23,7 +23,9 @@ from bot.storage.message_change_writer import MessageChangeWriter
 from bot.storage.rows import (
     ERASED_TURN,
     all_rows,
+    erase_channel,
     erase_quotes,
+    erase_summaries,
     erase_turns,
     first_row,
     insert_once,
@@ -34,6 +36,7 @@ from bot.storage.rows import (
     touch_conversation,
     turn_of,
 )
+from bot.storage.summary_rows import insert_summary, summaries_beside
 from bot.storage.tables import (
     AcceptedQuestion,
     AnswerVersion,
@@ -81,7 +84,7 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
         return None if row is None else ConversationHead(row.tip_id, row.resets)
 
     async def branch(self, tip_id: int) -> Sequence[CoreTurn]:
-        """The turns that the model saw when it answered a turn, and that turn; the oldest first."""
+        """The turns that the model saw when it answered a turn, and that turn; the oldest first, after summaries."""
         columns = Turn.id, Turn.parent_id, Turn.first_id, Turn.channel_id, Turn.memory_person_id
         tip = select(*columns, false().label("foreign"), literal(0).label("steps"))
         path = tip.where(Turn.id == tip_id).cte("path", recursive=True)
@@ -107,10 +110,11 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
         )
         query = select(Turn.__table__).join(path, path.c.id == Turn.id).order_by(path.c.steps.desc())
 
-        async def read(connection: AsyncConnection) -> list[CoreTurn]:
+        async def read(connection: AsyncConnection) -> Sequence[CoreTurn]:
             rows = await all_rows(connection, query)
             quotes = await quotes_of(connection, [row.id for row in rows])
-            return [turn_of(row, quotes.get(row.id, ())) for row in rows]
+            turns = [turn_of(row, quotes.get(row.id, ())) for row in rows]
+            return [*await summaries_beside(connection, turns), *turns]
 
         return await self._journal.read(read)
 
@@ -170,6 +174,10 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
 
         await self._journal.write(change)
 
+    async def summarize(self, summary: CoreTurn) -> None:
+        """Store a summary."""
+        await self._journal.write(partial(insert_summary, summary=summary))
+
     async def edit(self, message_id: int, text: str, file_ids: Collection[int]) -> Collection[int]:
         """Update the question or the quotes that a message is to its new text; see `ConversationStore`."""
         return await self._message_changes.write({message_id: NewContent(text, frozenset(file_ids))})
@@ -181,7 +189,7 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
     async def erase_channels(self, channel_ids: Collection[int]) -> None:
         """Forget everything in these channels."""
         for channel_id in await self._with_rows(channel_ids):
-            await self._journal.write(partial(_erase_channel, channel_id=channel_id), deletes=True)
+            await self._journal.write(partial(erase_channel, channel_id=channel_id), deletes=True)
 
     async def forget(self, person_id: int, channel_id: int | None) -> ForgottenCount | None:
         """Forget everything that a member wrote, in one channel or everywhere; None if that happens later."""
@@ -191,6 +199,7 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
             here = [] if channel_id is None else [Turn.channel_id == channel_id]
             asked = and_(Turn.author_id == person_id, *here)
             asked_ids = select(Turn.id).where(asked)
+            await erase_summaries(connection, asked_ids)
             await connection.execute(delete(Reply).where(Reply.question_id.in_(asked_ids)))
             await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id.in_(asked_ids)))
             await connection.execute(delete(Quote).where(Quote.turn_id.in_(asked_ids)))
@@ -215,6 +224,7 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
 
         async def change(connection: AsyncConnection) -> None:
             await connection.execute(delete(Reply).where(Reply.question_id < message_id))
+            await erase_summaries(connection, select(Turn.id).where(Turn.id < message_id))
             await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id < message_id))
             await connection.execute(delete(Quote).where(Quote.turn_id < message_id))
             in_between = await _after_newer(connection, message_id)
@@ -262,17 +272,6 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
         return channel_ids if self._journal.outage is not None else [row[0] for row in rows]
 
 
-async def _erase_channel(connection: AsyncConnection, channel_id: int) -> None:
-    turns = select(Turn.id).where(Turn.channel_id == channel_id)
-    await connection.execute(delete(Reply).where(Reply.question_id.in_(turns)))
-    await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id.in_(turns)))
-    await connection.execute(delete(Quote).where(Quote.turn_id.in_(turns)))
-    await connection.execute(delete(Turn).where(Turn.channel_id == channel_id))
-    for table in (Conversation, AcceptedQuestion, ChannelMode):
-        await connection.execute(delete(table).where(table.channel_id == channel_id))
-    await connection.execute(delete(Persona).where(Persona.place_id == channel_id))
-
-
 async def _after_newer(connection: AsyncConnection, message_id: int) -> Collection[int]:
     """The turns from before a message that follow turns from after it: without them, the branch would break there."""
     parent, child = aliased(Turn), aliased(Turn)
@@ -288,7 +287,7 @@ async def _after_newer(connection: AsyncConnection, message_id: int) -> Collecti
 
 async def _after_stored_past(connection: AsyncConnection, turn: CoreTurn) -> CoreTurn:
     """The turn with the stored tip as its parent: that could not be read when the turn was answered."""
-    query = select(Turn.id, Turn.first_id, Turn.depth)
+    query = select(Turn.id, Turn.first_id, Turn.summary_id, Turn.depth)
     if turn.parent_id is not None:
         query = query.where(Turn.id == turn.parent_id)
     else:
@@ -296,4 +295,5 @@ async def _after_stored_past(connection: AsyncConnection, turn: CoreTurn) -> Cor
     row = await first_row(connection, query)
     if row is None:
         return turn
-    return replace(turn, parent_id=row.id, first_id=row.first_id, depth=row.depth + 1)
+    seen = {"first_id": row.first_id, "summary_id": row.summary_id}
+    return replace(turn, parent_id=row.id, depth=row.depth + 1, **seen)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.changes import Contents, NewContent
 from bot.storage.accepted_targets import erase_targets, targets_among
-from bot.storage.rows import all_rows, erase_quotes, erase_turns
+from bot.storage.rows import all_rows, erase_quotes, erase_summaries, erase_turns
 from bot.storage.tables import AcceptedQuestion, Quote, Reply, Turn
 
 
@@ -59,6 +59,7 @@ async def change_messages(connection: AsyncConnection, contents: Contents) -> No
     """Edit or erase the turns of messages, and quotes of them."""
     deleted, edits = _divide(contents)
     updates, _ = await _outdated(connection, edits)
+    await erase_summaries(connection, {each.turn_id for each in updates})
     for each in updates:
         await connection.execute(each.statement)
     if deleted:
@@ -70,6 +71,7 @@ class _Update:
     """What an edit of a message changes in a turn or a quote."""
 
     message_id: int
+    turn_id: int
     statement: Update
 
 
@@ -85,7 +87,8 @@ async def _outdated(connection: AsyncConnection, edits: Mapping[int, NewContent]
         new = edits[row.id]
         files = [file for file in row.files if file["id"] in new.file_ids]
         if (row.text, row.files) != (new.text, files):
-            updates.append(_Update(row.id, update(Turn).where(Turn.id == row.id).values(text=new.text, files=files)))
+            statement = update(Turn).where(Turn.id == row.id).values(text=new.text, files=files)
+            updates.append(_Update(row.id, row.id, statement))
     for row in await all_rows(connection, select(Quote.__table__).where(Quote.message_id.in_(edits))):
         held.add(row.message_id)
         new = edits[row.message_id]
@@ -93,7 +96,7 @@ async def _outdated(connection: AsyncConnection, edits: Mapping[int, NewContent]
         if (row.text, row.files) != (new.text, files):
             is_quote = Quote.turn_id == row.turn_id, Quote.position == row.position
             statement = update(Quote).where(*is_quote).values(text=new.text, files=files)
-            updates.append(_Update(row.message_id, statement))
+            updates.append(_Update(row.message_id, row.turn_id, statement))
     return updates, held
 
 

@@ -6,16 +6,27 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Executable, Row, delete, select, update
+from sqlalchemy import ColumnElement, Executable, Row, Select, delete, select, update
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.conversation.turn import ConversationKey, File, Relation, TextFile, UnreadFile, UserMessage
+from bot.conversation.turn import ConversationKey, Covered, File, Relation, TextFile, UnreadFile, UserMessage
 from bot.conversation.turn import Quote as CoreQuote
 from bot.conversation.turn import Turn as CoreTurn
 from bot.prompting.prompt import Message
-from bot.storage.tables import AcceptedQuestion, AnswerVersion, Conversation, Quote, Reply, Table, Turn
+from bot.storage.tables import (
+    AcceptedQuestion,
+    AnswerVersion,
+    ChannelMode,
+    Conversation,
+    Persona,
+    Quote,
+    Reply,
+    SummarizedTurn,
+    Table,
+    Turn,
+)
 
 # An erased turn keeps only its place in the tree.
 ERASED_TURN = dict[str, Any](
@@ -85,6 +96,7 @@ async def all_rows(connection: AsyncConnection, query: Executable) -> Sequence[R
 
 async def erase_turns(connection: AsyncConnection, turn_ids: Collection[int]) -> None:
     """Leave nothing of turns but their place in the tree."""
+    await erase_summaries(connection, turn_ids)
     await connection.execute(update(Turn).where(Turn.id.in_(turn_ids)).values(**ERASED_TURN))
     await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id.in_(turn_ids)))
     await connection.execute(delete(Quote).where(Quote.turn_id.in_(turn_ids)))
@@ -92,8 +104,37 @@ async def erase_turns(connection: AsyncConnection, turn_ids: Collection[int]) ->
     await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id.in_(turn_ids)))
 
 
+async def erase_summaries(connection: AsyncConnection, turn_ids: Collection[int] | Select[Any]) -> None:
+    """Erase the summaries of turns that change in the same transaction.
+
+    Args:
+        turn_ids: of all that change. A query must find them, so call this before they change.
+    """
+    covering = select(SummarizedTurn.summary_id).where(SummarizedTurn.turn_id.in_(turn_ids)).distinct()
+    summary_ids = [row.summary_id for row in await all_rows(connection, covering)]
+    if summary_ids:
+        await connection.execute(update(Turn).where(Turn.id.in_(summary_ids)).values(**ERASED_TURN))
+        await connection.execute(delete(SummarizedTurn).where(SummarizedTurn.summary_id.in_(summary_ids)))
+
+
+async def erase_channel(connection: AsyncConnection, channel_id: int) -> None:
+    """Delete everything in a channel."""
+    turns = select(Turn.id).where(Turn.channel_id == channel_id)
+    await connection.execute(delete(Reply).where(Reply.question_id.in_(turns)))
+    await erase_summaries(connection, turns)
+    await connection.execute(delete(SummarizedTurn).where(SummarizedTurn.summary_id.in_(turns)))
+    await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id.in_(turns)))
+    await connection.execute(delete(Quote).where(Quote.turn_id.in_(turns)))
+    await connection.execute(delete(Turn).where(Turn.channel_id == channel_id))
+    await connection.execute(delete(Conversation).where(Conversation.channel_id == channel_id))
+    await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.channel_id == channel_id))
+    await connection.execute(delete(Persona).where(Persona.place_id == channel_id))
+    await connection.execute(delete(ChannelMode).where(ChannelMode.channel_id == channel_id))
+
+
 async def erase_quotes(connection: AsyncConnection, *where: ColumnElement[bool]) -> int:
     """Erase some quotes, and those turns that asked nothing else; return how many quotes."""
+    await erase_summaries(connection, select(Quote.turn_id).where(*where))
     query = select(Turn.id, Turn.files).join(Quote, Quote.turn_id == Turn.id).where(*where, Turn.text == "")
     wordless = {row.id for row in await all_rows(connection, query) if not row.files}
     erased = await connection.execute(delete(Quote).where(*where))
@@ -121,6 +162,7 @@ def row_of(turn: CoreTurn) -> dict[str, Any]:
         "memory_person_id": turn.key.person_id,
         "parent_id": turn.parent_id,
         "first_id": turn.first_id,
+        "summary_id": turn.summary_id,
         "depth": turn.depth,
     }
     asked, answer = turn.asked, turn.answer
@@ -156,8 +198,8 @@ def quote_rows_of(turn: CoreTurn) -> list[dict[str, Any]]:
     ]
 
 
-def turn_of(row: Any, quotes: Sequence[CoreQuote]) -> CoreTurn:
-    """The turn in a row, with its quotes."""
+def turn_of(row: Any, quotes: Sequence[CoreQuote], covers: Sequence[Covered] = ()) -> CoreTurn:
+    """The turn in a row, with its quotes; a summary if it covers messages."""
     return CoreTurn(
         id=row.id,
         key=ConversationKey(row.channel_id, row.memory_person_id),
@@ -167,6 +209,8 @@ def turn_of(row: Any, quotes: Sequence[CoreQuote]) -> CoreTurn:
         asked=None if row.erased else _user_message_of(row, quotes),
         answer=None if row.erased else answer_of(row),
         version=row.version,
+        summary_id=row.summary_id,
+        covers=tuple(covers),
     )
 
 

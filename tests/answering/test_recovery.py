@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot.answering.recovery import MessageGoneError, Recovery, UnreachableError
-from bot.answering.snowflake import snowflake_at
+from bot.conversation.snowflake import snowflake_at
 from bot.conversation.store import UnfinishedQuestion
 from bot.conversation.turn import ConversationKey
 from bot.storage.work_store import DatabaseWorkStore

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.answering.retention import Retention
-from bot.answering.snowflake import snowflake_at
+from bot.conversation.snowflake import snowflake_at
 from bot.conversation.turn import Question
 from tests.conversation.memory import HERE, answer, asked, open_memory, seen
 

@@ -10,20 +10,41 @@ from typing import Any
 import pytest_asyncio
 from sqlalchemy import select
 
+from bot.conversation.summaries import summary_of
 from bot.conversation.turn import ConversationKey, File, Question, Quote, Relation, Turn, UserMessage
 from bot.engine.interface import FinishReason, Outcome
 from bot.prompting.prompt import Message
 from bot.storage.database import Database
 from bot.storage.rows import table_of
 from bot.storage.storage import Storage
-from bot.storage.tables import AcceptedQuestion, AnswerVersion, ChannelMode, Conversation, Persona, Reply, SeenMessage
+from bot.storage.tables import (
+    AcceptedQuestion,
+    AnswerVersion,
+    ChannelMode,
+    Conversation,
+    Persona,
+    Reply,
+    SeenMessage,
+    SummarizedTurn,
+)
 from bot.storage.tables import Quote as QuoteRow
 from bot.storage.tables import Turn as TurnRow
 
 HERE, ELSEWHERE = ConversationKey(1), ConversationKey(2)
 ADA, GRACE = 11, 22
 DONE = Outcome(FinishReason.STOP)
-TABLES = (AcceptedQuestion, AnswerVersion, ChannelMode, Conversation, Persona, QuoteRow, Reply, SeenMessage, TurnRow)
+TABLES = (
+    AcceptedQuestion,
+    AnswerVersion,
+    ChannelMode,
+    Conversation,
+    Persona,
+    QuoteRow,
+    Reply,
+    SeenMessage,
+    SummarizedTurn,
+    TurnRow,
+)
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
@@ -92,6 +113,11 @@ def answered(turn: Turn, version: int, answer: Message | str) -> Turn:
     """A turn with another version of its answer."""
     message = answer if isinstance(answer, Message) else Message("assistant", answer)
     return replace(turn, version=version, answer=message)
+
+
+def summary(turn_id: int, *covered: Turn, text: str = "Summary") -> Turn:
+    """A summary of turns, the last of which is its parent."""
+    return summary_of(covered[-1].key, covered, Message("assistant", text), turn_id)
 
 
 async def accept(storage: Storage, *turns: Turn) -> None:

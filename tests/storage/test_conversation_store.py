@@ -25,6 +25,7 @@ from tests.storage.stored import (
     quote,
     reply_id,
     storage,
+    summary,
     turn,
 )
 
@@ -246,8 +247,9 @@ async def test_erasing_a_channel_deletes_everything_in_it(storage: Storage, data
     quotes = [quote(3)]
     await keep(storage, turn(10, quotes=quotes), turn(20, key=ConversationKey(1, ADA)))
     await keep(storage, turn(30, key=ELSEWHERE, quotes=quotes))
-    for turn_id in (10, 30):
-        await storage.conversations.add_version(answered(turn(turn_id), 2, "Second"), DONE)
+    for each in (turn(10, quotes=quotes), turn(30, key=ELSEWHERE, quotes=quotes)):
+        await storage.conversations.add_version(answered(each, 2, "Second"), DONE)
+        await storage.conversations.summarize(summary(each.id + 1, each))
     await storage.conversations.set_persona(1, "Here")
     await storage.conversations.set_persona(2, "Elsewhere")
     for channel in (1, 2):
@@ -256,7 +258,7 @@ async def test_erasing_a_channel_deletes_everything_in_it(storage: Storage, data
     assert await storage.conversations.recent(9) == [ELSEWHERE]
     rows = await everything(database_url)
     counts = {name: len(found) for name, found in rows.items()}
-    assert counts == dict.fromkeys(rows, 1) | {"answer_versions": 2, "seen_messages": 3}
+    assert counts == dict.fromkeys(rows, 1) | {"answer_versions": 2, "seen_messages": 3, "turns": 2}
 
 
 async def test_forgetting_a_member_in_one_channel(storage: Storage) -> None:

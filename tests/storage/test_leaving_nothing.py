@@ -35,6 +35,7 @@ from tests.storage.stored import (
     keep,
     open_storage,
     quote,
+    summary,
     turn,
 )
 
@@ -83,6 +84,7 @@ async def test_forgetting_leaves_no_byte(sqlite_url: str, forget: Write) -> None
         await storage.conversations.add_version(
             answered(secret_turn(), 2, Message("assistant", f"2 {LONG}", MARK_IDS * 900, "fingerprint")), DONE
         )
+        await storage.conversations.summarize(summary(12, secret_turn(), text=LONG))
         if forget is forget_old:
             await storage.conversations.erase([4])
         assert traces(sqlite_url) > 100
@@ -99,6 +101,7 @@ async def test_a_closed_file_holds_no_deleted_text(sqlite_url: str) -> None:
         await keep(storage, secret_turn())
         await storage.conversations.add_version(answered(secret_turn(), 2, f"2 {LONG}"), DONE)
         await storage.conversations.show_version(10, 1)
+        await storage.conversations.summarize(summary(12, secret_turn(), text=LONG))
         await storage.conversations.edit(10, "Edited", [])
         await storage.conversations.erase([10])
         await storage.conversations.set_persona(1, LONG)
@@ -218,6 +221,7 @@ WRITES: dict[str, Write] = {
     "add_version, the second": lambda storage: storage.conversations.add_version(answered(turn(10), 2, "Other"), CUT),
     "continue_answer": lambda storage: storage.conversations.continue_answer(answered(turn(20), 2, "Longer"), CUT),
     "show_version": lambda storage: storage.conversations.show_version(20, 1),
+    "summarize": lambda storage: storage.conversations.summarize(summary(25, turn(10), turn(20, after=turn(10)))),
     "edit": lambda storage: storage.conversations.edit(10, "Edited", []),
     "erase": lambda storage: storage.conversations.erase([10, 1020]),
     "erase_channels": lambda storage: storage.conversations.erase_channels([1]),
@@ -241,6 +245,7 @@ async def test_writing_twice_equals_writing_once(database_url: str, name: str) -
         await accept(storage, turn(30))
         await storage.conversations.add_version(answered(turn(20), 2, "Second"), DONE)
         await storage.conversations.set_persona(1, "One")
+        await storage.conversations.summarize(summary(15, first))
         await storage.modes.set_mode(ModeSetting(1, ChannelMode.THREADS, 10))
         before = await everything(database_url)
         await write(storage)

@@ -11,7 +11,7 @@ import discord
 import pytest
 import pytest_asyncio
 
-from bot.answering.snowflake import snowflake_at
+from bot.conversation.snowflake import snowflake_at
 from bot.discord_client.incoming.burst import QUIET_SECONDS, Bursts, in_bursts
 from tests.discord_client.stage import Stage
 

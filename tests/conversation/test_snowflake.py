@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import discord
 
-from bot.answering.snowflake import snowflake_at
+from bot.conversation.snowflake import snowflake_at
 
 
 def test_it_is_what_discord_py_makes_of_a_moment() -> None:
