@@ -10,6 +10,7 @@ from typing import Protocol
 
 from discord.ext import commands
 
+from bot.answering.compaction import Compaction
 from bot.answering.idle_generation import IdleGeneration
 from bot.answering.prefill_ahead import PrefillAhead
 from bot.answering.recovery import Recovery
@@ -154,6 +155,7 @@ class Application:
             self._version_watcher = VersionWatcher(self.serving)
             closing.push_async_callback(self._version_watcher.close)
             self._prefill_ahead = PrefillAhead(self.answering)
+            self._idle_generation = IdleGeneration(self.answering)
             self._drain = Drain(self.answering.queue, self.client.running_replies, settings.drain_seconds)
             self._drain.begin_on_terminate(lambda: self._progress.stage("Waiting for running answers to finish"))
             await self._start_monitoring(closing)
@@ -165,6 +167,7 @@ class Application:
                 async with (
                     in_background(retention.run(), "retention"),
                     in_background(self._prefill_when_ready(), "prefill-ahead"),
+                    in_background(self._compact_when_ready(), "compaction"),
                     in_background(self._register_commands(), "command sync"),
                 ):
                     await stay_connected(self.client, self._report_ready)
@@ -184,6 +187,11 @@ class Application:
         # Which persona applies in a channel is known once Discord has sent the channels.
         await self.client.wait_until_ready()
         await self._prefill_ahead.run()
+
+    async def _compact_when_ready(self) -> None:
+        if self._settings.compaction == "on":
+            await self.client.wait_until_ready()
+            await Compaction(self.answering, self._idle_generation).run()
 
     async def _register_commands(self) -> None:
         await keep_commands_synced(self.client.tree, self._settings.data_folder / _COMMAND_RECORD)
@@ -229,7 +237,7 @@ class Application:
             MessageChangeListener(conversations, self._modes, reader, editors, latest),
             AnswerClickListener(conversations, latest, shown, revisions, revised, running),
             TypingListener(self._prefill_ahead, scopes),
-            ThreadTitles(Titles(answering, IdleGeneration(answering)), threads, pace),
+            ThreadTitles(Titles(answering, self._idle_generation), threads, pace),
             AskCommands(client, InteractionIntake(intake, recovery, scopes), scopes),
             WelcomeListener(pace, mentions),
             PresenceListener(client, self.serving),

@@ -267,6 +267,12 @@ class MemorySettings(Section):
         "Who shares a conversation: everybody in a channel (`channel`), or each member has one per channel (`user`).",
         allowed="channel or user",
     )
+    compaction: Literal["on", "off"] = _setting(
+        "on",
+        "While the engine is idle, the model summarizes the turns that a full context will soon leave out, and sees "
+        "the summary in their place (`on`).",
+        allowed="on or off",
+    )
     database_url: SecretStr | None = _setting(
         None,
         "The database for conversations. If unset: the file conversations.sqlite3 in `DATA_DIR`.",

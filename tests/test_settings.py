@@ -22,6 +22,7 @@ NAMES = [name.upper() for name in Settings.model_fields]
 TOKEN = "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs"
 WRONG = {
     "MEMORY": ["guild", "Channel"],
+    "COMPACTION": ["true", "On"],
     "RETENTION_DAYS": ["0", "36501", "for ever"],
     "MISSED_HOURS": ["-1", "337", "late"],
     "MAX_TEXT_FILE_KILOBYTES": ["-1", "8193", "1.5"],
@@ -65,7 +66,7 @@ WRONG = {
     "DATA_DIR": ["~nobody-of-this-name/phi", "a" * 300, "$HOME/phi", "%APPDATA%/phi", "\u201c./data\u201d"],
 }
 # Any text may be a device or a system prompt; a token is checked when it is needed.
-TAKE_ANY_TEXT = {"DATABASE_URL", "DISCORD_TOKEN", "DEVICE", "SYSTEM_PROMPT", "METRICS_HOST"}
+TAKE_ANY_TEXT = {"DATABASE_URL", "IGNORED_PREFIX", "DISCORD_TOKEN", "DEVICE", "SYSTEM_PROMPT", "METRICS_HOST"}
 
 
 @pytest.fixture(autouse=True)

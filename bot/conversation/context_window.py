@@ -2,7 +2,7 @@
 
 A branch only grows at its end, so the engine finds the beginning of each prompt in its prefix cache and reads only
 what is new. Trimming moves that beginning and loses the cache. So when the context is full, half of the history goes
-at once, instead of a little with every turn.
+at once, instead of a little with every turn. A summary of it stays, if there was time to write one.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from bot.conversation.budget import Budget
 from bot.conversation.shortening import shorten
 from bot.conversation.sources import sources_of
+from bot.conversation.summaries import MOST_COVERED, covers_of
 from bot.conversation.turn import File, Question, Quote, Relation, TextFile, Turn, UnreadFile, UserMessage
-from bot.conversation.wording import messages_of
+from bot.conversation.wording import SUMMARY_REQUEST, messages_of, worded_turns
 from bot.engine.interface import Source
 from bot.prompting.prompt import Message, Prompt, PromptBuilder
 
@@ -24,6 +25,11 @@ from bot.prompting.prompt import Message, Prompt, PromptBuilder
 _NEARLY_FULL = 0.85
 # A trim leaves at most this part of the prompt limit, so that many turns fit before the next trim.
 _KEPT_AFTER_TRIM = 0.5
+# Above this part, what the next trim will drop is summarized, so that several idle moments remain for it.
+_WORTH_A_SUMMARY = 0.6
+_LONGEST_SUMMARY = 256
+_SHORTEST_SUMMARY = 16
+_SUMMARY_SHARE = 0.1
 _SMALL_QUESTION = UserMessage("a", author_id=0, author_name="")
 
 
@@ -54,6 +60,22 @@ class Prefix:
 
     ids: tuple[int, ...]
     sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryPrompt:
+    """Asks the model for a summary.
+
+    Attributes:
+        turns: what is summarized, the oldest first; an earlier summary may be the first.
+        sources: whose words the prompt holds.
+        max_new_tokens: the longest summary.
+    """
+
+    turns: tuple[Turn, ...]
+    ids: tuple[int, ...]
+    sources: tuple[Source, ...]
+    max_new_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +140,37 @@ class ContextWindow:
 
     def is_nearly_full(self, system_prompt: str, branch: Sequence[Turn]) -> bool:
         """Whether the branch must be trimmed before the next question."""
-        length = len(self._build(system_prompt, branch, _SMALL_QUESTION).ids)
-        return bool(branch) and length > self.budget.prompt_limit * _NEARLY_FULL
+        return bool(branch) and self._length(system_prompt, branch) > self.budget.prompt_limit * _NEARLY_FULL
+
+    def summary_prompt(self, system_prompt: str, branch: Sequence[Turn]) -> SummaryPrompt | None:
+        """Ask for a summary of what the next trim will drop; None while there is no need, or once there is one."""
+        limit = self.budget.prompt_limit
+        most_tokens = min(_LONGEST_SUMMARY, int(limit * _SUMMARY_SHARE))
+        turns = self._leaving(system_prompt, branch)
+        if most_tokens < _SHORTEST_SUMMARY or not any(not turn.is_summary for turn, _, _ in worded_turns(turns)):
+            return None
+        prompt = self._build(system_prompt, turns, SUMMARY_REQUEST)
+        if len(prompt.ids) > limit:
+            turns = self._trim(system_prompt, turns, SUMMARY_REQUEST)
+            prompt = self._build(system_prompt, turns, SUMMARY_REQUEST)
+        sources = sources_of(prompt.starts, len(prompt.ids), turns)
+        return SummaryPrompt(tuple(turns), prompt.ids, sources, most_tokens) if turns else None
+
+    def _leaving(self, system_prompt: str, branch: Sequence[Turn]) -> Sequence[Turn]:
+        """The turns that the next trim will drop, but not the latest, and no more than a summary may cover."""
+        limit = self.budget.prompt_limit
+        length = self._length(system_prompt, branch)
+        if length <= limit * _WORTH_A_SUMMARY or any(turn.is_summary for turn in branch[1:]):
+            return ()
+        kept = length - limit * (_NEARLY_FULL - _KEPT_AFTER_TRIM)
+        is_short = partial(self._is_short, system_prompt, branch, kept)
+        leaving = branch[: bisect_left(range(len(branch) - 1), True, key=is_short)]
+        while len(covers_of(leaving)) > MOST_COVERED:
+            leaving = leaving[1:]
+        return leaving
+
+    def _is_short(self, system_prompt: str, branch: Sequence[Turn], most_tokens: float, start: int) -> bool:
+        return self._length(system_prompt, branch[start:]) <= most_tokens
 
     def prefix(self, system_prompt: str, branch: Sequence[Turn]) -> Prefix:
         """What every next prompt of the branch begins with."""
@@ -149,6 +200,17 @@ class ContextWindow:
         return len(self._common_beginning(system_prompt, ()).ids)
 
     def _trim(self, system_prompt: str, branch: Sequence[Turn], asked: UserMessage) -> Sequence[Turn]:
+        """Drop the oldest turns. The latest summary stays before the rest, with all that came after it if possible."""
+        kept = self._newest(system_prompt, tuple(turn for turn in branch if not turn.is_summary), asked)
+        at = max((index for index, turn in enumerate(branch) if turn.is_summary), default=None)
+        if at is None:
+            return kept
+        since, summarized = branch[at:], (branch[at], *kept)
+        if not self.is_nearly_full(system_prompt, since) and self._fits(system_prompt, since, asked):
+            return since
+        return summarized if self._fits(system_prompt, summarized, asked) else kept
+
+    def _newest(self, system_prompt: str, branch: Sequence[Turn], asked: UserMessage) -> Sequence[Turn]:
         limit = self.budget.prompt_limit
         target = int(limit * _KEPT_AFTER_TRIM)
 
@@ -160,6 +222,13 @@ class ContextWindow:
             # Keep a long latest turn if it fits at all: the question is probably about it.
             start -= 1
         return branch[start:]
+
+    def _fits(self, system_prompt: str, branch: Sequence[Turn], asked: UserMessage) -> bool:
+        return len(self._build(system_prompt, branch, asked).ids) <= self.budget.prompt_limit
+
+    def _length(self, system_prompt: str, branch: Sequence[Turn]) -> int:
+        """The length of a prompt with a small question."""
+        return len(self._build(system_prompt, branch, _SMALL_QUESTION).ids)
 
     def _shorten(self, system_prompt: str, asked: UserMessage) -> UserMessage:
         """Shorten a question until it fits.

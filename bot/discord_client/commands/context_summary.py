@@ -14,6 +14,8 @@ from bot.conversation.wording import one_line
 _LONGEST_MESSAGE = 2000
 _BAR_LENGTH = 20
 _SNIPPET_LENGTH = 60
+_SUMMARY_LENGTH = 500
+"""Escaped, it may be twice as long."""
 
 
 def context_text(opened: OpenConversation, usage: ContextUsage, prompt_limit: int, persona_source: str) -> str:
@@ -29,8 +31,9 @@ def context_text(opened: OpenConversation, usage: ContextUsage, prompt_limit: in
         *_how_full(usage, prompt_limit),
         f"**Persona:** from {persona_source}; see `/persona show`.",
         *_unseen(opened, usage),
+        *_summary(opened, usage),
     ]
-    seen = [line for turn in usage.branch if (line := _turn_line(turn))]
+    seen = [line for turn in usage.branch if not turn.is_summary and (line := _turn_line(turn))]
     if not seen:
         return "\n".join([*head, "I see nothing earlier here. The next question starts a conversation."])
     title = "**What I can see**, newest last:"
@@ -68,10 +71,11 @@ def _cells(parts: Sequence[int]) -> list[int]:
 def _unseen(opened: OpenConversation, usage: ContextUsage) -> list[str]:
     """Lines about turns that the model does not see any more, or will not see soon."""
     lines = []
-    first = opened.branch[0] if opened.branch else None
+    turns, kept = ([turn for turn in each if not turn.is_summary] for each in (opened.branch, usage.branch))
+    first = turns[0] if turns else None
     # A thread sees the turn that it grew from; the turns before that belong to another conversation.
     earlier = first.depth if first is not None and first.key == opened.conversation.key else 0
-    leaving = sum(turn.asked is not None for turn in opened.branch[: len(opened.branch) - len(usage.branch)])
+    leaving = sum(turn.asked is not None for turn in turns[: len(turns) - len(kept)])
     if not opened.conversation.past_known:
         lines.append("The database is unavailable, so I cannot see what was said earlier.")
     if earlier:
@@ -79,6 +83,15 @@ def _unseen(opened: OpenConversation, usage: ContextUsage) -> list[str]:
     if leaving:
         lines.append(f"Trimmed at the next question, to make room: {_turns(leaving)}.")
     return lines
+
+
+def _summary(opened: OpenConversation, usage: ContextUsage) -> list[str]:
+    """A line with the latest summary, which the model sees, or will see after the next trim."""
+    summary = next((turn for turn in reversed(opened.branch) if turn.is_summary), None)
+    if summary is None or summary.answer is None:
+        return []
+    name = "Summary of earlier turns" if summary in usage.branch[:1] else "Summary that will replace the oldest turns"
+    return [f"**{name}:** {_shown(summary.answer.content, _SUMMARY_LENGTH)}"]
 
 
 def _turns(count: int) -> str:
@@ -121,9 +134,9 @@ def _said(asked: UserMessage) -> str:
     return asked.own_text or repeated or ", ".join(file.name for file in asked.own_files)
 
 
-def _shown(text: str) -> str:
+def _shown(text: str, most: int = _SNIPPET_LENGTH) -> str:
     """The beginning of a text, escaped for a Discord message."""
     text = " ".join(text.split())
-    text = text if len(text) <= _SNIPPET_LENGTH else f"{text[: _SNIPPET_LENGTH - 1].rstrip()}…"
+    text = text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
     # Links too: the text is cut, and half a link leads nowhere.
     return escape_mentions(escape_markdown(text, ignore_links=False))

@@ -10,6 +10,7 @@ import pytest
 
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
+from bot.conversation.summaries import summary_of
 from bot.conversation.tree import Conversation, OpenConversation
 from bot.conversation.turn import ConversationKey, TextFile, Turn, UserMessage
 from bot.discord_client.commands.context_summary import context_text
@@ -130,6 +131,34 @@ def test_trimmed_turns_are_counted(window: ContextWindow) -> None:
     assert f"Trimmed at the next question, to make room: {5 - kept} earlier turns." in text
     assert text.count("**Ada:**") == kept
     assert "No longer in the context: 1 earlier turn." in shown(window, [turn(2, "Why?")])
+
+
+def with_summary(branch: Sequence[Turn], count: int, text: str) -> list[Turn]:
+    summary = summary_of(KEY, branch[:count], Message("assistant", text), 99)
+    return [*branch[:count], summary, *branch[count:]]
+
+
+def test_a_summary_is_shown_before_and_after_it_takes_the_place_of_turns(window: ContextWindow) -> None:
+    few = [turn(number, "Why?") for number in range(1, 5)]
+    text = shown(window, with_summary(few, 2, "Ada *likes* green."))
+    assert "**Summary that will replace the oldest turns:** Ada \\*likes\\* green." in text
+    assert text.count("**Ada:**") == 4
+
+    many = [turn(13, "word " * 20)]
+    while not window.is_nearly_full(SYSTEM_PROMPT, many):
+        many.append(turn(many[-1].id + 1, "word " * 20))
+    text = shown(window, with_summary(many, 4, "Ada likes green."))
+    assert "No longer in the context: 12 earlier turns." in text
+    assert "Trimmed at the next question, to make room: 4 earlier turns." in text
+    assert "**Summary of earlier turns:** Ada likes green." in text
+    assert text.count("**Ada:**") == len(many) - 4
+
+
+def test_a_long_summary_is_cut(window: ContextWindow) -> None:
+    branch = [turn(number, "*" * 70, "_" * 70) for number in range(1, 8)]
+    text = shown(window, with_summary(branch, 2, "*" * 3000))
+    assert "…" in text
+    assert "**Ada:**" in text
 
 
 def test_a_thread_does_not_count_the_turns_before_its_starter(window: ContextWindow) -> None:
