@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from bot.conversation.open_conversations import OpenConversations
 from bot.conversation.store import ConversationStore
-from bot.conversation.tree import Continuation, Conversation, OpenConversation
-from bot.conversation.turn import AnswerVersion, ConversationKey, Question, Turn
+from bot.conversation.tree import Continuation, OpenConversation
+from bot.conversation.turn import AnswerVersion, Question, Turn
 from bot.engine.interface import Outcome
 
 
@@ -47,24 +48,13 @@ class AnswerVersions:
 
     Args:
         store: keeps all versions for good.
-        open_conversations: the conversations in memory.
-        conversation: one of them, or one from the store.
-        open_at: a conversation with the branch that ends at a turn, given its resets.
+        memory: the conversations in memory.
         changed: is told which turn has another answer now.
     """
 
-    def __init__(
-        self,
-        store: ConversationStore,
-        open_conversations: Callable[[], Iterable[Conversation]],
-        conversation: Callable[[ConversationKey], Awaitable[Conversation]],
-        open_at: Callable[[Conversation, int, int], Awaitable[OpenConversation]],
-        changed: Callable[[int], None],
-    ) -> None:
+    def __init__(self, store: ConversationStore, memory: OpenConversations, changed: Callable[[int], None]) -> None:
         self._store = store
-        self._open_conversations = open_conversations
-        self._conversation = conversation
-        self._open_at = open_at
+        self._memory = memory
         self._changed = changed
 
     async def of(self, turn_id: int) -> tuple[AnswerVersion, ...]:
@@ -82,11 +72,11 @@ class AnswerVersions:
             NothingToReviseError: nothing of the question or its answers is left.
         """
         versions = await self.of(question.id)
-        conversation = await self._conversation(question.key)
+        conversation = await self._memory.conversation(question.key)
         continuation = Continuation()
         conversation.continuations.append(continuation)
         try:
-            opened = await self._open_at(conversation, question.id, conversation.resets)
+            opened = await self._memory.open_at(conversation, question.id, conversation.resets)
             turn = conversation.turns.get(question.id)
             if turn is None or turn.asked is None or not versions:
                 raise NothingToReviseError(f"nothing is left of question {question.id}")
@@ -126,7 +116,7 @@ class AnswerVersions:
         return version
 
     def _remember(self, turn_id: int, version: AnswerVersion) -> None:
-        for conversation in self._open_conversations():  # a thread holds the turn that it was started from
+        for conversation in self._memory.all():  # a thread holds the turn that it was started from
             turn = conversation.turns.get(turn_id)
             if turn is not None and turn.asked is not None:
                 conversation.put(replace(turn, answer=version.answer, version=version.number))

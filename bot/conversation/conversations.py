@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -13,6 +11,7 @@ from functools import partial
 from bot.conversation.answer_versions import AnswerVersions
 from bot.conversation.change_applier import ChangeApplier, Listener
 from bot.conversation.changes import NewContent, without_channels, without_older, without_person
+from bot.conversation.open_conversations import MOST_OPEN, OpenConversations
 from bot.conversation.personas import Personas
 from bot.conversation.store import ConversationStore, ForgottenCount
 from bot.conversation.summaries import Summaries
@@ -22,11 +21,6 @@ from bot.engine.interface import Erasure, Outcome
 from bot.errors import DatabaseOutageError
 
 logger = logging.getLogger(__name__)
-
-# Reading one from the store again takes a few milliseconds.
-_MOST_OPEN = 256
-_MOST_TURNS = 256
-_MOST_REPLIES = 10_000
 
 
 class Conversations:
@@ -53,19 +47,15 @@ class Conversations:
         store: ConversationStore,
         system_prompt: str,
         scopes_of: Callable[[int], Sequence[int]] = lambda channel_id: (channel_id,),
-        most_open: int = _MOST_OPEN,
+        most_open: int = MOST_OPEN,
     ) -> None:
         self._store = store
-        self._most_open = most_open
-        self._open: OrderedDict[ConversationKey, Conversation] = OrderedDict()
-        self._recent_loaded = False
-        self._turns_by_reply: OrderedDict[int, int] = OrderedDict()
         self._changes = ChangeApplier(store, self._in_change)
         self.personas = Personas(store, system_prompt, scopes_of, self._changes.erasures)
-        self.versions = AnswerVersions(
-            store, self._open.values, self._conversation, self._open_at, self._changes.answer_changed
-        )
-        self.summaries = Summaries(store, self._changes, self._open.get)
+        self._memory = OpenConversations(store, self._changes, self.personas, most_open)
+        self._recent_loaded = False
+        self.versions = AnswerVersions(store, self._memory, self._changes.answer_changed)
+        self.summaries = Summaries(store, self._changes, self._memory.find)
 
     def listen(self, listener: Listener) -> None:
         """Pass every change of turns to a listener, for questions that are not turns yet."""
@@ -82,16 +72,16 @@ class Conversations:
 
     async def begin(self, question: Question) -> OpenConversation:
         """Open a question's conversation and keep it in memory until `end`."""
-        conversation = await self._conversation(question.key)
+        conversation = await self._memory.conversation(question.key)
         continuation = Continuation()
         conversation.continuations.append(continuation)
-        self._open.move_to_end(question.key)
+        self._memory.used(question.key)
         try:
             while True:
                 resets, tip_id = conversation.resets, conversation.tip_id
                 replied_id = await self._replied(question.reply_to)
                 parent_id = replied_id or await self._parent_of_next(conversation)
-                opened = await self._open_at(conversation, parent_id, resets)
+                opened = await self._memory.open_at(conversation, parent_id, resets)
                 if (resets, tip_id) == (conversation.resets, conversation.tip_id):
                     break
         except BaseException:  # a cancelled question does not reach `end` either
@@ -123,16 +113,16 @@ class Conversations:
                 conversation.past_known = False
             conversation.add(turn, as_tip=as_tip)
             self._changes.answered(turn.id)
-            self._drop_unused_turns(conversation)
+            self._memory.drop_unused_turns(conversation)
         if outcome is not None:
             past_known = conversation.past_known or continuation.was_reset
             await self._store.remember(question.id, outcome, turn, as_tip=as_tip, past_known=past_known)
 
     async def peek(self, key: ConversationKey) -> OpenConversation:
         """A conversation as the next question would continue it, without opening it for one."""
-        conversation = await self._conversation(key, to_stay=False)
+        conversation = await self._memory.conversation(key, to_stay=False)
         parent_id = await self._parent_of_next(conversation)
-        return await self._open_at(conversation, parent_id, conversation.resets)
+        return await self._memory.open_at(conversation, parent_id, conversation.resets)
 
     async def recent(self, count: int) -> list[Conversation]:
         """The most recently used conversations, the latest first."""
@@ -140,15 +130,12 @@ class Conversations:
             with suppress(DatabaseOutageError):
                 recent_keys = await self._store.recent(count)
                 self._recent_loaded = True
-                for key in recent_keys:
-                    if key not in self._open:
-                        await self._conversation(key)
-                        self._open.move_to_end(key, last=False)
-        return list(itertools.islice(reversed(self._open.values()), count))
+                await self._memory.read(recent_keys)
+        return self._memory.latest(count)
 
     def find(self, key: ConversationKey) -> Conversation | None:
         """A conversation if it is in memory."""
-        return self._open.get(key)
+        return self._memory.find(key)
 
     async def reset(self, key: ConversationKey, at_id: int) -> None:
         """Start a conversation over: the next question continues nothing.
@@ -157,38 +144,36 @@ class Conversations:
             key: whose next question that is.
             at_id: the time of the reset, as a Discord id: usually that of the interaction.
         """
-        conversation = await self._conversation(key)
+        conversation = await self._memory.conversation(key)
         conversation.start_over()
         self._changes.invalidate_reads()
         await self._store.reset(key, at_id)
 
     def replied(self, question_id: int, message_id: int) -> None:
         """Note that a message shows part of the answer to a question."""
-        self._turns_by_reply[message_id] = question_id
-        if len(self._turns_by_reply) > _MOST_REPLIES:
-            self._turns_by_reply.popitem(last=False)
+        self._memory.replied(question_id, message_id)
 
     def reply_deleted(self, message_id: int) -> None:
         """Note that the bot deleted a message whose part of the answer is in another message now."""
-        self._turns_by_reply.pop(message_id, None)
+        self._memory.reply_deleted(message_id)
         self._changes.invalidate_reads()
 
     def question_of(self, message_id: int) -> int:
         """The question that a message answers, if that is in memory; otherwise the message's own id."""
-        return self._turns_by_reply.get(message_id, message_id)
+        return self._memory.question_of(message_id)
 
     async def turn(self, turn_id: int) -> Turn | None:
         """A turn, which may be erased; None if there is none."""
-        return self._in_memory(turn_id) or next(reversed(await self._read_branch(turn_id)), None)
+        return self._memory.turn(turn_id) or next(reversed(await self._memory.read_branch(turn_id)), None)
 
     async def tip_of(self, key: ConversationKey) -> int | None:
         """The latest turn of a conversation; None at the beginning and after a reset."""
-        return (await self._conversation(key, to_stay=False)).tip_id
+        return (await self._memory.conversation(key, to_stay=False)).tip_id
 
     async def has_turn(self, message_id: int) -> bool:
         """Whether a message asked a turn, even one that is erased since; also said while the store cannot be read."""
         try:
-            return self._in_memory(message_id) is not None or bool(await self._store.branch(message_id))
+            return self._memory.turn(message_id) is not None or bool(await self._store.branch(message_id))
         except DatabaseOutageError:
             return True
 
@@ -237,105 +222,21 @@ class Conversations:
 
     async def set_persona(self, scope: int, text: str | None) -> None:
         """Set the persona of a scope, or clear it."""
-        for conversation in self._open.values():
+        for conversation in self._memory.all():
             if self.personas.holds(scope, conversation.key.channel_id):
                 conversation.cached_by = None
         await self.personas.set(scope, text)
 
-    async def _conversation(self, key: ConversationKey, *, to_stay: bool = True) -> Conversation:
-        """A conversation from memory or the store. It stays in memory if `to_stay`, or if it is not empty."""
-        present = self._open.get(key)
-        if present is not None:
-            await self._find_past(present)
-            return self._open.setdefault(key, present)
-        read = await self._changes.read(partial(self._load, key))
-        if (conversation := self._open.get(key)) is not None:
-            return conversation
-        if to_stay or read.tip_id is not None:
-            self._make_room()
-            self._open[key] = read
-        return read
-
-    async def _find_past(self, conversation: Conversation) -> None:
-        """Read again what an outage hid, as soon as the store has everything that memory has."""
-        if conversation.past_known or self._store.behind:
-            return
-        head = conversation.resets, conversation.tip_id
-        read = await self._changes.read(partial(self._load, conversation.key))
-        is_unchanged = head == (conversation.resets, conversation.tip_id)
-        if read.past_known and is_unchanged and not conversation.past_known:
-            conversation.find_past(read)
-
-    async def _load(self, key: ConversationKey) -> Conversation:
-        try:
-            head = await self._store.head(key)
-        except DatabaseOutageError as error:
-            logger.warning(
-                "Conversation cannot be read, starts without its past channel=%d reason=%s", key.channel_id, error
-            )
-            return Conversation(key, past_known=False)
-        return Conversation(key, head.tip_id, head.resets) if head else Conversation(key)
-
-    async def _open_at(self, conversation: Conversation, tip_id: int | None, resets: int) -> OpenConversation:
-        erasures = self.erasures
-        while (missing := conversation.missing(tip_id)) is not None:
-            try:
-                present = self._in_memory(missing)
-                loaded = [present] if present is not None else await self._read_branch(missing)
-            except DatabaseOutageError as error:
-                logger.warning(
-                    "Conversation's past cannot be read channel=%d reason=%s", conversation.key.channel_id, error
-                )
-                conversation.past_known = False
-                break
-            if not loaded:
-                break  # retention has deleted the rest
-            conversation.load(loaded)
-        system = await self.personas.system_prompt(conversation.key.channel_id)
-        branch = conversation.branch(tip_id)
-        return OpenConversation(conversation, resets, branch, system.text, erasures, system.sources)
-
-    async def _read_branch(self, tip_id: int) -> list[Turn]:
-        branch, replies = await self._changes.read_branch(tip_id)
-        # So that deleting one takes its turn out of memory even while the store cannot be read.
-        for message_id, question_id in replies.items():
-            self.replied(question_id, message_id)
-        return branch
-
     async def _replied(self, reply_to: int | None) -> int | None:
         """The turn that a reply continues; None if there is none."""
-        return None if reply_to is None else await self._turn_of(reply_to)
+        return None if reply_to is None else await self._memory.turn_of(reply_to)
 
     async def _parent_of_next(self, conversation: Conversation) -> int | None:
         """The turn that the next question continues; None if it begins a branch."""
         if conversation.tip_id is not None:
             return conversation.tip_id
         # A thread has the id of the message that it was started from, which may be a turn.
-        return None if conversation.resets else await self._turn_of(conversation.key.channel_id)
-
-    async def _turn_of(self, message_id: int) -> int | None:
-        turn = self._in_memory(self.question_of(message_id))
-        try:
-            if turn is None and (turn_id := await self._store.turn_of(message_id)) is not None:
-                turn = next(reversed(await self._read_branch(turn_id)), None)
-        except DatabaseOutageError as error:
-            logger.warning("Turn of a message cannot be read message=%d reason=%s", message_id, error)
-        return None if turn is None or turn.asked is None else turn.id
+        return None if conversation.resets else await self._memory.turn_of(conversation.key.channel_id)
 
     def _in_change(self) -> Iterable[Conversation]:
-        return (*self._open.values(), self.summaries.being_generated)
-
-    def _in_memory(self, turn_id: int) -> Turn | None:
-        conversations = self._open.values()
-        return next((found for each in conversations if (found := each.turns.get(turn_id)) is not None), None)
-
-    def _make_room(self) -> None:
-        if self._store.behind:
-            return  # some of it is nowhere else
-        unused = [key for key, conversation in self._open.items() if not conversation.answering]
-        for key in unused[: max(0, len(self._open) + 1 - self._most_open)]:
-            del self._open[key]
-
-    def _drop_unused_turns(self, conversation: Conversation) -> None:
-        if len(conversation.turns) > _MOST_TURNS and not self._store.behind:
-            conversation.keep(conversation.branch(conversation.tip_id))
+        return (*self._memory.all(), self.summaries.being_generated)

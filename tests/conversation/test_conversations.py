@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.conversation import conversations as module
+from bot.conversation import open_conversations as module
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import ConversationKey, Quote, TextFile
 from bot.engine.interface import FinishReason, Outcome

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import pytest
 
-from bot.conversation import conversations as module
+from bot.conversation import open_conversations as module
 from bot.conversation.conversations import Conversations
 from bot.conversation.store import ConversationHead, ForgottenCount
 from bot.conversation.tree import OpenConversation

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from bot.conversation import conversations as module
+from bot.conversation import open_conversations as module
 from bot.conversation.conversations import Conversations
 from bot.conversation.tree import OpenConversation
 from bot.conversation.turn import ConversationKey, Question
