@@ -25,6 +25,19 @@ async def with_labels(stage: Stage, person: Person, channel: int, message: Paylo
     return await stage.discord.wait_for(found, _PATIENCE_SECONDS)
 
 
+async def with_version(stage: Stage, person: Person, channel: int, message: Payload, shown: str) -> Payload:
+    """Wait until a message shows this one of several versions, such as "2/2", and return it.
+
+    Whether it has a Continue button is left open: further versions are sampled, so any may end early.
+    """
+
+    def found() -> Payload | None:
+        now = message_now(stage, person, channel, message)
+        return now if now is not None and shown in labels(now) else None
+
+    return await stage.discord.wait_for(found, _PATIENCE_SECONDS)
+
+
 async def answered(stage: Stage, person: Person, channel: int, text: str = "Who am I?") -> tuple[int, Payload]:
     """Mention the bot; return the question's id and the last message of the answer."""
     question = await stage.mention(person, channel, text)

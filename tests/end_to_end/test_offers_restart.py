@@ -10,7 +10,7 @@ from bot.demo.loopback import LoopbackDiscord
 from bot.discord_client.rest.permissions import READ_MESSAGE_HISTORY
 from tests.end_to_end.asking import ask
 from tests.end_to_end.commands import press
-from tests.end_to_end.offers import answered, message_now, told, with_labels
+from tests.end_to_end.offers import answered, message_now, told, with_labels, with_version
 from tests.end_to_end.stage import Payload, Stage, answer_of, can_be_stopped, labels, online, until
 
 FILE = "conversations.sqlite3"
@@ -60,8 +60,8 @@ async def test_a_version_that_a_restart_interrupts_is_finished_after_it(
             (one, "regenerate") for one in (asked_by_message, asked_by_command)
         )
         async with online(tiny_chat_model_dir, discord, **settings) as stage:
-            message = await with_labels(stage, grace, channel, message, LEFT, "2/2", RIGHT, *CUT)
-            response = await with_labels(stage, ada, other, response, LEFT, "2/2", RIGHT, *CUT)
+            message = await with_version(stage, grace, channel, message, "2/2")
+            response = await with_version(stage, ada, other, response, "2/2")
             second = await shown_answer(stage, channel)
             assert second != first
             assert message["content"].startswith(second.strip()[:20])
@@ -82,7 +82,7 @@ async def test_a_version_that_was_generated_before_a_crash_is_delivered(
             channel = await stage.fresh_channel("crashed")
             question, message = await answered(stage, grace, channel)
             await press(stage, grace, channel, message, "Regenerate")
-            message = await with_labels(stage, grace, channel, message, LEFT, "2/2", RIGHT, *CUT)
+            message = await with_version(stage, grace, channel, message, "2/2")
         with closing(sqlite3.connect(tmp_path / FILE)) as file:
             # As after a crash before the last edit.
             file.execute("UPDATE turns SET answer = 'You are Grace.' WHERE id = ?", (question,))
@@ -117,7 +117,7 @@ async def test_buttons_from_before_a_restart_work(tiny_chat_model_dir: Path, tmp
             line = await told(stage, linus, channel, long_before[-1], "Regenerate")
             assert "Only the member who asked" in line
             await press(stage, grace, channel, long_before[-1], "Regenerate")
-            short = await with_labels(stage, grace, channel, first, LEFT, "2/2", RIGHT, *CUT)
+            short = await with_version(stage, grace, channel, first, "2/2")
             await discord.wait_for(lambda: len(stage.replies(grace, channel, question)) == 1)
         async with online(tiny_chat_model_dir, discord, data_dir=tmp_path, max_new_tokens=TOKENS) as stage:
             await press(stage, grace, channel, short, LEFT)
