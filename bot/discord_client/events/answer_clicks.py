@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import replace
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -87,23 +86,25 @@ class AnswerClickListener(commands.Cog):
         is_asker, deletes = interaction.user.id == turn.asked.author_id, button.action is AnswerAction.DELETE
         if not is_asker and not (deletes and interaction.permissions.manage_messages):
             await _say(interaction, _NOT_DELETABLE if deletes else _NOT_THEIRS)
-        elif not deletes and await self._conversations.tip_of(turn.key) != turn.id:
+            return
+        async with self._locks.setdefault(turn.id, asyncio.Lock()):
+            work = await self._act(interaction, button)
+        if work is not None:
+            await work
+
+    async def _act(
+        self, interaction: discord.Interaction[Any], button: AnswerButton
+    ) -> Coroutine[Any, Any, None] | None:
+        """Do what a button wants, by what the clicks before have left; return what takes longer."""
+        await self._running.wait_until_ended(button.question_id)  # else its record would end the next one's
+        turn = await self._conversations.turn(button.question_id)
+        if turn is None or turn.asked is None:
+            await _say_and_remove(interaction, _FORGOTTEN)
+        elif button.action is not AnswerAction.DELETE and await self._conversations.tip_of(turn.key) != turn.id:
             await _say_and_remove(interaction, _OLDER)
         elif self._is_revised(turn.id):
             await _say(interaction, _BUSY)
-        else:
-            async with self._locks.setdefault(turn.id, asyncio.Lock()):
-                work = await self._act(interaction, button, turn)
-            if work is not None:
-                await work
-
-    async def _act(
-        self, interaction: discord.Interaction[Any], button: AnswerButton, turn: Turn
-    ) -> Coroutine[Any, Any, None] | None:
-        """Do what a button wants; return what takes longer."""
-        await self._running.wait_until_ended(turn.id)  # else its record would end the next one's
-        shown = await self._shown_at(interaction, turn)
-        if shown is None:
+        elif (shown := await self._shown_at(interaction, turn)) is None:
             await _say_and_remove(interaction, _FORGOTTEN)
         elif button.action is AnswerAction.DELETE:
             await _acknowledge(interaction)
@@ -132,7 +133,7 @@ class AnswerClickListener(commands.Cog):
             await _say_and_remove(interaction, _FORGOTTEN)
             return
         await _acknowledge(interaction)
-        await self._delivery.show(replace(shown, version=version))
+        await self._delivery.turn_to(shown, version)
 
     async def _revise(
         self, interaction: discord.Interaction[Any], shown: ShownAnswer, task: Task

@@ -12,6 +12,7 @@ from bot.answering.prefill_time import Prefill
 from bot.answering.revised_answer import RevisedAnswer
 from bot.conversation.conversations import Conversations
 from bot.conversation.store import WorkStore
+from bot.conversation.turn import AnswerVersion
 from bot.discord_client.replies.latest_answers import LatestAnswers
 from bot.discord_client.replies.outcome_notes import (
     note_for,
@@ -95,10 +96,16 @@ class RevisionDelivery:
 
     async def show(self, shown: ShownAnswer) -> None:
         """Show a version that was generated earlier, and record that it is delivered."""
-        with self._running_replies.delivering():
-            editor = self._editors.editor(shown.question, shown.sent, header=shown.header)
-            outcome = Outcome(shown.version.reason)
-            await self._finish(editor, shown, note_for(outcome, shown.text), outcome)
+        await self._show(shown)
+
+    async def turn_to(self, shown: ShownAnswer, version: AnswerVersion) -> None:
+        """Show another version of an answer, which memory holds already; if Discord refuses it, memory goes back.
+
+        Args:
+            shown: what Discord shows now.
+        """
+        if not await self._show(replace(shown, version=version)):
+            await self._remember_shown(shown)
 
     async def delete(self, shown: ShownAnswer) -> None:
         """Delete an answer in all its versions, and forget its question."""
@@ -108,6 +115,13 @@ class RevisionDelivery:
             await self._editors.take_back([shown.turn.id])
             await editor.finish("")
             logger.info("Deleted: message=%d channel=%d", shown.turn.id, shown.turn.key.channel_id)
+
+    async def _show(self, shown: ShownAnswer) -> bool:
+        """Show a version; return False if Discord refuses it, or if it was taken back."""
+        with self._running_replies.delivering():
+            editor = self._editors.editor(shown.question, shown.sent, header=shown.header)
+            outcome = Outcome(shown.version.reason)
+            return await self._finish(editor, shown, note_for(outcome, shown.text), outcome)
 
     async def _grow(self, answer: RevisedAnswer, editor: ReplyEditor, shown_text: str) -> None:
         def show_position(position: int) -> None:

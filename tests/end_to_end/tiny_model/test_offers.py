@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 
 import pytest
@@ -10,13 +11,12 @@ from bot.answering.queue import QueueFullError
 from bot.conversation.turn import ConversationKey
 from tests.end_to_end.asking import ask
 from tests.end_to_end.commands import forget, press, use
-from tests.end_to_end.offers import answered, message_now, told, with_labels
+from tests.end_to_end.offers import answered, message_now, told, with_labels, with_version
 from tests.end_to_end.stage import Stage, answer_of, labels, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 LEFT, RIGHT = "\N{BLACK LEFT-POINTING TRIANGLE}", "\N{BLACK RIGHT-POINTING TRIANGLE}"
-TWO = [LEFT, "2/2", RIGHT, "Regenerate", "Continue", "Delete"]
 ONE_OF_TWO = [LEFT, "1/2", RIGHT, "Regenerate", "Continue", "Delete"]
 CUT = ["Regenerate", "Continue", "Delete"]
 """Below an answer that reached the longest length, as the tiny model's do."""
@@ -37,7 +37,7 @@ async def test_memory_holds_the_version_that_is_shown(stage: Stage) -> None:
     assert labels(message) == CUT
     first = await remembered_answer(stage, channel)
     await press(stage, stage.grace, channel, message, "Regenerate")
-    message = await with_labels(stage, stage.grace, channel, message, *TWO)
+    message = await with_version(stage, stage.grace, channel, message, "2/2")
     second = await remembered_answer(stage, channel)
     assert second != first
     assert second in await prompt_of_next(stage, channel)
@@ -50,7 +50,7 @@ async def test_memory_holds_the_version_that_is_shown(stage: Stage) -> None:
     assert first in await prompt_of_next(stage, channel)
     assert second not in await prompt_of_next(stage, channel)
     await press(stage, stage.grace, channel, message, RIGHT)
-    message = await with_labels(stage, stage.grace, channel, message, *TWO)
+    message = await with_version(stage, stage.grace, channel, message, "2/2")
     assert second in await prompt_of_next(stage, channel)
     assert len(stage.discord.messages(stage.ada.id, channel)) == 2, "versions share one message"
 
@@ -96,7 +96,7 @@ async def test_a_moderator_deletes_an_answer(stage: Stage) -> None:
     stage.discord.set_permissions(stage.ada.id, channel, allow=["manage_messages"])
     question, message = await answered(stage, stage.grace, channel)
     await press(stage, stage.grace, channel, message, "Regenerate")
-    message = await with_labels(stage, stage.grace, channel, message, *TWO)
+    message = await with_version(stage, stage.grace, channel, message, "2/2")
     await press(stage, stage.ada, channel, message, "Delete")
     await stage.discord.wait_for(lambda: message_now(stage, stage.ada, channel, message) is None)
 
@@ -111,7 +111,7 @@ async def test_forget_takes_every_version_and_the_buttons(stage: Stage) -> None:
     channel = await stage.fresh_channel("forgotten")
     question, message = await answered(stage, stage.grace, channel)
     await press(stage, stage.grace, channel, message, "Regenerate")
-    message = await with_labels(stage, stage.grace, channel, message, *TWO)
+    message = await with_version(stage, stage.grace, channel, message, "2/2")
     await forget(stage, channel, "Forget", "Deleted 1 question with its answer.", where="here")
     left = await with_labels(stage, stage.grace, channel, message)
     assert await stage.bot.application.answering.conversations.versions.of(question) == ()
@@ -124,7 +124,7 @@ async def test_an_edited_question_is_answered_again(stage: Stage) -> None:
     await stage.discord.edit(stage.grace.id, channel, question, f"<@{stage.discord.bot.id}> Who is Ada?")
     message = await with_labels(stage, stage.grace, channel, message, "Answer again", "Continue", "Delete")
     await press(stage, stage.grace, channel, message, "Answer again")
-    await with_labels(stage, stage.grace, channel, message, *TWO)
+    await with_version(stage, stage.grace, channel, message, "2/2")
     assert await stage.questions(channel) == ["Who is Ada?"]
 
 
@@ -133,7 +133,7 @@ async def test_an_answer_to_a_command_keeps_its_line(stage: Stage) -> None:
     interaction_id, message = await ask(stage, stage.grace, channel, question="Who am I?")
     assert labels(message) == CUT
     await press(stage, stage.grace, channel, message, "Regenerate")
-    message = await with_labels(stage, stage.grace, channel, message, *TWO)
+    message = await with_version(stage, stage.grace, channel, message, "2/2")
     header, _, answer = message["content"].partition("\n")
     assert header == f"> <@{stage.grace.id}> asked: Who am I?"
     assert answer.startswith((await remembered_answer(stage, channel)).strip()[:20])
@@ -183,3 +183,39 @@ async def test_memory_stays_with_what_discord_shows_where_it_refuses_the_edit(st
     assert stage.bot.application.answering.queue.idle
     assert message_now(stage, stage.grace, channel, message) == message
     assert await remembered_answer(stage, channel) == before
+
+
+async def test_memory_stays_with_the_version_that_discord_shows_where_it_refuses_another(stage: Stage) -> None:
+    channel = stage.discord.add_channel("refused version").id
+    _, message = await answered(stage, stage.grace, channel)
+    await press(stage, stage.grace, channel, message, "Regenerate")
+    message = await with_version(stage, stage.grace, channel, message, "2/2")
+    second, before = await remembered_answer(stage, channel), len(stage.discord.calls)
+    stage.discord.fail_next("PATCH", f"/channels/{channel}/messages/*", 403, code=50001)
+    await press(stage, stage.grace, channel, message, LEFT)
+
+    async def remembers_second() -> bool:
+        return await remembered_answer(stage, channel) == second
+
+    await until(lambda: any(call.is_injected for call in stage.discord.calls[before:]))
+    await until(remembers_second)
+    assert message_now(stage, stage.grace, channel, message) == message
+
+
+@pytest.mark.parametrize("label", ["Regenerate", "Continue"])
+async def test_a_second_click_says_that_the_answer_is_being_worked_on(stage: Stage, label: str) -> None:
+    channel = await stage.fresh_channel("clicked twice")
+    question, message = await answered(stage, stage.grace, channel)
+    queue = stage.bot.application.answering.queue
+    queue.pause()
+    try:
+        lines = await asyncio.gather(
+            press(stage, stage.grace, channel, message, label), told(stage, stage.grace, channel, message, label)
+        )
+    finally:
+        queue.resume()
+    assert "working on this answer already" in lines[1]
+    await stage.answered_again(question)
+    assert queue.idle
+    versions = await stage.bot.application.answering.conversations.versions.of(question)
+    assert len(versions) == (2 if label == "Regenerate" else 1)
