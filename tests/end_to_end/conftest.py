@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 from discord.state import ConnectionState
 
-from bot.demo.loopback import LoopbackDiscord, without_allowed_mentions
+from bot.demo.loopback import LoopbackDiscord, that_may_ping_many
 
 _GUILD_READY_SECONDS = 0.2
 
@@ -26,27 +26,42 @@ def one_thread_for_each_engine() -> Iterator[None]:
         yield
 
 
+class _Checked:
+    """Everything that bots wrote on the servers that tests started, in their start and their end too."""
+
+    def __init__(self) -> None:
+        self._servers: list[tuple[LoopbackDiscord, int]] = []
+
+    def add(self, server: LoopbackDiscord) -> None:
+        """Check a server from its start on."""
+        self._servers.append((server, 0))
+
+    def check(self) -> None:
+        """Check what was written since the last time."""
+        calls = [call for server, checked in self._servers for call in server.calls[checked:]]
+        self._servers = [(server, len(server.calls)) for server, _ in self._servers]
+        assert [(call.route, call.allowed_mentions) for call in that_may_ping_many(calls)] == []
+
+
 @pytest.fixture(scope="package", autouse=True)
-def every_discord() -> Iterator[list[LoopbackDiscord]]:
+def every_discord() -> Iterator[_Checked]:
     """The servers that tests started so far, those of other fixtures among them."""
-    start = LoopbackDiscord.start
-    started: list[LoopbackDiscord] = []
+    start, checked = LoopbackDiscord.start, _Checked()
 
     async def start_and_keep(server: LoopbackDiscord) -> None:
-        started.append(server)
+        checked.add(server)
         await start(server)
 
     with patch.object(LoopbackDiscord, "start", start_and_keep):
-        yield started
+        yield checked
+    checked.check()
 
 
 @pytest.fixture(autouse=True)
-def no_text_may_ping(every_discord: list[LoopbackDiscord]) -> Iterator[None]:
-    """Check that everything the bot wrote in a test says whom it may mention."""
-    before = {id(server): len(server.calls) for server in every_discord}
+def no_text_may_ping(every_discord: _Checked) -> Iterator[None]:
+    """Check that everything the bot wrote up to a test's end pings nobody but who asked."""
     yield
-    calls = [call for server in every_discord for call in server.calls[before.get(id(server), 0) :]]
-    assert [call.route for call in without_allowed_mentions(calls)] == []
+    every_discord.check()
 
 
 @pytest.fixture(scope="package", autouse=True)

@@ -4,7 +4,7 @@ Start a `LoopbackDiscord`, point discord.py at it with `connect_discord_py`, and
 `bot_token`. Then act as one of its people: send, click, invoke, and see what they would see.
 """
 
-from bot.demo.loopback.api_calls import ApiCall, CallKind, Limit, without_allowed_mentions
+from bot.demo.loopback.api_calls import ApiCall, CallKind, Limit, that_may_ping_many, without_allowed_mentions
 from bot.demo.loopback.discord_py import connect_discord_py
 from bot.demo.loopback.events import Event, EventKind, Subscription
 from bot.demo.loopback.faults.connections import ConnectionFault
@@ -30,5 +30,6 @@ __all__ = [
     "Server",
     "Subscription",
     "connect_discord_py",
+    "that_may_ping_many",
     "without_allowed_mentions",
 ]

@@ -117,6 +117,15 @@ def without_allowed_mentions(calls: Iterable[ApiCall]) -> list[ApiCall]:
     return [call for call in calls if call.has_text and call.allowed_mentions is None]
 
 
+def that_may_ping_many(calls: Iterable[ApiCall]) -> list[ApiCall]:
+    """List the calls whose text could ping others than one named person and who is replied to."""
+    return [call for call in calls if call.has_text and not _pings_few(call.allowed_mentions)]
+
+
+def _pings_few(allowed: dict[str, Any] | None) -> bool:
+    return allowed is not None and not (allowed.get("parse") or allowed.get("roles") or allowed.get("users", [])[1:])
+
+
 def count_calls(calls: Iterable[ApiCall]) -> Counter[tuple[CallKind, int]]:
     """Count calls by kind and status."""
     return Counter((call.kind, call.status) for call in calls)

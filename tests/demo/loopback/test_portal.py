@@ -8,7 +8,14 @@ from typing import Any
 import discord
 import pytest
 
-from bot.demo.loopback import LoopbackDiscord, LoopbackError, connect_discord_py, without_allowed_mentions
+from bot.demo.loopback import (
+    ApiCall,
+    LoopbackDiscord,
+    LoopbackError,
+    connect_discord_py,
+    that_may_ping_many,
+    without_allowed_mentions,
+)
 from tests.demo.loopback.client import raw_client
 from tests.demo.loopback.conftest import eventually, running
 from tests.demo.loopback.sample_bot import SampleBot
@@ -88,6 +95,22 @@ async def test_texts_without_allowed_mentions_are_found(
             answer = await client.call("POST", f"/channels/{general}/messages", body)
     assert answer.status < 300
     assert bool(without_allowed_mentions(server.calls)) == is_open
+
+
+@pytest.mark.parametrize(
+    ("allowed", "is_open"),
+    [
+        (None, True),
+        ({"parse": ["everyone"]}, True),
+        ({"parse": [], "roles": ["1"]}, True),
+        ({"parse": [], "users": ["1", "2"]}, True),
+        ({"parse": [], "users": ["1"]}, False),
+        ({"parse": [], "replied_user": True}, False),
+    ],
+)
+def test_texts_that_may_ping_many_are_found(allowed: dict[str, Any] | None, is_open: bool) -> None:
+    call = ApiCall("POST", "/channels/1/messages", 200, 0.0, has_text=True, allowed_mentions=allowed)
+    assert bool(that_may_ping_many([call])) == is_open
 
 
 async def test_a_response_without_allowed_mentions_is_found(server: LoopbackDiscord, bot: SampleBot) -> None:
