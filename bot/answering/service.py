@@ -16,8 +16,9 @@ from bot.answering.throughput import Throughput
 from bot.answering.waiting_time import WaitingTimes
 from bot.conversation.changes import TurnChange
 from bot.conversation.conversations import Conversations
-from bot.conversation.turn import ConversationKey, Question, Task
+from bot.conversation.turn import ConversationKey, Question, Task, Turn
 from bot.metrics.port import NO_METRICS, AnswerMetrics
+from bot.prompting.prompt import Message
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,13 @@ class PendingQuestion:
         """Keep an edit or a deletion for the question, whose text may have been read before it; no engine has it."""
         self._changes.append(change)
         return False
+
+    def is_gone(self, question: Question) -> bool:
+        """Whether a change since has left nothing of the question."""
+        turn = Turn(question.id, question.key, None, question.id, 0, question.asked, Message("assistant", ""))
+        for change in self._changes:
+            turn = change(turn)
+        return turn.asked is None or turn.asked.asks_nothing
 
     def ask(self, question: Question) -> Answer:
         """Ask the complete question; `Answer.texts` must be run, and waits for the ticket's turn."""

@@ -144,11 +144,15 @@ def without_channels(turn: Turn, channel_ids: Collection[int]) -> Turn:
     return turn if places.isdisjoint(channel_ids) else emptied(turn)
 
 
-def without_person(turn: Turn, person_id: int, channel_id: int | None) -> Turn:
-    """The turn after forgetting a member, in one channel or everywhere."""
-    if any(each.author_id == person_id and channel_id in (None, each.channel_id) for each in turn.covers):
+def without_person(turn: Turn, person_id: int, channel_ids: Collection[int] | None) -> Turn:
+    """The turn after forgetting a member, in some channels or everywhere."""
+
+    def is_in_scope(channel_id: int) -> bool:
+        return channel_ids is None or channel_id in channel_ids
+
+    if any(each.author_id == person_id and is_in_scope(each.channel_id) for each in turn.covers):
         return emptied(turn)
-    if turn.asked is None or channel_id not in (None, turn.key.channel_id):
+    if turn.asked is None or not is_in_scope(turn.key.channel_id):
         return turn
     if turn.asked.author_id == person_id:
         return emptied(turn)

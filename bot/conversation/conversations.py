@@ -200,20 +200,19 @@ class Conversations:
         erasure = partial(Erasure, channel_ids=frozenset(channel_ids))
         await self._changes.apply(change, erasure, self._store.erase_channels(channel_ids))
 
-    async def forget(self, person_id: int, channel_id: int | None) -> ForgottenCount | None:
+    async def forget(self, person_id: int, channel_ids: frozenset[int] | None) -> ForgottenCount | None:
         """Forget everything that a member wrote, with the answers.
 
         Args:
             person_id: of the member.
-            channel_id: None forgets the member in all channels.
+            channel_ids: None forgets the member in all channels.
 
         Returns:
             how much there was; None during an outage, when the store does it later.
         """
-        change = partial(without_person, person_id=person_id, channel_id=channel_id)
-        channel_ids = None if channel_id is None else frozenset({channel_id})
+        change = partial(without_person, person_id=person_id, channel_ids=channel_ids)
         erasure = partial(Erasure, author_id=person_id, channel_ids=channel_ids)
-        return await self._changes.apply(change, erasure, self._store.forget(person_id, channel_id))
+        return await self._changes.apply(change, erasure, self._store.forget(person_id, channel_ids))
 
     async def forget_before(self, message_id: int) -> None:
         """Forget the turns and quotes that are older than a message."""

@@ -178,8 +178,8 @@ class ConversationStore(AnswerVersionStore, Protocol):
         """Delete everything in these channels."""
         ...
 
-    async def forget(self, person_id: int, channel_id: int | None) -> ForgottenCount | None:
-        """Erase everything that a member wrote, in one channel or everywhere; None if that happens later."""
+    async def forget(self, person_id: int, channel_ids: Collection[int] | None) -> ForgottenCount | None:
+        """Erase everything that a member wrote, in some channels or everywhere; None if that happens later."""
         ...
 
     async def forget_before(self, message_id: int) -> None:

@@ -23,11 +23,11 @@ async def erase_targets(connection: AsyncConnection, message_ids: Collection[int
     await _erase(connection, lambda _, target: int(target["id"]) in message_ids)
 
 
-async def erase_targets_by(connection: AsyncConnection, author_id: int, channel_id: int | None) -> None:
-    """Keep nothing of a member's messages, in one channel or everywhere."""
+async def erase_targets_by(connection: AsyncConnection, author_id: int, channel_ids: Collection[int] | None) -> None:
+    """Keep nothing of a member's messages, in some channels or everywhere."""
 
     def is_forgotten(asked_in: int, target: dict[str, Any]) -> bool:
-        return int(target["author"]["id"]) == author_id and channel_id in (None, asked_in)
+        return int(target["author"]["id"]) == author_id and (channel_ids is None or asked_in in channel_ids)
 
     await _erase(connection, is_forgotten)
 

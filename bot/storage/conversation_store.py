@@ -191,12 +191,12 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
         for channel_id in await self._with_rows(channel_ids):
             await self._journal.write(partial(erase_channel, channel_id=channel_id), deletes=True)
 
-    async def forget(self, person_id: int, channel_id: int | None) -> ForgottenCount | None:
-        """Forget everything that a member wrote, in one channel or everywhere; None if that happens later."""
+    async def forget(self, person_id: int, channel_ids: Collection[int] | None) -> ForgottenCount | None:
+        """Forget everything that a member wrote, in some channels or everywhere; None if that happens later."""
         forgotten: list[ForgottenCount] = []
 
         async def change(connection: AsyncConnection) -> None:
-            here = [] if channel_id is None else [Turn.channel_id == channel_id]
+            here = [] if channel_ids is None else [Turn.channel_id.in_(channel_ids)]
             asked = and_(Turn.author_id == person_id, *here)
             asked_ids = select(Turn.id).where(asked)
             await erase_summaries(connection, asked_ids)
@@ -207,10 +207,10 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
             in_scope = [Quote.turn_id.in_(select(Turn.id).where(*here))] if here else []
             quotes = await erase_quotes(connection, Quote.author_id == person_id, *in_scope)
             accepted = [AcceptedQuestion.author_id == person_id]
-            if channel_id is not None:
-                accepted.append(AcceptedQuestion.channel_id == channel_id)
+            if channel_ids is not None:
+                accepted.append(AcceptedQuestion.channel_id.in_(channel_ids))
             await connection.execute(delete(AcceptedQuestion).where(*accepted))
-            await erase_targets_by(connection, person_id, channel_id)
+            await erase_targets_by(connection, person_id, channel_ids)
             forgotten[:] = [ForgottenCount(turns.rowcount, quotes)]
 
         await self._journal.write(change, deletes=True)

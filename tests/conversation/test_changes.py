@@ -95,16 +95,16 @@ def test_an_erased_turn_stays_erased() -> None:
     assert without_person(EMPTY, person("Ada"), None) == EMPTY
 
 
-@pytest.mark.parametrize("channel_id", [None, HERE.channel_id])
-def test_forgetting_a_member_erases_questions_and_quotes(channel_id: int | None) -> None:
-    assert without_person(TURN, person("Ada"), channel_id) == EMPTY
-    assert without_person(TURN, person("Grace"), channel_id) == UNQUOTED
-    assert without_person(TURN, person("Linus"), channel_id) is TURN
+@pytest.mark.parametrize("channel_ids", [None, {HERE.channel_id}, {HERE.channel_id, ELSEWHERE.channel_id}])
+def test_forgetting_a_member_erases_questions_and_quotes(channel_ids: set[int] | None) -> None:
+    assert without_person(TURN, person("Ada"), channel_ids) == EMPTY
+    assert without_person(TURN, person("Grace"), channel_ids) == UNQUOTED
+    assert without_person(TURN, person("Linus"), channel_ids) is TURN
 
 
 def test_forgetting_in_one_channel_leaves_the_others() -> None:
-    assert without_person(TURN, person("Ada"), ELSEWHERE.channel_id) is TURN
-    assert without_person(TURN, person("Grace"), ELSEWHERE.channel_id) is TURN
+    assert without_person(TURN, person("Ada"), {ELSEWHERE.channel_id}) is TURN
+    assert without_person(TURN, person("Grace"), {ELSEWHERE.channel_id}) is TURN
 
 
 def test_forgetting_what_is_older() -> None:

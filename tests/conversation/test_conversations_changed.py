@@ -73,9 +73,17 @@ def quotes(branch: Sequence[Turn]) -> list[str]:
             lambda c, two: c.erase_channels([2]), ["one", "two", "three"], ["Fish fly."], id="another channel"
         ),
         pytest.param(lambda c, two: c.forget(person("Ada"), None), ["two"], [], id="forget"),
-        pytest.param(lambda c, two: c.forget(person("Linus"), 1), ["one", "two", "three"], [], id="forget the quoted"),
         pytest.param(
-            lambda c, two: c.forget(person("Ada"), 2), ["one", "two", "three"], ["Fish fly."], id="forget elsewhere"
+            lambda c, two: c.forget(person("Linus"), frozenset({1})),
+            ["one", "two", "three"],
+            [],
+            id="forget the quoted",
+        ),
+        pytest.param(
+            lambda c, two: c.forget(person("Ada"), frozenset({2})),
+            ["one", "two", "three"],
+            ["Fish fly."],
+            id="forget elsewhere",
         ),
         pytest.param(lambda c, two: c.forget_before(two + 1), ["three"], [], id="forget what is old"),
     ],
@@ -99,7 +107,7 @@ async def test_changes_reach_memory_and_the_store(
     "change",
     [
         pytest.param(lambda c, two: c.erase([QUOTED]), id="erase"),
-        pytest.param(lambda c, two: c.forget(person("Linus"), 1), id="forget"),
+        pytest.param(lambda c, two: c.forget(person("Linus"), frozenset({1})), id="forget"),
         pytest.param(lambda c, two: c.forget_before(QUOTED + 1), id="forget what is old"),
     ],
 )
@@ -155,7 +163,7 @@ async def test_forgetting_returns_how_much_there_was(conversations: Conversation
     await fill(conversations)
     await say(conversations, "elsewhere", key=ELSEWHERE)
     await say(conversations, "about", "Grace", key=ELSEWHERE, quotes=[Quote(5, person("Ada"), "Ada", "Look.")])
-    assert await conversations.forget(person("Ada"), HERE.channel_id) == ForgottenCount(turns=2, quotes=0)
+    assert await conversations.forget(person("Ada"), frozenset({HERE.channel_id})) == ForgottenCount(turns=2, quotes=0)
     assert await conversations.forget(person("Ada"), None) == ForgottenCount(turns=1, quotes=1)
     assert await conversations.forget(person("Ada"), None) == ForgottenCount(turns=0, quotes=0)
     assert await conversations.forget(person("Linus"), None) == ForgottenCount(turns=0, quotes=0)

@@ -94,7 +94,7 @@ CHANGES = [
     ),
     pytest.param(lambda c, _: c.forget(ADA, None), lambda _: [Erasure(0, author_id=ADA)], id="forget everywhere"),
     pytest.param(
-        lambda c, _: c.forget(LINUS, HERE.channel_id),
+        lambda c, _: c.forget(LINUS, frozenset({HERE.channel_id})),
         lambda _: [Erasure(0, author_id=LINUS, channel_ids=frozenset({HERE.channel_id}))],
         id="forget here",
     ),

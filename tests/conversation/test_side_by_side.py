@@ -181,7 +181,7 @@ CHANGES: list[tuple[Callable[[Conversations, dict[str, int]], Awaitable[object]]
     (lambda c, ids: c.erase([ids["first"]]), ["one", "both", "last"]),
     (lambda c, ids: c.edit(ids["both"], "edited", []), ["one", "edited", "first", "last"]),
     (lambda c, ids: c.forget(person("both"), None), ["one", "first", "last"]),
-    (lambda c, ids: c.forget(person("first"), HERE.channel_id), ["one", "both", "last"]),
+    (lambda c, ids: c.forget(person("first"), frozenset({HERE.channel_id})), ["one", "both", "last"]),
 ]
 
 

@@ -102,7 +102,7 @@ CHANGES: dict[str, Change] = {
     "delete the answer": lambda c, two: c.erase([REPLY]),
     "delete a quote": lambda c, two: c.erase([QUOTED]),
     "delete the channel": lambda c, two: c.erase_channels([HERE.channel_id]),
-    "forget here": lambda c, two: c.forget(person("Grace"), HERE.channel_id),
+    "forget here": lambda c, two: c.forget(person("Grace"), frozenset({HERE.channel_id})),
     "forget everywhere": lambda c, two: c.forget(person("Grace"), None),
     "forget the quoted": lambda c, two: c.forget(person("Linus"), None),
     "retention": lambda c, two: c.forget_before(two),
@@ -113,7 +113,7 @@ UNRELATED: dict[str, Change] = {
     "delete something else": lambda c, two: c.erase([5]),
     "delete another channel": lambda c, two: c.erase_channels([2]),
     "forget somebody else": lambda c, two: c.forget(person("Alan"), None),
-    "forget elsewhere": lambda c, two: c.forget(person("Grace"), 2),
+    "forget elsewhere": lambda c, two: c.forget(person("Grace"), frozenset({2})),
     "retention": lambda c, two: c.forget_before(50),
 }
 

@@ -36,7 +36,7 @@ async def test_a_forgotten_members_message_is_no_target_any_more(storage: Storag
     await accept_about(storage, 10, 1)
     await accept_about(storage, 20, 2, by=GRACE)
     await accept_about(storage, 30, 3, key=ELSEWHERE)
-    await storage.conversations.forget(ADA, HERE.channel_id)
+    await storage.conversations.forget(ADA, frozenset({HERE.channel_id}))
     assert await targets(storage) == [None, "2", "3"]
     await storage.conversations.forget(ADA, None)
     assert await targets(storage) == [None, "2", None]

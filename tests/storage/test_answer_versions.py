@@ -82,7 +82,7 @@ ERASURES: dict[str, Callable[[Storage], Awaitable[object]]] = {
     "deleted": lambda storage: storage.conversations.erase([10]),
     "reply deleted": lambda storage: storage.conversations.erase([1010]),
     "forgotten": lambda storage: storage.conversations.forget(ADA, None),
-    "forgotten here": lambda storage: storage.conversations.forget(ADA, HERE.channel_id),
+    "forgotten here": lambda storage: storage.conversations.forget(ADA, frozenset({HERE.channel_id})),
     "too old": lambda storage: storage.conversations.forget_before(15),
     "channel deleted": lambda storage: storage.conversations.erase_channels([HERE.channel_id]),
     "quote deleted": lambda storage: storage.conversations.erase([3]),

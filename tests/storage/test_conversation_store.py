@@ -79,7 +79,7 @@ async def test_the_largest_ids_fit(storage: Storage) -> None:
     await storage.conversations.reset(key, top)
     await storage.conversations.set_persona(top, "Be brief.")
     assert await storage.conversations.personas([top]) == {top: "Be brief."}
-    assert await storage.conversations.forget(top - 6, top - 1) == ForgottenCount(0, 1)
+    assert await storage.conversations.forget(top - 6, [top - 1]) == ForgottenCount(0, 1)
     assert await storage.conversations.forget(top - 4, None) == ForgottenCount(1, 0)
 
 
@@ -266,12 +266,12 @@ async def test_forgetting_a_member_in_one_channel(storage: Storage) -> None:
     two = turn(20, after=one, by=GRACE, quotes=[quote(3, by=ADA)])
     three = turn(30, key=ELSEWHERE, quotes=[quote(4, by=ADA)])
     await keep(storage, one, two, three)
-    assert await storage.conversations.forget(ADA, 1) == ForgottenCount(turns=1, quotes=1)
+    assert await storage.conversations.forget(ADA, frozenset({1})) == ForgottenCount(turns=1, quotes=1)
     assert await storage.conversations.branch(20) == [emptied(one), turn(20, after=one, by=GRACE)]
     assert await storage.conversations.branch(30) == [three]
     assert await storage.conversations.turn_of(1010) is None
     assert [left.message_id for left in await storage.work.unfinished()] == [20, 30]
-    assert await storage.conversations.forget(ADA, 1) == ForgottenCount(0, 0)
+    assert await storage.conversations.forget(ADA, frozenset({1})) == ForgottenCount(0, 0)
 
 
 async def test_forgetting_a_member_everywhere(storage: Storage) -> None:

@@ -65,7 +65,7 @@ def traces(url: str) -> int:
 
 
 async def forget_here(storage: Storage) -> None:
-    await storage.conversations.forget(ADA, HERE.channel_id)
+    await storage.conversations.forget(ADA, frozenset({HERE.channel_id}))
 
 
 async def forget_everywhere(storage: Storage) -> None:
@@ -138,11 +138,13 @@ CHANGES: dict[str, Callable[[MarkedConversation], Awaitable[object]]] = {
     "question deleted": lambda marked: marked.conversations.erase([marked.question_id]),
     "reply deleted": delete_reply,
     "question edited": lambda marked: marked.conversations.edit(marked.question_id, "Something else", []),
-    "forgotten here": lambda marked: marked.conversations.forget(person("Ada"), marked.key.channel_id),
+    "forgotten here": lambda marked: marked.conversations.forget(person("Ada"), frozenset({marked.key.channel_id})),
     "forgotten everywhere": lambda marked: marked.conversations.forget(person("Ada"), None),
     "quote deleted": lambda marked: marked.conversations.erase([QUOTED]),
     "quote edited": lambda marked: marked.conversations.edit(QUOTED, "Something else", []),
-    "quote forgotten here": lambda marked: marked.conversations.forget(person("Ada"), marked.key.channel_id),
+    "quote forgotten here": lambda marked: marked.conversations.forget(
+        person("Ada"), frozenset({marked.key.channel_id})
+    ),
     "quote forgotten everywhere": lambda marked: marked.conversations.forget(person("Ada"), None),
     "quote too old": lambda marked: marked.conversations.forget_before(QUOTED + 1),
     "channel deleted": lambda marked: marked.conversations.erase_channels([marked.key.channel_id]),

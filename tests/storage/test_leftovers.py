@@ -46,7 +46,7 @@ DELETIONS: dict[str, Callable[[Storage], Awaitable[object]]] = {
     "an edit": lambda storage: storage.conversations.edit(10, "harmless", []),
     "a channel": lambda storage: storage.conversations.erase_channels([HERE.channel_id]),
     "a member": lambda storage: storage.conversations.forget(ADA, None),
-    "a member in a channel": lambda storage: storage.conversations.forget(ADA, HERE.channel_id),
+    "a member in a channel": lambda storage: storage.conversations.forget(ADA, frozenset({HERE.channel_id})),
     "what is old": lambda storage: storage.conversations.forget_before(50),
 }
 

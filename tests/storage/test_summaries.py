@@ -58,7 +58,7 @@ CHANGES: dict[str, Change] = {
     "erase the answer": lambda storage: storage.conversations.erase([reply_id(TWO)]),
     "erase a quote": lambda storage: storage.conversations.erase([3]),
     "forget": lambda storage: storage.conversations.forget(GRACE, None),
-    "forget here": lambda storage: storage.conversations.forget(ADA, HERE.channel_id),
+    "forget here": lambda storage: storage.conversations.forget(ADA, frozenset({HERE.channel_id})),
     "forget the quoted": lambda storage: storage.conversations.forget(33, None),
     "forget old turns": lambda storage: storage.conversations.forget_before(15),
     "forget old quotes": lambda storage: storage.conversations.forget_before(5),
@@ -100,5 +100,5 @@ async def test_changes_of_other_turns_leave_it(storage: Storage) -> None:
     await storage.conversations.edit(30, "Edited", [])
     await storage.conversations.edit(20, "Question 20", [])
     await storage.conversations.forget(99, None)
-    await storage.conversations.forget(GRACE, ELSEWHERE.channel_id)
+    await storage.conversations.forget(GRACE, frozenset({ELSEWHERE.channel_id}))
     assert (await storage.conversations.branch(30))[0] == BOTH

@@ -21,7 +21,7 @@ class ForgetView(discord.ui.View):
         command: the interaction whose private reply shows this view.
         conversations: deletes it from memory and store.
         running_replies: the answers that stop.
-        channel_id: where to delete; None is everywhere.
+        channel: where to delete; None is everywhere. A text channel stands for its open threads, too.
     """
 
     def __init__(
@@ -29,18 +29,20 @@ class ForgetView(discord.ui.View):
         command: discord.Interaction,
         conversations: Conversations,
         running_replies: RunningReplies,
-        channel_id: int | None,
+        channel: discord.abc.Snowflake | None,
     ) -> None:
         super().__init__(timeout=_SECONDS_TO_CONFIRM)
         self._command = command
         self._conversations = conversations
         self._running_replies = running_replies
-        self._channel_id = channel_id
+        self._channel = channel
 
     @property
     def question(self) -> str:
         """What the member confirms."""
-        where = "here" if self._channel_id is not None else "in every channel, thread and direct message"
+        where = "here" if self._channel is not None else "in every channel, thread and direct message"
+        if isinstance(self._channel, discord.TextChannel):
+            where = "here and in this channel's open threads"
         return (
             f"Delete everything you asked me {where}, with my answers, and your messages that others asked me about? "
             "This stops answers to you and cannot be undone; the messages on Discord stay."
@@ -60,9 +62,10 @@ class ForgetView(discord.ui.View):
         self.stop()
         with refusals_logged(interaction):  # who confirmed is forgotten, though the click may be gone
             await interaction.response.edit_message(content="Deleting…", view=None)
-        interaction.client.dispatch("forget", interaction.user.id, self._channel_id)
-        stopped = self._stop_answers(interaction.user.id)
-        forgotten = await self._conversations.forget(interaction.user.id, self._channel_id)
+        channel_ids = self._channel_ids()
+        interaction.client.dispatch("forget", interaction.user.id, channel_ids, interaction.id)
+        stopped = self._stop_answers(interaction.user.id, channel_ids)
+        forgotten = await self._conversations.forget(interaction.user.id, channel_ids)
         # By the command's token, which outlasts the view.
         await self._command.edit_original_response(content=forgotten_line(forgotten, stopped), view=None)
 
@@ -84,12 +87,19 @@ class ForgetView(discord.ui.View):
         """Reply to the member, who would wait otherwise."""
         await report_error(interaction, error)
 
-    def _stop_answers(self, member_id: int) -> int:
+    def _channel_ids(self) -> frozenset[int] | None:
+        if self._channel is None:
+            return None
+        threads = self._channel.threads if isinstance(self._channel, discord.TextChannel) else ()
+        return frozenset({self._channel.id, *(thread.id for thread in threads)})
+
+    def _stop_answers(self, member_id: int, channel_ids: frozenset[int] | None) -> int:
         """Take back the member's running answers; return how many there were."""
         stopped = [
             reply.answer
             for reply in self._running_replies.all()
-            if reply.asker_id == member_id and self._channel_id in (None, reply.answer.question.key.channel_id)
+            if reply.asker_id == member_id
+            and (channel_ids is None or reply.answer.question.key.channel_id in channel_ids)
         ]
         for answer in stopped:
             answer.take_back()

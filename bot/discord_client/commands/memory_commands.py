@@ -75,8 +75,8 @@ class MemoryCommands(commands.Cog):
     @app_commands.describe(where="Only here, or in every channel, thread and direct message")
     async def forget(self, interaction: discord.Interaction, where: Literal["here", "everywhere"] = "here") -> None:
         """Delete what you asked me, with my answers."""
-        channel_id = _channel(interaction).id if where == "here" else None
-        view = ForgetView(interaction, self._answering.conversations, self._running_replies, channel_id)
+        channel = _channel(interaction) if where == "here" else None
+        view = ForgetView(interaction, self._answering.conversations, self._running_replies, channel)
         await interaction.response.send_message(view.question, view=view, ephemeral=True)
 
 

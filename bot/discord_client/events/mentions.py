@@ -89,12 +89,13 @@ class MentionListener(commands.Cog):
         self._drop(payload.message_ids)
 
     @commands.Cog.listener()
-    async def on_forget(self, author_id: int, channel_id: int | None) -> None:
-        """Answer nothing of a member who has the bot forget everything, in one channel or in all."""
-        waiting = [message for message in self._waiting.values() if _is_by(message, author_id, channel_id)]
+    async def on_forget(self, author_id: int, channel_ids: Collection[int] | None, at_id: int) -> None:
+        """Answer nothing of a member who has the bot forget everything, in some channels or in all."""
+        self._intake.forgotten.add(author_id, channel_ids, at_id)
+        waiting = [message for message in self._waiting.values() if _is_by(message, author_id, channel_ids)]
         for message in waiting:
             del self._waiting[message.id]
-        gathered = [message for message in self._bursts.gathering() if _is_by(message, author_id, channel_id)]
+        gathered = [message for message in self._bursts.gathering() if _is_by(message, author_id, channel_ids)]
         self._bursts.deleted([message.id for message in gathered])
         await self._intake.pass_over([*waiting, *gathered])
 
@@ -117,5 +118,5 @@ class MentionListener(commands.Cog):
         return self._intake.take(message, parts=parts, accepted_before=self._intake.has_taken(message.id))
 
 
-def _is_by(message: discord.Message, author_id: int, channel_id: int | None) -> bool:
-    return message.author.id == author_id and channel_id in (None, message.channel.id)
+def _is_by(message: discord.Message, author_id: int, channel_ids: Collection[int] | None) -> bool:
+    return message.author.id == author_id and (channel_ids is None or message.channel.id in channel_ids)

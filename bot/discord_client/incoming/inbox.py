@@ -101,7 +101,10 @@ class DiscordInbox:
             if error.__cause__ is not None and (refusal := refusal_of(error.__cause__)) is not None:
                 await self._reports.tell_of_unreadable(channel, question.author_id, refusal)
             raise
-        if question.outcome is None and question.notice is None:
+        if self._is_forgotten(question):
+            await self._take_back(channel, question)
+            await self._intake.pass_over([message])
+        elif question.outcome is None and question.notice is None:
             self._begin(self._intake.take(message, parts=parts, accepted_before=True, sent=sent))
         elif not self._intake.claim(message.id):
             return
@@ -116,7 +119,11 @@ class DiscordInbox:
         """Go on with an interaction in its messages, as far as Discord shows them to the bot."""
         transport = transport_for(asked, self._client)
         sent = await self._sent_by(transport, asked, question)
-        if question.outcome is None:
+        if self._is_forgotten(question):
+            self._intake.claim(asked.id)
+            await self._work.turn_away(asked.id)
+            self._begin(self._delivery.take_back(asked, sent))
+        elif question.outcome is None:
             self._begin(self._intake.take(asked, accepted_before=True, sent=sent))
         elif self._intake.claim(asked.id):
             self._begin(self._delivery.deliver_again(asked, question.answer, question.outcome, sent))
@@ -157,7 +164,13 @@ class DiscordInbox:
 
     def answer(self, messages: Sequence[discord.Message]) -> None:
         """Take tickets for messages of one channel at once, and answer them in the background."""
-        left = [message for message in messages if not self._delivery.was_deleted(message.id)]
+        forgotten = self._intake.forgotten
+        left = [
+            message
+            for message in messages
+            if not self._delivery.was_deleted(message.id)
+            and not forgotten.holds(message.id, message.author.id, message.channel.id)
+        ]
         gathers = bool(left) and self._reader.needs_no_mention(left[0])
         for *parts, message in in_bursts(left) if gathers else [[message] for message in left]:
             self._begin(self._intake.take(message, parts=parts))
@@ -166,6 +179,10 @@ class DiscordInbox:
         """Cancel the answers that recovery began."""
         for task in self._tasks:
             task.cancel()
+
+    def _is_forgotten(self, question: UnfinishedQuestion) -> bool:
+        """Whether its member had the bot forget it since the start read what was accepted."""
+        return self._intake.forgotten.holds(question.message_id, question.author_id, question.channel_id)
 
     async def _take_back(self, channel: discord.abc.Messageable, question: UnfinishedQuestion) -> None:
         """Delete what shows an answer to a question that was deleted, or hidden by an edit, while the bot was away."""

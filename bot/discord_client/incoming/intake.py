@@ -14,7 +14,8 @@ from bot.answering.queue import QueueClosedError, QueueFullError
 from bot.answering.service import AnswerService, PendingQuestion
 from bot.conversation.store import WorkStore
 from bot.discord_client.incoming.asked_interaction import AskedInteraction, Asking
-from bot.discord_client.incoming.question_threads import QuestionThreads
+from bot.discord_client.incoming.forgotten_questions import ForgottenQuestions
+from bot.discord_client.incoming.question_threads import AnswerPlace, QuestionThreads
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.incoming.remarks import NOTHING_ASKED
 from bot.discord_client.replies.delivery import ReplyDelivery
@@ -33,6 +34,9 @@ class QuestionIntake:
         notices: say why a message gets none.
         threads: know where a question is answered.
         work: keeps what was accepted.
+
+    Attributes:
+        forgotten: questions that nobody may take any more.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class QuestionIntake:
         self._notices = notices
         self._threads = threads
         self._work = work
+        self.forgotten = ForgottenQuestions()
         self._taken: OrderedDict[int, None] = OrderedDict()  # ids of messages
         self._parts: OrderedDict[int, None] = OrderedDict()  # ids of messages that are one question with a later one
         self._turned_away: OrderedDict[int, asyncio.Event] = OrderedDict()  # set once their authors were told why
@@ -153,10 +158,14 @@ class QuestionIntake:
         if read.question is None:
             greeting = NOTHING_ASKED if isinstance(asked, AskedInteraction) else self._reader.greeting()
             return "\n".join(read.remarks) or greeting
-        place = await self._threads.open(asked)
+        place = AnswerPlace(asked) if pending.is_gone(read.question) else await self._threads.open(asked)
         if place.remark:
             read.remarks.append(place.remark)
+        # Asked before: in its thread it would survive what its channel has forgotten while that was opened.
+        is_gone = pending.is_gone(read.question)
         answer = pending.ask(replace(read.question, key=self._reader.key(place.question)))
+        if is_gone:
+            answer.take_back()
         await self._delivery.deliver(place.question, answer, remarks=read.remarks, sent=sent)
         return None
 

@@ -14,7 +14,7 @@ from discord.ext import commands
 from bot.answering.answer import Answer
 from bot.answering.prefill_time import Prefill
 from bot.conversation.store import WorkStore
-from bot.discord_client.incoming.asked_interaction import AskedInteraction, Asking
+from bot.discord_client.incoming.asked_interaction import Asked, AskedInteraction, Asking
 from bot.discord_client.replies.answer_buttons import AnswerButtons
 from bot.discord_client.replies.latest_answers import LatestAnswers
 from bot.discord_client.replies.outcome_notes import (
@@ -138,8 +138,8 @@ class ReplyDelivery:
         """Whether a message was deleted lately."""
         return self._editors.was_deleted(message_id)
 
-    async def take_back(self, question: discord.PartialMessage, sent: Sequence[discord.Message]) -> None:
-        """Delete the messages of a reply whose question went while the bot was away, and forget the turn."""
+    async def take_back(self, question: Asked, sent: Sequence[discord.Message]) -> None:
+        """Delete the messages of a reply whose question is gone when the bot comes back to it, and forget the turn."""
         with self._running_replies.delivering():
             editor = self._editors.editor(question, sent)
             await self._editors.take_back([question.id])
