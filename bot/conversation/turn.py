@@ -20,7 +20,8 @@ class ConversationKey:
 
     Attributes:
         channel_id: a text channel, a thread or a direct message. Discord's ids are unique across guilds.
-        person_id: the member whose conversation it is in that channel; 0 if the channel shares one (`MEMORY`).
+        person_id: the member whose conversation it is in that channel; 0 if the channel shares one (`MEMORY`), negative
+            for the member's private questions.
     """
 
     channel_id: int

@@ -15,6 +15,11 @@ def guild_scope(guild_id: int) -> int:
     return -guild_id
 
 
+def private_key(channel_id: int, member_id: int) -> ConversationKey:
+    """The conversation of a member's private questions in a channel: what others see is never answered from it."""
+    return ConversationKey(channel_id, -member_id)
+
+
 def mode_scopes(channel: Any) -> tuple[int, ...]:
     """The channels whose modes apply in a channel, nearest first: the thread and its channel."""
     return (channel.id, channel.parent_id) if isinstance(channel, discord.Thread) else (channel.id,)
@@ -61,12 +66,9 @@ class ChannelScopes:
     def keys(self, interaction: discord.Interaction[Any]) -> list[ConversationKey]:
         """A member's conversations where an interaction was used: that of mentions first, then that of private ones."""
         assert interaction.channel is not None  # every command has a channel
-        own = ConversationKey(interaction.channel.id, interaction.user.id)
-        place = self.place_of(interaction)
-        if not place.is_home:
-            return [own]
-        key = self.key(interaction.channel, interaction.user.id)
-        return [key] if place.is_direct or key == own else [key, own]
+        channel, member_id, place = interaction.channel, interaction.user.id, self.place_of(interaction)
+        open_key = self.key(channel, member_id) if place.is_home else ConversationKey(channel.id, member_id)
+        return [open_key] if place.is_direct else [open_key, private_key(channel.id, member_id)]
 
     def of(self, channel_id: int) -> tuple[int, ...]:
         """The scopes whose personas apply in a channel, nearest first: the thread, its channel, the guild."""

@@ -69,7 +69,7 @@ class Conversation(Table):
     """A conversation: a channel's, or one member's in a channel.
 
     Attributes:
-        person_id: the member; 0 if the channel shares one conversation.
+        person_id: as in a `bot.conversation.turn.ConversationKey`.
         tip_id: the latest turn, which the next one continues; None at the beginning and after a reset.
         resets: the number of resets.
         began_id: its first question.

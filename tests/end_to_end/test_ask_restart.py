@@ -58,7 +58,7 @@ async def test_an_answer_goes_on_in_its_message(tiny_chat_model_dir: Path, tmp_p
         before = await suspended(discord, grace, channel, interaction_id)
         async with online(tiny_chat_model_dir, discord, data_dir=tmp_path, max_new_tokens=TOKENS) as stage:
             await stage.answered(interaction_id)
-            [turn] = await stage.remembered(channel, grace.id if is_private else 0)
+            [turn] = await stage.remembered(channel, -grace.id if is_private else 0)
         [response] = responses(discord, grace, channel, interaction_id)
         assert response["id"] == before["id"]
         assert answer_of(turn).content.split()[0] in response["content"]

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from bot.conversation.turn import TextFile
 from bot.demo.loopback import LoopbackDiscord
+from tests.end_to_end.asking import ask
 from tests.end_to_end.commands import PRIVATE, use
 from tests.end_to_end.stage import Stage, online, until
 
@@ -41,6 +42,21 @@ async def test_each_member_has_a_separate_conversation(stage: Stage) -> None:
     assert response["flags"] & PRIVATE
     assert await stage.remembered(channel, stage.grace.id) == []
     assert len(await stage.remembered(channel, stage.ada.id)) == 1
+
+
+async def test_an_answer_that_others_see_knows_nothing_of_private_ones(stage: Stage) -> None:
+    channel = await stage.fresh_channel("private")
+    await ask(stage, stage.ada, channel, question="My password is swordfish. Say hello.", private=True)
+    await stage.ask(stage.ada, channel, "What is the capital of France?")
+    assert "swordfish" not in (await stage.next_prompt(channel, "And now?", stage.ada.id)).text
+    assert await stage.questions(channel, -stage.ada.id) == ["My password is swordfish. Say hello."]
+    context = await use(stage, stage.ada, channel, "context")
+    assert "swordfish" not in context["content"], "it comes in a second message"
+    await until(lambda: _says(stage, channel, "Your private questions here"))
+
+
+def _says(stage: Stage, channel: int, text: str) -> bool:
+    return any(text in message["content"] for message in stage.discord.messages(stage.ada.id, channel))
 
 
 async def test_a_thread_starts_with_its_first_message_and_follows_its_edits(stage: Stage) -> None:

@@ -15,7 +15,7 @@ import discord
 
 from bot.conversation.store import UnfinishedQuestion
 from bot.conversation.turn import ConversationKey
-from bot.discord_client.channel_scopes import ChannelScopes
+from bot.discord_client.channel_scopes import ChannelScopes, private_key
 from bot.discord_client.rest.permissions import may_send
 
 # The token lives 15 minutes: https://discord.com/developers/docs/interactions/receiving-and-responding
@@ -101,13 +101,16 @@ class AskedInteraction:
         assert interaction.channel_id is not None  # of every command and form
         place = scopes.place_of(interaction)
         is_private = not place.is_direct and (is_private or not asker_may_write(interaction))
-        shared = not is_private and place.is_home
-        key = scopes.key(interaction.channel, interaction.user.id) if shared and interaction.channel else None
+        key = ConversationKey(interaction.channel_id, interaction.user.id)
+        if is_private:
+            key = private_key(interaction.channel_id, interaction.user.id)
+        elif place.is_home and interaction.channel is not None:
+            key = scopes.key(interaction.channel, interaction.user.id)
         record = {
             "token": interaction.token,
             "guild_id": interaction.guild_id,
             "asker_name": interaction.user.display_name,
-            "memory_person_id": interaction.user.id if key is None else key.person_id,
+            "memory_person_id": key.person_id,
             "is_home": place.is_home,
             "may_write": place.is_direct or _may_write(interaction, interaction.app_permissions),
             "is_private": is_private,

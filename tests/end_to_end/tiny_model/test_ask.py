@@ -37,14 +37,14 @@ async def test_a_private_answer_stays_with_its_asker(stage: Stage) -> None:
     assert response["flags"] & PRIVATE
     assert responses(stage.discord, stage.ada, channel, interaction_id) == []
     assert await stage.questions(channel) == []
-    assert await stage.questions(channel, stage.grace.id) == ["Who am I?"]
+    assert await stage.questions(channel, -stage.grace.id) == ["Who am I?"]
 
     context = await stage.discord.invoke(stage.grace.id, channel, ["context"], {})
     await stage.discord.wait_for(
         lambda: any("Who am I?" in m["content"] for m in responses(stage.discord, stage.grace, channel, context))
     )
     await use(stage, stage.grace, channel, "reset")
-    assert await stage.questions(channel, stage.grace.id) == []
+    assert await stage.questions(channel, -stage.grace.id) == []
     await forget(stage, channel, "Forget", "Deleted 1 question with its answer.")
 
 
@@ -71,7 +71,7 @@ async def test_a_question_about_a_message_has_its_text_without_the_intent(stage:
     _, response = await ask_about(stage, stage.grace, channel, said, audience="member")
     assert response["flags"] & PRIVATE
     assert await stage.questions(channel) == ["Do they?"]
-    assert await stage.questions(channel, stage.grace.id) == [""]
+    assert await stage.questions(channel, -stage.grace.id) == [""]
 
     await stage.discord.delete(stage.ada.id, channel, said)
 
@@ -79,7 +79,7 @@ async def test_a_question_about_a_message_has_its_text_without_the_intent(stage:
         return "Fish fly." not in (await stage.next_prompt(channel, "And now?")).text
 
     await until(is_forgotten)
-    assert await stage.questions(channel, stage.grace.id) == [], "nothing is left of what only repeated it"
+    assert await stage.questions(channel, -stage.grace.id) == [], "nothing is left of what only repeated it"
 
 
 async def test_direct_messages_are_as_private_without_asking_for_it(stage: Stage) -> None:
@@ -146,7 +146,7 @@ async def test_forget_takes_a_waiting_question_with_everything_about_it(stage: S
         assert interaction_id not in [question.message_id for question in await work.unfinished()]
     finally:
         queue.resume()
-    assert await stage.questions(channel, stage.grace.id) == []
+    assert await stage.questions(channel, -stage.grace.id) == []
 
 
 @pytest.mark.parametrize("is_known", [True, False], ids=["by the clock", "by Discord's refusal"])
@@ -171,7 +171,7 @@ async def test_a_private_answer_that_comes_too_late_is_a_direct_message(
     [*_, late] = direct_messages(stage.discord, stage.grace)
     assert late["content"].startswith(f"> <@{stage.grace.id}> asked: Who am I?\n")
     assert not late["components"]
-    assert await stage.questions(channel, stage.grace.id) == ["Who am I?"]
+    assert await stage.questions(channel, -stage.grace.id) == ["Who am I?"]
     if is_known:
         [left] = responses(stage.discord, stage.grace, channel, interaction_id)
         assert left["id"] == first["id"]
@@ -195,7 +195,7 @@ async def test_what_there_is_comes_in_time_where_nothing_may_come_later(
     [response] = responses(stage.discord, stage.grace, channel, interaction_id)
     assert "they passed before I could answer" in response["content"]
     assert not response["components"]
-    assert await stage.questions(channel, stage.grace.id) == []
+    assert await stage.questions(channel, -stage.grace.id) == []
 
 
 async def test_a_response_comes_in_time_while_earlier_questions_are_recovered(stage: Stage) -> None:
