@@ -10,14 +10,14 @@ from pathlib import Path
 from bot.application import Progress
 from bot.demo.loopback import LoopbackDiscord
 from bot.demo.page import DemoPage
-from bot.demo.running_bot import RunningBot, running_bot
+from bot.demo.running_bot import MESSAGE_CONTENT, run_as_granted, running_bot
 from bot.demo.say import say_all
 from bot.demo.small_model import DEFAULT_FOLDER, fetch_small_model
 from bot.errors import ConfigurationError
 from bot.ports import port_refusal
 
-_SETTINGS = {"kv_disk_gigabytes": 0}  # the data folder ends with the demo, and may be in memory
-_SMALL_MODEL_SETTINGS = {
+_SETTINGS: dict[str, object] = {"kv_disk_gigabytes": 0}  # the data folder ends with the demo, and may be in memory
+_SMALL_MODEL_SETTINGS: dict[str, object] = {
     **_SETTINGS,
     "kv_cache_gigabytes": 0.5,  # plenty: the small model needs 0.02 MB a token
     "draft_model_dir": None,  # one in the environment is for another model
@@ -40,31 +40,26 @@ async def run_demo(progress: Progress, *, model_dir: Path | None, say: Sequence[
     Raises:
         ConfigurationError: the port cannot be used, or the model cannot be fetched or used.
     """
-    async with LoopbackDiscord() as discord:
+    async with LoopbackDiscord(granted_intents=[MESSAGE_CONTENT]) as discord:
         if say:
-            async with _bot(discord, model_dir, progress) as bot:
+            folder, settings = await _model(model_dir, progress)
+            async with running_bot(discord, folder, progress, **settings) as bot:
                 return await bot.during(say_all(discord, bot.application.client, say))
         discord.add_server("Book club")  # without the bot, to try the application on one's own account
         discord.add_forum("ideas")
         # The page first: a port that cannot be used is found before a model is fetched.
-        async with _served_page(discord, port) as url, _bot(discord, model_dir, progress) as bot:
-            progress.done(
-                f"\n  Open {url}\n  and write: @Phi what is the capital of France?\n\n  Ctrl-C ends the demo."
-            )
-            await bot.during(asyncio.Event().wait())
+        async with _served_page(discord, port) as url:
+            folder, settings = await _model(model_dir, progress)
+            invitation = f"\n  Open {url}\n  and write: @Phi what is the capital of France?\n\n  Ctrl-C ends the demo."
+            await run_as_granted(discord, folder, progress, lambda: progress.done(invitation), **settings)
     return 0
 
 
-@asynccontextmanager
-async def _bot(discord: LoopbackDiscord, model_dir: Path | None, progress: Progress) -> AsyncIterator[RunningBot]:
-    """Run the bot inside the block, with the small model if there is no other."""
+async def _model(model_dir: Path | None, progress: Progress) -> tuple[Path, dict[str, object]]:
+    """Return the model's folder, the small model's if there is no other, and the bot's settings for it."""
     if model_dir is not None:
-        async with running_bot(discord, model_dir, progress, **_SETTINGS) as bot:
-            yield bot
-        return
-    fetched = await asyncio.to_thread(fetch_small_model, DEFAULT_FOLDER, progress.stage)
-    async with running_bot(discord, fetched, progress, **_SMALL_MODEL_SETTINGS) as bot:
-        yield bot
+        return model_dir, _SETTINGS
+    return await asyncio.to_thread(fetch_small_model, DEFAULT_FOLDER, progress.stage), _SMALL_MODEL_SETTINGS
 
 
 @asynccontextmanager

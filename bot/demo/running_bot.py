@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import tempfile
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,13 @@ from typing import Any, TypeVar
 
 from bot.application import Application, Progress
 from bot.demo.loopback import LoopbackDiscord, connect_discord_py
+from bot.errors import ConfigurationError
 from bot.settings import load_settings
 
 Result = TypeVar("Result")
+
+MESSAGE_CONTENT = "message_content"
+"""The privileged intent that the bot can do without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +78,40 @@ async def running_bot(
             bot_task.cancel()
             with suppress(asyncio.CancelledError):
                 await bot_task
+
+
+async def run_as_granted(
+    discord: LoopbackDiscord, model_dir: Path, progress: Progress, on_ready: Callable[[], None], **overrides: object
+) -> None:
+    """Run the bot until cancelled. It asks for the intent that the portal grants, and restarts when that changes.
+
+    Args:
+        discord: a started server.
+        progress: shows each start.
+        on_ready: called whenever the bot is online.
+        overrides: settings by field name.
+
+    Raises:
+        ConfigurationError: the bot cannot start.
+        ConnectionError: the bot stopped without an error.
+    """
+    with tempfile.TemporaryDirectory(prefix="phi-demo-") as data_dir:
+        while True:
+            asked = _is_granted(discord)
+            settings: dict[str, object] = {"data_dir": data_dir, "message_content_intent": asked, **overrides}
+            try:
+                async with running_bot(discord, model_dir, progress, **settings) as bot:
+                    on_ready()
+                    await bot.during(_grant_changes(discord, asked))
+            except ConfigurationError:
+                # Discord refuses a bot that asks for an intent which was withdrawn while it started.
+                if asked == _is_granted(discord):
+                    raise
+
+
+async def _grant_changes(discord: LoopbackDiscord, was_granted: bool) -> None:
+    await discord.wait_for(lambda: _is_granted(discord) != was_granted, math.inf)
+
+
+def _is_granted(discord: LoopbackDiscord) -> bool:
+    return MESSAGE_CONTENT in discord.granted_intents

@@ -51,7 +51,7 @@ function fields(now, channel, store) {
     now.is_member === null ? null : { id: "is_member", kind: "check", label: `Member of ${store.server.name}`, chosen: now.is_member },
     options ? { id: "rights", kind: "checks", label: `${name}’s rights in ${channel.name}`, options } : null,
     { id: "portal", kind: "note", text: "Developer Portal:" },
-    { id: "message_content", kind: "check", label: "Message Content Intent", hint: `A change makes ${name} connect anew.`, chosen: now.message_content },
+    { id: "message_content", kind: "check", label: "Message Content Intent", hint: `A change restarts ${name}.`, chosen: now.message_content },
     { id: "user_install", kind: "check", label: "User Install", hint: "People can add it to their accounts.", chosen: now.user_install },
   ].filter(Boolean);
 }
