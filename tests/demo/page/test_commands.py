@@ -63,6 +63,24 @@ async def test_options_autocomplete_and_a_deferred_answer_shows_thinking(demo: D
     await expect(page.locator(".above-line")).to_have_text("AAda used /say")
 
 
+async def test_enter_in_an_empty_optional_field_sends_the_command(demo: Demo, visit: Visitor) -> None:
+    page = await visit()
+    await command(page, "say")
+    await page.keyboard.type("good day")
+    await page.keyboard.press("Tab")
+    await page.locator("[data-option=loud] .picker-row[data-label=True]").wait_for()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message .markdown")).to_contain_text("good day")
+
+
+async def test_another_channel_closes_a_command(demo: Demo, visit: Visitor) -> None:
+    page = await visit()
+    await command(page, "say")
+    await page.locator("[data-name=random]").click()
+    await expect(page.locator(".command-form")).to_be_hidden()
+    await expect(page.locator("#composer")).to_be_visible()
+
+
 async def test_buttons_and_menus_work(demo: Demo, visit: Visitor) -> None:
     page = await visit()
     await write(page, "@Phi go")

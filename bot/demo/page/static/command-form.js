@@ -30,8 +30,12 @@ export class CommandForm {
         { class: "command-row" },
         element("span", { class: "command-name", tabindex: this.fields.length ? null : "0" }, name),
         this.fields.map((field) => field.root),
-        iconButton("Close the command", ICONS.close, () => this.leave()),
-        element("button", { type: "submit", class: "icon-button", "aria-label": `Send ${name}`, title: "Send" }, icon(ICONS.send)),
+        element(
+          "span",
+          { class: "command-ends" },
+          iconButton("Close the command", ICONS.close, () => this.leave()),
+          element("button", { type: "submit", class: "icon-button", "aria-label": `Send ${name}`, title: "Send" }, icon(ICONS.send)),
+        ),
       ),
     );
     this.root.hidden = false;

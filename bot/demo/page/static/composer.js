@@ -61,6 +61,7 @@ export class Composer {
       this.replyTo(null);
       this.tray.clear();
       this.form.close();
+      this.row.hidden = false;
     }
     const channel = store.channels.get(store.active);
     const name = channel ? { text: `#${channel.name}`, forum: `#${channel.name}`, thread: channel.name }[channel.kind] ?? `@${channel.name}` : "";

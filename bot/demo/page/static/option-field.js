@@ -84,11 +84,12 @@ export class OptionField {
     const typed = this.text;
     const items = this.option.autocomplete ? await this.botItems() : this.staticItems(this.picked ? "" : typed);
     if (typed !== this.text || document.activeElement !== this.input || this.picked) return;
-    this.picker.show(this.option.description, items ?? [], (item) => {
+    const pick = (item) => {
       this.picked = item;
       this.input.value = item.label;
       this.root.classList.remove("wrong");
-    });
+    };
+    this.picker.show(this.option.description, items ?? [], pick, this.option.required || typed !== "");
   }
 
   async botItems() {

@@ -2,6 +2,7 @@
 
 import { element, fill } from "./dom.js";
 
+const NONE = -1;
 let count = 0;
 
 export class Picker {
@@ -28,13 +29,14 @@ export class Picker {
    * @param {string} title - a line above them.
    * @param {Array<{label: string, detail?: string, lead?: Node}>} items
    * @param {(item: object) => void} onPick
+   * @param {boolean} [choosesFirst] - whether Enter and Tab pick the first item before an arrow key was pressed.
    */
-  show(title, items, onPick) {
+  show(title, items, onPick, choosesFirst = true) {
     if (items.length === 0) return this.hide();
     this.items = items;
     this.onPick = onPick;
     this.title.textContent = title;
-    this.active = 0;
+    this.active = choosesFirst ? 0 : NONE;
     fill(this.list, items.map((item, index) => this.row(item, index)));
     this.root.hidden = false;
     this.field.setAttribute("aria-expanded", "true");
@@ -67,8 +69,9 @@ export class Picker {
 
   mark() {
     for (const [index, row] of [...this.list.children].entries()) row.setAttribute("aria-selected", String(index === this.active));
+    if (this.active === NONE) return this.field.removeAttribute("aria-activedescendant");
     this.list.children[this.active].scrollIntoView({ block: "nearest" });
-    this.field.setAttribute("aria-activedescendant", `${this.id}-${this.active}`);
+    return this.field.setAttribute("aria-activedescendant", `${this.id}-${this.active}`);
   }
 
   pick(index) {
@@ -82,9 +85,10 @@ export class Picker {
     if (!this.isOpen || event.isComposing) return false;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) {
-      this.active = (this.active + step + this.items.length) % this.items.length;
+      const from = this.active === NONE && step < 0 ? 0 : this.active;
+      this.active = (from + step + this.items.length) % this.items.length;
       this.mark();
-    } else if ((event.key === "Enter" && !event.shiftKey) || (event.key === "Tab" && !event.shiftKey)) {
+    } else if (this.active !== NONE && ["Enter", "Tab"].includes(event.key) && !event.shiftKey) {
       this.pick(this.active);
     } else if (event.key === "Escape") {
       this.hide();
