@@ -105,6 +105,7 @@ async def test_the_bot_joins_a_server_by_the_settings(demo: Demo, visit: Visitor
     await save(page)
     await expect(page.locator(".members .member")).to_have_count(4)
     assert demo.discord.has_bot(server.id)
+    await expect(page.locator(".hint")).to_contain_text("Mention Phi")
     await write(page, "@Phi hello")
     await expect(page.locator(".message").last).to_contain_text("You said: hello")
 

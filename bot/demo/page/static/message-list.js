@@ -24,7 +24,7 @@ export class MessageList {
     for (const event of ["state", "active"]) store.on(event, () => this.drawAll());
     store.on("message", ({ channel, message }) => channel === store.active && this.put(message));
     store.on("removed", ({ channel }) => channel === store.active && this.redraw());
-    store.on("channels", () => (store.channels.get(store.active)?.kind === "forum" ? this.redraw() : this.drawThreadLinks()));
+    store.on("channels", () => this.channelsChanged());
   }
 
   scrolled() {
@@ -48,8 +48,16 @@ export class MessageList {
     this.toBottom();
   }
 
+  /** A forum lists its posts, and the first hint depends on whether the bot is a member. */
+  channelsChanged() {
+    const { store } = this.context;
+    if (store.channels.get(store.active)?.kind === "forum" || store.botIsHere !== this.botWasHere) this.redraw();
+    else this.drawThreadLinks();
+  }
+
   redraw() {
     const { store } = this.context;
+    this.botWasHere = store.botIsHere;
     const channel = store.channels.get(store.active);
     const messages = store.messagesOf(store.active);
     this.views.clear();
