@@ -71,7 +71,7 @@ class RevisedAnswer(Answer):
 
     @property
     def _regenerates(self) -> bool:
-        return self.question.task is Task.REGENERATE
+        return self.question.task is not Task.CONTINUE
 
     async def _generate(self) -> AsyncGenerator[str, None]:
         memory = self._answering.conversations.versions
@@ -138,7 +138,9 @@ class RevisedAnswer(Answer):
         if len(prompt_ids) >= model.budget.context_length:
             return Outcome(FinishReason.NO_ROOM, note=_FULL)
         request = model.request(prompt_ids, opened.system_sources + fitted.sources(self._question), opened.erasures)
-        sampling = sampling_for(model.sampling, self._question.id, number)
+        # An edited question needs no other sampling for another answer.
+        version = 1 if self._question.task is Task.ANSWER_AGAIN else number
+        sampling = sampling_for(model.sampling, self._question.id, version)
         return replace(request, resumed_tokens=len(beginning), sampling=sampling)
 
     def _number(self, revision: Revision) -> int:

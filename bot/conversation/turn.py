@@ -133,6 +133,7 @@ class Task(StrEnum):
 
     ANSWER = "answer"
     REGENERATE = "regenerate"  # another version of the answer that it has
+    ANSWER_AGAIN = "answer_again"  # another version, because the question was edited
     CONTINUE = "continue"  # the rest of an answer that reached the longest length
 
 

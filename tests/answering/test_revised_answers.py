@@ -146,6 +146,19 @@ async def test_a_new_version_answers_the_text_as_it_is_edited_meanwhile(chatml: 
     assert not again.is_outdated
 
 
+async def test_an_edited_question_is_answered_as_the_settings_say(chatml: PromptBuilder, memory: Memory) -> None:
+    engine = ScriptedEngine(*(chatml.tokenizer.encode(f"{text}, and more.") for text in ("One", "Two", "Three")))
+    answering = make_answering(engine, chatml, memory)
+    question, _ = await answered(answering, memory)
+    await answering.conversations.edit(question.id, "Edited", [])
+    for task in (Task.ANSWER_AGAIN, Task.REGENERATE):
+        await run(revise(answering, question, task))
+    first, again, another = engine.requests
+    assert "Edited" in chatml.tokenizer.decode(again.prompt_ids)
+    assert again.sampling == first.sampling != another.sampling
+    assert len(await versions(answering, question)) == 3
+
+
 async def test_an_edit_makes_an_answer_outdated(chatml: PromptBuilder, memory: Memory) -> None:
     answering = make_answering(ScriptedEngine(chatml.tokenizer.encode("One, and more.")), chatml, memory)
     question = await accept(memory, ask(STORY))

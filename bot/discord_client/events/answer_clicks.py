@@ -112,7 +112,9 @@ class AnswerClickListener(commands.Cog):
         elif button.action is AnswerAction.SHOW:
             await self._turn_to(interaction, shown, button.number or 1)
         else:
-            return await self._revise(interaction, shown, Task(button.action.value))
+            is_again = button.action is AnswerAction.REGENERATE and shown.is_outdated
+            task = Task.ANSWER_AGAIN if is_again else Task(button.action.value)
+            return await self._revise(interaction, shown, task)
         return None
 
     def _is_revised(self, question_id: int) -> bool:

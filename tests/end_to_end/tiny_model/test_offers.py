@@ -126,6 +126,9 @@ async def test_an_edited_question_is_answered_again(stage: Stage) -> None:
     await press(stage, stage.grace, channel, message, "Answer again")
     await with_version(stage, stage.grace, channel, message, "2/2")
     assert await stage.questions(channel) == ["Who is Ada?"]
+    fresh = await stage.fresh_channel("the same question")
+    await answered(stage, stage.grace, fresh, "Who is Ada?")
+    assert await remembered_answer(stage, channel) == await remembered_answer(stage, fresh)
 
 
 async def test_an_answer_to_a_command_keeps_its_line(stage: Stage) -> None:
