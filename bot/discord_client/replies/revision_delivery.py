@@ -12,7 +12,7 @@ from bot.answering.prefill_time import Prefill
 from bot.answering.revised_answer import RevisedAnswer
 from bot.conversation.conversations import Conversations
 from bot.conversation.store import WorkStore
-from bot.conversation.turn import AnswerVersion
+from bot.conversation.turn import AnswerVersion, Task
 from bot.discord_client.replies.latest_answers import LatestAnswers
 from bot.discord_client.replies.outcome_notes import (
     note_for,
@@ -85,9 +85,9 @@ class RevisionDelivery:
                 await self._finish(editor, shown, _note_without(outcome), outcome)
             else:
                 editor.show_thought(shown_thought(answer.thought, self._show_thinking))
-                revised = replace(
-                    shown, version=answer.version, versions=answer.versions, is_outdated=answer.is_outdated
-                )
+                goes_on = answer.question.task is Task.CONTINUE  # so its beginning is as outdated as before
+                is_outdated = answer.is_outdated or (goes_on and shown.is_outdated)
+                revised = replace(shown, version=answer.version, versions=answer.versions, is_outdated=is_outdated)
                 notes = note_for(outcome, answer.text), shortened_note(answer.shortened)
                 is_shown = await self._finish(editor, revised, "\n".join(filter(None, notes)), outcome)
                 if not (is_shown or editor.is_taken_back):

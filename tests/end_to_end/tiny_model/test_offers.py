@@ -123,6 +123,9 @@ async def test_an_edited_question_is_answered_again(stage: Stage) -> None:
     question, message = await answered(stage, stage.grace, channel)
     await stage.discord.edit(stage.grace.id, channel, question, f"<@{stage.discord.bot.id}> Who is Ada?")
     message = await with_labels(stage, stage.grace, channel, message, "Answer again", "Continue", "Delete")
+    await press(stage, stage.grace, channel, message, "Continue")
+    await stage.answered_again(question)
+    message = await with_labels(stage, stage.grace, channel, message, "Answer again", "Continue", "Delete")
     await press(stage, stage.grace, channel, message, "Answer again")
     await with_version(stage, stage.grace, channel, message, "2/2")
     assert await stage.questions(channel) == ["Who is Ada?"]
