@@ -74,6 +74,8 @@ class AskCommands(commands.Cog):
         data = cast(Mapping[str, Any], interaction.data)
         # Copied, because discord.py builds its objects from it, and stored with the question.
         target = copy.deepcopy(data["resolved"]["messages"][str(message.id)])
+        if message.type is discord.MessageType.reply:
+            target.pop("referenced_message", None)  # somebody else's, who could not have it forgotten
         form = AskModal(
             f"{self._form_prefix}{interaction.id}",
             offers_privacy=not self._scopes.place_of(interaction).is_direct and asker_may_write(interaction),

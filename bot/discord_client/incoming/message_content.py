@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +21,7 @@ _WRITTEN = frozenset(
     }
 )
 _RICH = "rich"
+_HEADER = re.compile(r"\A> <@\d+> asked.*\n?")  # as `interaction_reader.header_of` writes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,9 @@ class _Reading:
         if not is_written(message):
             yield f"[{_system_text(message)}]"
             return
-        yield self._readable(message.content)
+        # The line that says what an interaction asked is not the bot's own, and must go when its author is forgotten.
+        is_own = message.author.id == self.bot_user_id
+        yield self._readable(_HEADER.sub("", message.content) if is_own else message.content)
         if message.poll is not None:
             yield self._poll(message.poll)
         if message.author.bot:  # below what members write, embeds only preview its links
