@@ -110,9 +110,12 @@ class InteractionActions:
         with as_loopback_errors():
             use = self._command_use(person_id, channel_id, path)
             carried = complete_options(use.name, use.leaf, options or {}, use.resolved)
-            return self._send(
+            interaction_id = self._send(
                 person_id, channel_id, InteractionType.APPLICATION_COMMAND, use.data(carried), owners=use.owners
             )
+            # What answers it names the subcommand, too.
+            self._state.backend.interactions[interaction_id].command_name = use.name
+            return interaction_id
 
     async def invoke_on_message(self, person_id: int, channel_id: int, name: str, message_id: int) -> int:
         """Use a context-menu command on a message.

@@ -27,7 +27,7 @@ async def test_an_ephemeral_answer_is_visible_to_its_person_only(demo: Demo, vis
     await page.keyboard.press("Enter")
     message = page.locator(".message.ephemeral")
     await expect(message).to_contain_text("Only you can see this")
-    await expect(message.locator(".above-line")).to_contain_text("Ada used /model")
+    await expect(message.locator(".above-line")).to_contain_text("Ada used /model info")
     await expect(message.locator(".app-tag")).to_have_text("APP")
     await expect(message.locator(".embed-title")).to_have_text("Model")
     await expect(message.locator(".embed-field-name")).to_have_text(["Device", "Speed"])
