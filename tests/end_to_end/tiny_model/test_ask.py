@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 
 
 async def test_an_answer_grows_below_the_question(stage: Stage) -> None:
-    channel = await stage.fresh_channel("ask")
+    channel, before = await stage.fresh_channel("ask"), len(stage.discord.calls)
     question = "What is *it*, <@1> and @everyone?"
     interaction_id, response = await ask(stage, stage.ada, channel, question=question)
     header, _, answer = response["content"].partition("\n")
@@ -24,8 +24,9 @@ async def test_an_answer_grows_below_the_question(stage: Stage) -> None:
     assert answer
     assert "Ask a moderator" not in answer
     assert not response["flags"] & PRIVATE
-    assert not without_allowed_mentions(stage.discord.calls)
-    assert all(call.allowed_mentions == {"parse": []} for call in stage.discord.calls if call.allowed_mentions)
+    calls = stage.discord.calls[before:]
+    assert not without_allowed_mentions(calls)
+    assert all(call.allowed_mentions == {"parse": []} for call in calls if call.allowed_mentions)
     [turn] = await stage.remembered(channel)
     assert turn.id == interaction_id
     assert await stage.questions(channel) == ["What is *it*, @somebody and @everyone?"]
