@@ -103,6 +103,7 @@ async def run_as_granted(
                 async with running_bot(discord, model_dir, progress, **settings) as bot:
                     on_ready()
                     await bot.during(_grant_changes(discord, asked))
+                progress.done("The portal's message-content intent changed, so the bot restarts.")
             except ConfigurationError:
                 # Discord refuses a bot that asks for an intent which was withdrawn while it started.
                 if asked == _is_granted(discord):

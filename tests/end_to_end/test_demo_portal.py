@@ -20,7 +20,8 @@ async def test_the_demo_shows_modes_and_restarts_when_the_intent_changes(
     tiny_chat_model_dir: Path, every_discord: list[LoopbackDiscord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAX_NEW_TOKENS", "5")
-    demo = asyncio.create_task(run_demo(Progress(io.StringIO()), model_dir=tiny_chat_model_dir, say=[], port=0))
+    printed = io.StringIO()
+    demo = asyncio.create_task(run_demo(Progress(printed), model_dir=tiny_chat_model_dir, say=[], port=0))
     await asyncio.sleep(0)  # the demo makes its Discord
     discord = every_discord[-1]
     ada, channel = discord.people[0].id, discord.channels[0].id
@@ -35,6 +36,7 @@ async def test_the_demo_shows_modes_and_restarts_when_the_intent_changes(
         await discord.set_intent("message_content", is_granted=False)
         assert "Message Content Intent" in await mode("free")
         await discord.set_intent("message_content", is_granted=True)
+        assert "intent changed, so the bot restarts" in printed.getvalue()
         # What was set before the restarts still holds.
         await discord.wait_for(lambda: discord.bot_online, _START_SECONDS)
         await discord.send(ada, channel, f"<@{discord.bot.id}> hello")
