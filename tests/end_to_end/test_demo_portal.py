@@ -17,13 +17,19 @@ _START_SECONDS = 240
 
 
 async def test_the_demo_shows_modes_and_restarts_when_the_intent_changes(
-    tiny_chat_model_dir: Path, every_discord: list[LoopbackDiscord], monkeypatch: pytest.MonkeyPatch
+    tiny_chat_model_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MAX_NEW_TOKENS", "5")
-    printed = io.StringIO()
+    started: asyncio.Future[LoopbackDiscord] = asyncio.get_running_loop().create_future()
+    start, printed = LoopbackDiscord.start, io.StringIO()
+
+    async def start_and_tell(server: LoopbackDiscord) -> None:
+        await start(server)
+        started.set_result(server)
+
+    monkeypatch.setattr(LoopbackDiscord, "start", start_and_tell)
     demo = asyncio.create_task(run_demo(Progress(printed), model_dir=tiny_chat_model_dir, say=[], port=0))
-    await asyncio.sleep(0)  # the demo makes its Discord
-    discord = every_discord[-1]
+    discord = await started
     ada, channel = discord.people[0].id, discord.channels[0].id
 
     async def mode(name: str) -> str:
