@@ -104,12 +104,25 @@ class DiscordInbox:
         if self._is_forgotten(question):
             await self._take_back(channel, question)
             await self._intake.pass_over([message])
-        elif question.outcome is None and question.notice is None:
+        else:
+            await self._go_on(message, question, sent, parts)
+
+    async def _go_on(
+        self,
+        message: discord.Message,
+        question: UnfinishedQuestion,
+        sent: Sequence[discord.Message],
+        parts: Sequence[discord.Message],
+    ) -> None:
+        """Go on with a question that was read again."""
+        if question.outcome is None and question.notice is None:
             self._begin(self._intake.take(message, parts=parts, accepted_before=True, sent=sent))
         elif not self._intake.claim(message.id):
             return
         elif question.outcome is not None:
-            self._begin(self._delivery.deliver_again(place, question.answer, question.outcome, sent))
+            self._begin(
+                self._delivery.deliver_again(self._threads.now(message), question.answer, question.outcome, sent)
+            )
         elif question.notice is not None and not sent:
             self._begin(self._intake.turn_away(message, question.notice))
         else:
