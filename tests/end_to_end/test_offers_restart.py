@@ -156,6 +156,25 @@ async def test_an_edit_and_a_newer_answer_after_a_restart_change_the_buttons(
             await with_labels(stage, grace, channel, older)
 
 
+async def test_the_same_in_direct_messages(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
+    async with LoopbackDiscord() as discord:
+        grace = discord.people[1]
+        settings = {"data_dir": tmp_path, "max_new_tokens": TOKENS}
+        async with online(tiny_chat_model_dir, discord, **settings) as stage:
+            private = await discord.open_dm(grace.id)
+            question = await discord.send(grace.id, private, "Who am I?")
+            [older] = await stage.answer(grace, private, question)
+            assert labels(older) == CUT
+        async with online(tiny_chat_model_dir, discord, **settings) as stage:
+            await discord.edit(grace.id, private, question, "Who is Ada?")
+            await with_labels(stage, grace, private, older, "Answer again", "Continue", "Delete")
+        async with online(tiny_chat_model_dir, discord, **settings) as stage:
+            newer = await discord.send(grace.id, private, "And now?")
+            [latest] = await stage.answer(grace, private, newer)
+            assert labels(latest) == CUT
+            await with_labels(stage, grace, private, older)
+
+
 async def test_messages_that_the_bot_may_not_read_stay_as_they_are(tiny_chat_model_dir: Path, tmp_path: Path) -> None:
     async with LoopbackDiscord() as discord:
         grace = discord.people[1]

@@ -165,14 +165,14 @@ class LatestAnswers:
 
     async def _stored_message(self, turn: Turn) -> discord.PartialMessage | None:
         """The last message of an answer that was shown before a restart."""
-        channel = self._client.get_channel(turn.key.channel_id)
         try:
             message_ids = await self._conversations.versions.messages_of(turn.id)
         except DatabaseOutageError:
             return None
-        if not message_ids or channel is None:
+        if not message_ids:
             return None
-        return discord.PartialMessage(channel=channel, id=message_ids[-1])  # type: ignore[arg-type]  # any channel
+        # discord.py does not know direct messages after a start, nor archived threads.
+        return self._client.get_partial_messageable(turn.key.channel_id).get_partial_message(message_ids[-1])
 
 
 def _buttons(turn: Turn, reason: FinishReason, versions: int, *, is_outdated: bool = False) -> AnswerButtons:
