@@ -24,6 +24,7 @@ from kill_injection.verdict import judge_rest
 SETTINGS = {
     "DRAIN_SECONDS": "60",
     "KV_CACHE_GIGABYTES": "0.1",
+    "COMPACTION": "off",  # every answer is compared with what its turns alone lead to
     "KV_DISK_GIGABYTES": "1",
     "MAX_NEW_TOKENS": str(ANSWER_TOKENS),
     "MAX_PROMPT_TOKENS": "1000",

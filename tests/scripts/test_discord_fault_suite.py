@@ -167,7 +167,7 @@ def test_tracebacks_are_found_by_their_errors() -> None:
 
 def result_of(seed: int = 3) -> RoundResult:
     result = RoundResult(plan_round(seed, SHORT), questions=2, answered=1, told=1, settle_seconds=1.0)
-    call = ApiCall("POST", "/channels/1/messages", 429, 0.0, CallKind.SEND, 0, None, None, None, True)
+    call = ApiCall("POST", "/channels/1/messages", 429, 0.0, CallKind.SEND, is_injected=True)
     result.count_calls([call, call._replace(is_injected=False), call._replace(status=200)])
     return result
 
