@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.answering.service import AnswerService
-from bot.conversation.conversations import Conversations
+from bot.conversation.erasures import Erasures
 from bot.conversation.turn import Question, Quote, Turn
 from bot.engine.interface import EngineFacts, GenerationRequest, Source
 from bot.prompting.prompt import PromptBuilder
@@ -106,7 +106,7 @@ async def test_an_erasure_while_the_conversation_is_read_counts_as_later(
         return branch
 
     monkeypatch.setattr(DatabaseConversationStore, "branch", erase_and_read)
-    monkeypatch.setattr(Conversations, "erasures", property(lambda _: erasures))
+    monkeypatch.setattr(Erasures, "latest", property(lambda _: erasures, lambda *_: None), raising=False)
 
     request = await prefilled(make_answering(engine, chatml, memory), engine)
     assert (request.erasures, erasures) == (1, 2)
