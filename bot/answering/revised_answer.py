@@ -25,7 +25,7 @@ _TOP_P = 0.95
 _SEED_STEP = 0x9E3779B1  # odd, so that no two versions of an answer get the same seed
 _SEEDS = 2**32
 
-_OUTAGE = "I cannot reach my memory at the moment. Try again in a minute."
+_OUTAGE = "The database is unavailable, so I cannot change this answer. Try again in a few minutes."
 _FULL = "There is no room left to continue this answer. Ask about the rest in a new question."
 _THOUGHT = "An answer that began with a thought cannot go on later. Ask for the rest in a new question."
 

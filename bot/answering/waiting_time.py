@@ -89,7 +89,7 @@ class WaitingTimes:
         now, waiting = self._clock(), tuple(self._queue.forecast)
         # Each waiting question asks after each change of the queue.
         if (estimated := (waiting, int(now))) != self._estimated:
-            trials = [self._play(waiting, now, random.Random(seed)) for seed in range(_TRIALS)]  # noqa: S311
+            trials = [self._play(waiting, now, random.Random(seed)) for seed in range(_TRIALS)]  # noqa: S311 - no secret
             starts = (median(each) for each in zip(*trials, strict=True))
             self._starts, self._estimated = dict(zip(waiting, starts, strict=True)), estimated
         return max(self._starts[ticket] - now, 0.0)

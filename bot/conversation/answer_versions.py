@@ -80,7 +80,7 @@ class AnswerVersions:
             turn = conversation.turns.get(question.id)
             if turn is None or turn.asked is None or not versions:
                 raise NothingToReviseError(f"nothing is left of question {question.id}")
-        except BaseException:
+        except BaseException:  # a cancelled revision does not reach `end` either
             conversation.continuations.remove(continuation)
             raise
         opened = replace(opened, branch=opened.branch[:-1], continuation=continuation)

@@ -203,7 +203,7 @@ async def test_an_outage_refuses_what_could_lose_a_version(chatml: PromptBuilder
         again = revise(answering, question, Task.REGENERATE)
         await run(again)
         assert again.outcome is not None
-        assert "cannot reach my memory" in again.outcome.note
+        assert "The database is unavailable" in again.outcome.note
     await settled(memory)
     assert await versions(answering, question) == [first.text]
 

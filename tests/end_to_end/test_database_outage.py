@@ -49,7 +49,7 @@ async def test_a_button_says_that_it_needs_the_database(tiny_chat_model_dir: Pat
         with closing(sqlite3.connect(tmp_path / "conversations.sqlite3", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             _, message = await answered(stage, stage.ada, channel)
-            assert "cannot reach my memory" in await told(stage, stage.ada, channel, message, "Regenerate")
+            assert "The database is unavailable" in await told(stage, stage.ada, channel, message, "Regenerate")
         await until(lambda: application.health().details["database"] is True)
         await press(stage, stage.ada, channel, message, "Regenerate")
         await stage.discord.wait_for(lambda: "2/2" in labels(message_now(stage, stage.ada, channel, message) or {}))

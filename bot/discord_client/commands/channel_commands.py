@@ -49,7 +49,7 @@ class ChannelCommands(commands.Cog):
         mode: Literal["mention", "threads", "free"],
         where: _Other | None = None,
     ) -> None:
-        """Set how I am asked in this channel or thread. Threads follow their channel until they get a mode."""
+        """Set how I am asked in this channel or thread."""
         place, chosen = where or interaction.channel, ChannelMode(mode)
         refused = self._refusal(interaction, place) or self._refusal_of_mode(interaction, place, chosen)
         if refused is not None:

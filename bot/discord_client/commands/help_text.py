@@ -13,7 +13,7 @@ from bot.answering.service import AnswerService
 from bot.discord_client.command_mentions import CommandMentions
 from bot.discord_client.incoming.remarks import GREETING
 
-_HOW = f"{GREETING} In a direct message you need no mention, and a reply to one of my older answers goes on from there."
+_HOW = f"{GREETING} Replies to my answers and direct messages need no mention."
 _CANNOT = (
     "**What I cannot do:** see pictures, hear, open links, or look anything up. What I say can be wrong, so check what "
     "matters."

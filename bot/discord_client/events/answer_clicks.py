@@ -28,8 +28,8 @@ _NOT_DELETABLE = "Only the member who asked or a moderator can delete this answe
 _FORGOTTEN = "I do not remember this answer any more. Ask again."
 _OLDER = "This answer is not the latest one any more, so it stays as it is. Reply to it to go on from there."
 _BUSY = "I am working on this answer already. Wait until it is finished."
-_OUTAGE = "I cannot reach my memory at the moment. Try again in a minute."
-_UNREACHABLE = "I cannot read my own messages here at the moment. Try again, or give me Read Message History."
+_OUTAGE = "The database is unavailable, so I cannot change this answer. Try again in a few minutes."
+_UNREACHABLE = "I cannot read my own messages here. Try again, or ask a moderator to give me Read Message History."
 
 
 class AnswerClickListener(commands.Cog):

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, cast
 
 import discord
 
 from bot.conversation.store import UnfinishedQuestion
 from bot.conversation.turn import ConversationKey
 from bot.discord_client.channel_scopes import ChannelScopes, private_key
+from bot.discord_client.incoming.readable_text import readable_text
 from bot.discord_client.rest.permissions import may_send
 
 # The token lives 15 minutes: https://discord.com/developers/docs/interactions/receiving-and-responding
@@ -130,6 +131,10 @@ class AskedInteraction:
     def text(self) -> str:
         """What the member wrote; "" to have the target itself answered."""
         return str(self.record["text"])
+
+    def readable_text(self, bot_user_id: int) -> str:
+        """What the member wrote, with names for mentions."""
+        return readable_text(cast(discord.Message, self), bot_user_id, self.text)
 
     @property
     def token(self) -> str:

@@ -118,7 +118,7 @@ class QuestionIntake:
             accepting = asyncio.ensure_future(self._accept(asked))
             try:
                 first = await respond()
-            except BaseException:
+            except BaseException:  # also where it was cancelled, nothing may stay accepted that nobody sees
                 await accepting
                 await self._work.turn_away(asked.id)
                 raise

@@ -15,7 +15,7 @@ from bot.answering.recovery import Recovery
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.incoming.asked_interaction import AskedInteraction
 from bot.discord_client.incoming.intake import QuestionIntake
-from bot.discord_client.incoming.interaction_reader import header_of
+from bot.discord_client.incoming.question_header import header_of
 from bot.discord_client.incoming.remarks import NOTHING_ASKED, QUESTION_BLOCKED
 from bot.discord_client.rest.refusal import refusal_of
 

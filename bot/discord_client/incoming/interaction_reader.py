@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-import discord
-
 from bot.conversation.turn import Question, Quote, Relation, TextFile, UserMessage
 from bot.discord_client.incoming import remarks as lines
 from bot.discord_client.incoming.asked_interaction import AskedInteraction
-from bot.discord_client.incoming.file_names import escaped, listed, shortened
 from bot.discord_client.incoming.message_content import attachments_of, content_of
-from bot.discord_client.incoming.readable_text import readable_text
 from bot.discord_client.incoming.text_files import read_files
-
-_LONGEST_SHOWN = 300
 
 
 async def read_interaction(
@@ -28,7 +20,7 @@ async def read_interaction(
     target, own = asked.target, len(asked.attachments)
     read = await read_files([*asked.attachments, *(attachments_of(target) if target else ())], largest_bytes)
     files, quotes, is_readable = read.files[:own], tuple[Quote, ...](), False
-    text, remarks = text_of(asked, bot_user_id), list(read.remarks)
+    text, remarks = asked.readable_text(bot_user_id), list(read.remarks)
     if target is not None:
         said = content_of(target, bot_user_id)
         remarks += lines.about_unseen(said.unseen)
@@ -44,19 +36,3 @@ async def read_interaction(
     # As a reply does, it continues the branch of the message that it is about, but in the same conversation only.
     replied_id = target.id if target is not None and asked.is_shared else None
     return Question(asked.id, asked.key, message, reply_to=replied_id), remarks
-
-
-def text_of(asked: AskedInteraction, bot_user_id: int) -> str:
-    """What a member wrote, with names for mentions."""
-    return readable_text(cast(discord.Message, asked), bot_user_id, asked.text)
-
-
-def header_of(asked: AskedInteraction, bot_user_id: int) -> str:
-    """The line above an answer that says who asked what; Discord itself shows only the name of the command."""
-    about = "asked"
-    if asked.target is not None:
-        about = f"asked about [this message]({asked.target_url})"
-    text = " ".join(text_of(asked, bot_user_id).split())
-    shown = f": {escaped(shortened(text, _LONGEST_SHOWN))}" if text else ""
-    files = f" ({listed([file.filename for file in asked.attachments])})" if asked.attachments else ""
-    return f"> {asked.author.mention} {about}{shown}{files}"

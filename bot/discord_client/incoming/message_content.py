@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +9,7 @@ import discord
 
 from bot.conversation.graphemes import is_blank
 from bot.conversation.wording import one_line
+from bot.discord_client.incoming.question_header import without_header
 from bot.discord_client.incoming.readable_text import readable_text
 
 _WRITTEN = frozenset(
@@ -21,7 +21,6 @@ _WRITTEN = frozenset(
     }
 )
 _RICH = "rich"
-_HEADER = re.compile(r"\A> <@\d+> asked.*\n?")  # as `interaction_reader.header_of` writes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ class _Reading:
             return
         # The line that says what an interaction asked is not the bot's own, and must go when its author is forgotten.
         is_own = message.author.id == self.bot_user_id
-        yield self._readable(_HEADER.sub("", message.content) if is_own else message.content)
+        yield self._readable(without_header(message.content) if is_own else message.content)
         if message.poll is not None:
             yield self._poll(message.poll)
         if message.author.bot:  # below what members write, embeds only preview its links

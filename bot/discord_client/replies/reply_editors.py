@@ -13,7 +13,7 @@ import discord
 from bot.conversation.conversations import Conversations
 from bot.conversation.store import WorkStore
 from bot.discord_client.incoming.asked_interaction import Asked, AskedInteraction
-from bot.discord_client.incoming.interaction_reader import header_of
+from bot.discord_client.incoming.question_header import header_of
 from bot.discord_client.replies.channel_transport import ChannelTransport
 from bot.discord_client.replies.interaction_transport import transport_for
 from bot.discord_client.replies.refusal_reports import RefusalReports

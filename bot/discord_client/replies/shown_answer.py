@@ -10,6 +10,7 @@ import discord
 from bot.answering.recovery import UnreachableError
 from bot.conversation.conversations import Conversations
 from bot.conversation.turn import AnswerVersion, Turn
+from bot.discord_client.incoming.question_header import header_in
 from bot.discord_client.rest.pace import RequestPace
 from bot.discord_client.rest.refusal import refusal_of
 from bot.discord_client.rest.time_limit import request_time_limit
@@ -47,8 +48,7 @@ class ShownAnswer:
     def header(self) -> str:
         """The line above the answer to an interaction, which names its question; "" for a message."""
         first = self.sent[0]
-        is_headed = first.reference is None and first.content.startswith(f"> <@{self.asker_id}> asked")
-        return first.content.split("\n", 1)[0] if is_headed else ""
+        return header_in(first.content) if first.reference is None else ""
 
 
 class ShownAnswers:

@@ -70,11 +70,6 @@ class StopButtons:
 
     def view(self) -> discord.ui.View:
         """The buttons, new for each request."""
-        return stop_view(self.question_id)
-
-
-def stop_view(question_id: int) -> discord.ui.View:
-    """The buttons below a growing answer."""
-    view = discord.ui.View(timeout=None)
-    view.add_item(StopButton(question_id))
-    return view
+        view = discord.ui.View(timeout=None)
+        view.add_item(StopButton(self.question_id))
+        return view

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from bot.discord_client.replies.stop_button import stop_view
+from bot.discord_client.replies.stop_button import StopButtons
 from bot.discord_client.replies.typing_indicators import TypingIndicators
 from bot.discord_client.rest.pace import RequestPace
 from tests.discord_client.replies.editing import editor_for
@@ -150,7 +150,7 @@ async def typing(stage: Stage, refuse: Refuse) -> None:
 async def response(stage: Stage, refuse: Refuse) -> None:
     """A response to a click on the Stop button of an answer that has ended."""
     question = await stage.say("Hello", channel=stage.channel)
-    reply = await question.reply("Hi", view=stop_view(question.id))
+    reply = await question.reply("Hi", view=StopButtons(question.id).view())
     await refuse(stage)
     calls = len(stage.server.calls)
     await stage.server.click(stage.person("Grace"), stage.channel, reply.id, f"stop:{question.id}")

@@ -16,7 +16,7 @@ from bot.answering.served_model import ServedModel
 from bot.answering.service import AnswerService
 from bot.conversation.budget import Budget
 from bot.discord_client.replies.running_replies import RunningReply
-from bot.discord_client.replies.stop_button import stop_view
+from bot.discord_client.replies.stop_button import StopButtons
 from bot.engine.interface import EngineOptions, FinishReason, Sampling
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from tests.conversation.memory import ask, open_memory
@@ -52,7 +52,7 @@ async def was_stopped(answer: Answer) -> bool:
 async def with_button(stage: Stage) -> tuple[discord.Message, int]:
     """Grace's question, and the id of a reply to it with a Stop button."""
     question = await stage.say("Hello", by="Grace")
-    reply = await question.reply("Hi", view=stop_view(question.id))
+    reply = await question.reply("Hi", view=StopButtons(question.id).view())
     return question, reply.id
 
 
