@@ -91,7 +91,7 @@ class ReplyEditors:
             question,
             self._pace,
             ReplyMessages(question.id, transport, record, sent),
-            max_messages=min(max_messages or self._max_messages, transport.most_messages),
+            max_messages=max_messages or self._max_messages,
             reports=self._reports,
             header=header,
             ping_at=time.monotonic() - waited + self._ping_after_seconds if pings else math.inf,

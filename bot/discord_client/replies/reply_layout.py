@@ -21,7 +21,7 @@ class ReplyLayout:
 
     Args:
         messages: know what the channel allows.
-        max_messages: upper bound for the messages of the reply.
+        max_messages: upper bound for the messages of the reply; there may be fewer where it is shown.
         send_permission: the permission that a message in the channel needs.
         line_for: the line about a permission that is lacking; "" if the asker knows.
         header: a line above the answer.
@@ -88,6 +88,7 @@ class ReplyLayout:
             most = messages.count
         elif not messages.may_attach:
             most = max(most, _MOST_WITHOUT_FILE)
+        most = min(most, messages.most)
         finished = self.finished and not self.suspended
         return plan_reply(
             self.text,

@@ -89,6 +89,11 @@ class ReplyMessages:
         return self._transport.place_id
 
     @property
+    def most(self) -> int:
+        """How many messages the reply may have where it is shown now."""
+        return self._transport.most_messages
+
+    @property
     def count(self) -> int:
         """How many messages of the reply Discord shows."""
         return len(self._sent)
