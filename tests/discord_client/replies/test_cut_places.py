@@ -174,6 +174,10 @@ def test_an_operator_hides_nothing(operator: str) -> None:
 
 @pytest.mark.parametrize("unit", [*MARKS, *LINES])
 def test_no_text_takes_long(unit: str) -> None:
-    began = time.process_time()
-    plan_reply(unit * (20_000 // len(unit)), max_messages=100, finished=True)
-    assert time.process_time() - began < 1.0
+    def seconds() -> float:
+        began = time.thread_time()
+        plan_reply(unit * (20_000 // len(unit)), max_messages=100, finished=True)
+        return time.thread_time() - began
+
+    # The quickest of three: a garbage collection of what other tests have left may come in between.
+    assert min(seconds() for _ in range(3)) < 1.0
