@@ -40,10 +40,14 @@ async def test_without_the_history_a_mention_is_answered_below(stage: Stage, tex
         reply = bots_messages(stage, channel)
         return bool(reply) and "permission Read Message History" in reply[-1]["content"]
 
-    await until(says_why)  # the greeting leaves no room for that line, which then follows in a message of its own
+    # Beside the greeting there may be no room for that line, which then follows in a message of its own: the greeting
+    # is longer once Discord has said which ids the commands have.
+    await until(says_why)
     reply = bots_messages(stage, channel)
     assert not any("message_reference" in message or can_be_stopped(message) for message in reply)
-    assert len(reply) == (1 if text else 2)
+    all_fits = len("\n".join(message["content"] for message in reply)) <= 2000
+    assert len(reply) == (1 if all_fits else 2)
+    assert all_fits or not text
 
 
 async def test_a_channel_deleted_under_an_answer_ends_it(stage: Stage) -> None:
