@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from bot.demo.loopback import ConnectionFault, LoopbackDiscord, Person
+from bot.discord_client.rest.permissions import NEEDED_PERMISSIONS, permissions_named
 from tests.end_to_end.asking_by_mode import INTENT, bots_messages, channel_in, is_not_asked, reading_all
 from tests.end_to_end.stage import ENDLESS, Payload, Stage, until
 
@@ -52,6 +53,19 @@ async def test_a_mention_opens_a_thread_in_which_nobody_needs_to_mention(stage: 
     assert len(await stage.answer(stage.ada, thread, second)) == 1
     assert await stage.questions(thread) == ["What is the **capital** of\nFrance?", "And of Spain?"]
     await is_not_asked(stage, stage.ada, thread, "// And of Italy?")
+
+
+async def test_the_permissions_of_the_invite_are_enough(stage: Stage) -> None:
+    channel = await channel_in(stage, "invited", "threads")
+    needed, bot = permissions_named(NEEDED_PERMISSIONS), stage.discord.bot.id
+    rest = [name for name, is_needed in needed if not is_needed]
+    stage.discord.set_permissions(bot, channel, allow=[name for name, is_needed in needed if is_needed], deny=rest)
+    assert not set(rest) & set(stage.discord.permissions_of(bot, channel))
+
+    thread = await asked(stage, stage.grace, channel)
+    second = await stage.discord.send(stage.ada.id, thread, "And of Spain?")
+    [answer] = await stage.answer(stage.ada, thread, second)
+    assert answer["message_reference"]["message_id"] == str(second)
 
 
 async def test_other_messages_and_other_threads_of_the_channel_need_a_mention(stage: Stage) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import discord
@@ -16,6 +16,19 @@ CREATE_PUBLIC_THREADS = "Create Public Threads"
 SEND_MESSAGES_IN_THREADS = "Send Messages in Threads"
 _SEND_MESSAGES = "Send Messages"
 _VIEW_CHANNEL = "View Channel"
+NEEDED_PERMISSIONS = (
+    _VIEW_CHANNEL,
+    _SEND_MESSAGES,
+    SEND_MESSAGES_IN_THREADS,
+    CREATE_PUBLIC_THREADS,  # the mode `threads`
+    ATTACH_FILES,
+    READ_MESSAGE_HISTORY,
+)
+"""What the bot's requests need in a server. Its invite asks for these and nothing else.
+
+Renaming and reopening the threads that it opened needs no more. *Connect*, which the chat of a voice channel needs,
+everybody has by default.
+"""
 _NAMES = {
     "view_channel": _VIEW_CHANNEL,
     "connect": "Connect",
@@ -27,6 +40,11 @@ _NAMES = {
 }
 _FLAGS = {name: flag for flag, name in _NAMES.items()}
 _WITH_VOICE = (discord.VoiceChannel, discord.StageChannel)
+
+
+def permissions_named(names: Iterable[str]) -> discord.Permissions:
+    """The permissions with these names."""
+    return discord.Permissions(**{_FLAGS[name]: True for name in names})
 
 
 def is_allowed(channel: Any, permission: str) -> bool:
