@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import io
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 
-from bot.errors import ConfigurationError
+from bot.errors import ConfigurationError, SettingError
 
 _OF_SEVERAL_LINES = {"SYSTEM_PROMPT"}
 _NO_PAIR = "not NAME=VALUE; see .env.example"
@@ -20,40 +21,75 @@ _VALUE = re.compile(r"\s*(?:export\s+)?[A-Za-z0-9_]+\s*=[^\S\r\n]*")
 _BACKSLASHES = re.compile(r"\\+")
 _NAME_SHAPE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
 _COLON = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]{0,60})\s*:")
+_LINE_NAME = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]{0,60})")
 _QUOTED = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]{0,60})\s*=\s*([\"'])(.*)")
 
 
-def read_env_file(path: Path, known: Collection[str], texts: Collection[str] = ()) -> dict[str, str]:
-    """Read the values, as they are written, by the lower-case names of their settings.
+@dataclass(frozen=True, slots=True)
+class EnvFile:
+    """What a file of settings holds.
+
+    Attributes:
+        values: as they are written, by the lower-case names of their settings.
+        mistakes: the lines that are left out of them, in the order of the file. A message never holds a value.
+    """
+
+    values: Mapping[str, str]
+    mistakes: Sequence[SettingError]
+
+
+def read_env_file(path: Path, known: Collection[str], texts: Collection[str] = ()) -> EnvFile:
+    """Read the values and the mistakes of a file.
 
     Args:
         path: need not exist.
         known: the names that are allowed, in upper case.
         texts: those among them whose values may hold any character, so that a # may be meant.
-
-    Raises:
-        ConfigurationError: the file cannot be read, or a line has a mistake. The message never holds a value.
     """
-    text = _text_of(path)
     values: dict[str, str] = {}
+    mistakes: list[SettingError] = []
     first_lines: dict[str, int] = {}
+    try:
+        text = _text_of(path)
+    except ConfigurationError as error:
+        return EnvFile({}, [SettingError(str(error))])
     for binding in parse_stream(io.StringIO(text, newline="")):
-        line = _first_line(binding)
-        where = f"{path}, line {line}"
-        if binding.error:
-            raise ConfigurationError(f"{where}: {_mistake(binding)}")
-        if binding.key is None:
-            continue
-        name, value = _checked_name(binding, known, where), binding.value or ""
-        if name in first_lines:
-            raise ConfigurationError(
-                f"{where}: {name} is set a second time (first in line {first_lines[name]}); remove one"
-            )
-        _check_value(name, value, known, where)
-        _check_writing(name, binding, texts, where)
-        first_lines[name] = line
-        values[name.lower()] = value
-    return values
+        try:
+            pair = _checked_pair(path, binding, known, texts, first_lines)
+        except ConfigurationError as error:
+            mistakes.append(SettingError(str(error), _setting_of(binding, known)))
+        else:
+            if pair is not None:
+                values[pair[0].lower()] = pair[1]
+    return EnvFile(values, mistakes)
+
+
+def _checked_pair(
+    path: Path, binding: Binding, known: Collection[str], texts: Collection[str], first_lines: dict[str, int]
+) -> tuple[str, str] | None:
+    """The name, in upper case, and the value of a line; None for a comment. Notes the name's line."""
+    line = _first_line(binding)
+    where = f"{path}, line {line}"
+    if binding.error:
+        raise ConfigurationError(f"{where}: {_mistake(binding)}")
+    if binding.key is None:
+        return None
+    name, value = _checked_name(binding, known, where), binding.value or ""
+    if name in first_lines:
+        raise ConfigurationError(
+            f"{where}: {name} is set a second time (first in line {first_lines[name]}); remove one"
+        )
+    _check_value(name, value, known, where)
+    _check_writing(name, binding, texts, where)
+    first_lines[name] = line
+    return name, value
+
+
+def _setting_of(binding: Binding, known: Collection[str]) -> str:
+    """The setting that a line with a mistake is about; "" if that is not known."""
+    named = _LINE_NAME.match(binding.original.string)
+    name = named[1].upper() if named is not None else ""
+    return name if name in known else ""
 
 
 def _text_of(path: Path) -> str:

@@ -15,6 +15,18 @@ class ConfigurationError(Exception):
         super().__init__(" ".join(message.splitlines()))
 
 
+class SettingError(ConfigurationError):
+    """A mistake in a setting.
+
+    Attributes:
+        setting: its name in upper case; "" if the mistake is about no known setting.
+    """
+
+    def __init__(self, message: str, setting: str = "") -> None:
+        super().__init__(message)
+        self.setting = setting
+
+
 class ModelDoesNotFitError(ConfigurationError):
     """The model needs more memory than is left for the process."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -12,8 +13,8 @@ from urllib.parse import quote
 from pydantic import SecretStr, ValidationError
 
 from bot.engine.interface import EngineOptions, Sampling
-from bot.env_file import has_stray_control, read_env_file
-from bot.errors import ConfigurationError
+from bot.env_file import EnvFile, has_stray_control, read_env_file
+from bot.errors import ConfigurationError, SettingError
 from bot.folder_path import FolderPath
 from bot.model.generation_defaults import GenerationDefaults
 from bot.settings_table import (
@@ -168,6 +169,22 @@ def _either(setting: Number | None, default: Number) -> Number:
     return default if setting is None else setting
 
 
+@dataclass(frozen=True, slots=True)
+class ReadSettings:
+    """The settings as far as they are right.
+
+    Attributes:
+        settings: with the default in place of every wrong value.
+        mistakes: all of them: those of the file, then those of the environment, then the values that are not allowed.
+            A message never holds a token or a password.
+        given: the names in upper case, with a value that is used.
+    """
+
+    settings: Settings
+    mistakes: Sequence[SettingError]
+    given: frozenset[str]
+
+
 def load_settings(env_file: Path | None = ENV_FILE, **overrides: Any) -> Settings:
     """Read the settings.
 
@@ -179,13 +196,28 @@ def load_settings(env_file: Path | None = ENV_FILE, **overrides: Any) -> Setting
         ConfigurationError: a value is not allowed, or the file cannot be read or has a mistake. The message never
             holds a token or a password.
     """
+    read = read_settings(env_file, **overrides)
+    if read.mistakes:
+        raise read.mistakes[0]
+    return read.settings
+
+
+def read_settings(env_file: Path | None = ENV_FILE, **overrides: Any) -> ReadSettings:
+    """Read the settings and all their mistakes; see `load_settings` for the arguments."""
     known = [name.upper() for name in Settings.model_fields]
     texts = [name.upper() for name, field in Settings.model_fields.items() if field.annotation in _TEXT_TYPES]
-    from_file = {} if env_file is None else read_env_file(env_file, known, texts)
+    file = EnvFile({}, []) if env_file is None else read_env_file(env_file, known, texts)
+    from_environment, mistakes = _from_environment(known)
+    mistakes = [*file.mistakes, *mistakes]
+    values = {**_set(file.values), **_set(from_environment), **overrides}
     try:
-        return Settings(**{**_set(from_file), **_set(_from_environment(known)), **overrides})
+        settings = Settings(**values)
     except ValidationError as error:
-        raise ConfigurationError(_first_error(error)) from None
+        refused = _mistakes(error)
+        mistakes += refused
+        values = {name: value for name, value in values.items() if name.upper() not in {e.setting for e in refused}}
+        settings = Settings(**values)
+    return ReadSettings(settings, mistakes, frozenset(name.upper() for name in values))
 
 
 def _set(values: Mapping[str, str]) -> dict[str, str]:
@@ -193,20 +225,24 @@ def _set(values: Mapping[str, str]) -> dict[str, str]:
     return {name: value.strip() for name, value in values.items() if value.strip()}
 
 
-def _from_environment(known: Collection[str]) -> dict[str, str]:
-    """The variables by the lower-case names of their settings. In capitals, a name goes before others."""
+def _from_environment(known: Collection[str]) -> tuple[dict[str, str], list[SettingError]]:
+    """The variables by the lower-case names of their settings, and the mistakes. In capitals, a name goes first."""
     values: dict[str, str] = {}
+    mistakes: list[SettingError] = []
     for variable, value in sorted(os.environ.items()):
         name = variable.upper()
         if name not in known:
             continue
         if not _is_utf8(value):
             # Tokenizers, the database and the log fail at such bytes, each in a way of its own.
-            raise ConfigurationError(f"{name} in the environment is not UTF-8 text; write it again as UTF-8")
-        if has_stray_control(name, value.strip()):
-            raise ConfigurationError(f"{name} in the environment has a line break or another control character")
-        values.setdefault(name.lower(), value)
-    return values
+            line = f"{name} in the environment is not UTF-8 text; write it again as UTF-8"
+            mistakes.append(SettingError(line, name))
+        elif has_stray_control(name, value.strip()):
+            line = f"{name} in the environment has a line break or another control character; write it without"
+            mistakes.append(SettingError(line, name))
+        else:
+            values.setdefault(name.lower(), value)
+    return values, mistakes
 
 
 def _is_utf8(text: str) -> bool:
@@ -217,14 +253,18 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-def _first_error(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    name = str(first["loc"][0])
-    extra = Settings.model_fields[name].json_schema_extra
-    allowed = extra["allowed"] if isinstance(extra, dict) else ""
-    value = "a secret value" if name in _SECRETS else _shown(first["input"])
-    reason = f" ({first['ctx']['error']})" if first["type"] == "value_error" else ""
-    return f"{name.upper()} is {value}{reason}; allowed: {allowed}"
+def _mistakes(error: ValidationError) -> list[SettingError]:
+    """A line for each setting with a value that is not allowed, in the order of the table."""
+    mistakes: dict[str, SettingError] = {}
+    for each in error.errors(include_url=False):
+        name = str(each["loc"][0])
+        extra = Settings.model_fields[name].json_schema_extra
+        allowed = extra["allowed"] if isinstance(extra, dict) else ""
+        value = "a secret value" if name in _SECRETS else _shown(each["input"])
+        reason = f" ({each['ctx']['error']})" if each["type"] == "value_error" else ""
+        line = f"{name.upper()} is {value}{reason}; allowed: {allowed}"
+        mistakes.setdefault(name, SettingError(line, name.upper()))
+    return list(mistakes.values())
 
 
 def _shown(value: object) -> str:

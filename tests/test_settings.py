@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 
 from bot.errors import ConfigurationError
 from bot.model.generation_defaults import GenerationDefaults
-from bot.settings import Settings, load_settings
+from bot.settings import Settings, load_settings, read_settings
 from bot.storage.address import Address
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -97,6 +97,18 @@ def test_a_wrong_value_ends_with_one_line(monkeypatch: pytest.MonkeyPatch, name:
     assert re.fullmatch(
         rf"{name} is {re.escape(repr(value))}( \(.+\))?; allowed: {re.escape(extra['allowed'])}", str(caught.value)
     )
+
+
+def test_every_mistake_is_collected_and_the_rest_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("TEMPRATURE=1\nTOP_P: 0.5\nTOP_K=many\nSEED=7\nDEVICE='GPU\n")
+    monkeypatch.setenv("MAX_BATCH", "0")
+    monkeypatch.setenv("DATA_DIR", "a\nb")
+    read = read_settings()
+    assert [each.setting for each in read.mistakes] == ["", "TOP_P", "DEVICE", "DATA_DIR", "TOP_K", "MAX_BATCH"]
+    assert (read.settings.seed, read.settings.max_batch, read.settings.device) == (7, 16, "CPU")
+    assert read.given == {"SEED"}
+    with pytest.raises(ConfigurationError, match="TEMPRATURE is not a setting"):
+        load_settings()
 
 
 def test_nothing_has_to_be_set() -> None:
