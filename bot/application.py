@@ -46,6 +46,7 @@ from bot.discord_client.incoming.interaction_intake import InteractionIntake
 from bot.discord_client.incoming.question_threads import QuestionThreads
 from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.incoming.revision_intake import RevisionIntake
+from bot.discord_client.invite import log_invite_link
 from bot.discord_client.replies.button_edits import ButtonEdits
 from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.latest_answers import LatestAnswers
@@ -200,6 +201,7 @@ class Application:
     def _report_ready(self) -> None:
         self.ready.set()
         self._progress.done(f"{self.client.user} is online; servers: {len(self.client.guilds)}. Ctrl-C ends it.")
+        log_invite_link(self.client)
 
     async def _set_up(self) -> None:
         await self._modes.load()

@@ -79,6 +79,7 @@ async def test_it_waits_for_discord_then_answers(tmp_path: Path, tiny_chat_model
             server.end_faults()
             await server.wait_for(server.commands)
             printed += await end(process)
+    assert printed.count("Invite link: url=") == 1
     assert "Traceback" not in printed
     assert " ERROR " not in printed
 

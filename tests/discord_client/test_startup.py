@@ -14,6 +14,7 @@ from aiohttp import web
 
 from bot.demo.loopback import ConnectionFault, Limit, LoopbackDiscord, Outage, connect_discord_py
 from bot.discord_client.client import PhiClient
+from bot.discord_client.invite import invite_link, log_invite_link
 from bot.discord_client.rest import retry, time_limit
 from bot.discord_client.startup import log_in, stay_connected
 from bot.errors import ConfigurationError
@@ -182,6 +183,25 @@ async def test_a_dropped_session_is_continued_at_once(
     assert "Gateway interrupted" in caplog.text
     assert "next_try_in" not in caplog.text
     no_traceback(caplog)
+
+
+@pytest.mark.parametrize(
+    ("servers", "level", "line"),
+    [
+        (1, logging.INFO, "Invite link: url="),
+        (0, logging.WARNING, "The bot is in no server yet; open the link to add it to one: url="),
+    ],
+)
+async def test_the_invite_link_is_a_warning_in_no_server(
+    server: LoopbackDiscord, caplog: pytest.LogCaptureFixture, servers: int, level: int, line: str
+) -> None:
+    if not servers:
+        server.remove_bot(server.guild_id)
+    async with started(server) as (client, ready):
+        await asyncio.wait_for(ready, 20)
+        log_invite_link(client)
+    records = [record for record in caplog.records if record.name == "bot.discord_client.invite"]
+    assert [(each.levelno, each.getMessage()) for each in records] == [(level, line + invite_link(server.bot.id))]
 
 
 async def test_a_login_that_discord_refuses_for_good_is_one_line(server: LoopbackDiscord) -> None:
