@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr, ValidationError
 
+from bot.discord_token import TOKEN_SHAPE, token_mistake
 from bot.engine.interface import EngineOptions, Sampling
 from bot.env_file import EnvFile, has_stray_control, read_env_file
 from bot.errors import ConfigurationError, SettingError
@@ -32,17 +33,12 @@ Number = TypeVar("Number", int, float)
 ENV_FILE = Path(".env")
 DATABASE_NAME = "conversations.sqlite3"
 DISK_CACHE_NAME = "kv_cache"
-_TOKEN_SHAPE = re.compile(r"[\w-]{18,}\.[\w-]{4,}\.[\w-]{20,}", re.ASCII)
 _DEFAULT_MAX_NEW_TOKENS = 1024
 _DEFAULT_MAX_NEW_TOKENS_WITH_THOUGHT = 4096
 _SECRETS = ("discord_token", "database_url")
-_TOKEN_PARTS = 3
-_SHORTEST_TOKEN = 50
-_TOKEN_ALPHABET = re.compile(r"[\w.-]*", re.ASCII)
 _ADDRESS_WITH_PASSWORD = re.compile(r"://[^/\s@]*:[^\s@]*@")
 _MOST_SHOWN = 400
 _TEXT_TYPES = (str, Path, FolderPath | None, SecretStr | None, dict[str, str])
-_PLACEHOLDER = re.compile(r"your|token|here|paste|change|example|secret|xxx|\.\.\.", re.IGNORECASE)
 
 
 # Pydantic collects the fields from the last base to the first, so this is the table's order.
@@ -129,11 +125,8 @@ class Settings(
                 f"DISCORD_TOKEN is not set; {_where_to_set_it()} the token from "
                 "https://discord.com/developers/applications (Bot, Reset Token)"
             )
-        if not _TOKEN_SHAPE.fullmatch(token):
-            raise ConfigurationError(
-                f"DISCORD_TOKEN is malformed: {_token_mistake(token)}; copy all of it from the developer portal (Bot, "
-                "Reset Token), not the client secret or the public key"
-            )
+        if (mistake := token_mistake(token)) is not None:
+            raise ConfigurationError(f"DISCORD_TOKEN is malformed: {mistake}")
         return token
 
 
@@ -150,19 +143,6 @@ def _where_to_set_it() -> str:
     if Path(".env.example").exists():
         return "copy .env.example to .env and add"
     return f"there is no {ENV_FILE.absolute()}: start the bot in its own folder, or write DISCORD_TOKEN= there with"
-
-
-def _token_mistake(token: str) -> str:
-    """What is wrong with a token, without any of it."""
-    if len(token) < _SHORTEST_TOKEN and _PLACEHOLDER.search(token):
-        return "it is still a placeholder"
-    if not _TOKEN_ALPHABET.fullmatch(token):
-        return "it has a character that no token has, such as a space or a quote"
-    parts = token.split(".")
-    if len(parts) != _TOKEN_PARTS:
-        count = "1 part" if len(parts) == 1 else f"{len(parts)} parts"
-        return f"{len(token)} characters in {count}, but a bot's token has three parts separated by dots"
-    return f"its three parts have {', '.join(str(len(part)) for part in parts)} characters, fewer than a bot's token"
 
 
 def _either(setting: Number | None, default: Number) -> Number:
@@ -270,6 +250,6 @@ def _mistakes(error: ValidationError) -> list[SettingError]:
 def _shown(value: object) -> str:
     """A value in an error line; a token or a database's address may have been pasted after the wrong name."""
     text = repr(value)
-    if _TOKEN_SHAPE.search(text) or _ADDRESS_WITH_PASSWORD.search(text):
+    if TOKEN_SHAPE.search(text) or _ADDRESS_WITH_PASSWORD.search(text):
         return "a secret value"
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
