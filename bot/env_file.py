@@ -46,13 +46,18 @@ def read_env_file(path: Path, known: Collection[str], texts: Collection[str] = (
         known: the names that are allowed, in upper case.
         texts: those among them whose values may hold any character, so that a # may be meant.
     """
-    values: dict[str, str] = {}
-    mistakes: list[SettingError] = []
-    first_lines: dict[str, int] = {}
     try:
         text = _text_of(path)
     except ConfigurationError as error:
         return EnvFile({}, [SettingError(str(error))])
+    return read_env_text(text, path, known, texts)
+
+
+def read_env_text(text: str, path: Path, known: Collection[str], texts: Collection[str] = ()) -> EnvFile:
+    """Read the text of a file; see `read_env_file`. Messages name `path`."""
+    values: dict[str, str] = {}
+    mistakes: list[SettingError] = []
+    first_lines: dict[str, int] = {}
     for binding in parse_stream(io.StringIO(text, newline="")):
         try:
             pair = _checked_pair(path, binding, known, texts, first_lines)

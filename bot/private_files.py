@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import stat
+import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,30 @@ def write_private_text(path: Path, text: str) -> None:
     make_private_folder(path.parent)
     with open(path, "w", encoding="utf-8", opener=private_opener) as file:
         file.write(text)
+
+
+def replace_private_file(path: Path, content: bytes) -> None:
+    """Write a private file as a whole: after a crash it holds what it did before, or `content`.
+
+    Args:
+        path: in a folder that exists. Of a link, the file that it leads to is replaced.
+
+    Raises:
+        OSError: it cannot be written; nothing has changed.
+    """
+    path = path.resolve()
+    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # private from the first byte
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if os.name == "posix":
+                os.fchmod(descriptor, _FILE_MODE)  # a umask can take the owner's own permissions
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def warn_of_readers(path: Path) -> None:

@@ -15,6 +15,7 @@ from bot.private_files import (
     close_folder,
     delete_folder,
     make_private_folder,
+    replace_private_file,
     warn_of_readers,
     write_private_text,
 )
@@ -53,6 +54,27 @@ def test_what_is_new_is_private(tmp_path: Path, umask: None) -> None:
     write_private_text(path, "ours")
     assert [mode(each) for each in (path, path.parent, path.parent.parent)] == [0o600, 0o700, 0o700]
     assert path.read_text() == "ours"
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path: Path, umask: None) -> None:
+    path = tmp_path / "file"
+    path.touch(mode=0o644)
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    with path.open("rb") as before:
+        replace_private_file(link, b"new")
+        assert before.read() == b"", "the old file is left alone"
+    assert link.is_symlink()
+    assert (path.read_bytes(), mode(path)) == (b"new", 0o600)
+    assert sorted(tmp_path.iterdir()) == [path, link]
+
+
+def test_a_file_that_cannot_be_replaced_stays(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.mkdir()
+    with pytest.raises(OSError, match="Is a directory"):
+        replace_private_file(path, b"new")
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_an_older_file_is_private_before_it_is_written(tmp_path: Path) -> None:
