@@ -6,16 +6,13 @@ would not run.
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from contextlib import suppress
-from dataclasses import replace
-from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, GenerationRequest
+from bot.engine.interface import EngineOptions, FinishReason, GenerationRequest
 from bot.engine.protocol import (
     Cancel,
     Command,
@@ -28,14 +25,10 @@ from bot.engine.protocol import (
     Shutdown,
     Stepped,
     Submit,
-    Warned,
 )
 from bot.engine.worker.admission import ModelLimits, refusal, within_context
 from bot.engine.worker.backends.backend import Backend, emit_end, one_line
-from bot.engine.worker.context_limit import limits_before_loading, limits_of_loaded
-from bot.engine.worker.loading_properties import loading_properties
-from bot.engine.worker.precision import KEY_SCALES_PROPERTY, check_cache_precision, tokens_share_scales
-from bot.engine.worker.warm_up import warm_up
+from bot.engine.worker.local_engine import load_local
 from bot.errors import ConfigurationError, ModelDoesNotFitError
 
 _FLUSH_SECONDS = 1.0
@@ -95,106 +88,10 @@ class _Channel:
 
 
 def _load(channel: _Channel, options: EngineOptions) -> _Worker:
-    """Load the model, warm it up and report it ready."""
-    started = time.monotonic()
-    channel.send([Progress("Loading the model")])
-    limits = limits_before_loading(options)
-    properties = loading_properties(options.engine, options.device, options.model_dir, options.properties)
-    options = replace(options, properties=properties)
-
-    # Not at the top: the bot's process imports this module to start the worker, and must not load OpenVINO.
-    import openvino
-
-    from bot.engine.worker.devices import check_properties, device_full_name, inference_precision
-
-    core = openvino.Core()
-    device_name = device_full_name(core, options.device)
-    check_properties(core, options.device, options.properties)
-    precision = inference_precision(core, options.device, options.properties)
-    if options.device == "CPU" and options.engine != "optimum":  # optimum's stateful cache takes any combination
-        check_cache_precision(options.model_dir, options.properties, precision)
-    events: list[Event] = []
-    options = _without_useless_drafts(options, events)
-    backend = _backend(options, limits, precision, events)
-    channel.send([Progress("Warming up")])
-    limits = limits_of_loaded(backend, limits, options)
-    warm_up(backend, limits, events)
-    backend.open_disk_cache(device_name, precision)
-    disk = backend.disk_cache
-    facts = EngineFacts(
-        engine=backend.name,
-        device=options.device,
-        device_name=device_name,
-        load_seconds=time.monotonic() - started,
-        loaded_at=datetime.now(UTC),
-        process_id=os.getpid(),
-        context_tokens=limits.context,
-        context_cause=limits.cause,
-        cache_tokens=backend.cache_tokens,
-        cache_bytes=backend.cache_bytes,
-        disk_cache_bytes=disk.budget if disk is not None else 0,
-        draft_model=backend.draft_model,
-        precision=precision,
-        properties=options.properties,
-    )
-    nothing_cached = frozenset[int]() if options.disk_cache_dir is None else None
-    channel.send([Ready(facts, disk.message_ids if disk is not None else nothing_cached)])
-    return _Worker(channel, backend, limits, events)
-
-
-def _without_useless_drafts(options: EngineOptions, events: list[Event]) -> EngineOptions:
-    """Turn drafts off if a wrong one could not be taken back from the KV cache."""
-    if options.engine != "paged" or not options.draft_tokens:
-        return options
-    if not tokens_share_scales(options.model_dir, options.properties):
-        return options
-    events.append(
-        Warned(
-            "Drafts are off, answers only take longer: tokens share scales in this KV cache; leave "
-            f"{KEY_SCALES_PROPERTY} and the cache's precision out of DEVICE_PROPERTIES, or set DRAFT_TOKENS=0"
-        )
-    )
-    return replace(options, draft_tokens=0)
-
-
-def _backend(options: EngineOptions, limits: ModelLimits, precision: str, events: list[Event]) -> Backend:
-    """Load the backend that the options name; it appends to `events`."""
-    if options.engine == "paged":
-        from bot.engine.worker.backends.paged import PagedBackend
-        from bot.engine.worker.paged.drafts.loading import load_draft_model
-
-        drafter, blocks = load_draft_model(
-            options,
-            precision,
-            limits.vocabulary,
-            lambda *folders: _cache_blocks(options, limits, *folders),
-            lambda line: events.append(Warned(line)),
-        )
-        return PagedBackend(options, events.append, blocks, drafter)
-    if options.engine == "genai":
-        from bot.engine.worker.backends.genai import GenaiBackend
-
-        return GenaiBackend(options, events.append, _cache_blocks(options, limits))
-    if options.engine == "optimum":
-        from bot.engine.worker.backends.optimum import OptimumBackend
-
-        return OptimumBackend(options, events.append)
-    raise ConfigurationError(f"there is no engine {options.engine!r}; set ENGINE to paged, genai or optimum")
-
-
-def _cache_blocks(options: EngineOptions, limits: ModelLimits, *draft_models: Path) -> int:
-    """Size the KV cache, in blocks."""
-    from bot.engine.worker.cache_budget import ModelMemory, plan_blocks
-    from bot.engine.worker.memory_limit import usable_memory
-
-    wanted = options.cache_gigabytes
-    return plan_blocks(
-        models=[ModelMemory.read(each, options.properties) for each in (options.model_dir, *draft_models)],
-        context=limits.context,
-        max_batch=options.max_batch,
-        wanted_bytes=None if wanted is None else int(wanted * 1e9),
-        memory=usable_memory(),
-    )
+    """Load the model and report it ready."""
+    loaded = load_local(options, lambda line: channel.send([Progress(line)]))
+    channel.send([Ready(loaded.facts, loaded.cached_messages)])
+    return _Worker(channel, loaded.backend, loaded.limits, loaded.events)
 
 
 class _Worker:
