@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from pydantic import SecretStr, ValidationError
 
@@ -113,6 +113,12 @@ class Settings(
         """The folder for what the bot stores."""
         return self.data_dir.expanduser()
 
+    @property
+    def secrets(self) -> list[str]:
+        """What no log may show: the values of secret settings, and of an address only its passwords."""
+        values = [value.get_secret_value() for _, value in self if isinstance(value, SecretStr)]
+        return [secret for value in values for secret in _secrets_in(value)]
+
     def require_token(self) -> str:
         """The bot's token.
 
@@ -135,6 +141,21 @@ def _same_folder(one: Path, other: Path) -> bool:
         return one.samefile(other)
     except OSError:  # one is missing, or a link to itself
         return False
+
+
+def _secrets_in(value: str) -> list[str]:
+    """A secret value itself, or an address's passwords, as written there and as sent."""
+    if "://" not in value:
+        return [value]
+    try:
+        address = urlsplit(value)
+    except ValueError:  # the database's own check says what is wrong with it
+        return [value]
+    passwords = [password for name, password in parse_qsl(address.query) if "pass" in name]
+    if "@" in address.netloc:
+        password = address.netloc.rpartition("@")[0].partition(":")[2]
+        passwords += [password, unquote(password)]
+    return list(filter(None, passwords))
 
 
 def _where_to_set_it() -> str:

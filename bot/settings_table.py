@@ -325,6 +325,11 @@ class SystemSettings(Section):
         "bot's own lines; libraries, which would show them there, begin at INFO.",
         allowed="DEBUG, INFO, WARNING or ERROR",
     )
+    log_format: Literal["text", "json"] = _setting(
+        "text",
+        "How a line of the log looks: `text` for people, or `json`, one object a line, for programs that collect logs.",
+        allowed="text or json",
+    )
 
 
 SECTIONS: tuple[type[Section], ...] = (

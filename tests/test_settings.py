@@ -54,6 +54,7 @@ WRONG = {
     "SHOW_THINKING": ["yes", "Spoiler"],
     "SEED": ["-1", "4294967296", "dice"],
     "LOG_LEVEL": ["LOUD", "debug"],
+    "LOG_FORMAT": ["JSON", "logfmt"],
     "MODEL_DIR": [
         "~nobody-of-this-name/phi",
         "a" * 300,

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from bot.cli.log import configure_log
+from bot.cli.logged_progress import LoggedProgress
 from bot.cli.progress import Progress
+from bot.errors import ConfigurationError
 from bot.private_files import warn_of_readers
 from bot.settings import ENV_FILE, Settings, load_settings
+
+logger = logging.getLogger(__name__)
 
 
 def run() -> int:
@@ -18,14 +23,23 @@ def run() -> int:
     """
     settings = load_settings()
     settings.require_token()  # before the imports below, which take seconds
-    configure_log(settings.log_level)
+    configure_log(settings.log_level, settings.log_format, settings.secrets)
     warn_of_readers(ENV_FILE)
-    asyncio.run(_run(settings))
+    try:
+        asyncio.run(_run(settings))
+    except ConfigurationError as error:
+        if settings.log_format == "text":
+            raise
+        logger.critical("The bot cannot run: cause=%s", error)
+        return ConfigurationError.EXIT_CODE
     return 0
 
 
 async def _run(settings: Settings) -> None:
     from bot.application import Application
 
+    if settings.log_format == "json":
+        await Application(settings, LoggedProgress()).run()
+        return
     async with Progress().ticking() as progress:
         await Application(settings, progress).run()
