@@ -67,7 +67,7 @@ class GenerationTimes:
         seconds = self._last_token_at - self._first_token_at
         measured.metrics.answer_ended(outcome.reason, tokens, seconds)
         logger.info(
-            "Generated: message=%d outcome=%s tokens=%d waited_seconds=%.2f seconds=%.2f",
+            "Generated: message_id=%d outcome=%s tokens=%d waited_seconds=%.2f seconds=%.2f",
             self._message_id,
             outcome.reason,
             tokens,
@@ -76,5 +76,8 @@ class GenerationTimes:
         )
         if outcome.detail:
             logger.warning(
-                "Generation failed: message=%d outcome=%s detail=%s", self._message_id, outcome.reason, outcome.detail
+                "Generation failed: message_id=%d outcome=%s detail=%s",
+                self._message_id,
+                outcome.reason,
+                outcome.detail,
             )

@@ -126,7 +126,7 @@ class Recovery(Generic[Message]):
             try:
                 await self._recover_channels()
             except DatabaseOutageError as error:
-                logger.error("Cannot read what was accepted and missed, retrying: %s", error)
+                logger.error("Cannot read what was accepted and missed, retrying: cause=%s", error)
                 return False
             finally:
                 self._known.set()
@@ -169,7 +169,9 @@ class Recovery(Generic[Message]):
             await self._work.turn_away(question.message_id)
         except UnreachableError as error:
             # Even a missing permission: who asked waits for this answer.
-            logger.warning("Cannot finish an accepted question, retrying: message=%d: %s", question.message_id, error)
+            logger.warning(
+                "Cannot finish an accepted question, retrying: message_id=%d cause=%s", question.message_id, error
+            )
             return False
         return True
 
@@ -192,11 +194,11 @@ class Recovery(Generic[Message]):
             return True
         except UnreachableError as error:
             until = ", retrying" if error.is_passing else ""
-            logger.info("Cannot look for missed questions%s: channel=%d: %s", until, channel_id, error)
+            logger.info("Cannot look for missed questions%s: channel=%d cause=%s", until, channel_id, error)
             return not error.is_passing
         unseen = await self._work.unseen([message.id for message in missed]) if missed else set()
         for message_id in sorted(unseen):
-            logger.info("Answering a missed question: message=%d", message_id)
+            logger.info("Answering a missed question: message_id=%d", message_id)
         self._inbox.answer([message for message in missed if message.id in unseen])
         return True
 
@@ -212,7 +214,7 @@ class Recovery(Generic[Message]):
                     if await attempt():
                         return
                 except DatabaseOutageError as error:
-                    logger.info("Cannot recover yet: %s: %s", name, error)
+                    logger.info("Cannot recover yet: work=%s cause=%s", name, error)
 
         task = self._retries[name] = asyncio.create_task(keep_trying(), name=name)
         task.add_done_callback(lambda _: self._retries.pop(name, None))

@@ -122,7 +122,7 @@ class RevisedAnswer(Answer):
                     yield text
             if not self._begins_again or self._stopped:
                 return
-            logger.info("Question edited, begins again: message=%d", self._question.id)
+            logger.info("Question edited, begins again: message_id=%d", self._question.id)
 
     def _request(self, model: ServedModel, revision: Revision, fitted: FittedPrompt) -> GenerationRequest | Outcome:
         """The request to make, or why there is none."""

@@ -74,7 +74,7 @@ class ChannelModes:
             try:
                 stored = await self._store.modes()
             except DatabaseOutageError as error:
-                logger.warning("Channel modes cannot be read, mentions are needed everywhere for now: %s", error)
+                logger.warning("Channel modes cannot be read, mentions are needed everywhere for now: cause=%s", error)
                 await self._pause(_RETRY_SECONDS)
                 continue
             kept = {each.channel_id: each for each in stored if each.channel_id not in self._changed_since_start}

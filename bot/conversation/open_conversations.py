@@ -147,7 +147,7 @@ class OpenConversations:
             if turn is None and (turn_id := await self._store.turn_of(message_id)) is not None:
                 turn = next(reversed(await self.read_branch(turn_id)), None)
         except DatabaseOutageError as error:
-            logger.warning("Turn of a message cannot be read message=%d reason=%s", message_id, error)
+            logger.warning("Turn of a message cannot be read message_id=%d reason=%s", message_id, error)
         return None if turn is None or turn.asked is None else turn.id
 
     def turn(self, turn_id: int) -> Turn | None:

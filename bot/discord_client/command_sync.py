@@ -125,7 +125,9 @@ def _write(record: Path, fingerprint: str) -> None:
     try:
         write_private_text(record, fingerprint)
     except OSError as error:
-        logger.warning("Cannot write %s, so every start syncs the commands: %s", record, error.strerror)
+        logger.warning(
+            "Cannot keep what was synced, so every start syncs the commands: path=%s cause=%s", record, error.strerror
+        )
 
 
 def _read(record: Path) -> str | None:

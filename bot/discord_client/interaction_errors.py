@@ -23,17 +23,27 @@ async def report_error(interaction: discord.Interaction[Any], error: Exception) 
     """Log why an interaction failed, and reply to its member while Discord still takes a reply."""
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     if interaction.client.is_closed():
-        logger.info("Interaction was not answered, the bot has ended: %s", _place(interaction))
+        logger.info(
+            "Interaction was not answered, the bot has ended: used=%s interaction=%d channel=%s message=%s",
+            *_place(interaction),
+        )
         return
     if is_gone(cause):
         _log_refusal(interaction, cause)
         return
     line = "That failed because of an error in the bot. Try again, or tell whoever runs it."
     if isinstance(cause, _OUTDATED):
-        logger.warning("Command is out of date: %s cause=%s", _place(interaction), cause)
+        logger.warning(
+            "Command is out of date: used=%s interaction=%d channel=%s message=%s cause=%s", *_place(interaction), cause
+        )
         line = "This command has changed. Restart Discord to see the new one."
     elif not _log_refusal(interaction, cause):
-        logger.error("Interaction failed: %s cause=%s", _place(interaction), cause, exc_info=cause)
+        logger.error(
+            "Interaction failed: used=%s interaction=%d channel=%s message=%s cause=%s",
+            *_place(interaction),
+            cause,
+            exc_info=cause,
+        )
     try:
         await _reply(interaction, line)
     except Exception as refused:
@@ -57,7 +67,13 @@ def _log_refusal(interaction: discord.Interaction[Any], error: Exception) -> boo
     if refusal is None:
         return False
     level, event = (logging.INFO, "is gone") if is_gone(error) else (logging.WARNING, "was not answered")
-    logger.log(level, "Interaction %s: %s cause=%s", event, _place(interaction), refusal.reason)
+    logger.log(
+        level,
+        "Interaction %s: used=%s interaction=%d channel=%s message=%s cause=%s",
+        event,
+        *_place(interaction),
+        refusal.reason,
+    )
     return True
 
 
@@ -80,9 +96,9 @@ async def _reply(interaction: discord.Interaction[Any], line: str) -> None:
     await interaction.followup.send(line, ephemeral=True)
 
 
-def _place(interaction: discord.Interaction[Any]) -> str:
+def _place(interaction: discord.Interaction[Any]) -> tuple[str | None, int, int | None, int | None]:
+    """What was used, the interaction, its channel, and the message with the button."""
     data: dict[str, Any] = {**(interaction.data or {})}
     command = interaction.command
     used = f"/{command.qualified_name}" if command else data.get("custom_id") or data.get("name")
-    message = f" message={interaction.message.id}" if interaction.message else ""
-    return f"used={used} interaction={interaction.id} channel={interaction.channel_id}{message}"
+    return used, interaction.id, interaction.channel_id, interaction.message.id if interaction.message else None

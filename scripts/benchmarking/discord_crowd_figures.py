@@ -12,7 +12,8 @@ from statistics import median
 from separate_bot.replies import BotMessage
 
 _GENERATED = re.compile(
-    r"^(?P<time>\S+ \S+) INFO \S+: Generated: message=(?P<message>\d+) .*\bseconds=(?P<seconds>[\d.]+)$", re.MULTILINE
+    r"^(?P<time>\S+ \S+) INFO \S+: Generated: message_id=(?P<message>\d+) .*\bseconds=(?P<seconds>[\d.]+)$",
+    re.MULTILINE,
 )
 _COMPARED_CHARACTERS = 20
 

@@ -27,9 +27,9 @@ REST = BotMessage(102, 1, None, "It has been since 987.", has_button=False)
 
 def test_generations_are_read_from_the_log() -> None:
     log = (
-        "2026-11-28 14:37:36,500 INFO bot.answering.answer: Generated: message=100 outcome=stop tokens=24 "
+        "2026-11-28 14:37:36,500 INFO bot.answering.answer: Generated: message_id=100 outcome=stop tokens=24 "
         "waited_seconds=0.10 seconds=2.50\n"
-        "2026-11-28 14:37:36,563 INFO bot.discord_client.replies.delivery: Delivered: message=100 characters=3\n"
+        "2026-11-28 14:37:36,563 INFO bot.discord_client.replies.delivery: Delivered: message_id=100 characters=3\n"
     )
     ended_at = time.mktime((2026, 11, 28, 14, 37, 36, 0, 0, -1)) + 0.5
     assert datetime.fromtimestamp(ended_at).second == 36

@@ -64,7 +64,7 @@ class InteractionIntake:
             if refusal is None or not refusal.of_content or interaction.response.is_done():
                 raise
             await interaction.response.send_message(QUESTION_BLOCKED, ephemeral=True)
-            logger.info("Question was blocked: channel=%d message=%d", asked.key.channel_id, asked.id)
+            logger.info("Question was blocked: channel=%d message_id=%d", asked.key.channel_id, asked.id)
 
 
 async def _respond(interaction: discord.Interaction[Any], asked: AskedInteraction) -> discord.Message:

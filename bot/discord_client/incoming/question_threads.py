@@ -106,7 +106,7 @@ class QuestionThreads:
             elif found.is_passing:
                 await self._pace.pause(next(waits))
             else:
-                logger.warning("No thread for a question: message=%d cause=%s", message.id, found.reason)
+                logger.warning("No thread for a question: message_id=%d cause=%s", message.id, found.reason)
                 return AnswerPlace(message, self._remark(message, found))
         return AnswerPlace(_moved(message, thread))
 

@@ -114,7 +114,7 @@ class MessageFinder:
         await asyncio.wait([reading], timeout=_SECONDS if seconds is None else seconds)
         if reading.done():
             return reading.result()
-        logger.warning("Quoted message not read: message=%d cause=Discord is slow to show it", about.id)
+        logger.warning("Quoted message not read: message_id=%d cause=Discord is slow to show it", about.id)
         return FoundMessage(is_unreadable=True)
 
 

@@ -67,8 +67,10 @@ class ButtonEdits:
             if refusal is None:
                 return
             if not refusal.is_passing:
-                place = message.id, message.channel.id
-                logger.info("Buttons stay as they are: message=%d channel=%d: %s", *place, refusal.reason)
+                place = question_id, message.id, message.channel.id
+                logger.info(
+                    "Buttons stay as they are: message_id=%d reply=%d channel=%d cause=%s", *place, refusal.reason
+                )
                 return
             await self._pace.pause(next(waits))
 

@@ -95,7 +95,7 @@ class ReplyDelivery:
                 await self._show(answer, editor, message)
                 outcome = answer.outcome or Outcome(FinishReason.CANCELLED)
             except Exception:  # the member must not be left waiting
-                logger.exception("Answer failed: message=%d", message.id)
+                logger.exception("Answer failed: message_id=%d", message.id)
                 outcome = Outcome(FinishReason.FAILED)
             if answer.suspended:
                 await self._suspend(editor, message, answer.text, remarks)
@@ -144,11 +144,11 @@ class ReplyDelivery:
             editor = self._editors.editor(question, sent)
             await self._editors.take_back([question.id])
             await editor.finish("")
-            logger.info("Taken back: message=%d", question.id)
+            logger.info("Taken back: message_id=%d", question.id)
 
     async def _suspend(self, editor: ReplyEditor, message: Asking, text: str, remarks: Sequence[str]) -> None:
         if await editor.suspend(text, "\n".join((suspended_note(), *remarks))):
-            logger.info("Suspended: message=%d characters=%d", message.id, len(text))
+            logger.info("Suspended: message_id=%d characters=%d", message.id, len(text))
         elif editor.is_taken_back:
             await self._work.turn_away(message.id)
 
@@ -164,12 +164,12 @@ class ReplyDelivery:
         is_news, cut_off = outcome.reason is not FinishReason.CANCELLED, outcome.reason is not FinishReason.STOP
         if await editor.finish(text, note, is_news=is_news, cut_off=cut_off, buttons=buttons):
             await self._work.delivered(message.id)
-            logger.info("Delivered: message=%d characters=%d", message.id, len(text))
+            logger.info("Delivered: message_id=%d characters=%d", message.id, len(text))
         else:
             # A restart would meet the same refusal. Memory keeps the answer, unless its question was deleted.
             await self._work.turn_away(message.id)
             if editor.is_taken_back:
-                logger.info("Taken back: message=%d", message.id)
+                logger.info("Taken back: message_id=%d", message.id)
 
     async def _show(self, answer: Answer, editor: ReplyEditor, asked: Asking) -> None:
         with ExitStack() as typing:

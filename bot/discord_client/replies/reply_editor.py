@@ -282,15 +282,17 @@ class ReplyEditor:
             self._layout.thought = None  # the answer alone may pass
         elif not self._taken_back and self._layout.replaces_text(step, refusal):
             logger.warning(
-                "Discord blocks an answer: message=%d channel=%d: %s", message_id, channel_id, refusal.reason
+                "Discord blocks an answer: message_id=%d channel=%d cause=%s", message_id, channel_id, refusal.reason
             )
             self._on_refused()
         elif adapt(step, refusal):
-            logger.info("Adapting a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
+            logger.info("Adapting a reply: message_id=%d channel=%d cause=%s", message_id, channel_id, refusal.reason)
             if self._messages.is_out_of_time:
                 self._on_refused()
         else:
-            logger.warning("Discord refuses a reply: message=%d channel=%d: %s", message_id, channel_id, refusal.reason)
+            logger.warning(
+                "Discord refuses a reply: message_id=%d channel=%d cause=%s", message_id, channel_id, refusal.reason
+            )
             self.undeliverable.set()
             self._on_refused()
             if not self._taken_back:

@@ -35,14 +35,14 @@ class ReplyRetries:
         """Wait before the next try."""
         level = logging.DEBUG if self._pauses else logging.WARNING
         place = self._question_id, self._channel_id
-        logger.log(level, "Retrying a reply: message=%d channel=%d: %s", *place, refusal.reason)
+        logger.log(level, "Retrying a reply: message_id=%d channel=%d cause=%s", *place, refusal.reason)
         self._pauses = self._pauses or pauses(self._first_seconds, _LONGEST_SECONDS)
         await self._pace.pause(next(self._pauses))
 
     def unexpected(self, error: Exception) -> Refusal:
         """Treat a bug as a refusal that may pass: half a text must not stay for ever."""
         if self._pauses is None:
-            logger.error("Edit of a reply failed: message=%d", self._question_id, exc_info=error)
+            logger.error("Edit of a reply failed: message_id=%d", self._question_id, exc_info=error)
         return Refusal(RefusalKind.PASSING, repr(error))
 
     def succeeded(self) -> None:

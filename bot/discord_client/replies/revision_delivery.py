@@ -77,7 +77,7 @@ class RevisionDelivery:
                 await self._grow(answer, editor, shown.text)
                 outcome = answer.outcome or Outcome(FinishReason.CANCELLED)
             except Exception:  # the member must not be left waiting
-                logger.exception("Answer failed: message=%d", shown.turn.id)
+                logger.exception("Answer failed: message_id=%d", shown.turn.id)
                 outcome = Outcome(FinishReason.FAILED)
             if answer.suspended:
                 await self._suspend(editor, shown)
@@ -114,7 +114,7 @@ class RevisionDelivery:
             editor = self._editors.editor(shown.question, shown.sent)
             await self._editors.take_back([shown.turn.id])
             await editor.finish("")
-            logger.info("Deleted: message=%d channel=%d", shown.turn.id, shown.turn.key.channel_id)
+            logger.info("Deleted: message_id=%d channel=%d", shown.turn.id, shown.turn.key.channel_id)
 
     async def _show(self, shown: ShownAnswer) -> bool:
         """Show a version; return False if Discord refuses it, or if it was taken back."""
@@ -143,7 +143,7 @@ class RevisionDelivery:
 
     async def _suspend(self, editor: ReplyEditor, shown: ShownAnswer) -> None:
         if await editor.suspend(shown.text, suspended_note()):
-            logger.info("Suspended: message=%d", shown.turn.id)
+            logger.info("Suspended: message_id=%d", shown.turn.id)
         elif editor.is_taken_back:
             await self._work.turn_away(shown.turn.id)
 
@@ -154,7 +154,7 @@ class RevisionDelivery:
         is_shown = await editor.finish(shown.text, note, is_news=False, cut_off=cut_off, buttons=buttons)
         if is_shown:
             await self._work.delivered(shown.turn.id)
-            logger.info("Delivered: message=%d version=%d", shown.turn.id, shown.version.number)
+            logger.info("Delivered: message_id=%d version=%d", shown.turn.id, shown.version.number)
         else:  # a restart would meet the same refusal
             await self._work.turn_away(shown.turn.id)
         return is_shown

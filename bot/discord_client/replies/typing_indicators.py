@@ -76,6 +76,6 @@ class TypingIndicators:
                 if refusal is None:
                     raise
                 # The answer itself meets the same refusal, and reports it.
-                logger.debug("Cannot show typing: channel=%d: %s", channel.id, refusal.reason)
+                logger.debug("Cannot show typing: channel=%d cause=%s", channel.id, refusal.reason)
                 self._pace.failed(slot, refusal)
         return True

@@ -105,7 +105,7 @@ async def test_an_interaction_that_is_gone_is_one_line(
         interaction = await stage.discord.invoke(stage.ada.id, channel, command.split(), {})
         line = await logged(caplog, "Interaction is gone: ")
         assert line == (
-            f"Interaction is gone: used=/{command} interaction={interaction} channel={channel} "
+            f"Interaction is gone: used=/{command} interaction={interaction} channel={channel} message=None "
             f"cause=Gone. ({status}, code {code})"
         )
 
