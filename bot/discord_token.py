@@ -8,7 +8,16 @@ TOKEN_SHAPE = re.compile(r"[\w-]{18,}\.[\w-]{4,}\.[\w-]{20,}", re.ASCII)
 _PARTS = 3
 _SHORTEST = 50
 _ALPHABET = re.compile(r"[\w.-]*", re.ASCII)
+_QUOTES = "'\"`\u201c\u201d\u201e\u2018\u2019\u200b\u2060\ufeff"  # and what a web page makes of them
+_AROUND = re.compile(
+    rf"^(?:(?:export)?DISCORD_TOKEN[=:])?[{_QUOTES}]*(?:Bot)?[{_QUOTES}]*|[{_QUOTES}]+$", re.IGNORECASE
+)
 _PLACEHOLDER = re.compile(r"your|token|here|paste|change|example|secret|xxx|\.\.\.", re.IGNORECASE)
+
+
+def pasted_token(text: str) -> str:
+    """The token in what somebody pasted: without line breaks, spaces, quotes, its setting's name and the word Bot."""
+    return _AROUND.sub("", "".join(text.split()))
 
 
 def token_mistake(token: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import errno
 import io
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,11 +43,21 @@ def change_env_file(path: Path, values: Mapping[str, str]) -> None:
         after = mark + changed_text(before[len(mark) :].decode(), values).encode()
         replace_private_file(path, after)
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise _refusal(path, error) from error
 
 
-def unwritable(path: Path, error: OSError) -> ConfigurationError:
-    """The line about a file of settings that cannot be written."""
+def require_writable(path: Path) -> None:
+    """Find out whether `change_env_file` may write, as far as that shows before.
+
+    Raises:
+        ConfigurationError: it may not.
+    """
+    folder = path.resolve().parent
+    if not os.access(folder, os.W_OK):
+        raise _refusal(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+
+
+def _refusal(path: Path, error: OSError) -> ConfigurationError:
     way_out = "make room on its disk" if error.errno in _FULL else "let yourself write to its folder"
     return ConfigurationError(
         f"{path.absolute()} cannot be written: {error.strerror}; {way_out} and start again, nothing is changed"
