@@ -13,8 +13,7 @@ demo: $(VENV)/demo-installed  ## try the bot on this machine, without Discord
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-run: $(VENV)/bot-installed  ## run the bot on Discord as .env says; offers to fetch a model if there is none
-	@$(RUN) scripts/offer_model.py
+run: $(VENV)/bot-installed  ## run the bot on Discord as .env says; the first time it asks for what is missing
 	@$(RUN) -m bot run
 
 setup: $(VENV)/all-installed  ## install everything that developing and testing needs

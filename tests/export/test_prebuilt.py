@@ -159,14 +159,14 @@ def test_a_checkpoint_of_the_hub_becomes_a_version_that_is_not_current(
 
 
 def offer(folder: Path, *, answer: str) -> str:
-    """Run the offer on a terminal, answer its question, and return the screen."""
+    """Run the bot on a terminal, answer the offer, and return the screen. The bot ends at its database."""
     ours, theirs = pty.openpty()
     unset = {name.upper() for name in Settings.model_fields}
     environment = {name: value for name, value in os.environ.items() if name.upper() not in unset}
     with subprocess.Popen(
-        [sys.executable, str(ROOT / "scripts" / "offer_model.py")],
+        [sys.executable, "-m", "bot", "run"],
         cwd=folder,
-        env={**environment, "DISCORD_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)},
+        env={**environment, "DISCORD_TOKEN": TOKEN, "DATABASE_URL": "mysql://host/none", "PYTHONPATH": str(ROOT)},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -175,7 +175,7 @@ def offer(folder: Path, *, answer: str) -> str:
         screen = b""
         while piece := _read(ours):
             screen += piece
-            if screen.endswith(b"[Y/n] "):
+            if screen.endswith(b"or the folder of a model] "):
                 os.write(ours, answer.encode())
     os.close(ours)
     return screen.decode()
@@ -188,20 +188,23 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-def test_make_run_offers_a_model_if_there_is_none(hub: HubServer, published: str, tmp_path: Path) -> None:
-    assert "Fetch it now? [Y/n]" in offer(tmp_path, answer="n\n")
+def test_the_first_start_offers_a_model_if_there_is_none(hub: HubServer, published: str, tmp_path: Path) -> None:
+    assert "error: there is no model folder at " in offer(tmp_path, answer="n\n")
     assert not (tmp_path / "model").exists()
     hub.fail(WEIGHTS, Fault(status=403))
-    assert "error: the hub at" in offer(tmp_path, answer="\n"), "it tries to fetch the model"
+    screen = offer(tmp_path, answer="\n")
+    assert "error: the hub at" in screen, "it tries to download the model"
+    assert screen.count("error: ") == 1, "the bot is not started"
     (tmp_path / "model" / "phi3-instruct" / "int4").mkdir(parents=True, exist_ok=True)
-    assert offer(tmp_path, answer="") == "", "there is one now"
+    assert "Download it?" not in offer(tmp_path, answer=""), "there is one now"
 
 
 @pytest.mark.long
-def test_make_run_fetches_the_model_that_it_offers(hub: HubServer, published: str, tmp_path: Path) -> None:
+def test_the_first_start_downloads_the_model_that_it_offers(hub: HubServer, published: str, tmp_path: Path) -> None:
     screen = offer(tmp_path, answer="\n")
     assert "is the current version" in screen
     assert re.search(r"Fetching OpenVINO/.*MB to go\r\n", screen) or "\rFetching OpenVINO/" in screen
     assert open_model_folder(tmp_path / "model" / "phi3-instruct" / "int4").source == NAME
-    assert offer(tmp_path, answer="") == "", "there is one now"
+    assert "DATABASE_URL" in screen.splitlines()[-1], "the bot was started"
+    assert "Download it?" not in offer(tmp_path, answer=""), "there is one now"
     shutil.rmtree(tmp_path / "model")
