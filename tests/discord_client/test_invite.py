@@ -1,4 +1,4 @@
-"""The invite link asks for what the bot needs, and the README shows the same link."""
+"""The invite link asks for what the bot needs, and the pages show the same link."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import yarl
 
 from bot.discord_client.invite import invite_link
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+ROOT = Path(__file__).resolve().parents[2]
 NEEDED = {
     "view_channel",
     "send_messages",
@@ -33,6 +33,9 @@ def test_the_link_adds_the_bot_and_its_commands_with_just_what_it_needs() -> Non
     }
 
 
-def test_the_readme_shows_the_same_link() -> None:
-    links = re.findall(r"https://discord\.com/oauth2/\S+?(?=`)", README.read_text(encoding="utf-8"))
-    assert links == [invite_link("YOUR_APPLICATION_ID")]
+def test_the_pages_show_the_same_link() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    texts = [page.read_text(encoding="utf-8") for page in pages]
+    links = [link for text in texts for link in re.findall(r"https://discord\.com/oauth2/[^\s`)>]+", text)]
+    assert links
+    assert set(links) == {invite_link("YOUR_APPLICATION_ID")}
