@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from sqlalchemy import and_, delete, false, literal, or_, select, union, union_all, update
+from sqlalchemy import delete, false, literal, or_, select, union, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
@@ -16,12 +16,12 @@ from bot.conversation.turn import ConversationKey
 from bot.conversation.turn import Turn as CoreTurn
 from bot.engine.interface import Outcome
 from bot.errors import DatabaseOutageError
-from bot.storage.accepted_targets import erase_targets_by
 from bot.storage.answer_versions import DatabaseAnswerVersions
+from bot.storage.forgetting import forget_person
 from bot.storage.journal import Journal
 from bot.storage.message_change_writer import MessageChangeWriter
+from bot.storage.past_erasures import next_erasure_id, record_erasure
 from bot.storage.rows import (
-    ERASED_TURN,
     all_rows,
     erase_channel,
     erase_quotes,
@@ -189,29 +189,17 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
     async def erase_channels(self, channel_ids: Collection[int]) -> None:
         """Forget everything in these channels."""
         for channel_id in await self._with_rows(channel_ids):
-            await self._journal.write(partial(erase_channel, channel_id=channel_id), deletes=True)
+            change = partial(_erase_channel, channel_id=channel_id, erasure_id=next_erasure_id())
+            await self._journal.write(change, deletes=True)
 
     async def forget(self, person_id: int, channel_ids: Collection[int] | None) -> ForgottenCount | None:
         """Forget everything that a member wrote, in some channels or everywhere; None if that happens later."""
         forgotten: list[ForgottenCount] = []
+        erasure_id = next_erasure_id()
 
         async def change(connection: AsyncConnection) -> None:
-            here = [] if channel_ids is None else [Turn.channel_id.in_(channel_ids)]
-            asked = and_(Turn.author_id == person_id, *here)
-            asked_ids = select(Turn.id).where(asked)
-            await erase_summaries(connection, asked_ids)
-            await connection.execute(delete(Reply).where(Reply.question_id.in_(asked_ids)))
-            await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id.in_(asked_ids)))
-            await connection.execute(delete(Quote).where(Quote.turn_id.in_(asked_ids)))
-            turns = await connection.execute(update(Turn).where(asked).values(**ERASED_TURN))
-            in_scope = [Quote.turn_id.in_(select(Turn.id).where(*here))] if here else []
-            quotes = await erase_quotes(connection, Quote.author_id == person_id, *in_scope)
-            accepted = [AcceptedQuestion.author_id == person_id]
-            if channel_ids is not None:
-                accepted.append(AcceptedQuestion.channel_id.in_(channel_ids))
-            await connection.execute(delete(AcceptedQuestion).where(*accepted))
-            await erase_targets_by(connection, person_id, channel_ids)
-            forgotten[:] = [ForgottenCount(turns.rowcount, quotes)]
+            forgotten[:] = [await forget_person(connection, person_id, channel_ids)]
+            await record_erasure(connection, erasure_id, author_id=person_id, channel_ids=channel_ids)
 
         await self._journal.write(change, deletes=True)
         if not forgotten:
@@ -270,6 +258,11 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
         except DatabaseOutageError:
             return channel_ids
         return channel_ids if self._journal.outage is not None else [row[0] for row in rows]
+
+
+async def _erase_channel(connection: AsyncConnection, channel_id: int, erasure_id: int) -> None:
+    await erase_channel(connection, channel_id)
+    await record_erasure(connection, erasure_id, channel_ids=[channel_id])
 
 
 async def _after_newer(connection: AsyncConnection, message_id: int) -> Collection[int]:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.changes import Contents, NewContent
 from bot.storage.accepted_targets import erase_targets, targets_among
+from bot.storage.past_erasures import next_erasure_id, record_erasure
 from bot.storage.rows import all_rows, erase_quotes, erase_summaries, erase_turns
 from bot.storage.tables import AcceptedQuestion, Quote, Reply, Turn
 
@@ -56,14 +57,17 @@ async def look_up(connection: AsyncConnection, contents: Contents) -> Lookup:
 
 
 async def change_messages(connection: AsyncConnection, contents: Contents) -> None:
-    """Edit or erase the turns of messages, and quotes of them."""
+    """Edit or erase the turns of messages, and quotes of them; record what that concerns."""
+    concerned = {each for known in (await look_up(connection, contents)).concerned.values() for each in known}
+    if concerned:
+        await record_erasure(connection, next_erasure_id(), message_ids=concerned)
     deleted, edits = _divide(contents)
     updates, _ = await _outdated(connection, edits)
     await erase_summaries(connection, {each.turn_id for each in updates})
     for each in updates:
         await connection.execute(each.statement)
     if deleted:
-        await _erase(connection, deleted)
+        await erase_messages(connection, deleted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,8 @@ async def _outdated(connection: AsyncConnection, edits: Mapping[int, NewContent]
     return updates, held
 
 
-async def _erase(connection: AsyncConnection, message_ids: Collection[int]) -> None:
+async def erase_messages(connection: AsyncConnection, message_ids: Collection[int]) -> None:
+    """Erase the turns of messages, those that they answer, and quotes of them."""
     answered = select(Reply.question_id).where(Reply.message_id.in_(message_ids))
     turn_ids = {*message_ids, *(row.question_id for row in await all_rows(connection, answered))}
     await erase_turns(connection, turn_ids)

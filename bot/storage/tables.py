@@ -263,3 +263,23 @@ class ChannelMode(Table):
     channel_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     mode: Mapped[str]
     since_id: Mapped[int]
+
+
+class PastErasure(Table):
+    """What was deleted, edited or forgotten: ids and no text. A restored backup goes through it again.
+
+    Concerns what meets all criteria that are given.
+
+    Attributes:
+        id: the time, in microseconds since the epoch.
+        message_ids: messages, and the questions that they answered.
+        author_id: a member who was forgotten.
+        channel_ids: deleted channels, or those in which the member was forgotten.
+    """
+
+    __tablename__ = "erasures"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    message_ids: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
+    author_id: Mapped[int | None]
+    channel_ids: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
