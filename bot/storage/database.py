@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
@@ -63,17 +63,26 @@ class Database:
             ConfigurationError: the operator must change something first.
         """
         address = Address.parse(url, setting)
-        if address.is_sqlite:
-            engine = sqlite_engine(address, lock_seconds)
-        else:
-            engine = postgresql_engine(address, server_seconds)
-        database = cls(engine)
+        database = cls.unmigrated(address, lock_seconds=lock_seconds, server_seconds=server_seconds)
         try:
             await database._migrate(address)
         except BaseException:
             await database.close()
             raise
         return database
+
+    @classmethod
+    def unmigrated(
+        cls, address: Address, *, lock_seconds: float = _LOCK_SECONDS, server_seconds: float = _SERVER_SECONDS
+    ) -> Database:
+        """A database whose tables may be those of another version, or missing; see `open`. Connects at its first use.
+
+        Raises:
+            ConfigurationError: the operator must change something first.
+        """
+        if address.is_sqlite:
+            return cls(sqlite_engine(address, lock_seconds))
+        return cls(postgresql_engine(address, server_seconds))
 
     async def close(self) -> None:
         """Close all connections. Do not use the database afterwards."""
@@ -166,14 +175,25 @@ class Database:
             raise DatabaseOutageError(reason) from error
 
     async def _migrate(self, address: Address) -> None:
-        try:
+        with refusals_of(address):
             async with self.begin() as connection:
                 await connection.run_sync(migrations.upgrade)
-        except (migrations.UnknownRevisionError, DatabaseOutageError, DBAPIError) as error:
-            message = why_not_opened(error, address)
-            if message is None:
-                raise
-            raise ConfigurationError(message) from error
+
+
+@contextmanager
+def refusals_of(address: Address) -> Iterator[None]:
+    """Turn what hinders a command or the start into one line for the operator.
+
+    Raises:
+        ConfigurationError: the database cannot be opened, read or written, or belongs to another version.
+    """
+    try:
+        yield
+    except (migrations.UnknownRevisionError, DatabaseOutageError, DBAPIError) as error:
+        message = why_not_opened(error, address)
+        if message is None:
+            raise
+        raise ConfigurationError(message) from error
 
 
 async def _truncate_log(connection: AsyncConnection) -> None:
@@ -190,3 +210,18 @@ async def _require_room(connection: AsyncConnection) -> None:
     needed, free = _COPIES * pages * page_bytes, shutil.disk_usage(Path(file or "").parent).free
     if free < needed:
         raise DatabaseOutageError(f"the disk has {free} free bytes, rewriting the database needs {needed}")
+
+
+@asynccontextmanager
+async def opened(address: Address, server_seconds: float = _SERVER_SECONDS) -> AsyncIterator[Database]:
+    """An unmigrated database for a command, closed after the block.
+
+    Raises:
+        ConfigurationError: as `refusals_of`, in the block too.
+    """
+    with refusals_of(address):
+        database = Database.unmigrated(address, server_seconds=server_seconds)
+        try:
+            yield database
+        finally:
+            await database.close()

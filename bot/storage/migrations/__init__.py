@@ -7,11 +7,12 @@ To change the tables:
    `down_revision`, and write the operations into its `upgrade()`. They must work on SQLite and PostgreSQL: SQLite can
    add a column, but changes or drops one only within `op.batch_alter_table`. Names follow the naming convention in
    `tables.py`.
-3. Run `tests/storage/test_migrations.py` with both databases (`scripts/with_postgresql.sh`): it compares what the
-   migrations make with the tables.
+3. Write its `downgrade()`: it makes the older tables and keeps every row that they can hold.
+4. Run `tests/storage/test_migrations.py` and `test_downgrade.py` with both databases (`scripts/with_postgresql.sh`):
+   they compare what the migrations make with the tables.
 
 Never change a released version: databases have gone through it. All missing versions are applied in one transaction, so
-an interrupted start leaves the tables as they were. There are no downgrades; the way back is a copy of the database.
+an interrupted start leaves the tables as they were. Only the newest version is taken back; further back leads a backup.
 """
 
 from __future__ import annotations
@@ -30,9 +31,35 @@ logger = logging.getLogger(__name__)
 # At INFO, Alembic logs its context at every start; `upgrade` logs what it changed.
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
+VERSION_TABLE = "alembic_version"
+
 
 class UnknownRevisionError(Exception):
     """The database is at a version that this program does not know; the message is its name."""
+
+
+def newest_revision() -> str:
+    """The version that this program works with."""
+    newest = _versions().get_current_head()
+    assert newest is not None  # there are versions
+    return newest
+
+
+def revision_before_newest() -> str:
+    """The version to which the newest one is taken back."""
+    before = _versions().get_revision(newest_revision()).down_revision
+    assert isinstance(before, str)  # the versions form a line
+    return before
+
+
+def is_known(revision: str) -> bool:
+    """Whether this program knows a version."""
+    return revision in {version.revision for version in _versions().walk_revisions()}
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The version of a database; None if it is empty."""
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
@@ -41,15 +68,32 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     Raises:
         UnknownRevisionError: the database belongs to a newer version of the bot or to another program.
     """
+    current = current_revision(connection)
+    if current == newest_revision():
+        return
+    if current is not None and not is_known(current):
+        raise UnknownRevisionError(current)
+    apply(connection, revision)
+    logger.info("Database migrated version=%s", current_revision(connection))
+
+
+def apply(connection: Connection, revision: str) -> None:
+    """Apply the versions up to one to a database whose version is known, without a line in the log."""
+    command.upgrade(_config(connection), revision)
+
+
+def downgrade(connection: Connection) -> None:
+    """Take the newest version back, within the connection's transaction. The database must be at that version."""
+    command.downgrade(_config(connection), "-1")
+
+
+def _config(connection: Connection | None = None) -> Config:
     config = Config()
     # Alembic reads the option with configparser, where % begins a reference.
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection
-    versions = ScriptDirectory.from_config(config)
-    current = MigrationContext.configure(connection).get_current_revision()
-    if current == versions.get_current_head():
-        return
-    if current is not None and current not in {version.revision for version in versions.walk_revisions()}:
-        raise UnknownRevisionError(current)
-    command.upgrade(config, revision)
-    logger.info("Database migrated version=%s", MigrationContext.configure(connection).get_current_revision())
+    return config
+
+
+def _versions() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
