@@ -33,6 +33,7 @@ Number = TypeVar("Number", int, float)
 ENV_FILE = Path(".env")
 DATABASE_NAME = "conversations.sqlite3"
 DISK_CACHE_NAME = "kv_cache"
+BACKUPS_NAME = "backups"
 _DEFAULT_MAX_NEW_TOKENS = 1024
 _DEFAULT_MAX_NEW_TOKENS_WITH_THOUGHT = 4096
 _SECRETS = ("discord_token", "database_url")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.errors import DatabaseOutageError
+from bot.own_command import own_command
 from bot.storage.address import Address
 from bot.storage.migrations import UnknownRevisionError
 from bot.storage.outage import error_code, reason_of
@@ -39,7 +40,8 @@ def why_not_opened(error: Exception, address: Address) -> str | None:
     if isinstance(error, UnknownRevisionError):
         return (
             f"the database {address} belongs to a newer version of the bot or to another program (its version is "
-            f"{error}); install the newest bot, or {address.elsewhere}"
+            f"{error}); install the newest bot, take that version back there with `{own_command('downgrade')}`, or "
+            f"{address.elsewhere}"
         )
     is_outage = isinstance(error, DatabaseOutageError)
     code = error_code((error.__cause__ or error) if is_outage else error)
