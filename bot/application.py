@@ -66,8 +66,11 @@ from bot.model.start_order import StartOrder
 from bot.private_files import close_folder, delete_folder
 from bot.serving.service import ModelService
 from bot.serving.version_watcher import VersionWatcher
-from bot.settings import DATABASE_NAME, DISK_CACHE_NAME, Settings
-from bot.storage.address import Address
+from bot.settings import BACKUPS_NAME, DATABASE_NAME, DISK_CACHE_NAME, Settings
+from bot.storage.backup.at_start import open_own_storage, wait_for_staged
+from bot.storage.backup.automatic import delete_old_backups
+from bot.storage.backup.place import Place
+from bot.storage.bot_lock import LOCK_NAME
 from bot.storage.storage import Storage
 
 logger = logging.getLogger(__name__)
@@ -131,6 +134,11 @@ class Application:
         """Turns questions into answers."""
         return self.serving.answering
 
+    @property
+    def restarts(self) -> bool:
+        """Whether `run` has ended to be followed by another one, which restores a backup first."""
+        return hasattr(self, "_drain") and self._drain.restarts
+
     async def run(self) -> None:
         """Log in, load the model, and answer until cancelled or terminated; then close everything.
 
@@ -138,16 +146,15 @@ class Application:
             ConfigurationError: Discord, the engine or the operating system refuses something that the operator can fix.
         """
         settings = self._settings
-        database = Address.parse(settings.database_address)
-        ours = {_COMMAND_RECORD, DATABASE_NAME, database.file.name}
-        close_folder(settings.data_folder, ours, our_folders={DISK_CACHE_NAME})
+        place = Place.of(settings)
+        ours = {_COMMAND_RECORD, DATABASE_NAME, LOCK_NAME, place.database.file.name}
+        close_folder(settings.data_folder, ours, our_folders={DISK_CACHE_NAME, BACKUPS_NAME})
         if settings.engine_options.disk_cache_dir is None:  # nobody would erase from it what people delete
             await asyncio.to_thread(delete_folder, settings.data_folder / DISK_CACHE_NAME)
         async with AsyncExitStack() as closing:
-            self.storage = await Storage.open(
-                settings.database_address, self.metrics.database_outage, settings.database_setting
+            self.storage = await closing.enter_async_context(
+                open_own_storage(place, settings.database_address, self.metrics.database_outage)
             )
-            closing.push_async_callback(self.storage.close)
             conversations = Conversations(self.storage.conversations, settings.system_prompt, self._scopes.of)
             self._modes = ChannelModes(self.storage.modes)
             cancel_on_terminate()
@@ -159,6 +166,7 @@ class Application:
             self._idle_generation = IdleGeneration(self.answering)
             self._drain = Drain(self.answering.queue, self.client.running_replies, settings.drain_seconds)
             self._drain.begin_on_terminate(lambda: self._progress.stage("Waiting for running answers to finish"))
+            await closing.enter_async_context(in_background(self._restart_to_restore(place), "restore"))
             await self._start_monitoring(closing)
             async with self.client:
                 self._progress.stage("Logging in to Discord")
@@ -167,6 +175,7 @@ class Application:
                 retention = Retention(conversations, settings.retention_days)
                 async with (
                     in_background(retention.run(), "retention"),
+                    in_background(delete_old_backups(place), "old backups"),
                     in_background(self._prefill_when_ready(), "prefill-ahead"),
                     in_background(self._compact_when_ready(), "compaction"),
                     in_background(self._register_commands(), "command sync"),
@@ -183,6 +192,11 @@ class Application:
             server = MonitoringServer(self.metrics, self.health, host=self._settings.metrics_host, port=port)
             await server.start()
             closing.push_async_callback(server.close)
+
+    async def _restart_to_restore(self, place: Place) -> None:
+        await wait_for_staged(place)
+        logger.warning("Backup is to be restored, restarting path=%s", place.staged)
+        self._drain.restart()
 
     async def _prefill_when_ready(self) -> None:
         # Which persona applies in a channel is known once Discord has sent the channels.

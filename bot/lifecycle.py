@@ -35,12 +35,19 @@ class Drain:
         self._seconds = seconds
         self._task: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._is_restart = False
         self._on_begin: Callable[[], None] = lambda: None
 
     @property
     def has_begun(self) -> bool:
         """Whether the bot is about to end."""
         return self._task is not None
+
+    @property
+    def restarts(self) -> bool:
+        """Whether the bot has ended to start again."""
+        task = self._task
+        return self._is_restart and task is not None and task.done() and not task.cancelled()
 
     def begin_on_terminate(self, on_begin: Callable[[], None]) -> None:
         """Call `terminate` on SIGTERM, for the calling task.
@@ -62,6 +69,12 @@ class Drain:
         self._task = asyncio.create_task(self._run())
         self._task.add_done_callback(lambda _: ending.cancel())
         self._on_begin()  # last, because it prints, and a broken stderr must not keep the bot from ending
+
+    def restart(self) -> None:
+        """Drain as `terminate` does, but for another start; without effect on a bot that ends already."""
+        if self._task is None:
+            self._is_restart = True
+            self.terminate()
 
     async def _run(self) -> None:
         self._queue.close()

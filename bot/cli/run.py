@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import TYPE_CHECKING
 
 from bot.cli.log import configure_log
 from bot.cli.logged_progress import LoggedProgress
@@ -12,6 +13,9 @@ from bot.cli.terminal import Terminal
 from bot.errors import ConfigurationError
 from bot.private_files import warn_of_readers
 from bot.settings import ENV_FILE, Settings, load_settings
+
+if TYPE_CHECKING:
+    from bot.application import Application
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +47,30 @@ def run() -> int:
 
 
 async def _run(settings: Settings) -> None:
-    from bot.application import Application
-
     if settings.log_format == "json":
-        await Application(settings, LoggedProgress()).run()
+        await _run_until_ended(settings, LoggedProgress())
         return
     async with Progress().ticking() as progress:
-        await Application(settings, progress).run()
+        await _run_until_ended(settings, progress)
+
+
+async def _run_until_ended(settings: Settings, progress: Progress | LoggedProgress) -> None:
+    from bot.application import Application
+
+    while await _restarts(Application(settings, progress)):
+        pass
+
+
+async def _restarts(application: Application) -> bool:
+    """Run the bot to its end; return whether it ended to start again, with a backup that it restores first."""
+    from bot.lifecycle import cancel_on_terminate
+
+    try:
+        await application.run()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if not application.restarts or task is None or task.uncancel():  # Ctrl-C is one more cancellation
+            raise
+        cancel_on_terminate()
+        return True
+    return False
