@@ -140,3 +140,8 @@ async def insert_rows(url: str, rows: dict[type[Table], list[dict[str, Any]]]) -
 def place_of(url: str, folder: Path, *, missed_for: timedelta = timedelta(hours=24)) -> Place:
     """Where a bot with this database and this data folder has its things."""
     return Place(Address.parse(url), folder, missed_for, timedelta(days=14), ORIGIN)
+
+
+def names_in(folder: Path) -> list[str]:
+    """What a folder holds."""
+    return [each.name for each in folder.iterdir()]

@@ -16,12 +16,8 @@ from bot.storage.backup.writing import back_up
 from bot.storage.database import Database
 from bot.storage.rows import table_of
 from bot.storage.tables import AcceptedQuestion, Persona, Table, Turn
-from tests.storage.backup.rows import ORIGIN, TURN, awkward_rows, insert_rows, now_id, place_of
+from tests.storage.backup.rows import ORIGIN, TURN, awkward_rows, insert_rows, names_in, now_id, place_of
 from tests.storage.stored import everything
-
-
-def names_in(folder: Path) -> list[str]:
-    return [each.name for each in folder.iterdir()]
 
 
 async def test_every_table_comes_back(database_url: str, tmp_path: Path) -> None:
