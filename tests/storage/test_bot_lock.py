@@ -1,0 +1,114 @@
+"""One bot at a time has a database and a data folder."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from bot.errors import ConfigurationError
+from bot.storage.address import Address
+from bot.storage.bot_lock import BotRunsError, bot_lock
+
+ROOT = Path(__file__).resolve().parents[2]
+HOLDER = """
+import asyncio, sys
+from pathlib import Path
+from bot.storage.address import Address
+from bot.storage.bot_lock import bot_lock
+
+async def hold():
+    async with bot_lock(Path(sys.argv[1]), Address.parse(sys.argv[2])):
+        print("held", flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(hold())
+"""
+
+
+async def test_a_second_bot_is_refused_until_the_first_ends(database_url: str, tmp_path: Path) -> None:
+    address = Address.parse(database_url)
+    async with bot_lock(tmp_path / "one", address):
+        with pytest.raises(BotRunsError, match="a bot already runs with DATA_DIR="):
+            async with bot_lock(tmp_path / "one", address):
+                pass
+        with pytest.raises(ConfigurationError, match="another DATA_DIR, perhaps on another machine"):
+            async with bot_lock(tmp_path / "two", address):
+                pass
+        with pytest.raises(ConfigurationError, match="a bot with another database already runs"):
+            async with bot_lock(tmp_path / "one", Address.parse(f"sqlite:///{tmp_path}/other.sqlite3")):
+                pass
+    for folder in ("one", "two"):  # nothing stays locked, also of what a refused one had taken
+        async with bot_lock(tmp_path / folder, address):
+            pass
+
+
+async def test_it_waits_for_the_end_of_another(database_url: str, tmp_path: Path) -> None:
+    address, entered = Address.parse(database_url), asyncio.Event()
+
+    async def second() -> None:
+        async with bot_lock(tmp_path, address, wait_seconds=60):
+            entered.set()
+
+    async with bot_lock(tmp_path, address):
+        waiting = asyncio.create_task(second())
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(waiting), 0.05)
+        assert not entered.is_set()
+    await waiting
+    assert entered.is_set()
+
+
+async def test_the_lock_ends_with_a_killed_process(database_url: str, tmp_path: Path) -> None:
+    address = Address.parse(database_url)
+    holder = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", HOLDER, str(tmp_path), database_url),
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert holder.stdout is not None
+    assert await holder.stdout.readline() == b"held\n"
+    with pytest.raises(BotRunsError):
+        async with bot_lock(tmp_path, address):
+            pass
+    holder.kill()
+    await holder.wait()
+    async with bot_lock(tmp_path, address, wait_seconds=10):
+        pass
+
+
+async def test_a_connection_that_breaks_is_replaced(
+    postgresql_url: str,
+    tmp_path: Path,
+    as_administrator: Callable[[str], Awaitable[None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.storage.server_lock._CHECK_SECONDS", 0.02)
+    address = Address.parse(postgresql_url)
+    database = address.url.database
+    async with bot_lock(tmp_path / "one", address):
+        await as_administrator(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
+        async with asyncio.timeout(20):
+            while not await is_locked(tmp_path / "two", address):  # noqa: ASYNC110 - the server has no event
+                await asyncio.sleep(0.05)
+
+
+async def is_locked(folder: Path, address: Address) -> bool:
+    try:
+        async with bot_lock(folder, address):
+            return False
+    except ConfigurationError:
+        return True
+
+
+async def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        ConfigurationError, match=r"cannot be locked \((File exists|Not a directory)\); let the bot write"
+    ):
+        async with bot_lock(tmp_path / "file" / "data", Address.parse(f"sqlite:///{tmp_path}/bot.sqlite3")):
+            pass
