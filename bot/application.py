@@ -64,6 +64,7 @@ from bot.metrics.server import Health, MonitoringServer
 from bot.model.folder import open_model_folder
 from bot.model.start_order import StartOrder
 from bot.private_files import close_folder, delete_folder
+from bot.service_manager import ServiceManager
 from bot.serving.service import ModelService
 from bot.serving.version_watcher import VersionWatcher
 from bot.settings import BACKUPS_NAME, DATABASE_NAME, DISK_CACHE_NAME, Settings
@@ -94,6 +95,7 @@ class Application:
     Args:
         settings: what the operator configured.
         progress: shows the stages of the start and of the end.
+        service_manager: is told the same, and that the event loop is alive.
 
     Raises:
         ConfigurationError: there is no usable token, or no usable model folder.
@@ -111,9 +113,10 @@ class Application:
     _version_watcher: VersionWatcher
     _drain: Drain
 
-    def __init__(self, settings: Settings, progress: Progress) -> None:
+    def __init__(self, settings: Settings, progress: Progress, service_manager: ServiceManager | None = None) -> None:
         self._settings = settings
         self._progress = progress
+        self._service_manager = service_manager or ServiceManager()
         self._token = settings.require_token()
         # Fails here, before anything is opened, if there is no usable model.
         StartOrder(settings.model_dir).next_usable(open_model_folder)
@@ -152,6 +155,9 @@ class Application:
         if settings.engine_options.disk_cache_dir is None:  # nobody would erase from it what people delete
             await asyncio.to_thread(delete_folder, settings.data_folder / DISK_CACHE_NAME)
         async with AsyncExitStack() as closing:
+            heartbeats = in_background(self._service_manager.send_heartbeats(), "heartbeats")
+            await closing.enter_async_context(heartbeats)  # first, so that they go on until everything else is closed
+            self._stage("Opening the database")
             self.storage = await closing.enter_async_context(
                 open_own_storage(place, settings.database_address, self.metrics.database_outage)
             )
@@ -165,11 +171,11 @@ class Application:
             self._prefill_ahead = PrefillAhead(self.answering)
             self._idle_generation = IdleGeneration(self.answering)
             self._drain = Drain(self.answering.queue, self.client.running_replies, settings.drain_seconds)
-            self._drain.begin_on_terminate(lambda: self._progress.stage("Waiting for running answers to finish"))
+            self._drain.begin_on_terminate(self._report_drain)
             await closing.enter_async_context(in_background(self._restart_to_restore(place), "restore"))
             await self._start_monitoring(closing)
             async with self.client:
-                self._progress.stage("Logging in to Discord")
+                self._stage("Logging in to Discord")
                 await log_in(self.client, self._token)
                 await self._set_up()
                 retention = Retention(conversations, settings.retention_days)
@@ -212,18 +218,29 @@ class Application:
         await keep_commands_synced(self.client.tree, self._settings.data_folder / _COMMAND_RECORD)
         await self._command_mentions.fetch_ids()
 
+    def _stage(self, text: str) -> None:
+        self._service_manager.status(text)
+        self._progress.stage(text)
+
     def _report_ready(self) -> None:
         self.ready.set()
-        self._progress.done(f"{self.client.user} is online; servers: {len(self.client.guilds)}. Ctrl-C ends it.")
+        online = f"{self.client.user} is online; servers: {len(self.client.guilds)}"
+        self._service_manager.ready(online)
+        self._progress.done(f"{online}. Ctrl-C ends it.")
         log_invite_link(self.client)
+
+    def _report_drain(self) -> None:
+        if not self.restarts:
+            self._service_manager.stopping()
+        self._stage("Waiting for running answers to finish")
 
     async def _set_up(self) -> None:
         await self._modes.load()
-        await self.serving.start(self._progress.stage)
+        await self.serving.start(self._stage)
         self._version_watcher.start()
         for cog in self._cogs(self.client):
             await self.client.add_cog(cog)
-        self._progress.stage("Connecting to Discord")
+        self._stage("Connecting to Discord")
 
     def _cogs(self, client: PhiClient) -> list[commands.Cog]:
         settings, answering, work, scopes = self._settings, self.answering, self.storage.work, self._scopes

@@ -12,6 +12,7 @@ from bot.cli.progress import Progress
 from bot.cli.terminal import Terminal
 from bot.errors import ConfigurationError
 from bot.private_files import warn_of_readers
+from bot.service_manager import ServiceManager
 from bot.settings import ENV_FILE, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -47,17 +48,20 @@ def run() -> int:
 
 
 async def _run(settings: Settings) -> None:
+    service_manager = ServiceManager.from_environment()
     if settings.log_format == "json":
-        await _run_until_ended(settings, LoggedProgress())
+        await _run_until_ended(settings, LoggedProgress(), service_manager)
         return
     async with Progress().ticking() as progress:
-        await _run_until_ended(settings, progress)
+        await _run_until_ended(settings, progress, service_manager)
 
 
-async def _run_until_ended(settings: Settings, progress: Progress | LoggedProgress) -> None:
+async def _run_until_ended(
+    settings: Settings, progress: Progress | LoggedProgress, service_manager: ServiceManager
+) -> None:
     from bot.application import Application
 
-    while await _restarts(Application(settings, progress)):
+    while await _restarts(Application(settings, progress, service_manager)):
         pass
 
 

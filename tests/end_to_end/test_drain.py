@@ -61,7 +61,9 @@ class SeparateBot:
 
 
 @asynccontextmanager
-async def bot(model_dir: Path, folder: Path, **settings: str) -> AsyncIterator[SeparateBot]:
+async def bot(
+    model_dir: Path, folder: Path, launcher: Path = ROOT / "scripts" / "bot_on_loopback.py", /, **settings: str
+) -> AsyncIterator[SeparateBot]:
     """Run `python -m bot run` against a loopback Discord, one question at a time, until the block ends."""
     unset = {name.upper() for name in Settings.model_fields} - {"DEVICE_PROPERTIES"}  # the test run sets this one
     environment = {name: value for name, value in os.environ.items() if name.upper() not in unset}
@@ -71,7 +73,7 @@ async def bot(model_dir: Path, folder: Path, **settings: str) -> AsyncIterator[S
         addresses = [discord.api_url, discord.gateway_url, discord.cdn_url]
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            str(ROOT / "scripts" / "bot_on_loopback.py"),
+            str(launcher),
             *addresses,
             "run",
             cwd=folder,
