@@ -27,6 +27,12 @@ class SettingError(ConfigurationError):
         self.setting = setting
 
 
+class ServerUnreachableError(ConfigurationError):
+    """A server that the start needs does not answer. That may pass, so the exit code is one to restart at."""
+
+    EXIT_CODE = 1
+
+
 class ModelDoesNotFitError(ConfigurationError):
     """The model needs more memory than is left for the process."""
 

@@ -71,7 +71,7 @@ def _run_command(arguments: Sequence[str]) -> int:
         code: int = options.command(options)
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)
-        return ConfigurationError.EXIT_CODE
+        return error.EXIT_CODE
     except ModuleNotFoundError as error:
         print(f"error: {missing_package(error, *arguments)}", file=sys.stderr)
         return ConfigurationError.EXIT_CODE

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bot.errors import ConfigurationError, DatabaseOutageError
+from bot.errors import DatabaseOutageError
 from bot.storage import migrations
 from bot.storage.address import DATABASE_URL, Address
 from bot.storage.engines import BEGIN, postgresql_engine, sqlite_engine
@@ -60,7 +60,7 @@ class Database:
             server_seconds: time limit for each answer of a PostgreSQL server.
 
         Raises:
-            ConfigurationError: the operator must change something first.
+            ConfigurationError: the operator must change something first, or start the server.
         """
         address = Address.parse(url, setting)
         database = cls.unmigrated(address, lock_seconds=lock_seconds, server_seconds=server_seconds)
@@ -190,10 +190,10 @@ def refusals_of(address: Address) -> Iterator[None]:
     try:
         yield
     except (migrations.UnknownRevisionError, DatabaseOutageError, DBAPIError) as error:
-        message = why_not_opened(error, address)
-        if message is None:
+        refusal = why_not_opened(error, address)
+        if refusal is None:
             raise
-        raise ConfigurationError(message) from error
+        raise refusal from error
 
 
 async def _truncate_log(connection: AsyncConnection) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.errors import DatabaseOutageError
+from bot.errors import ConfigurationError, DatabaseOutageError, ServerUnreachableError
 from bot.own_command import own_command
 from bot.storage.address import Address
 from bot.storage.migrations import UnknownRevisionError
@@ -30,15 +30,15 @@ An error that is neither here nor an outage is a bug.
 """
 
 
-def why_not_opened(error: Exception, address: Address) -> str | None:
-    """One line for the operator: the cause and what to do. None if the error is a bug.
+def why_not_opened(error: Exception, address: Address) -> ConfigurationError | None:
+    """What the operator can do, with the cause; a `ServerUnreachableError` if it may pass. None if the error is a bug.
 
     Args:
         error: raised while opening the database.
         address: where it is.
     """
     if isinstance(error, UnknownRevisionError):
-        return (
+        return ConfigurationError(
             f"the database {address} belongs to a newer version of the bot or to another program (its version is "
             f"{error}); install the newest bot, take that version back there with `{own_command('downgrade')}`, or "
             f"{address.elsewhere}"
@@ -46,9 +46,11 @@ def why_not_opened(error: Exception, address: Address) -> str | None:
     is_outage = isinstance(error, DatabaseOutageError)
     code = error_code((error.__cause__ or error) if is_outage else error)
     way_out = next((way for prefix, way in _WAYS_OUT.items() if code.startswith(prefix)), None)
+    may_pass = way_out is None and is_outage and not address.is_sqlite
     if way_out is None and is_outage:
         way_out = "check the disk" if address.is_sqlite else "check that the server runs at this address"
     if way_out is None:
         return None
     way_out = way_out.format(elsewhere=address.elsewhere)
-    return f"the database {address} cannot be opened ({reason_of(error)}); {way_out}"
+    kind = ServerUnreachableError if may_pass else ConfigurationError
+    return kind(f"the database {address} cannot be opened ({reason_of(error)}); {way_out}")

@@ -182,6 +182,15 @@ async def test_an_unknown_device(server: LoopbackDiscord, tmp_path: Path, small_
     assert "CPU" in done.last_line
 
 
+async def test_a_database_server_that_may_start_later(
+    tmp_path: Path, tiny_chat_model_dir: Path, unused_tcp_port: int
+) -> None:
+    address = f"postgresql://me:secret@127.0.0.1:{unused_tcp_port}/db"
+    done = await run(tmp_path, "run", DISCORD_TOKEN=TOKEN, MODEL_DIR=str(tiny_chat_model_dir), DATABASE_URL=address)
+    assert done.last_line.startswith("error: the database postgresql://me:***@127.0.0.1")
+    assert done.code == 1, "a service manager does not start the bot again after a 2"
+
+
 async def test_a_prompt_is_printed_as_json(tmp_path: Path) -> None:
     phi3 = write_phi3_tokenizer(tmp_path)
     messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Grüße 🦙 <|end|>"}]
