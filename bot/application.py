@@ -230,7 +230,7 @@ class Application:
         log_invite_link(self.client)
 
     def _report_drain(self) -> None:
-        if not self.restarts:
+        if not self._drain.is_for_restart:  # which the manager must not take for the end
             self._service_manager.stopping()
         self._stage("Waiting for running answers to finish")
 

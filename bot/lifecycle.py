@@ -27,6 +27,9 @@ class Drain:
         queue: closed at the beginning.
         running_replies: shows the running answers.
         seconds: how long the running answers may take.
+
+    Attributes:
+        is_for_restart: whether the bot starts again afterwards, without ending its process.
     """
 
     def __init__(self, queue: QuestionQueue, running_replies: RunningReplies, seconds: float) -> None:
@@ -35,7 +38,7 @@ class Drain:
         self._seconds = seconds
         self._task: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
-        self._is_restart = False
+        self.is_for_restart = False
         self._on_begin: Callable[[], None] = lambda: None
 
     @property
@@ -47,7 +50,7 @@ class Drain:
     def restarts(self) -> bool:
         """Whether the bot has ended to start again."""
         task = self._task
-        return self._is_restart and task is not None and task.done() and not task.cancelled()
+        return self.is_for_restart and task is not None and task.done() and not task.cancelled()
 
     def begin_on_terminate(self, on_begin: Callable[[], None]) -> None:
         """Call `terminate` on SIGTERM, for the calling task.
@@ -73,7 +76,7 @@ class Drain:
     def restart(self) -> None:
         """Drain as `terminate` does, but for another start; without effect on a bot that ends already."""
         if self._task is None:
-            self._is_restart = True
+            self.is_for_restart = True
             self.terminate()
 
     async def _run(self) -> None:
