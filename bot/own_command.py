@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 _CONSOLE_COMMAND = "phi-bot"
-_DISTRIBUTION = "phi3-openvino-discord-bot"
-_ROOT = Path(__file__).resolve().parent.parent
+DISTRIBUTION = "phi3-openvino-discord-bot"
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def own_command(*arguments: str) -> str:
@@ -38,11 +38,11 @@ def install_command(extra: str = "") -> str:
         extra: its name in pyproject.toml; "" for the bot itself.
     """
     pip = f"{own_python()} -m pip install"
-    if not (_ROOT / "constraints.txt").is_file():
+    if not (ROOT / "constraints.txt").is_file():
         return " ".join([pip, *map(quoted, _requirements(extra))])
-    is_here = Path.cwd().resolve() == _ROOT
-    pins = "constraints.txt" if is_here else str(_ROOT / "constraints.txt")
-    package = f"{'.' if is_here else _ROOT}[{extra}]" if extra else "." if is_here else str(_ROOT)
+    is_here = Path.cwd().resolve() == ROOT
+    pins = "constraints.txt" if is_here else str(ROOT / "constraints.txt")
+    package = f"{'.' if is_here else ROOT}[{extra}]" if extra else "." if is_here else str(ROOT)
     return f"{pip} -c {quoted(pins)} -e {quoted(package)}"
 
 
@@ -53,7 +53,7 @@ def missing_package(error: ModuleNotFoundError, *arguments: str) -> str:
         error: raised by an import.
         arguments: of this run.
     """
-    where = _ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    where = ROOT / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if where.exists() and where.absolute() != Path(sys.executable).absolute():
         again = " ".join([_typed(where), "-m", "bot", *map(quoted, arguments)])
         return f"this Python, {sys.executable}, has no package {error.name}; use the bot's own: `{again}`"
@@ -70,9 +70,9 @@ def quoted(argument: str) -> str:
 def _requirements(extra: str) -> list[str]:
     """The packages of an optional part, as an installed bot names them."""
     try:
-        all_of_them = requires(_DISTRIBUTION) or []
+        all_of_them = requires(DISTRIBUTION) or []
     except PackageNotFoundError:
-        return [f"{_DISTRIBUTION}[{extra}]" if extra else _DISTRIBUTION]
+        return [f"{DISTRIBUTION}[{extra}]" if extra else DISTRIBUTION]
     marker = f'extra == "{extra}"'
     return [each.partition(";")[0].strip() for each in all_of_them if marker in each]
 

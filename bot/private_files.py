@@ -103,8 +103,17 @@ def warn_of_readers(path: Path) -> None:
         path: may be missing.
     """
     with _errors_logged(path):
-        if os.name == "posix" and path.is_file() and path.stat().st_mode & stat.S_IROTH:
+        if is_readable_by_all(path):
             logger.warning("Every user of this machine can read the bot's secrets; run: chmod 600 %s", path)
+
+
+def is_readable_by_all(path: Path) -> bool:
+    """Whether every user of the machine can read a file; False for a missing one, and on Windows.
+
+    Raises:
+        OSError: its permissions cannot be read.
+    """
+    return os.name == "posix" and path.is_file() and bool(path.stat().st_mode & stat.S_IROTH)
 
 
 def close_files(folder: Path, our_names: Iterable[str]) -> None:

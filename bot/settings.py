@@ -81,6 +81,11 @@ class Settings(
             trust_remote_code=self.trust_remote_code,
         )
 
+    @property
+    def has_unused_draft_model(self) -> bool:
+        """Whether a draft model is set that the other settings keep from being used."""
+        return self.draft_model_dir is not None and self.engine_options.draft_model_dir is None
+
     def sampling_for(self, defaults: GenerationDefaults) -> Sampling:
         """How the engine chooses tokens: as set, otherwise by the model's defaults."""
         return Sampling(

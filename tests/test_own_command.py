@@ -49,7 +49,7 @@ def test_whoever_uses_the_console_command_reads_of_it(bin_folder: Path, monkeypa
 
 def test_a_checkout_installs_by_its_pins(bin_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "constraints.txt").touch()
-    monkeypatch.setattr(module, "_ROOT", tmp_path)
+    monkeypatch.setattr(module, "ROOT", tmp_path)
     assert install_command("demo") == ".venv/bin/python -m pip install -c constraints.txt -e '.[demo]'"
     assert install_command() == ".venv/bin/python -m pip install -c constraints.txt -e ."
     monkeypatch.chdir("/")
@@ -57,7 +57,7 @@ def test_a_checkout_installs_by_its_pins(bin_folder: Path, tmp_path: Path, monke
 
 
 def test_without_a_checkout_the_packages_are_named(bin_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_ROOT", bin_folder)
+    monkeypatch.setattr(module, "ROOT", bin_folder)
     needs = ["openvino>=2026.4", 'asyncpg<1,>=0.32; extra == "postgresql"', 'gguf>=0.19; extra == "demo"']
     monkeypatch.setattr(module, "requires", lambda _name: needs)
     assert install_command("postgresql") == ".venv/bin/python -m pip install 'asyncpg<1,>=0.32'"

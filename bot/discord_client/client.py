@@ -25,6 +25,11 @@ INTENT_HELP = (
 )
 
 
+def grants_message_content(flags: discord.ApplicationFlags) -> bool:
+    """Whether the portal grants the message-content intent; a bot in few servers has a flag of its own for it."""
+    return flags.gateway_message_content or flags.gateway_message_content_limited
+
+
 class PhiClient(commands.Bot):
     """A client without text commands that closes softly.
 
@@ -72,7 +77,5 @@ class PhiClient(commands.Bot):
         await super().close()
 
     def _check_intents(self) -> None:
-        flags = self.application_flags
-        granted = flags.gateway_message_content or flags.gateway_message_content_limited
-        if self.intents.message_content and not granted:
+        if self.intents.message_content and not grants_message_content(self.application_flags):
             raise ConfigurationError(INTENT_HELP)

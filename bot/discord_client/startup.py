@@ -34,8 +34,18 @@ async def log_in(client: PhiClient, token: str) -> None:
     Raises:
         ConfigurationError: Discord refuses the token, or the message-content intent is not granted.
     """
+    await until_accepted("Login to Discord", partial(log_in_once, client, token))
+
+
+async def log_in_once(client: PhiClient, token: str) -> None:
+    """Log in, by requests alone: a gateway session that another process has goes on.
+
+    Raises:
+        ConfigurationError: as `log_in`.
+        Exception: Discord refuses it for now, or cannot be reached; see `refusal_of`.
+    """
     try:
-        await until_accepted("Login to Discord", partial(_try_to_log_in, client, token))
+        await _try_to_log_in(client, token)
     except discord.LoginFailure:
         raise ConfigurationError(
             "DISCORD_TOKEN was refused by Discord; make a new one at https://discord.com/developers/applications "
@@ -44,6 +54,8 @@ async def log_in(client: PhiClient, token: str) -> None:
     except discord.HTTPException as error:
         refusal = refusal_of(error)
         assert refusal is not None  # of every HTTPException
+        if refusal.is_passing:
+            raise
         raise ConfigurationError(
             f"Discord refuses the login: {refusal.reason}; check the bot at https://discord.com/developers/applications"
         ) from None

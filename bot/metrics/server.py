@@ -65,7 +65,7 @@ class MonitoringServer:
             await web.TCPSite(runner, self._host, self._port).start()
         except (OSError, UnicodeError) as error:  # an invalid host name is a UnicodeError
             await runner.cleanup()
-            raise ConfigurationError(self._refusal(error)) from error
+            raise ConfigurationError(listening_refusal(self._host, self._port, error)) from error
         self._runner = runner
         if not all(ip_address(address[0]).is_loopback for address in runner.addresses):
             logger.warning(
@@ -97,8 +97,10 @@ class MonitoringServer:
             health = Health(False, {})
         return web.json_response({"ok": health.ok, **health.details}, status=200 if health.ok else 503)
 
-    def _refusal(self, error: OSError | UnicodeError) -> str:
-        return (
-            f"{port_refusal(self._host, self._port, error)}; set METRICS_PORT to another, or leave it empty to serve "
-            "no metrics; METRICS_HOST must be an address of this machine, such as 127.0.0.1"
-        )
+
+def listening_refusal(host: str, port: int, error: OSError | UnicodeError) -> str:
+    """The error line for a server that cannot listen, with the settings that lead elsewhere."""
+    return (
+        f"{port_refusal(host, port, error)}; set METRICS_PORT to another, or leave it empty to serve no metrics; "
+        "METRICS_HOST must be an address of this machine, such as 127.0.0.1"
+    )

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,14 @@ class ChildError(Exception):
     """The child did not answer; the message says in one line what it did instead, as `it takes longer than 10 s`."""
 
 
-def ask_child(module: str, job: object, *, seconds: float, on_wait: Callable[[], None] = lambda: None) -> Any:
+def ask_child(
+    module: str,
+    job: object,
+    *,
+    seconds: float,
+    on_wait: Callable[[], None] = lambda: None,
+    environment: Mapping[str, str] | None = None,
+) -> Any:
     """Return the answer of a module's `main`, which is one call of `child_side.answer`.
 
     Args:
@@ -48,6 +55,7 @@ def ask_child(module: str, job: object, *, seconds: float, on_wait: Callable[[],
         job: any value that JSON can hold.
         seconds: upper bound for the whole child.
         on_wait: called several times a second; it may raise to stop the child.
+        environment: the child's variables; None gives it what Python needs to start.
 
     Raises:
         ChildError: the child took too long, crashed or failed.
@@ -59,7 +67,7 @@ def ask_child(module: str, job: object, *, seconds: float, on_wait: Callable[[],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={name: os.environ[name] for name in _VARIABLES if name in os.environ},
+            env=_what_python_needs() if environment is None else environment,
             start_new_session=True,  # Ctrl-C reaches only the bot, which then kills the child
         )
     except OSError as error:
@@ -74,6 +82,10 @@ def ask_child(module: str, job: object, *, seconds: float, on_wait: Callable[[],
         with suppress(OSError):  # what the child has not read is lost
             process.stdin.close()  # type: ignore[union-attr]  # it is a pipe
     return _answer_in(talk.output, process.returncode)
+
+
+def _what_python_needs() -> dict[str, str]:
+    return {name: os.environ[name] for name in _VARIABLES if name in os.environ}
 
 
 class _Talk(threading.Thread):

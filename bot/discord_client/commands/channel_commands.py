@@ -9,6 +9,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.conversation.channel_modes import ChannelMode, ChannelModes, ModeSetting
+from bot.discord_client.client import grants_message_content
 from bot.discord_client.commands import channel_mode_lines as lines
 from bot.discord_client.incoming.addressing import Addressing
 from bot.discord_client.rest.permissions import thread_permissions_lacking
@@ -127,8 +128,7 @@ class ChannelCommands(commands.Cog):
         return None
 
     def _intent_help(self, interaction: discord.Interaction) -> str:
-        flags = interaction.client.application_flags
-        is_granted = flags.gateway_message_content or flags.gateway_message_content_limited
+        is_granted = grants_message_content(interaction.client.application_flags)
         return lines.SETTING_HELP if is_granted else lines.PORTAL_HELP
 
     def _known(self, interaction: discord.Interaction, place: Any) -> Any:

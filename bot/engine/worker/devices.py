@@ -14,6 +14,18 @@ VIRTUAL_DEVICES = ("AUTO", "HETERO", "MULTI")
 """OpenVINO devices that stand for others; `AUTO:GPU,CPU` names which."""
 
 
+def checked_device(device: str, properties: Mapping[str, str]) -> tuple[str, str]:
+    """Return a device's display name, and the precision in which it computes with these properties.
+
+    Raises:
+        ConfigurationError: this machine has no such device, or it refuses a property.
+    """
+    core = openvino.Core()
+    name = device_full_name(core, device)
+    check_properties(core, device, properties)
+    return name, inference_precision(core, device, properties)
+
+
 def device_full_name(core: openvino.Core, device: str) -> str:
     """Return a device's display name, such as `Intel(R) Core(TM) …`; a virtual device names its parts in brackets.
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from bot.engine.interface import EngineFacts, EngineOptions
 from bot.engine.protocol import Event, Warned
@@ -37,14 +36,9 @@ def load_local(options: EngineOptions, on_progress: Callable[[str], None]) -> Lo
     options = replace(options, properties=properties)
 
     # Not at the top: the bot's process imports this module to start the worker, and must not load OpenVINO.
-    import openvino
+    from bot.engine.worker.devices import checked_device
 
-    from bot.engine.worker.devices import check_properties, device_full_name, inference_precision
-
-    core = openvino.Core()
-    device_name = device_full_name(core, options.device)
-    check_properties(core, options.device, options.properties)
-    precision = inference_precision(core, options.device, options.properties)
+    device_name, precision = checked_device(options.device, options.properties)
     if options.device == "CPU" and options.engine != "optimum":  # optimum's stateful cache takes any combination
         check_cache_precision(options.model_dir, options.properties, precision)
     events: list[Event] = []
@@ -98,6 +92,8 @@ def _without_useless_drafts(options: EngineOptions, events: list[Event]) -> Engi
 
 def _backend(options: EngineOptions, limits: ModelLimits, precision: str, events: list[Event]) -> Backend:
     """Load the backend that the options name; it appends to `events`."""
+    from bot.engine.worker.cache_plan import planned_blocks
+
     if options.engine == "paged":
         from bot.engine.worker.backends.paged import PagedBackend
         from bot.engine.worker.paged.drafts.loading import load_draft_model
@@ -106,31 +102,16 @@ def _backend(options: EngineOptions, limits: ModelLimits, precision: str, events
             options,
             precision,
             limits.vocabulary,
-            lambda *folders: _cache_blocks(options, limits, *folders),
+            lambda *folders: planned_blocks(options, limits.context, *folders),
             lambda line: events.append(Warned(line)),
         )
         return PagedBackend(options, events.append, blocks, drafter)
     if options.engine == "genai":
         from bot.engine.worker.backends.genai import GenaiBackend
 
-        return GenaiBackend(options, events.append, _cache_blocks(options, limits))
+        return GenaiBackend(options, events.append, planned_blocks(options, limits.context))
     if options.engine == "optimum":
         from bot.engine.worker.backends.optimum import OptimumBackend
 
         return OptimumBackend(options, events.append)
     raise ConfigurationError(f"there is no engine {options.engine!r}; set ENGINE to paged, genai or optimum")
-
-
-def _cache_blocks(options: EngineOptions, limits: ModelLimits, *draft_models: Path) -> int:
-    """Size the KV cache, in blocks."""
-    from bot.engine.worker.cache_budget import ModelMemory, plan_blocks
-    from bot.engine.worker.memory_limit import usable_memory
-
-    wanted = options.cache_gigabytes
-    return plan_blocks(
-        models=[ModelMemory.read(each, options.properties) for each in (options.model_dir, *draft_models)],
-        context=limits.context,
-        max_batch=options.max_batch,
-        wanted_bytes=None if wanted is None else int(wanted * 1e9),
-        memory=usable_memory(),
-    )

@@ -18,6 +18,8 @@ an interrupted start leaves the tables as they were. Only the newest version is 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
@@ -60,6 +62,34 @@ def is_known(revision: str) -> bool:
 def current_revision(connection: Connection) -> str | None:
     """The version of a database; None if it is empty."""
     return MigrationContext.configure(connection).get_current_revision()
+
+
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """Where a database stands.
+
+    Attributes:
+        current: its version; None if it is empty.
+        missing: the versions that the next start applies, the oldest first.
+    """
+
+    current: str | None
+    missing: Sequence[str]
+
+
+def revisions(connection: Connection) -> Revisions:
+    """Read where a database stands, without a change.
+
+    Raises:
+        UnknownRevisionError: the database belongs to a newer version of the bot or to another program.
+    """
+    current = current_revision(connection)
+    known = [version.revision for version in _versions().walk_revisions()]  # the newest first
+    if current is None:
+        return Revisions(None, known[::-1])
+    if current not in known:
+        raise UnknownRevisionError(current)
+    return Revisions(current, known[: known.index(current)][::-1])
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:

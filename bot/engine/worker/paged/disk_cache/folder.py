@@ -23,17 +23,12 @@ from bot.engine.worker.paged.disk_cache.block_file import (
     read_stored_block,
     write_block,
 )
+from bot.engine.worker.paged.disk_cache.budget import default_budget, kept_free
 from bot.engine.worker.paged.disk_cache.index import DiskIndex, FoundBlock
 from bot.private_files import make_private_folder
 
 _LOCK_NAME = ".lock"
 _LOCK_MODE = 0o600
-_SHARE_OF_FREE = 0.25
-_MOST_BYTES = 50_000_000_000
-
-_SHARE_KEPT_FREE = 0.05
-_MOST_KEPT_FREE = 1_000_000_000
-"""What stays free on the disk, for the database and for other programs."""
 
 
 class CacheFolder:
@@ -147,7 +142,7 @@ class CacheFolder:
         """
         make_private_folder(self.path)  # it may have been deleted to erase everything
         usage = shutil.disk_usage(self.path)
-        if usage.free - sum(map(len, payload)) < min(_MOST_KEPT_FREE, usage.total * _SHARE_KEPT_FREE):
+        if usage.free - sum(map(len, payload)) < kept_free(usage.total):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return write_block(self.path, block, payload)
 
@@ -171,8 +166,7 @@ class CacheFolder:
 
     def default_budget(self, index: DiskIndex) -> int:
         """A part of what is free on the disk, in bytes, with what the cache takes already."""
-        free = shutil.disk_usage(self.path).free + index.size
-        return min(int(free * _SHARE_OF_FREE), _MOST_BYTES)
+        return default_budget(shutil.disk_usage(self.path).free + index.size)
 
     def _others(self) -> list[Path]:
         return [each for each in identity_folders(self._root) if each != self.path]

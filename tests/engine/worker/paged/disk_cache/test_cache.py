@@ -14,8 +14,8 @@ import pytest
 
 from bot.engine.interface import Erasure, GenerationRequest, Source
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
+from bot.engine.worker.paged.disk_cache import budget as cache_budget
 from bot.engine.worker.paged.disk_cache import cache as disk_cache
-from bot.engine.worker.paged.disk_cache import folder as cache_folder
 from bot.engine.worker.paged.disk_cache.block_file import DamagedBlockError, read_stored_block
 from bot.engine.worker.paged.schedule import RunningRequest
 from tests.engine.worker.paged.disk_cache.keys_and_values import PAYLOAD_BYTES, Engine
@@ -280,8 +280,8 @@ def test_a_full_disk_is_told_once_and_written_again_when_there_is_room(
 
 def test_some_of_the_disk_stays_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine(tmp_path)
-    monkeypatch.setattr(cache_folder, "_MOST_KEPT_FREE", 10**18)
-    monkeypatch.setattr(cache_folder, "_SHARE_KEPT_FREE", 1.0)
+    monkeypatch.setattr(cache_budget, "_MOST_KEPT_FREE", 10**18)
+    monkeypatch.setattr(cache_budget, "_SHARE_KEPT_FREE", 1.0)
     engine.read(*TEXT)
     assert engine.files == []
     assert len(engine.warnings) == 1
