@@ -39,6 +39,7 @@ from bot.discord_client.events.presence import PresenceListener
 from bot.discord_client.events.thread_titles import ThreadTitles
 from bot.discord_client.events.typing_starts import TypingListener
 from bot.discord_client.events.welcome import WelcomeListener
+from bot.discord_client.guild_permissions import log_lacks
 from bot.discord_client.incoming.addressing import Addressing
 from bot.discord_client.incoming.inbox import DiscordInbox
 from bot.discord_client.incoming.intake import QuestionIntake
@@ -109,6 +110,7 @@ class Application:
     storage: Storage
     serving: ModelService
     _modes: ChannelModes
+    _addressing: Addressing
     _prefill_ahead: PrefillAhead
     _version_watcher: VersionWatcher
     _drain: Drain
@@ -120,7 +122,7 @@ class Application:
         self._token = settings.require_token()
         # Fails here, before anything is opened, if there is no usable model.
         StartOrder(settings.model_dir).next_usable(open_model_folder)
-        if settings.draft_model_dir is not None and settings.engine_options.draft_model_dir is None:
+        if settings.has_unused_draft_model:
             logger.warning(
                 "Draft model is not used, it needs ENGINE=paged, DRAFT_TOKENS above 0 and another folder than "
                 "MODEL_DIR: DRAFT_MODEL_DIR=%s",
@@ -228,6 +230,7 @@ class Application:
         self._service_manager.ready(online)
         self._progress.done(f"{online}. Ctrl-C ends it.")
         log_invite_link(self.client)
+        log_lacks(self.client.guilds, self._addressing.opens_thread)
 
     def _report_drain(self) -> None:
         if not self._drain.is_for_restart:  # which the manager must not take for the end
@@ -245,7 +248,7 @@ class Application:
     def _cogs(self, client: PhiClient) -> list[commands.Cog]:
         settings, answering, work, scopes = self._settings, self.answering, self.storage.work, self._scopes
         conversations, running = answering.conversations, client.running_replies
-        addressing = Addressing(client, self._modes, settings.ignored_prefix)
+        addressing = self._addressing = Addressing(client, self._modes, settings.ignored_prefix)
         addressing.warn_if_blind()
         mentions, kilobytes = self._command_mentions, settings.max_text_file_kilobytes
         help_text = HelpText(client.tree, mentions, answering, kilobytes, settings.max_waiting_per_person)

@@ -14,7 +14,7 @@ from simcord.http import routes  # noqa: F401  importing it registers the routes
 from simcord.http.router import dispatch
 
 from bot.demo.loopback.discord_state import DiscordState
-from bot.demo.loopback.gateway_events import application_flags
+from bot.demo.loopback.gateway_events import application_flags, guilds_of_bot
 from bot.demo.loopback.interaction_rules import hide_if_external
 from bot.demo.loopback.message_checks import check_message, check_uploads
 from bot.demo.loopback.nonces import SentNonces
@@ -31,6 +31,7 @@ _CHANNEL = re.compile(r"/channels/(\d+)")
 _THREAD_FROM_MESSAGE = re.compile(r"/channels/(\d+)/messages/(\d+)/threads")
 _MESSAGES = re.compile(r"/channels/\d+/messages")
 _COMMANDS = re.compile(r"/applications/\d+(/guilds/\d+)?/commands")
+_OWN_GUILDS = "/users/@me/guilds"
 _DEFAULT_LIMIT = 50
 _APPLICATION = ("/oauth2/applications/@me", "/applications/@me")
 
@@ -70,6 +71,8 @@ class RestRoutes:
         reason = unquote(request.headers.get("X-Audit-Log-Reason", "")) or None
         if path in _APPLICATION:
             return self._application(self._dispatch(request.method, "/oauth2/applications/@me", body))
+        if path == _OWN_GUILDS:
+            return self._own_guilds(request.query)
         if _MESSAGES.fullmatch(path) and request.method == "POST" and isinstance(body.data, dict):
             return self._send_once(path, body, reason)
         if _MESSAGES.fullmatch(path) and "after" in request.query:
@@ -144,6 +147,11 @@ class RestRoutes:
             kind: {"oauth2_install_params": {"scopes": ["applications.commands"], "permissions": "0"}} for kind in types
         }
         return {**data, "owner": owner, "flags": application_flags(self._state), "integration_types_config": config}
+
+    def _own_guilds(self, query: Mapping[str, str]) -> list[Payload]:
+        """List the guilds that the bot is a member of. simcord lists all that there are."""
+        own = set(guilds_of_bot(self._state))
+        return [guild for guild in self._dispatch("GET", _OWN_GUILDS, params=query) if int(guild["id"]) in own]
 
     def _gateway_facts(self) -> Payload:
         limit = {"total": 1000, "remaining": 999, "reset_after": 86_400_000, "max_concurrency": 1}

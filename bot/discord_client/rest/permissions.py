@@ -91,6 +91,25 @@ def thread_permissions_lacking(channel: Any) -> list[str]:
     return [permission for permission in needed if not is_allowed(channel, permission)]
 
 
+def channel_permissions_lacking(channel: Any, may: discord.Permissions, *, opens_thread: bool) -> list[str]:
+    """What the bot lacks in a channel for answering there in every way.
+
+    Args:
+        may: what it may do there. Without *Send Messages* it has no *Attach Files* either, which is not listed then.
+        opens_thread: whether questions get threads of their own.
+    """
+    needed = ["Connect"] if isinstance(channel, _WITH_VOICE) else [SEND_MESSAGES_IN_THREADS]
+    if not isinstance(channel, discord.ForumChannel):
+        needed = [_SEND_MESSAGES, *needed]
+    if opens_thread:
+        needed.append(CREATE_PUBLIC_THREADS)
+    needed += [ATTACH_FILES, READ_MESSAGE_HISTORY]
+    lacking = [name for name in needed if not getattr(may, _FLAGS[name])]
+    if not may.send_messages and ATTACH_FILES in lacking:
+        lacking.remove(ATTACH_FILES)
+    return lacking
+
+
 def _needed(channel: Any, action: Action) -> Sequence[str]:
     flags = ["view_channel"]
     if isinstance(channel, _WITH_VOICE):
