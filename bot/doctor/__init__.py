@@ -1,0 +1,1 @@
+"""Examines the setup and says what is wrong with it, and the way out, without changing anything."""
