@@ -1,0 +1,107 @@
+"""Which processes use the data folder: the bot that runs, or a second one by mistake."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from bot.doctor.check import Finding, Findings, Result
+from bot.settings import Settings
+from bot.storage.address import Address
+
+NAME = "data folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that has files of the data folder open, without its children.
+
+    Attributes:
+        is_bot: whether it looks like the bot.
+    """
+
+    process_id: int
+    name: str
+    is_bot: bool
+
+    def __str__(self) -> str:
+        """Such as `python, process 4711`."""
+        return f"{self.name}, process {self.process_id}"
+
+
+def programs_using(settings: Settings) -> Sequence[Program]:
+    """The other programs that use the data folder or the database's file, as far as this user may know.
+
+    The running bot always has its database open, or a lock of the disk cache. Windows does not say who has which file
+    open without an administrator's rights.
+    """
+    if os.name != "posix":
+        return []
+    places = [settings.data_folder.resolve(), *_database_file(settings)]
+    users = {process.pid: process for process in _other_processes() if _has_open(process, places)}
+    return [_program(each) for each in users.values() if _parent_of(each) not in users]
+
+
+def check_data_folder(settings: Settings, programs: Sequence[Program]) -> Findings:
+    """Report who uses the data folder."""
+    folder = settings.data_folder
+    bots = [each for each in programs if each.is_bot]
+    if len(programs) > 1:
+        line = f"{len(programs)} programs use {folder} at once: {'; '.join(map(str, programs))}"
+        way_out = "end all but one; each bot needs a DATA_DIR of its own"
+        return [Finding(NAME, Result.WARNING, line, way_out)]
+    if bots:
+        return [Finding(NAME, Result.OK, f"the bot runs and uses {folder} ({bots[0]})")]
+    if programs:
+        line = f"another program uses {folder} ({programs[0]})"
+        return [Finding(NAME, Result.WARNING, line, "end it before the bot starts, if it writes to the database")]
+    return [Finding(NAME, Result.OK, f"no program uses {folder} now")]
+
+
+def warn_of_others(settings: Settings) -> Findings:
+    """Report, to a bot that starts, that another program uses its data folder."""
+    programs = programs_using(settings)
+    if not programs:
+        return []
+    line = f"other programs use {settings.data_folder}: {'; '.join(map(str, programs))}"
+    return [Finding(NAME, Result.WARNING, line, "end them; each bot needs a DATA_DIR of its own")]
+
+
+def _database_file(settings: Settings) -> list[Path]:
+    address = Address.parse(settings.database_address, settings.database_setting)
+    return [address.file.resolve()] if address.is_sqlite else []
+
+
+def _other_processes() -> Iterator[psutil.Process]:
+    own = {os.getpid(), *(each.pid for each in psutil.Process().children(recursive=True))}
+    for process in psutil.process_iter():
+        if process.pid not in own:
+            yield process
+
+
+def _has_open(process: psutil.Process, places: Sequence[Path]) -> bool:
+    try:
+        paths = [Path(each.path) for each in process.open_files()]
+    except (psutil.Error, OSError):  # it has ended, or belongs to another user
+        return False
+    return any(path == place or place in path.parents for path in paths for place in places)
+
+
+def _program(process: psutil.Process) -> Program:
+    try:
+        arguments, name = process.cmdline(), process.name()
+    except (psutil.Error, OSError):
+        return Program(process.pid, "a program", False)
+    line = " ".join(arguments)
+    return Program(process.pid, name, "-m bot" in line or "phi-bot" in line or "bot_on_loopback" in line)
+
+
+def _parent_of(process: psutil.Process) -> int | None:
+    try:
+        return process.ppid()
+    except (psutil.Error, OSError):
+        return None
