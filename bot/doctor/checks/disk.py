@@ -1,0 +1,88 @@
+"""The disks: room for the database, the disk cache and the next version of the model, and the right to write there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from bot.doctor.check import Finding, Findings, Result
+from bot.engine.worker.paged.disk_cache.budget import default_budget, kept_free
+from bot.model.folder import ModelFolder
+from bot.model.versions import home_of
+from bot.own_command import own_command
+from bot.settings import Settings
+from bot.sizes import size
+from bot.storage.address import Address
+
+NAME = "disk"
+_LEAST_BYTES = 200_000_000
+"""For the database to grow, and for the copy that a rewrite of it makes while it is small."""
+
+
+def check_disk(settings: Settings, model: ModelFolder | None) -> Findings:
+    """Report on each disk that the bot writes to."""
+    findings = list(check_disk_quickly(settings))
+    if settings.engine_options.disk_cache_dir is not None:
+        findings.append(_disk_cache(settings))
+    if model is not None:
+        findings.append(_next_version(model))
+    return findings
+
+
+def check_disk_quickly(settings: Settings) -> Findings:
+    """Report on the database's disk alone."""
+    return [_database(settings)]
+
+
+def _database(settings: Settings) -> Finding:
+    address = Address.parse(settings.database_address, settings.database_setting)
+    file = address.file if address.is_sqlite else None
+    folder = settings.data_folder if file is None else file.parent
+    place = _existing(folder)
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        line = f"the bot cannot write to {place}" + (f", so not make {folder}" if place != folder else "")
+        return Finding(NAME, Result.ERROR, line, f"let this user write there, or {address.elsewhere}")
+    free = shutil.disk_usage(place).free
+    # A database is written anew to remove deleted text: next to it there must be room for two copies.
+    needed = _LEAST_BYTES + (2 * file.stat().st_size if file is not None and file.exists() else 0)
+    line = f"{size(free)} free for the database in {folder.absolute()}"
+    if free < needed:
+        return Finding(NAME, Result.WARNING, f"{line}, {size(needed)} would be safe", "make room on this disk")
+    return Finding(NAME, Result.OK, line)
+
+
+def _disk_cache(settings: Settings) -> Finding:
+    folder = settings.engine_options.disk_cache_dir
+    assert folder is not None  # the caller looked
+    place = _existing(folder)
+    used = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file()) if folder.is_dir() else 0
+    usage, wanted = shutil.disk_usage(place), settings.kv_disk_gigabytes
+    budget = default_budget(usage.free + used) if wanted is None else int(wanted * 1e9)
+    left = usage.free + used - kept_free(usage.total)
+    line = f"up to {size(budget)} for the disk cache in {folder.absolute()}"
+    if left < budget:
+        line = f"{line}, and the disk has {size(max(left, 0))} for it; {size(kept_free(usage.total))} always stay free"
+        return Finding(NAME, Result.WARNING, line, "make room on this disk, or set a smaller KV_DISK_GIGABYTES")
+    return Finding(NAME, Result.OK, f"{line}; it takes {size(used)} now")
+
+
+def _next_version(model: ModelFolder) -> Finding:
+    home = home_of(model.path) or model.path
+    free = shutil.disk_usage(home).free
+    needed = sum(each.stat().st_size for each in model.path.iterdir() if each.is_file())
+    line = f"{size(free)} free for the next version of the model in {home}"
+    if free < needed:
+        line = f"{line}; this one takes {size(needed)}"
+        prune = own_command("export", "--output", str(home), "--prune")
+        way_out = f"make room before the next export; `{prune}` deletes old versions"
+        return Finding(NAME, Result.WARNING, line, way_out)
+    return Finding(NAME, Result.OK, line)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    path = folder.absolute()
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path

@@ -1,0 +1,76 @@
+"""Room on the disks, and the right to write there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from bot.doctor.checks.disk import check_disk, check_disk_quickly
+from bot.doctor.checks.model import usable_model
+from bot.settings import load_settings
+from tests.doctor.found import found
+from tests.model.exported_folder import write_model
+
+
+class Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
+def check(**values: str) -> list[tuple[str, str, str]]:
+    settings = load_settings(env_file=None, **{"kv_disk_gigabytes": "1", **values})
+    return found(check_disk(settings, usable_model(settings)[0]), "disk")
+
+
+def test_room_for_everything(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "phi")
+    database, cache, version = check(model_dir=str(folder))
+    assert {each[0] for each in (database, cache, version)} == {"ok"}
+    assert database[1].endswith(f" free for the database in {tmp_path / 'data'}")
+    assert cache[1].startswith(f"up to 1.00 GB for the disk cache in {tmp_path / 'data' / 'kv_cache'}")
+    assert version[1].endswith(f"free for the next version of the model in {folder}")
+    assert not Path("data").exists()
+
+
+def test_a_disk_that_is_nearly_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10_000_000_000, 9_999_999_950, 50))
+    database, cache, version = check(model_dir=str(write_model(tmp_path / "phi")))
+    assert {each[0] for each in (database, cache, version)} == {"warning"}
+    assert database == (
+        "warning",
+        f"0.0 MB free for the database in {tmp_path / 'data'}, 0.20 GB would be safe",
+        "make room on this disk",
+    )
+    assert "set a smaller KV_DISK_GIGABYTES" in cache[2]
+    assert "--prune" in version[2]
+
+
+def test_the_quick_part_looks_at_the_database_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10_000_000_000, 9_999_999_950, 50))
+    assert [each.result.value for each in check_disk_quickly(load_settings(env_file=None))] == ["warning"]
+
+
+def test_a_cache_that_is_off_needs_no_room() -> None:
+    assert len(check(kv_disk_gigabytes="0")) == 1
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="an administrator may write everywhere")
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    [(result, line, way_out), *_] = check(data_dir=str(tmp_path / "locked" / "data"))
+    assert result == "error"
+    assert line.startswith(f"the bot cannot write to {tmp_path / 'locked'}")
+    assert way_out == "let this user write there, or set DATA_DIR to another folder"
+
+
+def test_a_folder_below_a_file_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    [(result, line, way_out), *_] = check(database_url=f"sqlite:///{tmp_path / 'file' / 'bot.sqlite3'}")
+    assert result == "error"
+    assert line.startswith(f"the bot cannot write to {tmp_path / 'file'}")
+    assert way_out.endswith("or set DATABASE_URL to another file")
