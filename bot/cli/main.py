@@ -16,6 +16,7 @@ from pathlib import Path
 from bot.arguments import OneLineParser, existing_folder
 from bot.cli import backup, exit_codes
 from bot.cli.demo import add_arguments, demo
+from bot.cli.doctor import add_command as add_doctor
 from bot.cli.streams import drop_output, open_closed_streams
 from bot.errors import ConfigurationError
 from bot.own_command import missing_package, own_command
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     trial = commands.add_parser("demo", help=purpose, description=_sentence(purpose))
     add_arguments(trial)
     trial.set_defaults(command=demo)
+    add_doctor(commands)
     backup.add_commands(commands)
     # Only for the list of commands: `main` hands its arguments over before they are parsed here.
     commands.add_parser("export", help="export a model, or list, verify and switch its versions", add_help=False)

@@ -48,6 +48,9 @@ def run() -> int:
 
 
 async def _run(settings: Settings) -> None:
+    from bot.doctor.examination import report_quick_findings
+
+    await report_quick_findings(settings)
     service_manager = ServiceManager.from_environment()
     if settings.log_format == "json":
         await _run_until_ended(settings, LoggedProgress(), service_manager)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import discord
 
+from bot.discord_client.client import grants_message_content
 from bot.discord_client.rest.refusal import refusal_of
 
 _SECONDS = 10.0  # discord.py itself tries for half a minute
@@ -52,6 +53,5 @@ async def own_application(token: str) -> OwnApplication:
             raise
         raise ConnectionError(refusal.reason) from error
     assert client.application_id is not None  # set at the login
-    flags = client.application_flags
-    may_read = flags.gateway_message_content or flags.gateway_message_content_limited
+    may_read = grants_message_content(client.application_flags)
     return OwnApplication(client.application_id, str(client.user), may_read)

@@ -6,7 +6,7 @@ import json
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable
 from itertools import zip_longest
 
 from bot.doctor.check import Finding, Findings, Result
@@ -14,7 +14,6 @@ from bot.errors import ConfigurationError
 
 _WIDTH = 100
 _RESULT_WIDTH = max(map(len, Result)) + 2
-_HIDDEN = "[hidden]"
 _COMMAND = re.compile(r"`[^`]*`")
 _UNBREAKABLE = "\N{NO-BREAK SPACE}"
 _WARNED = 1
@@ -28,15 +27,13 @@ def exit_code(findings: Findings, *, strict: bool = False) -> int:
     return _WARNED if strict and Result.WARNING in results else 0
 
 
-def without_secrets(findings: Findings, secrets: Collection[str]) -> Findings:
-    """The findings with each of these texts hidden. No check shows one; this makes sure of it."""
-    # A password such as `secret` is no part of another word.
-    pattern = re.compile("|".join(rf"(?<!\w){re.escape(each)}(?!\w)" for each in secrets) or r"(?!)")
+def redacted(findings: Findings, hide: Callable[[str], str]) -> Findings:
+    """The findings with their texts as they may be shown.
 
-    def hidden(text: str) -> str:
-        return pattern.sub(_HIDDEN, text)
-
-    return [Finding(each.check, each.result, hidden(each.line), hidden(each.way_out)) for each in findings]
+    Args:
+        hide: returns a text without its secrets.
+    """
+    return [Finding(each.check, each.result, hide(each.line), hide(each.way_out)) for each in findings]
 
 
 def as_json(findings: Findings) -> str:

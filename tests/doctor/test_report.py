@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from bot.cli.log.redaction import Redaction
 from bot.doctor.check import Finding, Result
-from bot.doctor.report import as_json, as_text, exit_code, without_secrets
+from bot.doctor.report import as_json, as_text, exit_code, redacted
 
 OK = Finding("token", Result.OK, "Discord accepts it")
 WARNING = Finding("metrics port", Result.WARNING, "odd", "change it")
@@ -56,7 +57,7 @@ def test_json_is_a_list_of_four_texts() -> None:
 
 
 def test_secrets_are_hidden_wherever_they_are() -> None:
-    finding = Finding("x", Result.ERROR, "me:secret@host is no secrets' file", "replace secret")
-    [hidden] = without_secrets([finding], ["secret", "a+b"])
-    assert (hidden.line, hidden.way_out) == ("me:[hidden]@host is no secrets' file", "replace [hidden]")
-    assert without_secrets([finding], []) == [finding]
+    finding = Finding("x", Result.ERROR, "me:hunter2@host is wrong", "replace hunter2")
+    [hidden] = redacted([finding], Redaction(["hunter2"]))
+    assert (hidden.line, hidden.way_out) == ("me:[hidden]@host is wrong", "replace [hidden]")
+    assert (hidden.check, hidden.result) == ("x", Result.ERROR)

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 
 from bot.doctor.check import Finding, Findings, Result
+from bot.doctor.checks.database import database_file
 from bot.settings import Settings
-from bot.storage.address import Address
 
 NAME = "data folder"
 
@@ -41,7 +41,8 @@ def programs_using(settings: Settings) -> Sequence[Program]:
     """
     if os.name != "posix":
         return []
-    places = [settings.data_folder.resolve(), *_database_file(settings)]
+    file = database_file(settings)
+    places = [settings.data_folder.resolve(), *([] if file is None else [file.resolve()])]
     users = {process.pid: process for process in _other_processes() if _has_open(process, places)}
     return [_program(each) for each in users.values() if _parent_of(each) not in users]
 
@@ -69,11 +70,6 @@ def warn_of_others(settings: Settings) -> Findings:
         return []
     line = f"other programs use {settings.data_folder}: {'; '.join(map(str, programs))}"
     return [Finding(NAME, Result.WARNING, line, "end them; each bot needs a DATA_DIR of its own")]
-
-
-def _database_file(settings: Settings) -> list[Path]:
-    address = Address.parse(settings.database_address, settings.database_setting)
-    return [address.file.resolve()] if address.is_sqlite else []
 
 
 def _other_processes() -> Iterator[psutil.Process]:

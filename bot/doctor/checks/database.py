@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from bot.doctor.check import Finding, Findings, Result, in_thread
+from bot.errors import ConfigurationError
 from bot.settings import Settings
 from bot.storage.address import Address
 from bot.storage.inspection import DatabaseState, inspect_database, inspect_file
@@ -19,6 +21,15 @@ def is_on_server(settings: Settings) -> bool:
         ConfigurationError: its address is wrong.
     """
     return not _address(settings).is_sqlite
+
+
+def database_file(settings: Settings) -> Path | None:
+    """The file of a SQLite database; None for one on a server, or if its address is wrong."""
+    try:
+        address = _address(settings)
+    except ConfigurationError:
+        return None
+    return address.file if address.is_sqlite else None
 
 
 async def read_database(settings: Settings) -> DatabaseState:

@@ -7,13 +7,13 @@ import shutil
 from pathlib import Path
 
 from bot.doctor.check import Finding, Findings, Result
+from bot.doctor.checks.database import database_file
 from bot.engine.worker.paged.disk_cache.budget import default_budget, kept_free
 from bot.model.folder import ModelFolder
 from bot.model.versions import home_of
 from bot.own_command import own_command
 from bot.settings import Settings
 from bot.sizes import size
-from bot.storage.address import Address
 
 NAME = "disk"
 _LEAST_BYTES = 200_000_000
@@ -36,13 +36,13 @@ def check_disk_quickly(settings: Settings) -> Findings:
 
 
 def _database(settings: Settings) -> Finding:
-    address = Address.parse(settings.database_address, settings.database_setting)
-    file = address.file if address.is_sqlite else None
+    file = database_file(settings)
     folder = settings.data_folder if file is None else file.parent
     place = _existing(folder)
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         line = f"the bot cannot write to {place}" + (f", so not make {folder}" if place != folder else "")
-        return Finding(NAME, Result.ERROR, line, f"let this user write there, or {address.elsewhere}")
+        elsewhere = "DATA_DIR to another folder" if folder == settings.data_folder else "DATABASE_URL to another file"
+        return Finding(NAME, Result.ERROR, line, f"let this user write there, or set {elsewhere}")
     free = shutil.disk_usage(place).free
     # A database is written anew to remove deleted text: next to it there must be room for two copies.
     needed = _LEAST_BYTES + (2 * file.stat().st_size if file is not None and file.exists() else 0)
