@@ -23,8 +23,8 @@ def current_message_id() -> int | None:
 
 
 @contextmanager
-def about_question(message_id: int) -> Iterator[None]:
-    """Name a question in every line of the block, and of the tasks that it starts."""
+def about_question(message_id: int | None) -> Iterator[None]:
+    """Name a question, or none, in every line of the block, and of the tasks that it starts."""
     before = _message_id.set(message_id)
     try:
         yield

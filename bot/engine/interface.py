@@ -14,6 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from bot.engine.usage import Usage
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
@@ -101,6 +103,7 @@ class GenerationRequest:
             `CANCELLED`; what it has read stays in the cache. While others run, it loads what the disk cache holds.
         sources: whose words the prompt holds, in the order of their starts; what comes before the first is nobody's.
         erasures: the number of the latest erasure when the prompt's conversation was read. Later ones may concern it.
+        message_id: of the question, for the log; None for what answers none.
     """
 
     prompt_ids: tuple[int, ...]
@@ -112,6 +115,7 @@ class GenerationRequest:
     prefill_only: bool = False
     sources: tuple[Source, ...] = ()
     erasures: int = 0
+    message_id: int | None = None
 
     @property
     def question_length(self) -> int:
@@ -151,9 +155,11 @@ class Generation(Protocol):
     Attributes:
         on_prefill: called when the prompt enters the batch, with how many of its tokens no cache holds; after a crash
             again. Only `paged` knows.
+        usage: what it took so far; complete when the iteration has ended.
     """
 
     outcome: Outcome | None
+    usage: Usage
     on_prefill: Callable[[int], None]
 
     def __aiter__(self) -> AsyncIterator[tuple[int, ...]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from bot.engine.interface import BatchState, EngineFacts, Erasure, GenerationRequest, Outcome
+from bot.engine.usage import NO_USAGE, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,24 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True)
+class Logged:
+    """A record of the worker's log, which goes to the bot's.
+
+    Attributes:
+        arguments: of the template, each a number, a text or None.
+        exception: the formatted traceback, or empty.
+        message_id: of the question at hand.
+    """
+
+    level: int
+    logger: str
+    template: str
+    arguments: tuple[str | int | float | None, ...] = ()
+    exception: str = ""
+    message_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Stepped:
     """A step has ended: a sign of life, with the load after it."""
 
@@ -104,11 +123,16 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The last event of a request."""
+    """The last event of a request.
+
+    Attributes:
+        usage: what it took since the request's `PromptTaken`, beside what that says.
+    """
 
     request_id: int
     outcome: Outcome
+    usage: Usage = NO_USAGE
 
 
 Command: TypeAlias = Submit | Cancel | Erase | Shutdown
-Event: TypeAlias = Progress | Ready | Refused | Warned | PromptTaken | Stepped | Tokens | Ended
+Event: TypeAlias = Progress | Ready | Refused | Warned | Logged | PromptTaken | Stepped | Tokens | Ended

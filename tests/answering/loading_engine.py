@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 
 from bot.engine.interface import EngineFacts, FinishReason, Generation, GenerationRequest, Outcome
+from bot.engine.usage import NO_USAGE
 from tests.answering.scripted_engine import ScriptedEngine
 
 DEADLINE_SECONDS = 60
@@ -18,6 +19,7 @@ class Load:
     def __init__(self, prompt_ids: tuple[int, ...]) -> None:
         self.prompt_ids = prompt_ids
         self.outcome: Outcome | None = None
+        self.usage = NO_USAGE
         self.on_prefill: Callable[[int], None] = lambda _: None
         self._ended = asyncio.Event()
 

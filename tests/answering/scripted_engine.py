@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from bot.engine.interface import EngineFacts, FinishReason, Generation, GenerationRequest, Outcome
+from bot.engine.usage import NO_USAGE
 
 
 class ScriptedGeneration:
@@ -22,6 +23,7 @@ class ScriptedGeneration:
         unread: int | None = None,
     ) -> None:
         self.outcome: Outcome | None = None
+        self.usage = NO_USAGE
         self.on_prefill: Callable[[int], None] = lambda _: None
         self._ids = ids[: request.max_new_tokens]
         self._end = FinishReason.LENGTH if len(ids) > request.max_new_tokens else FinishReason.STOP

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from bot.engine.interface import FinishReason, GenerationRequest, Outcome
 from bot.engine.supervisor.token_stream import TokenStream
+from bot.engine.usage import Usage
 
 SUSPICIOUS_CRASHES = 2
 """After this many crashes in a row without a new token in between, a request runs alone."""
@@ -54,6 +55,19 @@ class Job:
         self.crashes = 0
         self.stream.push(ids)
 
+    def begin_prefill(self, unread: int, cached: int, from_disk: int) -> None:
+        """The prompt enters the batch, after a crash once more."""
+        if self.request.message_id is not None:
+            log.info(
+                "Prefill begins: message_id=%d read_tokens=%d cached_tokens=%d disk_tokens=%d",
+                self.request.message_id,
+                unread,
+                cached,
+                from_disk,
+            )
+        self.stream.usage += Usage(read_tokens=unread, cached_tokens=cached)
+        self.stream.on_prefill(unread)
+
     def crash(self, *, alone: bool) -> Outcome | None:
         """Count that the worker crashed.
 
@@ -70,9 +84,18 @@ class Job:
         if self.cancelled or self.request.prefill_only:
             return Outcome(FinishReason.CANCELLED)
         if not alone or self.crashes < MAX_CRASHES:
+            log.info(
+                "Request resumes after the crash: message_id=%s tokens=%d crashes=%d",
+                self.request.message_id,
+                len(self.ids),
+                self.crashes,
+            )
             return None
         log.error(
-            "request failed, it crashes the engine tokens=%d crashes=%d", len(self.request.prompt_ids), self.crashes
+            "request failed, it crashes the engine message_id=%s tokens=%d crashes=%d",
+            self.request.message_id,
+            len(self.request.prompt_ids),
+            self.crashes,
         )
         detail = "the request crashes the engine each time"
         note = "This question makes me fail each time. Ask it in other words."

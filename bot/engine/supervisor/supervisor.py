@@ -17,14 +17,18 @@ from bot.engine.interface import (
     GenerationRequest,
     Outcome,
 )
-from bot.engine.protocol import Cancel, Ended, Erase, Event, PromptTaken, Ready, Stepped, Submit, Tokens, Warned
+from bot.engine.protocol import Cancel, Ended, Erase, Event, Logged, PromptTaken, Ready, Stepped, Submit, Tokens, Warned
 from bot.engine.supervisor.hang_detector import CHECK_SECONDS, HangDetector
 from bot.engine.supervisor.held_messages import HeldMessages
 from bot.engine.supervisor.job import Job
+from bot.engine.supervisor.no_observer import NoObserver
 from bot.engine.supervisor.recent_erasures import RecentErasures
 from bot.engine.supervisor.token_stream import TokenStream
+from bot.engine.supervisor.worker_log import log_again
 from bot.engine.supervisor.worker_process import WorkerProcess
+from bot.engine.usage import NO_USAGE, Usage
 from bot.errors import ConfigurationError
+from bot.log_context import create_shared_task
 
 RESTART_DELAYS = (0.0, 1.0, 4.0, 15.0)
 """Back-off in seconds before each restart. After the last attempt, waiting requests fail."""
@@ -49,7 +53,7 @@ class EngineSupervisor:
         held_messages: HeldMessages | None = None,
     ) -> None:
         self._options = options
-        self._observer = observer
+        self._observer = observer or NoObserver()
         self._held_messages = held_messages or HeldMessages()
         self._facts: EngineFacts | None = None
         self._restarts = 0
@@ -96,8 +100,7 @@ class EngineSupervisor:
     def submit(self, request: GenerationRequest) -> TokenStream:
         """Submit a request and return at once. During a restart the request waits."""
         job_id = next(self._ids)
-        deadline = time.monotonic() + request.time_limit_seconds
-        job = Job(request, TokenStream(lambda: self._cancel(job_id)), deadline)
+        job = Job(request, TokenStream(lambda: self._cancel(job_id)), time.monotonic() + request.time_limit_seconds)
         self._jobs[job_id] = job
         self._no_jobs.clear()
         for erasure in self._held_messages.add_request(request):
@@ -144,7 +147,7 @@ class EngineSupervisor:
         for erasure in self._erasures.all():
             worker.send(Erase(erasure))
         self._hung = False
-        self._watch_task = self._watch_task or asyncio.create_task(self._watch())
+        self._watch_task = self._watch_task or create_shared_task(self._watch())
         try:
             self._facts = await worker.load(on_progress)
         except BaseException:  # cancellation too must leave no process behind
@@ -158,9 +161,8 @@ class EngineSupervisor:
     def _end_in_background(self, worker: WorkerProcess) -> None:
         """End a worker in the background; `close` waits for it."""
         if self._worker is worker:
-            self._worker = None
-            self._facts = None
-            ending = asyncio.create_task(worker.end())
+            self._worker = self._facts = None
+            ending = create_shared_task(worker.end())
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
 
@@ -185,9 +187,10 @@ class EngineSupervisor:
         else:
             self._finish(job_id, Outcome(FinishReason.CANCELLED))
 
-    def _finish(self, job_id: int, outcome: Outcome) -> None:
+    def _finish(self, job_id: int, outcome: Outcome, usage: Usage = NO_USAGE) -> None:
         if (job := self._jobs.pop(job_id, None)) is None:
             return
+        job.stream.usage += usage
         job.stream.finish(outcome)
         self._end_isolation(job_id)
         if not self._jobs:
@@ -208,21 +211,19 @@ class EngineSupervisor:
                 case Tokens(job_id, ids) if job_id in self._jobs:
                     self._jobs[job_id].take(ids)
                     self._end_isolation(job_id)
-                case Ended(job_id, outcome):
-                    self._finish(job_id, outcome)
+                case Ended(job_id, outcome, usage):
+                    self._finish(job_id, outcome, usage)
                 case Stepped(state):
                     self._starts_without_step = 0
-                    if self._observer is not None:
-                        self._observer.engine_stepped(state)
+                    self._observer.engine_stepped(state)
                 case PromptTaken(job_id, tokens, cached, from_disk):
-                    if self._observer is not None:
-                        self._observer.prompt_read(tokens, cached, from_disk)
+                    self._observer.prompt_read(tokens, cached, from_disk)
                     if job_id in self._jobs:
-                        self._jobs[job_id].stream.on_prefill(tokens - cached)
+                        self._jobs[job_id].begin_prefill(tokens - cached, cached, from_disk)
                 case Ready(_, cached_messages) if cached_messages is not None:
                     self._held_messages.add_stored(cached_messages)
-                case Warned(line):
-                    log.warning("%s", line)
+                case Warned() | Logged():
+                    log_again(event)
 
     async def _watch(self) -> None:
         """Kill a worker that hangs, and time out requests that wait for a worker."""
@@ -259,8 +260,7 @@ class EngineSupervisor:
             return
         cause = "hung" if self._hung else "crashed"
         log.warning("engine %s, restarting it exit_code=%s", cause, worker.exit_code)
-        if self._observer is not None:
-            self._observer.engine_restarted(cause)
+        self._observer.engine_restarted(cause)
         self._restarts += 1
         if time.monotonic() - self._loaded_at > _STEADY_SECONDS:
             self._starts_without_step = 0
@@ -273,7 +273,7 @@ class EngineSupervisor:
 
     def _restart(self) -> None:
         if self._restarting is None:
-            self._restarting = asyncio.create_task(self._restart_with_back_off())
+            self._restarting = create_shared_task(self._restart_with_back_off())
 
     async def _restart_with_back_off(self) -> None:
         """Start the worker with back-off; after the last attempt the waiting requests fail."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from bot.engine.interface import Outcome
+from bot.engine.usage import NO_USAGE
 
 
 class TokenStream:
@@ -17,6 +18,7 @@ class TokenStream:
 
     def __init__(self, on_cancel: Callable[[], None]) -> None:
         self.outcome: Outcome | None = None
+        self.usage = NO_USAGE
         self.on_prefill: Callable[[int], None] = lambda _: None
         self._on_cancel = on_cancel
         self._pieces: asyncio.Queue[tuple[int, ...] | None] = asyncio.Queue()

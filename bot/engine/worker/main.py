@@ -6,11 +6,13 @@ would not run.
 
 from __future__ import annotations
 
+import logging
 import signal
 import time
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Lock
 
 from bot.engine.interface import EngineOptions, FinishReason, GenerationRequest
 from bot.engine.protocol import (
@@ -29,7 +31,11 @@ from bot.engine.protocol import (
 from bot.engine.worker.admission import ModelLimits, refusal, within_context
 from bot.engine.worker.backends.backend import Backend, emit_end, one_line
 from bot.engine.worker.local_engine import load_local
+from bot.engine.worker.log_forwarding import forward_libraries, forward_log
 from bot.errors import ConfigurationError, ModelDoesNotFitError
+from bot.log_context import about_question
+
+logger = logging.getLogger(__name__)
 
 _FLUSH_SECONDS = 1.0
 """How long the last blocks may take on their way to the disk at the end; the supervisor waits twice as long."""
@@ -43,8 +49,10 @@ def run(connection: Connection, options: EngineOptions) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _prefer_to_be_killed()
     channel = _Channel(connection)
+    forward_log(channel.send)
     try:
         worker = _load(channel, options)
+        forward_libraries()
     except ConfigurationError as error:
         channel.send([Refused(str(error), no_memory=isinstance(error, ModelDoesNotFitError))])
     except Exception as error:  # noqa: BLE001 - a broken model folder can make a library raise anything
@@ -64,10 +72,12 @@ class _Channel:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._sending = Lock()  # threads log
 
     def send(self, events: list[Event]) -> None:
         try:
-            self._connection.send(events)
+            with self._sending:
+                self._connection.send(events)
         except OSError:
             raise SystemExit(0) from None
 
@@ -140,6 +150,12 @@ class _Worker:
                 raise SystemExit(0)
 
     def _add(self, request_id: int, request: GenerationRequest) -> None:
+        with about_question(request.message_id):
+            self._begin(request_id, request)
+
+    def _begin(self, request_id: int, request: GenerationRequest) -> None:
+        if request.message_id is not None:
+            logger.info("Engine takes a request: tokens=%d requests=%d", len(request.prompt_ids), len(self._deadlines))
         refused = refusal(request, self._limits)
         if refused is not None:
             self._events.append(Ended(request_id, refused))

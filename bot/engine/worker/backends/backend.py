@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from bot.engine.interface import BatchState, Erasure, FinishReason, GenerationRequest, Outcome
 from bot.engine.protocol import Ended, Event, Tokens
+from bot.engine.usage import NO_USAGE, Usage
 
 if TYPE_CHECKING:
     from bot.engine.worker.paged.disk_cache.cache import DiskCache  # imports numpy's users
@@ -98,9 +99,9 @@ def emit_tokens(emit: Emit, request_id: int, ids: list[int], stop_ids: frozenset
     return end < len(ids)
 
 
-def emit_end(emit: Emit, request_id: int, reason: FinishReason, detail: str = "") -> None:
+def emit_end(emit: Emit, request_id: int, reason: FinishReason, detail: str = "", usage: Usage = NO_USAGE) -> None:
     """Emit the last event of a request."""
-    emit(Ended(request_id, Outcome(reason, detail)))
+    emit(Ended(request_id, Outcome(reason, detail), usage))
 
 
 def no_room_detail(request: GenerationRequest, cache_tokens: int) -> str:

@@ -14,6 +14,7 @@ import openvino
 
 from bot.engine.interface import BatchState, EngineOptions, Erasure, FinishReason, GenerationRequest
 from bot.engine.protocol import PromptTaken, Warned
+from bot.engine.usage import NO_USAGE, Usage
 from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, no_room_detail
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS
 from bot.engine.worker.paged.cache_memory import CacheMemory
@@ -156,7 +157,9 @@ class PagedBackend:
             self._waiting.remove(sequence)
         self._drafting.end(sequence)
         self._cache.release(sequence)
-        emit_end(self._emit, request_id, reason)
+        drafts = self._options.draft_tokens > 0
+        usage = Usage(drafted_tokens=sequence.drafted, accepted_tokens=sequence.accepted) if drafts else NO_USAGE
+        emit_end(self._emit, request_id, reason, usage=usage)
 
     def erase(self, erasure: Erasure) -> None:
         """Erase words from the caches."""

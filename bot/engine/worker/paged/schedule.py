@@ -35,6 +35,8 @@ class RunningRequest:
         seen: the distinct ids of the answer so far, for the repetition penalty.
         drafter_read: number of its tokens that are in the draft model's KV cache.
         saved: number of its blocks that were given to the disk cache.
+        drafted: number of tokens that were drafted for it and checked.
+        accepted: how many of these were right.
         characters: its tokens as far as prompt lookup has read them, each as the character with its number.
         arrived: on the monotonic clock.
     """
@@ -50,6 +52,8 @@ class RunningRequest:
     seen: set[int] = field(default_factory=set)
     drafter_read: int = 0
     saved: int = 0
+    drafted: int = 0
+    accepted: int = 0
     characters: str = ""
     arrived: float = field(default_factory=time.monotonic)
 

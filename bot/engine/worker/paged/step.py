@@ -147,11 +147,13 @@ class StepRunner:
     ) -> None:
         """Choose tokens after an answer's last one and after each drafted one that was right."""
         chosen: list[int] = []
+        answer.drafted += len(draft.tokens) if draft is not None else 0
         for row, after in enumerate(logits):
             self._cache.record(answer, 1)
             token = _choose(answer, after)
             chosen.append(token)
             is_right = draft is not None and row < len(draft.tokens) and token == draft.tokens[row]
+            answer.accepted += is_right  # before its end is reported
             if not accept(answer, token) or not is_right:
                 break
         answer.drafter_read = min(answer.drafter_read, answer.read)

@@ -9,6 +9,7 @@ import pytest
 from tiny_models.phi3 import write_tiny_phi3
 
 from bot.engine.interface import FinishReason, Outcome
+from bot.engine.protocol import Ended
 from bot.engine.worker.precision import KEY_SCALES_PROPERTY, OWN_SCALES
 from tests.engine.conftest import request
 from tests.engine.worker.backends.conftest import options
@@ -75,6 +76,9 @@ def test_scripted_drafts(
     check(driver, plain, all_requests(plain))
     state = driver.backend.state
     assert share[0] <= state.accepted_tokens / max(state.drafted_tokens, 1) <= share[1]
+    usages = [event.usage for event in driver.events if isinstance(event, Ended)]
+    assert sum(usage.drafted_tokens or 0 for usage in usages) == state.drafted_tokens
+    assert sum(usage.accepted_tokens or 0 for usage in usages) == state.accepted_tokens
 
 
 def test_prompt_lookup(tiny_model: Path, plain: Plain) -> None:
