@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
+from bot.answering.answer_figures import AnswerFigures
 from bot.answering.answer_text import AnswerText
 from bot.answering.first_estimate import FirstEstimate
 from bot.answering.generation_times import GenerationTimes, Measured
@@ -15,6 +17,7 @@ from bot.answering.prefill_time import Prefill
 from bot.answering.queue import QueueClosedError, Ticket, TicketLeftError, WaitsFor
 from bot.answering.repetition import RepetitionDetector
 from bot.answering.served_model import ServedModel
+from bot.answering.shortened_question import ShortenedQuestion
 from bot.conversation.changes import MessageChanges, TurnChange
 from bot.conversation.conversations import Conversations
 from bot.conversation.quoting import begins_a_chain, held_by, quotes_beyond
@@ -24,19 +27,6 @@ from bot.engine.interface import FinishReason, Generation, GenerationRequest, Ou
 from bot.prompting.prompt import Message
 
 _REPEAT_SECONDS = 15.0  # a position that stays is shown again after so long, with a new estimate
-
-
-@dataclass(frozen=True, slots=True)
-class ShortenedQuestion:
-    """The size of a question that was too long to be read whole.
-
-    Attributes:
-        tokens: what its prompt alone would have taken.
-        limit: the most that a prompt may take.
-    """
-
-    tokens: int
-    limit: int
 
 
 class _Answering(Measured, Protocol):
@@ -55,6 +45,7 @@ class Answer:
 
     Attributes:
         text: the answer so far, without the thought before it.
+        figures: what it took so far.
         outcome: None until it ends.
         shortened: set if the question was too long to be read whole.
     """
@@ -72,6 +63,7 @@ class Answer:
         self._generated: AnswerText | None = None
         self._seen: UserMessage | None = None
         self.text = ""
+        self.figures = AnswerFigures(ticket.joined_at)
         self.outcome: Outcome | None = None
         self.shortened: ShortenedQuestion | None = None
 
@@ -186,6 +178,7 @@ class Answer:
                 self._end_unanswered(FinishReason.FAILED, str(error))
             else:
                 on_position(0)
+                self.figures.started_at = time.monotonic()
                 estimate.happened()
                 self._answering.metrics.answer_began(self._ticket.waited_seconds)
                 with self._answering.waiting_times.running(self._ticket):
@@ -249,7 +242,8 @@ class Answer:
         beginning = request.prompt_ids[request.question_length :]
         generated.add(beginning)
         repetition.add(beginning)
-        times = GenerationTimes(self._answering, self._ticket, self._question.id)
+        request = replace(request, message_id=self._question.id)
+        times = GenerationTimes(self._answering, self._ticket, request, self.figures)
 
         def show_prefill(tokens: int) -> None:
             prefill = times.prefill(tokens)
@@ -273,7 +267,7 @@ class Answer:
                 self._generated = AnswerText(model.builder)
                 self._generated.add(generated.ids[: repetition.kept])
             self.text = self._generated.finish()
-            times.end(self.outcome, len(generated.ids) - len(beginning))
+            times.end(self.outcome, len(generated.ids) - len(beginning), self._generation.usage)
 
     def _asked_as(self, generated_for: Question, seen: UserMessage) -> Question:
         """The question for memory: as the model saw it, or as it was edited since."""

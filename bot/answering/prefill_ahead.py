@@ -21,6 +21,7 @@ from bot.answering.service import AnswerService
 from bot.conversation.tree import Conversation, OpenConversation
 from bot.conversation.turn import ConversationKey, TextFile, Turn
 from bot.engine.interface import FinishReason, Generation, GenerationRequest
+from bot.log_context import create_shared_task
 
 _POLL_SECONDS = 1.0
 _MOST_CONVERSATIONS = 32
@@ -71,7 +72,7 @@ class PrefillAhead:
         elif self._current is None:
             self._begin_with(key)
         elif self._lookup is None or self._lookup.done():
-            self._lookup = asyncio.create_task(self._interrupt_unless_empty(key))
+            self._lookup = create_shared_task(self._interrupt_unless_empty(key))
 
     async def run(self) -> None:
         """Prefill whenever the engine is idle, and load what is expected, until cancelled."""

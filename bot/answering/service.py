@@ -37,6 +37,11 @@ class PendingQuestion:
         self._ticket = ticket
         self._changes: list[TurnChange] = []
 
+    @property
+    def position(self) -> int:
+        """As `Ticket.position`."""
+        return self._ticket.position
+
     def change(self, change: TurnChange) -> bool:
         """Keep an edit or a deletion for the question, whose text may have been read before it; no engine has it."""
         self._changes.append(change)

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import time
 
+from bot.log_context import create_shared_task
 from bot.storage.database import Database, DatabaseOutageError
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Leftovers:
         async with self._removing:
             if self._noted.is_set() and not self._task.done():
                 self._noted.clear()
-                self._try = asyncio.create_task(self._remove())
+                self._try = create_shared_task(self._remove())
                 await asyncio.shield(self._try)  # a caller that is cancelled breaks nothing off
 
     async def close(self) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.changes import Contents, MessageChanges
 from bot.errors import DatabaseOutageError
+from bot.log_context import create_shared_task
 from bot.storage.journal import Journal
 from bot.storage.message_rows import change_messages, look_up
 
@@ -103,7 +104,7 @@ class MessageChangeWriter:
         group = self._gathering
         group.changes.add(contents)
         if self._task is None:
-            self._task = asyncio.create_task(self._run())
+            self._task = create_shared_task(self._run())
         await group.settled.wait()
         if group.error is not None:
             raise group.error

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.answering.answer import ShortenedQuestion
 from bot.answering.service import AnswerService
+from bot.answering.shortened_question import ShortenedQuestion
 from bot.conversation.turn import ConversationKey, Question, Quote, TextFile
 from bot.engine.interface import FinishReason, Outcome
 from bot.prompting.prompt import Message, PromptBuilder

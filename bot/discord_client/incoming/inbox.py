@@ -116,7 +116,7 @@ class DiscordInbox:
     ) -> None:
         """Go on with a question that was read again."""
         if question.outcome is None and question.notice is None:
-            self._begin(self._intake.take(message, parts=parts, accepted_before=True, sent=sent))
+            self._begin(self._intake.take(message, parts=parts, accepted_before=True, sent=sent, source="recovery"))
         elif not self._intake.claim(message.id):
             return
         elif question.outcome is not None:
@@ -137,7 +137,7 @@ class DiscordInbox:
             await self._work.turn_away(asked.id)
             self._begin(self._delivery.take_back(asked, sent))
         elif question.outcome is None:
-            self._begin(self._intake.take(asked, accepted_before=True, sent=sent))
+            self._begin(self._intake.take(asked, accepted_before=True, sent=sent, source="recovery"))
         elif self._intake.claim(asked.id):
             self._begin(self._delivery.deliver_again(asked, question.answer, question.outcome, sent))
 
@@ -186,7 +186,7 @@ class DiscordInbox:
         ]
         gathers = bool(left) and self._reader.needs_no_mention(left[0])
         for *parts, message in in_bursts(left) if gathers else [[message] for message in left]:
-            self._begin(self._intake.take(message, parts=parts))
+            self._begin(self._intake.take(message, parts=parts, source="missed"))
 
     def close(self) -> None:
         """Cancel the answers that recovery began."""
@@ -209,7 +209,7 @@ class DiscordInbox:
     async def _ask_rest(self, channel: discord.abc.Messageable, question: UnfinishedQuestion) -> None:
         """Ask what is left of a question of several messages whose last one was deleted while the bot was away."""
         if question.notice is None and (rest := await self._parts(channel, question)):
-            self._begin(self._intake.take(rest[-1], parts=rest[:-1], accepted_before=True))
+            self._begin(self._intake.take(rest[-1], parts=rest[:-1], accepted_before=True, source="recovery"))
 
     async def _parts(self, channel: discord.abc.Messageable, question: UnfinishedQuestion) -> list[discord.Message]:
         """The earlier messages of a question that still exist."""

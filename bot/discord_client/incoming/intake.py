@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ import discord
 from bot.answering.queue import QueueClosedError, QueueFullError
 from bot.answering.service import AnswerService, PendingQuestion
 from bot.conversation.store import WorkStore
+from bot.conversation.turn import ConversationKey
 from bot.discord_client.incoming.asked_interaction import AskedInteraction, Asking
 from bot.discord_client.incoming.forgotten_questions import ForgottenQuestions
 from bot.discord_client.incoming.question_threads import AnswerPlace, QuestionThreads
@@ -20,6 +22,9 @@ from bot.discord_client.incoming.reader import QuestionReader
 from bot.discord_client.incoming.remarks import NOTHING_ASKED
 from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.notices import Notices
+from bot.log_context import about_question
+
+logger = logging.getLogger(__name__)
 
 _MOST_TAKEN = 10_000
 
@@ -66,6 +71,7 @@ class QuestionIntake:
         parts: Sequence[discord.Message] = (),
         accepted_before: bool = False,
         sent: Sequence[discord.Message] = (),
+        source: str = "message",
     ) -> Coroutine[Any, Any, None]:
         """Take a ticket for a message before anything is awaited, so that the queue has the order of these calls.
 
@@ -74,6 +80,7 @@ class QuestionIntake:
             parts: earlier messages that are one question with it, the oldest first.
             accepted_before: it was accepted before a restart, so no limit of the queue applies.
             sent: messages that show a part of the answer already.
+            source: what brought it, for the log.
 
         Returns:
             the rest of the work, to be awaited by the caller.
@@ -94,6 +101,7 @@ class QuestionIntake:
             return self.turn_away(message, str(error), parts)
         except QueueClosedError:
             return self._put_off(message, sent, parts)
+        log_taken(message.id, key, pending, source)
         for reply in sent:
             self._answering.conversations.replied(message.id, reply.id)  # deleting one takes the question back
         return self._accept_and_answer(message, pending, sent, parts)
@@ -113,7 +121,8 @@ class QuestionIntake:
         """
         self.claim(asked.id)
         pending = self._answering.admit(asked.key, asked.author.id)
-        with pending:
+        log_taken(asked.id, asked.key, pending, "ask" if asked.target is None else "menu")
+        with about_question(asked.id), pending:
             # The response must not wait for the database.
             accepting = asyncio.ensure_future(self._accept(asked))
             try:
@@ -136,7 +145,7 @@ class QuestionIntake:
         sent: Sequence[discord.Message],
         parts: Sequence[discord.Message],
     ) -> None:
-        with pending:
+        with about_question(asked.id), pending:
             await self._accept(asked, parts)
             line = await self._answer(asked, pending, sent, parts)
         if line is None:
@@ -228,9 +237,18 @@ class QuestionIntake:
     async def _put_off(
         self, message: Asking, sent: Sequence[discord.Message], parts: Sequence[discord.Message]
     ) -> None:
-        await self._accept(message, parts)
-        place = await self._threads.open(message)
-        await self._delivery.put_off(place.question, sent)
+        with about_question(message.id):
+            await self._accept(message, parts)
+            place = await self._threads.open(message)
+            await self._delivery.put_off(place.question, sent)
+
+
+def log_taken(message_id: int, key: ConversationKey, pending: PendingQuestion, source: str) -> None:
+    """Log that a question has its ticket, and what brought it."""
+    logger.info(
+        "Question taken in: message_id=%d channel=%d source=%s position=%d",
+        *(message_id, key.channel_id, source, pending.position),
+    )
 
 
 def _keep_latest(ids: OrderedDict[int, None], added: Sequence[int]) -> None:

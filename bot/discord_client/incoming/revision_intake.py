@@ -12,10 +12,11 @@ from bot.answering.revised_answer import RevisedAnswer
 from bot.answering.service import AnswerService, PendingQuestion
 from bot.conversation.store import UnfinishedQuestion, WorkStore
 from bot.conversation.turn import Question, Task
-from bot.discord_client.incoming.intake import QuestionIntake
+from bot.discord_client.incoming.intake import QuestionIntake, log_taken
 from bot.discord_client.replies.revision_delivery import RevisionDelivery
 from bot.discord_client.replies.shown_answer import ShownAnswer, ShownAnswers
 from bot.errors import DatabaseOutageError
+from bot.log_context import about_question
 
 
 class RevisionIntake:
@@ -58,6 +59,8 @@ class RevisionIntake:
             QueueFullError, QueueClosedError: it was not taken. The text is for the member.
         """
         pending = self._answering.admit(shown.turn.key, shown.asker_id, accepted_before=accepted_before)
+        source = "recovery" if accepted_before else task.value
+        log_taken(shown.turn.id, shown.turn.key, pending, source)
         self._intake.claim(shown.turn.id)  # so that recovery after a lost connection leaves it alone
         return self._revise(shown, task, pending)
 
@@ -86,7 +89,7 @@ class RevisionIntake:
     async def _revise(self, shown: ShownAnswer, task: Task, pending: PendingQuestion) -> None:
         turn = shown.turn
         assert turn.asked is not None  # of every shown answer
-        with pending:
+        with about_question(turn.id), pending:
             await self._work.accept(turn.id, turn.key, shown.asker_id, task=task)
             answer = pending.ask(Question(turn.id, turn.key, turn.asked, task=task))
             assert isinstance(answer, RevisedAnswer)  # by its task

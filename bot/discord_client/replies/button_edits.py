@@ -15,6 +15,7 @@ from bot.discord_client.rest.refusal import Refusal, refusal_of
 from bot.discord_client.rest.retry import pauses
 from bot.discord_client.rest.time_limit import request_time_limit
 from bot.discord_client.rest.urgency import Action, Urgency
+from bot.log_context import about_question
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,9 @@ class ButtonEdits:
             last_message: of the answer; called once it is delivered.
             wanted: the buttons as they should be by the time of the request.
         """
-        task = asyncio.create_task(self._change(question_id, last_message, wanted), name=f"buttons of {question_id}")
+        with about_question(question_id):
+            work = self._change(question_id, last_message, wanted)
+            task = asyncio.create_task(work, name=f"buttons of {question_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -16,6 +16,7 @@ from bot.answering.prefill_time import Prefill
 from bot.conversation.store import WorkStore
 from bot.discord_client.incoming.asked_interaction import Asked, AskedInteraction, Asking
 from bot.discord_client.replies.answer_buttons import AnswerButtons
+from bot.discord_client.replies.answer_report import AnswerReport
 from bot.discord_client.replies.latest_answers import LatestAnswers
 from bot.discord_client.replies.outcome_notes import (
     note_for,
@@ -89,14 +90,16 @@ class ReplyDelivery:
         """
         editor = self._editors.editor(message, sent, pings=True)
         editor.on_refused(answer.stop)
-        running = RunningReply(answer, message.author.id)
-        with self._running_replies.running(message.id, running), _ended_in_time(editor, message):
+        running = self._running_replies.running(message.id, RunningReply(answer, message.author.id))
+        report = AnswerReport(message.id, editor, answer.figures)
+        with running, report, _ended_in_time(editor, message):
             try:
                 await self._show(answer, editor, message)
                 outcome = answer.outcome or Outcome(FinishReason.CANCELLED)
             except Exception:  # the member must not be left waiting
                 logger.exception("Answer failed: message_id=%d", message.id)
                 outcome = Outcome(FinishReason.FAILED)
+            report.ends(outcome, suspended=answer.suspended)
             if answer.suspended:
                 await self._suspend(editor, message, answer.text, remarks)
             else:
@@ -117,8 +120,10 @@ class ReplyDelivery:
         """Show an answer that was generated before a restart."""
         with self._running_replies.delivering():
             editor = self._editors.editor(message, sent, pings=not sent)
-            buttons = await self._latest.found(message, editor)
-            await self._finish(editor, message, text, note_for(outcome, text), outcome, buttons)
+            with AnswerReport(message.id, editor) as report:
+                report.ends(outcome)
+                buttons = await self._latest.found(message, editor)
+                await self._finish(editor, message, text, note_for(outcome, text), outcome, buttons)
 
     async def decline(self, asked: AskedInteraction, line: str, sent: Sequence[discord.Message]) -> None:
         """Say in the first response to an interaction why it gets no answer."""
@@ -131,8 +136,9 @@ class ReplyDelivery:
         """Say that a restart answers a question, unless messages from before show a part of the answer already."""
         if sent:
             return
-        with self._running_replies.delivering():
-            await self._suspend(self._editors.editor(message), message, "", ())
+        editor = self._editors.editor(message)
+        with self._running_replies.delivering(), AnswerReport(message.id, editor):
+            await self._suspend(editor, message, "", ())
 
     def was_deleted(self, message_id: int) -> bool:
         """Whether a message was deleted lately."""
@@ -142,8 +148,9 @@ class ReplyDelivery:
         """Delete the messages of a reply whose question is gone when the bot comes back to it, and forget the turn."""
         with self._running_replies.delivering():
             editor = self._editors.editor(question, sent)
-            await self._editors.take_back([question.id])
-            await editor.finish("")
+            with AnswerReport(question.id, editor):
+                await self._editors.take_back([question.id])
+                await editor.finish("")
             logger.info("Taken back: message_id=%d", question.id)
 
     async def _suspend(self, editor: ReplyEditor, message: Asking, text: str, remarks: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from bot.conversation.store import WorkStore
 from bot.discord_client.replies.reply_editors import ReplyEditors
 from bot.discord_client.replies.running_replies import RunningReplies
 from bot.discord_client.rest.urgency import Urgency
+from bot.log_context import create_shared_task
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Notices:
         notice = self._next.get(key)
         if notice is None:
             notice = self._next[key] = _Notice()
-            task = asyncio.create_task(self._say_to_all(key, notice), name=f"notice in {message.channel.id}")
+            task = create_shared_task(self._say_to_all(key, notice), name=f"notice in {message.channel.id}")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         notice.messages.append(message)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.answering.answer import ShortenedQuestion
 from bot.answering.queue import WaitsFor
+from bot.answering.shortened_question import ShortenedQuestion
 from bot.engine.interface import FinishReason, Outcome
 
 _NOTES = {

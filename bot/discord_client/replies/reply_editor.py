@@ -70,7 +70,7 @@ class ReplyEditor:
         line_for = partial(reports.line_below_answer, question)
         self._layout = ReplyLayout(self._messages, max_messages, send_permission(question.channel), line_for, header)
         self._last_urgency = Urgency.LAST_TEXT
-        self._timing = ReplyTiming(
+        self.timing = ReplyTiming(
             ping_at=ping_at,
             edit_seconds=edit_seconds,
             position_seconds=position_seconds,
@@ -112,8 +112,9 @@ class ReplyEditor:
         """Call something as soon as no more text would be shown."""
         self._on_refused = call
 
-    def show(self, text: str) -> None:
+    def show(self, text: str, *, is_new: bool = True) -> None:
         """Take the newest text of the answer; returns at once."""
+        self.timing.has_new_text |= is_new
         self._layout.text = text
         self._layout.note = ""
         self._wake()
@@ -125,13 +126,13 @@ class ReplyEditor:
             soon: whether the line before it is wrong by now.
         """
         if soon:
-            self._timing.position_soon()
+            self.timing.position_soon()
         self._layout.note = line
         self._wake()
 
     def show_thinking(self) -> None:
         """Say that the model thinks before its answer; returns at once."""
-        self.show_progress(thinking_note(self._timing.seconds_of_thinking()))
+        self.show_progress(thinking_note(self.timing.seconds_of_thinking()))
 
     def show_thought(self, thought: ShownThought | None) -> None:
         """Take what is to be shown of the thought, once the answer is finished."""
@@ -164,7 +165,7 @@ class ReplyEditor:
         self._last_buttons = buttons
         self._layout.finished = True
         if not text.strip() and not is_news:
-            self._timing.no_ping()
+            self.timing.no_ping()
         self._wake()
         assert self._task is not None  # since `_wake`
         await self._task
@@ -223,7 +224,7 @@ class ReplyEditor:
         """When the next request may be made."""
         if not self._outdated:
             return math.inf
-        return self._timing.due_at(has_text=bool(self._layout.text), finished=self._layout.finished)
+        return self.timing.due_at(has_text=bool(self._layout.text), finished=self._layout.finished)
 
     async def _wait_for_change(self, seconds: float) -> None:
         self._changed.clear()
@@ -238,20 +239,20 @@ class ReplyEditor:
             return self._last_urgency if self._messages.count else max(self._last_urgency, Urgency.FIRST_TEXT)
         if not self._layout.text:
             return Urgency.POSITION
-        return Urgency.GROWING_TEXT if self._timing.shows_text else Urgency.FIRST_TEXT
+        return Urgency.GROWING_TEXT if self.timing.shows_text else Urgency.FIRST_TEXT
 
     def _next_step(self) -> Step | None:
         if self._taken_back:
             return self._messages.next_removal(deleted_note())
         is_position = not self._layout.text.strip() and not self._layout.finished
-        if not is_position and self._timing.ping_now():
+        if not is_position and self.timing.ping_now():
             self._messages.begin_anew(pings=True)  # an edit notifies nobody, so a late text gets a message of its own
         buttons = self._last_buttons if self._layout.finished else StopButtons(self._question.id)
         return self._messages.next_step(self._layout.plan(), buttons, growing=not self._layout.finished)
 
     async def _take_turn(self, planned: Step) -> None:
         """Wait for the next turn, and use it for what is to be shown by then."""
-        self._slot = self._pace.slot(planned.action, self._messages.place_id, self._urgency, self._timing.moved_at)
+        self._slot = self._pace.slot(planned.action, self._messages.place_id, self._urgency, self.timing.moved_at)
         async with self._slot as slot:
             self._slot = None
             step = self._next_step()
@@ -270,7 +271,7 @@ class ReplyEditor:
             return
         self._pace.succeeded()
         self._retries.succeeded()
-        self._timing.moved(has_text=bool(self._layout.text))
+        self.timing.moved(has_text=bool(self._layout.text))
 
     async def _meet(self, step: Step, refusal: Refusal) -> None:
         """Try again later, do it in another way, or end."""

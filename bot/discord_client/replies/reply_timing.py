@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
+
+logger = logging.getLogger(__name__)
 
 EDIT_SECONDS = 1.2
 POSITION_SECONDS = 15.0
@@ -21,6 +24,8 @@ class ReplyTiming:
     Attributes:
         moved_at: when Discord took the last request.
         shows_text: whether Discord shows a part of the answer.
+        has_new_text: whether there is a text that was not shown before the answer began.
+        first_text_at: when Discord took the first of it (`time.monotonic`); None until then.
     """
 
     def __init__(self, *, ping_at: float, edit_seconds: float, position_seconds: float, shows_text: bool) -> None:
@@ -30,6 +35,8 @@ class ReplyTiming:
         self._thinking_since: float | None = None
         self.moved_at = time.monotonic()
         self.shows_text = shows_text
+        self.has_new_text = False
+        self.first_text_at: float | None = None
         self._next_position_at = self.moved_at + min(_FIRST_POSITION_SECONDS, position_seconds)
 
     def due_at(self, *, has_text: bool, finished: bool) -> float:
@@ -42,6 +49,9 @@ class ReplyTiming:
         """Discord has taken a request."""
         self.shows_text = self.shows_text or has_text
         self.moved_at = time.monotonic()
+        if self.has_new_text and self.first_text_at is None:
+            self.first_text_at = self.moved_at
+            logger.info("First text shown")  # the reply's task knows the question
         self._next_position_at = self.moved_at + self._position_seconds
 
     def position_soon(self) -> None:

@@ -13,6 +13,7 @@ from bot.answering.revised_answer import RevisedAnswer
 from bot.conversation.conversations import Conversations
 from bot.conversation.store import WorkStore
 from bot.conversation.turn import AnswerVersion, Task
+from bot.discord_client.replies.answer_report import AnswerReport
 from bot.discord_client.replies.latest_answers import LatestAnswers
 from bot.discord_client.replies.outcome_notes import (
     note_for,
@@ -72,13 +73,15 @@ class RevisionDelivery:
         """
         editor = self._editors.editor(shown.question, shown.sent, header=shown.header)
         editor.on_refused(answer.stop)
-        with self._running_replies.running(shown.turn.id, RunningReply(answer, shown.asker_id)):
+        running = self._running_replies.running(shown.turn.id, RunningReply(answer, shown.asker_id))
+        with running, AnswerReport(shown.turn.id, editor, answer.figures) as report:
             try:
                 await self._grow(answer, editor, shown.text)
                 outcome = answer.outcome or Outcome(FinishReason.CANCELLED)
             except Exception:  # the member must not be left waiting
                 logger.exception("Answer failed: message_id=%d", shown.turn.id)
                 outcome = Outcome(FinishReason.FAILED)
+            report.ends(outcome, suspended=answer.suspended)
             if answer.suspended:
                 await self._suspend(editor, shown)
             elif answer.version is None:
@@ -95,8 +98,11 @@ class RevisionDelivery:
         self._client.dispatch("answered", shown.question, answer, outcome)
 
     async def show(self, shown: ShownAnswer) -> None:
-        """Show a version that was generated earlier, and record that it is delivered."""
-        await self._show(shown)
+        """Show a version that was generated before a restart, and record that it is delivered."""
+        editor = self._editors.editor(shown.question, shown.sent, header=shown.header)
+        with AnswerReport(shown.turn.id, editor) as report:
+            report.ends(Outcome(shown.version.reason))
+            await self._show(shown, editor)
 
     async def turn_to(self, shown: ShownAnswer, version: AnswerVersion) -> None:
         """Show another version of an answer, which memory holds already; if Discord refuses it, memory goes back.
@@ -104,7 +110,8 @@ class RevisionDelivery:
         Args:
             shown: what Discord shows now.
         """
-        if not await self._show(replace(shown, version=version)):
+        editor = self._editors.editor(shown.question, shown.sent, header=shown.header)
+        if not await self._show(replace(shown, version=version), editor):
             await self._remember_shown(shown)
 
     async def delete(self, shown: ShownAnswer) -> None:
@@ -116,10 +123,9 @@ class RevisionDelivery:
             await editor.finish("")
             logger.info("Deleted: message_id=%d channel=%d", shown.turn.id, shown.turn.key.channel_id)
 
-    async def _show(self, shown: ShownAnswer) -> bool:
+    async def _show(self, shown: ShownAnswer, editor: ReplyEditor) -> bool:
         """Show a version; return False if Discord refuses it, or if it was taken back."""
         with self._running_replies.delivering():
-            editor = self._editors.editor(shown.question, shown.sent, header=shown.header)
             outcome = Outcome(shown.version.reason)
             return await self._finish(editor, shown, note_for(outcome, shown.text), outcome)
 
@@ -131,7 +137,7 @@ class RevisionDelivery:
         def show_prefill(prefill: Prefill) -> None:
             editor.show_progress(prefill_note(prefill.tokens, prefill.seconds), soon=True)
 
-        editor.show(shown_text)
+        editor.show(shown_text, is_new=False)
         async with aclosing(answer.texts(show_position, show_prefill)) as texts:
             async for text in texts:
                 if text.strip():

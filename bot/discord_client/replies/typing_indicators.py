@@ -14,6 +14,7 @@ from bot.discord_client.rest.pace import RequestPace
 from bot.discord_client.rest.refusal import refusal_of
 from bot.discord_client.rest.time_limit import request_time_limit
 from bot.discord_client.rest.urgency import Action, Urgency
+from bot.log_context import create_shared_task
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class TypingIndicators:
         self._shown[channel.id] += 1
         if channel.id not in self._tasks:
             self._hidden[channel.id] = asyncio.Event()
-            self._tasks[channel.id] = asyncio.create_task(self._keep_shown(channel), name=f"typing in {channel.id}")
+            self._tasks[channel.id] = create_shared_task(self._keep_shown(channel), name=f"typing in {channel.id}")
         try:
             yield
         finally:
