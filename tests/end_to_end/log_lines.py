@@ -12,7 +12,7 @@ Line = dict[str, Any]
 def lines_about(log: io.StringIO, message_id: int) -> list[Line]:
     """The lines of a log in JSON that name a question."""
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
-    return [line for line in lines if line.get("message_id") == message_id]
+    return [line for line in lines if line.get("message_id") == str(message_id)]
 
 
 def answered(log: io.StringIO, message_id: int) -> list[Line]:

@@ -12,6 +12,7 @@ from bot.cli.log.redaction import Redaction
 from bot.log_context import current_message_id
 
 _FIELD = "message_id"
+_LARGEST_EXACT = 2**53 - 1
 _OWN_KEYS = ("time", "level", "logger", "event", "exception")
 # Line breaks of every kind, what moves a terminal's cursor, and what turns the direction of writing around.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -66,10 +67,15 @@ class JsonFormat(logging.Formatter):
         }
         for key, value in fields.items():
             name = f"{key}_" if key in _OWN_KEYS else key
-            line[name] = self._redaction(value) if isinstance(value, str) else value
+            line[name] = self._redaction(value) if isinstance(value, str) else _exact(value)
         if exception := _exception(self, record):
             line["exception"] = self._redaction(exception)
         return json.dumps(line)  # in ASCII, so that no character is a line break to anybody
+
+
+def _exact(value: Value) -> Value:
+    """A value that every reader takes as it is: many round larger numbers, Discord's ids among them."""
+    return str(value) if isinstance(value, int) and abs(value) > _LARGEST_EXACT else value
 
 
 def _exception(formatter: logging.Formatter, record: logging.LogRecord) -> str:

@@ -95,6 +95,11 @@ def test_a_librarys_line_is_one_event() -> None:
     assert "key" not in line
 
 
+def test_ids_survive_readers_that_round_large_numbers() -> None:
+    line = logged_json(lambda: logger.info("Waiting: message_id=%d position=%d", 1576572018386534400, 2**53 - 1))
+    assert (line["message_id"], line["position"]) == ("1576572018386534400", 2**53 - 1)
+
+
 @pytest.mark.parametrize("name", ["bot.storage.journal", "discord.gateway"])
 def test_the_question_at_hand_is_in_every_line(name: str) -> None:
     def log() -> None:
