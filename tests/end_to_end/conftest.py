@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 from unittest.mock import patch
 
@@ -11,7 +12,9 @@ import pytest
 from discord.state import ConnectionState
 
 from bot.demo.loopback import LoopbackDiscord, that_may_ping_many
+from tests.end_to_end.private_log import PrivateLog
 
+_STDERR = pytest.StashKey[str]()
 _GUILD_READY_SECONDS = 0.2
 
 
@@ -44,12 +47,29 @@ class _Checked:
 
 
 @pytest.fixture(scope="package", autouse=True)
-def every_discord() -> Iterator[_Checked]:
+def private_log() -> Iterator[PrivateLog]:
+    """The log of all tests, down to the bot's own DEBUG, in both formats."""
+    log, root, own = PrivateLog(), logging.getLogger(), logging.getLogger("bot")
+    levels = root.level, own.level
+    root.addHandler(log)
+    root.setLevel(logging.INFO)
+    own.setLevel(logging.DEBUG)
+    yield log
+    root.removeHandler(log)
+    root.setLevel(levels[0])
+    own.setLevel(levels[1])
+    log.check()
+
+
+@pytest.fixture(scope="package", autouse=True)
+def every_discord(private_log: PrivateLog) -> Iterator[_Checked]:
     """The servers that tests started so far, those of other fixtures among them."""
     start, checked = LoopbackDiscord.start, _Checked()
 
     async def start_and_keep(server: LoopbackDiscord) -> None:
         checked.add(server)
+        private_log.add_secret(server.bot_token)
+        server._state.backend.subscribers.append(private_log.add_event)
         await start(server)
 
     with patch.object(LoopbackDiscord, "start", start_and_keep):
@@ -62,6 +82,24 @@ def no_text_may_ping(every_discord: _Checked) -> Iterator[None]:
     """Check that everything the bot wrote up to a test's end pings nobody but who asked."""
     yield
     every_discord.check()
+
+
+@pytest.fixture(autouse=True)
+def no_log_shows_what_is_private(
+    private_log: PrivateLog, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> Iterator[None]:
+    """Check the log up to a test's end, and what its child processes wrote to stderr."""
+    caplog.handler.setLevel(logging.WARNING)  # as if the level were as usual
+    yield
+    caplog.handler.setLevel(logging.NOTSET)
+    private_log.check(request.node.stash.get(_STDERR, ""))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash[_STDERR] = report.capstderr
+    return report
 
 
 @pytest.fixture(scope="package", autouse=True)
