@@ -103,5 +103,4 @@ def _refusal(error: Exception, address: Address) -> Exception:
     cause = DatabaseOutageError(outage) if outage is not None else error
     if outage is not None:
         cause.__cause__ = error
-    message = why_not_opened(cause, address)
-    return error if message is None else ConfigurationError(message)
+    return why_not_opened(cause, address) or error

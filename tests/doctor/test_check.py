@@ -54,4 +54,4 @@ async def test_a_call_in_a_thread_returns_and_raises() -> None:
     assert await in_thread(lambda: 7) == 7
     with pytest.raises(ValueError, match="no"):
         await in_thread(lambda: int("no"))
-    assert await asyncio.gather(in_thread(lambda: 1), in_thread(lambda: 2)) == [1, 2]
+    assert [*await asyncio.gather(in_thread(lambda: 1), in_thread(lambda: 2))] == [1, 2]
