@@ -64,6 +64,7 @@ from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
 from bot.model.folder import open_model_folder
 from bot.model.start_order import StartOrder
+from bot.model.tokenizer_folder import open_tokenizer_folder
 from bot.private_files import close_folder, delete_folder
 from bot.service_manager import ServiceManager
 from bot.serving.service import ModelService
@@ -121,7 +122,10 @@ class Application:
         self._service_manager = service_manager or ServiceManager()
         self._token = settings.require_token()
         # Fails here, before anything is opened, if there is no usable model.
-        StartOrder(settings.model_dir).next_usable(open_model_folder)
+        open_folder = open_tokenizer_folder if settings.engine_options.engine == "openai" else open_model_folder
+        StartOrder(settings.model_dir).next_usable(open_folder)
+        if settings.engine_url and settings.engine != "openai":
+            logger.warning("ENGINE_URL is not used, it needs ENGINE=openai")
         if settings.has_unused_draft_model:
             logger.warning(
                 "Draft model is not used, it needs ENGINE=paged, DRAFT_TOKENS above 0 and another folder than "

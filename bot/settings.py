@@ -36,10 +36,10 @@ DISK_CACHE_NAME = "kv_cache"
 BACKUPS_NAME = "backups"
 _DEFAULT_MAX_NEW_TOKENS = 1024
 _DEFAULT_MAX_NEW_TOKENS_WITH_THOUGHT = 4096
-_SECRETS = ("discord_token", "database_url")
-_ADDRESS_WITH_PASSWORD = re.compile(r"://[^/\s@]*:[^\s@]*@")
+_SECRETS = ("discord_token", "database_url", "engine_key")
+_ADDRESS_WITH_PASSWORD = re.compile(r"://[^/\s@]*:[^\s@]*@|https?://[^/\s]*@|https?://\S*\?")
 _MOST_SHOWN = 400
-_TEXT_TYPES = (str, Path, FolderPath | None, SecretStr | None, dict[str, str])
+_TEXT_TYPES = (str, str | None, Path, FolderPath | None, SecretStr | None, dict[str, str])
 
 
 # Pydantic collects the fields from the last base to the first, so this is the table's order.
@@ -56,9 +56,15 @@ class Settings(
 
     @property
     def engine_options(self) -> EngineOptions:
-        """What the engine process needs."""
+        """What the engine process needs.
+
+        Raises:
+            ConfigurationError: `ENGINE_URL` is missing.
+        """
         by_device = "paged" if self.device.upper() == "CPU" else "genai"
         engine = by_device if self.engine == "auto" else self.engine
+        if engine == "openai":
+            return self._remote_engine_options
         has_disk_cache = engine == "paged" and self.kv_disk_gigabytes != 0
         model_dir = self.model_dir.expanduser()
         draft_dir = self.draft_model_dir.expanduser() if self.draft_model_dir is not None else None
@@ -85,6 +91,24 @@ class Settings(
     def has_unused_draft_model(self) -> bool:
         """Whether a draft model is set that the other settings keep from being used."""
         return self.draft_model_dir is not None and self.engine_options.draft_model_dir is None
+
+    @property
+    def _remote_engine_options(self) -> EngineOptions:
+        if not self.engine_url:
+            raise ConfigurationError(
+                "ENGINE=openai needs the address of a server; set ENGINE_URL, such as ENGINE_URL=http://127.0.0.1:8000"
+            )
+        return EngineOptions(
+            engine="openai",
+            model_dir=self.model_dir.expanduser(),
+            draft_tokens=0,
+            max_context_tokens=self.max_context_tokens,
+            max_batch=self.max_batch,
+            hang_seconds=self.engine_hang_seconds,
+            server_urls=self.engine_url,
+            server_key=self.engine_key.get_secret_value() if self.engine_key else "",
+            server_model=self.engine_model or "",
+        )
 
     def sampling_for(self, defaults: GenerationDefaults) -> Sampling:
         """How the engine chooses tokens: as set, otherwise by the model's defaults."""

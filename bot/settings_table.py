@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from bot.folder_path import FolderPath
+from bot.server_urls import read_server_urls
 
+_HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
 _DEFAULT_SYSTEM_PROMPT = (
     "You are Phi, a helpful assistant in a Discord chat. Answer in Markdown, briefly and to the point. "
     "A message may begin with the name of the person who wrote it, in brackets."
@@ -83,14 +86,32 @@ class ModelSettings(Section):
 
     model_dir: FolderPath = _setting(
         Path("./model/phi3-instruct/int4"),
-        "The model folder, as `python -m bot export` or `optimum-cli export openvino` writes it.",
+        "The model folder, as `python -m bot export` or `optimum-cli export openvino` writes it. For `openai`, the "
+        "tokenizer's files are enough.",
         allowed="a folder's path",
     )
-    engine: Literal["auto", "paged", "genai", "optimum"] = _setting(
+    engine: Literal["auto", "paged", "genai", "optimum", "openai"] = _setting(
         "auto",
         "The backend: `paged` (CPU) and `genai` (other devices) answer many questions at once; `optimum`, the Phi-3 "
-        "cookbook sample's way, answers one at a time. `auto` chooses by the device.",
-        allowed="auto, paged, genai or optimum",
+        "cookbook sample's way, answers one at a time; `openai` asks the servers of `ENGINE_URL`. `auto` chooses among "
+        "the first two by the device.",
+        allowed="auto, paged, genai, optimum or openai",
+    )
+    engine_url: tuple[str, ...] | None = _setting(
+        None,
+        "The servers of `ENGINE=openai`, which speak OpenAI's completions protocol (vLLM, llama.cpp's server). They "
+        "must serve the same model; a conversation stays with one of them.",
+        allowed="http:// or https:// addresses, separated by commas",
+    )
+    engine_key: SecretStr | None = _setting(
+        None,
+        "The key that these servers ask for, if they do.",
+        allowed="printable ASCII characters without spaces",
+    )
+    engine_model: str | None = _setting(
+        None,
+        "The model's name on these servers. If unset: the one that they serve.",
+        allowed="a name as the server's /v1/models lists it",
     )
     device: str = _setting(
         "CPU", "The OpenVINO device.", allowed="an OpenVINO device such as CPU, GPU, GPU.0 or AUTO", min_length=1
@@ -152,6 +173,18 @@ class ModelSettings(Section):
         "Run Python code from the model folder (`optimum` only); Phi-3 needs none.",
         allowed="true or false",
     )
+
+    @field_validator("engine_url", mode="before")
+    @classmethod
+    def _read_urls(cls, value: object) -> object:
+        return read_server_urls(value) if isinstance(value, str) else value
+
+    @field_validator("engine_key")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _HEADER_VALUE.fullmatch(value.get_secret_value()):
+            raise ValueError("a character that no key has")
+        return value
 
     @field_validator("device_properties", mode="before")
     @classmethod
@@ -215,7 +248,8 @@ class AnswerSettings(Section):
     )
     repetition_penalty: float | None = _setting(
         None,
-        "Above 1, tokens that the answer already has become less likely (`genai` also counts the question's).",
+        "Above 1, tokens that the answer already has become less likely (`genai` and `openai` also count the "
+        "question's).",
         allowed="0.5 to 2",
         ge=0.5,
         le=2,

@@ -29,7 +29,19 @@ WRONG = {
     "MESSAGE_CONTENT_INTENT": ["maybe", "2"],
     "MAX_REPLY_MESSAGES": ["0", "11", "three", "1.5"],
     "PING_AFTER_SECONDS": ["-1", "86401", "nan", "soon"],
-    "ENGINE": ["llama", "GENAI"],
+    "ENGINE": ["llama", "GENAI", "OpenAI"],
+    "ENGINE_URL": [
+        "localhost:8000",
+        "ftp://host/v1",
+        "http://",
+        "http://host:port",
+        "http://host:99999",
+        "http://host#part",
+        "http://host, http://host/",
+        ",",
+        "http://höst",
+        "http://a b",
+    ],
     "DEVICE_PROPERTIES": ["FAST", "=1", "A=1,B", "A=1,A=2"],
     "ADMIN_IDS": ["me", "1,x", "-5"],
     "KV_CACHE_GIGABYTES": ["0", "1025", "half", "nan"],
@@ -66,8 +78,17 @@ WRONG = {
     "DRAFT_MODEL_DIR": ["~nobody-of-this-name/draft", "a" * 300, "'/srv/draft'", "$HOME/draft", "%APPDATA%/draft"],
     "DATA_DIR": ["~nobody-of-this-name/phi", "a" * 300, "$HOME/phi", "%APPDATA%/phi", "\u201c./data\u201d"],
 }
-# Any text may be a device or a system prompt; a token is checked when it is needed.
-TAKE_ANY_TEXT = {"DATABASE_URL", "IGNORED_PREFIX", "DISCORD_TOKEN", "DEVICE", "SYSTEM_PROMPT", "METRICS_HOST"}
+# Any text may be a device or a system prompt; a token is checked when it is needed, and a key has a test of its own.
+TAKE_ANY_TEXT = {
+    "ENGINE_KEY",
+    "ENGINE_MODEL",
+    "DATABASE_URL",
+    "IGNORED_PREFIX",
+    "DISCORD_TOKEN",
+    "DEVICE",
+    "SYSTEM_PROMPT",
+    "METRICS_HOST",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -367,6 +388,49 @@ def test_without_drafts_no_draft_model_is_loaded(line: str, tmp_path: Path) -> N
     assert load_settings().engine_options.draft_model_dir == tmp_path
     write(f"{line}\nDRAFT_MODEL_DIR={tmp_path}\n")
     assert load_settings().engine_options.draft_model_dir is None
+
+
+def test_servers_are_separated_by_commas() -> None:
+    write(
+        "ENGINE=openai\nENGINE_URL= http://one:8000/ ,https://two/v1\nENGINE_KEY=sk-1\nENGINE_MODEL=phi\nMAX_BATCH=3\n"
+        "DEVICE=GPU\nKV_CACHE_GIGABYTES=2\nKV_DISK_GIGABYTES=5\nDRAFT_TOKENS=4\n"
+    )
+    options = load_settings().engine_options
+    assert options.server_urls == ("http://one:8000", "https://two/v1")
+    assert (options.engine, options.server_key, options.server_model) == ("openai", "sk-1", "phi")
+    assert options.max_batch == 3
+    assert options.disk_cache_dir is options.cache_gigabytes is options.draft_model_dir is None
+
+
+def test_the_engine_without_a_server_is_refused_with_the_way_out() -> None:
+    write("ENGINE=openai\n")
+    with pytest.raises(ConfigurationError, match="set ENGINE_URL, such as ENGINE_URL=http://127"):
+        _ = load_settings().engine_options
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ENGINE_URL=http://me:hunter2@host",
+        "ENGINE_URL=http://hunter2@host",
+        "ENGINE_URL=http://host?key=hunter2",
+        "ENGINE_KEY=hunter2 hunter2",
+        "ENGINE_KEY=hünter-hunter2",
+        "MEMORY=https://hunter2@host",
+    ],
+)
+def test_a_key_in_the_wrong_place_is_never_shown(line: str) -> None:
+    write(f"{line}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+    assert "is a secret value" in str(caught.value)
+
+
+def test_the_key_of_a_server_is_in_no_repr() -> None:
+    write("ENGINE=openai\nENGINE_URL=http://host\nENGINE_KEY=hunter2\n")
+    settings = load_settings()
+    assert "hunter2" not in repr(settings) + repr(settings.engine_options)
 
 
 def test_sampling_settings_override_the_models_defaults() -> None:

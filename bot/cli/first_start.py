@@ -73,7 +73,7 @@ class FirstStart:
             require_writable(ENV_FILE)
             self._explain_token(error)
             self._ask_token()
-        if not self._home.exists():
+        if not self._home.exists() and self._settings.engine != "openai":
             self._ask_model()
 
     def _explain_token(self, error: ConfigurationError) -> None:

@@ -26,7 +26,7 @@ class Sampling:
         top_p: draw among the fewest likeliest tokens whose probabilities add up to this, in (0, 1].
         top_k: draw among this many likeliest tokens; 0 means all.
         repetition_penalty: above 1 makes tokens that the answer already has less likely. Those of the prompt stay as
-            they are (but not in `genai`), because an answer needs the words of its question.
+            they are (but not in `genai` and `openai`), because an answer needs the words of its question.
         seed: makes a random draw repeatable.
     """
 
@@ -104,6 +104,7 @@ class GenerationRequest:
         sources: whose words the prompt holds, in the order of their starts; what comes before the first is nobody's.
         erasures: the number of the latest erasure when the prompt's conversation was read. Later ones may concern it.
         message_id: of the question, for the log; None for what answers none.
+        conversation: identifies the conversation, whose prompts begin alike; empty if the prompt belongs to none.
     """
 
     prompt_ids: tuple[int, ...]
@@ -116,6 +117,7 @@ class GenerationRequest:
     sources: tuple[Source, ...] = ()
     erasures: int = 0
     message_id: int | None = None
+    conversation: str = ""
 
     @property
     def question_length(self) -> int:
@@ -177,8 +179,8 @@ class EngineOptions:
 
     Attributes:
         engine: the backend: `paged` (our continuous batching, for processors), `genai` (openvino-genai's, for other
-            devices) or `optimum` (optimum-intel, the sample's own path).
-        model_dir: a folder that `optimum-cli export openvino` wrote.
+            devices), `optimum` (optimum-intel, the sample's own path) or `openai` (servers).
+        model_dir: a folder that `optimum-cli export openvino` wrote; for `openai`, one with a tokenizer.
         device: an OpenVINO device name: `CPU`, `GPU`, `GPU.0`, `AUTO`…
         properties: OpenVINO properties of the device; they win over the engine's defaults.
         cache_gigabytes: size of the KV cache in GB; None means what memory allows and the batch can use
@@ -192,6 +194,9 @@ class EngineOptions:
         longest_pause_seconds: how long a step may keep streaming answers waiting for a new prompt (paged only).
         hang_seconds: a worker with work that neither reports a step nor computes for this long counts as hung.
         trust_remote_code: run the model folder's own Python code (optimum only).
+        server_urls: the servers of `openai`, see `bot.server_urls`.
+        server_key: what they ask for; empty if nothing.
+        server_model: the model's name there; empty means the one that they serve.
     """
 
     engine: str
@@ -208,6 +213,9 @@ class EngineOptions:
     longest_pause_seconds: float = 1.5
     hang_seconds: float = 10.0
     trust_remote_code: bool = False
+    server_urls: tuple[str, ...] = ()
+    server_key: str = field(default="", repr=False)
+    server_model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +236,7 @@ class EngineFacts:
         draft_model: name of the draft model for display; empty without one.
         precision: the inference precision in effect, such as `f32`; empty where the device does not say.
         properties: the device's, with which the model was loaded, on top of the backend's own.
+        is_remote: whether servers compute, of which `device` names the hosts.
     """
 
     engine: str
@@ -244,6 +253,7 @@ class EngineFacts:
     draft_model: str = ""
     precision: str = ""
     properties: Mapping[str, str] = field(default_factory=dict)
+    is_remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)

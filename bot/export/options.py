@@ -14,7 +14,7 @@ from bot.export.housekeeping import KEPT
 from bot.export.judgement import PERPLEXITY_LIMIT
 from bot.export.pipeline import Order
 from bot.export.recipe import PRESETS, SAMPLE, WEIGHT_FORMATS
-from bot.model.folder import EXPORTED_MODEL
+from bot.model.folder_errors import EXPORTED_MODEL
 from bot.model.versions import POINTER_NAME, VERSIONS_NAME
 from bot.own_command import own_command
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bot.errors import ConfigurationError
 from bot.model import source
-from bot.model.commands import export_command, prebuilt_command, rollback_command
+from bot.model.commands import export_command
 from bot.model.config import ModelConfig, eos_token_ids
 from bot.model.device_properties import read_device_properties
 from bot.model.files import MOST_BYTES, MOST_TOKENIZER_BYTES, TOKENIZER_FILE, parse_object, read_file, text_in
+from bot.model.folder_errors import damage_of, errors_of, incomplete, refused, require_folder, resolved
 from bot.model.generation_defaults import GenerationDefaults
 from bot.model.intermediate_representation import IntermediateRepresentation, read_intermediate_representation
 from bot.model.manifest import FILE_NAME as MANIFEST_FILE
@@ -23,9 +23,9 @@ from bot.model.report import ExportReport, read_report
 from bot.model.versions import Choice, ModelVersions, current_model_folder, home_of
 from bot.model.weight_recipe import recipe_from_nncf
 
-EXPORTED_MODEL = "microsoft/Phi-3-mini-4k-instruct"
 NEEDED_FILES = ("openvino_model.xml", "openvino_model.bin", "config.json", TOKENIZER_FILE)
 _MOST_NAME_CHARACTERS = 200
+UNKNOWN_CONTEXT_TOKENS = 2**31 - 1
 PYTORCH_PATTERNS = ("*.safetensors", "pytorch_model*.bin")
 
 Document = Mapping[str, Any]
@@ -44,8 +44,9 @@ class ModelFolder:
         license: the SPDX name.
         weight_format: of most weights, such as `int4`.
         recipe: one line on how the weights were compressed.
-        size_bytes: of the weights on disk.
-        context_length: how many tokens a prompt and its answer may have together.
+        size_bytes: of the weights on disk; 0 if the folder is used without them.
+        context_length: how many tokens a prompt and its answer may have together; `UNKNOWN_CONTEXT_TOKENS` if no file
+            says it.
         original_context: of a model with LongRoPE, see `ModelConfig`.
         vocabulary_size: rows of the embedding; token ids are below it.
         eos_token_ids: the stop tokens of `generation_config.json` and `config.json` together.
@@ -76,6 +77,11 @@ class ModelFolder:
     device_properties: Mapping[str, str]
 
     @property
+    def has_weights(self) -> bool:
+        """Whether this machine runs the model."""
+        return self.size_bytes > 0
+
+    @property
     def title(self) -> str:
         """The name, with the version if there are several."""
         return f"{self.name} ({self.version})" if self.version else self.name
@@ -90,9 +96,9 @@ def read_choice(path: Path) -> Choice:
     Raises:
         ConfigurationError: the folder is missing, or its pointer cannot be read.
     """
-    with _errors_of(path):
-        home = _resolved(path)
-        _require_folder(home)
+    with errors_of(path):
+        home = resolved(path)
+        require_folder(home)
         return ModelVersions(home).choice
 
 
@@ -105,9 +111,9 @@ def open_model_folder(path: Path) -> ModelFolder:
     Raises:
         ConfigurationError: the folder is missing, unreadable or incomplete. The message names the way out.
     """
-    with _errors_of(path):
-        home = _resolved(path)
-        _require_folder(home)
+    with errors_of(path):
+        home = resolved(path)
+        require_folder(home)
         folder = current_model_folder(home)
         _require_files(folder)
         representation = _read_representation(folder)
@@ -125,51 +131,10 @@ def verify_model_folder(folder: Path, on_progress: Callable[[str], None] = lambd
     Raises:
         ConfigurationError: a file has changed or cannot be read. The message names it and the way out.
     """
-    with _errors_of(folder):
+    with errors_of(folder):
         manifest = _manifest(folder)
         if manifest is not None and (wrong := wrong_files(folder, manifest, on_progress)):
-            raise _refused(folder, "is damaged", ", ".join(wrong))
-
-
-@contextmanager
-def _errors_of(path: Path) -> Iterator[None]:
-    """Turn the operating system's errors into one line."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:  # RuntimeError: no home for `~`, or a cycle of links
-        cause = getattr(error, "strerror", None) or error
-        culprit = getattr(error, "filename", None) or path
-        raise ConfigurationError(
-            f"the model folder cannot be read: {culprit}: {cause}; check the path and its permissions"
-        ) from error
-
-
-@contextmanager
-def _damage_of(folder: Path) -> Iterator[None]:
-    """Turn what a file holds, and must not, into one line."""
-    try:
-        yield
-    except ValueError as error:
-        raise _incomplete(folder, str(error)) from error
-
-
-def _resolved(path: Path) -> Path:
-    try:
-        return path.expanduser().resolve()
-    except ValueError as error:  # a NUL, or half a surrogate
-        raise ConfigurationError(
-            "the name of the model folder has a character that no path can have; write it again without it"
-        ) from error
-
-
-def _require_folder(folder: Path) -> None:
-    if not folder.exists():
-        raise ConfigurationError(
-            f"there is no model folder at {folder}; download one with `{prebuilt_command(folder)}`, export your own "
-            f"with `{export_command(EXPORTED_MODEL, folder)}`, or set MODEL_DIR to another folder"
-        )
-    if not folder.is_dir():
-        raise ConfigurationError(f"{folder} is a file; name the folder that an export wrote")
+            raise refused(folder, "is damaged", ", ".join(wrong))
 
 
 def _require_files(folder: Path) -> None:
@@ -183,33 +148,33 @@ def _require_files(folder: Path) -> None:
             f"{folder} holds PyTorch weights, which must be exported first; run "
             f"`{export_command(str(folder), exported)}` and set MODEL_DIR={exported}"
         )
-    raise _incomplete(folder, ", ".join(wrong))
+    raise incomplete(folder, ", ".join(wrong))
 
 
 def _read_representation(folder: Path) -> IntermediateRepresentation:
-    with _damage_of(folder):
+    with damage_of(folder):
         return read_intermediate_representation(folder / "openvino_model.xml")
 
 
 def _require_whole(folder: Path, representation: IntermediateRepresentation) -> None:
     if not representation.is_whole:
-        raise _incomplete(folder, "openvino_model.xml is cut off")
+        raise incomplete(folder, "openvino_model.xml is cut off")
     size = (folder / "openvino_model.bin").stat().st_size
     if size < representation.weights_bytes:
-        raise _incomplete(
+        raise incomplete(
             folder, f"openvino_model.bin is cut off ({size} bytes of at least {representation.weights_bytes})"
         )
     manifest = _manifest(folder)
     if manifest is not None and (wrong := wrong_sizes(folder, manifest)):
-        raise _incomplete(folder, ", ".join(wrong))
+        raise incomplete(folder, ", ".join(wrong))
 
 
 def _manifest(folder: Path) -> Manifest | None:
     path = folder / MANIFEST_FILE
     # A pipe would keep its reader waiting forever.
     if path.exists() and (not path.is_file() or path.stat().st_size > MOST_BYTES):
-        raise _incomplete(folder, f"{path.name} is not a manifest")
-    with _damage_of(folder):
+        raise incomplete(folder, f"{path.name} is not a manifest")
+    with damage_of(folder):
         return read_manifest(folder)
 
 
@@ -223,12 +188,12 @@ def _read(folder: Path, representation: IntermediateRepresentation) -> ModelFold
     origin = text_in(recorded, "source") or _exported_from(exporter_config) or config.origin
     stop_tokens = eos_token_ids(generation_config) | config.eos_token_ids
     recipe = recipe_from_nncf(representation.weight_compression)
-    with _damage_of(folder):
+    with damage_of(folder):
         device_properties = read_device_properties(folder)
     return ModelFolder(
         path=folder,
         version=folder.name if home_of(folder) else None,
-        name=_one_line(text_in(recorded, "name") or _last_part(origin) or "") or folder.name,
+        name=one_line(text_in(recorded, "name") or last_part(origin) or "") or folder.name,
         source=origin,
         revision=text_in(recorded, "revision"),
         license=text_in(recorded, "license"),
@@ -248,7 +213,7 @@ def _read(folder: Path, representation: IntermediateRepresentation) -> ModelFold
 
 
 def _read_config(folder: Path) -> tuple[ModelConfig, int, int]:
-    with _damage_of(folder):
+    with damage_of(folder):
         config = ModelConfig.read(folder)
         context_length, vocabulary_size = config.require("context_length", "vocabulary_size")
         return config, context_length, vocabulary_size
@@ -259,11 +224,11 @@ def _require_one_vocabulary(folder: Path, representation: IntermediateRepresenta
     width = representation.logits_width
     if width is not None and width != vocabulary_size:
         cause = f"config.json says vocab_size {vocabulary_size}, but openvino_model.xml chooses among {width} tokens"
-        raise _refused(folder, "contradicts itself", cause)
+        raise refused(folder, "contradicts itself", cause)
 
 
 def _load(path: Path, most_bytes: int = MOST_BYTES) -> Document:
-    with _damage_of(path.parent):
+    with damage_of(path.parent):
         return parse_object(read_file(path, most_bytes), path.name)
 
 
@@ -277,23 +242,11 @@ def _exported_from(exporter_config: Document) -> str | None:
     return text_in(settings, "tokenizer") if isinstance(settings, dict) else None
 
 
-def _one_line(name: str) -> str:
+def one_line(name: str) -> str:
     """A name that can stand in a line of the log."""
     return " ".join(name.split())[:_MOST_NAME_CHARACTERS]
 
 
-def _last_part(origin: str | None) -> str | None:
+def last_part(origin: str | None) -> str | None:
+    """The name in a hub id, a URL or a path."""
     return re.split(r"[/\\]", origin.rstrip("/\\"))[-1] if origin else None
-
-
-def _incomplete(folder: Path, cause: str) -> ConfigurationError:
-    return _refused(folder, "is incomplete", cause)
-
-
-def _refused(folder: Path, state: str, cause: str) -> ConfigurationError:
-    home = home_of(folder)
-    if home is None:
-        way_out = f"export it again with `{export_command(EXPORTED_MODEL, folder)}`"
-        return ConfigurationError(f"the model folder {folder} {state}: {cause}; {way_out}")
-    way_out = f"go back with `{rollback_command(home)}`, or export again with `{export_command(EXPORTED_MODEL, home)}`"
-    return ConfigurationError(f"the version {folder.name} in {home} {state}: {cause}; {way_out}")

@@ -14,7 +14,7 @@ from bot.conversation.turn import UserMessage
 from bot.engine.interface import EngineFacts, FinishReason
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError
-from bot.model.folder import ModelFolder
+from bot.model.folder import UNKNOWN_CONTEXT_TOKENS, ModelFolder
 from bot.prompting.prompt import PromptBuilder
 from bot.settings import Settings
 
@@ -76,7 +76,7 @@ class ModelInstance:
     def log_what_is_cut(self) -> None:
         """Log that the loaded engine's context is shorter than the model's, and cuts the system prompt."""
         facts, model_tokens = self.engine.facts, self.folder.context_length
-        if facts is not None and facts.context_tokens < model_tokens:
+        if facts is not None and facts.context_tokens < model_tokens != UNKNOWN_CONTEXT_TOKENS:
             tokens, cause = facts.context_tokens, facts.context_cause
             logger.warning("Context shortened: tokens=%d model_tokens=%d cause=%s", tokens, model_tokens, cause)
         window = self.within_engine().model.window

@@ -20,8 +20,10 @@ from bot.errors import ConfigurationError, ModelDoesNotFitError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.folder import ModelFolder, open_model_folder, read_choice, verify_model_folder
 from bot.model.start_order import RefusedVersion, StartOrder
+from bot.model.tokenizer_folder import open_tokenizer_folder
 from bot.serving.engine_caches import EngineCaches
 from bot.serving.model_instance import ModelInstance
+from bot.serving.ready_line import ready_line
 from bot.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -57,7 +59,9 @@ class ModelService:
         self._metrics = metrics
         self.model_dir = settings.model_dir
         self.refusal: RefusedVersion | None = None
-        self._caches = EngineCaches(settings.engine_options, self._engines)
+        options = settings.engine_options
+        self._open_folder = open_tokenizer_folder if options.engine == "openai" else open_model_folder
+        self._caches = EngineCaches(options, self._engines)
         self._start_order = StartOrder(self.model_dir)
         self._current = self._start_order.next_usable(self._prepare)
         self._retiring: dict[asyncio.Task[None], EngineSupervisor] = {}
@@ -125,14 +129,7 @@ class ModelService:
             logger.warning("Version refused: version=%s serving=%s reason=%s", version, self.folder.title, reason)
         if not self.can_stop:
             logger.warning("Model without stop tokens, answers end at their longest: folder=%s", self.folder.path)
-        logger.info(
-            "Engine ready: engine=%s device=%s precision=%s properties=%s context_tokens=%d cache_tokens=%d "
-            "cache_gigabytes=%.2f disk_cache_gigabytes=%.2f draft_model=%s",
-            *(facts.engine, facts.device_name, facts.precision or "unknown"),
-            ",".join(f"{name}={value}" for name, value in facts.properties.items()) or "none",
-            *(facts.context_tokens, facts.cache_tokens),
-            *(facts.cache_bytes / 1e9, facts.disk_cache_bytes / 1e9, facts.draft_model or "none"),
-        )
+        logger.info("%s", ready_line(facts))
 
     async def replace(self, model_dir: Path | None = None) -> str:
         """Load a folder's model and let it take over. Conversations continue; after a failure the old model stays.
@@ -183,17 +180,18 @@ class ModelService:
         return facts
 
     def _verify(self, folder: ModelFolder) -> None:
-        verify_model_folder(folder.path, self._require_open)
+        if folder.has_weights:
+            verify_model_folder(folder.path, self._require_open)
 
     def _require_open(self, _file: str = "") -> None:
         if self._closed.is_set():
             raise ConfigurationError("the bot is shutting down")
 
     def _prepare(self, model_dir: Path) -> ModelInstance:
-        return self._instance(open_model_folder(model_dir))
+        return self._instance(self._open_folder(model_dir))
 
     def _prepare_verified(self, model_dir: Path) -> ModelInstance:
-        folder = open_model_folder(model_dir)
+        folder = self._open_folder(model_dir)
         self._verify(folder)
         return self._instance(folder)
 
