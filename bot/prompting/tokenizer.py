@@ -65,11 +65,11 @@ class Tokenizer:
     def __init__(self, definition: Mapping[str, Any], on_wait: Callable[[], None] = lambda: None) -> None:
         self.fingerprint = sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()[:16]
         self.control_tokens = _control_tokens(definition)
-        self.control_ids = frozenset(token.id for token in self.control_tokens)
+        self.control_ids = control_ids_of(definition)
         self._hidden = {
             token.id: token.text for token in self.control_tokens if token.special or token.text == END_OF_SEQUENCE
         }
-        plain = _without_control_tokens(definition)
+        plain = without_control_tokens(definition)
         self.highest_plain_id = max(plain["model"]["vocab"].values(), default=0)
         self._full = _load(definition, on_wait)
         self._plain = _load(plain, on_wait)
@@ -182,6 +182,15 @@ def _control_tokens(definition: Mapping[str, Any]) -> tuple[ControlToken, ...]:
     return tokens
 
 
+def control_ids_of(definition: Mapping[str, Any]) -> frozenset[int]:
+    """The ids of the added tokens.
+
+    Raises:
+        ConfigurationError: they are no list of texts with an id each.
+    """
+    return frozenset(token.id for token in _control_tokens(definition))
+
+
 def _is_control_token(entry: object) -> bool:
     if not isinstance(entry, dict):
         return False
@@ -197,7 +206,7 @@ def _bpe_model(definition: Mapping[str, Any]) -> dict[str, Any]:
     return model
 
 
-def _without_control_tokens(definition: Mapping[str, Any]) -> dict[str, Any]:
+def without_control_tokens(definition: Mapping[str, Any]) -> dict[str, Any]:
     """The same tokenizer, but unable to produce the id of an added token."""
     model = _bpe_model(definition)
     added = {entry["content"] for entry in definition.get("added_tokens") or ()}

@@ -1,0 +1,1 @@
+"""Servers on other machines that speak OpenAI's completions protocol, as an engine."""
