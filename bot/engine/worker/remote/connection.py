@@ -1,0 +1,184 @@
+"""The HTTP connection to one server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from ipaddress import ip_address
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from bot.engine.worker.remote.errors import (
+    RequestRefusedError,
+    ServerBusyError,
+    ServerLostError,
+    error_of_status,
+    unreachable,
+)
+from bot.server_urls import api_of, root_of
+
+Result = TypeVar("Result")
+
+_CONNECT_SECONDS = 5.0
+_MOST_ERROR_BYTES = 64 << 10
+_OK = 200
+
+
+class Connection:
+    """Requests to one server, each of which ends in time.
+
+    A silent server is asked whether it is alive: reading a long prompt may take minutes, in which nothing arrives.
+
+    Args:
+        url: as the operator wrote it.
+        key: a bearer token; empty for none.
+        silent_seconds: how long a server may be silent before it is asked, and how long it may take to answer that.
+        streams: upper bound of streams at once.
+
+    Attributes:
+        url: likewise.
+    """
+
+    def __init__(self, url: str, key: str, silent_seconds: float, streams: int) -> None:
+        self.url = url
+        self._silent_seconds = silent_seconds
+        seconds = min(_CONNECT_SECONDS, silent_seconds)
+        self._http = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx.Timeout(None, connect=seconds, pool=None),
+            limits=httpx.Limits(max_connections=streams + 4, keepalive_expiry=30.0),
+            follow_redirects=False,  # the key and members' words go where the operator said, and nowhere else
+            trust_env=not is_loopback(url),  # a proxy elsewhere has no way to this machine's own servers
+            verify=ssl.create_default_context(),
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def ask(self, path: str, body: dict[str, Any] | None = None, *, beside_api: bool = False) -> Any:
+        """Return the parsed JSON of a small response; None where the server has no such address.
+
+        Args:
+            path: such as `/models`.
+            body: to post; None gets.
+            beside_api: whether the path is not below `/v1`.
+
+        Raises:
+            ServerLostError: it does not answer in time, or not with success.
+        """
+        address = (root_of(self.url) if beside_api else api_of(self.url)) + path
+        method = "GET" if body is None else "POST"
+        try:
+            async with asyncio.timeout(self._silent_seconds):
+                response = await self._http.request(method, address, json=body)
+        except (httpx.HTTPError, OSError, TimeoutError) as error:
+            raise self._lost(error) from error
+        if response.status_code in (404, 405, 501):
+            return None
+        if response.status_code != _OK:
+            raise error_of_status(self.url, response.status_code, _parsed(response.content))
+        return _parsed(response.content)
+
+    @asynccontextmanager
+    async def stream(self, path: str, body: dict[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Post a request and yield the response's bytes as they arrive. Leaving the block closes the connection.
+
+        Raises:
+            ServerLostError, ServerBusyError, RequestRefusedError: there is no response with success.
+        """
+        request = self._http.build_request("POST", api_of(self.url) + path, json=body)
+        try:
+            response = await self.while_alive(self._http.send(request, stream=True))
+        except (httpx.HTTPError, OSError) as error:
+            raise self._lost(error) from error
+        try:
+            if response.status_code != _OK:
+                content = await self.while_alive(_beginning(response))
+                retry_after = response.headers.get("Retry-After")
+                raise error_of_status(self.url, response.status_code, _parsed(content), retry_after)
+            yield self._pieces(response)
+        except (httpx.HTTPError, OSError) as error:
+            raise self._lost(error) from error
+        finally:
+            await response.aclose()
+
+    async def while_alive(self, awaited: Awaitable[Result], most_seconds: float | None = None) -> Result:
+        """Wait for a server's next sign; while there is none, ask now and then whether it is alive.
+
+        Raises:
+            ServerLostError: it is not, or it took longer than `most_seconds`.
+        """
+        task, waited = asyncio.ensure_future(awaited), 0.0
+        try:
+            while not (await asyncio.wait({task}, timeout=self._silent_seconds))[0]:
+                waited += self._silent_seconds
+                if most_seconds is not None and waited >= most_seconds:
+                    raise ServerLostError(f"{self.url} stopped in the middle of an answer; look at its log")
+                await self._require_alive()
+            return task.result()
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+
+    async def _require_alive(self) -> None:
+        with suppress(ServerBusyError, RequestRefusedError):  # answers, too
+            await self.ask("/models")
+
+    async def _pieces(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        pieces = response.aiter_raw() if "content-encoding" not in response.headers else response.aiter_bytes()
+        most_seconds = None  # until the first sign, it may be reading a prompt
+        while True:
+            piece = await self.while_alive(anext(pieces, b""), most_seconds)
+            if not piece:
+                return
+            most_seconds = 6 * self._silent_seconds
+            yield piece
+
+    def _lost(self, error: BaseException) -> ServerLostError:
+        if isinstance(error, TimeoutError | httpx.TimeoutException):
+            return ServerLostError(f"{self.url} does not answer within {self._silent_seconds:g} s; look at its log")
+        return unreachable(self.url, error)
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is this machine's own."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def is_public(url: str) -> bool:
+    """Whether an address, or one that its name stands for, is outside of private networks. Looks the name up."""
+    parts = urlsplit(url)
+    try:
+        found = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
+    except OSError:
+        return False  # it cannot be reached either
+    addresses = [ip_address(str(each[4][0]).partition("%")[0]) for each in found]
+    return any(each.is_global for each in addresses)
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    content = b""
+    async for piece in response.aiter_bytes():
+        content += piece
+        if len(content) > _MOST_ERROR_BYTES:
+            break
+    return content
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None

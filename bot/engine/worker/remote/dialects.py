@@ -1,0 +1,178 @@
+"""How servers want to be asked, and how they say which tokens they generated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from bot.engine.interface import GenerationRequest
+from bot.engine.worker.remote.retokenizer import Retokenizer
+from bot.prompting.exact_text import ExactText
+
+Choice: TypeAlias = Mapping[str, Any]
+"""One entry of an event's `choices`."""
+
+MOST_STOP_TEXTS = 4
+"""OpenAI's own limit."""
+
+_LARGEST_SEED = 2**31 - 1  # llama.cpp takes 2**32 - 1 for a random one
+
+
+class IdReader(Protocol):
+    """Reads the ids of one answer from the choices of its events."""
+
+    def add(self, choice: Choice) -> Sequence[int]:
+        """Return the ids that this choice settles.
+
+        Raises:
+            ValueError: it does not say which tokens it holds.
+        """
+        ...
+
+    def finish(self) -> Sequence[int]:
+        """Return the ids that were held back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """A kind of server.
+
+    Attributes:
+        name: for display.
+        parameters: what a request takes besides the fields that all servers know.
+        open_reader: a reader for a new answer.
+    """
+
+    name: str
+    parameters: Callable[[GenerationRequest], dict[str, Any]]
+    open_reader: Callable[[], IdReader]
+
+    def body(self, request: GenerationRequest, model: str) -> dict[str, Any]:
+        """The body of a request for `/completions`."""
+        sampling = request.sampling
+        body: dict[str, Any] = {
+            "model": model,
+            "prompt": list(request.prompt_ids),
+            "max_tokens": max(request.max_new_tokens, 1),
+            "stream": True,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+        }
+        if sampling.temperature > 0:
+            # A resumed answer must not repeat the draws of its beginning.
+            body["seed"] = (sampling.seed + request.resumed_tokens) % _LARGEST_SEED
+        return body | self.parameters(request)
+
+
+def vllm() -> Dialect:
+    """vLLM's: ids come beside the text."""
+    return Dialect("vLLM", _vllm_parameters, _GivenIds)
+
+
+def llama_cpp(text: ExactText) -> Dialect:
+    """llama.cpp's server: each event has the id of its last token."""
+    return Dialect("llama.cpp", _llama_cpp_parameters, lambda: _LastIds(text))
+
+
+def text_only(text: ExactText, stop_texts: Mapping[int, str]) -> Dialect:
+    """Any other server's, which returns text.
+
+    Args:
+        stop_texts: control tokens as they look if a server shows them.
+    """
+
+    def parameters(request: GenerationRequest) -> dict[str, Any]:
+        stops = [stop_texts[id] for id in sorted(request.stop_ids) if id in stop_texts]
+        return {"stop": stops[:MOST_STOP_TEXTS]} if stops else {}
+
+    return Dialect("text only", parameters, lambda: _TextIds(text))
+
+
+def _vllm_parameters(request: GenerationRequest) -> dict[str, Any]:
+    sampling = request.sampling
+    return {
+        "top_k": sampling.top_k or -1,
+        "min_p": 0.0,
+        "repetition_penalty": sampling.repetition_penalty,
+        "stop_token_ids": sorted(request.stop_ids),
+        "ignore_eos": not request.stop_ids,
+        "skip_special_tokens": False,
+        "return_token_ids": True,
+    }
+
+
+def _llama_cpp_parameters(request: GenerationRequest) -> dict[str, Any]:
+    sampling = request.sampling
+    return {
+        "top_k": sampling.top_k,
+        "min_p": 0.0,
+        "repeat_penalty": sampling.repetition_penalty,
+        "repeat_last_n": len(request.prompt_ids) + request.max_new_tokens,
+        "ignore_eos": not request.stop_ids,
+        "cache_prompt": True,
+        "logprobs": 1,
+        "return_progress": True,
+    }
+
+
+class _GivenIds:
+    def add(self, choice: Choice) -> Sequence[int]:
+        ids = choice.get("token_ids")
+        if ids is None and not choice.get("text"):  # the end alone
+            return ()
+        return _checked(ids)
+
+    def finish(self) -> Sequence[int]:
+        return ()
+
+
+class _LastIds:
+    """Ids where an event holds a character of several tokens, but only the last one's id."""
+
+    def __init__(self, text: ExactText) -> None:
+        self._text = text
+
+    def add(self, choice: Choice) -> Sequence[int]:
+        logprobs, text = choice.get("logprobs"), choice.get("text") or ""
+        content = logprobs.get("content") if isinstance(logprobs, dict) else None
+        if not content and not text:
+            return ()
+        if not isinstance(content, list) or not all(isinstance(each, dict) for each in content):
+            raise ValueError("an event without the ids of its tokens")
+        ids = _checked([each.get("id") for each in content])
+        return (*self._before(text, ids), *ids)
+
+    def finish(self) -> Sequence[int]:
+        return ()
+
+    def _before(self, text: str, ids: Sequence[int]) -> Sequence[int]:
+        """The ids of the tokens that an event leaves out."""
+        whole, known = text.encode("utf-8", "replace"), b"".join(map(self._text.bytes_of, ids))
+        if not known or len(whole) <= len(known) or not whole.endswith(known):
+            return ()
+        likely = self._text.encode(text)
+        if likely[-len(ids) :] == list(ids):
+            return likely[: -len(ids)]
+        return self._text.encode_bytes(whole[: -len(known)])
+
+
+class _TextIds:
+    def __init__(self, text: ExactText) -> None:
+        self._retokenizer = Retokenizer(text)
+
+    def add(self, choice: Choice) -> Sequence[int]:
+        text = choice.get("text") or ""
+        if not isinstance(text, str):
+            raise ValueError("an event whose text is none")
+        return self._retokenizer.add(text)
+
+    def finish(self) -> Sequence[int]:
+        return self._retokenizer.finish()
+
+
+def _checked(ids: Any) -> Sequence[int]:
+    if not isinstance(ids, list) or not all(type(id) is int and 0 <= id < 2**31 for id in ids):
+        raise ValueError("an event without the ids of its tokens")
+    return ids
