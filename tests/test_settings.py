@@ -399,7 +399,7 @@ def test_servers_are_separated_by_commas() -> None:
     assert options.server_urls == ("http://one:8000", "https://two/v1")
     assert (options.engine, options.server_key, options.server_model) == ("openai", "sk-1", "phi")
     assert options.max_batch == 3
-    assert options.disk_cache_dir is options.cache_gigabytes is options.draft_model_dir is None
+    assert (options.disk_cache_dir, options.cache_gigabytes, options.draft_model_dir) == (None, None, None)
 
 
 def test_the_engine_without_a_server_is_refused_with_the_way_out() -> None:

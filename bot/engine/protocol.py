@@ -14,7 +14,7 @@ from bot.engine.usage import NO_USAGE, Usage
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Start a request. Its id is unique within one worker process."""
+    """Start a request. No other that the worker has may have its id."""
 
     request_id: int
     request: GenerationRequest
@@ -123,7 +123,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The last event of a request.
+    """The last event of a request, unless it was interrupted.
 
     Attributes:
         usage: what it took since the request's `PromptTaken`, beside what that says.
@@ -134,5 +134,12 @@ class Ended:
     usage: Usage = NO_USAGE
 
 
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """What computed a request is gone, and the worker has forgotten it: it may be submitted again."""
+
+    request_id: int
+
+
 Command: TypeAlias = Submit | Cancel | Erase | Shutdown
-Event: TypeAlias = Progress | Ready | Refused | Warned | Logged | PromptTaken | Stepped | Tokens | Ended
+Event: TypeAlias = Progress | Ready | Refused | Warned | Logged | PromptTaken | Stepped | Tokens | Interrupted | Ended

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import time
 from collections.abc import Callable
@@ -17,10 +16,24 @@ from bot.engine.interface import (
     GenerationRequest,
     Outcome,
 )
-from bot.engine.protocol import Cancel, Ended, Erase, Event, Logged, PromptTaken, Ready, Stepped, Submit, Tokens, Warned
+from bot.engine.protocol import (
+    Cancel,
+    Ended,
+    Erase,
+    Event,
+    Interrupted,
+    Logged,
+    PromptTaken,
+    Ready,
+    Stepped,
+    Submit,
+    Tokens,
+    Warned,
+)
 from bot.engine.supervisor.hang_detector import CHECK_SECONDS, HangDetector
 from bot.engine.supervisor.held_messages import HeldMessages
 from bot.engine.supervisor.job import Job
+from bot.engine.supervisor.jobs import Jobs
 from bot.engine.supervisor.no_observer import NoObserver
 from bot.engine.supervisor.recent_erasures import RecentErasures
 from bot.engine.supervisor.token_stream import TokenStream
@@ -61,10 +74,8 @@ class EngineSupervisor:
         self._worker: WorkerProcess | None = None
         self._hung = False  # whether the current worker was killed for hanging
         self._loaded_at = 0.0
-        self._jobs: dict[int, Job] = {}
-        self._erasures = RecentErasures(self._jobs.values)
-        self._isolated: int | None = None  # a suspicious request that runs without others
-        self._ids = itertools.count()
+        self._jobs = Jobs()
+        self._erasures = RecentErasures(lambda: self._jobs)
         self._closed = False
         self._restarting: asyncio.Task[None] | None = None
         self._watch_task: asyncio.Task[None] | None = None
@@ -99,9 +110,9 @@ class EngineSupervisor:
 
     def submit(self, request: GenerationRequest) -> TokenStream:
         """Submit a request and return at once. During a restart the request waits."""
-        job_id = next(self._ids)
+        job_id = self._jobs.next_id()
         job = Job(request, TokenStream(lambda: self._cancel(job_id)), time.monotonic() + request.time_limit_seconds)
-        self._jobs[job_id] = job
+        self._jobs.add(job_id, job)
         self._no_jobs.clear()
         for erasure in self._held_messages.add_request(request):
             self.erase(erasure)
@@ -132,7 +143,7 @@ class EngineSupervisor:
         """End every request with `CANCELLED`, and the worker; takes at most a few seconds."""
         self._closed = True
         self._facts = None
-        for job_id in list(self._jobs):
+        for job_id, _ in self._jobs.items():
             self._finish(job_id, Outcome(FinishReason.CANCELLED))
         for task in (self._restarting, self._watch_task):
             if task is not None:
@@ -167,16 +178,10 @@ class EngineSupervisor:
             ending.add_done_callback(self._ending.discard)
 
     def _send_waiting(self) -> None:
-        """Send what the worker does not have yet; a suspicious request first, and alone."""
-        if self._isolated is not None or self._worker is None:
-            return
-        waiting = {job_id: job for job_id, job in self._jobs.items() if not job.sent}
-        self._isolated = next((job_id for job_id, job in waiting.items() if job.suspicious), None)
-        if self._isolated is not None:
-            waiting = {self._isolated: waiting[self._isolated]}
-        for job_id, job in waiting.items():
-            job.sent = True
-            self._worker.send(Submit(job_id, job.remaining()))
+        """Send what the loaded worker does not have yet."""
+        if self._worker is not None and self._facts is not None:
+            for job_id, job in self._jobs.to_send():
+                self._worker.send(Submit(job_id, job.remaining()))
 
     def _cancel(self, job_id: int) -> None:
         if (job := self._jobs.get(job_id)) is None:
@@ -188,38 +193,39 @@ class EngineSupervisor:
             self._finish(job_id, Outcome(FinishReason.CANCELLED))
 
     def _finish(self, job_id: int, outcome: Outcome, usage: Usage = NO_USAGE) -> None:
-        if (job := self._jobs.pop(job_id, None)) is None:
+        if (job := self._jobs.remove(job_id)) is None:
             return
         job.stream.usage += usage
         job.stream.finish(outcome)
-        self._end_isolation(job_id)
+        self._send_waiting()
         if not self._jobs:
             self._no_jobs.set()
 
-    def _end_isolation(self, job_id: int) -> None:
-        """Send the other requests once a suspicious one has made a token or ended."""
-        if self._isolated == job_id:
-            self._isolated = None
-            if self._facts is not None:
-                self._send_waiting()
+    def _interrupt(self, job_id: int) -> None:
+        if (outcome := self._jobs.interrupt(job_id)) is not None:
+            self._finish(job_id, outcome)
 
     def _receive(self, worker: WorkerProcess, events: list[Event]) -> None:
         if worker is not self._worker:
             return
         for event in events:
             match event:
-                case Tokens(job_id, ids) if job_id in self._jobs:
-                    self._jobs[job_id].take(ids)
-                    self._end_isolation(job_id)
+                case Tokens(job_id, ids) if (job := self._jobs.get(job_id)) is not None:
+                    job.take(ids)
+                    if self._jobs.end_isolation(job_id):
+                        self._send_waiting()
                 case Ended(job_id, outcome, usage):
                     self._finish(job_id, outcome, usage)
+                case Interrupted(job_id) if self._jobs.get(job_id) is not None:
+                    self._interrupt(job_id)
+                    self._send_waiting()
                 case Stepped(state):
                     self._starts_without_step = 0
                     self._observer.engine_stepped(state)
                 case PromptTaken(job_id, tokens, cached, from_disk):
                     self._observer.prompt_read(tokens, cached, from_disk)
-                    if job_id in self._jobs:
-                        self._jobs[job_id].begin_prefill(tokens - cached, cached, from_disk)
+                    if (job := self._jobs.get(job_id)) is not None:
+                        job.begin_prefill(tokens - cached, cached, from_disk)
                 case Ready(_, cached_messages) if cached_messages is not None:
                     self._held_messages.add_stored(cached_messages)
                 case Warned() | Logged():
@@ -246,7 +252,7 @@ class EngineSupervisor:
     def _hangs(self, worker: WorkerProcess, detector: HangDetector) -> bool:
         if self._facts is None:
             return detector.hangs_loading(worker.last_event)
-        if not (sent := [job for job in self._jobs.values() if job.sent]):
+        if not (sent := [job for job in self._jobs if job.sent]):
             worker.last_event = time.monotonic()  # without work there is nothing to report
             return False
         # There a whole prompt is one silent call, which may take minutes; only the requests' time limit applies.
@@ -265,10 +271,9 @@ class EngineSupervisor:
         if time.monotonic() - self._loaded_at > _STEADY_SECONDS:
             self._starts_without_step = 0
         self._end_in_background(worker)
-        isolated, self._isolated = self._isolated, None
-        for job_id, job in list(self._jobs.items()):
-            if job.sent and (outcome := job.crash(alone=job_id == isolated)) is not None:
-                self._finish(job_id, outcome)
+        for job_id, job in self._jobs.items():
+            if job.sent:
+                self._interrupt(job_id)
         self._restart()
 
     def _restart(self) -> None:
@@ -295,5 +300,5 @@ class EngineSupervisor:
         self._fail_waiting(detail)
 
     def _fail_waiting(self, detail: str) -> None:
-        for job_id in list(self._jobs):
+        for job_id, _ in self._jobs.items():
             self._finish(job_id, Outcome(FinishReason.FAILED, f"the engine does not start: {detail}"))
