@@ -99,7 +99,10 @@ class _Channel:
 
 def _load(channel: _Channel, options: EngineOptions) -> _Worker:
     """Load the model and report it ready."""
-    loaded = load_local(options, lambda line: channel.send([Progress(line)]))
+    load = load_local
+    if options.engine == "openai":
+        from bot.engine.worker.remote.loading import load_remote as load  # needs what no other engine needs
+    loaded = load(options, lambda line: channel.send([Progress(line)]))
     channel.send([Ready(loaded.facts, loaded.cached_messages)])
     return _Worker(channel, loaded.backend, loaded.limits, loaded.events)
 

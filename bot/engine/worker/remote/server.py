@@ -1,0 +1,112 @@
+"""One server: what was learned about it, and the answers that it generates."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from bot.engine.interface import FinishReason, GenerationRequest
+from bot.engine.worker.remote.connection import Connection
+from bot.engine.worker.remote.dialects import Dialect
+from bot.engine.worker.remote.errors import ServerLostError, error_in_stream
+from bot.engine.worker.remote.event_stream import read_events
+
+_REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a server said about itself.
+
+    Attributes:
+        model: the name that requests have to give.
+        dialect: how it wants to be asked.
+        context: upper bound in tokens for a prompt and its answer; None if it does not say.
+    """
+
+    model: str
+    dialect: Dialect
+    context: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRead:
+    """How many tokens of a prompt a server has, and how many of these it found in its cache."""
+
+    tokens: int
+    cached: int
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """New tokens of an answer, with a stop token if there was one, and how the server ended it, if it did."""
+
+    ids: Sequence[int]
+    reason: FinishReason | None = None
+
+
+class Server:
+    """A server whose dialect is known.
+
+    Args:
+        connection: to it.
+        learned: what it said when it was asked last.
+    """
+
+    def __init__(self, connection: Connection, learned: Learned) -> None:
+        self.connection = connection
+        self.learned = learned
+
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Generated | PromptRead, None]:
+        """Yield what the server generates; the last one has a reason. Closing the iteration ends the answer there.
+
+        Raises:
+            ServerLostError, ServerBusyError, RequestRefusedError: there is no answer, or no end of it.
+        """
+        url, dialect = self.connection.url, self.learned.dialect
+        body, reader = dialect.body(request, self.learned.model), dialect.open_reader()
+        async with self.connection.stream("/completions", body) as pieces:
+            try:
+                async with aclosing(read_events(pieces)) as events:
+                    async for event in events:
+                        if "error" in event:
+                            raise error_in_stream(url, event["error"])
+                        if (read := _prompt_read(event)) is not None:
+                            yield read
+                        choice = _choice(event)
+                        reason = _reason(choice)
+                        ids = [*reader.add(choice), *(reader.finish() if reason else ())]
+                        if ids or reason:
+                            yield Generated(ids, reason)
+                        if reason:
+                            return
+            except ValueError as error:
+                raise ServerLostError(f"{url} sends {error}; set ENGINE_URL to a server of completions") from error
+        raise ServerLostError(f"{url} broke an answer off; look at its log")
+
+
+def _choice(event: dict[str, Any]) -> dict[str, Any]:
+    choices = event.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else {}
+    if not isinstance(choice, dict):
+        raise ValueError("an event without a completion")
+    return choice
+
+
+def _reason(choice: dict[str, Any]) -> FinishReason | None:
+    reason = choice.get("finish_reason")
+    if reason is None:
+        return None
+    if reason not in _REASONS:
+        raise ValueError("an answer that was aborted")
+    return _REASONS[reason]
+
+
+def _prompt_read(event: dict[str, Any]) -> PromptRead | None:
+    progress = event.get("prompt_progress")
+    if not isinstance(progress, dict):
+        return None
+    tokens, cached = progress.get("total"), progress.get("cache")
+    return PromptRead(tokens, cached) if isinstance(tokens, int) and isinstance(cached, int) else None

@@ -1,0 +1,148 @@
+"""Which server gets which conversation, and which servers are left out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from hashlib import blake2b
+
+from bot.engine.worker.remote.connection import Connection
+from bot.engine.worker.remote.errors import RequestRefusedError, ServerBusyError, ServerLostError
+from bot.engine.worker.remote.learning import Learner
+from bot.engine.worker.remote.server import Learned, Server
+
+_RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+"""Back-off before a lost server is asked again; the last one repeats."""
+
+_BUSY_SECONDS = (1.0, 2.0, 4.0, 8.0)
+_LEAST_BUSY_SECONDS = 0.2
+_MOST_BUSY_SECONDS = 60.0
+
+
+class Servers:
+    """The servers, in one event loop.
+
+    Args:
+        connections: to all of them.
+        learner: learns about a server before it is used, and again before it is used again.
+        on_warning: receives one line for each server that is left out, or back.
+    """
+
+    def __init__(
+        self, connections: Iterable[Connection], learner: Learner, on_warning: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._connections = tuple(connections)
+        self._learner = learner
+        self.on_warning = on_warning
+        self._usable: dict[str, Server] = {}
+        self._running: dict[str, int] = {connection.url: 0 for connection in self._connections}
+        self._busy_until: dict[str, float] = {}
+        self._busy_times: dict[str, int] = {}
+        self._returning: set[asyncio.Task[None]] = set()
+
+    async def learn_all(self) -> list[str]:
+        """Learn about all servers; return a line for each that cannot be used, which is then asked again later."""
+        found = await asyncio.gather(*(self._learn(each) for each in self._connections), return_exceptions=True)
+        lines = []
+        for connection, learned in zip(self._connections, found, strict=True):
+            if isinstance(learned, Learned):
+                self._usable[connection.url] = Server(connection, learned)
+            elif isinstance(learned, ServerLostError):
+                lines.append(str(learned))
+                self._ask_again(connection)
+            elif isinstance(learned, BaseException):
+                raise learned
+        return lines
+
+    @property
+    def usable(self) -> list[Server]:
+        """The servers that are not left out."""
+        return list(self._usable.values())
+
+    @property
+    def are_complete(self) -> bool:
+        """Whether no server is left out."""
+        return len(self._usable) == len(self._connections)
+
+    def choose(self, conversation: str) -> Server | None:
+        """The server for a request; None while all are busy or left out.
+
+        By rendezvous hashing: a conversation keeps its server, and only those of a lost server move. A request without
+        a conversation goes where the fewest run.
+        """
+        now = time.monotonic()
+        free = {url: each for url, each in self._usable.items() if self._busy_until.get(url, 0.0) <= now}
+        if not free:
+            return None
+        if not conversation:
+            return free[min(free, key=lambda url: self._running[url])]
+        return free[max(free, key=lambda url: _weight(conversation, url))]
+
+    def began(self, server: Server) -> None:
+        """Note that a request runs on a server."""
+        self._running[server.connection.url] += 1
+
+    def ended(self, server: Server) -> None:
+        """Note that it does not any more."""
+        self._running[server.connection.url] -= 1
+
+    def answered(self, server: Server) -> None:
+        """Note that a server takes requests."""
+        self._busy_times.pop(server.connection.url, None)
+
+    def pause(self, server: Server, seconds: float | None) -> None:
+        """Give a busy server no more requests for a while."""
+        url = server.connection.url
+        times = self._busy_times.get(url, 0)
+        self._busy_times[url] = times + 1
+        wanted = _BUSY_SECONDS[min(times, len(_BUSY_SECONDS) - 1)] if seconds is None else seconds
+        self._busy_until[url] = time.monotonic() + min(max(wanted, _LEAST_BUSY_SECONDS), _MOST_BUSY_SECONDS)
+
+    async def wait_for_busy(self) -> None:
+        """Wait until the first busy server may be asked again."""
+        until = min((self._busy_until.get(url, 0.0) for url in self._usable), default=0.0)
+        await asyncio.sleep(max(until - time.monotonic(), 0.0))
+
+    def lose(self, server: Server, reason: str) -> None:
+        """Leave a server out until it can be used again."""
+        url = server.connection.url
+        if self._usable.get(url) is not server:
+            return  # another request noticed it, too
+        del self._usable[url]
+        self.on_warning(f"Server left out: {reason}")
+        self._ask_again(server.connection)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for task in self._returning:
+            task.cancel()
+        await asyncio.gather(*self._returning, return_exceptions=True)
+        await asyncio.gather(*(each.close() for each in self._connections))
+
+    def _ask_again(self, connection: Connection) -> None:
+        task = asyncio.create_task(self._return(connection))
+        self._returning.add(task)
+        task.add_done_callback(self._returning.discard)
+
+    async def _return(self, connection: Connection) -> None:
+        """Take a server in again as soon as it can be used."""
+        tries = 0
+        while True:
+            await asyncio.sleep(_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)])
+            tries += 1
+            with suppress(ServerLostError):
+                self._usable[connection.url] = Server(connection, await self._learn(connection))
+                self.on_warning(f"Server is back: {connection.url}")
+                return
+
+    async def _learn(self, connection: Connection) -> Learned:
+        try:
+            return await self._learner.learn(connection)
+        except (ServerBusyError, RequestRefusedError) as error:
+            raise ServerLostError(f"{connection.url} does not say what it serves: {error}") from error
+
+
+def _weight(conversation: str, url: str) -> bytes:
+    return blake2b(f"{conversation} {url}".encode(), digest_size=8).digest()
