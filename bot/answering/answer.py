@@ -200,7 +200,7 @@ class Answer:
                 self._end_unanswered(FinishReason.CANCELLED)
                 return
             sources = opened.system_sources + fitted.sources(question)
-            request = model.request(fitted.prompt.ids, sources, opened.erasures)
+            request = model.request(fitted.prompt.ids, sources, opened.erasures, question.key)
             try:
                 async with aclosing(self._stream(model, request)) as texts:
                     async for text in texts:

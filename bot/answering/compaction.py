@@ -96,7 +96,8 @@ def _is_ahead(opened: OpenConversation, prompt: SummaryPrompt) -> bool:
 
 
 def _request(opened: OpenConversation, prompt: SummaryPrompt, model: ServedModel) -> GenerationRequest:
-    request = model.request(prompt.ids, opened.system_sources + prompt.sources, opened.erasures)
+    sources = opened.system_sources + prompt.sources
+    request = model.request(prompt.ids, sources, opened.erasures, opened.conversation.key)
     return replace(request, max_new_tokens=min(request.max_new_tokens, prompt.max_new_tokens))
 
 

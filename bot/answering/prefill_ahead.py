@@ -182,6 +182,7 @@ class PrefillAhead:
             prefill_only=True,
             sources=opened.system_sources + prefix.sources,
             erasures=opened.erasures,
+            conversation=conversation.key.text,
         )
         self._is_beside_answers = not self._answering.queue.idle
         owner = model.cache_owner

@@ -137,7 +137,8 @@ class RevisedAnswer(Answer):
         prompt_ids = fitted.prompt.ids + beginning
         if len(prompt_ids) >= model.budget.context_length:
             return Outcome(FinishReason.NO_ROOM, note=_FULL)
-        request = model.request(prompt_ids, opened.system_sources + fitted.sources(self._question), opened.erasures)
+        sources = opened.system_sources + fitted.sources(self._question)
+        request = model.request(prompt_ids, sources, opened.erasures, self._question.key)
         # An edited question needs no other sampling for another answer.
         version = 1 if self._question.task is Task.ANSWER_AGAIN else number
         sampling = sampling_for(model.sampling, self._question.id, version)

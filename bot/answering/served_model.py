@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from bot.conversation.budget import Budget
 from bot.conversation.context_window import ContextWindow
+from bot.conversation.turn import ConversationKey
 from bot.engine.interface import Engine, GenerationRequest, Sampling, Source
 from bot.prompting.prompt import PromptBuilder
 
@@ -35,7 +36,11 @@ class ServedModel:
         object.__setattr__(self, "window", ContextWindow(self.builder, self.budget))
 
     def request(
-        self, prompt_ids: tuple[int, ...], sources: tuple[Source, ...] = (), erasures: int = 0
+        self,
+        prompt_ids: tuple[int, ...],
+        sources: tuple[Source, ...] = (),
+        erasures: int = 0,
+        key: ConversationKey | None = None,
     ) -> GenerationRequest:
         """The request that answers a prompt, with this model's limits and sampling.
 
@@ -43,6 +48,7 @@ class ServedModel:
             prompt_ids: leave room for an answer.
             sources: whose words the prompt holds.
             erasures: the number of the latest erasure before the prompt's conversation was read.
+            key: of this conversation; None if the prompt belongs to none.
         """
         room = self.budget.context_length - len(prompt_ids)
         return GenerationRequest(
@@ -53,6 +59,7 @@ class ServedModel:
             sampling=self.sampling,
             sources=sources,
             erasures=erasures,
+            conversation="" if key is None else key.text,
         )
 
     def within_engine(self) -> ServedModel:

@@ -55,6 +55,6 @@ class Titles:
         asked = UserMessage(_REQUEST, turn.asked.author_id, turn.asked.author_name)
         fitted = await asyncio.to_thread(model.window.fit, opened.system_prompt, opened.branch, asked)
         sources = opened.system_sources + fitted.sources(Question(turn.id, key, asked))
-        request = model.request(fitted.prompt.ids, sources, opened.erasures)
+        request = model.request(fitted.prompt.ids, sources, opened.erasures, key)
         most = _TOKENS_WITH_THOUGHT if model.builder.thinking.declared else _TITLE_TOKENS
         return replace(request, max_new_tokens=min(most, request.max_new_tokens))

@@ -27,6 +27,11 @@ class ConversationKey:
     channel_id: int
     person_id: int = 0
 
+    @property
+    def text(self) -> str:
+        """The same, for an engine."""
+        return f"{self.channel_id}/{self.person_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class TextFile:

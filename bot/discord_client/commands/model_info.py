@@ -7,7 +7,7 @@ import discord
 from bot.discord_client.commands.server_paths import public_source, without_server_paths
 from bot.engine.interface import EngineFacts
 from bot.metrics.prometheus import PrometheusMetrics
-from bot.model.folder import ModelFolder
+from bot.model.folder import UNKNOWN_CONTEXT_TOKENS, ModelFolder
 from bot.model.report import ExportReport, Quality, Speed
 from bot.model.start_order import RefusedVersion
 from bot.serving.service import ModelService
@@ -39,12 +39,12 @@ def describe_model(
         "Refused version": _refusal_line(serving, serving.refusal, for_admin) if serving.refusal else None,
         "Source": folder.source if for_admin else public_source(folder.source),
         "Revision": folder.revision,
-        "Weights": folder.recipe or folder.weight_format,
+        "Weights": (folder.recipe or folder.weight_format) if folder.has_weights else "on the servers",
         **(_export_rows(folder.report) if folder.report else {}),
-        "Size on disk": size(folder.size_bytes),
+        "Size on disk": size(folder.size_bytes) if folder.has_weights else None,
         "Context": _context_line(folder, serving.facts),
         "Stop tokens": None if serving.can_stop else "none: every answer runs to the maximum length",
-        **_engine_rows(serving.facts),
+        **_engine_rows(serving.facts, for_admin),
         "Disk cache": _disk_line(serving.facts, metrics),
         "Drafts": _drafts_line(serving, metrics, for_admin),
         "Engine restarts": str(metrics.restarts) if metrics.restarts else None,
@@ -59,19 +59,24 @@ def describe_model(
 
 def _context_line(folder: ModelFolder, facts: EngineFacts | None) -> str:
     original = "" if folder.original_context is None else f"; LongRoPE beyond {folder.original_context:,}"
+    if folder.context_length == UNKNOWN_CONTEXT_TOKENS:
+        return "as the servers have it" if facts is None else f"{facts.context_tokens:,} tokens"
     if facts is None or facts.context_tokens == folder.context_length:
         return f"{folder.context_length:,} tokens{original}"
     shortened = f"{facts.context_tokens:,} of the model's {folder.context_length:,} tokens"
     return f"{shortened} ({facts.context_cause}){original}"
 
 
-def _engine_rows(facts: EngineFacts | None) -> dict[str, str | None]:
+def _engine_rows(facts: EngineFacts | None, for_admin: bool) -> dict[str, str | None]:
     if facts is None:
         return {"Engine": "restarting"}
+    device = f"{facts.device} · {facts.device_name}"
+    if facts.is_remote and not for_admin:
+        device = facts.device_name  # the addresses say something of the operator's network
     cache = f"{facts.cache_tokens:,} tokens, {size(facts.cache_bytes)}"
     return {
         "Engine": facts.engine,
-        "Device": f"{facts.device} · {facts.device_name}",
+        "Device": device,
         "Inference precision": facts.precision,
         "KV cache": cache if facts.cache_tokens else None,
         "Loaded": f"{discord.utils.format_dt(facts.loaded_at, 'R')} in {facts.load_seconds:.1f} s",
