@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from hashlib import blake2b
+from typing import Protocol
 
 from bot.engine.worker.remote.connection import Connection
 from bot.engine.worker.remote.errors import RequestRefusedError, ServerBusyError, ServerLostError
-from bot.engine.worker.remote.learning import Learner
 from bot.engine.worker.remote.server import Learned, Server
 
 _RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
@@ -21,23 +21,32 @@ _LEAST_BUSY_SECONDS = 0.2
 _MOST_BUSY_SECONDS = 60.0
 
 
+class LearnsServers(Protocol):
+    """Learns what a server says about itself, such as `bot.engine.worker.remote.learning.Learner`."""
+
+    async def learn(self, connection: Connection) -> Learned:
+        """Raises ServerLostError if the server cannot be used."""
+        ...
+
+
 class Servers:
     """The servers, in one event loop.
 
     Args:
         connections: to all of them.
         learner: learns about a server before it is used, and again before it is used again.
+
+    Attributes:
         on_warning: receives one line for each server that is left out, or back.
+        running: how many requests run on each server, by its URL.
     """
 
-    def __init__(
-        self, connections: Iterable[Connection], learner: Learner, on_warning: Callable[[str], None] = lambda _: None
-    ) -> None:
+    def __init__(self, connections: Iterable[Connection], learner: LearnsServers) -> None:
         self._connections = tuple(connections)
         self._learner = learner
-        self.on_warning = on_warning
+        self.on_warning: Callable[[str], None] = lambda _: None
         self._usable: dict[str, Server] = {}
-        self._running: dict[str, int] = {connection.url: 0 for connection in self._connections}
+        self.running: dict[str, int] = {connection.url: 0 for connection in self._connections}
         self._busy_until: dict[str, float] = {}
         self._busy_times: dict[str, int] = {}
         self._returning: set[asyncio.Task[None]] = set()
@@ -69,24 +78,24 @@ class Servers:
     def choose(self, conversation: str) -> Server | None:
         """The server for a request; None while all are busy or left out.
 
-        By rendezvous hashing: a conversation keeps its server, and only those of a lost server move. A request without
-        a conversation goes where the fewest run.
+        A conversation keeps its server, and only those of a lost server move. A request without a conversation goes
+        where the fewest run.
         """
         now = time.monotonic()
         free = {url: each for url, each in self._usable.items() if self._busy_until.get(url, 0.0) <= now}
         if not free:
             return None
         if not conversation:
-            return free[min(free, key=lambda url: self._running[url])]
-        return free[max(free, key=lambda url: _weight(conversation, url))]
+            return free[min(free, key=lambda url: self.running[url])]
+        return free[rank(conversation, free)[0]]
 
     def began(self, server: Server) -> None:
         """Note that a request runs on a server."""
-        self._running[server.connection.url] += 1
+        self.running[server.connection.url] += 1
 
     def ended(self, server: Server) -> None:
         """Note that it does not any more."""
-        self._running[server.connection.url] -= 1
+        self.running[server.connection.url] -= 1
 
     def answered(self, server: Server) -> None:
         """Note that a server takes requests."""
@@ -144,5 +153,10 @@ class Servers:
             raise ServerLostError(f"{connection.url} does not say what it serves: {error}") from error
 
 
-def _weight(conversation: str, url: str) -> bytes:
-    return blake2b(f"{conversation} {url}".encode(), digest_size=8).digest()
+def rank(conversation: str, urls: Iterable[str]) -> list[str]:
+    """Order servers for a conversation, its own first, by rendezvous hashing: each keeps its place if others go."""
+
+    def weight(url: str) -> bytes:
+        return blake2b(f"{conversation} {url}".encode("utf-8", "replace"), digest_size=8).digest()
+
+    return sorted(urls, key=weight, reverse=True)
