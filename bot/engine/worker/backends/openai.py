@@ -55,6 +55,7 @@ class OpenaiBackend:
         self._emit = emit
         self._waiting: deque[tuple[int, GenerationRequest]] = deque()
         self._running: dict[int, _Running] = {}
+        self._interrupted: list[int] = []  # their server is lost, and no other one is there
         self._happened: queue.SimpleQueue[_Happened] = queue.SimpleQueue()
         servers.on_warning = lambda line: self._happened.put(_Happened(None, line))
 
@@ -91,7 +92,8 @@ class OpenaiBackend:
     @property
     def busy(self) -> bool:
         """Whether requests wait or run, or a server is left out, whose return is to be reported."""
-        return bool(self._waiting or self._running or not self._happened.empty() or not self._servers.are_complete)
+        has_requests = bool(self._waiting or self._running or self._interrupted)
+        return has_requests or not self._happened.empty() or not self._servers.are_complete
 
     @property
     def state(self) -> BatchState:
@@ -106,11 +108,11 @@ class OpenaiBackend:
 
     def add(self, request_id: int, request: GenerationRequest) -> None:
         """Queue a request. It preempts prefill-only requests."""
-        others = [each for each, running in self._running.items() if running.request.prefill_only]
-        if request.prefill_only and (self._waiting or len(others) < len(self._running)):
+        prefill_only = [each for each, running in self._running.items() if running.request.prefill_only]
+        if request.prefill_only and (self._waiting or len(prefill_only) < len(self._running)):
             emit_end(self._emit, request_id, FinishReason.CANCELLED)
             return
-        for each in others:
+        for each in prefill_only:
             self.end(each, FinishReason.CANCELLED)
         self._waiting.append((request_id, request))
         self._admit()
@@ -120,7 +122,9 @@ class OpenaiBackend:
         waiting = next((entry for entry in self._waiting if entry[0] == request_id), None)
         if waiting is not None:
             self._waiting.remove(waiting)
-        if self._forget(request_id) or waiting is not None:
+        if is_interrupted := request_id in self._interrupted:
+            self._interrupted.remove(request_id)
+        if self._forget(request_id) or waiting is not None or is_interrupted:
             emit_end(self._emit, request_id, reason)
 
     def step(self, poll: Callable[[], None]) -> None:
@@ -128,15 +132,17 @@ class OpenaiBackend:
         for _ in range(_POLLS_A_STEP):
             self._admit()
             try:
-                happened = self._happened.get(timeout=_POLL_SECONDS)
+                self._report(self._happened.get(timeout=_POLL_SECONDS))
             except queue.Empty:
                 poll()
-                continue
-            while True:
-                self._report(happened, poll)
-                if self._happened.empty():
-                    return
-                happened = self._happened.get()
+            else:
+                while not self._happened.empty():
+                    self._report(self._happened.get())
+                break
+        if self._servers.usable:
+            self._hand_back()
+        elif not self._servers.streams:
+            self._leave(poll)
 
     def _admit(self) -> None:
         while self._waiting and len(self._running) < self._most_running:
@@ -150,17 +156,24 @@ class OpenaiBackend:
             running.task.cancel()
         return running is not None
 
-    def _report(self, happened: _Happened, poll: Callable[[], None]) -> None:
+    def _hand_back(self) -> None:
+        """Let the supervisor submit the requests again whose server was lost."""
+        for request_id in self._interrupted:
+            self._emit(Interrupted(request_id))
+        self._interrupted.clear()
+
+    def _leave(self, poll: Callable[[], None]) -> None:
+        """End the worker: the supervisor starts another one with back-off, and resumes all requests there."""
+        self._emit(Warned("No server is left, questions wait: the engine restarts"))
+        poll()
+        raise SystemExit(NO_SERVER_EXIT_CODE)
+
+    def _report(self, happened: _Happened) -> None:
         match happened:
             case _Happened(_, str() as line):
                 self._emit(Warned(line))
             case _Happened(int() as request_id, what) if request_id in self._running:
                 self._report_request(request_id, self._running[request_id], what)
-        if not self._servers.usable:
-            # The supervisor starts another worker with back-off, and resumes all requests there.
-            self._emit(Warned("No server is left, questions wait: the engine restarts"))
-            poll()
-            raise SystemExit(NO_SERVER_EXIT_CODE)
 
     def _report_request(self, request_id: int, running: _Running, what: object) -> None:
         request = running.request
@@ -178,8 +191,7 @@ class OpenaiBackend:
                 self._emit(Ended(request_id, outcome))
             case ServerLostError():
                 self._forget(request_id)
-                if self._servers.usable:
-                    self._emit(Interrupted(request_id))
+                self._interrupted.append(request_id)
             case Exception() as error:
                 self._forget(request_id)
                 emit_end(self._emit, request_id, FinishReason.FAILED, one_line(error))

@@ -71,6 +71,11 @@ class Servers:
         return list(self._usable.values())
 
     @property
+    def streams(self) -> int:
+        """How many requests run on servers, also on those that are left out."""
+        return sum(self.running.values())
+
+    @property
     def are_complete(self) -> bool:
         """Whether no server is left out."""
         return len(self._usable) == len(self._connections)

@@ -116,6 +116,30 @@ async def test_without_any_server_questions_fail_with_the_way_out_and_the_next_o
         assert (text_of(text, ids), outcome) == (ANSWER, STOP)
 
 
+async def test_one_failure_of_the_only_server_leaves_its_other_answers_alone(
+    folder: Path, text: ExactText, asked: GenerationRequest
+) -> None:
+    async with serving(folder) as server, engine_of(options_for(folder, server)) as engine:
+        server.faults.hold_after = 20
+        streams = asyncio.Event()
+        streaming = asyncio.create_task(
+            collect(engine.submit(asked), lambda ids: streams.set() if len(ids) >= 20 else None)
+        )
+        await streams.wait()
+        held, server.faults = server.faults, Faults(status=500, error="out of memory")
+        failing = asyncio.create_task(collect(engine.submit(replace(asked, conversation="2 0"))))
+        async with asyncio.timeout(20):
+            while len(server.answers) < 2:  # noqa: ASYNC110 - the server has no event for it
+                await asyncio.sleep(0.02)
+        server.faults = Faults()
+        ids, outcome = await failing
+        assert (text_of(text, ids), outcome) == (ANSWER, STOP)
+        held.released.set()
+        ids, outcome = await streaming
+        assert (text_of(text, ids), outcome) == (ANSWER, STOP)
+        assert engine.restarts == 0
+
+
 async def test_a_prompt_that_kills_servers_ends_alone(
     folder: Path, text: ExactText, asked: GenerationRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
