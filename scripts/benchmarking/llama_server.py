@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
-import socket
 import time
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import aiohttp
+from completion_servers.process import HOST, ServerProcess, free_port
 
-from bot.child_environment import child_environment
 from bot.engine.interface import EngineFacts, FinishReason, GenerationRequest, Outcome
 from bot.engine.supervisor.token_stream import TokenStream
 from bot.errors import ConfigurationError
@@ -26,13 +21,8 @@ from bot.errors import ConfigurationError
 UNKNOWN_ID = -1
 """Stands for a token that the server counts but does not send, because it ends within a character."""
 
-_LOAD_SECONDS = 900.0
-_POLL_SECONDS = 0.05
-_END_SECONDS = 10.0
 _LONGEST_LINE_BYTES = 2**22
 """Of a stream; the last line holds the whole prompt."""
-
-_LAST_WORDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +52,8 @@ class LlamaServer:
     def __init__(self, options: LlamaOptions) -> None:
         self._options = options
         self._facts: EngineFacts | None = None
-        self._output = TemporaryFile()  # noqa: SIM115 - open as long as the server may write to it
-        self._process: Process | None = None
+        port = free_port()
+        self._process = ServerProcess("llama.cpp's server", self._command(port), port)
         self._session: aiohttp.ClientSession | None = None
         self._running: set[asyncio.Task[None]] = set()
 
@@ -84,26 +74,13 @@ class LlamaServer:
             ConfigurationError: it cannot be started or does not load the model; no process is left.
         """
         began = time.perf_counter()
-        port = _free_port()
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command(port),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=self._output,
-                stderr=self._output,
-                env=child_environment(),
-            )
-        except OSError as error:
-            raise ConfigurationError(
-                f"LLAMA_SERVER={self._options.program} cannot be run ({error.strerror})"
-            ) from error
+        await self._process.start()
         self._session = aiohttp.ClientSession(
-            f"http://127.0.0.1:{port}",
+            self._process.url,
             timeout=aiohttp.ClientTimeout(total=None),
             read_bufsize=_LONGEST_LINE_BYTES,
         )
         try:
-            await self._wait_until_loaded(began + _LOAD_SECONDS)
             self._facts = await self._read_facts(time.perf_counter() - began)
         except BaseException:  # cancellation too must leave no process behind
             await self.close()
@@ -132,37 +109,20 @@ class LlamaServer:
         await asyncio.gather(*self._running, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
-        if self._process is not None:
-            await _end(self._process)
-        self._output.close()
+        await self._process.close()
 
     def _command(self, port: int) -> list[str]:
         options = self._options
         return [
             options.program,
-            *("--model", str(options.gguf), "--host", "127.0.0.1", "--port", str(port)),
+            *("--model", str(options.gguf), "--host", HOST, "--port", str(port)),
             *("--threads", str(options.threads), "--threads-batch", str(options.threads)),
             *("--parallel", str(options.slots), "--ctx-size", str(options.context_tokens)),
             *("--kv-unified", "--cont-batching"),
         ]
 
-    async def _wait_until_loaded(self, deadline: float) -> None:
-        assert self._session is not None  # it is started
-        assert self._process is not None
-        while time.perf_counter() < deadline:
-            if (status := self._process.returncode) is not None:
-                how = f"with {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
-                raise ConfigurationError(f"llama.cpp's server ended {how} while it loaded: {self._last_words()}")
-            with suppress(aiohttp.ClientConnectionError):
-                async with self._session.get("/health") as response:
-                    if response.ok:
-                        return
-            await asyncio.sleep(_POLL_SECONDS)
-        raise ConfigurationError(f"llama.cpp's server was not ready within {_LOAD_SECONDS:.0f} s: {self._last_words()}")
-
     async def _read_facts(self, load_seconds: float) -> EngineFacts:
         assert self._session is not None  # it is started
-        assert self._process is not None
         async with self._session.get("/props") as response:
             build = (await response.json()).get("build_info", "unknown build")
         async with self._session.get("/v1/models") as response:
@@ -179,7 +139,7 @@ class LlamaServer:
             device_name="",
             load_seconds=load_seconds,
             loaded_at=datetime.now(UTC),
-            process_id=self._process.pid,
+            process_id=self._process.process_id,
             context_tokens=options.context_tokens,
         )
 
@@ -230,13 +190,6 @@ class LlamaServer:
                     return
         raise ValueError("llama.cpp's server broke the answer off")
 
-    def _last_words(self) -> str:
-        """Return the last lines that the server wrote, as one."""
-        self._output.seek(0)
-        lines = self._output.read().decode(errors="replace").splitlines()
-        words = [" ".join(line.split()) for line in lines if line.strip()]
-        return "; ".join(words[-_LAST_WORDS:]) or "it said nothing"
-
 
 def _event(line: bytes) -> dict[str, Any]:
     """Return an event of the stream.
@@ -260,20 +213,3 @@ def _refusal(text: str) -> str:
         return str(found.get("error", found)["message"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return text.strip() or "llama.cpp's server refused the request"
-
-
-async def _end(process: Process) -> None:
-    with suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), _END_SECONDS)
-    except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from benchmarking import llama_server
 from benchmarking.llama_server import UNKNOWN_ID, LlamaOptions, LlamaServer
+from completion_servers import process
 
 from bot.engine.interface import FinishReason, GenerationRequest, Outcome
 from bot.errors import ConfigurationError
@@ -130,7 +130,7 @@ async def test_a_server_that_does_not_end_is_killed(
 ) -> None:
     monkeypatch.setenv("STUB", "stubborn")
     monkeypatch.setenv("MY_API_KEY", FORBIDDEN)
-    monkeypatch.setattr(llama_server, "_END_SECONDS", 0.2)
+    monkeypatch.setattr(process, "_END_SECONDS", 0.2)
     async with _loaded(options):
         [process_id] = _process_ids(server_log)
         assert FORBIDDEN not in psutil.Process(process_id).environ().values()

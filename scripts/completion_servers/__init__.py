@@ -1,0 +1,1 @@
+"""Servers that speak OpenAI's completions protocol: installed from PyPI, and run on this machine."""
