@@ -7,12 +7,11 @@ import hashlib
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bot.cli.main import main
-from bot.storage.tables import Persona, Table
+from bot.storage.tables import Persona
 from tests.cli.test_main import SETTINGS
 from tests.storage.backup.rows import insert_rows
 
@@ -38,8 +37,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def rows() -> None:
     """A database with one row."""
-    persona: dict[type[Table], list[dict[str, Any]]] = {Persona: [{"place_id": 1, "text": "Be kind."}]}
-    asyncio.run(insert_rows("sqlite:///data/conversations.sqlite3", persona))
+    url = "sqlite:///data/conversations.sqlite3"
+    asyncio.run(insert_rows(url, {Persona: [{"place_id": 1, "text": "Be kind."}]}))
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
