@@ -18,7 +18,8 @@ EXAMPLE = ROOT / ".env.example"
 
 _PAGE_HEAD = """# Settings
 
-Set environment variables, or write lines into `.env`; a variable overrides the file. Only `DISCORD_TOKEN` is required:
+Set environment variables, or write lines into `.env`; a variable overrides the file. Only `DISCORD_TOKEN` is
+required, and [the first start](running.md#the-first-start) asks for it. By hand:
 
 ```sh
 cp .env.example .env    # then add the token
