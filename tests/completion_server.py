@@ -69,6 +69,7 @@ class CompletionServer:
         context: what it says of its context; None if it does not.
         answer: the text that its model knows.
         other_tokenizer: whether its ids mean something else.
+        loading: whether it answers nothing yet.
         poison: a token that breaks the connection of whoever sends it.
     """
 
@@ -93,6 +94,7 @@ class CompletionServer:
         self.answer = ANSWER
         self.other_tokenizer = False
         self.poison = -1
+        self.loading = False
 
     @property
     def url(self) -> str:
@@ -133,6 +135,8 @@ class CompletionServer:
         if self._hanging:
             await asyncio.Event().wait()
         self.keys.append(request.headers.get("Authorization"))
+        if self.loading:
+            raise web.HTTPServiceUnavailable(text=json.dumps({"error": {"message": "Loading model", "code": 503}}))
         if self.key is not None and request.headers.get("Authorization") != f"Bearer {self.key}":
             raise web.HTTPUnauthorized(text="{}")
 

@@ -26,6 +26,7 @@ from bot.server_urls import api_of, root_of
 Result = TypeVar("Result")
 
 _CONNECT_SECONDS = 5.0
+_KEEP_SECONDS = 4.0  # vLLM's server closes an idle connection after 5, maybe just when the next request goes out
 _MOST_ERROR_BYTES = 64 << 10
 _OK = 200
 
@@ -52,7 +53,7 @@ class Connection:
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(None, connect=seconds, pool=None),
-            limits=httpx.Limits(max_connections=streams + 4, keepalive_expiry=30.0),
+            limits=httpx.Limits(max_connections=streams + 4, keepalive_expiry=_KEEP_SECONDS),
             follow_redirects=False,  # the key and members' words go where the operator said, and nowhere else
             trust_env=not is_loopback(url),  # a proxy elsewhere has no way to this machine's own servers
             verify=ssl.create_default_context(),

@@ -14,6 +14,7 @@ _MAY_QUOTE = re.compile(r"[\[{'\"`]")
 _UNAUTHORIZED = (401, 403)
 _NOT_FOUND = 404
 _TOO_MANY = 429
+_UNAVAILABLE = 503
 _TIMEOUTS = (408, 425)
 _REDIRECTS = range(300, 400)
 _CLIENT_ERRORS = range(400, 500)
@@ -21,6 +22,10 @@ _CLIENT_ERRORS = range(400, 500)
 
 class ServerLostError(Exception):
     """A server does not answer, or not as it must: another one may. The message is one line with the way out."""
+
+
+class ServerLoadingError(ServerLostError):
+    """A server is there, but still loads its model."""
 
 
 class ServerBusyError(Exception):
@@ -60,6 +65,10 @@ def error_of_status(url: str, status: int, content: object, retry_after: str | N
         return ServerLostError(f"{url} redirects ({status}), which is not followed; set ENGINE_URL to where it leads")
     if status in _CLIENT_ERRORS and status not in _TIMEOUTS:
         return RequestRefusedError(_refusal(url, status, content))
+    if status == _UNAVAILABLE:
+        return ServerLoadingError(
+            f"{url} is not ready (503{_explained(content)}); wait until it is, or look at its log"
+        )
     return ServerLostError(f"{url} fails ({status}{_explained(content)}); look at its log")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -39,25 +40,25 @@ def load_remote(options: EngineOptions, on_progress: Callable[[str], None]) -> L
     Raises:
         ConfigurationError: no server can be used, or the model folder has no usable tokenizer.
     """
-    started, line = time.monotonic(), "Asking the servers"
-    on_progress(line)
-    events: list[Event] = [Warned(each) for each in _keys_in_the_open(options)]
+    started = time.monotonic()
+    hosts = ", ".join(host_of(each) for each in options.server_urls)
+    on_progress(f"Asking the servers: {hosts}")
     loop, learner = LoopThread(), _learner(options)
     future = loop.start(_learn(options, learner))
     while True:
         try:
-            servers, lost = future.result(_PROGRESS_SECONDS)
+            servers, lost, warnings = future.result(_PROGRESS_SECONDS)
             break
         except StillRunningError:
-            on_progress(line)
+            on_progress(f"Asking the servers: {hosts}")
     if not (usable := servers.usable):
         raise ConfigurationError(f"no server can be used: {'; '.join(lost)}")
-    events += [Warned(f"Server left out: {each}") for each in lost]
+    events: list[Event] = [Warned(each) for each in warnings]
     limits = _limits(options, usable)
     backend = OpenaiBackend(_name(usable), servers, loop, options.max_batch, events.append)
     facts = EngineFacts(
         engine=backend.name,
-        device=", ".join(host_of(each) for each in options.server_urls),
+        device=hosts,
         device_name="1 server" if len(options.server_urls) == 1 else f"{len(options.server_urls)} servers",
         load_seconds=time.monotonic() - started,
         loaded_at=datetime.now(UTC),
@@ -74,12 +75,15 @@ def _learner(options: EngineOptions) -> Learner:
     return Learner(Tokenizer(definition), ExactText(definition), options.server_model)
 
 
-async def _learn(options: EngineOptions, learner: Learner) -> tuple[Servers, list[str]]:
+async def _learn(options: EngineOptions, learner: Learner) -> tuple[Servers, list[str], list[str]]:
+    """Return the servers, why some cannot be used, and all that the operator should know of them."""
     connections = [
         Connection(url, options.server_key, options.hang_seconds, options.max_batch) for url in options.server_urls
     ]
     servers = Servers(connections, learner)
-    return servers, await servers.learn_all()
+    lost = await servers.learn_all()
+    left_out = [f"Server left out: {each}" for each in lost]
+    return servers, lost, await asyncio.to_thread(_keys_in_the_open, options) + left_out
 
 
 def _keys_in_the_open(options: EngineOptions) -> list[str]:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from hashlib import blake2b
 from typing import Protocol
 
 from bot.engine.worker.remote.connection import Connection
-from bot.engine.worker.remote.errors import RequestRefusedError, ServerBusyError, ServerLostError
+from bot.engine.worker.remote.errors import (
+    RequestRefusedError,
+    ServerBusyError,
+    ServerLoadingError,
+    ServerLostError,
+)
 from bot.engine.worker.remote.server import Learned, Server
 
 _RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 """Back-off before a lost server is asked again; the last one repeats."""
+
+_LOADING_POLL_SECONDS = 0.5
 
 _BUSY_SECONDS = (1.0, 2.0, 4.0, 8.0)
 _LEAST_BUSY_SECONDS = 0.2
@@ -51,19 +57,24 @@ class Servers:
         self._busy_times: dict[str, int] = {}
         self._returning: set[asyncio.Task[None]] = set()
 
-    async def learn_all(self) -> list[str]:
-        """Learn about all servers; return a line for each that cannot be used, which is then asked again later."""
-        found = await asyncio.gather(*(self._learn(each) for each in self._connections), return_exceptions=True)
-        lines = []
-        for connection, learned in zip(self._connections, found, strict=True):
-            if isinstance(learned, Learned):
-                self._usable[connection.url] = Server(connection, learned)
-            elif isinstance(learned, ServerLostError):
-                lines.append(str(learned))
+    async def learn_all(self, loading_seconds: float = 120.0) -> list[str]:
+        """Learn about all servers; return a line for each that cannot be used, which is then asked again later.
+
+        Args:
+            loading_seconds: how long to wait for the first one, if there are only some that still load their model.
+        """
+        deadline = time.monotonic() + loading_seconds
+        while True:
+            found = await asyncio.gather(*(self._try(each) for each in self._connections))
+            errors = [error for error in found if error is not None]
+            is_loading = any(isinstance(error, ServerLoadingError) for error in errors)
+            if self._usable or not is_loading or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(_LOADING_POLL_SECONDS)
+        for connection in self._connections:
+            if connection.url not in self._usable:
                 self._ask_again(connection)
-            elif isinstance(learned, BaseException):
-                raise learned
-        return lines
+        return [str(error) for error in errors]
 
     @property
     def usable(self) -> list[Server]:
@@ -146,10 +157,17 @@ class Servers:
         while True:
             await asyncio.sleep(_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)])
             tries += 1
-            with suppress(ServerLostError):
-                self._usable[connection.url] = Server(connection, await self._learn(connection))
+            if await self._try(connection) is None:
                 self.on_warning(f"Server is back: {connection.url}")
                 return
+
+    async def _try(self, connection: Connection) -> ServerLostError | None:
+        """Learn about a server; return why it cannot be used, if so."""
+        try:
+            self._usable[connection.url] = Server(connection, await self._learn(connection))
+        except ServerLostError as error:
+            return error
+        return None
 
     async def _learn(self, connection: Connection) -> Learned:
         try:

@@ -1,0 +1,61 @@
+"""A silent server is asked whether it is alive, and an answer that stops is lost even if it says yes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bot.engine.interface import GenerationRequest
+from bot.engine.worker.remote.connection import Connection
+from bot.engine.worker.remote.dialects import vllm
+from bot.engine.worker.remote.errors import ServerLostError
+from bot.engine.worker.remote.server import Generated, Learned, Server
+from tests.completion_server import CompletionServer, serving
+
+SILENT_SECONDS = 0.1
+
+
+@pytest_asyncio.fixture
+async def remote(folder: Path) -> AsyncIterator[CompletionServer]:
+    async with serving(folder) as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def server(remote: CompletionServer) -> AsyncIterator[Server]:
+    connection = Connection(remote.url, "", SILENT_SECONDS, 1)
+    yield Server(connection, Learned("phi", vllm(), None))
+    await connection.close()
+
+
+async def generated(server: Server, request: GenerationRequest) -> list[int]:
+    return [id async for each in server.generate(request) if isinstance(each, Generated) for id in each.ids]
+
+
+async def test_an_answer_that_stops_is_lost(remote: CompletionServer, server: Server, asked: GenerationRequest) -> None:
+    remote.faults.hold_after = 5
+    with pytest.raises(ServerLostError, match="stopped in the middle of an answer; look at its log"):
+        await generated(server, asked)
+    assert len(remote.keys) > 3
+    await remote.closed.wait()
+
+
+async def test_a_server_that_says_nothing_at_all_is_lost(
+    remote: CompletionServer, server: Server, asked: GenerationRequest
+) -> None:
+    remote.faults.hang_after = 0
+    with pytest.raises(ServerLostError, match=r"does not answer within 0\.1 s"):
+        await generated(server, asked)
+
+
+async def test_a_resumed_answer_draws_anew(remote: CompletionServer, server: Server, asked: GenerationRequest) -> None:
+    sampling = replace(asked.sampling, temperature=1.0, seed=2**32 - 1)
+    for resumed in (0, 1):
+        await generated(server, replace(asked, sampling=sampling, resumed_tokens=resumed, max_new_tokens=3))
+    seeds = [body["seed"] for body in remote.requests]
+    assert len(set(seeds)) == 2
+    assert all(0 <= seed < 2**31 for seed in seeds)
