@@ -59,7 +59,6 @@ async def report_quick_findings(settings: Settings) -> None:
     checks = [
         Check(packages.NAME, _in_thread(packages.check_packages, settings), _SECONDS),
         Check(disk.NAME, _in_thread(disk.check_disk_quickly, settings), _SECONDS),
-        Check(data_folder.NAME, _in_thread(data_folder.warn_of_others, settings), _SECONDS),
     ]
     running = [asyncio.create_task(run_check(each)) for each in checks]
     done, late = await asyncio.wait(running, timeout=_QUICK_SECONDS)

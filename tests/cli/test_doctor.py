@@ -33,8 +33,9 @@ async def test_beside_the_running_bot(tmp_path: Path, small_model_dir: Path) -> 
     async with LoopbackDiscord() as server:
         server.set_permissions(server.bot.id, server.channels[1].id, deny=["attach_files"])
         async with bot_on(server, tmp_path, small_model_dir) as process:
-            printed = await read_until(process, "is online")
+            printed = await read_until(process, "Permissions are missing")
             assert f"missing=Attach Files channels={server.channels[1].id}" in printed
+            assert "is online" in printed
             assert "Check of the setup" not in printed
             script = str(ROOT / "scripts" / "bot_on_loopback.py")
             addresses = [server.api_url, server.gateway_url, server.cdn_url]

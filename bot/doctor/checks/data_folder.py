@@ -1,4 +1,4 @@
-"""Which processes use the data folder: the bot that runs, or a second one by mistake."""
+"""Which processes use the data folder: the bot that runs, another program, or two by mistake."""
 
 from __future__ import annotations
 
@@ -61,15 +61,6 @@ def check_data_folder(settings: Settings, programs: Sequence[Program]) -> Findin
         line = f"another program uses {folder} ({programs[0]})"
         return [Finding(NAME, Result.WARNING, line, "end it before the bot starts, if it writes to the database")]
     return [Finding(NAME, Result.OK, f"no program uses {folder} now")]
-
-
-def warn_of_others(settings: Settings) -> Findings:
-    """Report, to a bot that starts, that another program uses its data folder."""
-    programs = programs_using(settings)
-    if not programs:
-        return []
-    line = f"other programs use {settings.data_folder}: {'; '.join(map(str, programs))}"
-    return [Finding(NAME, Result.WARNING, line, "end them; each bot needs a DATA_DIR of its own")]
 
 
 def _other_processes() -> Iterator[psutil.Process]:

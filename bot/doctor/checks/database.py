@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bot.doctor.check import Finding, Findings, Result, in_thread
 from bot.errors import ConfigurationError
+from bot.own_command import own_command
 from bot.settings import Settings
 from bot.storage.address import Address
 from bot.storage.inspection import DatabaseState, inspect_database, inspect_file
@@ -54,7 +55,7 @@ def check_database(settings: Settings, state: DatabaseState) -> Findings:
         return [Finding(NAME, Result.OK, f"{where} has no tables yet; the first start creates them")]
     if revisions.missing:
         line = f"{where} has the tables of an older version; the next start migrates {', '.join(revisions.missing)}"
-        return [Finding(NAME, Result.WARNING, line, "make a copy before you start the bot (docs/running.md, Back up)")]
+        return [Finding(NAME, Result.WARNING, line, f"make a backup first: `{own_command('backup', 'FILE')}`")]
     return [Finding(NAME, Result.OK, f"{where} is up to date (version {revisions.current})")]
 
 

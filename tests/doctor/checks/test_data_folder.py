@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.doctor.checks.data_folder import check_data_folder, programs_using, warn_of_others
+from bot.doctor.checks.data_folder import check_data_folder, programs_using
 from bot.settings import Settings, load_settings
 from tests.doctor.found import found
 
@@ -50,7 +50,6 @@ def lines(settings: Settings) -> list[tuple[str, str, str]]:
 
 def test_nobody(settings: Settings) -> None:
     assert lines(settings) == [("ok", "no program uses data now", "")]
-    assert warn_of_others(settings) == []
 
 
 def test_the_running_bot_with_its_engine(settings: Settings) -> None:
@@ -59,8 +58,6 @@ def test_the_running_bot_with_its_engine(settings: Settings) -> None:
         assert result == "ok"
         assert line.startswith("the bot runs and uses data (")
         assert line.endswith(f", process {process_id})")
-        [warning] = warn_of_others(settings)
-        assert f"process {process_id}" in warning.line
 
 
 def test_another_program_and_two_bots(settings: Settings) -> None:
