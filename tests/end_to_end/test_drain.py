@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import aiohttp
 import psutil
@@ -62,9 +63,18 @@ class SeparateBot:
 
 @asynccontextmanager
 async def bot(
-    model_dir: Path, folder: Path, launcher: Path = ROOT / "scripts" / "bot_on_loopback.py", /, **settings: str
+    model_dir: Path,
+    folder: Path,
+    launcher: Path = ROOT / "scripts" / "bot_on_loopback.py",
+    log: BinaryIO | None = None,
+    /,
+    **settings: str,
 ) -> AsyncIterator[SeparateBot]:
-    """Run `python -m bot run` against a loopback Discord, one question at a time, until the block ends."""
+    """Run `python -m bot run` against a loopback Discord, one question at a time, until the block ends.
+
+    Args:
+        log: gets what it writes to stderr.
+    """
     unset = {name.upper() for name in Settings.model_fields} - {"DEVICE_PROPERTIES"}  # the test run sets this one
     environment = {name: value for name, value in os.environ.items() if name.upper() not in unset}
     environment |= {"MODEL_DIR": str(model_dir), "KV_CACHE_GIGABYTES": "0.3", "MAX_BATCH": "1", **settings}
@@ -79,6 +89,7 @@ async def bot(
             cwd=folder,
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
+            stderr=log,
             start_new_session=True,
         )
         try:
