@@ -134,7 +134,10 @@ class Application:
             )
         self.ready = asyncio.Event()
         self.metrics = PrometheusMetrics()
-        self.client = PhiClient(message_content_intent=settings.message_content_intent)
+        self.client = PhiClient(
+            message_content_intent=settings.message_content_intent, on_status=self.metrics.discord.responded
+        )
+        self.metrics.discord.watch(lambda: self.client.is_online)
         self._scopes = ChannelScopes(self.client, settings.memory)
         self._command_mentions = CommandMentions(self.client.tree)
 

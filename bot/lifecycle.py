@@ -108,7 +108,7 @@ def health_of(
     """Whether the bot would answer a mention now. An outage of the database does not stop it."""
     queue = serving.answering.queue
     details = {
-        "discord": client.is_ready() and not client.is_closed(),
+        "discord": client.is_online,
         "engine": serving.facts is not None,
         "database": storage.outage is None,
         "draining": drain.has_begun,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import discord
 from discord.ext import commands
@@ -35,12 +36,15 @@ class PhiClient(commands.Bot):
 
     Args:
         message_content_intent: request the privileged intent; mentions and direct messages do not need it.
+        on_status: called with the status of each of Discord's responses; None: a request got none.
 
     Attributes:
         running_replies: the answers that members see growing.
     """
 
-    def __init__(self, *, message_content_intent: bool) -> None:
+    def __init__(
+        self, *, message_content_intent: bool, on_status: Callable[[int | None], None] = lambda _status: None
+    ) -> None:
         intents = discord.Intents.none()
         intents.guilds = True
         intents.guild_messages = True
@@ -56,11 +60,16 @@ class PhiClient(commands.Bot):
             intents=intents,
             # The model may write any mention; none may notify anybody.
             allowed_mentions=discord.AllowedMentions.none(),
-            http_trace=request_trace(),
+            http_trace=request_trace(on_status),
         )
         self.running_replies = RunningReplies()
         self.tree.error(report_error)
         self.add_dynamic_items(StopButton, AnswerButton)
+
+    @property
+    def is_online(self) -> bool:
+        """Whether the client knows its servers and hears them."""
+        return self.is_ready() and not self.is_closed()
 
     async def setup_hook(self) -> None:
         """Check the intents at the login, before the model loads."""

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from bot.engine.interface import BatchState, EngineFacts, EngineObserver
+from bot.metrics.discord_metrics import DiscordMetrics
 from bot.metrics.estimates import EstimateHistograms
+from bot.metrics.process_metrics import ProcessMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +34,15 @@ class PrometheusMetrics:
 
     Attributes:
         registry: holds all of these metrics.
+        discord: what Discord says.
         disk_used_bytes: what the disk cache held after the engine's latest step.
     """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.disk_used_bytes = 0
+        self.discord = DiscordMetrics(self.registry)
+        self._processes = ProcessMetrics(self.registry)
         self._answer_metrics()
         self._waiting_estimates = EstimateHistograms(self.registry, "waiting", "a question's wait for its turn")
         self._prefill_estimates = EstimateHistograms(self.registry, "prefill", "a prompt's prefill")
@@ -211,6 +216,7 @@ class PrometheusMetrics:
 
     def watch_engine(self, facts: Callable[[], EngineFacts | None]) -> None:
         """Register where each scrape gets the engine's facts; None while no model is loaded."""
+        self._processes.watch_engine(facts)
         self._loaded.set_function(_or_nan(lambda: int(facts() is not None)))
         self._cache_tokens.set_function(_or_nan(lambda: known.cache_tokens if (known := facts()) else 0))
         self._disk_limit.set_function(_or_nan(lambda: known.disk_cache_bytes if (known := facts()) else 0))

@@ -13,6 +13,7 @@ import psutil
 import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families as parse
+from prometheus_client.samples import Sample
 
 from bot.conversation.turn import ConversationKey
 from bot.engine.interface import EngineFacts
@@ -44,15 +45,23 @@ class Monitoring:
 
     async def metrics(self) -> dict[str, float]:
         """Return every value by name and labels, as Prometheus writes them: `phi3_answers_total{reason="stop"}`."""
+        values = {}
+        for sample in await self._samples():
+            labels = ",".join(f'{name}="{value}"' for name, value in sample.labels.items())
+            values[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+        return values
+
+    async def series(self) -> dict[str, list[dict[str, str]]]:
+        """Return the labels of every series by the metric's name."""
+        found: dict[str, list[dict[str, str]]] = {}
+        for sample in await self._samples():
+            found.setdefault(sample.name, []).append(dict(sample.labels))
+        return found
+
+    async def _samples(self) -> list[Sample]:
         async with self.client.get(f"{self.url}/metrics") as response:
             assert response.status == 200
-            text = await response.text()
-        values = {}
-        for family in parse(text):
-            for sample in family.samples:
-                labels = ",".join(f'{name}="{value}"' for name, value in sample.labels.items())
-                values[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
-        return values
+            return [sample for family in parse(await response.text()) for sample in family.samples]
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +191,17 @@ async def test_a_restarted_engine_prefills_the_conversation_before_the_next_ques
     tokens, cached = (after[name] - before[name] for name in (TOKENS, CACHED))
     assert tokens > 60
     assert tokens - cached < 25
+
+
+async def test_discord_and_memory_are_measured(stage: Stage, monitoring: Monitoring) -> None:
+    before = await monitoring.metrics()
+    assert before["phi3_discord_connected"] == 1
+    assert before["process_resident_memory_bytes"] > 50e6
+    assert before["phi3_engine_resident_memory_bytes"] > 100e6
+    channel = await stage.fresh_channel("failing")
+    stage.discord.fail_next("POST", f"/channels/{channel}/messages", 503)
+    await stage.ask(stage.ada, channel, "What is the capital of France?")
+    after = await monitoring.metrics()
+    statuses = {status: f'phi3_discord_responses_total{{status="{status}"}}' for status in ("200", "503")}
+    assert after[statuses["200"]] > before[statuses["200"]]
+    assert after[statuses["503"]] == before[statuses["503"]] + 1

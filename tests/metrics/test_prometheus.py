@@ -35,6 +35,30 @@ def test_waits_and_first_tokens_are_in_seconds() -> None:
     assert value_of(metrics, "phi3_time_to_first_token_seconds_bucket", le="1.0") == 1
 
 
+def test_discord_is_away_until_it_is_watched() -> None:
+    metrics = PrometheusMetrics()
+    assert value_of(metrics, "phi3_discord_connected") == 0
+    metrics.discord.watch(lambda: True)
+    assert value_of(metrics, "phi3_discord_connected") == 1
+
+
+def test_responses_of_discord_are_counted_by_status() -> None:
+    metrics = PrometheusMetrics()
+    for status in (200, 200, 404, None):
+        metrics.discord.responded(status)
+    values = {each: value_of(metrics, "phi3_discord_responses_total", status=each) for each in ("200", "404", "none")}
+    assert values == {"200": 2, "404": 1, "none": 1}
+    assert value_of(metrics, "phi3_discord_responses_total", status="429") == 0, "rate() needs its beginning"
+
+
+def test_the_memory_of_an_engine_that_has_gone_is_unknown() -> None:
+    metrics = PrometheusMetrics()
+    metrics.watch_engine(lambda: None)
+    memory = value_of(metrics, "phi3_engine_resident_memory_bytes")
+    assert memory is not None
+    assert math.isnan(memory)
+
+
 def test_an_estimate_is_beside_what_happened() -> None:
     metrics = PrometheusMetrics()
     metrics.waiting_ended(30.0, 20.0)
@@ -189,4 +213,6 @@ def test_an_unreadable_metric_leaves_the_others_readable(caplog: pytest.LogCaptu
 def test_every_metric_has_a_help_text() -> None:
     families = list(text_string_to_metric_families(generate_latest(PrometheusMetrics().registry).decode()))
     assert families
-    assert all(family.documentation.endswith(".") and family.name.startswith("phi3_") for family in families)
+    assert all(family.documentation.endswith(".") for family in families)
+    # The process's own have Prometheus's usual names, which other dashboards know, too.
+    assert all(family.name.startswith(("phi3_", "process_")) for family in families)

@@ -38,12 +38,25 @@ async def request_time_limit() -> AsyncIterator[None]:
             _limit.reset(token)
 
 
-def request_trace() -> aiohttp.TraceConfig:
-    """The trace that a client needs for `request_time_limit`, as its `http_trace`."""
+def request_trace(on_status: Callable[[int | None], None]) -> aiohttp.TraceConfig:
+    """The trace that a client needs for `request_time_limit`, as its `http_trace`.
+
+    Args:
+        on_status: called with the status of each response; None: there was none.
+    """
+
+    async def end(
+        _session: aiohttp.ClientSession, _context: SimpleNamespace, end: aiohttp.TraceRequestEndParams
+    ) -> None:
+        on_status(end.response.status)
+
+    async def stop(_session: aiohttp.ClientSession, _context: SimpleNamespace, _params: object) -> None:
+        on_status(None)
+
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(_start)
-    trace.on_request_end.append(_end)
-    trace.on_request_exception.append(_stop)
+    trace.on_request_end.extend((end, _end))
+    trace.on_request_exception.extend((stop, _stop))
     return trace
 
 
