@@ -17,6 +17,7 @@ from prometheus_client.samples import Sample
 
 from bot.conversation.turn import ConversationKey
 from bot.engine.interface import EngineFacts
+from tests.deploy.queries import Selector, queries, selectors
 from tests.end_to_end.commands import model_info
 from tests.end_to_end.stage import ENDLESS, Stage, answer_of, free_port, online, until
 
@@ -80,6 +81,11 @@ async def stage(small_model_dir: Path, port: int) -> AsyncIterator[Stage]:
 async def monitoring(stage: Stage, port: int) -> AsyncIterator[Monitoring]:
     async with aiohttp.ClientSession() as client:
         yield Monitoring(f"http://127.0.0.1:{port}", client)
+
+
+def fits(labels: dict[str, str], selector: Selector) -> bool:
+    """Whether a series has a query's labels, and the values that it demands."""
+    return all(name in labels and value in (None, labels[name]) for name, value in selector.labels.items())
 
 
 def kill_engine(stage: Stage) -> EngineFacts:
@@ -205,3 +211,13 @@ async def test_discord_and_memory_are_measured(stage: Stage, monitoring: Monitor
     statuses = {status: f'phi3_discord_responses_total{{status="{status}"}}' for status in ("200", "503")}
     assert after[statuses["200"]] > before[statuses["200"]]
     assert after[statuses["503"]] == before[statuses["503"]] + 1
+
+
+async def test_the_dashboard_and_the_alerts_name_what_the_bot_serves(stage: Stage, monitoring: Monitoring) -> None:
+    await stage.ask(stage.ada, await stage.fresh_channel("served"), "What is the capital of France?")
+    stage.bot.application.metrics.answer_refused("queue full")  # its series begins with the first refusal
+    served = await monitoring.series()
+    served["up"] = [{}]  # Prometheus's own
+    for query in queries():
+        for selector in selectors(query):
+            assert any(fits(labels, selector) for labels in served.get(selector.metric, [])), selector
