@@ -30,10 +30,11 @@ test-long: setup  ## run the long tests: many examples of each property, hundred
 	$(RUN) scripts/disk_cache_fault_suite.py --rounds 100
 	$(RUN) scripts/discord_fault_suite.py --rounds 200
 
-lint: $(VENV)/all-installed lint-page  ## check style, format, the layers and the demo's page
+lint: $(VENV)/all-installed lint-page  ## check style, format, the layers, the Dockerfile and the demo's page
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/hadolint Dockerfile
 
 lint-page:  ## check the demo page's JavaScript and CSS, where Node is installed
 	@if ! command -v npm >/dev/null; then echo "lint-page: skipped, because npm is not installed"; \
