@@ -6,7 +6,6 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from typing import Protocol
 
 from discord.ext import commands
 
@@ -59,7 +58,7 @@ from bot.discord_client.replies.shown_answer import ShownAnswers
 from bot.discord_client.replies.typing_indicators import TypingIndicators
 from bot.discord_client.rest.pace import RequestPace
 from bot.discord_client.startup import log_in, stay_connected
-from bot.lifecycle import Drain, cancel_on_terminate, health_of, in_background
+from bot.lifecycle import Drain, Progress, cancel_on_terminate, health_of, in_background
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
 from bot.model.folder import open_model_folder
@@ -79,16 +78,6 @@ from bot.storage.storage import Storage
 logger = logging.getLogger(__name__)
 
 _COMMAND_RECORD = "synced_commands.sha256"
-
-
-class Progress(Protocol):
-    """Shows what the bot is doing while it starts and ends."""
-
-    def stage(self, text: str) -> None:
-        """Begin a stage."""
-
-    def done(self, text: str = "") -> None:
-        """End the last stage, with a last line."""
 
 
 class Application:

@@ -7,7 +7,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Protocol
 
 from bot.answering.queue import QuestionQueue
 from bot.discord_client.client import PhiClient
@@ -18,6 +18,16 @@ from bot.serving.service import ModelService
 from bot.storage.storage import Storage
 
 logger = logging.getLogger(__name__)
+
+
+class Progress(Protocol):
+    """Shows what the bot is doing while it starts and ends."""
+
+    def stage(self, text: str) -> None:
+        """Begin a stage."""
+
+    def done(self, text: str = "") -> None:
+        """End the last stage, with a last line."""
 
 
 class Drain:

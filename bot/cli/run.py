@@ -43,15 +43,15 @@ def run() -> int:
         if settings.log_format == "text":
             raise
         logger.critical("The bot cannot run: cause=%s", error)
-        return ConfigurationError.EXIT_CODE
+        return error.EXIT_CODE
     return 0
 
 
 async def _run(settings: Settings) -> None:
     from bot.doctor.examination import report_quick_findings
 
+    service_manager = ServiceManager.from_environment()  # first, so that no child gets its variables
     await report_quick_findings(settings)
-    service_manager = ServiceManager.from_environment()
     if settings.log_format == "json":
         await _run_until_ended(settings, LoggedProgress(), service_manager)
         return

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bot.application import Progress
 from bot.demo.loopback import LoopbackDiscord
 from bot.demo.page import DemoPage
 from bot.demo.running_bot import MESSAGE_CONTENT, run_as_granted, running_bot
 from bot.demo.say import say_all
 from bot.demo.small_model import DEFAULT_FOLDER, fetch_small_model
 from bot.errors import ConfigurationError
+from bot.lifecycle import Progress
 from bot.ports import port_refusal
 
 _SETTINGS: dict[str, object] = {"kv_disk_gigabytes": 0}  # the data folder ends with the demo, and may be in memory

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bot.application import Application, Progress
+from bot.application import Application
 from bot.demo.loopback import LoopbackDiscord, connect_discord_py
 from bot.errors import ConfigurationError
+from bot.lifecycle import Progress
 from bot.settings import load_settings
 
 Result = TypeVar("Result")

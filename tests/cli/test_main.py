@@ -182,12 +182,14 @@ async def test_an_unknown_device(server: LoopbackDiscord, tmp_path: Path, small_
     assert "CPU" in done.last_line
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
 async def test_a_database_server_that_may_start_later(
-    tmp_path: Path, tiny_chat_model_dir: Path, unused_tcp_port: int
+    tmp_path: Path, tiny_chat_model_dir: Path, unused_tcp_port: int, log_format: str
 ) -> None:
     address = f"postgresql://me:secret@127.0.0.1:{unused_tcp_port}/db"
-    done = await run(tmp_path, "run", DISCORD_TOKEN=TOKEN, MODEL_DIR=str(tiny_chat_model_dir), DATABASE_URL=address)
-    assert done.last_line.startswith("error: the database postgresql://me:***@127.0.0.1")
+    settings = {"MODEL_DIR": str(tiny_chat_model_dir), "DATABASE_URL": address, "LOG_FORMAT": log_format}
+    done = await run(tmp_path, "run", DISCORD_TOKEN=TOKEN, **settings)
+    assert "check that the server runs at this address" in done.last_line
     assert done.code == 1, "a service manager does not start the bot again after a 2"
 
 
