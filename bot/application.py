@@ -5,58 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack
-from datetime import timedelta
 
 from discord.ext import commands
 
 from bot.answering.compaction import Compaction
 from bot.answering.idle_generation import IdleGeneration
 from bot.answering.prefill_ahead import PrefillAhead
-from bot.answering.recovery import Recovery
 from bot.answering.retention import Retention
 from bot.answering.service import AnswerService
-from bot.answering.titles import Titles
+from bot.cogs import Cogs
 from bot.conversation.channel_modes import ChannelModes
 from bot.conversation.conversations import Conversations
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.client import PhiClient
 from bot.discord_client.command_mentions import CommandMentions
 from bot.discord_client.command_sync import keep_commands_synced
-from bot.discord_client.commands.ask_commands import AskCommands
-from bot.discord_client.commands.channel_commands import ChannelCommands
-from bot.discord_client.commands.export_commands import ExportCommands
-from bot.discord_client.commands.help_commands import HelpCommands
-from bot.discord_client.commands.help_text import HelpText
-from bot.discord_client.commands.memory_commands import MemoryCommands
-from bot.discord_client.commands.model_commands import ModelCommands
-from bot.discord_client.commands.persona_commands import PersonaCommands
-from bot.discord_client.events.answer_clicks import AnswerClickListener
-from bot.discord_client.events.connection import ConnectionListener
-from bot.discord_client.events.mentions import MentionListener
-from bot.discord_client.events.message_changes import MessageChangeListener
-from bot.discord_client.events.presence import PresenceListener
-from bot.discord_client.events.thread_titles import ThreadTitles
-from bot.discord_client.events.typing_starts import TypingListener
-from bot.discord_client.events.welcome import WelcomeListener
 from bot.discord_client.guild_permissions import log_lacks
 from bot.discord_client.incoming.addressing import Addressing
-from bot.discord_client.incoming.inbox import DiscordInbox
-from bot.discord_client.incoming.intake import QuestionIntake
-from bot.discord_client.incoming.interaction_intake import InteractionIntake
-from bot.discord_client.incoming.question_threads import QuestionThreads
-from bot.discord_client.incoming.reader import QuestionReader
-from bot.discord_client.incoming.revision_intake import RevisionIntake
 from bot.discord_client.invite import log_invite_link
-from bot.discord_client.replies.button_edits import ButtonEdits
-from bot.discord_client.replies.delivery import ReplyDelivery
-from bot.discord_client.replies.latest_answers import LatestAnswers
-from bot.discord_client.replies.notices import Notices
-from bot.discord_client.replies.refusal_reports import RefusalReports
-from bot.discord_client.replies.reply_editors import ReplyEditors
-from bot.discord_client.replies.revision_delivery import RevisionDelivery
-from bot.discord_client.replies.shown_answer import ShownAnswers
-from bot.discord_client.replies.typing_indicators import TypingIndicators
-from bot.discord_client.rest.pace import RequestPace
 from bot.discord_client.startup import log_in, stay_connected
 from bot.lifecycle import Drain, Progress, cancel_on_terminate, health_of, in_background
 from bot.metrics.prometheus import PrometheusMetrics
@@ -102,6 +68,7 @@ class Application:
     _modes: ChannelModes
     _addressing: Addressing
     _prefill_ahead: PrefillAhead
+    _idle_generation: IdleGeneration
     _version_watcher: VersionWatcher
     _drain: Drain
 
@@ -146,37 +113,18 @@ class Application:
         Raises:
             ConfigurationError: Discord, the engine or the operating system refuses something that the operator can fix.
         """
-        settings = self._settings
-        place = Place.of(settings)
-        ours = {_COMMAND_RECORD, DATABASE_NAME, LOCK_NAME, place.database.file.name}
-        close_folder(settings.data_folder, ours, our_folders={DISK_CACHE_NAME, BACKUPS_NAME})
-        if settings.engine_options.disk_cache_dir is None:  # nobody would erase from it what people delete
-            await asyncio.to_thread(delete_folder, settings.data_folder / DISK_CACHE_NAME)
+        place = Place.of(self._settings)
+        await self._prepare_data_folder(place)
         async with AsyncExitStack() as closing:
             heartbeats = in_background(self._service_manager.send_heartbeats(), "heartbeats")
             await closing.enter_async_context(heartbeats)  # first, so that they go on until everything else is closed
-            self._stage("Opening the database")
-            self.storage = await closing.enter_async_context(
-                open_own_storage(place, settings.database_address, self.metrics.database_outage)
-            )
-            conversations = Conversations(self.storage.conversations, settings.system_prompt, self._scopes.of)
-            self._modes = ChannelModes(self.storage.modes)
-            cancel_on_terminate()
-            self.serving = await ModelService.open(settings, conversations, self.metrics)
-            closing.push_async_callback(self.serving.close)
-            self._version_watcher = VersionWatcher(self.serving)
-            closing.push_async_callback(self._version_watcher.close)
-            self._prefill_ahead = PrefillAhead(self.answering)
-            self._idle_generation = IdleGeneration(self.answering)
-            self._drain = Drain(self.answering.queue, self.client.running_replies, settings.drain_seconds)
-            self._drain.begin_on_terminate(self._report_drain)
-            await closing.enter_async_context(in_background(self._restart_to_restore(place), "restore"))
+            await self._open_parts(closing, place)
             await self._start_monitoring(closing)
             async with self.client:
                 self._stage("Logging in to Discord")
                 await log_in(self.client, self._token)
                 await self._set_up()
-                retention = Retention(conversations, settings.retention_days)
+                retention = Retention(self.answering.conversations, self._settings.retention_days)
                 async with (
                     in_background(retention.run(), "retention"),
                     in_background(delete_old_backups(place), "old backups"),
@@ -189,6 +137,33 @@ class Application:
     def health(self) -> Health:
         """Whether the bot would answer a mention now."""
         return health_of(self.client, self.serving, self.storage, self.metrics, self._drain)
+
+    async def _prepare_data_folder(self, place: Place) -> None:
+        folder = self._settings.data_folder
+        ours = {_COMMAND_RECORD, DATABASE_NAME, LOCK_NAME, place.database.file.name}
+        close_folder(folder, ours, our_folders={DISK_CACHE_NAME, BACKUPS_NAME})
+        if self._settings.engine_options.disk_cache_dir is None:  # nobody would erase from it what people delete
+            await asyncio.to_thread(delete_folder, folder / DISK_CACHE_NAME)
+
+    async def _open_parts(self, closing: AsyncExitStack, place: Place) -> None:
+        settings = self._settings
+        self._stage("Opening the database")
+        self.storage = await closing.enter_async_context(
+            open_own_storage(place, settings.database_address, self.metrics.database_outage)
+        )
+        conversations = Conversations(self.storage.conversations, settings.system_prompt, self._scopes.of)
+        self._modes = ChannelModes(self.storage.modes)
+        self._addressing = Addressing(self.client, self._modes, settings.ignored_prefix)
+        cancel_on_terminate()
+        self.serving = await ModelService.open(settings, conversations, self.metrics)
+        closing.push_async_callback(self.serving.close)
+        self._version_watcher = VersionWatcher(self.serving)
+        closing.push_async_callback(self._version_watcher.close)
+        self._prefill_ahead = PrefillAhead(self.answering)
+        self._idle_generation = IdleGeneration(self.answering)
+        self._drain = Drain(self.answering.queue, self.client.running_replies, settings.drain_seconds)
+        self._drain.begin_on_terminate(self._report_drain)
+        await closing.enter_async_context(in_background(self._restart_to_restore(place), "restore"))
 
     async def _start_monitoring(self, closing: AsyncExitStack) -> None:
         port = self._settings.metrics_port
@@ -237,57 +212,22 @@ class Application:
         await self._modes.load()
         await self.serving.start(self._stage)
         self._version_watcher.start()
-        for cog in self._cogs(self.client):
+        self._addressing.warn_if_blind()
+        for cog in self._cogs():
             await self.client.add_cog(cog)
         self._stage("Connecting to Discord")
 
-    def _cogs(self, client: PhiClient) -> list[commands.Cog]:
-        settings, answering, work, scopes = self._settings, self.answering, self.storage.work, self._scopes
-        conversations, running = answering.conversations, client.running_replies
-        addressing = self._addressing = Addressing(client, self._modes, settings.ignored_prefix)
-        addressing.warn_if_blind()
-        mentions, kilobytes = self._command_mentions, settings.max_text_file_kilobytes
-        help_text = HelpText(client.tree, mentions, answering, kilobytes, settings.max_waiting_per_person)
-        reader = QuestionReader(client, scopes, addressing, kilobytes * 1000, help_text)
-        pace = RequestPace()
-        reports = RefusalReports(client, pace)
-        editors = self._editors(pace, reports)
-        latest = LatestAnswers(client, conversations, ButtonEdits(pace, running))
-        delivery = ReplyDelivery(client, editors, TypingIndicators(pace), work, running, latest, settings.show_thinking)
-        notices = Notices(editors, work, running)
-        threads = QuestionThreads(client, scopes, addressing, pace, reports)
-        intake = QuestionIntake(answering, reader, delivery, notices, threads, work)
-        shown = ShownAnswers(conversations, pace)
-        revised = RevisionDelivery(client, editors, conversations, latest, work, running, settings.show_thinking)
-        revisions = RevisionIntake(answering, intake, shown, revised, work)
-        inbox = DiscordInbox(client, intake, reader, threads, delivery, pace, work, reports, revisions)
-        missed_for = timedelta(hours=settings.missed_hours)
-        recovery = Recovery(inbox, work, missed_for, pace.pause, addressing.searched)
-        return [
-            MentionListener(reader, recovery, intake),
-            ConnectionListener(recovery, pace),
-            MessageChangeListener(conversations, self._modes, reader, editors, latest),
-            AnswerClickListener(conversations, latest, shown, revisions, revised, running),
-            TypingListener(self._prefill_ahead, scopes),
-            ThreadTitles(Titles(answering, self._idle_generation), threads, pace),
-            AskCommands(client, InteractionIntake(intake, recovery, scopes), scopes),
-            WelcomeListener(pace, mentions),
-            PresenceListener(client, self.serving),
-            HelpCommands(help_text),
-            ExportCommands(conversations, scopes),
-            MemoryCommands(answering, running, scopes),
-            PersonaCommands(answering, scopes),
-            ChannelCommands(self._modes, addressing),
-            ModelCommands(self.serving, self.metrics, self.storage, settings.admin_ids),
-        ]
-
-    def _editors(self, pace: RequestPace, reports: RefusalReports) -> ReplyEditors:
-        return ReplyEditors(
-            self.client,
-            pace,
-            self.answering.conversations,
-            self.storage.work,
-            reports,
-            max_messages=self._settings.max_reply_messages,
-            ping_after_seconds=self._settings.ping_after_seconds,
-        )
+    def _cogs(self) -> list[commands.Cog]:
+        return Cogs(
+            settings=self._settings,
+            client=self.client,
+            storage=self.storage,
+            serving=self.serving,
+            metrics=self.metrics,
+            modes=self._modes,
+            addressing=self._addressing,
+            scopes=self._scopes,
+            command_mentions=self._command_mentions,
+            prefill_ahead=self._prefill_ahead,
+            idle_generation=self._idle_generation,
+        ).make()
