@@ -48,7 +48,7 @@ def run() -> int:
 
 
 async def _run(settings: Settings) -> None:
-    from bot.doctor.examination import report_quick_findings
+    from bot.doctor.quick import report_quick_findings
 
     service_manager = ServiceManager.from_environment()  # first, so that no child gets its variables
     await report_quick_findings(settings)

@@ -1,27 +1,24 @@
-"""Runs the checks: all of them for `python -m bot doctor`, and the quick ones at every start."""
+"""Runs all checks, for `python -m bot doctor`."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from bot.doctor.check import Check, Finding, Findings, Result, in_thread, run_check
-from bot.doctor.checks import data_folder, database, disk, engine, metrics_port, model, packages, settings
+from bot.doctor.checks import data_folder, database, disk, engine, metrics_port, model, packages, servers, settings
 from bot.doctor.checks.on_discord import DISCORD_SECONDS, check_discord
 from bot.doctor.setup import Setup
-from bot.settings import ENV_FILE, Settings, read_settings
-
-logger = logging.getLogger(__name__)
+from bot.settings import ENV_FILE, read_settings
 
 _SECONDS = 20.0
 _MODEL_SECONDS = 600.0
-_QUICK_SECONDS = 1.0
 _OF_DATABASE = ("DATABASE_URL", "DATA_DIR")
 _OF_METRICS = ("METRICS_PORT", "METRICS_HOST")
+_OF_SERVERS = ("ENGINE", "ENGINE_URL", "ENGINE_KEY", "ENGINE_MODEL", "MODEL_DIR")
 _OF_DEVICE = ("DEVICE", "DEVICE_PROPERTIES", "ENGINE", "MODEL_DIR")
 
 
@@ -50,25 +47,6 @@ async def examine(env_file: Path = ENV_FILE, *, offline: bool = False) -> Examin
     return Examination([finding for findings in found for finding in findings], setup.settings.secrets)
 
 
-async def report_quick_findings(settings: Settings) -> None:
-    """Log what the quick checks find wrong: without the network, and without reading the model.
-
-    What takes longer than a second on a busy machine is left out, and what keeps the bot from starting is left to the
-    start, which ends with it.
-    """
-    checks = [
-        Check(packages.NAME, _in_thread(packages.check_packages, settings), _SECONDS),
-        Check(disk.NAME, _in_thread(disk.check_disk_quickly, settings), _SECONDS),
-    ]
-    running = [asyncio.create_task(run_check(each)) for each in checks]
-    done, late = await asyncio.wait(running, timeout=_QUICK_SECONDS)
-    for task in late:
-        task.cancel()
-    for each in [finding for task in running if task in done for finding in task.result()]:
-        if each.result is Result.WARNING or (each.result is Result.ERROR and each.check == packages.NAME):
-            logger.warning("Check of the setup: check=%s found=%s; %s", each.check, each.line, each.way_out)
-
-
 def _checks(setup: Setup) -> Sequence[Check]:
     """All checks in the order of the report."""
     values, env_file = setup.settings, setup.env_file
@@ -77,13 +55,21 @@ def _checks(setup: Setup) -> Sequence[Check]:
         Check(str(env_file), _in_thread(settings.check_readers, env_file), _SECONDS),
         Check(packages.NAME, _in_thread(packages.check_packages, values), _SECONDS),
         Check(model.NAME, partial(_model, setup), _MODEL_SECONDS, ["MODEL_DIR"]),
-        Check(engine.DEVICE, partial(_device, setup), engine.DEVICE_SECONDS + _SECONDS, _OF_DEVICE),
-        Check(engine.MEMORY, partial(_memory, setup), _SECONDS, [*_OF_DEVICE, "KV_CACHE_GIGABYTES"]),
+        *_engine_checks(setup),
         Check(disk.NAME, partial(_disk, setup), _SECONDS, [*_OF_DATABASE, "MODEL_DIR"]),
         Check(database.NAME, partial(_database, setup), 2 * _SECONDS, _OF_DATABASE),
         Check(data_folder.NAME, partial(_data_folder, setup), _SECONDS, _OF_DATABASE),
         Check(metrics_port.NAME, partial(metrics_port.check_metrics_port, values), _SECONDS, _OF_METRICS),
         Check("discord", partial(check_discord, setup), DISCORD_SECONDS),
+    ]
+
+
+def _engine_checks(setup: Setup) -> Sequence[Check]:
+    if setup.settings.engine == "openai":
+        return [Check(servers.NAME, partial(_servers, setup), servers.SECONDS, _OF_SERVERS)]
+    return [
+        Check(engine.DEVICE, partial(_device, setup), engine.DEVICE_SECONDS + _SECONDS, _OF_DEVICE),
+        Check(engine.MEMORY, partial(_memory, setup), _SECONDS, [*_OF_DEVICE, "KV_CACHE_GIGABYTES"]),
     ]
 
 
@@ -105,6 +91,12 @@ async def _device(setup: Setup) -> Findings:
 async def _memory(setup: Setup) -> Findings:
     found, bot_runs = (await setup.model())[0], await setup.bot_runs()
     return await in_thread(partial(engine.check_memory, setup.settings, found, bot_runs=bot_runs))
+
+
+async def _servers(setup: Setup) -> Findings:
+    if setup.offline:
+        return [Finding(servers.NAME, Result.SKIPPED, "not asked (--offline)")]
+    return await servers.check_servers(setup.settings, (await setup.model())[0])
 
 
 async def _disk(setup: Setup) -> Findings:

@@ -1,36 +1,23 @@
-"""All checks together: what they change, what they show, and what a start logs."""
+"""All checks together: what they change, and what they show."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import shutil
-import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from bot.cli.log.redaction import Redaction
 from bot.demo.loopback import LoopbackDiscord, connect_discord_py
-from bot.doctor.examination import examine, report_quick_findings
+from bot.doctor.examination import examine
 from bot.doctor.report import as_json, as_text, redacted
-from bot.settings import load_settings
 from tests.doctor.found import found, results
-from tests.model.exported_folder import write_model
 
 TOKEN = "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs"
 ORDER = [
     "settings", ".env", "packages", "model", "device", "memory", "disk", "database", "data folder", "metrics port",
     "token", "intents", "invite", "clock", "permissions",
 ]  # fmt: skip
-
-
-class Usage(NamedTuple):
-    total: int
-    used: int
-    free: int
 
 
 def tree() -> dict[str, tuple[int, int, bytes]]:
@@ -96,33 +83,6 @@ async def test_no_secret_is_shown_whatever_is_wrong(server: LoopbackDiscord, off
     findings = redacted(examination.findings, Redaction(examination.secrets))
     assert results(findings)["settings"] == ["error"] * 4
     assert not [each for each in findings for secret in secrets if secret in each.line + each.way_out]
-
-
-async def test_a_start_logs_what_is_wrong(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = load_settings(env_file=None, model_dir=write_model(tmp_path / "phi"))
-    await report_quick_findings(settings)
-    assert caplog.records == []
-    await report_quick_findings(load_settings(env_file=None, database_url="mysql://nowhere"))  # the start says it
-    assert caplog.records == []
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10_000_000_000, 9_999_999_950, 50))
-    await report_quick_findings(settings)
-    [record] = caplog.records
-    assert record.levelno == logging.WARNING
-    assert record.getMessage().startswith("Check of the setup: check=disk found=0.0 MB free for the database")
-    assert not [name for name in tree() if not name.startswith("phi")]
-
-
-async def test_a_start_does_not_wait_for_a_slow_disk(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    never = threading.Event()
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: never.wait())
-    async with asyncio.timeout(30):
-        await report_quick_findings(load_settings(env_file=None))
-    never.set()
-    assert caplog.records == []
 
 
 async def test_a_wrong_address_of_the_database_is_one_finding() -> None:

@@ -23,9 +23,9 @@ _LEAST_BYTES = 200_000_000
 def check_disk(settings: Settings, model: ModelFolder | None) -> Findings:
     """Report on each disk that the bot writes to."""
     findings = list(check_disk_quickly(settings))
-    if settings.engine_options.disk_cache_dir is not None:
+    if settings.engine != "openai" and settings.engine_options.disk_cache_dir is not None:
         findings.append(_disk_cache(settings))
-    if model is not None:
+    if model is not None and model.has_weights:
         findings.append(_next_version(model))
     return findings
 

@@ -9,6 +9,7 @@ from bot.model.folder import ModelFolder, open_model_folder, verify_model_folder
 from bot.model.manifest import FILE_NAME as MANIFEST_NAME
 from bot.model.same_tokenizer import first_difference
 from bot.model.start_order import StartOrder
+from bot.model.tokenizer_folder import open_tokenizer_folder
 from bot.settings import Settings
 from bot.sizes import size
 
@@ -22,7 +23,7 @@ def usable_model(settings: Settings) -> tuple[ModelFolder | None, Findings]:
     except ConfigurationError as error:
         return None, [refused(NAME, error)]
     try:
-        model = order.next_usable(open_model_folder)
+        model = order.next_usable(open_tokenizer_folder if settings.engine == "openai" else open_model_folder)
     except ConfigurationError as error:
         return None, [refused(NAME, error)]
     # The bot starts with an earlier version then, and says so.
@@ -38,6 +39,8 @@ def check_model(model: ModelFolder | None, refusals: Findings, settings: Setting
     """
     if model is None:
         return refusals
+    if not model.has_weights:  # its opening has compared its files
+        return [*refusals, Finding(NAME, Result.OK, f"{model.title}: its tokenizer can be used; servers run the model")]
     try:
         verify_model_folder(model.path)
     except ConfigurationError as error:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.doctor.check import Finding, Findings, Result
+from bot.doctor.check import Finding, Findings, Result, refused
+from bot.errors import ConfigurationError
 from bot.own_command import quoted
 from bot.private_files import is_readable_by_all
-from bot.settings import ReadSettings
+from bot.settings import ReadSettings, Settings
 
 NAME = "settings"
 
@@ -18,11 +19,7 @@ def check_settings(read: ReadSettings, env_file: Path) -> Findings:
     findings = [_mistake(str(each)) for each in read.mistakes]
     if not findings:
         findings.append(Finding(NAME, Result.OK, _summary(sorted(read.given), env_file)))
-    if read.settings.has_unused_draft_model:
-        line = f"DRAFT_MODEL_DIR={read.settings.draft_model_dir} is not used"
-        way_out = "set ENGINE=paged, DRAFT_TOKENS above 0 and another folder than MODEL_DIR, or leave it out"
-        findings.append(Finding(NAME, Result.WARNING, line, way_out))
-    return findings
+    return [*findings, *_contradictions(read.settings)]
 
 
 def check_readers(env_file: Path) -> Findings:
@@ -34,6 +31,23 @@ def check_readers(env_file: Path) -> Findings:
         line = "every user of this machine can read the bot's secrets"
         return [Finding(name, Result.WARNING, line, f"run `chmod 600 {quoted(name)}`")]
     return [Finding(name, Result.OK, "not everybody can read it")]
+
+
+def _contradictions(settings: Settings) -> Findings:
+    """Settings that lack others, or that others make useless."""
+    findings = []
+    if settings.engine_url and settings.engine != "openai":
+        way_out = "set ENGINE=openai, or leave it out"
+        findings.append(Finding(NAME, Result.WARNING, "ENGINE_URL is not used", way_out))
+    try:
+        _ = settings.engine_options
+    except ConfigurationError as error:  # the engine lacks a setting
+        return [*findings, refused(NAME, error)]
+    if settings.has_unused_draft_model:
+        line = f"DRAFT_MODEL_DIR={settings.draft_model_dir} is not used"
+        way_out = "set ENGINE=paged, DRAFT_TOKENS above 0 and another folder than MODEL_DIR, or leave it out"
+        findings.append(Finding(NAME, Result.WARNING, line, way_out))
+    return findings
 
 
 def _mistake(line: str) -> Finding:

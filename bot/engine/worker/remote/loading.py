@@ -43,7 +43,7 @@ def load_remote(options: EngineOptions, on_progress: Callable[[str], None]) -> L
     started = time.monotonic()
     hosts = ", ".join(host_of(each) for each in options.server_urls)
     on_progress(f"Asking the servers: {hosts}")
-    loop, learner = LoopThread(), _learner(options)
+    loop, learner = LoopThread(), learner_for(options)
     future = loop.start(_learn(options, learner))
     while True:
         try:
@@ -54,7 +54,7 @@ def load_remote(options: EngineOptions, on_progress: Callable[[str], None]) -> L
     if not (usable := servers.usable):
         raise ConfigurationError(f"no server can be used: {'; '.join(lost)}")
     events: list[Event] = [Warned(each) for each in warnings]
-    limits = _limits(options, usable)
+    limits = limits_of_servers(options, usable)
     backend = OpenaiBackend(_name(usable), servers, loop, options.max_batch, events.append)
     facts = EngineFacts(
         engine=backend.name,
@@ -70,23 +70,34 @@ def load_remote(options: EngineOptions, on_progress: Callable[[str], None]) -> L
     return LoadedEngine(backend, limits, facts, events)
 
 
-def _learner(options: EngineOptions) -> Learner:
+def learner_for(options: EngineOptions) -> Learner:
+    """Read the model folder's tokenizer, with which servers are compared.
+
+    Raises:
+        ConfigurationError: it cannot be used.
+    """
     definition = read_tokenizer(options.model_dir)
     return Learner(Tokenizer(definition), ExactText(definition), options.server_model)
 
 
-async def _learn(options: EngineOptions, learner: Learner) -> tuple[Servers, list[str], list[str]]:
-    """Return the servers, why some cannot be used, and all that the operator should know of them."""
+def servers_of(options: EngineOptions, learner: Learner) -> Servers:
+    """The servers that the options name, none of them asked yet; to be closed."""
     connections = [
         Connection(url, options.server_key, options.hang_seconds, options.max_batch) for url in options.server_urls
     ]
-    servers = Servers(connections, learner)
+    return Servers(connections, learner)
+
+
+async def _learn(options: EngineOptions, learner: Learner) -> tuple[Servers, list[str], list[str]]:
+    """Return the servers, why some cannot be used, and all that the operator should know of them."""
+    servers = servers_of(options, learner)
     lost = await servers.learn_all()
     left_out = [f"Server left out: {each}" for each in lost]
-    return servers, lost, await asyncio.to_thread(_keys_in_the_open, options) + left_out
+    return servers, lost, await asyncio.to_thread(keys_in_the_open, options) + left_out
 
 
-def _keys_in_the_open(options: EngineOptions) -> list[str]:
+def keys_in_the_open(options: EngineOptions) -> list[str]:
+    """A line for each server to which the key goes unencrypted across the internet."""
     if not options.server_key:
         return []
     return [
@@ -96,7 +107,12 @@ def _keys_in_the_open(options: EngineOptions) -> list[str]:
     ]
 
 
-def _limits(options: EngineOptions, usable: Sequence[Server]) -> ModelLimits:
+def limits_of_servers(options: EngineOptions, usable: Sequence[Server]) -> ModelLimits:
+    """The limits that all servers keep.
+
+    Raises:
+        ConfigurationError: nobody says how long the context is.
+    """
     folder = open_tokenizer_folder(options.model_dir)
     limits = ModelLimits(folder.context_length, _vocabulary(folder.path, folder.vocabulary_size), folder.model_type)
     contexts = [each.learned.context for each in usable if each.learned.context is not None]
