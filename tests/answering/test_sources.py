@@ -112,3 +112,11 @@ async def test_an_erasure_while_the_conversation_is_read_counts_as_later(
     assert (request.erasures, erasures) == (1, 2)
     await run(make_answering(engine, chatml, memory).ask(ask("And now?")))
     assert (engine.requests[-1].erasures, erasures) == (2, 3)
+
+
+async def test_each_answer_names_its_conversation(answering: AnswerService, engine: CachingEngine) -> None:
+    here, there = ask("Do fish swim?"), ask("Do birds fly?", key=replace(HERE, channel_id=HERE.channel_id + 1))
+    for each in (here, there):
+        await run(answering.ask(each))
+    assert [request.conversation for request in engine.requests] == [here.key.text, there.key.text]
+    assert here.key.text != there.key.text
