@@ -69,6 +69,7 @@ class CompletionServer:
         context: what it says of its context; None if it does not.
         answer: the text that its model knows.
         other_tokenizer: whether its ids mean something else.
+        cached: tokens of a prompt that it finds in its cache.
         loading: whether it answers nothing yet.
         poison: a token that breaks the connection of whoever sends it.
     """
@@ -95,6 +96,7 @@ class CompletionServer:
         self.other_tokenizer = False
         self.poison = -1
         self.loading = False
+        self.cached = 2
 
     @property
     def url(self) -> str:
@@ -179,6 +181,11 @@ class CompletionServer:
 
     async def _events(self, body: Json, request: web.Request) -> AsyncIterator[bytes]:
         ids = self._continue(body["prompt"])[: body["max_tokens"]]
+        reason = "stop" if ids[-1:] == [self._stop_id] else "length"
+        if self._dialect == "llama.cpp" and body.get("return_progress"):
+            progress = {"total": len(body["prompt"]), "cache": self.cached, "processed": self.cached, "time_ms": 0}
+            empty = {"index": 0, "text": "", "logprobs": None, "finish_reason": None}
+            yield b":\n\n" + _event({"choices": [empty], "prompt_progress": progress})
         for count, chunk in enumerate(self._chunks(ids)):
             await self._fail_at(count, request)
             if self.faults.garbage_after == count:
@@ -188,9 +195,10 @@ class CompletionServer:
                 return
             if self.faults.end_after == count:
                 return
-            yield _event({"choices": [{"index": 0, "finish_reason": None, **chunk}]})
-        reason = "stop" if ids[-1:] == [self._stop_id] else "length"
-        yield _event({"choices": [{"index": 0, "text": "", "logprobs": None, "finish_reason": reason}]})
+            is_last = self._dialect == "vllm" and count == len(ids) - 1
+            yield _event({"choices": [{"index": 0, "finish_reason": reason if is_last else None, **chunk}]})
+        if self._dialect != "vllm":
+            yield _event({"choices": [{"index": 0, "text": "", "logprobs": None, "finish_reason": reason}]})
         yield b"data: [DONE]\n\n"
 
     async def _fail_at(self, count: int, request: web.Request) -> None:

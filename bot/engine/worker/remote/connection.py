@@ -6,10 +6,10 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -24,11 +24,31 @@ from bot.engine.worker.remote.errors import (
 from bot.server_urls import api_of, root_of
 
 Result = TypeVar("Result")
+WhileAlive: TypeAlias = Callable[[Awaitable[bytes], bool], Awaitable[bytes]]
 
 _CONNECT_SECONDS = 5.0
 _KEEP_SECONDS = 4.0  # vLLM's server closes an idle connection after 5, maybe just when the next request goes out
+_MOST_SILENCES = 6
 _MOST_ERROR_BYTES = 64 << 10
 _OK = 200
+
+
+class ByteStream:
+    """The bytes of a response as they arrive.
+
+    Attributes:
+        has_begun: set it once the answer has begun; until then the server may be reading a prompt, for any time.
+    """
+
+    def __init__(self, pieces: AsyncIterator[bytes], while_alive: WhileAlive) -> None:
+        self._pieces = pieces
+        self._while_alive = while_alive
+        self.has_begun = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield pieces, none of which is empty."""
+        while piece := await self._while_alive(anext(self._pieces, b""), self.has_begun):
+            yield piece
 
 
 class Connection:
@@ -88,8 +108,8 @@ class Connection:
         return _parsed(response.content)
 
     @asynccontextmanager
-    async def stream(self, path: str, body: dict[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Post a request and yield the response's bytes as they arrive. Leaving the block closes the connection.
+    async def stream(self, path: str, body: dict[str, Any]) -> AsyncIterator[ByteStream]:
+        """Post a request and yield the response's bytes. Leaving the block closes the connection.
 
         Raises:
             ServerLostError, ServerBusyError, RequestRefusedError: there is no response with success.
@@ -104,23 +124,27 @@ class Connection:
                 content = await self.while_alive(_beginning(response))
                 retry_after = response.headers.get("Retry-After")
                 raise error_of_status(self.url, response.status_code, _parsed(content), retry_after)
-            yield self._pieces(response)
+            is_encoded = "content-encoding" in response.headers
+            yield ByteStream(response.aiter_bytes() if is_encoded else response.aiter_raw(), self.while_alive)
         except (httpx.HTTPError, OSError) as error:
             raise self._lost(error) from error
         finally:
             await response.aclose()
 
-    async def while_alive(self, awaited: Awaitable[Result], most_seconds: float | None = None) -> Result:
+    async def while_alive(self, awaited: Awaitable[Result], has_begun: bool = False) -> Result:
         """Wait for a server's next sign; while there is none, ask now and then whether it is alive.
 
+        Args:
+            has_begun: whether an answer has begun, which must not stop for long even if the server is alive.
+
         Raises:
-            ServerLostError: it is not, or it took longer than `most_seconds`.
+            ServerLostError: it is not alive, or stopped.
         """
-        task, waited = asyncio.ensure_future(awaited), 0.0
+        task, silences = asyncio.ensure_future(awaited), 0
         try:
             while not (await asyncio.wait({task}, timeout=self._silent_seconds))[0]:
-                waited += self._silent_seconds
-                if most_seconds is not None and waited >= most_seconds:
+                silences += 1
+                if has_begun and silences >= _MOST_SILENCES:
                     raise ServerLostError(f"{self.url} stopped in the middle of an answer; look at its log")
                 await self._require_alive()
             return task.result()
@@ -132,16 +156,6 @@ class Connection:
     async def _require_alive(self) -> None:
         with suppress(ServerBusyError, RequestRefusedError):  # answers, too
             await self.ask("/models")
-
-    async def _pieces(self, response: httpx.Response) -> AsyncIterator[bytes]:
-        pieces = response.aiter_raw() if "content-encoding" not in response.headers else response.aiter_bytes()
-        most_seconds = None  # until the first sign, it may be reading a prompt
-        while True:
-            piece = await self.while_alive(anext(pieces, b""), most_seconds)
-            if not piece:
-                return
-            most_seconds = 6 * self._silent_seconds
-            yield piece
 
     def _lost(self, error: BaseException) -> ServerLostError:
         if isinstance(error, TimeoutError | httpx.TimeoutException):

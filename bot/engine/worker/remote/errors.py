@@ -8,8 +8,10 @@ from bot.engine.interface import FinishReason, Outcome
 from bot.engine.worker.backends.backend import one_line
 
 _MOST_SHOWN = 200
-_TOO_LONG = re.compile(r"context[ _]?(length|size|window)|maximum[ _](model|context)|exceed_context|longer than", re.I)
-_MAY_QUOTE = re.compile(r"[\[{'\"`]")
+_TOO_LONG = re.compile(
+    r"context[ _]?(length|size|window)|maximum[ _](model|context)|exceed_context|longer than|max_model_len", re.I
+)
+_MAY_QUOTE = re.compile(r"[\[{\"`]|(?<![a-z])'")
 
 _UNAUTHORIZED = (401, 403)
 _NOT_FOUND = 404

@@ -133,5 +133,6 @@ def _vocabulary(folder: Path, size: int) -> int:
 
 def _name(usable: Sequence[Server]) -> str:
     dialects = dict.fromkeys(each.learned.dialect.name for each in usable)
-    models = dict.fromkeys(each.learned.model for each in usable)
+    # llama.cpp's server names a path, of which the rest is its machine's own business.
+    models = dict.fromkeys(each.learned.model.rstrip("/").split("/")[-1] for each in usable)
     return f"openai ({', '.join(dialects)}) {', '.join(models)}"

@@ -67,9 +67,9 @@ class Server:
         """
         url, dialect = self.connection.url, self.learned.dialect
         body, reader = dialect.body(request, self.learned.model), dialect.open_reader()
-        async with self.connection.stream("/completions", body) as pieces:
+        async with self.connection.stream("/completions", body) as stream:
             try:
-                async with aclosing(read_events(pieces)) as events:
+                async with aclosing(read_events(aiter(stream))) as events:
                     async for event in events:
                         if "error" in event:
                             raise error_in_stream(url, event["error"])
@@ -78,6 +78,7 @@ class Server:
                         choice = _choice(event)
                         reason = _reason(choice)
                         ids = [*reader.add(choice), *(reader.finish() if reason else ())]
+                        stream.has_begun = stream.has_begun or bool(ids)
                         if ids or reason:
                             yield Generated(ids, reason)
                         if reason:

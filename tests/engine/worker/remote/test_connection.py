@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest_asyncio
 
 from bot.engine.interface import GenerationRequest
 from bot.engine.worker.remote.connection import Connection
-from bot.engine.worker.remote.dialects import vllm
+from bot.engine.worker.remote.dialects import llama_cpp, vllm
 from bot.engine.worker.remote.errors import ServerLostError
-from bot.engine.worker.remote.server import Generated, Learned, Server
+from bot.engine.worker.remote.server import Generated, Learned, PromptRead, Server
+from bot.prompting.exact_text import ExactText
 from tests.completion_server import CompletionServer, serving
 
 SILENT_SECONDS = 0.1
@@ -59,3 +61,22 @@ async def test_a_resumed_answer_draws_anew(remote: CompletionServer, server: Ser
     seeds = [body["seed"] for body in remote.requests]
     assert len(set(seeds)) == 2
     assert all(0 <= seed < 2**31 for seed in seeds)
+
+
+async def test_a_prompt_may_be_read_for_any_time_after_a_first_sign(
+    folder: Path, text: ExactText, asked: GenerationRequest
+) -> None:
+    async with serving(folder, "llama.cpp") as remote:
+        remote.faults.hold_after = 0  # after what it says about the prompt
+        connection = Connection(remote.url, "", SILENT_SECONDS, 1)
+        server = Server(connection, Learned("phi", llama_cpp(text), None))
+        stream = server.generate(replace(asked, max_new_tokens=3))
+        assert await anext(stream) == PromptRead(len(asked.prompt_ids), cached=2)
+        next_one = asyncio.ensure_future(anext(stream))
+        async with asyncio.timeout(20):
+            while len(remote.keys) < 9:  # noqa: ASYNC110 - it is asked more than six times whether it is alive
+                await asyncio.sleep(0.02)
+        remote.faults.released.set()
+        assert isinstance(await next_one, Generated)
+        await stream.aclose()
+        await connection.close()

@@ -162,7 +162,7 @@ async def test_a_prompt_that_kills_servers_ends_alone(
         (
             Faults(status=400, error="This model's maximum context length is 10 tokens. However, you requested 20."),
             FinishReason.NO_ROOM,
-            "refuses the request (400: This model)",
+            "refuses the request (400: This model's maximum context length is 10 tokens. However,",
         ),
         (
             Faults(status=400, error="top_k must be less than 3"),

@@ -141,6 +141,8 @@ async def test_the_model_can_be_chosen(folder: Path) -> None:
         server.models = []
         engine = await loaded(options_for(folder, server, server_model="any", max_context_tokens=512))
         assert engine.facts.engine == "openai (vLLM) any"
+        server.models = ["models/phi.gguf"]
+        assert (await loaded(options_for(folder, server))).facts.engine == "openai (vLLM) phi.gguf"
 
 
 async def test_the_key_is_sent(folder: Path) -> None:
