@@ -156,7 +156,7 @@ class Generation(Protocol):
 
     Attributes:
         on_prefill: called when the prompt enters the batch, with how many of its tokens no cache holds; after a crash
-            again. Only `paged` knows.
+            again. Only `paged` and some servers know.
         usage: what it took so far; complete when the iteration has ended.
     """
 

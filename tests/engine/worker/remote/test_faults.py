@@ -14,7 +14,7 @@ from bot.engine.supervisor import supervisor
 from bot.engine.supervisor.job import MAX_CRASHES
 from bot.prompting.exact_text import ExactText
 from tests.completion_server import ANSWER, DIALECTS, CompletionServer, DialectName, Faults, serving
-from tests.engine.conftest import collect
+from tests.engine.conftest import collect, kill_after
 from tests.engine.worker.remote.conftest import engine_of, options_for
 from tests.engine.worker.remote.test_answers import STOP, text_of
 
@@ -80,6 +80,26 @@ async def test_a_server_that_dies_and_returns_finishes_its_answer(
         assert (text_of(text, ids), outcome) == (ANSWER, STOP)
         assert engine.restarts == 1
         await asyncio.gather(*dying)
+
+
+async def test_a_killed_worker_asks_the_same_server_to_go_on(
+    folder: Path, text: ExactText, asked: GenerationRequest
+) -> None:
+    async with serving(folder) as one, serving(folder) as two, engine_of(options_for(folder, one, two)) as engine:
+        one.faults.hold_after = two.faults.hold_after = 20
+        assert engine.facts is not None
+        kill = kill_after(20, engine.facts.process_id)
+        first: list[CompletionServer] = []
+
+        def on_ids(ids: list[int]) -> None:
+            first[:] = first or [server for server in (one, two) if server.answers]
+            one.faults.hold_after = two.faults.hold_after = None
+            kill(ids)
+
+        ids, outcome = await collect(engine.submit(asked), on_ids)
+        assert (text_of(text, ids), outcome) == (ANSWER, STOP)
+        assert engine.restarts == 1
+        assert len(first[0].answers) == 2, "the conversation is in its cache"
 
 
 async def test_a_lost_server_is_taken_in_again(
