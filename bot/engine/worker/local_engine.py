@@ -114,4 +114,4 @@ def _backend(options: EngineOptions, limits: ModelLimits, precision: str, events
         from bot.engine.worker.backends.optimum import OptimumBackend
 
         return OptimumBackend(options, events.append)
-    raise ConfigurationError(f"there is no engine {options.engine!r}; set ENGINE to paged, genai or optimum")
+    raise ConfigurationError(f"there is no engine {options.engine!r}; set ENGINE to paged, genai, optimum or openai")

@@ -78,7 +78,7 @@ async def test_a_cache_larger_than_memory_is_named(tiny_model: Path) -> None:
 
 
 async def test_an_unknown_engine_is_refused_with_the_known_ones(tiny_model: Path) -> None:
-    assert "paged, genai or optimum" in await refused_with(EngineOptions("vllm", tiny_model))
+    assert "paged, genai, optimum or openai" in await refused_with(EngineOptions("vllm", tiny_model))
 
 
 async def test_a_missing_optimum_is_refused_with_the_command_that_installs_it(

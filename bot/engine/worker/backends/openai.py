@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 from collections import deque
 from collections.abc import Callable
@@ -16,6 +17,9 @@ from bot.engine.worker.remote.errors import RequestRefusedError, ServerBusyError
 from bot.engine.worker.remote.loop_thread import LoopThread
 from bot.engine.worker.remote.server import Generated, PromptRead, Server
 from bot.engine.worker.remote.servers import Servers
+from bot.log_context import about_question
+
+logger = logging.getLogger(__name__)
 
 NO_SERVER_EXIT_CODE = 3
 _POLL_SECONDS = 0.05
@@ -189,7 +193,9 @@ class OpenaiBackend:
             case RequestRefusedError(outcome=outcome):
                 self._forget(request_id)
                 self._emit(Ended(request_id, outcome))
-            case ServerLostError():
+            case ServerLostError() as error:
+                with about_question(request.message_id):
+                    logger.info("Answer interrupted, it goes on as soon as a server is there: reason=%s", error)
                 self._forget(request_id)
                 self._interrupted.append(request_id)
             case Exception() as error:
@@ -211,6 +217,8 @@ class OpenaiBackend:
 
     async def _generate(self, request_id: int, request: GenerationRequest, server: Server) -> bool:
         """Run a request on a server to its end; return whether the server took it."""
+        with about_question(request.message_id):
+            logger.debug("Server chosen: server=%s", server.connection.url)
         self._servers.began(server)
         try:
             async with aclosing(server.generate(request)) as generated:

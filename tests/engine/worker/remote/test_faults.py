@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +43,7 @@ async def first_asked(engine_ids: list[CompletionServer]) -> tuple[CompletionSer
 async def test_an_answer_is_finished_by_another_server(
     folder: Path, text: ExactText, asked: GenerationRequest, faults: Faults, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     async with serving(folder) as one, serving(folder) as two, engine_of(options_for(folder, one, two)) as engine:
         await collect(engine.submit(replace(asked, max_new_tokens=5)))
         first, other = await first_asked([one, two])
@@ -52,6 +54,7 @@ async def test_an_answer_is_finished_by_another_server(
         delivered = 0 if faults.status else 20
         assert other.answers[0]["prompt"] == [*asked.prompt_ids, *ids[:delivered]]
         assert f"Server left out: {first.url} " in caplog.text
+        assert f"Answer interrupted, it goes on as soon as a server is there: reason={first.url} " in caplog.text
         assert engine.restarts == 0
 
 
