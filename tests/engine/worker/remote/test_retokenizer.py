@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.engine.worker.remote.retokenizer import Retokenizer
@@ -11,6 +11,7 @@ from tests.prompting.test_exact_text import KINDS, TEXTS, encoder_and_tokenizer,
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=40)
 @given(pieces=st.lists(TEXTS))
 def test_any_pieces_make_the_text(kind: str, pieces: list[str]) -> None:
     encoder, tokenizer = encoder_and_tokenizer(kind)
