@@ -24,6 +24,7 @@ test: setup  ## run all tests but the long ones, with coverage, in PROCESSES pro
 	$(RUN) -m pytest -n $(PROCESSES) --dist worksteal --cov --cov-report=term:skip-covered --durations=25
 
 test-long: setup  ## run the long tests: many examples of each property, hundreds of kills and faults
+	-$(RUN) scripts/completion_server.py llama.cpp --install-only  # without it, its tests are skipped
 	$(RUN) -m pytest -n $(PROCESSES) --dist worksteal -m 'long or hypothesis' --examples-times 20 --timeout 7200 --durations=25
 	$(RUN) scripts/fault_suite.py --rounds 200
 	$(RUN) scripts/kill_suite.py --rounds 100
