@@ -16,8 +16,8 @@ from bot.cli.log.redaction import Redaction
 _ROOT = Path(__file__).resolve().parents[2]
 _WORD = re.compile(r"[^\W_]+")
 _LONG_WORD = 8
-_COUNTS = _FEW_WORDS, _MANY_WORDS = 3, 5
-_LONG_PHRASE = 12
+_FEW_WORDS, _MANY_WORDS = 3, 5
+_LONG_PHRASE = 8
 _TEXTS = ("content", "value", "filename")
 _NAMES = ("username", "global_name", "nick")
 _SHORTEST_SECRET = 8
@@ -27,9 +27,9 @@ _ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|[nrtvf\"'])")
 class PrivateLog(logging.Handler):
     """Keeps the log in both formats, and what must not be in it.
 
-    A text counts as shown if three of its words stand side by side in the log, or one long word, and the bot's source
-    does not have them. Of what the bot wrote, five must: its lines to members have values that the log may have, too.
-    Names count as words, secrets as they are.
+    A text counts as shown if three of its words stand side by side in the log, or one long word that the bot's source
+    does not have. Of what the bot wrote, five words must, and its source may not have them: its lines to members have
+    values that the log may have, too. Names count as words, secrets as they are.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,8 @@ class PrivateLog(logging.Handler):
         redaction = Redaction()
         self._formats = (TextFormat(redaction), JsonFormat(redaction))
         self._lines: list[str] = []
-        self._phrases: set[str] = set()
+        self._of_members: set[str] = set()
+        self._of_bots: set[str] = set()
         self._names: set[str] = set()
         self._secrets: set[str] = set()
 
@@ -51,31 +52,40 @@ class PrivateLog(logging.Handler):
     def add_event(self, _event: str, payload: Mapping[str, Any]) -> None:
         """Learn from an event of the gateway what is private: all that members and the bot wrote, names, tokens."""
         self.add_secret(str(payload.get("token", "")))
-        self._add(payload, _FEW_WORDS)
+        self._add(payload, is_bots=False)
 
-    def _add(self, value: object, count: int) -> None:
+    def _add(self, value: object, *, is_bots: bool) -> None:
         if isinstance(value, Mapping):
-            count = _MANY_WORDS if (value.get("author") or {}).get("bot") else count
+            is_bots = bool((value.get("author") or {}).get("bot", is_bots))
             if not value.get("bot"):
                 for name in _NAMES:
                     self._names.update(_words(str(value.get(name) or "")))
             for key, inner in value.items():
                 if key in _TEXTS and isinstance(inner, str):
-                    self._phrases |= _phrases(inner, count)
-                self._add(inner, count)
+                    self._add_text(inner, is_bots=is_bots)
+                self._add(inner, is_bots=is_bots)
         elif isinstance(value, list | tuple):
             for inner in value:
-                self._add(inner, count)
+                self._add(inner, is_bots=is_bots)
+
+    def _add_text(self, text: str, *, is_bots: bool) -> None:
+        self._of_bots |= _long_words(text)
+        if is_bots:
+            self._of_bots |= _phrases(text, _MANY_WORDS)
+        else:
+            self._of_members |= _phrases(text, _FEW_WORDS)
 
     def check(self, *others: str) -> None:
         """Check what was logged since the last time, and what child processes wrote."""
         lines, self._lines = [*self._lines, *others], []
         text = "\n".join(lines)
         readable = _decoded(text)
-        logged = set().union(*(_phrases(each, count) for each in (text, readable) for count in _COUNTS))
-        shown = logged & self._phrases
-        found = shown - _phrases_of_the_bot() if shown else shown
-        found |= (set(_words(text)) | set(_words(readable))) & (self._names - {"phi"})
+        found: set[str] = set()
+        for each in (text, readable):
+            found |= _phrases(each, _FEW_WORDS) & self._of_members
+            if shown := (_phrases(each, _MANY_WORDS) | _long_words(each)) & self._of_bots:
+                found |= shown - _words_of_the_bot()
+            found |= set(_words(each)) & (self._names - {"phi"})
         assert not found, f"the log has {sorted(found)} in:\n{_lines_with(found, lines)}"
         assert not any(secret in each for secret in self._secrets for each in (text, readable)), "the log has a token"
 
@@ -84,12 +94,16 @@ def _words(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
+def _long_words(text: str) -> set[str]:
+    """Without numbers: ids may be in the log."""
+    return {word for word in _words(text) if len(word) >= _LONG_WORD and not word.isdecimal()}
+
+
 def _phrases(text: str, count: int) -> set[str]:
-    """The long words of a text, and so many of its words side by side; numbers are none, or ids would be."""
+    """So many words of a text side by side, unless they are numbers or short."""
     words = [word for word in _words(text) if not word.isdecimal()]
     several = zip(*(words[start:] for start in range(count)), strict=False)
-    phrases = {" ".join(each) for each in several}
-    return {each for each in words if len(each) >= _LONG_WORD} | {each for each in phrases if len(each) >= _LONG_PHRASE}
+    return {phrase for each in several if len(phrase := " ".join(each)) >= _LONG_PHRASE}
 
 
 def _decoded(text: str) -> str:
@@ -105,10 +119,9 @@ def _character(escape: re.Match[str]) -> str:
 
 
 @functools.cache
-def _phrases_of_the_bot() -> set[str]:
-    sources = sorted((_ROOT / "bot").rglob("*.py"))
-    texts = [path.read_text(encoding="utf-8") for path in sources]
-    return set().union(*(_phrases(text, count) for text in texts for count in _COUNTS))
+def _words_of_the_bot() -> set[str]:
+    texts = [path.read_text(encoding="utf-8") for path in sorted((_ROOT / "bot").rglob("*.py"))]
+    return set().union(*(_long_words(text) | _phrases(text, _MANY_WORDS) for text in texts))
 
 
 def _lines_with(found: Iterable[str], lines: Iterable[str]) -> str:

@@ -59,8 +59,24 @@ def test_names_and_single_long_words_are_found(log: PrivateLog) -> None:
         log.check()
 
 
-def test_the_bots_own_words_are_not_private(log: PrivateLog) -> None:
-    log.add_event("MESSAGE_CREATE", {"content": "A conversation was summarized: Question taken in", "author": {}})
-    log.emit(record("Question taken in: message_id=%d position=%d", 5, 0))
-    log.emit(record("Conversation summarized: channel=%d", 5))
+def test_a_question_that_the_bots_source_has_is_found(log: PrivateLog) -> None:
+    log.add_event("MESSAGE_CREATE", {"content": "<@1> What is the capital of France?", "author": {"username": "x"}})
+    log.emit(record("Failed: cause=%s", "no capital of France"))
+    with pytest.raises(AssertionError, match="capital of france"):
+        log.check()
+
+
+def test_answers_are_found(log: PrivateLog) -> None:
+    answer = {"content": "It was a dark and stormy night", "author": {"username": "Phi", "bot": True}}
+    log.add_event("MESSAGE_UPDATE", answer)
+    log.emit(record("Failed: cause=%s", "a dark and stormy night"))
+    with pytest.raises(AssertionError, match="a dark and stormy night"):
+        log.check()
+
+
+def test_what_the_bot_says_in_the_log_and_to_members_is_not_private(log: PrivateLog) -> None:
+    note = {"content": "Ask a moderator for the permission Send Messages.", "author": {"username": "Phi", "bot": True}}
+    log.add_event("MESSAGE_CREATE", note)
+    log.add_event("MESSAGE_CREATE", {"content": "What are permissions?", "author": {"username": "x"}})
+    log.emit(record("Cannot answer here: channel=%d permission=%s told=%s", 5, "Send Messages", "permissions"))
     log.check()
