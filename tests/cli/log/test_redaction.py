@@ -69,7 +69,7 @@ def log_in_every_way(line: str) -> None:
 
 def test_passwords_of_addresses_and_secret_settings_are_known() -> None:
     address = "postgresql://bot:p%40ss%2Fword@127.0.0.1/db?sslmode=require&sslpassword=other-secret"
-    settings = load_settings(env_file=None, discord_token=TOKEN, database_url=address)
-    assert settings.secrets == [TOKEN, "other-secret", "p%40ss%2Fword", "p@ss/word"]
+    settings = load_settings(env_file=None, discord_token=TOKEN, database_url=address, engine_key=KEY)
+    assert sorted(settings.secrets) == sorted([TOKEN, KEY, "other-secret", "p%40ss%2Fword", "p@ss/word"])
     assert load_settings(env_file=None, database_url="sqlite:///data/bot.sqlite3").secrets == []
     assert load_settings(env_file=None, database_url="postgresql://[").secrets == ["postgresql://["]
