@@ -58,7 +58,7 @@ async def test_an_answer_is_finished_by_another_server(
         assert engine.restarts == 0
 
 
-# One whose ids come, and one whose text becomes ids, at each change; the third is between them.
+# Both ways in which ids come back; the third server combines them.
 @pytest.mark.parametrize("dialect", ["vllm", "text", pytest.param("llama.cpp", marks=pytest.mark.long)])
 async def test_a_server_that_dies_and_returns_finishes_its_answer(
     folder: Path, text: ExactText, asked: GenerationRequest, dialect: DialectName, monkeypatch: pytest.MonkeyPatch
