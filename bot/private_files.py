@@ -162,6 +162,16 @@ def _close_folder(folder: Path, our_names: Iterable[str], our_folders: Collectio
     _report(closed)
 
 
+def sync_folder(folder: Path) -> None:
+    """Make a new name in a folder durable, where the system can."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def delete_folder(folder: Path) -> None:
     """Delete a folder of ours with all that is in it; a refusal is logged.
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.engine.interface import Erasure
-from bot.private_files import private_opener
+from bot.private_files import private_opener, sync_folder
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class ErasureLog:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
             try:
                 return os.path.samestat(os.fstat(file.fileno()), self._path.stat())
             except FileNotFoundError:
@@ -186,13 +186,3 @@ def _erasure_of(line: bytes) -> Erasure:
 
 def _checksum(fields: object) -> int:
     return zlib.crc32(json.dumps(fields).encode())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name durable."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

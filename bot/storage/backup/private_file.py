@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bot.errors import ConfigurationError
-from bot.private_files import make_private_folder
+from bot.private_files import make_private_folder, sync_folder
 
 PART_SUFFIX = ".part"
 """Of a file that is being written; one that a killed program left may be deleted."""
@@ -44,7 +44,7 @@ def new_private_file(path: Path, *, replace: bool) -> Iterator[BinaryIO]:
         _require_free(path, replace=replace)
         with _refusals_of(path):
             part.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -69,13 +69,3 @@ def _require_free(path: Path, *, replace: bool) -> None:
         raise ConfigurationError(f"{path} is a folder; name a file in it")
     if not replace and os.path.lexists(path):
         raise ConfigurationError(f"{path} exists; name another file, or replace it with --force")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name durable."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

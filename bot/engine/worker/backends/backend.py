@@ -87,6 +87,38 @@ class Backend(Protocol):
         ...
 
 
+class PlainBackend:
+    """What a backend says that has no disk cache and no drafts of its own, and no shared KV cache unless it says so."""
+
+    @property
+    def cache_tokens(self) -> int:
+        """0: nothing of one request serves another, as far as this process knows."""
+        return 0
+
+    @property
+    def cache_bytes(self) -> int:
+        """0: no memory is set aside for a cache."""
+        return 0
+
+    @property
+    def original_context(self) -> int | None:
+        """None: the library itself chooses LongRoPE's factors, and not for each sequence."""
+        return None
+
+    @property
+    def draft_model(self) -> str:
+        """None drafts here."""
+        return ""
+
+    @property
+    def disk_cache(self) -> None:
+        """None: there is none."""
+        return
+
+    def open_disk_cache(self, device_name: str, precision: str) -> None:
+        """Do nothing: there is none."""
+
+
 def emit_tokens(emit: Emit, request_id: int, ids: list[int], stop_ids: frozenset[int]) -> bool:
     """Emit new token ids up to the first stop token.
 

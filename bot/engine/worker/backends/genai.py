@@ -11,7 +11,7 @@ import openvino
 import openvino_genai
 
 from bot.engine.interface import BatchState, EngineOptions, Erasure, FinishReason, GenerationRequest, Sampling
-from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, no_room_detail, one_line
+from bot.engine.worker.backends.backend import Emit, PlainBackend, emit_end, emit_tokens, no_room_detail, one_line
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for_request
 
 PROMPT_TOKENS_A_STEP = 256
@@ -26,7 +26,7 @@ class _Running:
     handle: openvino_genai.GenerationHandle
 
 
-class GenaiBackend:
+class GenaiBackend(PlainBackend):
     """Runs token ids through `openvino_genai.ContinuousBatchingPipeline`."""
 
     def __init__(self, options: EngineOptions, emit: Emit, blocks: int) -> None:
@@ -57,24 +57,9 @@ class GenaiBackend:
         return self._blocks * BLOCK_TOKENS
 
     @property
-    def original_context(self) -> int | None:
-        """None: the pipeline chooses LongRoPE's factors for the whole batch."""
-        return None
-
-    @property
     def cache_bytes(self) -> int:
         """Memory of the KV cache."""
         return int(self._pipeline.get_metrics().cache_size_in_bytes)
-
-    @property
-    def draft_model(self) -> str:
-        """None drafts here."""
-        return ""
-
-    @property
-    def disk_cache(self) -> None:
-        """None: this backend has none."""
-        return
 
     @property
     def busy(self) -> bool:
@@ -126,9 +111,6 @@ class GenaiBackend:
                 emit_end(self._emit, request_id, FinishReason.FAILED, one_line(error))
             else:
                 self._running[request_id] = _Running(request, handle)
-
-    def open_disk_cache(self, device_name: str, precision: str) -> None:
-        """Do nothing: this backend has no disk cache."""
 
     def erase(self, erasure: Erasure) -> None:
         """Do nothing: openvino-genai cannot take single words out of its prefix cache."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bot.engine.interface import BatchState, Erasure, FinishReason, GenerationRequest
 from bot.engine.protocol import Ended, Interrupted, PromptTaken, Warned
-from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, one_line
+from bot.engine.worker.backends.backend import Emit, PlainBackend, emit_end, emit_tokens, one_line
 from bot.engine.worker.remote.errors import RequestRefusedError, ServerBusyError, ServerLostError
 from bot.engine.worker.remote.loop_thread import LoopThread
 from bot.engine.worker.remote.server import Generated, PromptRead, Server
@@ -41,7 +41,7 @@ class _Running:
     is_read: bool = False  # whether it is known how much of its prompt was cached
 
 
-class OpenaiBackend:
+class OpenaiBackend(PlainBackend):
     """Passes requests on to servers, and what they generate back."""
 
     def __init__(self, name: str, servers: Servers, loop: LoopThread, most_running: int, emit: Emit) -> None:
@@ -69,31 +69,6 @@ class OpenaiBackend:
         return self._name
 
     @property
-    def cache_tokens(self) -> int:
-        """0: what servers keep is theirs, and nothing is prefilled there ahead of a question."""
-        return 0
-
-    @property
-    def original_context(self) -> int | None:
-        """None: servers choose LongRoPE's factors themselves."""
-        return None
-
-    @property
-    def cache_bytes(self) -> int:
-        """0: this machine has no KV cache."""
-        return 0
-
-    @property
-    def draft_model(self) -> str:
-        """None drafts here."""
-        return ""
-
-    @property
-    def disk_cache(self) -> None:
-        """None: this backend has none."""
-        return
-
-    @property
     def busy(self) -> bool:
         """Whether requests wait or run, or a server is left out, whose return is to be reported."""
         has_requests = bool(self._waiting or self._running or self._interrupted)
@@ -103,9 +78,6 @@ class OpenaiBackend:
     def state(self) -> BatchState:
         """The current load."""
         return BatchState(batch=len(self._running), waiting=len(self._waiting))
-
-    def open_disk_cache(self, device_name: str, precision: str) -> None:
-        """Do nothing: this backend has no disk cache."""
 
     def erase(self, erasure: Erasure) -> None:
         """Do nothing: the protocol has no way to take words out of a server's cache."""

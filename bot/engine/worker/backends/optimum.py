@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from bot.engine.interface import BatchState, EngineOptions, Erasure, FinishReason, GenerationRequest
-from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, one_line
+from bot.engine.worker.backends.backend import Emit, PlainBackend, emit_end, emit_tokens, one_line
 from bot.errors import ConfigurationError
 from bot.own_command import install_command
 
@@ -35,7 +35,7 @@ SAMPLE_PROPERTIES = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "CACHE_D
 """The Phi-3 cookbook sample's `ov_config`."""
 
 
-class OptimumBackend:
+class OptimumBackend(PlainBackend):
     """Runs token ids through optimum-intel. A request waits until all earlier ones have ended."""
 
     def __init__(self, options: EngineOptions, emit: Emit) -> None:
@@ -59,31 +59,6 @@ class OptimumBackend:
     def name(self) -> str:
         """The library and its version."""
         return f"optimum-intel {version('optimum-intel')}"
-
-    @property
-    def cache_tokens(self) -> int:
-        """0: every request has a cache of its own."""
-        return 0
-
-    @property
-    def original_context(self) -> int | None:
-        """None: optimum-intel 2.1 fails where an answer grows past it."""
-        return None
-
-    @property
-    def cache_bytes(self) -> int:
-        """0, see `cache_tokens`."""
-        return 0
-
-    @property
-    def draft_model(self) -> str:
-        """None drafts here."""
-        return ""
-
-    @property
-    def disk_cache(self) -> None:
-        """None: this backend has none."""
-        return
 
     @property
     def busy(self) -> bool:
@@ -112,9 +87,6 @@ class OptimumBackend:
                 self._waiting.remove(entry)
                 emit_end(self._emit, request_id, reason)
                 return
-
-    def open_disk_cache(self, device_name: str, precision: str) -> None:
-        """Do nothing: this backend has no disk cache."""
 
     def erase(self, erasure: Erasure) -> None:
         """Do nothing: nothing of a request is kept after it."""
