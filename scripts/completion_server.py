@@ -99,7 +99,8 @@ def _prepared(arguments: argparse.Namespace) -> ServerProcess | None:
         threads=arguments.threads,
     )
     say(f"Starting {kind.title} with {model}")
-    return ServerProcess(kind.title, kind.command(environment, serving), serving.port, kind.variables(serving))
+    log = home / f"{arguments.server}-{serving.port}.log"
+    return ServerProcess(kind.title, kind.command(environment, serving), serving.port, kind.variables(serving), log)
 
 
 def _require_free(port: int) -> None:

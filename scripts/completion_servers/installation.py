@@ -52,9 +52,9 @@ def install(name: str, kind: ServerKind, home: Path, on_progress: Callable[[str]
 
 
 def _commands(kind: ServerKind, environment: Path) -> list[list[str]]:
-    pip = [str(programs_of(environment) / "python"), "-m", "pip", "--disable-pip-version-check"]
-    commands = [[sys.executable, "-m", "venv", str(environment)], [*pip, "install", kind.requirement]]
-    return [*commands, [*pip, "uninstall", "-y", *kind.unwanted]] if kind.unwanted else commands
+    python = str(programs_of(environment) / "python")
+    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", kind.requirement]
+    return [[sys.executable, "-m", "venv", str(environment)], pip, [python, *kind.finishing]]
 
 
 def _run(kind: ServerKind, command: list[str], output: int, log: Path) -> None:
@@ -65,4 +65,4 @@ def _run(kind: ServerKind, command: list[str], output: int, log: Path) -> None:
     if done.returncode != 0:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         errors = [line.strip() for line in lines if line.strip().lower().startswith("error:")] or ["no error line"]
-        raise ConfigurationError(f"pip cannot install {kind.requirement}: {errors[-1]}; the whole output is in {log}")
+        raise ConfigurationError(f"{kind.requirement} cannot be installed: {errors[-1]}; the whole output is in {log}")

