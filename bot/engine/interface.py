@@ -256,45 +256,6 @@ class EngineFacts:
     is_remote: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BatchState:
-    """The load of an engine after a step.
-
-    Attributes:
-        batch: requests in the batch.
-        waiting: requests that wait for room in the batch.
-        cache_used: the share of the KV cache that the batch may need, 0 to 1.
-        disk_used_bytes: what the disk cache holds.
-        disk_written_bytes: what was written to it since the engine was loaded.
-        drafted_tokens: tokens drafted since the engine was loaded.
-        accepted_tokens: how many of these became part of an answer.
-    """
-
-    batch: int = 0
-    waiting: int = 0
-    cache_used: float = 0.0
-    disk_used_bytes: int = 0
-    disk_written_bytes: int = 0
-    drafted_tokens: int = 0
-    accepted_tokens: int = 0
-
-
-class EngineObserver(Protocol):
-    """Receives engine events for metrics."""
-
-    def engine_stepped(self, state: BatchState) -> None:
-        """A step has ended."""
-        ...
-
-    def prompt_read(self, tokens: int, cached: int, from_disk: int) -> None:
-        """A prompt of `tokens` tokens entered the batch; `cached` of them were cached, `from_disk` of these on disk."""
-        ...
-
-    def engine_restarted(self, cause: str) -> None:
-        """The worker `crashed` or `hung`, and is being restarted."""
-        ...
-
-
 class Engine(Protocol):
     """Turns prompts into token streams without ever blocking the event loop."""
 

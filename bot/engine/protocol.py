@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from bot.engine.interface import BatchState, EngineFacts, Erasure, GenerationRequest, Outcome
+from bot.engine.interface import EngineFacts, Erasure, GenerationRequest, Outcome
+from bot.engine.observer import BatchState
 from bot.engine.usage import NO_USAGE, Usage
 
 

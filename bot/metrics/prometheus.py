@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from bot.engine.interface import BatchState, EngineFacts, EngineObserver
+from bot.engine.interface import EngineFacts
+from bot.engine.observer import BatchState, EngineObserver
 from bot.metrics.discord_metrics import DiscordMetrics
 from bot.metrics.estimates import EstimateHistograms
 from bot.metrics.process_metrics import ProcessMetrics

@@ -21,7 +21,8 @@ from benchmarking.prompts import Prompts
 from bot.answering.served_model import ServedModel
 from bot.conversation.budget import Budget
 from bot.conversation.turn import ConversationKey, UserMessage
-from bot.engine.interface import BatchState, Engine, EngineFacts, Generation, GenerationRequest, Sampling
+from bot.engine.interface import Engine, EngineFacts, Generation, GenerationRequest, Sampling
+from bot.engine.observer import BatchState
 from bot.export.timed_generation import TIME_LIMIT_SECONDS
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.storage.storage import Storage

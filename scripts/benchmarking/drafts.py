@@ -15,7 +15,8 @@ from benchmarking.plan import Plan
 from benchmarking.prompts import Prompts
 from benchmarking.returning_engine import loaded_engine
 from benchmarking.statistics import equal_share, identical
-from bot.engine.interface import BatchState, Engine, FinishReason, GenerationRequest
+from bot.engine.interface import Engine, FinishReason, GenerationRequest
+from bot.engine.observer import BatchState
 from bot.export.timed_generation import TIME_LIMIT_SECONDS, MeasureError, TimedGeneration
 from bot.model.folder import ModelFolder
 from bot.settings import load_settings

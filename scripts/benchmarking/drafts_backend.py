@@ -7,7 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.engine.interface import BatchState, EngineOptions, FinishReason, GenerationRequest, Sampling
+from bot.engine.interface import EngineOptions, FinishReason, GenerationRequest, Sampling
+from bot.engine.observer import BatchState
 from bot.engine.protocol import Ended, Event, Tokens
 from bot.engine.worker.backends.paged import PagedBackend
 from bot.engine.worker.paged.drafts.source import DraftSource

@@ -15,7 +15,8 @@ from benchmarking.measures import Figures
 from benchmarking.newcomer import newcomer
 from benchmarking.plan import Plan
 from benchmarking.prompts import Prompts
-from bot.engine.interface import Engine, EngineFacts, EngineObserver
+from bot.engine.interface import Engine, EngineFacts
+from bot.engine.observer import EngineObserver
 from bot.export.peak_memory import PeakMemory
 from bot.model.folder import ModelFolder
 

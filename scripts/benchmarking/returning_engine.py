@@ -9,7 +9,8 @@ from pathlib import Path
 
 from benchmarking.plan import Plan
 from benchmarking.prompts import Prompts
-from bot.engine.interface import BatchState, EngineObserver, EngineOptions
+from bot.engine.interface import EngineOptions
+from bot.engine.observer import BatchState, EngineObserver
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for
 from bot.model.folder import ModelFolder

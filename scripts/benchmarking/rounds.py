@@ -13,7 +13,7 @@ from benchmarking.llama_server import LlamaOptions, LlamaServer
 from benchmarking.plan import Plan
 from benchmarking.report import write_report
 from benchmarking.stream import STREAM_TOKENS, STREAMS
-from bot.engine.interface import EngineObserver
+from bot.engine.observer import EngineObserver
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.model.folder import ModelFolder
 from bot.settings import load_settings

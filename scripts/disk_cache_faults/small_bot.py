@@ -11,7 +11,8 @@ from multiprocessing.connection import Connection
 
 import psutil
 
-from bot.engine.interface import BatchState, EngineOptions, FinishReason
+from bot.engine.interface import EngineOptions, FinishReason
+from bot.engine.observer import BatchState
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from disk_cache_faults.conversations import request_for
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from typing import Self
 
-from bot.engine.interface import BatchState, EngineOptions, GenerationRequest
+from bot.engine.interface import EngineOptions, GenerationRequest
+from bot.engine.observer import BatchState
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.engine.worker.admission import ModelLimits
 

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bot.engine.interface import BatchState, EngineOptions
+from bot.engine.interface import EngineOptions
+from bot.engine.observer import BatchState
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.engine.worker.admission import ModelLimits
 from fault_injection.clients import CLIENTS, ClientRequest, Clients

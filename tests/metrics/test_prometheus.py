@@ -9,7 +9,8 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bot.engine.interface import BatchState, EngineFacts, FinishReason
+from bot.engine.interface import EngineFacts, FinishReason
+from bot.engine.observer import BatchState
 from bot.metrics.prometheus import PrometheusMetrics
 
 

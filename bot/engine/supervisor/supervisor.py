@@ -7,15 +7,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from bot.engine.interface import (
-    EngineFacts,
-    EngineObserver,
-    EngineOptions,
-    Erasure,
-    FinishReason,
-    GenerationRequest,
-    Outcome,
-)
+from bot.engine.interface import EngineFacts, EngineOptions, Erasure, FinishReason, GenerationRequest, Outcome
+from bot.engine.observer import EngineObserver, NoObserver
 from bot.engine.protocol import (
     Cancel,
     Ended,
@@ -34,7 +27,6 @@ from bot.engine.supervisor.hang_detector import CHECK_SECONDS, HangDetector
 from bot.engine.supervisor.held_messages import HeldMessages
 from bot.engine.supervisor.job import Job
 from bot.engine.supervisor.jobs import Jobs
-from bot.engine.supervisor.no_observer import NoObserver
 from bot.engine.supervisor.recent_erasures import RecentErasures
 from bot.engine.supervisor.token_stream import TokenStream
 from bot.engine.supervisor.worker_log import log_again

@@ -12,7 +12,8 @@ import pytest
 import pytest_asyncio
 
 from bot.discord_client.commands.model_info import describe_model
-from bot.engine.interface import BatchState, EngineFacts
+from bot.engine.interface import EngineFacts
+from bot.engine.observer import BatchState
 from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.report import ExportReport, Finding, Quality, Speed

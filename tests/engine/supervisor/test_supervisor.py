@@ -17,7 +17,8 @@ import pytest
 import pytest_asyncio
 from fault_injection.footprint import engine_processes
 
-from bot.engine.interface import BatchState, EngineOptions, FinishReason, Outcome, Sampling
+from bot.engine.interface import EngineOptions, FinishReason, Outcome, Sampling
+from bot.engine.observer import BatchState
 from bot.engine.supervisor import supervisor as process
 from bot.engine.supervisor import worker_process
 from bot.engine.supervisor.job import MAX_CRASHES

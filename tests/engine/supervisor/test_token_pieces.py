@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.engine.interface import BatchState, EngineFacts, EngineOptions, FinishReason, Outcome
+from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, Outcome
+from bot.engine.observer import BatchState
 from bot.engine.protocol import Ended, Ready, Shutdown, Stepped, Submit, Tokens
 from bot.engine.supervisor import supervisor as process
 from bot.engine.supervisor import worker_process

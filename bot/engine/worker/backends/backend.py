@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from bot.engine.interface import BatchState, Erasure, FinishReason, GenerationRequest, Outcome
+from bot.engine.interface import Erasure, FinishReason, GenerationRequest, Outcome
+from bot.engine.observer import BatchState
 from bot.engine.protocol import Ended, Event, Tokens
 from bot.engine.usage import NO_USAGE, Usage
 

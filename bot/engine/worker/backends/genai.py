@@ -10,7 +10,8 @@ import numpy
 import openvino
 import openvino_genai
 
-from bot.engine.interface import BatchState, EngineOptions, Erasure, FinishReason, GenerationRequest, Sampling
+from bot.engine.interface import EngineOptions, Erasure, FinishReason, GenerationRequest, Sampling
+from bot.engine.observer import BatchState
 from bot.engine.worker.backends.backend import Emit, PlainBackend, emit_end, emit_tokens, no_room_detail, one_line
 from bot.engine.worker.cache_blocks import BLOCK_TOKENS, blocks_for_request
 

@@ -10,7 +10,8 @@ from concurrent.futures import Future
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from bot.engine.interface import BatchState, Erasure, FinishReason, GenerationRequest
+from bot.engine.interface import Erasure, FinishReason, GenerationRequest
+from bot.engine.observer import BatchState
 from bot.engine.protocol import Ended, Interrupted, PromptTaken, Warned
 from bot.engine.worker.backends.backend import Emit, PlainBackend, emit_end, emit_tokens, one_line
 from bot.engine.worker.remote.errors import RequestRefusedError, ServerBusyError, ServerLostError

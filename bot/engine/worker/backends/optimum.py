@@ -7,7 +7,8 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from bot.engine.interface import BatchState, EngineOptions, Erasure, FinishReason, GenerationRequest
+from bot.engine.interface import EngineOptions, Erasure, FinishReason, GenerationRequest
+from bot.engine.observer import BatchState
 from bot.engine.worker.backends.backend import Emit, PlainBackend, emit_end, emit_tokens, one_line
 from bot.errors import ConfigurationError
 from bot.own_command import install_command

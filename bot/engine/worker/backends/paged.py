@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import openvino
 
-from bot.engine.interface import BatchState, EngineOptions, Erasure, FinishReason, GenerationRequest
+from bot.engine.interface import EngineOptions, Erasure, FinishReason, GenerationRequest
+from bot.engine.observer import BatchState
 from bot.engine.protocol import PromptTaken, Warned
 from bot.engine.usage import NO_USAGE, Usage
 from bot.engine.worker.backends.backend import Emit, emit_end, emit_tokens, no_room_detail

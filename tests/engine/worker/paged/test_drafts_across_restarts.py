@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 import pytest
 
-from bot.engine.interface import BatchState, EngineOptions, Erasure, FinishReason, Outcome, Source
+from bot.engine.interface import EngineOptions, Erasure, FinishReason, Outcome, Source
+from bot.engine.observer import BatchState
 from bot.engine.protocol import PromptTaken
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from tests.engine.conftest import collect, kill_after, request
