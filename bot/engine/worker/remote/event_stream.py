@@ -31,6 +31,8 @@ async def read_events(pieces: AsyncIterator[bytes]) -> AsyncGenerator[dict[str, 
                 return
             if data:
                 yield _parse(data)
+    if (last := _last_event(buffer)) is not None:
+        yield last
 
 
 def _data_of(line: bytes) -> bytes:
@@ -41,6 +43,15 @@ def _data_of(line: bytes) -> bytes:
     if name not in (b"data", b"", b"event", b"id", b"retry"):
         raise ValueError("no server-sent events")
     return value.strip() if name == b"data" else b""
+
+
+def _last_event(line: bytes) -> dict[str, Any] | None:
+    """The event of a last line that lacks its end; None if it was cut off."""
+    try:
+        data = _data_of(line)
+        return _parse(data) if data and data != _END else None
+    except ValueError:
+        return None
 
 
 def _parse(data: bytes) -> dict[str, Any]:

@@ -71,8 +71,8 @@ class Server:
             try:
                 async with aclosing(read_events(aiter(stream))) as events:
                     async for event in events:
-                        if "error" in event:
-                            raise error_in_stream(url, event["error"])
+                        if (error := event.get("error")) is not None:
+                            raise error_in_stream(url, error)
                         if (read := _prompt_read(event)) is not None:
                             yield read
                         choice = _choice(event)
@@ -83,8 +83,8 @@ class Server:
                             yield Generated(ids, reason)
                         if reason:
                             return
-            except ValueError as error:
-                raise ServerLostError(f"{url} sends {error}; set ENGINE_URL to a server of completions") from error
+            except ValueError as wrong:
+                raise ServerLostError(f"{url} sends {wrong}; set ENGINE_URL to a server of completions") from wrong
         raise ServerLostError(f"{url} broke an answer off; look at its log")
 
 
@@ -98,9 +98,9 @@ def _choice(event: dict[str, Any]) -> dict[str, Any]:
 
 def _reason(choice: dict[str, Any]) -> FinishReason | None:
     reason = choice.get("finish_reason")
-    if reason is None:
+    if reason is None or reason == "":  # not yet; LocalAI says it with an empty text
         return None
-    if reason not in _REASONS:
+    if not isinstance(reason, str) or reason not in _REASONS:
         raise ValueError("an answer that was aborted")
     return _REASONS[reason]
 
