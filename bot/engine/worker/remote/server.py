@@ -67,6 +67,7 @@ class Server:
         """
         url, dialect = self.connection.url, self.learned.dialect
         body, reader = dialect.body(request, self.learned.model), dialect.open_reader()
+        room = body["max_tokens"]
         async with self.connection.stream("/completions", body) as stream:
             try:
                 async with aclosing(read_events(aiter(stream))) as events:
@@ -79,6 +80,9 @@ class Server:
                         reason = _reason(choice)
                         ids = [*reader.add(choice), *(reader.finish() if reason else ())]
                         stream.has_begun = stream.has_begun or bool(ids)
+                        if len(ids) > room:  # the server ignores the limit
+                            ids, reason = ids[:room], FinishReason.LENGTH
+                        room -= len(ids)
                         if ids or reason:
                             yield Generated(ids, reason)
                         if reason:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,18 @@ async def test_an_answer_is_read_however_it_is_said(
 async def test_another_end_is_none(odd: _Odd, asked: GenerationRequest, reason: object) -> None:
     with pytest.raises(ServerLostError, match="sends an answer that was aborted"):
         await answer_of(odd, asked, choice(5), choice(reason=reason))
+
+
+@pytest.mark.parametrize(
+    ("limit", "pieces"), [(3, [choice(5)] * 9), (3, [choice(5, 5), choice(5, 5)]), (0, [choice(5)] * 9)]
+)
+async def test_a_server_that_ignores_the_limit_is_stopped(
+    odd: _Odd, asked: GenerationRequest, limit: int, pieces: list[bytes]
+) -> None:
+    request = replace(asked, max_new_tokens=limit, prefill_only=not limit)
+    assert await answer_of(odd, request, *pieces) == ([5] * (limit or 1), FinishReason.LENGTH)
+
+
+async def test_the_last_token_may_be_followed_by_the_end(odd: _Odd, asked: GenerationRequest) -> None:
+    request = replace(asked, max_new_tokens=2)
+    assert await answer_of(odd, request, choice(5, 6), choice(reason="stop")) == ([5, 6], FinishReason.STOP)
