@@ -16,6 +16,9 @@ Choice: TypeAlias = Mapping[str, Any]
 MOST_STOP_TEXTS = 4
 """OpenAI's own limit."""
 
+ANY_TOKENS = 2**31 - 1
+"""The size of a vocabulary that nobody knows."""
+
 _LARGEST_SEED = 2**31 - 1  # llama.cpp takes 2**32 - 1 for a random one
 
 
@@ -66,14 +69,22 @@ class Dialect:
         return body | self.parameters(request)
 
 
-def vllm() -> Dialect:
-    """vLLM's: ids come beside the text."""
-    return Dialect("vLLM", _vllm_parameters, _GivenIds)
+def vllm(vocabulary: int = ANY_TOKENS) -> Dialect:
+    """vLLM's: ids come beside the text.
+
+    Args:
+        vocabulary: every id is below it.
+    """
+    return Dialect("vLLM", _vllm_parameters, lambda: _GivenIds(vocabulary))
 
 
-def llama_cpp(text: ExactText) -> Dialect:
-    """llama.cpp's server: each event has the id of its last token."""
-    return Dialect("llama.cpp", _llama_cpp_parameters, lambda: _LastIds(text))
+def llama_cpp(text: ExactText, vocabulary: int = ANY_TOKENS) -> Dialect:
+    """llama.cpp's server: each event has the id of its last token.
+
+    Args:
+        vocabulary: every id is below it.
+    """
+    return Dialect("llama.cpp", _llama_cpp_parameters, lambda: _LastIds(text, vocabulary))
 
 
 def text_only(text: ExactText, stop_texts: Mapping[int, str]) -> Dialect:
@@ -118,11 +129,14 @@ def _llama_cpp_parameters(request: GenerationRequest) -> dict[str, Any]:
 
 
 class _GivenIds:
+    def __init__(self, vocabulary: int) -> None:
+        self._vocabulary = vocabulary
+
     def add(self, choice: Choice) -> Sequence[int]:
         ids = choice.get("token_ids")
         if ids is None and not choice.get("text"):  # the end alone
             return ()
-        return _checked(ids)
+        return _checked(ids, self._vocabulary)
 
     def finish(self) -> Sequence[int]:
         return ()
@@ -131,8 +145,9 @@ class _GivenIds:
 class _LastIds:
     """Ids where an event holds a character of several tokens, but only the last one's id."""
 
-    def __init__(self, text: ExactText) -> None:
+    def __init__(self, text: ExactText, vocabulary: int) -> None:
         self._text = text
+        self._vocabulary = vocabulary
 
     def add(self, choice: Choice) -> Sequence[int]:
         logprobs, text = choice.get("logprobs"), choice.get("text") or ""
@@ -141,7 +156,7 @@ class _LastIds:
             return ()
         if not isinstance(content, list) or not all(isinstance(each, dict) for each in content):
             raise ValueError("an event without the ids of its tokens")
-        ids = _checked([each.get("id") for each in content])
+        ids = _checked([each.get("id") for each in content], self._vocabulary)
         return (*self._before(text, ids), *ids)
 
     def finish(self) -> Sequence[int]:
@@ -172,7 +187,9 @@ class _TextIds:
         return self._retokenizer.finish()
 
 
-def _checked(ids: Any) -> Sequence[int]:
-    if not isinstance(ids, list) or not all(type(id) is int and 0 <= id < 2**31 for id in ids):
+def _checked(ids: Any, vocabulary: int) -> Sequence[int]:
+    if not isinstance(ids, list) or not all(type(id) is int and id >= 0 for id in ids):
         raise ValueError("an event without the ids of its tokens")
+    if max(ids, default=0) >= vocabulary:  # in a history, it would have every later question of it refused
+        raise ValueError("a token that the model of MODEL_DIR lacks")
     return ids

@@ -26,13 +26,14 @@ class Learner:
         tokenizer: of the model folder.
         text: the same one, for generated text.
         model: the model's name on the servers; empty means the one that they serve.
+        vocabulary: every id of the model is below it.
     """
 
-    def __init__(self, tokenizer: Tokenizer, text: ExactText, model: str) -> None:
+    def __init__(self, tokenizer: Tokenizer, text: ExactText, model: str, vocabulary: int) -> None:
         self._tokenizer = tokenizer
         self._model = model
         stop_texts = {token.id: token.text for token in tokenizer.control_tokens}
-        self._dialects = (vllm(), llama_cpp(text), text_only(text, stop_texts))
+        self._dialects = (vllm(vocabulary), llama_cpp(text, vocabulary), text_only(text, stop_texts))
 
     async def learn(self, connection: Connection) -> Learned:
         """Ask a server for its models, one token in each dialect until it answers, and the ids of some texts.

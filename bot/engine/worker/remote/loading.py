@@ -16,6 +16,7 @@ from bot.engine.worker.admission import ModelLimits
 from bot.engine.worker.backends.openai import OpenaiBackend
 from bot.engine.worker.loaded_engine import LoadedEngine
 from bot.engine.worker.remote.connection import Connection, is_public
+from bot.engine.worker.remote.dialects import ANY_TOKENS
 from bot.engine.worker.remote.learning import Learner
 from bot.engine.worker.remote.loop_thread import LoopThread
 from bot.engine.worker.remote.server import Server
@@ -77,7 +78,9 @@ def learner_for(options: EngineOptions) -> Learner:
         ConfigurationError: it cannot be used.
     """
     definition = read_tokenizer(options.model_dir)
-    return Learner(Tokenizer(definition), ExactText(definition), options.server_model)
+    folder = open_tokenizer_folder(options.model_dir)
+    vocabulary = _vocabulary(folder.path, folder.vocabulary_size)
+    return Learner(Tokenizer(definition), ExactText(definition), options.server_model, vocabulary)
 
 
 def servers_of(options: EngineOptions, learner: Learner) -> Servers:
@@ -128,7 +131,7 @@ def limits_of_servers(options: EngineOptions, usable: Sequence[Server]) -> Model
 
 def _vocabulary(folder: Path, size: int) -> int:
     """Without a config.json, a model may generate ids that its tokenizer lacks, and must get them back."""
-    return size if (folder / "config.json").exists() else 2**31 - 1
+    return size if (folder / "config.json").exists() else ANY_TOKENS
 
 
 def _name(usable: Sequence[Server]) -> str:

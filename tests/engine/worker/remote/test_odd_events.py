@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +17,10 @@ from bot.engine.interface import FinishReason, GenerationRequest
 from bot.engine.worker.remote.connection import Connection
 from bot.engine.worker.remote.dialects import vllm
 from bot.engine.worker.remote.errors import ServerLostError
+from bot.engine.worker.remote.loading import learner_for
 from bot.engine.worker.remote.server import Generated, Learned, Server
 from tests.completion_server import CompletionServer, Json
+from tests.engine.worker.remote.conftest import options_for
 
 
 class _Odd(CompletionServer):
@@ -97,3 +101,19 @@ async def test_a_server_that_ignores_the_limit_is_stopped(
 async def test_the_last_token_may_be_followed_by_the_end(odd: _Odd, asked: GenerationRequest) -> None:
     request = replace(asked, max_new_tokens=2)
     assert await answer_of(odd, request, choice(5, 6), choice(reason="stop")) == ([5, 6], FinishReason.STOP)
+
+
+async def test_a_token_that_no_later_prompt_may_hold_is_refused(
+    odd: _Odd, folder: Path, asked: GenerationRequest, tmp_path: Path
+) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "config.json").write_text(json.dumps({"vocab_size": 32064, "max_position_embeddings": 4096}))
+    learner = await asyncio.to_thread(learner_for, options_for(tmp_path, odd))
+    connection = Connection(odd.url, "", 5.0, 1)
+    odd.pieces = (choice(32063, reason="length"),)
+    server = Server(connection, await learner.learn(connection))
+    assert server.learned.dialect.name == "vLLM"
+    odd.pieces = (choice(32063), choice(32064, reason="length"))
+    with pytest.raises(ServerLostError, match="sends a token that the model of MODEL_DIR lacks"):
+        _ = [each async for each in server.generate(asked)]
+    await connection.close()
