@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
 
 from bot.engine.interface import GenerationRequest
 from bot.engine.worker.remote.connection import Connection
-from bot.engine.worker.remote.dialects import Dialect, llama_cpp, text_only, vllm
-from bot.engine.worker.remote.errors import RequestRefusedError, ServerBusyError, ServerLostError
+from bot.engine.worker.remote.dialects import ANY_TOKENS, Dialect, llama_cpp, text_only, vllm
+from bot.engine.worker.remote.errors import (
+    RequestRefusedError,
+    ServerBusyError,
+    ServerLoadingError,
+    ServerLostError,
+)
 from bot.engine.worker.remote.server import Generated, Learned, Server
 from bot.prompting.exact_text import ExactText
 from bot.prompting.tokenizer import Tokenizer
 
 _TEXTS = ("The quick brown fox, 1234567890.", "Grüße aus Köln! 你好 🦙\n\tdef f(x): return x")
+_PROBE_SECONDS = 120.0  # alive or not, a server that takes longer for one token must not keep others waiting
 _MOST_CONTROL_TOKENS = 16
 _MOST_SHOWN = 5
 
@@ -41,20 +48,16 @@ class Learner:
         Raises:
             ServerLostError: it does not answer, or cannot be used. The message is one line with the way out.
         """
-        models = await connection.ask("/models")
-        model, context = self._choose(connection.url, models)
         try:
+            model, context = self._choose(connection.url, await connection.ask("/models"))
             await self._require_same_tokenizer(connection, model)
             dialect = await self._dialect(connection, model)
         except ServerBusyError:
-            raise ServerLostError(f"{connection.url} is busy (429); it is asked again later") from None
+            raise ServerLoadingError(f"{connection.url} is busy (429); it is asked again later") from None
         return Learned(model, dialect, context or await _context_per_slot(connection))
 
     def _choose(self, url: str, models: Any) -> tuple[str, int | None]:
-        listed = models.get("data") if isinstance(models, dict) else None
-        by_name = {
-            each["id"]: each for each in listed or () if isinstance(each, dict) and isinstance(each.get("id"), str)
-        }
+        by_name = _models_by_name(models)
         names = ", ".join(list(by_name)[:_MOST_SHOWN]) or "none"
         if self._model:
             if by_name and self._model not in by_name:
@@ -74,8 +77,13 @@ class Learner:
         for dialect in self._dialects:
             server = Server(connection, Learned(model, dialect, None))
             try:
-                if await _speaks(server, request):
-                    return dialect
+                async with asyncio.timeout(_PROBE_SECONDS):
+                    if await _speaks(server, request):
+                        return dialect
+            except TimeoutError:
+                raise ServerLostError(
+                    f"{connection.url} generates no token within {_PROBE_SECONDS:g} s; look at its log"
+                ) from None
             except RequestRefusedError as error:
                 refusal = error.outcome.detail
         raise ServerLostError(
@@ -124,10 +132,10 @@ async def _tokenize(connection: Connection, model: str, text: str) -> list[int] 
     }
     try:
         found = await connection.ask("/tokenize", body, beside_api=True)
-    except RequestRefusedError:
+    except (RequestRefusedError, ServerLostError):  # a proxy may let only the API through; the next request tells more
         return None
     ids = found.get("tokens") if isinstance(found, dict) else None
-    return ids if isinstance(ids, list) and all(type(id) is int and id >= 0 for id in ids) else None
+    return ids if isinstance(ids, list) and all(type(id) is int and 0 <= id <= ANY_TOKENS for id in ids) else None
 
 
 async def _context_per_slot(connection: Connection) -> int | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from typing import Protocol
 
+from bot.engine.worker.backends.backend import one_line
 from bot.engine.worker.remote.connection import Connection
 from bot.engine.worker.remote.errors import (
     RequestRefusedError,
@@ -174,6 +175,10 @@ class Servers:
             return await self._learner.learn(connection)
         except (ServerBusyError, RequestRefusedError) as error:
             raise ServerLostError(f"{connection.url} does not say what it serves: {error}") from error
+        except ServerLostError:
+            raise
+        except Exception as error:  # whatever a server makes a library raise concerns this server alone
+            raise ServerLostError(f"{connection.url} cannot be asked ({one_line(error)}); look at its log") from error
 
 
 def rank(conversation: str, urls: Iterable[str]) -> list[str]:
