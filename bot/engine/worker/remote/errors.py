@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from bot.engine.interface import FinishReason, Outcome
@@ -110,6 +111,7 @@ def _message(content: object) -> str:
 
 def _seconds(retry_after: str | None) -> float | None:
     try:
-        return max(float(retry_after or ""), 0.0)
+        seconds = float(retry_after or "")
     except ValueError:  # none, or a date
         return None
+    return None if math.isnan(seconds) else max(seconds, 0.0)

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from bot.engine.worker.remote import learning
 from bot.engine.worker.remote.connection import Connection
+from bot.engine.worker.remote.errors import ServerBusyError, ServerLostError, error_of_status
 from bot.engine.worker.remote.servers import Servers
 from tests.completion_server import CompletionServer, Faults, serving
 from tests.engine.worker.remote.conftest import options_for
@@ -93,3 +94,13 @@ async def test_nothing_that_a_server_says_ends_the_others(folder: Path) -> None:
         assert line.startswith("http://127.0.0.1:9 cannot be asked (unhashable type: 'list')")
     finally:
         await servers.close()
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"), [("3", 3.0), ("-1", 0.0), ("nan", None), ("soon", None), (None, None)]
+)
+def test_a_time_that_is_none_is_not_waited_for(retry_after: str | None, seconds: float | None) -> None:
+    error = error_of_status("http://a", 429, None, retry_after)
+    assert isinstance(error, ServerBusyError)
+    assert error.seconds == seconds
+    assert not isinstance(error, ServerLostError)
