@@ -7,7 +7,7 @@ import json
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_address
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -115,11 +115,15 @@ class Connection:
             ServerLostError, ServerBusyError, RequestRefusedError: there is no response with success.
         """
         request = self._http.build_request("POST", api_of(self.url) + path, json=body)
+        opened = AsyncExitStack()  # also closes a response that arrives while nobody waits for it any more
+
+        async def respond() -> httpx.Response:
+            response = await self._http.send(request, stream=True)
+            opened.push_async_callback(response.aclose)
+            return response
+
         try:
-            response = await self.while_alive(self._http.send(request, stream=True))
-        except (httpx.HTTPError, OSError) as error:
-            raise self._lost(error) from error
-        try:
+            response = await self.while_alive(respond())
             if response.status_code != _OK:
                 content = await self.while_alive(_beginning(response))
                 retry_after = response.headers.get("Retry-After")
@@ -129,7 +133,7 @@ class Connection:
         except (httpx.HTTPError, OSError) as error:
             raise self._lost(error) from error
         finally:
-            await response.aclose()
+            await opened.aclose()
 
     async def while_alive(self, awaited: Awaitable[Result], has_begun: bool = False) -> Result:
         """Wait for a server's next sign; while there is none, ask now and then whether it is alive.
@@ -152,6 +156,8 @@ class Connection:
             if not task.done():
                 task.cancel()
                 await asyncio.wait({task})
+            elif not task.cancelled():
+                task.exception()  # or asyncio logs that nobody asked for it
 
     async def _require_alive(self) -> None:
         with suppress(ServerBusyError, RequestRefusedError):  # answers, too

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from bot.engine.interface import GenerationRequest
 from bot.engine.worker.remote.connection import Connection
@@ -80,3 +82,59 @@ async def test_a_prompt_may_be_read_for_any_time_after_a_first_sign(
         assert isinstance(await next_one, Generated)
         await stream.aclose()
         await connection.close()
+
+
+class _DiesWhenAsked(CompletionServer):
+    """Begins its answer when it is asked whether it is alive, and then says that it is not."""
+
+    begun: asyncio.Event
+
+    async def _list_models(self, request: web.Request) -> web.Response:
+        self.faults.released.set()
+        await self.begun.wait()
+        raise web.HTTPServiceUnavailable
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        await self.faults.released.wait()
+        response = web.StreamResponse()
+        await response.prepare(request)
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.closed.set()
+        return response
+
+
+@pytest_asyncio.fixture
+async def dying(folder: Path) -> AsyncIterator[_DiesWhenAsked]:
+    server = _DiesWhenAsked(folder, "vllm")
+    server.begun = asyncio.Event()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+async def test_a_response_that_comes_too_late_is_closed(dying: _DiesWhenAsked, asked: GenerationRequest) -> None:
+    connection = Connection(dying.url, "", 0.5, 1)
+    with pytest.raises(ServerLostError):
+        await generated(Server(connection, Learned("phi", vllm(), None)), asked)
+    async with asyncio.timeout(5):
+        await dying.closed.wait()
+    await connection.close()
+
+
+async def test_an_error_that_comes_too_late_is_not_logged(
+    dying: _DiesWhenAsked, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        await dying.faults.released.wait()
+        dying.begun.set()
+        raise OSError("broken")
+
+    connection = Connection(dying.url, "", 0.5, 1)
+    with pytest.raises(ServerLostError):
+        await connection.while_alive(fail())
+    await connection.close()
+    gc.collect()
+    assert not caplog.messages
