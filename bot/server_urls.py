@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
 _VERSION = re.compile(r"/v\d+$")
@@ -10,7 +11,7 @@ _MOST_URLS = 64
 
 
 def read_server_urls(text: str) -> tuple[str, ...]:
-    """Return the addresses in a text, separated by commas, without slashes at their ends.
+    """Return the addresses in a text, separated by commas, without slashes at their ends, hosts in lower case.
 
     Raises:
         ValueError: one is not usable. The message holds nothing of it.
@@ -20,7 +21,8 @@ def read_server_urls(text: str) -> tuple[str, ...]:
         raise ValueError(f"{len(urls)} addresses")
     for url in urls:
         _require_usable(url)
-    if len(set(urls)) < len(urls):
+    urls = tuple(_with_plain_host(url) for url in urls)
+    if len({api_of(url) for url in urls}) < len(urls):
         raise ValueError("an address is there twice")
     return urls
 
@@ -50,14 +52,25 @@ def _require_usable(url: str) -> None:
         raise ValueError("an address has no host")
     if parts.query or parts.fragment or "?" in url or "#" in url:
         raise ValueError("an address must end after its path")
-    if not url.isascii() or any(character.isspace() for character in url):
+    if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError("an address has a character that none may have")
+
+
+def _with_plain_host(url: str) -> str:
+    """The same address; case means nothing in what comes before its path."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.lower()).geturl()
 
 
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises for a port that is no number
+        host = parts.hostname or ""
+        if "[" in parts.netloc or host.replace(".", "").isdigit():
+            ip_address(host)
+        elif host:
+            host.encode("idna")  # raises for a name with an empty part, or with one that is too long
     except ValueError:
         raise ValueError("an address has no usable host or port") from None
     return parts
