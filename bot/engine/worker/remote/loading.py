@@ -56,6 +56,7 @@ def load_remote(options: EngineOptions, on_progress: Callable[[str], None]) -> L
         raise ConfigurationError(f"no server can be used: {'; '.join(lost)}")
     events: list[Event] = [Warned(each) for each in warnings]
     limits = limits_of_servers(options, usable)
+    servers.least_context = limits.context
     backend = OpenaiBackend(_name(usable), servers, loop, options.max_batch, events.append)
     facts = EngineFacts(
         engine=backend.name,

@@ -46,6 +46,7 @@ class Servers:
     Attributes:
         on_warning: receives one line for each server that is left out, or back.
         running: how many requests run on each server, by its URL.
+        least_context: tokens that conversations may have by now, which a server that returns must hold, too.
     """
 
     def __init__(self, connections: Iterable[Connection], learner: LearnsServers) -> None:
@@ -54,6 +55,7 @@ class Servers:
         self.on_warning: Callable[[str], None] = lambda _: None
         self._usable: dict[str, Server] = {}
         self.running: dict[str, int] = {connection.url: 0 for connection in self._connections}
+        self.least_context = 0
         self._busy_until: dict[str, float] = {}
         self._busy_times: dict[str, int] = {}
         self._returning: set[asyncio.Task[None]] = set()
@@ -72,10 +74,11 @@ class Servers:
             if self._usable or not is_loading or time.monotonic() > deadline:
                 break
             await asyncio.sleep(_LOADING_POLL_SECONDS)
-        for connection in self._connections:
-            if connection.url not in self._usable:
-                self._ask_again(connection)
-        return [str(error) for error in errors]
+        reasons = [None if error is None else str(error) for error in found]
+        for connection, reason in zip(self._connections, reasons, strict=True):
+            if reason is not None:
+                self._ask_again(connection, reason)
+        return [reason for reason in reasons if reason is not None]
 
     @property
     def usable(self) -> list[Server]:
@@ -138,7 +141,7 @@ class Servers:
             return  # another request noticed it, too
         del self._usable[url]
         self.on_warning(f"Server left out: {reason}")
-        self._ask_again(server.connection)
+        self._ask_again(server.connection, reason)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -147,25 +150,34 @@ class Servers:
         await asyncio.gather(*self._returning, return_exceptions=True)
         await asyncio.gather(*(each.close() for each in self._connections))
 
-    def _ask_again(self, connection: Connection) -> None:
-        task = asyncio.create_task(self._return(connection))
+    def _ask_again(self, connection: Connection, reason: str) -> None:
+        task = asyncio.create_task(self._return(connection, reason))
         self._returning.add(task)
         task.add_done_callback(self._returning.discard)
 
-    async def _return(self, connection: Connection) -> None:
-        """Take a server in again as soon as it can be used."""
+    async def _return(self, connection: Connection, reason: str) -> None:
+        """Take a server in again as soon as it can be used; say why it cannot, if that changes."""
         tries = 0
         while True:
             await asyncio.sleep(_RETRY_SECONDS[min(tries, len(_RETRY_SECONDS) - 1)])
             tries += 1
-            if await self._try(connection) is None:
+            if (error := await self._try(connection)) is None:
                 self.on_warning(f"Server is back: {connection.url}")
                 return
+            if str(error) != reason and not isinstance(error, ServerLoadingError):
+                reason = str(error)
+                self.on_warning(f"Server left out: {reason}")
 
     async def _try(self, connection: Connection) -> ServerLostError | None:
         """Learn about a server; return why it cannot be used, if so."""
         try:
-            self._usable[connection.url] = Server(connection, await self._learn(connection))
+            learned = await self._learn(connection)
+            if learned.context is not None and learned.context < self.least_context:
+                raise ServerLostError(
+                    f"{connection.url} holds {learned.context} tokens of a conversation, which may have "
+                    f"{self.least_context} by now; reload the model, or give it as many"
+                )
+            self._usable[connection.url] = Server(connection, learned)
         except ServerLostError as error:
             return error
         return None

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.engine.worker.remote import servers as servers_module
 from bot.engine.worker.remote.connection import Connection
 from bot.engine.worker.remote.dialects import vllm
 from bot.engine.worker.remote.errors import ServerLostError
@@ -22,16 +25,22 @@ class _Learner:
 
     def __init__(self) -> None:
         self.lost: set[str] = set()
+        self.context: int | None = None
 
     async def learn(self, connection: Connection) -> Learned:
         if connection.url in self.lost:
             raise ServerLostError(f"{connection.url} is gone")
-        return Learned("phi", vllm(), None)
+        return Learned("phi", vllm(), self.context)
+
+
+@pytest.fixture
+def learner() -> _Learner:
+    return _Learner()
 
 
 @pytest_asyncio.fixture
-async def servers() -> AsyncIterator[Servers]:
-    servers = Servers([Connection(url, "", 5.0, 1) for url in URLS], _Learner())
+async def servers(learner: _Learner) -> AsyncIterator[Servers]:
+    servers = Servers([Connection(url, "", 5.0, 1) for url in URLS], learner)
     assert await servers.learn_all() == []
     yield servers
     await servers.close()
@@ -85,3 +94,23 @@ async def test_a_server_is_lost_once(servers: Servers) -> None:
     assert lines == ["Server left out: gone"]
     assert not servers.are_complete
     assert servers.choose("1/0") is not server
+
+
+async def test_a_server_that_returns_must_hold_what_conversations_have(
+    servers: Servers, learner: _Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers_module, "_RETRY_SECONDS", (0.01,))
+    servers.least_context = 4096
+    lines: asyncio.Queue[str] = asyncio.Queue()
+    servers.on_warning = lines.put_nowait
+    server = servers.usable[0]
+    learner.context = 2000
+    servers.lose(server, "gone")
+    async with asyncio.timeout(5):
+        assert await lines.get() == "Server left out: gone"
+        assert await lines.get() == (
+            f"Server left out: {server.connection.url} holds 2000 tokens of a conversation, which may have 4096 by "
+            "now; reload the model, or give it as many"
+        )
+        learner.context = 4096
+        assert await lines.get() == f"Server is back: {server.connection.url}"
