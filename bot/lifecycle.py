@@ -73,9 +73,16 @@ class Drain:
         _on_terminate(self.terminate)
 
     def terminate(self) -> None:
-        """Drain, then cancel the task of `begin_on_terminate`; called again, cancel it at once."""
+        """Drain, then cancel the task of `begin_on_terminate`; called again, cancel it at once.
+
+        A drain for a restart becomes one for the end.
+        """
         ending = self._ending
         assert ending is not None  # `begin_on_terminate` comes first, in a task
+        if self._task is not None and self.is_for_restart:
+            self.is_for_restart = False  # also while everything closes already
+            self._on_begin()
+            return
         if self._task is not None:
             self._task.cancel()  # not `ending`: a second cancellation would break off its closing
             return

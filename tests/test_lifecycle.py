@@ -13,6 +13,7 @@ from bot.answering.queue import QueueClosedError
 from bot.discord_client.replies.running_replies import RunningReplies
 from bot.lifecycle import Drain, in_background
 from tests.answering.answers import queue_of
+from tests.storage.conftest import until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send")
 
@@ -100,6 +101,32 @@ async def test_a_second_signal_does_not_cut_the_closing_short() -> None:
     bot.running.leave()
     await bot.ended()
     assert bot.closed
+
+
+async def test_a_signal_during_a_drain_for_a_restart_lets_the_answers_finish_and_ends_the_bot() -> None:
+    bot = DrainedBot(LONG_SECONDS)
+    await asyncio.wait_for(bot.ready.wait(), 10)
+    for call in (bot.drain.restart, bot.drain.terminate):
+        with pytest.raises(BrokenPipeError):
+            call()
+    assert not bot.task.done()
+    bot.running.leave()
+    await bot.ended()
+    assert not bot.drain.restarts
+
+
+async def test_a_signal_while_the_bot_closes_for_a_restart_ends_it() -> None:
+    bot = DrainedBot(LONG_SECONDS, closing_seconds=0.1)
+    bot.running.leave()
+    await asyncio.wait_for(bot.ready.wait(), 10)
+    with pytest.raises(BrokenPipeError):
+        bot.drain.restart()
+    await until(lambda: bot.drain.restarts, 10)
+    with pytest.raises(BrokenPipeError):
+        bot.drain.terminate()
+    await bot.ended()
+    assert bot.closed
+    assert not bot.drain.restarts
 
 
 async def test_a_service_runs_for_as_long_as_the_block() -> None:
