@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from pydantic import ValidationError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from bot.errors import ConfigurationError
 from bot.storage import migrations
@@ -23,6 +24,9 @@ MANIFEST = "manifest.json"
 _FAST = 1
 _MOST_MANIFEST_BYTES = 10_000_000
 _ROWS_TOGETHER = 1000
+_BYTES_TOGETHER = 16_000_000
+_MOST_ROW_BYTES = 64_000_000
+"""No row comes near; but a few bytes may unpack to more than the memory holds."""
 _DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError)
 """What `zipfile` raises for damage, an encrypted file, or an unknown compression."""
 
@@ -126,6 +130,20 @@ class Archive:
             if found != record.rows or content.hexdigest() != record.sha256:
                 raise ValueError(f"the table {table} is not what was written")
 
+    @contextmanager
+    def refusals_of_its_rows(self) -> Iterator[None]:
+        """Turn the database's refusal of rows into damage: one that is there twice, NULL where it may not be.
+
+        Raises:
+            ConfigurationError: it refused them.
+        """
+        try:
+            yield
+        except (DataError, IntegrityError) as error:
+            raise ConfigurationError(
+                f"{self._path} is no backup, or it is damaged (the database does not take its rows); use another"
+            ) from error
+
     def verify(self) -> None:
         """Read everything.
 
@@ -139,8 +157,12 @@ class Archive:
 
 def _next_lines(file: IO[bytes]) -> list[bytes]:
     lines: list[bytes] = []
-    while len(lines) < _ROWS_TOGETHER and (line := file.readline()):
+    size = 0
+    while len(lines) < _ROWS_TOGETHER and size < _BYTES_TOGETHER and (line := file.readline(_MOST_ROW_BYTES)):
+        if len(line) == _MOST_ROW_BYTES:
+            raise ValueError("a row is too large")
         lines.append(line)
+        size += len(line)
     return lines
 
 

@@ -117,7 +117,8 @@ async def _replace(connection: AsyncConnection, archive: Archive, oldest_answere
     for name, record in archive.manifest.tables.items():
         statement = insert(table_clause(name, record.columns))
         for rows in archive.rows(name):
-            await connection.execute(statement, [dict(zip(record.columns, row, strict=True)) for row in rows])
+            with archive.refusals_of_its_rows():
+                await connection.execute(statement, [dict(zip(record.columns, row, strict=True)) for row in rows])
     await connection.run_sync(migrations.apply, "head")
     await present.add(connection, oldest_answered)
 

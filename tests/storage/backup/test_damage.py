@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import shutil
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -132,6 +134,39 @@ def test_another_file(tmp_path: Path, content: bytes) -> None:
 def test_a_file_that_is_not_there_or_a_folder(tmp_path: Path) -> None:
     assert "(No such file or directory)" in refusal(tmp_path / "none.zip")
     assert "(Is a directory)" in refusal(tmp_path)
+
+
+def with_personas(path: Path, lines: bytes) -> Path:
+    """A copy with other personas, as its manifest says."""
+
+    def change(files: dict[str, bytes]) -> None:
+        manifest = json.loads(files[MANIFEST])
+        manifest["tables"]["personas"] |= {"rows": lines.count(b"\n"), "sha256": hashlib.sha256(lines).hexdigest()}
+        files |= {"tables/personas.jsonl": lines, MANIFEST: json.dumps(manifest).encode()}
+
+    return rewritten(path, change)
+
+
+@pytest.mark.parametrize("lines", [b'[1,"Be kind."]\n' * 2, b"[1,null]\n"])
+async def test_rows_that_no_database_takes(backup: Path, lines: bytes, sqlite_url: str, tmp_path: Path) -> None:
+    place, copy = place_of(sqlite_url, tmp_path / "bot"), with_personas(backup, lines)
+    before = place.database.file.read_bytes()
+    with pytest.raises(ConfigurationError, match=r"damaged \(the database does not take its rows\)"):
+        await restore(place, copy)
+    assert place.database.file.read_bytes() == before
+
+
+def test_a_small_file_that_unpacks_to_more_than_the_memory(backup: Path) -> None:
+    def change(files: dict[str, bytes]) -> None:
+        files[TURNS] = b"0" * 150_000_000
+
+    copy = rewritten(backup, change)
+    tracemalloc.start()
+    try:
+        assert "a row is too large" in refusal(copy)
+        assert tracemalloc.get_traced_memory()[1] < 140_000_000
+    finally:
+        tracemalloc.stop()
 
 
 async def test_nothing_is_touched_by_a_damaged_one(backup: Path, sqlite_url: str, tmp_path: Path) -> None:
