@@ -66,15 +66,23 @@ class Place:
     @property
     def staged(self) -> Path:
         """The backup that this bot restores at its next start."""
-        file = self.database.file.absolute() if self.database.is_sqlite else ""
-        # Another database with the same DATA_DIR must not get it.
-        database = hashlib.sha256(f"{self.database}{file}".encode()).hexdigest()[:12]
-        return self.backups / f"to-restore-{database}.zip"
+        return self._for_this_database("to-restore")
+
+    @property
+    def being_restored(self) -> Path:
+        """The one that it has begun to restore: another may be staged meanwhile."""
+        return self._for_this_database("being-restored")
 
     @property
     def disk_cache(self) -> Path:
         """The folder of the engine's disk cache."""
         return self.data_folder / DISK_CACHE_NAME
+
+    def _for_this_database(self, purpose: str) -> Path:
+        file = self.database.file.absolute() if self.database.is_sqlite else ""
+        # Another database with the same DATA_DIR must not get it.
+        database = hashlib.sha256(f"{self.database}{file}".encode()).hexdigest()[:12]
+        return self.backups / f"{purpose}-{database}.zip"
 
 
 def _bot_version() -> str:

@@ -64,7 +64,10 @@ async def restore(place: Place, path: Path, *, force: bool = False) -> Restored 
             _require_recorded(path, archive)
         try:
             async with bot_lock(place.data_folder, place.database):
-                return Restored(await _restore(place, archive))
+                kept = await _restore(place, archive)
+                for older in (place.staged, place.being_restored):  # of a bot that ended before it came to it
+                    older.unlink(missing_ok=True)
+                return Restored(kept)
         except BotRunsError:
             _stage(place, path)
             return Staged()
@@ -72,10 +75,12 @@ async def restore(place: Place, path: Path, *, force: bool = False) -> Restored 
 
 async def restore_staged(place: Place) -> None:
     """Restore what `restore` has staged; called by a bot that starts, under its lock. A failure is logged."""
-    if not place.staged.exists():
+    if place.staged.exists():
+        place.staged.replace(place.being_restored)  # what is staged from now on is for the next restart
+    if not place.being_restored.exists():
         return
     try:
-        with Archive.open(place.staged) as archive:
+        with Archive.open(place.being_restored) as archive:
             archive.verify()
             kept = await _restore(place, archive)
         logger.warning(
@@ -83,7 +88,9 @@ async def restore_staged(place: Place) -> None:
         )
     except ConfigurationError as error:
         logger.error("Backup not restored, the database is as it was reason=%s", error)
-    place.staged.unlink(missing_ok=True)
+    except Exception:  # nobody looks: with the same file, every start would fail in the same way
+        logger.exception("Backup not restored, the database is as it was")
+    place.being_restored.unlink(missing_ok=True)
 
 
 def _stage(place: Place, path: Path) -> None:
