@@ -62,7 +62,8 @@ async def _take(held: AsyncExitStack, data_folder: Path, address: Address) -> Co
     async with AsyncExitStack() as taken:
         has_folder = _take_file(taken, data_folder / LOCK_NAME)
         if address.is_sqlite:
-            has_database = _take_file(taken, address.file.with_name(f"{address.file.name}.lock"))
+            file = address.file.resolve()  # another bot may get there by a link
+            has_database = _take_file(taken, file.with_name(f"{file.name}.lock"))
         else:
             has_database = await _take_on_server(taken, address)
         if has_folder and has_database:

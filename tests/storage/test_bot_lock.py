@@ -47,6 +47,16 @@ async def test_a_second_bot_is_refused_until_the_first_ends(database_url: str, t
             pass
 
 
+async def test_a_link_leads_to_the_same_database(sqlite_url: str, tmp_path: Path) -> None:
+    address = Address.parse(sqlite_url)
+    link = tmp_path / "link.sqlite3"
+    link.symlink_to(address.file)
+    async with bot_lock(tmp_path / "one", address):
+        with pytest.raises(ConfigurationError, match="another DATA_DIR, perhaps on another machine"):
+            async with bot_lock(tmp_path / "two", Address.parse(f"sqlite:///{link}")):
+                pass
+
+
 async def test_it_waits_for_the_end_of_another(database_url: str, tmp_path: Path) -> None:
     address, entered = Address.parse(database_url), asyncio.Event()
 
