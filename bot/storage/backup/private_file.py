@@ -67,5 +67,7 @@ def _refusals_of(path: Path, numbers: Container[int | None] | None = None) -> It
 def _require_free(path: Path, *, replace: bool) -> None:
     if path.is_dir():
         raise ConfigurationError(f"{path} is a folder; name a file in it")
+    if path.exists() and not path.is_file():
+        raise ConfigurationError(f"{path} is no plain file, but a device, a pipe or a socket; name another file")
     if not replace and os.path.lexists(path):
         raise ConfigurationError(f"{path} exists; name another file, or replace it with --force")

@@ -36,6 +36,7 @@ async def back_up(address: Address, path: Path, origin: Origin, *, replace: bool
         ConfigurationError: the database cannot be read, or the file cannot be written; there is no new file.
     """
     require_database(address)
+    _require_other_file(address, path)
     async with opened(address) as database, database.connect() as connection:
         revision = await connection.run_sync(migrations.current_revision)
         if revision is None:
@@ -56,6 +57,11 @@ def require_database(address: Address) -> None:
         raise ConfigurationError(
             f"there is no database {address.file}; run this in the bot's folder, or set {address.setting} as for it"
         )
+
+
+def _require_other_file(address: Address, path: Path) -> None:
+    if address.is_sqlite and path.exists() and path.samefile(address.file):
+        raise ConfigurationError(f"{path} is the database itself; name another file")
 
 
 async def _write(connection: AsyncConnection, archive: ArchiveWriter, revision: str, origin: Origin) -> Manifest:

@@ -25,9 +25,9 @@ async def address(sqlite_url: str) -> Address:
     return Address.parse(sqlite_url)
 
 
-async def refusal(address: Address, path: Path) -> str:
+async def refusal(address: Address, path: Path, *, replace: bool = False) -> str:
     with pytest.raises(ConfigurationError) as refused:
-        await back_up(address, path, ORIGIN)
+        await back_up(address, path, ORIGIN, replace=replace)
     return str(refused.value)
 
 
@@ -55,6 +55,22 @@ async def test_a_file_that_exists_is_kept_unless_it_may_be_replaced(address: Add
 
 async def test_a_folder_in_its_place(address: Address, tmp_path: Path) -> None:
     assert "is a folder; name a file in it" in await refusal(address, tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no files for pipes")
+async def test_what_is_no_file_is_not_replaced(address: Address, tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    assert "is no plain file, but a device, a pipe" in await refusal(address, path, replace=True)
+    assert path.is_fifo()
+
+
+async def test_the_database_is_not_replaced_by_its_backup(address: Address, tmp_path: Path) -> None:
+    link, before = tmp_path / "link", address.file.read_bytes()
+    link.symlink_to(address.file)
+    for path in (address.file, link):
+        assert "is the database itself; name another file" in await refusal(address, path, replace=True)
+    assert address.file.read_bytes() == before
 
 
 async def test_a_file_where_the_folder_should_be(address: Address, tmp_path: Path) -> None:
