@@ -42,7 +42,8 @@ def programs_using(settings: Settings) -> Sequence[Program]:
     if os.name != "posix":
         return []
     file = database_file(settings)
-    places = [settings.data_folder.resolve(), *([] if file is None else [file.resolve()])]
+    # Unlike Path.resolve, it takes a link to itself, too.
+    places = [Path(os.path.realpath(each)) for each in (settings.data_folder, file) if each is not None]
     users = {process.pid: process for process in _other_processes() if _has_open(process, places)}
     return [_program(each) for each in users.values() if _parent_of(each) not in users]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 
@@ -49,6 +50,9 @@ def check_database(settings: Settings, state: DatabaseState) -> Findings:
     """Report what the next start does with the database."""
     address, revisions = _address(settings), state.revisions
     where = str(address.file if address.is_sqlite else address)
+    if address.is_sqlite and address.file.exists() and not os.access(address.file, os.W_OK):
+        way_out = f"let this user write to it, or {address.elsewhere}"
+        return [Finding(NAME, Result.ERROR, f"the bot cannot write to {where}", way_out)]
     if revisions is None:
         return [Finding(NAME, Result.OK, f"{where} is not there yet; the first start creates it")]
     if revisions.current is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from bot.doctor.check import Finding, Findings, Result
@@ -39,7 +40,7 @@ def _database(settings: Settings) -> Finding:
     file = database_file(settings)
     folder = settings.data_folder if file is None else file.parent
     place = _existing(folder)
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+    if not _is_writable(place):
         line = f"the bot cannot write to {place}" + (f", so not make {folder}" if place != folder else "")
         elsewhere = "DATA_DIR to another folder" if folder == settings.data_folder else "DATABASE_URL to another file"
         return Finding(NAME, Result.ERROR, line, f"let this user write there, or set {elsewhere}")
@@ -56,7 +57,10 @@ def _disk_cache(settings: Settings) -> Finding:
     folder = settings.engine_options.disk_cache_dir
     assert folder is not None  # the caller looked
     place = _existing(folder)
-    used = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file()) if folder.is_dir() else 0
+    if not _is_writable(place):
+        line = f"the bot cannot write to {place}, so it reads long histories anew after each restart"
+        return Finding(NAME, Result.WARNING, line, "let this user write there, or set KV_DISK_GIGABYTES=0")
+    used = _bytes_in(folder)
     usage, wanted = shutil.disk_usage(place), settings.kv_disk_gigabytes
     budget = default_budget(usage.free + used) if wanted is None else int(wanted * 1e9)
     left = usage.free + used - kept_free(usage.total)
@@ -81,8 +85,21 @@ def _next_version(model: ModelFolder) -> Finding:
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
+    """The folder, or the nearest one above it that exists; a link that leads nowhere counts, for it is in the way."""
     path = folder.absolute()
-    while not path.exists() and path != path.parent:
+    while not os.path.lexists(path) and path != path.parent:
         path = path.parent
     return path
+
+
+def _is_writable(place: Path) -> bool:
+    return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
+
+
+def _bytes_in(folder: Path) -> int:
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # the running bot has deleted it meanwhile
+                total += Path(place, name).stat().st_size
+    return total

@@ -79,3 +79,9 @@ def test_a_database_elsewhere_counts_too(settings: Settings, tmp_path: Path) -> 
     with open_elsewhere(file, "-m bot"):
         assert len(programs_using(elsewhere)) == 1
         assert programs_using(settings) == []
+
+
+def test_a_folder_that_is_a_link_to_itself() -> None:
+    Path("data").symlink_to("data")
+    [(result, line, _)] = lines(load_settings(env_file=None))
+    assert (result, line) == ("ok", "no program uses data now")

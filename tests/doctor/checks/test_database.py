@@ -13,6 +13,7 @@ from bot.storage.inspection import DatabaseState
 from bot.storage.migrations import Revisions
 from bot.storage.storage import Storage
 from tests.doctor.found import found
+from tests.unprivileged import folder_for_everybody, unprivileged
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,15 @@ async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("not a database " * 100)
     with pytest.raises(ConfigurationError, match="cannot be opened"):
         await read_database(load_settings(env_file=None, database_url=f"sqlite:///{tmp_path / 'x'}"))
+
+
+def test_a_file_that_can_only_be_read() -> None:
+    with folder_for_everybody() as folder:
+        file = folder / "bot.sqlite3"
+        file.touch()
+        file.chmod(0o444)
+        settings = load_settings(env_file=None, database_url=f"sqlite:///{file}")
+        with unprivileged():
+            [(result, line, way_out)] = found(check_database(settings, DatabaseState(Revisions("8", []))), "database")
+    assert (result, line) == ("error", f"the bot cannot write to {file}")
+    assert way_out == "let this user write to it, or set DATABASE_URL to another file"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from bot.doctor.checks.model import usable_model
 from bot.settings import load_settings
 from tests.doctor.found import found
 from tests.model.exported_folder import write_model
+from tests.unprivileged import folder_for_everybody, unprivileged
 
 
 class Usage(NamedTuple):
@@ -59,13 +59,28 @@ def test_a_cache_that_is_off_needs_no_room() -> None:
     assert len(check(kv_disk_gigabytes="0")) == 1
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="an administrator may write everywhere")
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "locked").mkdir(mode=0o500)
-    [(result, line, way_out), *_] = check(data_dir=str(tmp_path / "locked" / "data"))
-    assert result == "error"
-    assert line.startswith(f"the bot cannot write to {tmp_path / 'locked'}")
-    assert way_out == "let this user write there, or set DATA_DIR to another folder"
+@pytest.mark.parametrize("mode", [0o555, 0o444, 0o000], ids=oct)
+def test_a_folder_that_cannot_be_written(mode: int) -> None:
+    with folder_for_everybody() as folder:
+        locked = folder / "locked"
+        locked.mkdir()
+        (locked / "data").mkdir()
+        locked.chmod(mode)
+        with unprivileged():
+            database, cache = check(data_dir=str(locked / "data" / "below"))
+        locked.chmod(0o700)
+    for each in (database, cache):
+        assert each[1].startswith(f"the bot cannot write to {locked}")
+    assert database[0] == "error"
+    assert database[2] == "let this user write there, or set DATA_DIR to another folder"
+    assert cache[0] == "warning"
+    assert cache[2].endswith("set KV_DISK_GIGABYTES=0")
+
+
+@pytest.mark.parametrize("target", ["data", "nowhere"])
+def test_a_link_that_leads_nowhere(target: str) -> None:
+    Path("data").symlink_to(target)
+    assert [each[0] for each in check()] == ["error", "warning"]
 
 
 def test_a_folder_below_a_file_cannot_be_made(tmp_path: Path) -> None:
