@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -159,7 +160,8 @@ def _read_representation(folder: Path) -> IntermediateRepresentation:
 def _require_whole(folder: Path, representation: IntermediateRepresentation) -> None:
     if not representation.is_whole:
         raise incomplete(folder, "openvino_model.xml is cut off")
-    size = (folder / "openvino_model.bin").stat().st_size
+    with (folder / "openvino_model.bin").open("rb") as weights:  # only OpenVINO reads them: it must be allowed to
+        size = os.fstat(weights.fileno()).st_size
     if size < representation.weights_bytes:
         raise incomplete(
             folder, f"openvino_model.bin is cut off ({size} bytes of at least {representation.weights_bytes})"

@@ -98,10 +98,13 @@ class ModelVersions:
             return Pointer.model_validate_json(read_file(path))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:  # pydantic's ValidationError is a ValueError
-            cause = error.strerror if isinstance(error, OSError) else "it is damaged"
+        except OSError as error:
             raise ConfigurationError(
-                f"{path} cannot be read ({cause}); choose a version: "
+                f"{path} cannot be read ({error.strerror}); check the path and its permissions"
+            ) from error
+        except ValueError as error:  # pydantic's ValidationError is one
+            raise ConfigurationError(
+                f"{path} cannot be read (it is damaged); choose a version: "
                 f"`{rollback_command(self.home, 'VERSION')}` (--list names them)"
             ) from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from bot.model.folder import open_model_folder
 from bot.model.source import ModelSource, write_model_source
 from bot.own_command import own_command
 from tests.model.exported_folder import CONSTANT, PHI3_CONFIG, error_line, write_json, write_model
+from tests.unprivileged import folder_for_everybody, unprivileged
 
 EXPORT = own_command("export")
 
@@ -191,10 +191,11 @@ def test_a_path_that_the_system_rejects(tmp_path: Path) -> None:
     assert "cannot be read" in error_line(tmp_path / ("x" * 5000))
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="permissions do not bind this user")
-def test_a_folder_without_permission(folder: Path) -> None:
-    folder.chmod(0)
-    try:
-        assert "check the path and its permissions" in error_line(folder)
-    finally:
-        folder.chmod(0o700)
+@pytest.mark.parametrize("place", [".", "openvino_model.bin", "tokenizer.json"])
+def test_a_folder_without_permission(place: str) -> None:
+    with folder_for_everybody() as everybody:
+        folder = write_model(everybody / "int4")
+        (folder / place).chmod(0)
+        with unprivileged():
+            assert "check the path and its permissions" in error_line(folder)
+        (folder / place).chmod(0o700)
