@@ -32,10 +32,12 @@ class EnvFile:
     Attributes:
         values: as they are written, by the lower-case names of their settings.
         mistakes: the lines that are left out of them, in the order of the file. A message never holds a value.
+        is_read: False if the whole file is left out, so that nobody knows what it sets.
     """
 
     values: Mapping[str, str]
     mistakes: Sequence[SettingError]
+    is_read: bool = True
 
 
 def read_env_file(path: Path, known: Collection[str], texts: Collection[str] = ()) -> EnvFile:
@@ -49,7 +51,7 @@ def read_env_file(path: Path, known: Collection[str], texts: Collection[str] = (
     try:
         text = _text_of(path)
     except ConfigurationError as error:
-        return EnvFile({}, [SettingError(str(error))])
+        return EnvFile({}, [SettingError(str(error))], is_read=False)
     return read_env_text(text, path, known, texts)
 
 

@@ -209,11 +209,13 @@ class ReadSettings:
         mistakes: all of them: those of the file, then those of the environment, then the values that are not allowed.
             A message never holds a token or a password.
         given: the names in upper case, with a value that is used.
+        is_file_read: False if the file is there and cannot be read, so that nobody knows what it sets.
     """
 
     settings: Settings
     mistakes: Sequence[SettingError]
     given: frozenset[str]
+    is_file_read: bool
 
 
 def load_settings(env_file: Path | None = ENV_FILE, **overrides: Any) -> Settings:
@@ -248,7 +250,7 @@ def read_settings(env_file: Path | None = ENV_FILE, **overrides: Any) -> ReadSet
         mistakes += refused
         values = {name: value for name, value in values.items() if name.upper() not in {e.setting for e in refused}}
         settings = Settings(**values)
-    return ReadSettings(settings, mistakes, frozenset(name.upper() for name in values))
+    return ReadSettings(settings, mistakes, frozenset(name.upper() for name in values), file.is_read)
 
 
 def _set(values: Mapping[str, str]) -> dict[str, str]:

@@ -42,9 +42,12 @@ class Setup:
         return self.read.settings
 
     def wrong(self, names: Sequence[str]) -> list[str]:
-        """Those of these settings that are wrong."""
+        """Those of these settings that are wrong; the file itself if it cannot be read and may set one of them."""
         mistaken = {each.setting for each in self.read.mistakes}
-        return [name for name in names if name in mistaken]
+        found = [name for name in names if name in mistaken]
+        if not self.read.is_file_read and not self.read.given.issuperset(names):
+            found.append(str(self.env_file))
+        return found
 
     async def model(self) -> tuple[ModelFolder | None, Findings]:
         """See `usable_model`."""

@@ -63,6 +63,18 @@ async def test_a_broken_file_leaves_the_other_checks(server: LoopbackDiscord, sm
         assert (result, line) == ("skipped", "not checked, because DATA_DIR must be corrected")
 
 
+async def test_a_file_that_cannot_be_read_leaves_what_it_may_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("\0")
+    monkeypatch.setenv("METRICS_PORT", "9464")
+    monkeypatch.setenv("METRICS_HOST", "127.0.0.1")
+    findings = (await examine(offline=True)).findings
+    assert results(findings)["settings"] == ["error"]
+    for name in ("model", "device", "memory", "disk", "database", "data folder", "token", "permissions"):
+        [(result, line, _)] = found(findings, name)
+        assert (result, line) == ("skipped", "not checked, because .env must be corrected")
+    assert results(findings)["metrics port"] == ["ok"]
+
+
 async def test_offline_neither_discord_nor_a_database_server_is_asked(server: LoopbackDiscord) -> None:
     write(f"DISCORD_TOKEN={server.bot_token}", "DATABASE_URL=postgresql://me:hunter2@127.0.0.1:1/bot")
     findings = (await examine(offline=True)).findings

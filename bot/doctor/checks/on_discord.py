@@ -19,8 +19,8 @@ _LATER = (account.INTENTS, account.INVITE, account.CLOCK, permissions.NAME)
 
 async def check_discord(setup: Setup) -> Findings:
     """Check the token, and with it what Discord says."""
-    if setup.wrong(["DISCORD_TOKEN"]):
-        reason = "not checked, because DISCORD_TOKEN must be corrected"
+    if wrong := setup.wrong(["DISCORD_TOKEN"]):
+        reason = f"not checked, because {' and '.join(wrong)} must be corrected"
         return [Finding(name, Result.SKIPPED, reason) for name in (account.TOKEN, *_LATER)]
     form = account.check_token_form(setup.settings)
     if setup.offline or form[0].result is not Result.OK:
