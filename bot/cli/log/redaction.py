@@ -20,7 +20,8 @@ _SHAPES = (
     re.compile(r"(?<=/attachments/)(\d+/\d+/)[^\s'\"]+"),
     re.compile(r"()\b[\w-]{18,}\.[\w-]{4,}\.[\w-]{20,}"),  # a bot's token
     re.compile(r"(\bBearer )[^\s'\"]+"),
-    re.compile(r"(://[^/\s:@'\"]*:)[^\s@'\"]+(?=@)"),  # a password in an address
+    # A password in an address, but not in the example of an error line.
+    re.compile(r"(://[^/\s:@'\"]*:)(?!password@host/)[^\s@'\"]+(?=@)"),
     # PostgreSQL shows the row that it refuses: https://www.postgresql.org/docs/current/errcodes-appendix.html
     re.compile(r"(Failing row contains ).*?(?=\n\[SQL: |\n\nThe above exc|\n\nDuring hand|\Z)", re.DOTALL),
 )

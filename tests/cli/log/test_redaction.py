@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from bot.cli.log import LogFormat
+from bot.cli.log.redaction import Redaction
 from bot.settings import load_settings
 from tests.cli.test_log import TOKEN, log_at
 
@@ -28,6 +29,12 @@ LINES = [
     json.dumps(json.dumps({"token": SECRET})),
     f"{SECRET}hY3Rpb246MTIzOmFiY2RlZg and nothing else",
 ]
+
+
+def test_the_example_of_an_error_line_stays_whole() -> None:
+    example = "write postgresql://user:password@host/database"
+    assert Redaction()(example) == example
+    assert "password" not in Redaction(["password"])(example)
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
