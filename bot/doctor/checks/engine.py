@@ -26,7 +26,8 @@ from bot.sizes import size
 DEVICE, MEMORY = "device", "memory"
 DEVICE_SECONDS = 120.0
 _CHILD = "bot.doctor.device_child"
-_MORE = "give it more memory, or a smaller model or cache precision, if members need longer conversations"
+_MORE = "give it more memory, or a smaller model or cache precision"
+_LARGER_CACHE = "set a larger KV_CACHE_GIGABYTES, or leave it out"
 
 
 def options_for(settings: Settings, model: ModelFolder) -> EngineOptions:
@@ -89,7 +90,9 @@ def check_memory(settings: Settings, model: ModelFolder | None, *, bot_runs: boo
     needed = memory_without_cache(models, min(limits.context, tokens))
     line = f"{size(needed)} for the model, {size(cache)} for a KV cache of {tokens:,} tokens; {available}"
     if tokens < limits.context:
-        return [Finding(MEMORY, Result.WARNING, f"{line}, so a conversation has at most {tokens:,}", _MORE)]
+        way_out = _MORE if settings.kv_cache_gigabytes is None else _LARGER_CACHE
+        line = f"{line}, so a conversation has at most {tokens:,}"
+        return [Finding(MEMORY, Result.WARNING, line, f"{way_out}, if members need longer conversations")]
     return [Finding(MEMORY, Result.OK, line)]
 
 

@@ -84,9 +84,10 @@ def test_a_cache_that_was_set_too_large(small_model_dir: Path) -> None:
 
 
 def test_a_cache_that_holds_less_than_the_context(small_model_dir: Path) -> None:
-    result, line, _ = memory(settings_for(small_model_dir, kv_cache_gigabytes="0.05"))
+    result, line, way_out = memory(settings_for(small_model_dir, kv_cache_gigabytes="0.05"))
     assert result == "warning"
     assert "so a conversation has at most" in line
+    assert way_out.startswith("set a larger KV_CACHE_GIGABYTES")
 
 
 def test_the_samples_own_engine(small_model_dir: Path) -> None:
