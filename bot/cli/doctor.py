@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shutil
+import sys
 from typing import Any
 
 from bot.cli import exit_codes
@@ -43,5 +45,10 @@ def doctor(options: argparse.Namespace) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         return exit_codes.STOPPED
     findings = redacted(examination.findings, Redaction(examination.secrets))
-    print(as_json(findings) if options.json else as_text(findings))
+    print(as_json(findings) if options.json else as_text(findings, _columns()))
     return exit_code(findings, strict=options.strict)
+
+
+def _columns() -> int:
+    """Of the terminal; without one, more than a report needs."""
+    return shutil.get_terminal_size((sys.maxsize, 0)).columns

@@ -13,6 +13,7 @@ from bot.doctor.check import Finding, Findings, Result
 from bot.errors import ConfigurationError
 
 _WIDTH = 100
+_NARROWEST = 60
 _RESULT_WIDTH = max(map(len, Result)) + 2
 _COMMAND = re.compile(r"`[^`]*`")
 _UNBREAKABLE = "\N{NO-BREAK SPACE}"
@@ -45,27 +46,31 @@ def as_json(findings: Findings) -> str:
     return json.dumps(rows, ensure_ascii=False, indent=2)
 
 
-def as_text(findings: Findings) -> str:
+def as_text(findings: Findings, columns: int = _WIDTH) -> str:
     """A line for each finding, its way out below it, and a last line that counts them.
 
     Findings in a row with the same way out show it once.
+
+    Args:
+        columns: of the terminal; lines are at most 100 characters long in a wider one.
     """
+    width = max(_NARROWEST, min(columns, _WIDTH))
     check_width = max((len(each.check) for each in findings), default=0) + 2
     lines = []
     for each, following in zip_longest(findings, findings[1:]):
-        lines += _wrapped(f"{each.result:<{_RESULT_WIDTH}}{each.check:<{check_width}}", each.line)
+        lines += _wrapped(f"{each.result:<{_RESULT_WIDTH}}{each.check:<{check_width}}", each.line, width)
         is_shared = following is not None and (each.check, each.way_out) == (following.check, following.way_out)
         if each.way_out and not is_shared:
-            lines += _wrapped(f"{'':<{_RESULT_WIDTH + check_width}}→ ", each.way_out)
+            lines += _wrapped(f"{'':<{_RESULT_WIDTH + check_width}}→ ", each.way_out, width)
     return "\n".join([*lines, "", _summary(findings)])
 
 
-def _wrapped(head: str, text: str) -> list[str]:
-    """Lines of at most 100 characters, unless a path or a command is longer: these stay whole, to be copied."""
+def _wrapped(head: str, text: str, width: int) -> list[str]:
+    """Lines of at most so many characters, unless a path or a command is longer: these stay whole, to be copied."""
     whole = _COMMAND.sub(lambda command: command[0].replace(" ", _UNBREAKABLE), text)
     lines = textwrap.wrap(
         whole,
-        _WIDTH,
+        width,
         initial_indent=head,
         subsequent_indent=" " * len(head),
         break_long_words=False,

@@ -49,6 +49,12 @@ def test_long_lines_are_wrapped_and_commands_stay_whole() -> None:
     assert {line[:16] for line in lines[1:-2]} <= {" " * 16, " " * 16}
 
 
+def test_a_narrow_terminal_wraps_no_line_itself() -> None:
+    finding = Finding("model", Result.ERROR, "word " * 40, "word " * 40)
+    for columns, longest in ((80, 80), (200, 100), (5, 60)):
+        assert longest - 5 < max(map(len, as_text([finding], columns).splitlines())) <= longest
+
+
 def test_json_is_a_list_of_four_texts() -> None:
     assert json.loads(as_json([WARNING, OK])) == [
         {"check": "metrics port", "result": "warning", "line": "odd", "way_out": "change it"},
