@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ipaddress import ip_address
 from typing import Any, TypeAlias, TypeVar
@@ -69,6 +69,7 @@ class Connection:
     def __init__(self, url: str, key: str, silent_seconds: float, streams: int) -> None:
         self.url = url
         self._silent_seconds = silent_seconds
+        self._closing: set[asyncio.Task[None]] = set()
         seconds = min(_CONNECT_SECONDS, silent_seconds)
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -133,7 +134,7 @@ class Connection:
         except (httpx.HTTPError, OSError) as error:
             raise self._lost(error) from error
         finally:
-            await opened.aclose()
+            await self._to_its_end(opened.aclose())
 
     async def while_alive(self, awaited: Awaitable[Result], has_begun: bool = False) -> Result:
         """Wait for a server's next sign; while there is none, ask now and then whether it is alive.
@@ -158,6 +159,13 @@ class Connection:
                 await asyncio.wait({task})
             elif not task.cancelled():
                 task.exception()  # or asyncio logs that nobody asked for it
+
+    async def _to_its_end(self, closing: Coroutine[Any, Any, None]) -> None:
+        """Await something that no cancellation interrupts: a connection that is half closed counts for ever."""
+        task = asyncio.create_task(closing)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+        await asyncio.shield(task)
 
     async def _require_alive(self) -> None:
         with suppress(ServerBusyError, RequestRefusedError):  # answers, too

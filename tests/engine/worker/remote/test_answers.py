@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot.engine.interface import FinishReason, GenerationRequest, Outcome, Sampling
+from bot.engine.protocol import Ended
+from bot.engine.worker.remote.loading import load_remote
 from bot.prompting.exact_text import ExactText
 from tests.completion_server import ANSWER, DIALECTS, DialectName, serving
 from tests.engine.conftest import collect
@@ -95,3 +98,15 @@ async def test_a_time_limit_ends_an_answer_of_a_slow_server(folder: Path, asked:
         ids, outcome = await collect(engine.submit(replace(asked, time_limit_seconds=0.5)))
         assert (len(ids), outcome) == (5, Outcome(FinishReason.TIMEOUT))
         await server.closed.wait()
+
+
+async def test_every_answer_gives_its_connection_back(folder: Path, asked: GenerationRequest) -> None:
+    async with serving(folder) as server:
+        server.answer = " one two three four"
+        engine = await asyncio.to_thread(load_remote, options_for(folder, server, max_batch=1), lambda _: None)
+        for request_id in range(12):
+            engine.backend.add(request_id, replace(asked, max_new_tokens=3))
+        async with asyncio.timeout(20):
+            while not any(isinstance(event, Ended) and event.request_id == 11 for event in engine.events):
+                await asyncio.to_thread(engine.backend.step, lambda: None)
+        assert len(server.answers) == 12
