@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import discord
-
 from bot.discord_client.guild_permissions import GuildPermissions, Lack, OpensThreads, guild_permissions
 from bot.discord_client.rest.refusal import refusal_of
 from bot.doctor.check import Finding, Findings, Result
@@ -34,7 +32,10 @@ async def check_permissions(account: Account, opens_threads: OpensThreads, *, se
     Args:
         seconds: how long to ask; what is known then is reported.
     """
-    guilds = [guild async for guild in account.client.fetch_guilds(limit=None, with_counts=False)]
+    try:
+        guilds = [guild async for guild in account.client.fetch_guilds(limit=None, with_counts=False)]
+    except Exception as error:  # noqa: BLE001 - raised again if it is a bug
+        return [_refused("the list of servers", error)]
     if not guilds:
         return [Finding(NAME, Result.WARNING, "the bot is in no server yet", "invite it with the link above")]
     servers: list[_Server] = []
@@ -44,8 +45,8 @@ async def check_permissions(account: Account, opens_threads: OpensThreads, *, se
             for guild in guilds:
                 try:
                     servers.append(await _examine(account, guild.id, opens_threads))
-                except discord.HTTPException as error:
-                    refusals.append(_refused(guild, error))
+                except Exception as error:  # noqa: BLE001 - raised again if it is a bug
+                    refusals.append(_refused(guild.name, error))
     except TimeoutError:
         pass  # the summary says how far it came
     problems = [finding for server in servers for finding in _findings(server)]
@@ -85,10 +86,12 @@ def _named(channels: Sequence[str]) -> str:
     return f"{shown} and {left} more" if left > 0 else shown
 
 
-def _refused(guild: discord.Guild, error: discord.HTTPException) -> Finding:
+def _refused(what: str, error: Exception) -> Finding:
+    """The finding for what Discord did not tell; raises the error if it is a bug."""
     refusal = refusal_of(error)
-    reason = refusal.reason if refusal is not None else f"HTTP {error.status}"
-    return Finding(NAME, Result.WARNING, f"{guild.name}: not checked, {reason}", "run this again")
+    if refusal is None:
+        raise error
+    return Finding(NAME, Result.WARNING, f"{what}: not checked, {refusal.reason}", "run this again")
 
 
 def _summary(servers: Sequence[_Server], guilds: int) -> Finding:

@@ -142,6 +142,18 @@ async def test_several_servers_and_none(server: LoopbackDiscord) -> None:
     assert (result, line, way_out) == ("warning", "the bot is in no server yet", "invite it with the link above")
 
 
+@pytest.mark.parametrize("path", ["/users/@me/guilds", "/guilds/*/channels"])
+async def test_a_refusal_or_a_lost_connection_midway_is_no_bug(server: LoopbackDiscord, path: str) -> None:
+    server.fail_next("GET", path, 403, 1, 50001)
+    [*_, (result, line, way_out)] = found(await check(server), "permissions")
+    assert (result, way_out) == ("warning", "run this again")
+    assert ": not checked, 403: injected by a test" in line
+    server.break_next("GET", path, ConnectionFault.RESET, times=None)
+    [*_, (result, line, way_out)] = found(await check(server), "permissions")
+    assert (result, way_out) == ("warning", "run this again")
+    assert ": not checked, Discord cannot be reached" in line
+
+
 async def test_a_server_that_discord_does_not_show_leaves_the_others(server: LoopbackDiscord) -> None:
     club = server.add_server("Book club", with_bot=True)
     server.fail_next("GET", f"/guilds/{club.id}/channels", 403, 1, 50001)
