@@ -37,10 +37,10 @@ def add_command(commands: Any) -> None:
 def doctor(options: argparse.Namespace) -> int:
     """Check the setup, print what was found, and return the exit code."""
     configure_log("ERROR")  # what the parts would log is in the report
-    from bot.doctor.examination import examine
-    from bot.doctor.report import as_json, as_text, exit_code, redacted
-
     try:
+        from bot.doctor.examination import examine  # takes seconds, and 0 would mean that nothing is wrong
+        from bot.doctor.report import as_json, as_text, exit_code, redacted
+
         examination = asyncio.run(examine(offline=options.offline))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return exit_codes.STOPPED

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -80,6 +81,15 @@ def test_warnings_count_only_if_asked(
     assert capsys.readouterr().out.splitlines()[-1] == "1 warning. 4 not checked."
     assert main(["doctor", "--offline", "--strict"]) == 1
     assert [path.name for path in Path().iterdir()] == [".env"]
+
+
+def test_ctrl_c_while_the_checks_are_loaded_does_not_pass_for_a_good_setup(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(ModuleType):
+        def __getattr__(self, _name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "bot.doctor.examination", Interrupted("bot.doctor.examination"))
+    assert main(["doctor", "--offline"]) == 130
 
 
 @pytest.mark.parametrize("argument", ["--fix", "now"])
