@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import shutil
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ async def restore_staged(place: Place) -> None:
         return
     try:
         with Archive.open(place.being_restored) as archive:
-            archive.verify()
+            await asyncio.to_thread(archive.verify)  # the service manager wants its heartbeats meanwhile
             kept = await _restore(place, archive)
         logger.warning(
             "Backup restored made_at=%s rows=%d before=%s", archive.manifest.made, archive.manifest.rows, kept
@@ -118,6 +119,7 @@ async def _restore(place: Place, archive: Archive) -> Path | None:
 
 
 async def _replace(connection: AsyncConnection, archive: Archive, oldest_answered: int) -> None:
+    await connection.run_sync(migrations.wait_for_backups)
     await connection.run_sync(migrations.upgrade)
     present = await CarriedOver.read(connection)
     await connection.run_sync(_empty, archive.manifest.revision)
@@ -152,5 +154,7 @@ async def _remove_leftovers(database: Database) -> None:
     try:
         await database.purge_leftovers()
         await database.rewrite()
-    except DatabaseOutageError as error:
-        logger.warning("Replaced text stays in the database's files until the bot starts reason=%s", error)
+    except (DatabaseOutageError, asyncio.CancelledError) as error:
+        # Whoever stops the command now must not read that nothing has changed.
+        reason = "stopped" if isinstance(error, asyncio.CancelledError) else error
+        logger.warning("Replaced text stays in the database's files until the bot starts reason=%s", reason)

@@ -16,7 +16,7 @@ from bot.storage.backup.manifest import FORMAT, Manifest, Origin, TableRecord
 from bot.storage.backup.private_file import new_private_file
 from bot.storage.backup.row_encoding import Kind
 from bot.storage.backup.schema import Columns, table_clause, tables_of
-from bot.storage.database import opened
+from bot.storage.database import Database, opened
 from bot.storage.tables import AcceptedQuestion
 
 _ROWS_TOGETHER = 1000
@@ -37,14 +37,23 @@ async def back_up(address: Address, path: Path, origin: Origin, *, replace: bool
     """
     require_database(address)
     _require_other_file(address, path)
-    async with opened(address) as database, database.connect() as connection:
+    async with opened(address) as database:
+        await _require_tables(database, address)
+        async with database.connect() as connection:
+            await connection.run_sync(migrations.keep_tables)
+            revision = await connection.run_sync(migrations.current_revision)
+            assert revision is not None  # the version is never deleted
+            with new_private_file(path, replace=replace) as file, ArchiveWriter.to(file) as archive:
+                return await _write(connection, archive, revision, origin)
+
+
+async def _require_tables(database: Database, address: Address) -> None:
+    async with database.connect() as connection:
         revision = await connection.run_sync(migrations.current_revision)
-        if revision is None:
-            raise ConfigurationError(f"the database {address} is empty; there is nothing to back up")
-        if not migrations.is_known(revision):
-            raise migrations.UnknownRevisionError(revision)
-        with new_private_file(path, replace=replace) as file, ArchiveWriter.to(file) as archive:
-            return await _write(connection, archive, revision, origin)
+    if revision is None:
+        raise ConfigurationError(f"the database {address} is empty; there is nothing to back up")
+    if not migrations.is_known(revision):
+        raise migrations.UnknownRevisionError(revision)
 
 
 def require_database(address: Address) -> None:

@@ -26,7 +26,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +92,25 @@ def revisions(connection: Connection) -> Revisions:
     return Revisions(current, known[: known.index(current)][::-1])
 
 
+def wait_for_backups(connection: Connection) -> None:
+    """Before the tables change, wait until no backup reads them, and let none begin until the transaction ends.
+
+    In PostgreSQL, a transaction that sees an older state finds a table empty that was made or rewritten since. In
+    SQLite it sees the older table.
+    """
+    if connection.dialect.name == "postgresql" and current_revision(connection) is not None:
+        connection.execute(text(f"LOCK TABLE {VERSION_TABLE} IN ACCESS EXCLUSIVE MODE"))
+
+
+def keep_tables(connection: Connection) -> None:
+    """Let nobody change the tables until the transaction ends. It must be its first statement, before it sees a state.
+
+    The database must not be empty.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"LOCK TABLE {VERSION_TABLE} IN ACCESS SHARE MODE"))
+
+
 def upgrade(connection: Connection, revision: str = "head") -> None:
     """Apply the versions that the database lacks, up to one, within the connection's transaction.
 
@@ -103,6 +122,7 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
         return
     if current is not None and not is_known(current):
         raise UnknownRevisionError(current)
+    wait_for_backups(connection)
     apply(connection, revision)
     logger.info("Database migrated version=%s", current_revision(connection))
 
@@ -114,6 +134,7 @@ def apply(connection: Connection, revision: str) -> None:
 
 def downgrade(connection: Connection) -> None:
     """Take the newest version back, within the connection's transaction. The database must be at that version."""
+    wait_for_backups(connection)
     command.downgrade(_config(connection), "-1")
 
 
