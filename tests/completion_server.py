@@ -22,7 +22,7 @@ DialectName = Literal["vllm", "llama.cpp", "text"]
 DIALECTS: tuple[DialectName, ...] = ("vllm", "llama.cpp", "text")
 Json = dict[str, Any]
 
-ANSWER = " Grüße aus Köln: 你好 🦙, and </s> or <|end|> are only words here. " + " ".join(
+ANSWER = " Grüße aus Köln: 你好 🦙, and </s> or <|user|> are only words here. " + " ".join(
     f"{number} is the number after {number - 1}." for number in range(1, 80)
 )
 MODEL = "phi"

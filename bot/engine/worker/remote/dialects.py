@@ -45,12 +45,12 @@ class Dialect:
     Attributes:
         name: for display.
         parameters: what a request takes besides the fields that all servers know.
-        open_reader: a reader for a new answer.
+        open_reader: a reader for the answer to a request.
     """
 
     name: str
     parameters: Callable[[GenerationRequest], dict[str, Any]]
-    open_reader: Callable[[], IdReader]
+    open_reader: Callable[[GenerationRequest], IdReader]
 
     def body(self, request: GenerationRequest, model: str) -> dict[str, Any]:
         """The body of a request for `/completions`."""
@@ -75,7 +75,7 @@ def vllm(vocabulary: int = ANY_TOKENS) -> Dialect:
     Args:
         vocabulary: every id is below it.
     """
-    return Dialect("vLLM", _vllm_parameters, lambda: _GivenIds(vocabulary))
+    return Dialect("vLLM", _vllm_parameters, lambda _: _GivenIds(vocabulary))
 
 
 def llama_cpp(text: ExactText, vocabulary: int = ANY_TOKENS) -> Dialect:
@@ -84,7 +84,7 @@ def llama_cpp(text: ExactText, vocabulary: int = ANY_TOKENS) -> Dialect:
     Args:
         vocabulary: every id is below it.
     """
-    return Dialect("llama.cpp", _llama_cpp_parameters, lambda: _LastIds(text, vocabulary))
+    return Dialect("llama.cpp", _llama_cpp_parameters, lambda _: _LastIds(text, vocabulary))
 
 
 def text_only(text: ExactText, stop_texts: Mapping[int, str]) -> Dialect:
@@ -94,11 +94,14 @@ def text_only(text: ExactText, stop_texts: Mapping[int, str]) -> Dialect:
         stop_texts: control tokens as they look if a server shows them.
     """
 
-    def parameters(request: GenerationRequest) -> dict[str, Any]:
-        stops = [stop_texts[id] for id in sorted(request.stop_ids) if id in stop_texts]
-        return {"stop": stops[:MOST_STOP_TEXTS]} if stops else {}
+    def stops(request: GenerationRequest) -> dict[str, int]:
+        return {stop_texts[id]: id for id in sorted(request.stop_ids) if id in stop_texts}
 
-    return Dialect("text only", parameters, lambda: _TextIds(text))
+    def parameters(request: GenerationRequest) -> dict[str, Any]:
+        texts = list(stops(request))
+        return {"stop": texts[:MOST_STOP_TEXTS]} if texts else {}
+
+    return Dialect("text only", parameters, lambda request: _TextIds(text, stops(request)))
 
 
 def _vllm_parameters(request: GenerationRequest) -> dict[str, Any]:
@@ -174,17 +177,35 @@ class _LastIds:
 
 
 class _TextIds:
-    def __init__(self, text: ExactText) -> None:
+    """Ids of a text, up to a stop token that a server shows instead of ending there."""
+
+    def __init__(self, text: ExactText, stops: Mapping[str, int]) -> None:
         self._retokenizer = Retokenizer(text)
+        self._stops = stops
+        self._held = ""  # may be the beginning of a stop token
 
     def add(self, choice: Choice) -> Sequence[int]:
         text = choice.get("text") or ""
         if not isinstance(text, str):
             raise ValueError("an event whose text is none")
-        return self._retokenizer.add(text)
+        text = self._held + text
+        shown = [(place, stop) for stop in self._stops if (place := text.find(stop)) >= 0]
+        if shown:
+            place, stop = min(shown)
+            self._held = ""
+            return (*self._retokenizer.add(text[:place]), *self._retokenizer.finish(), self._stops[stop])
+        settled = len(text) - max((_begun(stop, text) for stop in self._stops), default=0)
+        self._held = text[settled:]
+        return self._retokenizer.add(text[:settled])
 
     def finish(self) -> Sequence[int]:
-        return self._retokenizer.finish()
+        held, self._held = self._held, ""
+        return (*self._retokenizer.add(held), *self._retokenizer.finish())
+
+
+def _begun(stop: str, text: str) -> int:
+    """How many characters at a text's end begin a stop token."""
+    return next((length for length in range(len(stop) - 1, 0, -1) if text.endswith(stop[:length])), 0)
 
 
 def _checked(ids: Any, vocabulary: int) -> Sequence[int]:

@@ -66,7 +66,7 @@ class Server:
             ServerLostError, ServerBusyError, RequestRefusedError: there is no answer, or no end of it.
         """
         url, dialect = self.connection.url, self.learned.dialect
-        body, reader = dialect.body(request, self.learned.model), dialect.open_reader()
+        body, reader = dialect.body(request, self.learned.model), dialect.open_reader(request)
         room = body["max_tokens"]
         async with self.connection.stream("/completions", body) as stream:
             try:
