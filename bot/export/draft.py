@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bot.engine.interface import EngineFacts, EngineOptions
 from bot.engine.supervisor.supervisor import EngineSupervisor
+from bot.engine.supervisor.worker_log import WARNINGS
 from bot.errors import ConfigurationError
 from bot.export.hub import HubRepository, read_small_file
 from bot.export.judgement import Judgement
@@ -156,7 +157,7 @@ def _engine_options(model_dir: Path) -> EngineOptions:
 def _engine_warnings() -> Iterator[list[str]]:
     """Collect what the engine warns the operator of, which the export's log does not show."""
     lines: list[str] = []
-    log = logging.getLogger(EngineSupervisor.__module__)
+    log = logging.getLogger(WARNINGS)
     level = log.level
 
     def keep(record: logging.LogRecord) -> bool:
