@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.conversation.snowflake import snowflake_at
 from bot.engine.erasure_log import delete_blocks
-from bot.errors import ConfigurationError, DatabaseOutageError
+from bot.errors import ConfigurationError, DatabaseOutageError, ServerUnreachableError
 from bot.storage import migrations
 from bot.storage.backup.archive import Archive
 from bot.storage.backup.automatic import Before, back_up_before
@@ -75,7 +75,11 @@ async def restore(place: Place, path: Path, *, force: bool = False) -> Restored 
 
 
 async def restore_staged(place: Place) -> None:
-    """Restore what `restore` has staged; called by a bot that starts, under its lock. A failure is logged."""
+    """Restore what `restore` has staged; called by a bot that starts, under its lock. A failure is logged.
+
+    Raises:
+        ServerUnreachableError: the database's server does not answer; the next start tries again.
+    """
     if place.staged.exists():
         place.staged.replace(place.being_restored)  # what is staged from now on is for the next restart
     if not place.being_restored.exists():
@@ -87,6 +91,8 @@ async def restore_staged(place: Place) -> None:
         logger.warning(
             "Backup restored made_at=%s rows=%d before=%s", archive.manifest.made, archive.manifest.rows, kept
         )
+    except ServerUnreachableError:
+        raise
     except ConfigurationError as error:
         logger.error("Backup not restored, the database is as it was reason=%s", error)
     except Exception:  # nobody looks: with the same file, every start would fail in the same way

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.errors import ServerUnreachableError
 from bot.storage.backup.archive import Archive
 from bot.storage.backup.at_start import open_own_storage
 from bot.storage.backup.carried_over import CarriedOver
@@ -58,6 +59,18 @@ async def test_a_staged_backup_that_raises_something_unexpected_is_tried_once(
         async with open_own_storage(place, sqlite_url, lambda _: None) as storage:
             assert await storage.conversations.personas([1]) == {1: "Backed up"}
     assert caplog.text.count("Backup not restored, the database is as it was") == 1
+
+
+async def test_a_server_that_is_down_costs_no_staged_backup(sqlite_url: str, tmp_path: Path) -> None:
+    await insert_rows(sqlite_url, {Persona: [{"place_id": 1, "text": "Backed up"}]})
+    path = await backed_up(sqlite_url, tmp_path)
+    place = place_of("postgresql+asyncpg://nobody@127.0.0.1:1/nothing", tmp_path / "bot")
+    place.backups.mkdir(parents=True)
+    shutil.copy(path, place.staged)
+    for _ in range(2):
+        with pytest.raises(ServerUnreachableError):
+            await restore_staged(place)
+    assert place.being_restored.read_bytes() == path.read_bytes()
 
 
 async def test_one_that_is_staged_during_a_restore_is_not_lost(sqlite_url: str, tmp_path: Path) -> None:
