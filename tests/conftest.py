@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import signal
 from typing import Any
 
@@ -23,6 +25,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Most tests have no data folder of their own, and the disk cache would fill ./data. End-to-end tests turn it on.
 os.environ.setdefault("KV_DISK_GIGABYTES", "0")
+# A bot that several tests share stands still between them. discord.py says so from a thread, in any test's log.
+logging.getLogger("discord.gateway").addFilter(
+    lambda record: not re.match("Shard ID %s heartbeat blocked|Can't keep up", str(record.msg))
+)
 # A busy machine is slow; no property is about time.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

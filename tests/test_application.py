@@ -10,7 +10,6 @@ import pytest
 from bot.application import Application
 from bot.cli.progress import Progress
 from bot.settings import load_settings
-from tests.log_records import own_records
 
 TOKEN = f"{'a' * 24}.{'b' * 6}.{'c' * 27}"
 
@@ -26,7 +25,7 @@ def test_a_draft_model_that_is_not_used_is_told(
         env_file=None, discord_token=TOKEN, model_dir=tiny_chat_model_dir, draft_model_dir=draft, **setting
     )
     Application(settings, Progress())
-    assert [record.getMessage() for record in own_records(caplog, logging.WARNING)] == [
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
         "Draft model is not used, it needs ENGINE=paged, DRAFT_TOKENS above 0 and another folder than MODEL_DIR: "
         f"DRAFT_MODEL_DIR={draft}"
     ]

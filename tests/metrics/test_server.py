@@ -14,7 +14,6 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from bot.errors import ConfigurationError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.server import Health, MonitoringServer
-from tests.log_records import own_records
 
 HEALTHY = Health(True, {})
 Serve = Callable[..., Awaitable[MonitoringServer]]
@@ -139,7 +138,7 @@ async def test_requests_are_not_logged(
 ) -> None:
     caplog.set_level("INFO")
     await scrape(client, await serve())
-    assert own_records(caplog) == []
+    assert caplog.records == []
 
 
 async def test_a_taken_port_is_an_error_of_one_line(serve: Serve) -> None:

@@ -16,7 +16,6 @@ from bot.model.versions import ModelVersions
 from bot.own_command import own_command
 from bot.serving.service import ModelService
 from tests.conversation.memory import Memory
-from tests.log_records import own_records
 from tests.serving.served import answered, broken, engines, make_serving, process_id
 from tests.serving.versions_of_small_model import add_version, change_file, cut_off, with_another_bit
 
@@ -54,7 +53,7 @@ async def started(memory: Memory, versions: ModelVersions) -> AsyncIterator[Mode
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     """The warnings, except for the cache that is short on purpose."""
-    messages = [record.getMessage() for record in own_records(caplog, logging.WARNING)]
+    messages = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     return [line for line in messages if not line.startswith("Context shortened: ")]
 
 

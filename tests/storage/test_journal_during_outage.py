@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.storage.database import Database, DatabaseOutageError
 from bot.storage.journal import Change, Journal
 from bot.storage.tables import Persona
-from tests.log_records import own_records
 from tests.small_disk import fill
 from tests.storage.conftest import until
 from tests.storage.recording_journal import RecordingJournal, lock, open_journal, see, seen
@@ -223,7 +222,7 @@ async def test_closing_logs_how_many_changes_are_lost(sqlite_url: str, caplog: p
             await journal.write(see(number))
         async with asyncio.timeout(5):
             await journal.close(0.2)
-    assert own_records(caplog)[-1].getMessage() == (
+    assert caplog.records[-1].getMessage() == (
         "Database not written before shutdown lost_changes=3 reason=database is locked"
     )
     await database.close()

@@ -13,7 +13,6 @@ from bot.demo.loopback import ConnectionFault, EventKind, Limit, LoopbackDiscord
 from tests.demo.loopback.client import Answer, RawClient, raw_client
 from tests.demo.loopback.conftest import eventually
 from tests.demo.loopback.sample_bot import SampleBot
-from tests.log_records import own_records
 
 SEND = "/channels/*/messages"
 
@@ -98,7 +97,7 @@ async def test_a_connection_breaks_before_or_after_the_work(
         assert contents(server) == (["one"] if is_sent else [])
         assert (server.calls[-1].status, server.calls[-1].is_injected) == (0, True)
         assert (await client.send(server.channels[0].id, "two")).status == 200
-    assert not own_records(caplog)
+    assert not caplog.records
 
 
 async def test_a_nonce_sends_a_message_once_although_its_response_was_lost(server: LoopbackDiscord) -> None:
