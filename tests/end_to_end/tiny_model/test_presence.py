@@ -7,6 +7,7 @@ from typing import Any
 
 import psutil
 import pytest
+import pytest_asyncio
 
 from bot.demo.loopback import LoopbackDiscord
 from bot.discord_client.events import presence
@@ -29,9 +30,12 @@ def _of(data: Any) -> tuple[str, str] | None:
     return data["status"], activity["state"]
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest_asyncio.fixture(autouse=True, loop_scope="package")
+async def quick(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presence, "_SECONDS", 0.05)
+    # A pause that began before that is as long as ever. It ends with the next change.
+    with stage.bot.application.answering.queue.join("quick", "quick"):
+        await stage.discord.wait_for(lambda: shown(stage.discord) == ("idle", "Answering 1 question"))
 
 
 async def test_it_says_how_many_questions_are_answered_and_wait(stage: Stage) -> None:
