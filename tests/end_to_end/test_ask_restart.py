@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.demo.loopback import LoopbackDiscord, Person
-from bot.discord_client.incoming import asked_interaction
+from bot.discord_client.incoming.asked_interaction import AskedInteraction
 from tests.end_to_end.asking import begin, direct_messages, responses
 from tests.end_to_end.stage import Payload, Stage, answer_of, can_be_stopped, online, until
 
@@ -74,7 +74,7 @@ async def test_a_private_answer_after_its_time_is_a_direct_message(
         grace = discord.people[1]
         _, interaction_id = await interrupt(tiny_chat_model_dir, tmp_path, discord, private=True)
         discord.expire_interaction(interaction_id)
-        monkeypatch.setattr(asked_interaction, "_TOKEN_SECONDS", 0.0)
+        monkeypatch.setattr(AskedInteraction, "seconds_left", 0.0)
         async with online(tiny_chat_model_dir, discord, data_dir=tmp_path, max_new_tokens=TOKENS) as stage:
             await stage.answered(interaction_id)
         [late] = direct_messages(discord, grace)
@@ -142,7 +142,7 @@ async def test_a_long_answer_is_a_file_rather_than_a_sixth_message(tiny_chat_mod
 async def test_an_answer_ends_in_time_with_what_there_is(
     tiny_chat_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asked_interaction, "_TOKEN_SECONDS", 2.0)
+    monkeypatch.setattr(AskedInteraction, "seconds_left", 2.0)
     async with LoopbackDiscord() as discord:
         linus = discord.people[2]
         discord.install_app(linus.id)

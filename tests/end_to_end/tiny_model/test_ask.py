@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bot.demo.loopback import without_allowed_mentions
-from bot.discord_client.incoming import asked_interaction
+from bot.discord_client.incoming.asked_interaction import AskedInteraction
 from tests.end_to_end.asking import ask, ask_about, begin, direct_messages, open_menu, responses
 from tests.end_to_end.commands import PRIVATE, forget, response, use
 from tests.end_to_end.stage import Stage, until
@@ -160,7 +160,7 @@ async def test_a_private_answer_that_comes_too_late_is_a_direct_message(
     before = len(direct_messages(stage.discord, stage.grace))
     try:
         if is_known:
-            monkeypatch.setattr(asked_interaction, "_TOKEN_SECONDS", 1.0)
+            monkeypatch.setattr(AskedInteraction, "seconds_left", 0.5)
         interaction_id, first = await begin(stage, stage.grace, channel, question="Who am I?", private=True)
         if is_known:
             await stage.discord.wait_for(lambda: len(direct_messages(stage.discord, stage.grace)) > before)
@@ -186,7 +186,7 @@ async def test_what_there_is_comes_in_time_where_nothing_may_come_later(
     queue = stage.bot.application.answering.queue
     stage.discord.set_dms_open(stage.grace.id, False)
     queue.pause()
-    monkeypatch.setattr(asked_interaction, "_TOKEN_SECONDS", 1.0)
+    monkeypatch.setattr(AskedInteraction, "seconds_left", 0.5)
     try:
         interaction_id, _ = await begin(stage, stage.grace, channel, question="Who am I?", private=True)
         await stage.answered(interaction_id)
