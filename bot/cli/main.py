@@ -17,7 +17,7 @@ from bot.arguments import OneLineParser, existing_folder
 from bot.cli import backup, exit_codes
 from bot.cli.demo import add_arguments, demo
 from bot.cli.doctor import add_command as add_doctor
-from bot.cli.streams import drop_output, open_closed_streams
+from bot.cli.streams import drop_output, open_closed_streams, takes_output
 from bot.errors import ConfigurationError
 from bot.own_command import missing_package, own_command
 
@@ -48,8 +48,14 @@ def as_program(work: Callable[[], int]) -> int:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        drop_output()
+        drop_output(sys.stdout, sys.stderr)
         return exit_codes.READER_GONE
+    except OSError as error:
+        if takes_output():
+            raise
+        drop_output(sys.stdout)
+        print(f"error: the output cannot be written: {error.strerror}; write it elsewhere", file=sys.stderr)
+        return 1
 
 
 def _prepare_process() -> None:

@@ -1,9 +1,10 @@
-"""Standard streams that are closed, or whose reader has gone."""
+"""Standard streams that are closed, that are full, or whose reader has gone."""
 
 from __future__ import annotations
 
 import os
 import sys
+from typing import TextIO
 
 
 def open_closed_streams() -> None:
@@ -18,9 +19,18 @@ def open_closed_streams() -> None:
             setattr(sys, name, stream)
 
 
-def drop_output() -> None:
+def takes_output() -> bool:
+    """Whether the standard output can be written. What no disk has room for is still in its buffer, if it has one."""
+    try:
+        print(flush=True)
+    except OSError:
+        return False
+    return True
+
+
+def drop_output(*streams: TextIO) -> None:
     """Send the rest of the output nowhere, so that the interpreter's last flush does not fail."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
+    for stream in streams:
         os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

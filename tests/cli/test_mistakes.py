@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -195,6 +196,18 @@ def test_a_reader_that_has_gone_is_no_error(tmp_path: Path, command: list[str], 
     assert done.stderr == b""
     # argparse itself passes over an error while it prints the help.
     assert done.returncode in ((0, 141) if "--help" in command else (141,))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("length", [1, 10_000], ids=["short", "longer than a buffer"])
+def test_an_output_without_room_is_one_line(tmp_path: Path, length: int, unbuffered: str) -> None:
+    write_phi3_tokenizer(tmp_path)
+    (tmp_path / "messages.json").write_text(json.dumps([{"role": "user", "content": "Hi " * length}]))
+    done = bot(f"PYTHONUNBUFFERED={unbuffered} BOT prompt --model . messages.json >/dev/full", tmp_path)
+    reason = "No space left on device"
+    assert done.stderr == f"error: the output cannot be written: {reason}; write it elsewhere\n"
+    assert done.returncode == 1
 
 
 @pytest.mark.parametrize("stdin", ["<&-", "</dev/null", "<.env"])
