@@ -45,7 +45,7 @@ class Crowd:
     channels: int
     memory: str
     answer: int
-    seconds: float = 10.0
+    seconds: float
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -78,12 +78,12 @@ async def discord_crowds(folder: ModelFolder, plan: Plan, parent: Path, say: Cal
 
 
 def _crowds(plan: Plan) -> Iterator[Crowd]:
-    (separate, shared), answer = plan.discord_channel, plan.discord_answer
-    yield Crowd(f"{separate} people in one channel, `MEMORY=user`", separate, 1, "user", answer)
-    yield Crowd(f"{shared} people in one channel, `MEMORY=channel`", shared, 1, "channel", answer)
+    (separate, shared), answer, seconds = plan.discord_channel, plan.discord_answer, plan.discord_seconds
+    yield Crowd(f"{separate} people in one channel, `MEMORY=user`", separate, 1, "user", answer, seconds)
+    yield Crowd(f"{shared} people in one channel, `MEMORY=channel`", shared, 1, "channel", answer, seconds)
     for people in plan.discord_crowds:
         name = f"{people:,} people in {plan.discord_channels} channels"
-        yield Crowd(name, people, plan.discord_channels, "user", answer)
+        yield Crowd(name, people, plan.discord_channels, "user", answer, seconds)
 
 
 async def measure_crowd(crowd: Crowd, model_dir: Path, data: Path) -> Figures:

@@ -44,6 +44,7 @@ class Plan:
         discord_crowds: people of each crowd that asks in many channels.
         discord_channels: those channels.
         discord_answer: the longest answer to each of these questions.
+        discord_seconds: in which the people of a crowd ask.
         beside_people: people who ask in one channel within a second.
         beside_answer: the longest answer to each of these questions.
         beside_rounds: how often they are answered side by side, and as often one after another.
@@ -99,6 +100,7 @@ class Plan:
     discord_crowds: tuple[int, ...] = (200, 500, 1000)
     discord_channels: int = 50
     discord_answer: int = 160
+    discord_seconds: float = 10.0
     beside_people: int = 8
     beside_answer: int = 48
     beside_rounds: int = 3
@@ -219,11 +221,12 @@ QUICK = Plan(
     idle_turns=12,
     idle_mentions=30,
     idle_runs=1,
-    discord_channel=(3, 3),
-    discord_crowds=(12,),
-    discord_channels=4,
-    discord_answer=32,
-    beside_people=3,
+    discord_channel=(2, 2),
+    discord_crowds=(4,),
+    discord_channels=2,
+    discord_answer=16,
+    discord_seconds=1.0,
+    beside_people=2,
     beside_answer=16,
     beside_rounds=1,
     returning_runs=1,
