@@ -11,6 +11,7 @@ from typing import TypeAlias
 from bot.engine.interface import EngineFacts, Erasure, GenerationRequest, Outcome
 from bot.engine.observer import BatchState
 from bot.engine.usage import NO_USAGE, Usage
+from bot.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,11 @@ class Refused:
 
     Attributes:
         line: the cause and the way out.
-        no_memory: whether the model does not fit into free memory.
+        kind: of the error that this means to whoever started the worker.
     """
 
     line: str
-    no_memory: bool = False
+    kind: type[ConfigurationError] = ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)

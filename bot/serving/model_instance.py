@@ -13,7 +13,7 @@ from bot.conversation.context_window import ContextWindow
 from bot.conversation.turn import UserMessage
 from bot.engine.interface import EngineFacts, FinishReason
 from bot.engine.supervisor.supervisor import EngineSupervisor
-from bot.errors import ConfigurationError
+from bot.errors import ConfigurationError, ServerUnreachableError
 from bot.model.folder import UNKNOWN_CONTEXT_TOKENS, ModelFolder
 from bot.prompting.prompt import PromptBuilder
 from bot.settings import Settings
@@ -92,16 +92,17 @@ class ModelInstance:
 
         Raises:
             ConfigurationError: the engine does not load, or does not answer.
+            ServerUnreachableError: its servers do not, for now.
         """
         try:
             facts = await self.engine.start(on_progress)
-            await self._probe()
+            await self._probe(is_remote=facts.is_remote)
         except BaseException:
             await self.engine.close()
             raise
         return facts
 
-    async def _probe(self) -> None:
+    async def _probe(self, *, is_remote: bool) -> None:
         """Ask a question as members will, with the system prompt and the highest id that a prompt can contain.
 
         The id comes last, so that the first real question finds the system prompt in the cache.
@@ -117,6 +118,8 @@ class ModelInstance:
         outcome = generation.outcome
         if outcome is None or outcome.reason not in (FinishReason.STOP, FinishReason.LENGTH):
             cause = "without a reason" if outcome is None else outcome.detail or outcome.reason
+            if is_remote:
+                raise ServerUnreachableError(f"the servers do not answer a test question: {cause}; look at their logs")
             raise ConfigurationError(
                 f"the model {self.folder.title} does not answer a test question: {cause}; export it again or choose "
                 "another model"

@@ -16,7 +16,7 @@ from bot.answering.service import AnswerService
 from bot.conversation.conversations import Conversations
 from bot.engine.interface import EngineFacts
 from bot.engine.supervisor.supervisor import EngineSupervisor
-from bot.errors import ConfigurationError, ModelDoesNotFitError
+from bot.errors import ConfigurationError, ModelDoesNotFitError, ServerUnreachableError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.folder import ModelFolder, open_model_folder, read_choice, verify_model_folder
 from bot.model.start_order import RefusedVersion, StartOrder
@@ -120,6 +120,7 @@ class ModelService:
 
         Raises:
             ConfigurationError: none works; the message is the current version's.
+            ServerUnreachableError: no server answers for any of them.
         """
         facts = await self._start_engine(on_progress)
         self._serve_within_engine(self._current)
@@ -168,6 +169,8 @@ class ModelService:
         while True:
             try:
                 return await self._load_current(on_progress)
+            except ServerUnreachableError:
+                raise  # the servers' fault, and no version's
             except ConfigurationError as error:
                 self._start_order.refusals.append(error)
                 await self._current.engine.close()

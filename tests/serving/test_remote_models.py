@@ -6,16 +6,19 @@ import json
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from tiny_models.phi3_tokenizer import write_phi3_tokenizer_files
 
 from bot.discord_client.commands.model_info import describe_model
 from bot.engine.interface import FinishReason
-from bot.errors import ConfigurationError
+from bot.errors import ConfigurationError, ServerUnreachableError
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.model.versions import ModelVersions
 from bot.serving.version_watcher import VersionWatcher
+from tests.completion_server import CompletionServer, Faults
 from tests.completion_server import serving as completion_server
 from tests.conversation.memory import Memory
+from tests.end_to_end.stage import free_port
 from tests.serving.served import answered, engines, make_serving, process_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -58,6 +61,40 @@ async def test_versions_of_a_tokenizer_are_followed_and_reloaded(memory: Memory,
         finally:
             await serving.close()
     assert engines() == set()
+
+
+async def test_a_start_without_servers_blames_no_version(memory: Memory, tmp_path: Path) -> None:
+    versions = ModelVersions(tmp_path / "home")
+    for name in ("first", "second"):
+        add_tokenizer(versions, name)
+        versions.switch(name)
+    url = f"http://127.0.0.1:{free_port()}"
+    serving = make_serving(memory, versions.home, engine="openai", engine_url=url)
+    with pytest.raises(ServerUnreachableError, match="no server can be used"):
+        await serving.start(lambda _: None)
+    assert serving.folder.version == "second"
+    await serving.close()
+
+
+class _Learnable(CompletionServer):
+    """Generates one token, and refuses to generate more."""
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        self.faults = Faults() if body["max_tokens"] == 1 else Faults(status=400, error="no")
+        return await super()._complete(request)
+
+
+async def test_servers_that_answer_no_question(memory: Memory, tmp_path: Path) -> None:
+    write_phi3_tokenizer_files(tmp_path)
+    server = _Learnable(tmp_path, "vllm")
+    await server.start()
+    serving = make_serving(memory, tmp_path, engine="openai", engine_url=server.url)
+    line = r"the servers do not answer a test question: .* refuses the request \(400: no\); look at their logs"
+    with pytest.raises(ServerUnreachableError, match=line):
+        await serving.start(lambda _: None)
+    await serving.close()
+    await server.stop()
 
 
 async def test_information_says_where_the_model_runs(memory: Memory, tmp_path: Path) -> None:

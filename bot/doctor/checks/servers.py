@@ -34,7 +34,7 @@ async def check_servers(settings: Settings, model: ModelFolder | None) -> Findin
     finally:
         await servers.close()
     worst = Result.WARNING if usable else Result.ERROR
-    findings = [refused(NAME, ConfigurationError(each), worst) for each in lost]
+    findings = [refused(NAME, ConfigurationError(str(each)), worst) for each in lost]
     in_the_open = await in_thread(partial(keys_in_the_open, options))
     findings += [refused(NAME, ConfigurationError(each), Result.WARNING) for each in in_the_open]
     return [*(await in_thread(partial(_usable, options, usable))), *findings]

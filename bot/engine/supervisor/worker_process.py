@@ -19,7 +19,7 @@ from bot.child_environment import secrets_hidden_from_children
 from bot.engine.interface import EngineFacts, EngineOptions
 from bot.engine.protocol import Command, Event, Progress, Ready, Refused, Shutdown
 from bot.engine.worker.main import run
-from bot.errors import ConfigurationError, ModelDoesNotFitError
+from bot.errors import ConfigurationError
 
 LEAVE_SECONDS = 2.0
 """How long a worker may take to exit after `Shutdown` before it is killed."""
@@ -74,6 +74,7 @@ class WorkerProcess:
 
         Raises:
             ModelDoesNotFitError: there is not enough memory.
+            ServerUnreachableError: no server can be used, but one may later.
             ConfigurationError: the worker cannot start with these options, or crashed while it loaded.
         """
         self._on_progress = on_progress
@@ -153,8 +154,8 @@ class WorkerProcess:
                     self._on_progress(line)
                 case Ready(facts) if not self._ready.done():
                     self._ready.set_result(facts)
-                case Refused(line, no_memory) if not self._ready.done():
-                    self._ready.set_exception((ModelDoesNotFitError if no_memory else ConfigurationError)(line))
+                case Refused(line, kind) if not self._ready.done():
+                    self._ready.set_exception(kind(line))
         self._on_events(self, events)
 
     def _exited(self) -> None:

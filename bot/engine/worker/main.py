@@ -32,7 +32,7 @@ from bot.engine.worker.admission import ModelLimits, refusal, within_context
 from bot.engine.worker.backends.backend import Backend, emit_end, one_line
 from bot.engine.worker.local_engine import load_local
 from bot.engine.worker.log_forwarding import forward_libraries, forward_log
-from bot.errors import ConfigurationError, ModelDoesNotFitError
+from bot.errors import ConfigurationError
 from bot.log_context import about_question
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def run(connection: Connection, options: EngineOptions) -> None:
         worker = _load(channel, options)
         forward_libraries()
     except ConfigurationError as error:
-        channel.send([Refused(str(error), no_memory=isinstance(error, ModelDoesNotFitError))])
+        channel.send([Refused(str(error), type(error))])
     except Exception as error:  # noqa: BLE001 - a broken model folder can make a library raise anything
         channel.send([Refused(f"the model in {options.model_dir} does not load: {one_line(error)}")])
     else:

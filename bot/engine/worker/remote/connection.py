@@ -17,6 +17,7 @@ import httpx
 from bot.engine.worker.remote.errors import (
     RequestRefusedError,
     ServerBusyError,
+    ServerDownError,
     ServerLostError,
     error_of_status,
     unreachable,
@@ -171,9 +172,9 @@ class Connection:
         with suppress(ServerBusyError, RequestRefusedError):  # answers, too
             await self.ask("/models")
 
-    def _lost(self, error: BaseException) -> ServerLostError:
+    def _lost(self, error: BaseException) -> ServerDownError:
         if isinstance(error, TimeoutError | httpx.TimeoutException):
-            return ServerLostError(f"{self.url} does not answer within {self._silent_seconds:g} s; look at its log")
+            return ServerDownError(f"{self.url} does not answer within {self._silent_seconds:g} s; look at its log")
         return unreachable(self.url, error)
 
 

@@ -27,7 +27,11 @@ class ServerLostError(Exception):
     """A server does not answer, or not as it must: another one may. The message is one line with the way out."""
 
 
-class ServerLoadingError(ServerLostError):
+class ServerDownError(ServerLostError):
+    """A server does not answer for a reason that may pass without anybody's doing."""
+
+
+class ServerLoadingError(ServerDownError):
     """A server is there, but still loads its model."""
 
 
@@ -72,7 +76,7 @@ def error_of_status(url: str, status: int, content: object, retry_after: str | N
         return ServerLoadingError(
             f"{url} is not ready (503{_explained(content)}); wait until it is, or look at its log"
         )
-    return ServerLostError(f"{url} fails ({status}{_explained(content)}); look at its log")
+    return ServerDownError(f"{url} fails ({status}{_explained(content)}); look at its log")
 
 
 def error_in_stream(url: str, error: object) -> Exception:
@@ -82,10 +86,10 @@ def error_in_stream(url: str, error: object) -> Exception:
     return error_of_status(url, status, {"error": error})
 
 
-def unreachable(url: str, error: BaseException) -> ServerLostError:
+def unreachable(url: str, error: BaseException) -> ServerDownError:
     """The error for a connection that failed or broke."""
     cause = one_line(error)[:_MOST_SHOWN] if str(error).strip() else type(error).__name__
-    return ServerLostError(f"{url} cannot be reached ({cause}); start it, or correct ENGINE_URL")
+    return ServerDownError(f"{url} cannot be reached ({cause}); start it, or correct ENGINE_URL")
 
 
 def _refusal(url: str, status: int, content: object) -> Outcome:

@@ -13,6 +13,7 @@ from bot.engine.worker.remote.dialects import ANY_TOKENS, Dialect, llama_cpp, te
 from bot.engine.worker.remote.errors import (
     RequestRefusedError,
     ServerBusyError,
+    ServerDownError,
     ServerLoadingError,
     ServerLostError,
 )
@@ -81,7 +82,7 @@ class Learner:
                     if await _speaks(server, request):
                         return dialect
             except TimeoutError:
-                raise ServerLostError(
+                raise ServerDownError(
                     f"{connection.url} generates no token within {_PROBE_SECONDS:g} s; look at its log"
                 ) from None
             except RequestRefusedError as error:

@@ -17,11 +17,12 @@ from bot.engine.worker.backends.openai import OpenaiBackend
 from bot.engine.worker.loaded_engine import LoadedEngine
 from bot.engine.worker.remote.connection import Connection, is_public
 from bot.engine.worker.remote.dialects import ANY_TOKENS
+from bot.engine.worker.remote.errors import ServerDownError, ServerLostError
 from bot.engine.worker.remote.learning import Learner
 from bot.engine.worker.remote.loop_thread import LoopThread
 from bot.engine.worker.remote.server import Server
 from bot.engine.worker.remote.servers import Servers
-from bot.errors import ConfigurationError
+from bot.errors import ConfigurationError, ServerUnreachableError
 from bot.model.folder import UNKNOWN_CONTEXT_TOKENS
 from bot.model.tokenizer_folder import open_tokenizer_folder
 from bot.prompting.exact_text import ExactText
@@ -40,6 +41,7 @@ def load_remote(options: EngineOptions, on_progress: Callable[[str], None]) -> L
 
     Raises:
         ConfigurationError: no server can be used, or the model folder has no usable tokenizer.
+        ServerUnreachableError: no server can be used, but one may later, without anybody's doing.
     """
     started = time.monotonic()
     hosts = ", ".join(host_of(each) for each in options.server_urls)
@@ -53,7 +55,8 @@ def load_remote(options: EngineOptions, on_progress: Callable[[str], None]) -> L
         except StillRunningError:
             on_progress(f"Asking the servers: {hosts}")
     if not (usable := servers.usable):
-        raise ConfigurationError(f"no server can be used: {'; '.join(lost)}")
+        kind = ServerUnreachableError if any(isinstance(each, ServerDownError) for each in lost) else ConfigurationError
+        raise kind(f"no server can be used: {'; '.join(map(str, lost))}")
     events: list[Event] = [Warned(each) for each in warnings]
     limits = limits_of_servers(options, usable)
     servers.least_context = limits.context
@@ -92,7 +95,7 @@ def servers_of(options: EngineOptions, learner: Learner) -> Servers:
     return Servers(connections, learner)
 
 
-async def _learn(options: EngineOptions, learner: Learner) -> tuple[Servers, list[str], list[str]]:
+async def _learn(options: EngineOptions, learner: Learner) -> tuple[Servers, list[ServerLostError], list[str]]:
     """Return the servers, why some cannot be used, and all that the operator should know of them."""
     servers = servers_of(options, learner)
     lost = await servers.learn_all()

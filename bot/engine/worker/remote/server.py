@@ -10,7 +10,7 @@ from typing import Any
 from bot.engine.interface import FinishReason, GenerationRequest
 from bot.engine.worker.remote.connection import Connection
 from bot.engine.worker.remote.dialects import Dialect
-from bot.engine.worker.remote.errors import ServerLostError, error_in_stream
+from bot.engine.worker.remote.errors import ServerDownError, ServerLostError, error_in_stream
 from bot.engine.worker.remote.event_stream import read_events
 
 _REASONS = {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}
@@ -89,7 +89,7 @@ class Server:
                             return
             except ValueError as wrong:
                 raise ServerLostError(f"{url} sends {wrong}; set ENGINE_URL to a server of completions") from wrong
-        raise ServerLostError(f"{url} broke an answer off; look at its log")
+        raise ServerDownError(f"{url} broke an answer off; look at its log")
 
 
 def _choice(event: dict[str, Any]) -> dict[str, Any]:

@@ -60,8 +60,8 @@ class Servers:
         self._busy_times: dict[str, int] = {}
         self._returning: set[asyncio.Task[None]] = set()
 
-    async def learn_all(self, loading_seconds: float = 120.0) -> list[str]:
-        """Learn about all servers; return a line for each that cannot be used, which is then asked again later.
+    async def learn_all(self, loading_seconds: float = 120.0) -> list[ServerLostError]:
+        """Learn about all servers; return why some cannot be used, which are then asked again later.
 
         Args:
             loading_seconds: how long to wait for the first one, if there are only some that still load their model.
@@ -74,11 +74,10 @@ class Servers:
             if self._usable or not is_loading or time.monotonic() > deadline:
                 break
             await asyncio.sleep(_LOADING_POLL_SECONDS)
-        reasons = [None if error is None else str(error) for error in found]
-        for connection, reason in zip(self._connections, reasons, strict=True):
-            if reason is not None:
-                self._ask_again(connection, reason)
-        return [reason for reason in reasons if reason is not None]
+        for connection, error in zip(self._connections, found, strict=True):
+            if error is not None:
+                self._ask_again(connection, str(error))
+        return errors
 
     @property
     def usable(self) -> list[Server]:

@@ -90,8 +90,8 @@ class _Puzzled:
 async def test_nothing_that_a_server_says_ends_the_others(folder: Path) -> None:
     servers = Servers([Connection("http://127.0.0.1:9", "", 1.0, 1)], _Puzzled())
     try:
-        [line] = await servers.learn_all()
-        assert line.startswith("http://127.0.0.1:9 cannot be asked (unhashable type: 'list')")
+        [error] = await servers.learn_all()
+        assert str(error).startswith("http://127.0.0.1:9 cannot be asked (unhashable type: 'list')")
     finally:
         await servers.close()
 

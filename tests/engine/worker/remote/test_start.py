@@ -14,10 +14,11 @@ from tiny_models.phi3_tokenizer import write_phi3_tokenizer_files
 
 from bot.engine.interface import EngineOptions
 from bot.engine.protocol import Warned
+from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.engine.worker.loaded_engine import LoadedEngine
 from bot.engine.worker.remote import connection, loading
 from bot.engine.worker.remote.loading import load_remote
-from bot.errors import ConfigurationError
+from bot.errors import ConfigurationError, ServerUnreachableError
 from tests.completion_server import CompletionServer, Faults, serving
 from tests.end_to_end.stage import free_port
 from tests.engine.refused_start import refused_with
@@ -99,6 +100,26 @@ async def test_a_server_that_is_not_there_is_named(folder: Path) -> None:
     line = await refused_with(EngineOptions("openai", folder, server_urls=(url,)))
     assert f"{url} cannot be reached" in line
     assert "start it, or correct ENGINE_URL" in line
+
+
+async def test_a_start_that_may_succeed_later_says_so(folder: Path) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    async with serving(folder) as server:
+        options = options_for(folder, server)
+        server.faults = Faults(status=500)
+        assert await kind_of(options) is ServerUnreachableError
+        server.faults = Faults()
+        other_tokenizer(server)
+        assert await kind_of(options) is ConfigurationError
+        assert await kind_of(replace(options, server_urls=(server.url, nowhere))) is ServerUnreachableError
+
+
+async def kind_of(options: EngineOptions) -> type[ConfigurationError]:
+    """The kind of error with which an engine refuses to start."""
+    engine = EngineSupervisor(options)
+    with pytest.raises(ConfigurationError) as caught:
+        await engine.start()
+    return caught.type
 
 
 async def test_a_silent_server_is_named(folder: Path) -> None:
