@@ -38,7 +38,7 @@ class Faults:
         die_after: tokens of an answer, after which the connection breaks.
         hang_after: tokens of an answer, after which nothing is ever sent again, on any connection.
         garbage_after: tokens of an answer, after which something else is sent.
-        error_after: tokens of an answer, after which the stream reports an error.
+        error_after: tokens of an answer, after which the stream reports an error, with `error_code`.
         end_after: tokens of an answer, after which the stream ends without a word.
         hold_after: tokens of an answer, after which it waits until `released` is set.
     """
@@ -50,6 +50,7 @@ class Faults:
     hang_after: int | None = None
     garbage_after: int | None = None
     error_after: int | None = None
+    error_code: int = 500
     end_after: int | None = None
     hold_after: int | None = None
     released: asyncio.Event = field(default_factory=asyncio.Event)
@@ -191,7 +192,7 @@ class CompletionServer:
             if self.faults.garbage_after == count:
                 yield b"<html>This is no stream</html>\n\n"
             if self.faults.error_after == count:
-                yield _event({"error": {"message": "out of memory", "code": 500}})
+                yield _event({"error": {"message": "out of memory", "code": self.faults.error_code}})
                 return
             if self.faults.end_after == count:
                 return

@@ -193,13 +193,19 @@ class OpenaiBackend(PlainBackend):
         with about_question(request.message_id):
             logger.debug("Server chosen: server=%s", server.connection.url)
         self._servers.began(server)
+        has_begun = False
         try:
             async with aclosing(server.generate(request)) as generated:
                 async for each in generated:
                     self._servers.answered(server)
+                    has_begun = has_begun or isinstance(each, Generated)
                     self._happened.put(_Happened(request_id, each))
         except ServerBusyError as error:
-            self._servers.pause(server, error.seconds)
+            seconds, url = self._servers.pause(server, error.seconds), server.connection.url
+            with about_question(request.message_id):
+                logger.info("Server busy: server=%s seconds=%.1f", url, seconds)
+            if has_begun:  # from the beginning, the answer would be repeated
+                raise ServerLostError(f"{url} broke an answer off, because it is busy") from error
             return False
         except ServerLostError as error:
             self._servers.lose(server, str(error))

@@ -66,7 +66,7 @@ def error_of_status(url: str, status: int, content: object, retry_after: str | N
         return ServerLostError(f"{url} refuses the key ({status}); correct ENGINE_KEY")
     if status == _NOT_FOUND:
         return ServerLostError(f"{url} has no completions or no such model (404); correct ENGINE_URL or ENGINE_MODEL")
-    if status == _TOO_MANY:
+    if status == _TOO_MANY or (status == _UNAVAILABLE and retry_after is not None):
         return ServerBusyError(_seconds(retry_after))
     if status in _REDIRECTS:
         return ServerLostError(f"{url} redirects ({status}), which is not followed; set ENGINE_URL to where it leads")

@@ -120,13 +120,15 @@ class Servers:
         """Note that a server takes requests."""
         self._busy_times.pop(server.connection.url, None)
 
-    def pause(self, server: Server, seconds: float | None) -> None:
-        """Give a busy server no more requests for a while."""
+    def pause(self, server: Server, seconds: float | None) -> float:
+        """Give a busy server no more requests for a while, and return for how many seconds."""
         url = server.connection.url
         times = self._busy_times.get(url, 0)
         self._busy_times[url] = times + 1
         wanted = _BUSY_SECONDS[min(times, len(_BUSY_SECONDS) - 1)] if seconds is None else seconds
-        self._busy_until[url] = time.monotonic() + min(max(wanted, _LEAST_BUSY_SECONDS), _MOST_BUSY_SECONDS)
+        pause = min(max(wanted, _LEAST_BUSY_SECONDS), _MOST_BUSY_SECONDS)
+        self._busy_until[url] = time.monotonic() + pause
+        return pause
 
     async def wait_for_busy(self) -> None:
         """Wait until the first busy server may be asked again."""

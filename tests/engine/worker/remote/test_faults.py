@@ -204,15 +204,37 @@ async def test_a_refused_request_ends_alone(folder: Path, asked: GenerationReque
         assert engine.restarts == 0
 
 
-async def test_a_busy_server_is_asked_again(folder: Path, asked: GenerationRequest) -> None:
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_busy_server_is_asked_again(
+    folder: Path, asked: GenerationRequest, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     async with serving(folder) as server, engine_of(options_for(folder, server)) as engine:
-        server.faults = Faults(status=429, headers={"Retry-After": "0.2"})
+        server.faults = Faults(status=status, headers={"Retry-After": "0.2"})
         generation = engine.submit(asked)
         async with asyncio.timeout(20):
             while len(server.answers) < 2:  # noqa: ASYNC110 - the server has no event for it
                 await asyncio.sleep(0.02)
         server.faults = Faults()
         assert (await collect(generation))[1] == STOP
+        assert engine.restarts == 0
+        assert f"Server busy: server={server.url} seconds=0.2" in caplog.messages
+        assert "Server left out" not in caplog.text
+
+
+async def test_an_answer_goes_on_after_its_server_was_busy_in_the_middle(
+    folder: Path, text: ExactText, asked: GenerationRequest
+) -> None:
+    async with serving(folder) as server, engine_of(options_for(folder, server)) as engine:
+        server.faults = Faults(error_after=20, error_code=429)
+
+        def recover(ids: list[int]) -> None:
+            if len(ids) >= 20:
+                server.faults = Faults()
+
+        ids, outcome = await collect(engine.submit(asked), recover)
+        assert (text_of(text, ids), outcome) == (ANSWER, STOP)
+        assert server.answers[-1]["prompt"] == [*asked.prompt_ids, *ids[:20]]
         assert engine.restarts == 0
 
 
