@@ -63,13 +63,13 @@ class Learner:
         if self._model:
             if by_name and self._model not in by_name:
                 raise ServerLostError(f"{url} has no model {self._model!r}, but {names}; correct ENGINE_MODEL")
-            return self._model, _context(by_name.get(self._model, {}))
+            return self._model, _context(self._model, by_name)
         if not by_name:
             raise ServerLostError(f"{url} lists no models; correct ENGINE_URL, or set ENGINE_MODEL to the model's name")
         if len(by_name) > 1:
             raise ServerLostError(f"{url} serves several models ({names}); set ENGINE_MODEL to one of them")
-        [(name, entry)] = by_name.items()
-        return name, _context(entry)
+        [name] = by_name
+        return name, _context(name, by_name)
 
     async def _dialect(self, connection: Connection, model: str) -> Dialect:
         prompt = tuple(self._tokenizer.encode(_TEXTS[0], at_start=True))
@@ -155,8 +155,12 @@ def _models_by_name(models: Any) -> dict[str, Mapping[str, Any]]:
     return {each["id"]: each for each in entries if isinstance(each.get("id"), str)}
 
 
-def _context(entry: Mapping[str, Any]) -> int | None:
-    return _positive(entry.get("max_model_len"))
+def _context(name: str, by_name: Mapping[str, Mapping[str, Any]]) -> int | None:
+    """The context of a model, or of the one that it adapts: vLLM does not repeat it for a LoRA."""
+    entry = by_name.get(name, {})
+    parent = entry.get("parent")
+    adapted = by_name.get(parent, {}) if isinstance(parent, str) else {}
+    return _positive(entry.get("max_model_len")) or _positive(adapted.get("max_model_len"))
 
 
 def _positive(value: Any) -> int | None:

@@ -59,6 +59,22 @@ async def test_a_list_of_models_that_is_none_is_named(folder: Path, listed: obje
         await server.stop()
 
 
+async def test_an_adapter_has_the_context_of_its_model(folder: Path) -> None:
+    server = _Lister(folder, "vllm")
+    server.listed = {
+        "data": [
+            {"id": "phi", "max_model_len": 2000, "parent": None},
+            {"id": "pirate", "max_model_len": None, "parent": "phi"},
+        ]
+    }
+    await server.start()
+    try:
+        engine = await loaded(options_for(folder, server, server_model="pirate"))
+        assert engine.limits.context == 2000
+    finally:
+        await server.stop()
+
+
 async def test_a_busy_server_is_waited_for(folder: Path) -> None:
     async with serving(folder) as server:
         server.faults = Faults(status=429)
