@@ -22,6 +22,7 @@ from bot.engine.worker.remote.errors import (
     error_of_status,
     unreachable,
 )
+from bot.errors import ConfigurationError
 from bot.server_urls import api_of, root_of
 
 Result = TypeVar("Result")
@@ -65,6 +66,9 @@ class Connection:
 
     Attributes:
         url: likewise.
+
+    Raises:
+        ConfigurationError: the environment names a proxy of a kind that cannot be used.
     """
 
     def __init__(self, url: str, key: str, silent_seconds: float, streams: int) -> None:
@@ -72,14 +76,20 @@ class Connection:
         self._silent_seconds = silent_seconds
         self._closing: set[asyncio.Task[None]] = set()
         seconds = min(_CONNECT_SECONDS, silent_seconds)
-        self._http = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(None, connect=seconds, pool=None),
-            limits=httpx.Limits(max_connections=streams + 4, keepalive_expiry=_KEEP_SECONDS),
-            follow_redirects=False,  # the key and members' words go where the operator said, and nowhere else
-            trust_env=not is_loopback(url),  # a proxy elsewhere has no way to this machine's own servers
-            verify=ssl.create_default_context(),
-        )
+        try:
+            self._http = httpx.AsyncClient(
+                headers={"Authorization": f"Bearer {key}"} if key else {},
+                timeout=httpx.Timeout(None, connect=seconds, pool=None),
+                limits=httpx.Limits(max_connections=streams + 4, keepalive_expiry=_KEEP_SECONDS),
+                follow_redirects=False,  # the key and members' words go where the operator said, and nowhere else
+                trust_env=not is_loopback(url),  # a proxy elsewhere has no way to this machine's own servers
+                verify=ssl.create_default_context(),
+            )
+        except (ImportError, ValueError, httpx.InvalidURL) as error:  # httpx speaks SOCKS only with another package
+            raise ConfigurationError(
+                f"the proxy in the environment (ALL_PROXY, HTTP_PROXY or HTTPS_PROXY) cannot be used for {url}; name "
+                "an HTTP proxy there, or the server's host in NO_PROXY"
+            ) from error
 
     async def close(self) -> None:
         """Close all connections."""
@@ -172,7 +182,7 @@ class Connection:
         with suppress(ServerBusyError, RequestRefusedError):  # answers, too
             await self.ask("/models")
 
-    def _lost(self, error: BaseException) -> ServerDownError:
+    def _lost(self, error: BaseException) -> ServerLostError:
         if isinstance(error, TimeoutError | httpx.TimeoutException):
             return ServerDownError(f"{self.url} does not answer within {self._silent_seconds:g} s; look at its log")
         return unreachable(self.url, error)

@@ -14,6 +14,8 @@ _TOO_LONG = re.compile(
 )
 _MAY_QUOTE = re.compile(r"[\[{\"`]|(?<![a-z])'")
 
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+
 _UNAUTHORIZED = (401, 403)
 _NOT_FOUND = 404
 _TOO_MANY = 429
@@ -86,9 +88,14 @@ def error_in_stream(url: str, error: object) -> Exception:
     return error_of_status(url, status, {"error": error})
 
 
-def unreachable(url: str, error: BaseException) -> ServerDownError:
+def unreachable(url: str, error: BaseException) -> ServerLostError:
     """The error for a connection that failed or broke."""
     cause = one_line(error)[:_MOST_SHOWN] if str(error).strip() else type(error).__name__
+    if _UNTRUSTED in cause:
+        return ServerLostError(
+            f"{url} has a certificate that this machine does not trust ({cause}); add its authority to the machine's "
+            "own, or correct ENGINE_URL"
+        )
     return ServerDownError(f"{url} cannot be reached ({cause}); start it, or correct ENGINE_URL")
 
 

@@ -77,7 +77,7 @@ class Server:
                         if (read := _prompt_read(event)) is not None:
                             yield read
                         choice = _choice(event)
-                        reason = _reason(choice)
+                        reason = _reason(url, choice)
                         ids = [*reader.add(choice), *(reader.finish() if reason else ())]
                         stream.has_begun = stream.has_begun or bool(ids)
                         if len(ids) > room:  # the server ignores the limit
@@ -100,12 +100,12 @@ def _choice(event: dict[str, Any]) -> dict[str, Any]:
     return choice
 
 
-def _reason(choice: dict[str, Any]) -> FinishReason | None:
+def _reason(url: str, choice: dict[str, Any]) -> FinishReason | None:
     reason = choice.get("finish_reason")
     if reason is None or reason == "":  # not yet; LocalAI says it with an empty text
         return None
     if not isinstance(reason, str) or reason not in _REASONS:
-        raise ValueError("an answer that was aborted")
+        raise ServerDownError(f"{url} aborted an answer; look at its log")
     return _REASONS[reason]
 
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from bot.engine.worker.remote import learning
 from bot.engine.worker.remote.connection import Connection
-from bot.engine.worker.remote.errors import ServerBusyError, ServerLostError, error_of_status
+from bot.engine.worker.remote.errors import ServerBusyError, ServerLostError, error_of_status, unreachable
 from bot.engine.worker.remote.servers import Servers
 from tests.completion_server import CompletionServer, Faults, serving
 from tests.engine.worker.remote.conftest import options_for
@@ -120,3 +120,11 @@ def test_a_time_that_is_none_is_not_waited_for(retry_after: str | None, seconds:
     assert isinstance(error, ServerBusyError)
     assert error.seconds == seconds
     assert not isinstance(error, ServerLostError)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_named() -> None:
+    cause = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1006)"
+    assert str(unreachable("https://a", ConnectionError(cause))) == (
+        f"https://a has a certificate that this machine does not trust ({cause}); add its authority to the machine's "
+        "own, or correct ENGINE_URL"
+    )

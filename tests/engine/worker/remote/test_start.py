@@ -230,6 +230,14 @@ async def test_a_proxy_is_not_used_for_this_machine(folder: Path, monkeypatch: p
         await loaded(options_for(folder, server))
 
 
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "ssh://127.0.0.1:9"])
+async def test_a_proxy_that_cannot_be_used_is_named(folder: Path, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    line = await line_of(EngineOptions("openai", folder, server_urls=("http://10.0.0.5:8000",)))
+    assert "the proxy in the environment (ALL_PROXY, HTTP_PROXY or HTTPS_PROXY) cannot be used for http://10" in line
+    assert "NO_PROXY" in line
+
+
 async def test_a_start_that_takes_long_says_what_it_waits_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "_PROGRESS_SECONDS", 0.05)
     lines: list[Any] = []
