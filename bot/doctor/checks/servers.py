@@ -35,8 +35,10 @@ async def check_servers(settings: Settings, model: ModelFolder | None) -> Findin
         await servers.close()
     worst = Result.WARNING if usable else Result.ERROR
     findings = [refused(NAME, ConfigurationError(str(each)), worst) for each in lost]
-    in_the_open = await in_thread(partial(keys_in_the_open, options))
-    findings += [refused(NAME, ConfigurationError(each), Result.WARNING) for each in in_the_open]
+    warnings = await in_thread(partial(keys_in_the_open, options))
+    if (line := servers.model_warning) is not None:
+        warnings.append(line)
+    findings += [refused(NAME, ConfigurationError(each), Result.WARNING) for each in warnings]
     return [*(await in_thread(partial(_usable, options, usable))), *findings]
 
 

@@ -57,6 +57,14 @@ async def test_one_of_several_is_a_warning_and_the_only_one_an_error(folder: Pat
     assert result == "error"
 
 
+async def test_servers_of_different_models(folder: Path) -> None:
+    async with serving(folder) as one, serving(folder) as other:
+        other.models = ["llama"]
+        *_, (result, line, way_out) = await check(settings_for(folder, one.url, other.url))
+    assert (result, way_out) == ("warning", "let them serve the same one, under one name")
+    assert line == f"The servers name their models differently ({one.url}: phi, {other.url}: llama)"
+
+
 async def test_a_key_that_is_refused_is_never_shown(folder: Path) -> None:
     async with serving(folder, "vllm") as server:
         server.key = "hunter2"

@@ -99,8 +99,10 @@ async def _learn(options: EngineOptions, learner: Learner) -> tuple[Servers, lis
     """Return the servers, why some cannot be used, and all that the operator should know of them."""
     servers = servers_of(options, learner)
     lost = await servers.learn_all()
-    left_out = [f"Server left out: {each}" for each in lost]
-    return servers, lost, await asyncio.to_thread(keys_in_the_open, options) + left_out
+    warnings = await asyncio.to_thread(keys_in_the_open, options) + [f"Server left out: {each}" for each in lost]
+    if (line := servers.model_warning) is not None:
+        warnings.append(line)
+    return servers, lost, warnings
 
 
 def keys_in_the_open(options: EngineOptions) -> list[str]:
@@ -140,6 +142,5 @@ def _vocabulary(folder: Path, size: int) -> int:
 
 def _name(usable: Sequence[Server]) -> str:
     dialects = dict.fromkeys(each.learned.dialect.name for each in usable)
-    # llama.cpp's server names a path, of which the rest is its machine's own business.
-    models = dict.fromkeys(each.learned.model.rstrip("/").split("/")[-1] for each in usable)
+    models = dict.fromkeys(each.learned.short_model for each in usable)
     return f"openai ({', '.join(dialects)}) {', '.join(models)}"

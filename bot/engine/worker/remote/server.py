@@ -30,6 +30,11 @@ class Learned:
     dialect: Dialect
     context: int | None
 
+    @property
+    def short_model(self) -> str:
+        """The model's name for display: of the path that llama.cpp's server may name, the last part."""
+        return self.model.rstrip("/").split("/")[-1]
+
 
 @dataclass(frozen=True, slots=True)
 class PromptRead:

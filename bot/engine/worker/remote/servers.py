@@ -94,6 +94,15 @@ class Servers:
         """Whether no server is left out."""
         return len(self._usable) == len(self._connections)
 
+    @property
+    def model_warning(self) -> str | None:
+        """A line if the usable servers name their models differently; nothing else shows that they are not the same."""
+        names = {each.connection.url: each.learned.short_model for each in self.usable}
+        if len({name.removesuffix(".gguf").casefold() for name in names.values()}) < 2:
+            return None
+        listed = ", ".join(f"{url}: {name}" for url, name in names.items())
+        return f"The servers name their models differently ({listed}); let them serve the same one, under one name"
+
     def choose(self, conversation: str) -> Server | None:
         """The server for a request; None while all are busy or left out.
 
@@ -164,6 +173,8 @@ class Servers:
             tries += 1
             if (error := await self._try(connection)) is None:
                 self.on_warning(f"Server is back: {connection.url}")
+                if (line := self.model_warning) is not None:
+                    self.on_warning(line)
                 return
             if str(error) != reason and not isinstance(error, ServerLoadingError):
                 reason = str(error)

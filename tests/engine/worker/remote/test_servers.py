@@ -26,11 +26,12 @@ class _Learner:
     def __init__(self) -> None:
         self.lost: set[str] = set()
         self.context: int | None = None
+        self.model = "phi"
 
     async def learn(self, connection: Connection) -> Learned:
         if connection.url in self.lost:
             raise ServerLostError(f"{connection.url} is gone")
-        return Learned("phi", vllm(), self.context)
+        return Learned(self.model, vllm(), self.context)
 
 
 @pytest.fixture
@@ -114,3 +115,16 @@ async def test_a_server_that_returns_must_hold_what_conversations_have(
         )
         learner.context = 4096
         assert await lines.get() == f"Server is back: {server.connection.url}"
+
+
+async def test_a_server_that_returns_with_another_model_is_warned_of(
+    servers: Servers, learner: _Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servers_module, "_RETRY_SECONDS", (0.01,))
+    lines: asyncio.Queue[str] = asyncio.Queue()
+    servers.on_warning = lines.put_nowait
+    learner.model = "llama"
+    servers.lose(servers.usable[0], "gone")
+    async with asyncio.timeout(5):
+        assert [await lines.get() for _ in range(2)][1] == f"Server is back: {URLS[0]}"
+        assert (await lines.get()).startswith(f"The servers name their models differently ({URLS[1]}: phi, ")

@@ -150,6 +150,19 @@ async def test_one_usable_server_is_enough(folder: Path) -> None:
         assert engine.facts.device_name == "2 servers"
 
 
+@pytest.mark.parametrize(("names", "is_warned_of"), [(("phi", "llama"), True), (("org/Phi", "models/phi.gguf"), False)])
+async def test_servers_of_different_models_are_warned_of(
+    folder: Path, names: tuple[str, str], is_warned_of: bool
+) -> None:
+    async with serving(folder) as one, serving(folder) as two:
+        one.models, two.models = [names[0]], [names[1]]
+        line = (
+            f"The servers name their models differently ({one.url}: phi, {two.url}: llama); let them serve the same "
+            "one, under one name"
+        )
+        assert warnings(await loaded(options_for(folder, one, two))) == ([line] if is_warned_of else [])
+
+
 async def test_the_model_can_be_chosen(folder: Path) -> None:
     async with serving(folder) as server:
         several_models(server)
