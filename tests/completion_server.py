@@ -183,10 +183,11 @@ class CompletionServer:
     async def _events(self, body: Json, request: web.Request) -> AsyncIterator[bytes]:
         ids = self._continue(body["prompt"])[: body["max_tokens"]]
         reason = "stop" if ids[-1:] == [self._stop_id] else "length"
+        named = {"model": self.models[0]} if self._dialect == "llama.cpp" else {}  # whatever was asked for
         if self._dialect == "llama.cpp" and body.get("return_progress"):
             progress = {"total": len(body["prompt"]), "cache": self.cached, "processed": self.cached, "time_ms": 0}
             empty = {"index": 0, "text": "", "logprobs": None, "finish_reason": None}
-            yield b":\n\n" + _event({"choices": [empty], "prompt_progress": progress})
+            yield b":\n\n" + _event({**named, "choices": [empty], "prompt_progress": progress})
         for count, chunk in enumerate(self._chunks(ids)):
             await self._fail_at(count, request)
             if self.faults.garbage_after == count:
@@ -197,9 +198,9 @@ class CompletionServer:
             if self.faults.end_after == count:
                 return
             is_last = self._dialect == "vllm" and count == len(ids) - 1
-            yield _event({"choices": [{"index": 0, "finish_reason": reason if is_last else None, **chunk}]})
+            yield _event({**named, "choices": [{"index": 0, "finish_reason": reason if is_last else None, **chunk}]})
         if self._dialect != "vllm":
-            yield _event({"choices": [{"index": 0, "text": "", "logprobs": None, "finish_reason": reason}]})
+            yield _event({**named, "choices": [{"index": 0, "text": "", "logprobs": None, "finish_reason": reason}]})
         yield b"data: [DONE]\n\n"
 
     async def _fail_at(self, count: int, request: web.Request) -> None:

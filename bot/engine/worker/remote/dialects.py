@@ -46,11 +46,13 @@ class Dialect:
         name: for display.
         parameters: what a request takes besides the fields that all servers know.
         open_reader: a reader for the answer to a request.
+        names_what_runs: whether events name the model that runs, which may not be the one that was asked for.
     """
 
     name: str
     parameters: Callable[[GenerationRequest], dict[str, Any]]
     open_reader: Callable[[GenerationRequest], IdReader]
+    names_what_runs: bool = False
 
     def body(self, request: GenerationRequest, model: str) -> dict[str, Any]:
         """The body of a request for `/completions`."""
@@ -84,7 +86,7 @@ def llama_cpp(text: ExactText, vocabulary: int = ANY_TOKENS) -> Dialect:
     Args:
         vocabulary: every id is below it.
     """
-    return Dialect("llama.cpp", _llama_cpp_parameters, lambda _: _LastIds(text, vocabulary))
+    return Dialect("llama.cpp", _llama_cpp_parameters, lambda _: _LastIds(text, vocabulary), names_what_runs=True)
 
 
 def text_only(text: ExactText, stop_texts: Mapping[int, str]) -> Dialect:

@@ -52,10 +52,10 @@ class Learner:
         try:
             model, context = self._choose(connection.url, await connection.ask("/models"))
             await self._require_same_tokenizer(connection, model)
-            dialect = await self._dialect(connection, model)
+            dialect, runs = await self._dialect(connection, model)
         except ServerBusyError:
             raise ServerLoadingError(f"{connection.url} is busy (429); it is asked again later") from None
-        return Learned(model, dialect, context or await _context_per_slot(connection))
+        return Learned(model, dialect, context or await _context_per_slot(connection), runs)
 
     def _choose(self, url: str, models: Any) -> tuple[str, int | None]:
         by_name = _models_by_name(models)
@@ -71,7 +71,8 @@ class Learner:
         [name] = by_name
         return name, _context(name, by_name)
 
-    async def _dialect(self, connection: Connection, model: str) -> Dialect:
+    async def _dialect(self, connection: Connection, model: str) -> tuple[Dialect, str | None]:
+        """Find a server's dialect, and what its events call the model that runs, if they do."""
         prompt = tuple(self._tokenizer.encode(_TEXTS[0], at_start=True))
         request = GenerationRequest(prompt, frozenset(), max_new_tokens=1)
         refusal = ""
@@ -80,7 +81,7 @@ class Learner:
             try:
                 async with asyncio.timeout(_PROBE_SECONDS):
                     if await _speaks(server, request):
-                        return dialect
+                        return dialect, server.runs if dialect.names_what_runs else None
             except TimeoutError:
                 raise ServerDownError(
                     f"{connection.url} generates no token within {_PROBE_SECONDS:g} s; look at its log"

@@ -24,11 +24,13 @@ class Learned:
         model: the name that requests have to give.
         dialect: how it wants to be asked.
         context: upper bound in tokens for a prompt and its answer; None if it does not say.
+        runs: the model's name in its events, if that changes with the model; otherwise None.
     """
 
     model: str
     dialect: Dialect
     context: int | None
+    runs: str | None = None
 
     @property
     def short_model(self) -> str:
@@ -58,11 +60,15 @@ class Server:
     Args:
         connection: to it.
         learned: what it said when it was asked last.
+
+    Attributes:
+        runs: the model's name in its latest events.
     """
 
     def __init__(self, connection: Connection, learned: Learned) -> None:
         self.connection = connection
         self.learned = learned
+        self.runs: str | None = None
 
     async def generate(self, request: GenerationRequest) -> AsyncGenerator[Generated | PromptRead, None]:
         """Yield what the server generates; the last one has a reason. Closing the iteration ends the answer there.
@@ -79,6 +85,7 @@ class Server:
                     async for event in events:
                         if (error := event.get("error")) is not None:
                             raise error_in_stream(url, error)
+                        self._require_same_model(event)
                         if (read := _prompt_read(event)) is not None:
                             yield read
                         choice = _choice(event)
@@ -95,6 +102,15 @@ class Server:
             except ValueError as wrong:
                 raise ServerLostError(f"{url} sends {wrong}; set ENGINE_URL to a server of completions") from wrong
         raise ServerDownError(f"{url} broke an answer off; look at its log")
+
+    def _require_same_model(self, event: dict[str, Any]) -> None:
+        """llama.cpp's server, started again with another model, takes requests for the one before."""
+        name, before = event.get("model"), self.learned.runs
+        if not isinstance(name, str):
+            return
+        self.runs = name
+        if before is not None and name != before:
+            raise ServerDownError(f"{self.connection.url} runs {name} now, no longer {before}; it is asked anew")
 
 
 def _choice(event: dict[str, Any]) -> dict[str, Any]:

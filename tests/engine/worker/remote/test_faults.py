@@ -263,6 +263,24 @@ async def test_a_server_that_refuses_all_is_left_out(
         assert way_out in line
 
 
+@pytest.mark.parametrize("has_other_tokenizer", [False, True])
+async def test_a_server_that_runs_another_model_now_is_asked_anew(
+    folder: Path, asked: GenerationRequest, has_other_tokenizer: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "RESTART_DELAYS", (0.0, 0.1))
+    async with serving(folder, "llama.cpp") as server, engine_of(options_for(folder, server)) as engine:
+        assert (await collect(engine.submit(asked)))[1] == STOP
+        server.models, server.other_tokenizer = ["llama"], has_other_tokenizer
+        ids, outcome = await collect(engine.submit(asked))
+        if has_other_tokenizer:
+            assert ids == []
+            assert "has another tokenizer than MODEL_DIR; set MODEL_DIR to the folder of the model" in outcome.detail
+        else:
+            assert outcome == STOP
+            assert engine.facts is not None
+            assert engine.facts.engine == "openai (llama.cpp) llama"
+
+
 async def test_a_server_that_reads_for_long_is_not_lost(folder: Path, asked: GenerationRequest) -> None:
     async with serving(folder) as server, engine_of(options_for(folder, server, hang_seconds=1.0)) as engine:
         server.faults.hold_after = 0
