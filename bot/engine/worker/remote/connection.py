@@ -56,7 +56,8 @@ class ByteStream:
 class Connection:
     """Requests to one server, each of which ends in time.
 
-    A silent server is asked whether it is alive: reading a long prompt may take minutes, in which nothing arrives.
+    A silent server is asked whether it is alive: reading a long prompt may take minutes, in which nothing arrives. One
+    that sends another answer meanwhile need not say so.
 
     Args:
         url: as the operator wrote it.
@@ -74,6 +75,7 @@ class Connection:
     def __init__(self, url: str, key: str, silent_seconds: float, streams: int) -> None:
         self.url = url
         self._silent_seconds = silent_seconds
+        self._signs = 0  # of life, of all streams
         self._closing: set[asyncio.Task[None]] = set()
         seconds = min(_CONNECT_SECONDS, silent_seconds)
         try:
@@ -157,6 +159,7 @@ class Connection:
             ServerLostError: it is not alive, or stopped.
         """
         task, silences = asyncio.ensure_future(awaited), 0
+        task.add_done_callback(self._note_sign)
         try:
             while not (await asyncio.wait({task}, timeout=self._silent_seconds))[0]:
                 silences += 1
@@ -168,8 +171,6 @@ class Connection:
             if not task.done():
                 task.cancel()
                 await asyncio.wait({task})
-            elif not task.cancelled():
-                task.exception()  # or asyncio logs that nobody asked for it
 
     async def _to_its_end(self, closing: Coroutine[Any, Any, None]) -> None:
         """Await something that no cancellation interrupts: a connection that is half closed counts for ever."""
@@ -178,9 +179,18 @@ class Connection:
         task.add_done_callback(self._closing.discard)
         await asyncio.shield(task)
 
+    def _note_sign(self, task: asyncio.Future[Any]) -> None:
+        if not task.cancelled() and task.exception() is None:
+            self._signs += 1
+
     async def _require_alive(self) -> None:
-        with suppress(ServerBusyError, RequestRefusedError):  # answers, too
-            await self.ask("/models")
+        signs = self._signs
+        try:
+            with suppress(ServerBusyError, RequestRefusedError):  # answers, too
+                await self.ask("/models")
+        except ServerDownError:
+            if self._signs == signs:  # otherwise it streams, and may have no thread left for this
+                raise
 
     def _lost(self, error: BaseException) -> ServerLostError:
         if isinstance(error, TimeoutError | httpx.TimeoutException):

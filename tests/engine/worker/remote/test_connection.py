@@ -18,7 +18,7 @@ from bot.engine.worker.remote.dialects import llama_cpp, vllm
 from bot.engine.worker.remote.errors import ServerLostError
 from bot.engine.worker.remote.server import Generated, Learned, PromptRead, Server
 from bot.prompting.exact_text import ExactText
-from tests.completion_server import CompletionServer, serving
+from tests.completion_server import CompletionServer, Json, serving
 
 SILENT_SECONDS = 0.1
 
@@ -138,3 +138,50 @@ async def test_an_error_that_comes_too_late_is_not_logged(
     await connection.close()
     gc.collect()
     assert not caplog.messages
+
+
+class _Full(CompletionServer):
+    """Has threads for its answers only, as llama.cpp's server had, and does not answer anything else meanwhile."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "vllm")
+        self.asked = 0
+        self.first_is_asked_for = asyncio.Event()
+        self.enough = asyncio.Event()
+
+    async def _list_models(self, request: web.Request) -> web.Response:
+        self.asked += 1
+        if self.asked == 3:
+            self.enough.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        if self.first_is_asked_for.is_set():
+            await self.enough.wait()
+        self.first_is_asked_for.set()
+        return await super()._complete(request)
+
+    async def _events(self, body: Json, request: web.Request) -> AsyncIterator[bytes]:
+        while not self.enough.is_set():
+            yield b":\n\n"
+            await asyncio.sleep(SILENT_SECONDS / 5)
+        async for event in super()._events(body, request):
+            yield event
+
+
+async def test_a_server_that_streams_another_answer_is_alive(folder: Path, asked: GenerationRequest) -> None:
+    remote = _Full(folder)
+    await remote.start()
+    connection = Connection(remote.url, "", SILENT_SECONDS, 2)
+    server = Server(connection, Learned("phi", vllm(), None))
+    short = replace(asked, max_new_tokens=3)
+    try:
+        streaming = asyncio.create_task(generated(server, short))
+        await remote.first_is_asked_for.wait()
+        assert len(await generated(server, short)) == 3
+        assert len(await streaming) == 3
+        assert remote.asked >= 3
+    finally:
+        await connection.close()
+        await remote.stop()
