@@ -13,6 +13,7 @@ from bot.engine.worker.remote.connection import Connection
 from bot.engine.worker.remote.errors import (
     RequestRefusedError,
     ServerBusyError,
+    ServerDownError,
     ServerLoadingError,
     ServerLostError,
 )
@@ -22,6 +23,9 @@ _RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 """Back-off before a lost server is asked again; the last one repeats."""
 
 _LOADING_POLL_SECONDS = 0.5
+
+_LATE_SECONDS = 10.0
+"""How long the start waits for the other servers once one can be used."""
 
 _BUSY_SECONDS = (1.0, 2.0, 4.0, 8.0)
 _LEAST_BUSY_SECONDS = 0.2
@@ -68,7 +72,7 @@ class Servers:
         """
         deadline = time.monotonic() + loading_seconds
         while True:
-            found = await asyncio.gather(*(self._try(each) for each in self._connections))
+            found = await self._try_all()
             errors = [error for error in found if error is not None]
             is_loading = any(isinstance(error, ServerLoadingError) for error in errors)
             if self._usable or not is_loading or time.monotonic() > deadline:
@@ -179,6 +183,26 @@ class Servers:
             if str(error) != reason and not isinstance(error, ServerLoadingError):
                 reason = str(error)
                 self.on_warning(f"Server left out: {reason}")
+
+    async def _try_all(self) -> list[ServerLostError | None]:
+        """Learn about all servers; one that is late does not keep the others waiting."""
+        tries = [asyncio.create_task(self._try(each)) for each in self._connections]
+        late = set(tries)
+        try:
+            while late and not self._usable:
+                _, late = await asyncio.wait(late, return_when=asyncio.FIRST_COMPLETED)
+            if late:
+                _, late = await asyncio.wait(late, timeout=_LATE_SECONDS)
+        finally:
+            for each in tries:
+                each.cancel()
+            await asyncio.wait(tries)
+        return [
+            ServerDownError(f"{connection.url} has not answered within {_LATE_SECONDS:g} s; look at its log")
+            if each in late
+            else each.result()
+            for connection, each in zip(self._connections, tries, strict=True)
+        ]
 
     async def _try(self, connection: Connection) -> ServerLostError | None:
         """Learn about a server; return why it cannot be used, if so."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.engine.worker.remote import learning
+from bot.engine.worker.remote import learning, servers
 from bot.engine.worker.remote.connection import Connection
 from bot.engine.worker.remote.errors import ServerBusyError, ServerLostError, error_of_status, unreachable
 from bot.engine.worker.remote.servers import Servers
@@ -98,18 +98,26 @@ async def test_a_server_that_lives_but_generates_nothing_is_left_out(
         assert f"{server.url} generates no token within 0.2 s; look at its log" in str(engine.events)
 
 
+async def test_a_late_server_keeps_no_other_waiting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "_LATE_SECONDS", 0.2)
+    async with serving(folder) as server, serving(folder) as other:
+        server.faults.hold_after = 0
+        engine = await loaded(options_for(folder, server, other))
+        assert f"Server left out: {server.url} has not answered within 0.2 s; look at its log" in str(engine.events)
+
+
 class _Puzzled:
     async def learn(self, connection: Connection) -> Any:
         raise TypeError("unhashable type: 'list'")
 
 
 async def test_nothing_that_a_server_says_ends_the_others(folder: Path) -> None:
-    servers = Servers([Connection("http://127.0.0.1:9", "", 1.0, 1)], _Puzzled())
+    puzzling = Servers([Connection("http://127.0.0.1:9", "", 1.0, 1)], _Puzzled())
     try:
-        [error] = await servers.learn_all()
+        [error] = await puzzling.learn_all()
         assert str(error).startswith("http://127.0.0.1:9 cannot be asked (unhashable type: 'list')")
     finally:
-        await servers.close()
+        await puzzling.close()
 
 
 @pytest.mark.parametrize(
