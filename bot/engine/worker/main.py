@@ -21,6 +21,7 @@ from bot.engine.protocol import (
     Ended,
     Erase,
     Event,
+    Interrupted,
     Progress,
     Ready,
     Refused,
@@ -173,7 +174,7 @@ class _Worker:
         if not self._events:
             return
         for event in self._events:
-            if isinstance(event, Ended):
+            if isinstance(event, Ended | Interrupted):
                 self._deadlines.pop(event.request_id, None)
         self._channel.send(self._events)
         self._events.clear()

@@ -48,13 +48,15 @@ async def test_an_answer_is_finished_by_another_server(
         await collect(engine.submit(replace(asked, max_new_tokens=5)))
         first, other = await first_asked([one, two])
         first.faults = faults
-        ids, outcome = await collect(engine.submit(asked))
+        ids, outcome = await collect(engine.submit(replace(asked, message_id=7)))
         assert (text_of(text, ids), outcome) == (ANSWER, STOP)
         assert len(other.answers) == 1
         delivered = 0 if faults.status else 20
         assert other.answers[0]["prompt"] == [*asked.prompt_ids, *ids[:delivered]]
         assert f"Server left out: {first.url} " in caplog.text
         assert f"Answer interrupted, it goes on as soon as a server is there: reason={first.url} " in caplog.text
+        taken = [line for line in caplog.messages if line.startswith("Engine takes a request")]
+        assert [line.endswith("requests=0") for line in taken] == [True, True]
         assert engine.restarts == 0
 
 
