@@ -28,15 +28,13 @@ from bot.engine.supervisor.held_messages import HeldMessages
 from bot.engine.supervisor.job import Job
 from bot.engine.supervisor.jobs import Jobs
 from bot.engine.supervisor.recent_erasures import RecentErasures
+from bot.engine.supervisor.restarter import Restarter
 from bot.engine.supervisor.token_stream import TokenStream
 from bot.engine.supervisor.worker_log import log_again
 from bot.engine.supervisor.worker_process import WorkerProcess
 from bot.engine.usage import NO_USAGE, Usage
 from bot.errors import ConfigurationError
 from bot.log_context import create_shared_task
-
-RESTART_DELAYS = (0.0, 1.0, 4.0, 15.0)
-"""Back-off in seconds before each restart. After the last attempt, waiting requests fail."""
 
 _STEADY_SECONDS = 30.0
 """A worker that lived this long has started well, even if it had nothing to do."""
@@ -62,14 +60,13 @@ class EngineSupervisor:
         self._held_messages = held_messages or HeldMessages()
         self._facts: EngineFacts | None = None
         self._restarts = 0
-        self._starts_without_step = 0  # back-off position; a completed step resets it
+        self._restarter = Restarter(lambda: self._launch(None), self._fail_waiting)
         self._worker: WorkerProcess | None = None
         self._hung = False  # whether the current worker was killed for hanging
         self._loaded_at = 0.0
         self._jobs = Jobs()
         self._erasures = RecentErasures(lambda: self._jobs)
         self._closed = False
-        self._restarting: asyncio.Task[None] | None = None
         self._watch_task: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._no_jobs = asyncio.Event()
@@ -113,7 +110,7 @@ class EngineSupervisor:
         elif self._facts is not None:
             self._send_waiting()
         elif self._worker is None:
-            self._restart()
+            self._restarter.begin()
         return job.stream
 
     def erase(self, erasure: Erasure) -> None:
@@ -137,10 +134,10 @@ class EngineSupervisor:
         self._facts = None
         for job_id, _ in self._jobs.items():
             self._finish(job_id, Outcome(FinishReason.CANCELLED))
-        for task in (self._restarting, self._watch_task):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait([task])
+        await self._restarter.close()
+        if self._watch_task is not None:
+            self._watch_task.cancel()
+            await asyncio.wait([self._watch_task])
         if self._worker is not None:
             self._end_in_background(self._worker)
         await asyncio.gather(*self._ending)
@@ -212,7 +209,7 @@ class EngineSupervisor:
                     self._interrupt(job_id)
                     self._send_waiting()
                 case Stepped(state):
-                    self._starts_without_step = 0
+                    self._restarter.reset()
                     self._observer.engine_stepped(state)
                 case PromptTaken(job_id, tokens, cached, from_disk):
                     self._observer.prompt_read(tokens, cached, from_disk)
@@ -261,35 +258,12 @@ class EngineSupervisor:
         self._observer.engine_restarted(cause)
         self._restarts += 1
         if time.monotonic() - self._loaded_at > _STEADY_SECONDS:
-            self._starts_without_step = 0
+            self._restarter.reset()
         self._end_in_background(worker)
         for job_id, job in self._jobs.items():
             if job.sent:
                 self._interrupt(job_id)
-        self._restart()
-
-    def _restart(self) -> None:
-        if self._restarting is None:
-            self._restarting = create_shared_task(self._restart_with_back_off())
-
-    async def _restart_with_back_off(self) -> None:
-        """Start the worker with back-off; after the last attempt the waiting requests fail."""
-        detail = "it crashes again and again"
-        try:
-            while self._starts_without_step < len(RESTART_DELAYS):
-                await asyncio.sleep(RESTART_DELAYS[self._starts_without_step])
-                self._starts_without_step += 1
-                try:
-                    await self._launch(None)
-                except (ConfigurationError, OSError) as error:
-                    detail = str(error)
-                    log.warning("engine did not start error=%s", detail)
-                else:
-                    return
-            self._starts_without_step = 0  # the next request makes it try again
-        finally:
-            self._restarting = None
-        self._fail_waiting(detail)
+        self._restarter.begin()
 
     def _fail_waiting(self, detail: str) -> None:
         for job_id, _ in self._jobs.items():

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from bot.engine.interface import EngineOptions, FinishReason
-from bot.engine.supervisor import supervisor as process
+from bot.engine.supervisor import restarter
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.errors import ConfigurationError
 from tests.engine.conftest import collect, kill_after, request
@@ -52,7 +52,7 @@ def new_engine(model_dir: Path) -> EngineSupervisor:
 def test_the_engine_ends_with_the_bot(tiny_model: Path, tmp_path: Path, end: str) -> None:
     script = tmp_path / "bot_script.py"
     script.write_text(BOT)
-    root = Path(process.__file__).parents[3]
+    root = Path(restarter.__file__).parents[3]
     bot = subprocess.Popen(
         [sys.executable, script, tiny_model, end],
         stdout=subprocess.PIPE,
@@ -100,7 +100,7 @@ async def test_close_ends_a_worker_that_does_not_react(tiny_model: Path) -> None
 async def test_requests_wait_for_a_restart_but_not_forever(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "RESTART_DELAYS", (0.0, 0.1))
+    monkeypatch.setattr(restarter, "RESTART_DELAYS", (0.0, 0.1))
     folder = tmp_path / "model"
     shutil.copytree(tiny_model, folder)
     engine = new_engine(folder)

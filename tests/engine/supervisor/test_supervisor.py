@@ -19,8 +19,7 @@ from fault_injection.footprint import engine_processes
 
 from bot.engine.interface import EngineOptions, FinishReason, Outcome, Sampling
 from bot.engine.observer import BatchState
-from bot.engine.supervisor import supervisor as process
-from bot.engine.supervisor import worker_process
+from bot.engine.supervisor import restarter, worker_process
 from bot.engine.supervisor.job import MAX_CRASHES
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from bot.engine.worker.main import run
@@ -200,7 +199,7 @@ async def test_a_request_that_crashes_each_worker_fails_alone(
     options: EngineOptions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(worker_process, "run", run_with_poison)
-    monkeypatch.setattr(process, "RESTART_DELAYS", (0.0, 0.1, 0.1, 0.1))
+    monkeypatch.setattr(restarter, "RESTART_DELAYS", (0.0, 0.1, 0.1, 0.1))
     recorded = Restarts()
     engine = EngineSupervisor(replace(options, max_batch=4), recorded)
     await engine.start()

@@ -13,8 +13,7 @@ import pytest
 from bot.engine.interface import EngineFacts, EngineOptions, FinishReason, Outcome
 from bot.engine.observer import BatchState
 from bot.engine.protocol import Ended, Ready, Shutdown, Stepped, Submit, Tokens
-from bot.engine.supervisor import supervisor as process
-from bot.engine.supervisor import worker_process
+from bot.engine.supervisor import restarter, worker_process
 from bot.engine.supervisor.supervisor import EngineSupervisor
 from tests.engine.conftest import collect, request
 
@@ -62,7 +61,7 @@ async def test_it_goes_on_at_the_token_after_the_last_piece(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, crashes: int
 ) -> None:
     monkeypatch.setattr(worker_process, "run", run_in_pieces)
-    monkeypatch.setattr(process, "RESTART_DELAYS", (0.0,) * 4)
+    monkeypatch.setattr(restarter, "RESTART_DELAYS", (0.0,) * 4)
     engine = EngineSupervisor(EngineOptions("paged", tmp_path))
     await engine.start()
     ids, outcome = await collect(engine.submit(request(*PROMPT, limit=limit)))

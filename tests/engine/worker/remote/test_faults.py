@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.engine.interface import FinishReason, GenerationRequest, Outcome
-from bot.engine.supervisor import supervisor
+from bot.engine.supervisor import restarter
 from bot.engine.supervisor.job import MAX_CRASHES
 from bot.prompting.exact_text import ExactText
 from tests.completion_server import ANSWER, CompletionServer, DialectName, Faults, serving
@@ -65,7 +65,7 @@ async def test_an_answer_is_finished_by_another_server(
 async def test_a_server_that_dies_and_returns_finishes_its_answer(
     folder: Path, text: ExactText, asked: GenerationRequest, dialect: DialectName, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "RESTART_DELAYS", (0.0, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2))
+    monkeypatch.setattr(restarter, "RESTART_DELAYS", (0.0, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2))
     async with serving(folder, dialect) as server, engine_of(options_for(folder, server)) as engine:
         server.faults.hold_after = 20
         died = False
@@ -130,7 +130,7 @@ async def test_a_lost_server_is_taken_in_again(
 async def test_without_any_server_questions_fail_with_the_way_out_and_the_next_one_tries_again(
     folder: Path, text: ExactText, asked: GenerationRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "RESTART_DELAYS", (0.0, 0.1))
+    monkeypatch.setattr(restarter, "RESTART_DELAYS", (0.0, 0.1))
     async with serving(folder) as server, engine_of(options_for(folder, server)) as engine:
         await server.stop()
         _, outcome = await collect(engine.submit(asked))
@@ -169,7 +169,7 @@ async def test_one_failure_of_the_only_server_leaves_its_other_answers_alone(
 async def test_a_prompt_that_kills_servers_ends_alone(
     folder: Path, text: ExactText, asked: GenerationRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "RESTART_DELAYS", (0.0,) * 9)
+    monkeypatch.setattr(restarter, "RESTART_DELAYS", (0.0,) * 9)
     async with serving(folder) as one, serving(folder) as two, engine_of(options_for(folder, one, two)) as engine:
         poison = asked.prompt_ids[0] + 1
         one.poison = two.poison = poison
@@ -269,7 +269,7 @@ async def test_a_server_that_refuses_all_is_left_out(
 async def test_a_server_that_runs_another_model_now_is_asked_anew(
     folder: Path, asked: GenerationRequest, has_other_tokenizer: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "RESTART_DELAYS", (0.0, 0.1))
+    monkeypatch.setattr(restarter, "RESTART_DELAYS", (0.0, 0.1))
     async with serving(folder, "llama.cpp") as server, engine_of(options_for(folder, server)) as engine:
         assert (await collect(engine.submit(asked)))[1] == STOP
         server.models, server.other_tokenizer = ["llama"], has_other_tokenizer
