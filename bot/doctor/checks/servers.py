@@ -14,7 +14,7 @@ from bot.model.folder import ModelFolder
 from bot.settings import Settings
 
 NAME = "servers"
-SECONDS = 120.0
+SECONDS = 180.0  # a server may take two minutes until it is named as one that generates nothing
 
 
 async def check_servers(settings: Settings, model: ModelFolder | None) -> Findings:

@@ -8,10 +8,12 @@ import pytest
 from tiny_models.phi3_tokenizer import write_phi3_tokenizer_files
 
 from bot.doctor.check import Check, Findings, run_check
+from bot.doctor.checks import servers
 from bot.doctor.checks.model import check_model, usable_model
 from bot.doctor.checks.servers import check_servers
 from bot.doctor.checks.settings import check_settings
 from bot.doctor.examination import examine
+from bot.engine.worker.remote import learning
 from bot.settings import ENV_FILE, Settings, load_settings, read_settings
 from tests.completion_server import serving
 from tests.doctor.found import found, results
@@ -111,3 +113,9 @@ def test_settings_that_lack_or_do_not_use_servers(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("ENGINE_URL", "http://127.0.0.1:8000")
     [_, (result, line, _)] = found(check_settings(read_settings(), ENV_FILE), "settings")
     assert (result, line) == ("warning", "ENGINE_URL is not used")
+
+
+def test_a_server_that_generates_nothing_is_named_before_the_check_gives_up() -> None:
+    requests_before = 4  # its models, and the ids of three texts
+    hang_seconds = load_settings(env_file=None).engine_hang_seconds
+    assert learning._PROBE_SECONDS + requests_before * hang_seconds < servers.SECONDS
