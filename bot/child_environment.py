@@ -35,12 +35,15 @@ def child_environment(*, with_network: bool = False) -> dict[str, str]:
 
 
 @contextmanager
-def secrets_hidden_from_children() -> Iterator[None]:
+def secrets_hidden_from_children(*, with_network: bool = False) -> Iterator[None]:
     """Keep secrets from children that are started in the block with this process's environment.
 
     `multiprocessing` takes no other. This process still finds its secrets in `os.environ`.
+
+    Args:
+        with_network: as of `child_environment`.
     """
-    kept = child_environment()
+    kept = child_environment(with_network=with_network)
     secrets = {name: value for name, value in os.environ.items() if name not in kept}
     for name in secrets:
         # Not from os.environ: to set it again would move the variables while another thread may read them. POSIX

@@ -54,7 +54,7 @@ class WorkerProcess:
         self._connection, theirs = context.Pipe()
         # A daemon does not outlive the bot, even without a call of `end`.
         self._process = context.Process(target=run, args=(theirs, options), name="engine", daemon=True)
-        with secrets_hidden_from_children():
+        with secrets_hidden_from_children(with_network=options.engine == "openai"):  # a proxy may want a password
             self._process.start()
         # At exit Python sends daemons SIGTERM, which the worker ignores, and waits for them.
         atexit.register(self._process.kill)

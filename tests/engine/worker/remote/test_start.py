@@ -243,6 +243,25 @@ async def test_a_proxy_is_not_used_for_this_machine(folder: Path, monkeypatch: p
         await loaded(options_for(folder, server))
 
 
+async def test_a_proxy_with_a_password_is_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heads: list[bytes] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        monkeypatch.setenv("http_proxy", f"http://ada:hunter2@127.0.0.1:{port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        options = EngineOptions("openai", folder, server_urls=("http://10.0.0.5:8000",))
+        assert "http://10.0.0.5:8000 refuses the key (401)" in await refused_with(options)
+    assert heads[0].startswith(b"GET http://10.0.0.5:8000/v1/models ")
+    assert b"Proxy-Authorization: Basic" in heads[0]
+
+
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "ssh://127.0.0.1:9"])
 async def test_a_proxy_that_cannot_be_used_is_named(folder: Path, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", proxy)
