@@ -8,20 +8,22 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from bot.engine.interface import EngineFacts
-from bot.errors import ConfigurationError, ServerUnreachableError
+from bot.errors import ConfigurationError, ModelDoesNotFitError, ServerUnreachableError
 from bot.log_context import create_shared_task
 
 RESTART_DELAYS = (0.0, 1.0, 4.0, 15.0)
 """Back-off in seconds before each restart. After the last attempt, waiting requests fail."""
 
-SERVER_RETRY_SECONDS = 60.0
-"""Pause before another attempt if servers are down, which come back by themselves. A request ends it."""
+RETRY_SECONDS = 60.0
+"""Pause before another attempt where the cause may pass by itself. A request ends it."""
+
+_MAY_PASS = (ModelDoesNotFitError, ServerUnreachableError)  # another program takes the memory; servers are down
 
 log = logging.getLogger(__name__)
 
 
 class Restarter:
-    """Starts workers until one runs. Other errors than servers that are down are left to the next request.
+    """Starts workers until one runs. If the cause does not pass by itself, only the next request tries again.
 
     Args:
         launch: starts a worker; raises a ConfigurationError or an OSError if it does not start.
@@ -56,7 +58,7 @@ class Restarter:
         try:
             while (error := await self._start()) is not None:
                 self._give_up(str(error))
-                if not isinstance(error, ServerUnreachableError):
+                if not isinstance(error, _MAY_PASS):
                     return
                 await self._pause()
         finally:
@@ -81,7 +83,7 @@ class Restarter:
         return error
 
     def _log(self, reason: str) -> None:
-        """Log why the engine did not start, once for each reason: servers may be down for days."""
+        """Log why the engine did not start, but not again and again: servers may be down for days."""
         if reason != self._logged:
             self._logged = reason
             log.warning("engine did not start error=%s", reason)
@@ -90,6 +92,6 @@ class Restarter:
         """Wait for a request, which gets the whole back-off, or until one more attempt is due."""
         self._wanted.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._wanted.wait(), SERVER_RETRY_SECONDS)
+            await asyncio.wait_for(self._wanted.wait(), RETRY_SECONDS)
             return
         self._starts_without_step = len(RESTART_DELAYS) - 1

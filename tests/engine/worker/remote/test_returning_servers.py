@@ -21,7 +21,7 @@ async def test_an_engine_runs_again_as_soon_as_its_servers_do(
 ) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(restarter, "RESTART_DELAYS", (0.0, 0.1))
-    monkeypatch.setattr(restarter, "SERVER_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(restarter, "RETRY_SECONDS", 0.1)
     async with serving(folder) as server, engine_of(options_for(folder, server)) as engine:
         await server.stop()
         assert (await collect(engine.submit(asked)))[1].reason is FinishReason.FAILED
