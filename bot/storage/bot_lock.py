@@ -57,6 +57,20 @@ async def bot_lock(data_folder: Path, address: Address, *, wait_seconds: float =
         yield
 
 
+def is_locked(data_folder: Path) -> bool:
+    """Whether a bot has a data folder now. Changes nothing; False if this user may not know."""
+    path = data_folder / LOCK_NAME
+    try:
+        if not path.exists():
+            return False
+        with FileLock(path, timeout=0, fallback_to_soft=False):
+            return False
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError):
+        return False
+
+
 async def _take(held: AsyncExitStack, data_folder: Path, address: Address) -> ConfigurationError | None:
     """Take both locks, to be given back with the stack; or none, and return why."""
     async with AsyncExitStack() as taken:

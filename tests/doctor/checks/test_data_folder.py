@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
+from filelock import FileLock
 
 from bot.doctor.checks.data_folder import check_data_folder, programs_using
 from bot.settings import Settings, load_settings
+from bot.storage.bot_lock import LOCK_NAME
 from tests.doctor.found import found
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows does not say who has a file open")
@@ -70,6 +73,29 @@ def test_another_program_and_two_bots(settings: Settings) -> None:
             [(result, line, way_out)] = lines(settings)
             assert (result, line.startswith("2 programs use data at once: ")) == ("warning", True)
             assert way_out == "end all but one; each bot needs a DATA_DIR of its own"
+
+
+def test_a_bot_into_whose_process_this_user_may_not_look(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As systemd's unit runs it, in a user namespace of its own, or a container."""
+
+    def denied(process: psutil.Process) -> None:
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr("psutil.Process.open_files", denied)
+    with FileLock(Path("data", LOCK_NAME)):
+        line = "the bot runs and uses data (in a process that this user may not look into)"
+        assert lines(settings) == [("ok", line, "")]
+        assert programs_using(settings)[0].is_bot
+    assert lines(settings) == [("ok", "no program uses data now", "")]
+
+
+def test_the_lock_makes_a_program_the_bot_however_it_was_started(settings: Settings) -> None:
+    lock = Path("data", LOCK_NAME)
+    lock.touch()
+    with open_elsewhere(lock) as process_id:
+        [(result, line, _)] = lines(settings)
+        assert (result, line.endswith(f", process {process_id})")) == ("ok", True)
+        assert line.startswith("the bot runs and uses data (")
 
 
 def test_a_database_elsewhere_counts_too(settings: Settings, tmp_path: Path) -> None:
