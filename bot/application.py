@@ -114,7 +114,7 @@ class Application:
             ConfigurationError: Discord, the engine or the operating system refuses something that the operator can fix.
         """
         place = Place.of(self._settings)
-        await self._prepare_data_folder(place)
+        self._close_data_folder(place)
         async with AsyncExitStack() as closing:
             heartbeats = in_background(self._service_manager.send_heartbeats(), "heartbeats")
             await closing.enter_async_context(heartbeats)  # first, so that they go on until everything else is closed
@@ -138,12 +138,9 @@ class Application:
         """Whether the bot would answer a mention now."""
         return health_of(self.client, self.serving, self.storage, self.metrics, self._drain)
 
-    async def _prepare_data_folder(self, place: Place) -> None:
-        folder = self._settings.data_folder
+    def _close_data_folder(self, place: Place) -> None:
         ours = {_COMMAND_RECORD, DATABASE_NAME, LOCK_NAME, place.database.file.name}
-        close_folder(folder, ours, our_folders={DISK_CACHE_NAME, BACKUPS_NAME})
-        if self._settings.engine_options.disk_cache_dir is None:  # nobody would erase from it what people delete
-            await asyncio.to_thread(delete_folder, folder / DISK_CACHE_NAME)
+        close_folder(self._settings.data_folder, ours, our_folders={DISK_CACHE_NAME, BACKUPS_NAME})
 
     async def _open_parts(self, closing: AsyncExitStack, place: Place) -> None:
         settings = self._settings
@@ -151,6 +148,8 @@ class Application:
         self.storage = await closing.enter_async_context(
             open_own_storage(place, settings.database_address, self.metrics.database_outage)
         )
+        if settings.engine_options.disk_cache_dir is None:  # nobody would erase from it what people delete
+            await asyncio.to_thread(delete_folder, place.disk_cache)  # not before the folder is this bot's alone
         conversations = Conversations(self.storage.conversations, settings.system_prompt, self._scopes.of)
         self._modes = ChannelModes(self.storage.modes)
         self._addressing = Addressing(self.client, self._modes, settings.ignored_prefix)

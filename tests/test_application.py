@@ -1,8 +1,10 @@
-"""What the operator reads about a DRAFT_MODEL_DIR without effect."""
+"""What a start does before it connects: what the operator reads, and what it leaves alone."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from bot.application import Application
 from bot.cli.progress import Progress
 from bot.settings import load_settings
+from bot.storage.backup.place import Place
+from bot.storage.bot_lock import bot_lock
 
 TOKEN = f"{'a' * 24}.{'b' * 6}.{'c' * 27}"
 
@@ -29,3 +33,22 @@ def test_a_draft_model_that_is_not_used_is_told(
         "Draft model is not used, it needs ENGINE=paged, DRAFT_TOKENS above 0 and another folder than MODEL_DIR: "
         f"DRAFT_MODEL_DIR={draft}"
     ]
+
+
+async def test_a_second_bot_leaves_the_first_ones_disk_cache_alone(
+    tiny_chat_model_dir: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = load_settings(
+        env_file=None, discord_token=TOKEN, model_dir=tiny_chat_model_dir, data_dir=tmp_path, kv_disk_gigabytes=0
+    )
+    place = Place.of(settings)
+    (place.disk_cache / "blocks").mkdir(parents=True)
+    async with bot_lock(place.data_folder, place.database):
+        second = asyncio.create_task(Application(settings, Progress()).run())
+        async with asyncio.timeout(20):
+            while "a bot already runs with DATA_DIR=" not in caplog.text:  # noqa: ASYNC110 - logging has no event
+                await asyncio.sleep(0.01)
+        second.cancel()
+        with suppress(asyncio.CancelledError):
+            await second
+    assert (place.disk_cache / "blocks").exists()
