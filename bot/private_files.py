@@ -13,7 +13,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,24 @@ def make_private_folder(folder: Path) -> None:
         raise
     if os.name == "posix":
         folder.chmod(_FOLDER_MODE)  # a umask can take the owner's own permissions
+        give_away_as_root(folder)
+
+
+def give_away_as_root(path: Path, descriptor: int | None = None) -> None:
+    """Let what root has just made belong to whoever owns its folder.
+
+    An operator may run one command as root, and the bot, as a user of its own, would find files that it cannot use.
+
+    Args:
+        descriptor: of a file; None for a folder.
+    """
+    if os.name == "posix" and os.geteuid() == 0:
+        owner = path.parent.stat()
+        with suppress(OSError):  # a network drive may know no other owner
+            if descriptor is None:
+                os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+            else:
+                os.fchown(descriptor, owner.st_uid, owner.st_gid)
 
 
 def private_opener(path: str, flags: int) -> int:
@@ -50,7 +68,10 @@ def private_opener(path: str, flags: int) -> int:
     Raises:
         OSError: the file cannot be opened.
     """
+    is_new = not os.path.lexists(path)
     descriptor = os.open(path, flags, _FILE_MODE)
+    if is_new:
+        give_away_as_root(Path(path), descriptor)
     if os.name == "posix":
         try:
             os.fchmod(descriptor, _FILE_MODE)  # a file that exists has kept its mode

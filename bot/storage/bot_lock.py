@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bot.errors import ConfigurationError
-from bot.private_files import make_private_folder
+from bot.private_files import make_private_folder, private_opener
 from bot.storage.address import Address
 from bot.storage.server_lock import ServerLock
 
@@ -24,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 LOCK_NAME = "bot.lock"
 
-_FILE_MODE = 0o600
 _RETRY_SECONDS = 0.5
 
 
@@ -106,9 +106,11 @@ async def _take_on_server(taken: AsyncExitStack, address: Address) -> bool:
 
 def _take_file(taken: AsyncExitStack, path: Path) -> bool:
     """Return whether it was free."""
-    lock = FileLock(path, timeout=0, mode=_FILE_MODE, fallback_to_soft=False)
+    lock = FileLock(path, timeout=0, fallback_to_soft=False)
     try:
         make_private_folder(path.parent)
+        if not path.exists():
+            os.close(private_opener(str(path), os.O_CREAT | os.O_RDWR))
         lock.acquire()
     except Timeout:
         return False

@@ -5,7 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
+import os
+import shutil
+import signal
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +21,15 @@ from tests.cli.test_main import SETTINGS
 from tests.storage.backup.rows import insert_rows
 
 SECRET = "hunter2"
+USER = 12_345, 12_346
 TOKEN = f"{'a' * 24}.{'b' * 6}.{'c' * 27}"
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The operator's folder, with a model and settings, some of them secret."""
+    log, on_terminate = logging.getLogger("bot"), signal.getsignal(signal.SIGTERM)
+    level = log.level
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -31,7 +39,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "model" / "current.json").write_text(json.dumps({"current": model.name}))
     lines = f"DISCORD_TOKEN={TOKEN}", f"SYSTEM_PROMPT={SECRET}", "MODEL_DIR=model", "MISSED_HOURS=5"
     (tmp_path / ".env").write_text("\n".join(lines))
-    return tmp_path
+    yield tmp_path
+    log.setLevel(level)
+    signal.signal(signal.SIGTERM, on_terminate)
 
 
 @pytest.fixture
@@ -83,6 +93,20 @@ def test_neither_token_nor_model_is_needed(folder: Path, capsys: pytest.CaptureF
     assert run(capsys, "backup", "backup.zip")[0] == 0
     assert json.loads(zipfile.ZipFile("backup.zip").read("manifest.json"))["origin"]["model"] is None
     assert run(capsys, "restore", "backup.zip")[0] == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root has files of others")
+@pytest.mark.usefixtures("rows")
+def test_what_root_makes_belongs_to_the_user_of_the_bot(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, *USER)
+    assert run(capsys, "backup", "backup.zip")[0] == 0
+    assert run(capsys, "restore", "backup.zip")[0] == 0
+    shutil.rmtree(folder / "data")  # as on a new machine
+    assert run(capsys, "restore", "backup.zip")[0] == 0
+    assert run(capsys, "downgrade")[0] == 0
+    owners = {str(path): (path.stat().st_uid, path.stat().st_gid) for path in folder.rglob("*")}
+    assert {name: owner for name, owner in owners.items() if owner != USER} == {}
 
 
 def test_mistakes_are_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
