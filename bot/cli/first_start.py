@@ -15,6 +15,7 @@ from bot.discord_client.own_application import OwnApplication, TokenRefusedError
 from bot.discord_token import pasted_token, token_mistake
 from bot.env_file_changes import change_env_file, require_writable
 from bot.errors import ConfigurationError
+from bot.export.workspace import holds_no_model
 from bot.model.folder import open_model_folder
 from bot.model.start_order import StartOrder
 from bot.settings import ENV_FILE, Settings, load_settings
@@ -73,7 +74,7 @@ class FirstStart:
             require_writable(ENV_FILE)
             self._explain_token(error)
             self._ask_token()
-        if not self._home.exists() and self._settings.engine != "openai":
+        if self._settings.engine != "openai" and holds_no_model(self._home):
             self._ask_model()
 
     def _explain_token(self, error: ConfigurationError) -> None:

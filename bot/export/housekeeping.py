@@ -10,11 +10,10 @@ import psutil
 
 from bot.errors import ConfigurationError
 from bot.export.draft import is_draft
-from bot.export.origin import SOURCES_NAME
 from bot.export.progress import ProgressLine
 from bot.export.table import columns
 from bot.export.top_level_links import link_at_top_level
-from bot.export.workspace import lock_versions
+from bot.export.workspace import SOURCES_NAME, lock_versions
 from bot.model.folder import ModelFolder, open_model_folder
 from bot.model.manifest import read_manifest, wrong_files
 from bot.model.versions import VERSIONS_NAME, ModelVersions, Pointer

@@ -18,10 +18,10 @@ from bot.export.hub import (
     wanted_of_prebuilt,
 )
 from bot.export.progress import Estimate, ProgressLine
+from bot.export.workspace import SOURCES_NAME
 from bot.model.source import ModelSource
 from bot.sizes import size
 
-SOURCES_NAME = "sources"
 _WEIGHTS = (".safetensors", ".bin")
 _GRAPH = "openvino_model.xml"
 

@@ -22,8 +22,12 @@ from bot.model.versions import VERSIONS_NAME, ModelVersions
 from bot.private_files import make_private_folder, write_private_text
 from bot.sizes import size
 
+SOURCES_NAME = "sources"
+"""The folder for what an export downloads; one that is interrupted goes on with it."""
+
 _LOCK_NAME = ".export.lock"
 _WORK_NAME = ".work"
+_LEFTOVERS = {_LOCK_NAME, SOURCES_NAME, VERSIONS_NAME}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,15 @@ def lock_versions(home: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def holds_no_model(home: Path) -> bool:
+    """Whether a folder of versions is missing, or holds no more than an export leaves that did not finish."""
+    try:
+        found = {each.name for each in home.iterdir()} if home.exists() else set()
+        return not (found - _LEFTOVERS or ModelVersions(home).names)
+    except OSError:  # whoever opens the folder says what is wrong
+        return False
 
 
 def _clean(work: Path, say: Callable[[str], None]) -> None:

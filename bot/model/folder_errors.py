@@ -65,7 +65,10 @@ def refused(folder: Path, state: str, cause: str) -> ConfigurationError:
     """The error for a model folder, with the way out: another export, or the version before it."""
     home = home_of(folder)
     if home is None:
-        way_out = f"export it again with `{export_command(EXPORTED_MODEL, folder)}`"
+        way_out = (
+            f"export it again with `{export_command(EXPORTED_MODEL, folder)}`, or download one that is exported with "
+            f"`{prebuilt_command(folder)}`"
+        )
         return ConfigurationError(f"the model folder {folder} {state}: {cause}; {way_out}")
     way_out = f"go back with `{rollback_command(home)}`, or export again with `{export_command(EXPORTED_MODEL, home)}`"
     return ConfigurationError(f"the version {folder.name} in {home} {state}: {cause}; {way_out}")

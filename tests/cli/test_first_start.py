@@ -236,6 +236,23 @@ async def test_a_folder_with_a_model_can_be_named(
     assert load_settings().model_dir == folder
 
 
+async def test_what_an_interrupted_download_left_is_no_model(
+    server: LoopbackDiscord, terminal: PseudoTerminal, start: Start
+) -> None:
+    write(f"DISCORD_TOKEN={server.bot_token}\n")
+    home = Path("model", "phi3-instruct", "int4")
+    for folder in (home / "sources" / "OpenVINO--Phi-3@0123", home / "versions" / ".work"):
+        folder.mkdir(parents=True)
+    (home / ".export.lock").touch()
+    running = start()
+    await answer(terminal, OFFER, "n\n")
+    assert await running == 0
+    (home / "openvino_model.bin").touch()
+    terminal.screen = ""
+    assert await start() == 0
+    assert terminal.screen == "", "whose files these are, the bot cannot know; it says what is missing"
+
+
 async def test_a_variable_is_not_asked_for(
     server: LoopbackDiscord, terminal: PseudoTerminal, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

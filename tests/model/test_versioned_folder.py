@@ -105,7 +105,10 @@ def test_a_damaged_folder_without_versions_is_exported_again(tmp_path: Path) -> 
     folder = write_model(tmp_path / "copied")
     write_manifest(folder)
     cut_off(folder / "openvino_config.json")
-    again = f"again with `{EXPORT} --model microsoft/Phi-3-mini-4k-instruct --output {folder}`"
+    again = (
+        f"again with `{EXPORT} --model microsoft/Phi-3-mini-4k-instruct --output {folder}`, or download one that is "
+        f"exported with `{EXPORT} --prebuilt --output {folder}`"
+    )
     line = error_line(folder)
     assert line.startswith(f"the model folder {folder} is incomplete: openvino_config.json has ")
     assert line.endswith(again)
