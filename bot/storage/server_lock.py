@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 _SERVER_SECONDS = 10.0
 _CHECK_SECONDS = 15.0
+_RETRY_SECONDS = 1.0
 _KEY = int.from_bytes(b"phi3-bot", "big")
 _SERVER_NOTICES_LOSS = ("tcp_keepalives_idle = 10", "tcp_keepalives_interval = 5", "tcp_keepalives_count = 3")
 """A machine without power keeps its lock until the server misses it: after 25 s, instead of two hours."""
@@ -28,7 +29,7 @@ _SERVER_NOTICES_LOSS = ("tcp_keepalives_idle = 10", "tcp_keepalives_interval = 5
 class ServerLock:
     """An advisory lock (https://www.postgresql.org/docs/current/explicit-locking.html). Release it in any case.
 
-    A connection that breaks is opened again, and the lock is taken again.
+    A connection that breaks is opened again, and the lock is taken again, within a second of the server's return.
 
     Args:
         address: of the database.
@@ -39,6 +40,7 @@ class ServerLock:
         self._engine: AsyncEngine = postgresql_engine(address, _SERVER_SECONDS)
         self._connection: AsyncConnection | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._lost = asyncio.Event()
         self._warned = False
 
     async def take(self) -> bool:
@@ -70,6 +72,9 @@ class ServerLock:
     async def _try(self) -> bool:
         if self._connection is None:
             self._connection = await self._engine.connect()
+            driver_connection = (await self._connection.get_raw_connection()).driver_connection
+            assert driver_connection is not None  # it has just been opened
+            driver_connection.add_termination_listener(lambda _: self._lost.set())
             for setting in _SERVER_NOTICES_LOSS:
                 await self._connection.execute(text(f"SET {setting}"))
         taken = await self._connection.scalar(text(f"SELECT pg_try_advisory_lock({_KEY})"))
@@ -78,13 +83,22 @@ class ServerLock:
 
     async def _keep(self) -> None:
         while True:
-            await asyncio.sleep(_CHECK_SECONDS)
+            await self._pause()
             try:
                 await self._check()
             except Exception as error:
                 if outage_in(error) is None:
                     logger.exception("Database lock cannot be checked")
                 await self._drop()
+
+    async def _pause(self) -> None:
+        if self._connection is None:
+            await asyncio.sleep(_CHECK_SECONDS if self._warned else _RETRY_SECONDS)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CHECK_SECONDS):  # a server may also fall silent
+                await self._lost.wait()
+        self._lost.clear()
 
     async def _check(self) -> None:
         if self._connection is not None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from bot.errors import ConfigurationError
 from bot.storage.address import Address
 from bot.storage.bot_lock import BotRunsError, bot_lock
+from tests.storage.server_proxy import ServerProxy
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLDER = """
@@ -27,6 +28,10 @@ async def hold():
         await asyncio.sleep(600)
 
 asyncio.run(hold())
+"""
+LOCKS = """
+SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+WHERE locktype = 'advisory' AND datname = current_database()
 """
 
 
@@ -91,28 +96,28 @@ async def test_the_lock_ends_with_a_killed_process(database_url: str, tmp_path: 
         pass
 
 
-async def test_a_connection_that_breaks_is_replaced(
-    postgresql_url: str,
-    tmp_path: Path,
-    as_administrator: Callable[[str], Awaitable[None]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("bot.storage.server_lock._CHECK_SECONDS", 0.02)
-    address = Address.parse(postgresql_url)
-    database = address.url.database
-    async with bot_lock(tmp_path / "one", address):
-        await as_administrator(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
-        async with asyncio.timeout(20):
-            while not await is_locked(tmp_path / "two", address):  # noqa: ASYNC110 - the server has no event
-                await asyncio.sleep(0.05)
+async def test_the_lock_is_back_soon_after_a_restart_of_the_server(postgresql_url: str, tmp_path: Path) -> None:
+    proxy = ServerProxy(postgresql_url)
+    await proxy.open()
+    async with bot_lock(tmp_path, Address.parse(proxy.url)):
+        await until_locks(postgresql_url, 1)
+        await proxy.cut()
+        await until_locks(postgresql_url, 0)
+        await proxy.open()
+        async with asyncio.timeout(5):  # far below the seconds between two checks
+            await until_locks(postgresql_url, 1)
+    await proxy.cut()
 
 
-async def is_locked(folder: Path, address: Address) -> bool:
+async def until_locks(url: str, count: int) -> None:
+    """Return when the server holds so many locks for the database. To take one would disturb its holder."""
+    connection = await asyncpg.connect(url)
     try:
-        async with bot_lock(folder, address):
-            return False
-    except ConfigurationError:
-        return True
+        async with asyncio.timeout(20):
+            while await connection.fetchval(LOCKS) != count:  # noqa: ASYNC110 - the server has no event for it
+                await asyncio.sleep(0.02)
+    finally:
+        await connection.close()
 
 
 async def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
