@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from bot.doctor.check import Finding, Findings, Result
@@ -19,6 +20,11 @@ from bot.sizes import size
 NAME = "disk"
 _LEAST_BYTES = 200_000_000
 """For the database to grow, and for the copy that a rewrite of it makes while it is small."""
+
+_UNCOMPRESSED = (None, "fp16", "bf16", "fp32")
+_LEAST_COPY = 2
+"""An export compresses a copy of the checkpoint at 16 bits. No compressed weight has more than eight, most have four.
+How many there are, only the checkpoint says, and a download comes on top."""
 
 
 def check_disk(settings: Settings, model: ModelFolder | None) -> Findings:
@@ -75,9 +81,11 @@ def _next_version(model: ModelFolder) -> Finding:
     home = home_of(model.path) or model.path
     free = shutil.disk_usage(home).free
     needed = sum(each.stat().st_size for each in model.path.iterdir() if each.is_file())
-    line = f"{size(free)} free for the next version of the model in {home}"
+    line = f"{size(free)} free for the next version of the model in {home}; one like this takes {size(needed)}"
+    if model.weight_format not in _UNCOMPRESSED and find_spec("torch") is not None:
+        needed += _LEAST_COPY * model.size_bytes
+        line = f"{line}, and its export from a checkpoint at least {size(needed)} meanwhile"
     if free < needed:
-        line = f"{line}; this one takes {size(needed)}"
         prune = own_command("export", "--output", str(home), "--prune")
         way_out = f"make room before the next export; `{prune}` deletes old versions"
         return Finding(NAME, Result.WARNING, line, way_out)

@@ -33,7 +33,7 @@ def test_room_for_everything(tmp_path: Path) -> None:
     assert {each[0] for each in (database, cache, version)} == {"ok"}
     assert database[1].endswith(f" free for the database in {tmp_path / 'data'}")
     assert cache[1].startswith(f"up to 1.00 GB for the disk cache in {tmp_path / 'data' / 'kv_cache'}")
-    assert version[1].endswith(f"free for the next version of the model in {folder}")
+    assert f" free for the next version of the model in {folder}; one like this takes 0.0 MB" in version[1]
     assert not Path("data").exists()
 
 
@@ -48,6 +48,30 @@ def test_a_disk_that_is_nearly_full(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
     assert "set a smaller KV_DISK_GIGABYTES" in cache[2]
     assert "--prune" in version[2]
+
+
+@pytest.mark.parametrize(
+    ("free", "mode", "has_torch", "result"),
+    [
+        (14_000_000, "int4_sym", True, "warning"),
+        (16_000_000, "int4_sym", True, "ok"),
+        (14_000_000, "int4_sym", False, "ok"),
+        (14_000_000, None, True, "ok"),
+        (4_000_000, None, False, "warning"),
+    ],
+)
+def test_an_export_from_a_checkpoint_needs_room_for_a_copy_with_16_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, mode: str | None, has_torch: bool, result: str
+) -> None:
+    folder = write_model(tmp_path / "phi", mode=mode)
+    (folder / "openvino_model.bin").write_bytes(bytes(5_000_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10_000_000_000, 10_000_000_000 - free, free))
+    monkeypatch.setattr("bot.doctor.checks.disk.find_spec", lambda _: object() if has_torch else None)
+    *_, version = check(model_dir=str(folder))
+    assert version[0] == result
+    assert version[1].endswith(", and its export from a checkpoint at least 15.0 MB meanwhile") == (
+        mode is not None and has_torch
+    )
 
 
 def test_the_quick_part_looks_at_the_database_alone(monkeypatch: pytest.MonkeyPatch) -> None:
