@@ -91,7 +91,7 @@ def _run(work: _Work) -> int:
 
     settings = load_settings()
     configure_log("WARNING")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # asyncio knows how to end at that
     try:
         print(asyncio.run(work(Place.of(settings))))
     except KeyboardInterrupt:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli.main import main
+from bot.storage.database import Database
 from bot.storage.tables import Persona
 from tests.cli.test_main import SETTINGS
 from tests.storage.backup.rows import insert_rows
@@ -107,6 +108,22 @@ def test_what_root_makes_belongs_to_the_user_of_the_bot(folder: Path, capsys: py
     assert run(capsys, "downgrade")[0] == 0
     owners = {str(path): (path.stat().st_uid, path.stat().st_gid) for path in folder.rglob("*")}
     assert {name: owner for name, owner in owners.items() if owner != USER} == {}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("rows")
+def test_whoever_stops_a_restore_after_its_commit_reads_that_it_is_done(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    async def rewrite(_: Database) -> None:
+        signal.raise_signal(number)
+        await asyncio.sleep(60)
+
+    run(capsys, "backup", "backup.zip")
+    monkeypatch.setattr(Database, "rewrite", rewrite)
+    code, printed, error = run(capsys, "restore", "backup.zip")
+    assert (code, error) == (0, "")
+    assert printed.startswith("Restored backup.zip.")
 
 
 def test_mistakes_are_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
