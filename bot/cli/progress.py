@@ -45,7 +45,7 @@ class Progress:
         self._end_line()
         self._stage = ""
         if text:
-            print(text, file=self._stream, flush=True)
+            self._print(f"{text}\n")
 
     @asynccontextmanager
     async def ticking(self) -> AsyncIterator[Progress]:
@@ -72,21 +72,30 @@ class Progress:
 
     def _print_stage(self, line: str) -> None:
         if not self._in_place:
-            print(line, file=self._stream, flush=True)
+            self._print(f"{line}\n")
             return
         # A line that wraps could not be overwritten.
         line = line[: shutil.get_terminal_size().columns - 1]
         begin = "\r" if self._shown else ""
-        print(f"{begin}{line}{' ' * (len(self._shown) - len(line))}", end="", file=self._stream, flush=True)
+        self._print(f"{begin}{line}{' ' * (len(self._shown) - len(line))}")
         self._shown = line
 
     def _make_room(self, _record: logging.LogRecord) -> bool:
         if self._shown:
-            print(f"\r{' ' * len(self._shown)}\r", end="", file=self._stream, flush=True)
+            self._print(f"\r{' ' * len(self._shown)}\r")
             self._shown = ""
         return True
 
     def _end_line(self) -> None:
         if self._shown:
             self._shown = ""
-            print(file=self._stream)
+            self._print("\n")
+
+    def _print(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError:  # the disk is full, or the terminal was closed: the log loses lines then, too, and the bot runs
+            return

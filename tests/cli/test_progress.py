@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+from pathlib import Path
 
 import pytest
 
 from bot.cli import progress as module
 from bot.cli.progress import Progress
+from bot.cli.streams import drop_output
 
 
 class Terminal(io.StringIO):
@@ -94,3 +96,16 @@ async def test_nothing_is_printed_between_stages() -> None:
     async with Progress(stream).ticking():
         await asyncio.sleep(0.05)
     assert stream.getvalue() == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
+async def test_a_full_disk_ends_no_bot() -> None:
+    full = Path("/dev/full").open("w", encoding="utf-8")  # noqa: SIM115, ASYNC230 - closed below; a device
+    try:
+        async with Progress(full).ticking() as progress:
+            progress.stage("Loading")
+            await asyncio.sleep(0.05)
+            progress.done("Ready")
+    finally:
+        drop_output(full)
+        full.close()
