@@ -45,14 +45,14 @@ async def bot_lock(data_folder: Path, address: Address, *, wait_seconds: float =
         BotRunsError: a bot runs with this folder and this database.
         ConfigurationError: a bot runs with one of them; or the operator must change something else first.
     """
-    deadline = asyncio.get_running_loop().time() + wait_seconds
+    deadline, waits = asyncio.get_running_loop().time() + wait_seconds, False
     async with AsyncExitStack() as held:
         while (refusal := await _take(held, data_folder, address)) is not None:
-            now = asyncio.get_running_loop().time()
-            if now >= deadline:
+            if asyncio.get_running_loop().time() >= deadline:
                 raise refusal
-            if deadline - now > wait_seconds - _RETRY_SECONDS:
+            if not waits:
                 logger.warning("Waiting up to %.0f s: %s", wait_seconds, refusal)
+                waits = True
             await asyncio.sleep(_RETRY_SECONDS)
         yield
 

@@ -78,6 +78,18 @@ async def test_it_waits_for_the_end_of_another(database_url: str, tmp_path: Path
     assert entered.is_set()
 
 
+async def test_it_says_once_that_it_waits_however_long_a_try_takes(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("bot.storage.bot_lock._RETRY_SECONDS", 0.0)  # longer than that, as on a server far away
+    address = Address.parse(sqlite_url)
+    async with bot_lock(tmp_path, address):
+        with pytest.raises(BotRunsError):
+            async with bot_lock(tmp_path, address, wait_seconds=0.1):
+                pass
+    assert caplog.text.count("Waiting up to 0 s: a bot already runs with DATA_DIR=") == 1
+
+
 async def test_the_lock_ends_with_a_killed_process(database_url: str, tmp_path: Path) -> None:
     address = Address.parse(database_url)
     holder = await asyncio.create_subprocess_exec(
