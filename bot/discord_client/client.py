@@ -63,13 +63,26 @@ class PhiClient(commands.Bot):
             http_trace=request_trace(on_status),
         )
         self.running_replies = RunningReplies()
+        self._hears_events = False
         self.tree.error(report_error)
         self.add_dynamic_items(StopButton, AnswerButton)
 
     @property
     def is_online(self) -> bool:
         """Whether the client knows its servers and hears them."""
-        return self.is_ready() and not self.is_closed()
+        return self.is_ready() and self._hears_events and not self.is_closed()
+
+    async def on_connect(self) -> None:
+        """Discord has opened a session; `is_ready` stays true once it was."""
+        self._hears_events = True
+
+    async def on_resumed(self) -> None:
+        """Discord goes on with a session."""
+        self._hears_events = True
+
+    async def on_disconnect(self) -> None:
+        """The connection was lost, or there is none yet."""
+        self._hears_events = False
 
     async def setup_hook(self) -> None:
         """Check the intents at the login, before the model loads."""

@@ -127,6 +127,26 @@ async def test_the_next_login_waits_as_long_as_discord_asks(
     assert "next_try_in=2s" in caplog.text
 
 
+@pytest.mark.parametrize("resumes", [True, False])
+async def test_it_is_online_only_while_the_gateway_is_connected(server: LoopbackDiscord, resumes: bool) -> None:
+    """The health check and the alert `PhiBotNotOnDiscord` ask for this."""
+    async with started(server) as (client, ready):
+        await asyncio.wait_for(ready, 20)
+        assert client.is_online
+        async with server.outage(rest=None):
+            await until_online(client, False)
+            if not resumes:
+                await server.invalidate_session()
+        await until_online(client, True)
+    assert not client.is_online
+
+
+async def until_online(client: PhiClient, expected: bool) -> None:
+    async with asyncio.timeout(20):
+        while client.is_online != expected:  # noqa: ASYNC110 - the test waits for what is asked now and then
+            await asyncio.sleep(0.01)
+
+
 async def test_a_gateway_that_cannot_be_reached_is_tried_again(
     server: LoopbackDiscord, caplog: pytest.LogCaptureFixture
 ) -> None:
