@@ -22,6 +22,8 @@ __all__ = ["Database", "DatabaseOutageError"]
 
 _LOCK_SECONDS = 2.0
 _SERVER_SECONDS = 10.0
+MIGRATION_SECONDS = 300.0
+"""For a server: a migration of many rows is one statement, and it may have to wait for a backup."""
 _MAINTENANCE_LOCK_MILLISECONDS = 100
 _COPIES = 2
 
@@ -57,7 +59,7 @@ class Database:
             url: `sqlite:///path` or `postgresql://user:password@host/database`.
             setting: see `Address`.
             lock_seconds: time limit for another program's lock on a SQLite file.
-            server_seconds: time limit for each answer of a PostgreSQL server.
+            server_seconds: time limit for each answer of a PostgreSQL server, but for those to a migration.
 
         Raises:
             ConfigurationError: the operator must change something first, or start the server.
@@ -176,8 +178,15 @@ class Database:
 
     async def _migrate(self, address: Address) -> None:
         with refusals_of(address):
-            async with self.begin() as connection:
-                await connection.run_sync(migrations.upgrade)
+            if self._is_sqlite:
+                async with self.begin() as connection:
+                    await connection.run_sync(migrations.upgrade)
+                return
+            async with self.connect() as connection:
+                if await connection.run_sync(migrations.current_revision) == migrations.newest_revision():
+                    return
+        async with opened(address, MIGRATION_SECONDS) as migrating, migrating.begin() as connection:
+            await connection.run_sync(migrations.upgrade)
 
 
 @contextmanager

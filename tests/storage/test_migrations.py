@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -11,7 +13,7 @@ from sqlalchemy import Connection, MetaData, inspect, select, text
 
 from bot.errors import ConfigurationError
 from bot.storage.database import Database
-from bot.storage.migrations import upgrade
+from bot.storage.migrations import current_revision, newest_revision, upgrade
 from bot.storage.tables import AcceptedQuestion, Quote, Table, Turn
 
 
@@ -61,6 +63,26 @@ def back_to(connection: Connection, revision: str) -> None:
     tables.reflect(connection)
     tables.drop_all(connection)
     upgrade(connection, revision)
+
+
+async def test_a_migration_may_take_longer_than_any_other_statement(postgresql_url: str) -> None:
+    database = await Database.open(postgresql_url)
+    async with database.begin() as connection:
+        await connection.run_sync(back_to, "0001")
+    await database.close()
+    backup = await asyncpg.connect(postgresql_url)
+    reading = backup.transaction()
+    await reading.start()
+    await backup.execute("SELECT * FROM alembic_version")  # which the migration has to wait for
+    opening = asyncio.create_task(Database.open(postgresql_url, server_seconds=0.3))
+    done, _ = await asyncio.wait([opening], timeout=1.0)
+    assert not done
+    await reading.rollback()
+    await backup.close()
+    database = await opening
+    async with database.connect() as connection:
+        assert await connection.run_sync(current_revision) == newest_revision()
+    await database.close()
 
 
 async def test_turns_of_the_first_version_are_kept(database: Database, database_url: str) -> None:

@@ -10,9 +10,7 @@ from bot.storage.backup.automatic import Before, back_up_before, current_revisio
 from bot.storage.backup.place import Place
 from bot.storage.backup.writing import require_database
 from bot.storage.bot_lock import bot_lock
-from bot.storage.database import opened
-
-_SERVER_SECONDS = 300.0
+from bot.storage.database import MIGRATION_SECONDS, opened
 
 
 async def downgrade(place: Place) -> Path | None:
@@ -30,6 +28,6 @@ async def downgrade(place: Place) -> Path | None:
                 "taken back; to go further back, restore a backup"
             )
         kept = await back_up_before(place, Before.DOWNGRADE)
-        async with opened(place.database, _SERVER_SECONDS) as database, database.begin() as connection:
+        async with opened(place.database, MIGRATION_SECONDS) as database, database.begin() as connection:
             await connection.run_sync(migrations.downgrade)
     return kept

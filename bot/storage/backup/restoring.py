@@ -23,13 +23,10 @@ from bot.storage.backup.place import Place
 from bot.storage.backup.private_file import new_private_file
 from bot.storage.backup.schema import table_clause, tables_of
 from bot.storage.bot_lock import BotRunsError, bot_lock
-from bot.storage.database import Database, opened
+from bot.storage.database import MIGRATION_SECONDS, Database, opened
 from bot.storage.past_erasures import RECORD_DAYS
 
 logger = logging.getLogger(__name__)
-
-_SERVER_SECONDS = 300.0
-"""A migration of many rows is one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +113,7 @@ def _require_recorded(path: Path, archive: Archive) -> None:
 async def _restore(place: Place, archive: Archive) -> Path | None:
     """Restore under the lock; return the backup of what was there before."""
     kept = await back_up_before(place, Before.RESTORE)
-    async with opened(place.database, _SERVER_SECONDS) as database:
+    async with opened(place.database, MIGRATION_SECONDS) as database:
         async with database.begin() as connection:
             await _replace(connection, archive, snowflake_at(datetime.now(UTC) - place.missed_for))
             _delete_disk_cache(place.disk_cache)
