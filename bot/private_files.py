@@ -51,7 +51,7 @@ def give_away_as_root(path: Path, descriptor: int | None = None) -> None:
     An operator may run one command as root, and the bot, as a user of its own, would find files that it cannot use.
 
     Args:
-        descriptor: of a file; None for a folder.
+        descriptor: of the file, if it is open.
     """
     if os.name == "posix" and os.geteuid() == 0:
         owner = path.parent.stat()

@@ -14,8 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from bot.cli.main import main
+from bot.storage.bot_lock import LOCK_NAME
 from bot.storage.database import Database
 from bot.storage.tables import Persona
 from tests.cli.test_main import SETTINGS
@@ -98,16 +100,28 @@ def test_neither_token_nor_model_is_needed(folder: Path, capsys: pytest.CaptureF
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root has files of others")
 @pytest.mark.usefixtures("rows")
-def test_what_root_makes_belongs_to_the_user_of_the_bot(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_root_makes_in_the_data_folder_belongs_to_the_user_of_the_bot(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for path in (folder, *folder.rglob("*")):
         os.chown(path, *USER)
+    data = folder / "data"
     assert run(capsys, "backup", "backup.zip")[0] == 0
+    assert (folder / "backup.zip").stat().st_uid == 0, "whoever owns the folder need not be the bot's user"
     assert run(capsys, "restore", "backup.zip")[0] == 0
-    shutil.rmtree(folder / "data")  # as on a new machine
+    with FileLock(data / LOCK_NAME), FileLock(data / "conversations.sqlite3.lock"):
+        assert run(capsys, "restore", "backup.zip")[1].startswith("Verified. The bot that runs")
+    assert others(data) == {}
+    shutil.rmtree(data)  # as on a new machine
     assert run(capsys, "restore", "backup.zip")[0] == 0
     assert run(capsys, "downgrade")[0] == 0
-    owners = {str(path): (path.stat().st_uid, path.stat().st_gid) for path in folder.rglob("*")}
-    assert {name: owner for name, owner in owners.items() if owner != USER} == {}
+    assert others(data) == {}
+
+
+def others(folder: Path) -> dict[str, tuple[int, int]]:
+    """What does not belong to the bot's user."""
+    owners = {str(path): (path.stat().st_uid, path.stat().st_gid) for path in (folder, *folder.rglob("*"))}
+    return {name: owner for name, owner in owners.items() if owner != USER}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from bot.private_files import give_away_as_root
 from bot.storage import migrations
 from bot.storage.backup.place import Place
 from bot.storage.backup.private_file import PART_SUFFIX
@@ -39,6 +40,7 @@ async def back_up_before(place: Place, event: Before) -> Path | None:
         return None
     path = place.backups / f"before-{event}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.zip"
     manifest = await back_up(place.database, path, place.origin)
+    give_away_as_root(path)
     logger.info("Database backed up before=%s rows=%d path=%s", event, manifest.rows, path)
     for older in sorted(place.backups.glob(f"before-{event}-*.zip"))[:-_KEPT]:
         older.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bot.errors import ConfigurationError
-from bot.private_files import give_away_as_root, make_private_folder, sync_folder
+from bot.private_files import make_private_folder, sync_folder
 
 PART_SUFFIX = ".part"
 """Of a file that is being written; one that a killed program left may be deleted."""
@@ -38,7 +38,6 @@ def new_private_file(path: Path, *, replace: bool) -> Iterator[BinaryIO]:
     part = Path(name)
     try:
         with _refusals_of(path, _DISK_ERRORS), os.fdopen(descriptor, "wb") as file:
-            give_away_as_root(part, file.fileno())
             yield file
             file.flush()
             os.fsync(file.fileno())

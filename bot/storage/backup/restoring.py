@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.conversation.snowflake import snowflake_at
 from bot.engine.erasure_log import delete_blocks
 from bot.errors import ConfigurationError, DatabaseOutageError, ServerUnreachableError
+from bot.private_files import give_away_as_root
 from bot.storage import migrations
 from bot.storage.backup.archive import Archive
 from bot.storage.backup.automatic import Before, back_up_before
@@ -100,6 +101,7 @@ async def restore_staged(place: Place) -> None:
 def _stage(place: Place, path: Path) -> None:
     with path.open("rb") as source, new_private_file(place.staged, replace=True) as copy:
         shutil.copyfileobj(source, copy)
+    give_away_as_root(place.staged)
 
 
 def _require_recorded(path: Path, archive: Archive) -> None:
