@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 _KEPT = 3
 _PAUSE_SECONDS = 3600.0
+_OURS = ("before-*.zip", "to-restore-*.zip", "being-restored-*.zip", f"*{PART_SUFFIX}")
+"""Also what is staged for a database that the bot no longer uses: nobody else would ever delete it."""
 
 
 class Before(StrEnum):
@@ -82,7 +84,7 @@ async def delete_old_backups(place: Place) -> None:
 
 def _delete_old(place: Place) -> None:
     oldest = time.time() - place.kept_for.total_seconds()
-    for path in [*place.backups.glob("before-*.zip"), *place.backups.glob(f"*{PART_SUFFIX}")]:
+    for path in [each for pattern in _OURS for each in place.backups.glob(pattern)]:
         if path.stat().st_mtime < oldest:
             path.unlink(missing_ok=True)
             logger.info("Old backup deleted path=%s", path)
