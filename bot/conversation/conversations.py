@@ -89,6 +89,7 @@ class Conversations:
             raise
         continuation.was_reset = False
         continuation.past_known = bool(opened.branch) or (parent_id is None and conversation.past_known)
+        continuation.sees_past = conversation.past_known
         if replied_id is None:
             continuation.turn_ids.add(opened.parent_id)
         return replace(opened, continuation=continuation)
@@ -109,7 +110,8 @@ class Conversations:
         as_tip = turn is not None and not continuation.was_reset
         if turn is not None:
             turn = opened.after_others(turn)
-            if as_tip and turn.parent_id is None and not continuation.past_known:
+            hides_past = not continuation.sees_past or (turn.parent_id is None and not continuation.past_known)
+            if as_tip and hides_past:  # else it would look like a trim
                 conversation.past_known = False
             conversation.add(turn, as_tip=as_tip)
             self._changes.answered(turn.id)

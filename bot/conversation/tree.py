@@ -37,11 +37,13 @@ class Continuation:
         turn_ids: the turn that it continues, None for a beginning, and all turns that came after that one since; empty
             for a reply, whose turn stays where it is.
         past_known: False if an outage hid the turn that it continues.
+        sees_past: False if an outage hid what came before that turn.
         was_reset: the conversation has been started over since.
     """
 
     turn_ids: set[int | None] = field(default_factory=set)
     past_known: bool = True
+    sees_past: bool = True
     was_reset: bool = False
 
     def leads_to(self, tip_id: int) -> bool:

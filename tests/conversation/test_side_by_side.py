@@ -279,6 +279,21 @@ async def test_the_past_is_found_after_an_outage_although_somebody_is_always_bei
     assert await all_seen(memory, conversations) == ["one", "lost", "two", "three"]
 
 
+async def test_who_continued_a_turn_of_an_outage_follows_the_past_too(memory: Memory) -> None:
+    for text in ("one", "two"):
+        await say(memory.conversations(), text)
+    conversations = memory.conversations()
+    async with outage(memory):
+        await say(conversations, "lost")
+        slow = await begin(conversations, "slow")
+        assert texts(slow.opened.branch) == ["lost"]
+    after = await begin(conversations, "after")
+    assert texts(after.opened.branch) == ["one", "two", "lost"]
+    await slow.end()
+    await after.end()
+    assert await all_seen(memory, conversations) == ["one", "two", "lost", "slow", "after"]
+
+
 async def test_a_reset_in_an_outage_separates_what_began_before_it(memory: Memory) -> None:
     one = await say(memory.conversations(), "one")
     conversations = memory.conversations()
