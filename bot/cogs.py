@@ -90,8 +90,10 @@ class Cogs:
         revised = RevisionDelivery(client, editors, conversations, latest, work, running, settings.show_thinking)
         revisions = RevisionIntake(answering, intake, shown, revised, work)
         inbox = DiscordInbox(client, intake, reader, threads, delivery, pace, work, reports, revisions)
-        missed_for = timedelta(hours=settings.missed_hours)
-        recovery = Recovery(inbox, work, missed_for, pace.pause, addressing.searched)
+        missed_for, kept_for = timedelta(hours=settings.missed_hours), timedelta.max
+        if settings.retention_days is not None:
+            kept_for = timedelta(days=settings.retention_days)
+        recovery = Recovery(inbox, work, missed_for, pace.pause, addressing.searched, kept_for)
         return [
             MentionListener(reader, recovery, intake),
             ConnectionListener(recovery, pace),

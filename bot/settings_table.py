@@ -321,7 +321,7 @@ class MemorySettings(Section):
     )
     missed_hours: float = _setting(
         6.0,
-        "After a start, answer the questions that arrived while the bot was away, if they are no older than this.",
+        "After a start, answer what was asked while the bot was away, if it is no older than this or RETENTION_DAYS.",
         allowed="0 to 336",
         ge=0,
         le=336,

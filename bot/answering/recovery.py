@@ -84,6 +84,7 @@ class Recovery(Generic[Message]):
         pause: waits between two tries.
         also_searched: channels without a conversation in which something may have been missed, each with the message
             after which to search.
+        kept_for: the age at which retention forgets what was answered, so that nothing older may be answered.
     """
 
     def __init__(
@@ -93,10 +94,11 @@ class Recovery(Generic[Message]):
         missed_for: timedelta,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
         also_searched: Callable[[], Mapping[int, int]] = dict,
+        kept_for: timedelta = timedelta.max,
     ) -> None:
         self._inbox = inbox
         self._work = work
-        self._missed_for = missed_for
+        self._missed_for = min(missed_for, kept_for)
         self._pause = pause
         self._also_searched = also_searched
         self._busy = asyncio.Lock()

@@ -159,6 +159,17 @@ async def test_seen_and_old_messages_are_not_answered(work: DatabaseWorkStore) -
     assert inbox.answered == [missed.id]
 
 
+async def test_what_retention_has_forgotten_is_not_answered_again(memory: Memory, work: DatabaseWorkStore) -> None:
+    first, old, new = (Said(message_of(age)) for age in (4 * HOUR, 3 * HOUR, HOUR))
+    await finish(work, first, old, new)
+    missed_too_long_ago, missed = Said(message_of(3 * HOUR, 1)), Said(message_of(HOUR, 1))
+    inbox = FakeInbox([first, old, new, missed_too_long_ago, missed])
+    inbox.open(HERE)
+    await memory.conversations().forget_before(message_of(2 * HOUR))
+    await Recovery(inbox, work, 6 * HOUR, kept_for=2 * HOUR).run()
+    assert inbox.answered == [missed.id]
+
+
 async def test_missed_messages_are_left_alone_if_so_configured(work: DatabaseWorkStore) -> None:
     accepted = Said(message_of(HOUR))
     await accept(work, accepted)
