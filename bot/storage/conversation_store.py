@@ -202,7 +202,7 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
             await record_erasure(connection, erasure_id, author_id=person_id, channel_ids=channel_ids)
 
         await self._journal.write(change, deletes=True)
-        if not forgotten:
+        if not forgotten or self._journal.outage is not None:  # a full disk shows at the commit
             return None
         await self._journal.remove_leftovers()
         return forgotten[0]
