@@ -10,7 +10,7 @@ from bot.answering.idle_generation import IdleGeneration
 from bot.answering.served_model import ServedModel
 from bot.answering.service import AnswerService
 from bot.conversation.context_window import SummaryPrompt
-from bot.conversation.tree import OpenConversation
+from bot.conversation.tree import Conversation, OpenConversation
 from bot.conversation.turn import ConversationKey
 from bot.engine.interface import GenerationRequest
 from bot.prompting.prompt import Message
@@ -28,7 +28,6 @@ class _State:
     model: ServedModel
     revision: int
     tip_id: int | None
-    system_prompt: str
 
 
 class Compaction:
@@ -60,10 +59,15 @@ class Compaction:
         recent = [each for each in await conversations.recent(_MOST_CONVERSATIONS) if each.tip_id is not None]
         self._done = {each.key: done[each.key] for each in recent if each.key in done}
         for conversation in recent:
-            opened, model = await conversations.peek(conversation.key), self._answering.model
-            state = _State(model, opened.conversation.revision, conversation.tip_id, opened.system_prompt)
-            if self._done.get(conversation.key) != state and await self._summarize(opened, state):
+            if self._done.get(conversation.key) == self._state_of(conversation):
+                continue  # without a look at the database, which may have an outage
+            opened = await conversations.peek(conversation.key)
+            state = self._state_of(opened.conversation)
+            if await self._summarize(opened, state):
                 self._done[conversation.key] = state
+
+    def _state_of(self, conversation: Conversation) -> _State:
+        return _State(self._answering.model, conversation.revision, conversation.tip_id)
 
     async def _summarize(self, opened: OpenConversation, state: _State) -> bool:
         """Summarize a conversation if it needs that; return whether to leave it alone until its state changes."""

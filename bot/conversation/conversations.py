@@ -198,6 +198,7 @@ class Conversations:
 
     async def erase_channels(self, channel_ids: Collection[int]) -> None:
         """Forget everything in these channels."""
+        self.personas.drop(channel_ids)
         change = partial(without_channels, channel_ids=channel_ids)
         erasure = partial(Erasure, channel_ids=frozenset(channel_ids))
         await self._changes.apply(change, erasure, self._store.erase_channels(channel_ids))
@@ -226,6 +227,7 @@ class Conversations:
         for conversation in self._memory.all():
             if self.personas.holds(scope, conversation.key.channel_id):
                 conversation.cached_by = None
+                conversation.revision += 1
         await self.personas.set(scope, text)
 
     async def _replied(self, reply_to: int | None) -> int | None:

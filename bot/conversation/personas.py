@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +17,7 @@ logger = logging.getLogger(__name__)
 
 _NO_MESSAGE = 2**63 - 1
 """Larger than every message's id, so that retention spares personas."""
+_MOST_READ = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Personas:
         self._default = default
         self._scopes_of = scopes_of
         self._set_since_start: dict[int, str | None] = {}  # the store may not have them yet
+        self._read: OrderedDict[int, str | None] = OrderedDict()  # from the store, which an outage may hide
 
     async def set(self, scope: int, text: str | None) -> None:
         """Set the persona of a scope, or clear it."""
@@ -64,15 +67,21 @@ class Personas:
         await self._erasures.add(partial(Erasure, channel_ids=frozenset({scope})))
         await self._store.set_persona(scope, text)
 
+    def drop(self, scopes: Collection[int]) -> None:
+        """Drop the personas of channels that were deleted, which the store does by itself."""
+        self._set_since_start |= dict.fromkeys(scopes)
+
     async def first(self, scopes: Sequence[int]) -> tuple[int, str] | None:
         """The first of these scopes that has a persona, with the persona."""
-        try:
-            found: dict[int, str | None] = {**await self._store.personas(scopes)}
-        except DatabaseOutageError as error:
-            logger.warning("Personas cannot be read, using the default reason=%s", error)
-            found = {}
-        found |= {scope: text for scope, text in self._set_since_start.items() if scope in scopes}
-        return next(((scope, text) for scope in scopes if (text := found.get(scope))), None)
+        if unknown := [each for each in scopes if each not in self._set_since_start and each not in self._read]:
+            try:
+                self._read.update({**dict.fromkeys(unknown), **await self._store.personas(unknown)})
+            except DatabaseOutageError as error:
+                logger.warning("Personas cannot be read, using the default reason=%s", error)
+        found = {scope: self._set_since_start.get(scope, self._read.get(scope)) for scope in scopes}
+        while len(self._read) > _MOST_READ:
+            self._read.popitem(last=False)
+        return next(((scope, text) for scope in scopes if (text := found[scope])), None)
 
     def holds(self, scope: int, channel_id: int) -> bool:
         """Whether a scope's persona can apply in a channel."""

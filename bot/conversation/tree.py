@@ -61,7 +61,7 @@ class Conversation:
         past_known: False if an outage hid the stored part, so that there may be older turns.
         turns: recently used turns by id, and summaries. In a thread, they include the turn that the thread was started
             from. Changed by its methods only.
-        revision: grows with every change of `turns`.
+        revision: grows with every change of `turns` and of the persona.
         continuations: of the questions that are being answered; it stays in memory meanwhile.
         cached_by: the engine process whose KV cache holds the branch up to the tip; None if none does.
     """

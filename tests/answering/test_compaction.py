@@ -20,6 +20,7 @@ from tests.answering.answers import make_answering as make_service
 from tests.answering.answers import prompt_text, run
 from tests.answering.scripted_engine import ScriptedEngine
 from tests.conversation.memory import HERE, Memory, answer, ask, person
+from tests.conversation.test_conversations_during_outage import outage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -267,3 +268,14 @@ async def test_members_are_answered_side_by_side_after_a_trim(answering: AnswerS
     asked_last = {turn.asked.author_name for turn in opened.branch[-3:] if turn.asked is not None}
     assert asked_last == {"Ada", "Grace", "Alan"}
     assert SUMMARY in await prompt_text(answering)
+
+
+async def test_an_outage_of_the_database_does_not_fill_the_log(
+    answering: AnswerService, memory: Memory, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with outage(memory):
+        await run(answering.ask(ask("Hello")))
+        caplog.clear()
+        async with compacting(answering):
+            await asyncio.sleep(30 * POLL_SECONDS)
+        assert len(caplog.records) <= 3

@@ -152,6 +152,14 @@ async def test_a_reset_and_a_persona_take_effect_at_once_and_stay(memory: Memory
         assert (await each.peek(HERE)).system_prompt == "You are a pirate."
 
 
+async def test_a_persona_that_is_in_force_stays(memory: Memory) -> None:
+    await memory.conversations().set_persona(HERE.channel_id, "You are a pirate.")
+    conversations = memory.conversations()
+    await say(conversations, "one")
+    async with outage(memory):
+        assert (await answer(conversations, ask("two"))).system_prompt == "You are a pirate."
+
+
 async def test_recent_conversations_are_read_after_the_outage(memory: Memory) -> None:
     await say(memory.conversations(), "one")
     conversations = memory.conversations()

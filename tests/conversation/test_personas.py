@@ -48,3 +48,10 @@ async def test_a_new_persona_makes_the_cached_prefix_useless(conversations: Conv
     here.cached_by = elsewhere.cached_by = 1
     await conversations.set_persona(HERE.channel_id, "You are a pirate.")
     assert [each.cached_by for each in (here, elsewhere)] == [None, 1]
+
+
+async def test_a_deleted_channels_persona_is_gone(memory: Memory, conversations: Conversations) -> None:
+    await conversations.set_persona(HERE.channel_id, "You are a pirate.")
+    await conversations.erase_channels({HERE.channel_id})
+    for each in (conversations, memory.conversations()):
+        assert (await each.personas.system_prompt(HERE.channel_id)).text == SYSTEM, "the bot may be invited again"
