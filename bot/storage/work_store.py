@@ -138,7 +138,9 @@ class DatabaseWorkStore:
         """Delete the record of messages before this one: recovery does not ask for them any more."""
 
         async def change(connection: AsyncConnection) -> None:
-            await connection.execute(delete(SeenMessage).where(SeenMessage.id < message_id))
+            accepted = select(AcceptedQuestion.message_id)  # another start may have to read its parts again
+            is_part_of_one = SeenMessage.question_id.is_not(None) & SeenMessage.question_id.in_(accepted)
+            await connection.execute(delete(SeenMessage).where(SeenMessage.id < message_id, ~is_part_of_one))
 
         await self._journal.write(change)
 

@@ -67,6 +67,16 @@ async def test_a_message_is_unseen_until_it_is_accepted_or_turned_away(storage: 
     assert await work.unseen([10, 20, top]) == {10}
 
 
+async def test_an_old_question_keeps_its_parts_until_it_is_delivered(storage: Storage) -> None:
+    work = storage.work
+    await work.accept(12, HERE, ADA, parts=[10, 11])
+    await work.forget_seen_before(20)
+    assert [left.parts for left in await work.unfinished()] == [(10, 11)]
+    await work.delivered(12)
+    await work.forget_seen_before(20)
+    assert await work.unseen([10, 11, 12]) == {10, 11, 12}
+
+
 async def test_the_most_recently_used_channels_with_their_first_question(storage: Storage) -> None:
     own = ConversationKey(1, ADA), ConversationKey(1, GRACE)
     await accept(storage, turn(10, key=own[0]), turn(20, key=ELSEWHERE), turn(30, key=own[1]))
