@@ -6,6 +6,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from bot.answering import compaction, prefill_ahead
 from bot.demo.loopback import LoopbackDiscord
 from bot.discord_client.rest.permissions import READ_MESSAGE_HISTORY
 from tests.end_to_end.asking import ask
@@ -73,8 +76,10 @@ async def test_a_version_that_a_restart_interrupts_is_finished_after_it(
 
 
 async def test_a_version_that_was_generated_before_a_crash_is_delivered(
-    tiny_chat_model_dir: Path, tmp_path: Path
+    tiny_chat_model_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for module in (prefill_ahead, compaction):  # as if many conversations were more recent
+        monkeypatch.setattr(module, "_MOST_CONVERSATIONS", 0)
     async with LoopbackDiscord() as discord:
         grace = discord.people[1]
         settings = {"data_dir": tmp_path, "max_new_tokens": TOKENS}
@@ -95,7 +100,7 @@ async def test_a_version_that_was_generated_before_a_crash_is_delivered(
 
         def is_delivered() -> bool:
             now = message_now(stage, grace, channel, message)
-            return now is not None and now["content"].startswith("You are Grace.")
+            return now is not None and now["content"].startswith("You are Grace.") and "2/2" in labels(now)
 
         async with online(tiny_chat_model_dir, discord, **settings) as stage:
             await discord.wait_for(is_delivered)

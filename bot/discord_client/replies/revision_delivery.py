@@ -102,6 +102,7 @@ class RevisionDelivery:
         editor = self._editors.editor(shown.question, shown.sent, header=shown.header)
         with AnswerReport(shown.turn.id, editor) as report:
             report.ends(Outcome(shown.version.reason))
+            await self._conversations.tip_of(shown.turn.key)  # so that it is known to be the latest answer
             await self._show(shown, editor)
 
     async def turn_to(self, shown: ShownAnswer, version: AnswerVersion) -> None:
