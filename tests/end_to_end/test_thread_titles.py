@@ -10,7 +10,8 @@ import pytest_asyncio
 
 from bot.answering.titles import Titles
 from bot.demo.loopback import CallKind, ConnectionFault, LoopbackDiscord
-from tests.end_to_end.asking_by_mode import INTENT, channel_in, reading_all
+from tests.end_to_end.asking_by_mode import INTENT, bots_messages, channel_in, reading_all
+from tests.end_to_end.commands import press
 from tests.end_to_end.stage import Stage, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -104,8 +105,9 @@ async def test_a_refused_rename_leaves_the_name(stage: Stage) -> None:
     assert renames(stage.discord) == before + 1
 
 
+@pytest.mark.parametrize("is_regenerated", [False, True], ids=["to another question", "in another version"])
 async def test_a_title_that_a_restart_prevented_comes_after_the_next_answer(
-    tiny_chat_model_dir: Path, tmp_path: Path
+    tiny_chat_model_dir: Path, tmp_path: Path, is_regenerated: bool
 ) -> None:
     async with LoopbackDiscord(granted_intents=[INTENT]) as discord:
         async with reading_all(tiny_chat_model_dir, discord, data_dir=tmp_path) as stage:
@@ -115,6 +117,10 @@ async def test_a_title_that_a_restart_prevented_comes_after_the_next_answer(
         discord.end_faults()
         assert name_of(discord, thread) == QUESTION
         async with reading_all(tiny_chat_model_dir, discord, data_dir=tmp_path) as stage:
-            again = await discord.send(stage.grace.id, thread, "And of Spain?")
-            await stage.answer(stage.grace, thread, again)
+            if is_regenerated:
+                [answer] = bots_messages(discord, thread)
+                await press(stage, stage.grace, thread, answer, "Regenerate")
+            else:
+                again = await discord.send(stage.grace.id, thread, "And of Spain?")
+                await stage.answer(stage.grace, thread, again)
             await discord.wait_for(lambda: name_of(discord, thread) == TITLE)

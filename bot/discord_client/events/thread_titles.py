@@ -48,7 +48,7 @@ class ThreadTitles(commands.Cog):
         self._tasks: set[asyncio.Task[None]] = set()
 
     @commands.Cog.listener()
-    async def on_answered(self, message: Asking, answer: Answer, outcome: Outcome) -> None:
+    async def on_answered(self, message: Asking | discord.PartialMessage, answer: Answer, outcome: Outcome) -> None:
         """Find a title in the background."""
         if isinstance(message, AskedInteraction):
             return  # it may be private
@@ -65,13 +65,14 @@ class ThreadTitles(commands.Cog):
         for task in self._tasks:
             task.cancel()
 
-    async def _rename(self, message: discord.Message, answer: Answer) -> None:
-        first = message
-        if message.id != message.channel.id:
-            found = (await self._finder.thread_starter(message)).message
-            if found is None:
-                return
-            first = found
+    async def _rename(self, message: discord.Message | discord.PartialMessage, answer: Answer) -> None:
+        first: discord.Message | None
+        if isinstance(message, discord.Message) and message.id == message.channel.id:
+            first = message
+        else:
+            first = (await self._finder.starter_of(self._threads.known(message), message)).message
+        if first is None:
+            return
         thread, name = self._threads.known(message), name_of_question(first, self._threads.own_id)
         if thread.archived or thread.name != name:
             return
@@ -85,7 +86,9 @@ class ThreadTitles(commands.Cog):
                 return
             await self._pace.pause(seconds)
 
-    async def _try_to_rename(self, message: discord.Message, name: str, title: str) -> Refusal | None:
+    async def _try_to_rename(
+        self, message: discord.Message | discord.PartialMessage, name: str, title: str
+    ) -> Refusal | None:
         """Rename a thread, unless somebody has named it since; return why Discord does not do it."""
         async with self._pace.slot(Action.EDIT, message.channel.id, Urgency.POSITION) as slot:
             thread = self._threads.known(message)

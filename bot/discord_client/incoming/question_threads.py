@@ -154,7 +154,7 @@ class QuestionThreads:
         thread = message.thread
         return thread if thread is not None and self.is_own(thread) else None
 
-    def known(self, message: discord.Message) -> Any:
+    def known(self, message: discord.Message | discord.PartialMessage) -> Any:
         """The channel of a message as the client knows it now."""
         return self._client.get_channel(message.channel.id) or message.channel
 

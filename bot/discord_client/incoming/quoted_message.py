@@ -78,7 +78,15 @@ class MessageFinder:
         """The message that a message's thread grew from, unless it is that message."""
         if not isinstance(message.channel, discord.Thread) or message.channel.id == message.id:
             return NOTHING
-        found = await self._in_time(_starter_of(message.channel), message)
+        return await self.starter_of(message.channel, message)
+
+    async def starter_of(self, thread: discord.Thread, about: discord.abc.Snowflake) -> FoundMessage:
+        """The message that a thread grew from.
+
+        Args:
+            about: what needs it, for the log.
+        """
+        found = await self._in_time(_starter_of(thread), about)
         # Many threads begin without a message, and one that cannot be read may not exist.
         return NOTHING if found.message is None else found
 
