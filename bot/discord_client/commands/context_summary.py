@@ -18,7 +18,9 @@ _SUMMARY_LENGTH = 500
 """Escaped, it may be twice as long."""
 
 
-def context_text(opened: OpenConversation, usage: ContextUsage, prompt_limit: int, persona_source: str) -> str:
+def context_text(
+    opened: OpenConversation, usage: ContextUsage, prompt_limit: int, persona_source: str, title: str = ""
+) -> str:
     """Describe how full the context is and what the model sees, in the length of one message.
 
     Args:
@@ -26,8 +28,10 @@ def context_text(opened: OpenConversation, usage: ContextUsage, prompt_limit: in
         usage: how that conversation uses the context.
         prompt_limit: the longest prompt, in tokens.
         persona_source: the scope whose persona applies, such as "this channel".
+        title: the first line.
     """
     head = [
+        *filter(None, [title]),
         *_how_full(usage, prompt_limit),
         f"**Persona:** from {persona_source}; see `/persona show`.",
         *_unseen(opened, usage),
@@ -36,9 +40,8 @@ def context_text(opened: OpenConversation, usage: ContextUsage, prompt_limit: in
     seen = [line for turn in usage.branch if not turn.is_summary and (line := _turn_line(turn))]
     if not seen:
         return "\n".join([*head, "I see nothing earlier here. The next question starts a conversation."])
-    title = "**What I can see**, newest last:"
-    listed = _newest(seen, _LONGEST_MESSAGE - len("\n".join([*head, title, ""])))
-    return "\n".join([*head, title, *listed])
+    head.append("**What I can see**, newest last:")
+    return "\n".join([*head, *_newest(seen, _LONGEST_MESSAGE - len("\n".join([*head, ""])))])
 
 
 def _how_full(usage: ContextUsage, prompt_limit: int) -> list[str]:

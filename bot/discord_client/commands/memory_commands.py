@@ -58,17 +58,15 @@ class MemoryCommands(commands.Cog):
         opened = [await self._answering.conversations.peek(key) for key in keys]
         # First what mentions continue, then what only the member sees.
         for each in [opened[0], *(private for private in opened[1:] if private.branch)]:
-            text = await self._context_text(each, interaction)
-            if each is not opened[0]:
-                text = f"{_PRIVATE}\n{text}"
+            text = await self._context_text(each, interaction, "" if each is opened[0] else _PRIVATE)
             await interaction.followup.send(text, ephemeral=True, suppress_embeds=True)
 
-    async def _context_text(self, opened: OpenConversation, interaction: discord.Interaction) -> str:
+    async def _context_text(self, opened: OpenConversation, interaction: discord.Interaction, title: str) -> str:
         window, personas = self._answering.model.window, self._answering.conversations.personas
         persona = await personas.first(self._scopes.of(opened.conversation.key.channel_id))
         usage = await asyncio.to_thread(window.usage, opened.system_prompt, opened.branch)
         source = scope_name(persona and persona[0], interaction)
-        return context_text(opened, usage, window.budget.prompt_limit, source)
+        return context_text(opened, usage, window.budget.prompt_limit, source, title)
 
     @app_commands.command()
     @everywhere

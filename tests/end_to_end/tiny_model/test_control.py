@@ -6,8 +6,11 @@ import re
 
 import pytest
 
+from bot.conversation.turn import ConversationKey
+from tests.conversation.memory import say
+from tests.end_to_end.asking import responses
 from tests.end_to_end.commands import PRIVATE, edited_to, forget, use
-from tests.end_to_end.stage import Stage
+from tests.end_to_end.stage import Payload, Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -48,6 +51,23 @@ async def test_context_shows_the_asker_alone_how_full_it_is_and_with_what(stage:
     used = sum(int(count[1].replace(",", "")) for count in counts if count)
     assert 0 <= len(prompt.ids) - used < 10, "the figures are those of the next prompt without its question"
     assert window.budget.context_length == 4096
+
+
+async def test_context_shows_many_private_questions_in_a_message_of_their_own(stage: Stage) -> None:
+    channel, conversations = await stage.fresh_channel("private context"), stage.bot.application.answering.conversations
+    for _ in range(100):  # short ones, so that they fill the message
+        await say(conversations, "Why?", key=ConversationKey(channel, -stage.grace.id))
+
+    interaction_id = await stage.discord.invoke(stage.grace.id, channel, ["context"], {})
+
+    def both() -> list[Payload]:
+        found = responses(stage.discord, stage.grace, channel, interaction_id)
+        return found if len(found) == 2 else []
+
+    shared, private = await stage.discord.wait_for(both)
+    assert "I see nothing earlier here." in shared["content"]
+    assert private["content"].startswith("**Your private questions here**\n**Context:**")
+    assert "older ones)" in private["content"]
 
 
 async def test_forget_deletes_one_members_questions_here_and_counts_them(stage: Stage) -> None:
