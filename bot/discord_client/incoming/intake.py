@@ -112,14 +112,15 @@ class QuestionIntake:
         """Take a ticket for an interaction before anything is awaited, and answer it.
 
         Args:
-            asked: has not been taken yet.
+            asked: is ignored if it was taken before: Discord may deliver it twice.
             respond: makes the first response, which the answer grows in.
 
         Raises:
             QueueFullError: it was not taken. The text is for the member; the next one's, too.
             QueueClosedError: the bot is shutting down.
         """
-        self.claim(asked.id)
+        if not self.claim(asked.id):
+            return
         pending = self._answering.admit(asked.key, asked.author.id)
         log_taken(asked.id, asked.key, pending, "ask" if asked.target is None else "menu")
         with about_question(asked.id), pending:

@@ -133,6 +133,22 @@ async def test_what_cannot_be_taken_is_told_at_once_and_in_private(stage: Stage)
     assert "There is no question" in (await response(stage, stage.ada, channel, blank))["content"]
 
 
+async def test_a_question_that_arrives_twice_is_taken_once(stage: Stage) -> None:
+    channel, application = await stage.fresh_channel("twice"), stage.bot.application
+    application.answering.queue.pause()
+    try:
+        stage.discord.double_events("INTERACTION_CREATE")
+        interaction_id, _ = await begin(stage, stage.grace, channel, question="Who am I?")
+        await until(lambda: application.client.running_replies.get(interaction_id) is not None)
+        await use(stage, stage.grace, channel, "help")  # after the second one
+        assert application.answering.queue.waiting == 1
+        assert interaction_id in [each.message_id for each in await application.storage.work.unfinished()]
+    finally:
+        application.answering.queue.resume()
+    await stage.answered(interaction_id)
+    assert await stage.questions(channel) == ["Who am I?"]
+
+
 async def test_forget_takes_a_waiting_question_with_everything_about_it(stage: Stage) -> None:
     channel = await stage.fresh_channel("forget")
     queue, work = stage.bot.application.answering.queue, stage.bot.application.storage.work
