@@ -88,6 +88,16 @@ async def test_every_post_of_a_forum_is_a_question(stage: Stage) -> None:
     assert thread_name(stage, post) == "Capitals"
 
 
+async def test_a_post_and_what_its_author_adds_at_once_are_one_question(stage: Stage) -> None:
+    forum = await channel_in(stage, "quick", "threads", "forum")
+    post = await stage.discord.create_post(stage.grace.id, forum, "Capitals", QUESTION)
+    second = await stage.discord.send(stage.grace.id, post, "And of Spain?")
+    assert await stage.answer(stage.grace, post, second)
+    prompt = (await stage.next_prompt(post, "Go on.")).text
+    assert prompt.count(QUESTION) == 1
+    assert prompt.index("Capitals") < prompt.index(QUESTION) < prompt.index("And of Spain?")
+
+
 async def test_a_mention_that_asks_nothing_opens_no_thread(stage: Stage) -> None:
     channel = await channel_in(stage, "greeting", "threads")
     question = await stage.mention(stage.grace, channel, "")

@@ -125,7 +125,7 @@ class QuestionReader:
             key=self.key(message),
             asked=UserMessage(own.text, author.id, author.display_name, tuple(quotes), files),
             reply_to=replied_id,
-            thread_starter=None if replies else partial(self._thread_starter, message, remarks),
+            thread_starter=None if replies else partial(self._thread_starter, first, remarks),
             earlier_quotes=None if quoted is None else self.earlier_quotes(quoted, remarks, read.bytes_read),
         )
         return ReadMessage(question, remarks)
