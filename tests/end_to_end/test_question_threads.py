@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from bot.conversation.context_window import ContextWindow, FittedPrompt
 from bot.demo.loopback import ConnectionFault, LoopbackDiscord, Person
 from bot.discord_client.rest.permissions import NEEDED_PERMISSIONS, permissions_named
 from tests.end_to_end.asking_by_mode import INTENT, bots_messages, channel_in, is_not_asked, reading_all
@@ -96,6 +97,23 @@ async def test_a_post_and_what_its_author_adds_at_once_are_one_question(stage: S
     prompt = (await stage.next_prompt(post, "Go on.")).text
     assert prompt.count(QUESTION) == 1
     assert prompt.index("Capitals") < prompt.index(QUESTION) < prompt.index("And of Spain?")
+
+
+async def test_the_persona_of_a_channel_applies_in_a_thread_that_discord_announces_late(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel, fit = await channel_in(stage, "persona", "threads"), ContextWindow.fit
+    await stage.bot.application.answering.conversations.set_persona(channel, "You are a pirate.")
+    personas = []
+
+    def note_persona(self: ContextWindow, system_prompt: str, *more: Any) -> FittedPrompt:
+        personas.append(system_prompt)
+        return fit(self, system_prompt, *more)
+
+    monkeypatch.setattr(ContextWindow, "fit", note_persona)
+    stage.discord.delay_events("THREAD_CREATE", 5.0)
+    await asked(stage, stage.grace, channel)
+    assert personas[0] == "You are a pirate."
 
 
 async def test_a_mention_that_asks_nothing_opens_no_thread(stage: Stage) -> None:
