@@ -78,11 +78,33 @@ async def test_what_cannot_be_set_says_why(stage: Stage) -> None:
 
 async def test_threads_without_permission_are_announced_when_they_are_set(stage: Stage) -> None:
     channel = stage.discord.add_channel("no-threads").id
-    stage.discord.set_permissions(stage.discord.bot.id, channel, deny=["create_public_threads"])
+    bot = stage.discord.bot.id
+    stage.discord.set_permissions(bot, channel, deny=["send_messages"])
+    assert (await set_mode(stage, stage.ada, channel, "threads")).endswith("in which nobody needs to mention me.")
+    stage.discord.set_permissions(bot, channel, deny=["create_public_threads"])
     answer = await set_mode(stage, stage.ada, channel, "threads")
     assert answer.endswith(
         "Give me the permission Create Public Threads there; until then I answer in the channel itself."
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "denied", "permission"),
+    [
+        ("text", "free", "view_channel", "View Channel"),
+        ("text", "free", "send_messages", "Send Messages"),
+        ("text", "threads", "view_channel", "View Channel"),
+        ("forum", "threads", "send_messages_in_threads", "Send Messages in Threads"),
+        ("forum", "free", "view_channel", "View Channel"),
+    ],
+)
+async def test_what_keeps_the_bot_from_answering_is_announced_when_a_mode_is_set(
+    stage: Stage, kind: str, mode: str, denied: str, permission: str
+) -> None:
+    channel = stage.discord.add_channel(f"{kind}-{mode}-{denied}", kind).id
+    stage.discord.set_permissions(stage.discord.bot.id, channel, deny=[denied])
+    answer = await set_mode(stage, stage.ada, stage.discord.channels[0].id, mode, where=channel)
+    assert answer.endswith(f" Give me the permission {permission} there; until then I answer nothing.")
 
 
 @pytest.mark.parametrize("is_granted", [False, True])

@@ -12,7 +12,7 @@ from bot.conversation.channel_modes import ChannelMode, ChannelModes, ModeSettin
 from bot.discord_client.client import grants_message_content
 from bot.discord_client.commands import channel_mode_lines as lines
 from bot.discord_client.incoming.addressing import Addressing
-from bot.discord_client.rest.permissions import thread_permissions_lacking
+from bot.discord_client.rest.permissions import answer_permissions_lacking, thread_permissions_lacking
 
 _Other = app_commands.AppCommandChannel | app_commands.AppCommandThread
 _FORUMS = (discord.ChannelType.forum, discord.ChannelType.media)
@@ -62,8 +62,8 @@ class ChannelCommands(commands.Cog):
         answer = lines.line_for_set(place, chosen, self._addressing.ignored_prefix, is_forum=place.type in _FORUMS)
         if not is_stored:
             answer += f" {lines.NOT_STORED}"
-        elif chosen is ChannelMode.THREADS and (lacking := self._lacking(interaction, place)):
-            answer += f" {lines.line_for_lack_of_threads(lacking)}"
+        elif lack := self._lack(interaction, place, chosen):
+            answer += f" {lack}"
         await interaction.edit_original_response(content=answer)
 
     @channel.command()
@@ -136,6 +136,15 @@ class ChannelCommands(commands.Cog):
         known = interaction.guild and interaction.guild.get_channel_or_thread(place.id)
         return known or place
 
-    def _lacking(self, interaction: discord.Interaction, place: Any) -> str | None:
-        lacking = thread_permissions_lacking(self._known(interaction, place))
-        return lacking[0] if lacking else None
+    def _lack(self, interaction: discord.Interaction, place: Any, mode: ChannelMode) -> str:
+        """The line about the permission that a mode lacks; "" if it lacks none, as far as the client knows."""
+        known = interaction.guild and interaction.guild.get_channel_or_thread(place.id)
+        if known is None or mode is ChannelMode.MENTION:
+            return ""
+        opens_threads = mode is ChannelMode.THREADS
+        for_threads = thread_permissions_lacking(known) if opens_threads else []
+        if opens_threads and not for_threads:
+            return ""
+        if lacking := answer_permissions_lacking(known):
+            return lines.line_for_silence(lacking[0])
+        return lines.line_for_lack_of_threads(for_threads[0]) if for_threads else ""

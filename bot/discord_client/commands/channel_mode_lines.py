@@ -50,6 +50,11 @@ def line_for_blind_mode(mode: ChannelMode, help_line: str) -> str:
     return f"`{mode}` is set, but I only answer mentions: Discord does not show me other messages. {help_line}"
 
 
+def line_for_silence(permission: str) -> str:
+    """The line that says what every answer needs."""
+    return f"Give me the permission {permission} there; until then I answer nothing."
+
+
 def line_for_lack_of_threads(permission: str) -> str:
     """The line that says what threads need."""
     return f"Give me the permission {permission} there; until then I answer in the channel itself."

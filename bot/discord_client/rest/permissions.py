@@ -83,6 +83,14 @@ def send_permission(channel: Any) -> str:
     return SEND_MESSAGES_IN_THREADS if isinstance(channel, discord.Thread) else _SEND_MESSAGES
 
 
+def answer_permissions_lacking(channel: Any) -> list[str]:
+    """What the bot lacks for reading messages in a channel, or in a forum's posts, and answering them there."""
+    needed = [_NAMES[flag] for flag in _needed(channel, Action.SEND)]
+    if isinstance(channel, discord.ForumChannel):
+        needed = [_VIEW_CHANNEL, SEND_MESSAGES_IN_THREADS]
+    return [permission for permission in needed if not is_allowed(channel, permission)]
+
+
 def thread_permissions_lacking(channel: Any) -> list[str]:
     """What the bot lacks for opening threads from a channel's messages, or for answering in a forum's posts."""
     needed = [SEND_MESSAGES_IN_THREADS]
