@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.demo.loopback import LoopbackDiscord
+from bot.demo.loopback import LoopbackDiscord, LoopbackError
 from tests.end_to_end.asking_by_mode import INTENT, channel_in, is_not_asked, reading_all, set_mode, shown
 from tests.end_to_end.commands import use
 from tests.end_to_end.stage import Stage, online
@@ -105,6 +105,15 @@ async def test_what_keeps_the_bot_from_answering_is_announced_when_a_mode_is_set
     stage.discord.set_permissions(stage.discord.bot.id, channel, deny=[denied])
     answer = await set_mode(stage, stage.ada, stage.discord.channels[0].id, mode, where=channel)
     assert answer.endswith(f" Give me the permission {permission} there; until then I answer nothing.")
+
+
+async def test_modes_are_for_servers_with_the_bot(stage: Stage) -> None:
+    stage.discord.install_app(stage.ada.id)
+    foreign = stage.discord.add_server("Chess club").channels[0].id
+    with pytest.raises(LoopbackError, match="not installed here"):
+        await set_mode(stage, stage.ada, foreign, "free")
+    refused = await use(stage, stage.ada, foreign, "persona clear", where="server")
+    assert refused["content"] == "I am no member of this server. Leave `where` at `here`."
 
 
 @pytest.mark.parametrize("is_granted", [False, True])

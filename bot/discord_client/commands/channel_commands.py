@@ -33,7 +33,12 @@ class ChannelCommands(commands.Cog):
         addressing: knows which of them are in force.
     """
 
-    channel = app_commands.Group(name="channel", description="How I am asked in a channel or a thread")
+    channel = app_commands.Group(
+        name="channel",
+        description="How I am asked in a channel or a thread",
+        # Where only a member has installed the bot, it sees no messages.
+        allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+    )
 
     def __init__(self, modes: ChannelModes, addressing: Addressing) -> None:
         self._modes = modes

@@ -38,6 +38,8 @@ def refusal(interaction: discord.Interaction, where: Where) -> str | None:
     if interaction.guild_id is None:
         return "A direct message has no server. Leave `where` at `here`." if where == "server" else None
     permissions = interaction.permissions
+    if where == "server" and interaction.client.get_guild(interaction.guild_id) is None:
+        return "I am no member of this server. Leave `where` at `here`."
     if where == "server":
         return None if permissions.manage_guild else _missing("Manage Server", "this server")
     if isinstance(interaction.channel, discord.Thread):
