@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias, TypeVar
@@ -11,7 +11,7 @@ from bot.conversation.changes import Contents, MessageChanges, TurnChange, witho
 from bot.conversation.erasures import Erasures, MakeErasure
 from bot.conversation.store import ConversationStore
 from bot.conversation.tree import Conversation
-from bot.conversation.turn import Turn
+from bot.conversation.turn import ConversationKey, Turn
 from bot.engine.interface import Erasure
 
 Result = TypeVar("Result")
@@ -196,15 +196,25 @@ class ChangeApplier:
         if not self._store.behind:
             self._forget_uncommitted()
         branch, replies = await self.read(partial(self._branch_and_replies, tip_id))
+        return self._caught_up(branch), replies
+
+    async def read_turns_by(self, person_id: int, keys: Collection[ConversationKey]) -> list[Turn]:
+        """Read what a member asked in some conversations as the store will have it when it has caught up."""
+        if not self._store.behind:
+            self._forget_uncommitted()
+        return self._caught_up(await self.read(partial(self._store.turns_by, person_id, keys)))
+
+    def _caught_up(self, stored: Sequence[Turn]) -> list[Turn]:
+        """Turns with the changes that the store has not made yet."""
         messages = MessageChanges()
         for changes in (self._uncommitted_messages, *self._being_stored):
             messages.add(changes.contents, changes.emptied, changes.outdated)
         uncommitted: list[TurnChange] = [*self._uncommitted, *self._in_store, messages]
-        changed = branch
+        changed = list(stored)
         for change in uncommitted:
             changed = [change(turn) for turn in changed]
-        changed_ids = {turn.id for turn, before in zip(changed, branch, strict=True) if turn != before}
-        return [without_summary(turn, changed_ids) for turn in changed], replies
+        changed_ids = {turn.id for turn, before in zip(changed, stored, strict=True) if turn != before}
+        return [without_summary(turn, changed_ids) for turn in changed]
 
     async def _branch_and_replies(self, tip_id: int) -> tuple[list[Turn], Mapping[int, int]]:
         branch = list(await self._store.branch(tip_id))

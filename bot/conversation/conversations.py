@@ -126,6 +126,25 @@ class Conversations:
         parent_id = await self._parent_of_next(conversation)
         return await self._memory.open_at(conversation, parent_id, conversation.resets)
 
+    async def turns_by(self, person_id: int, keys: Collection[ConversationKey]) -> tuple[list[Turn], bool]:
+        """All that a member asked in conversations, and where these began, in the order of asking.
+
+        Returns:
+            turns that are not erased, and whether these are all: without the store, only memory is known.
+        """
+        found: dict[int, Turn] = {}
+        all_known = True
+        try:
+            found = {turn.id: turn for turn in await self._changes.read_turns_by(person_id, keys)}
+        except DatabaseOutageError:
+            all_known = False
+        for key in keys:
+            opened = await self.peek(key)
+            all_known = all_known and opened.conversation.past_known
+            found |= opened.conversation.turns | {turn.id: turn for turn in opened.branch}
+        own = [turn for turn in found.values() if turn.asked is not None and turn.asked.author_id == person_id]
+        return sorted(own, key=lambda turn: turn.id), all_known
+
     async def recent(self, count: int) -> list[Conversation]:
         """The most recently used conversations, the latest first."""
         if not self._recent_loaded:

@@ -118,6 +118,10 @@ class ConversationStore(AnswerVersionStore, Protocol):
         """The turns that the model saw when it answered a turn, and that turn; the oldest first, after summaries."""
         ...
 
+    async def turns_by(self, person_id: int, keys: Collection[ConversationKey]) -> Sequence[Turn]:
+        """All that a member asked in these conversations, the oldest first, without erased turns."""
+        ...
+
     async def turn_of(self, message_id: int) -> int | None:
         """The turn that a message belongs to, as the question or in the reply; in any conversation."""
         ...

@@ -48,6 +48,7 @@ from bot.storage.tables import (
     SeenMessage,
     Turn,
 )
+from bot.storage.turns_of_member import turns_by
 
 _LOOKUP_PAUSE_SECONDS = 0.1
 
@@ -117,6 +118,10 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
             return [*await summaries_beside(connection, turns), *turns]
 
         return await self._journal.read(read)
+
+    async def turns_by(self, person_id: int, keys: Collection[ConversationKey]) -> Sequence[CoreTurn]:
+        """All that a member asked in these conversations; see `ConversationStore`."""
+        return await self._journal.read(partial(turns_by, person_id=person_id, keys=keys))
 
     async def turn_of(self, message_id: int) -> int | None:
         """The turn that a message belongs to, in any conversation."""

@@ -145,7 +145,9 @@ async def erase_quotes(connection: AsyncConnection, *where: ColumnElement[bool])
     return erased.rowcount
 
 
-async def quotes_of(connection: AsyncConnection, turn_ids: Collection[int]) -> Mapping[int, Sequence[CoreQuote]]:
+async def quotes_of(
+    connection: AsyncConnection, turn_ids: Collection[int] | Select[Any]
+) -> Mapping[int, Sequence[CoreQuote]]:
     """The quotes of these turns, without turns that have none."""
     quotes: dict[int, list[CoreQuote]] = defaultdict(list)
     query = select(Quote.__table__).where(Quote.turn_id.in_(turn_ids)).order_by(Quote.turn_id, Quote.position)

@@ -9,7 +9,6 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.conversation.conversations import Conversations
-from bot.conversation.turn import Turn
 from bot.discord_client.channel_scopes import ChannelScopes
 from bot.discord_client.commands.everywhere import everywhere
 from bot.discord_client.commands.exported_conversation import exported_conversation
@@ -42,7 +41,7 @@ class ExportCommands(commands.Cog):
     async def export(self, interaction: discord.Interaction) -> None:
         """Get your questions here, with my answers, as a file."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        turns, past_known = await self._own_turns(interaction)
+        turns, past_known = await self._conversations.turns_by(interaction.user.id, self._scopes.keys(interaction))
         if not turns:
             await interaction.edit_original_response(content=_NOTHING if past_known else _UNKNOWN)
             return
@@ -56,17 +55,6 @@ class ExportCommands(commands.Cog):
                 raise
             with refusals_logged(interaction):
                 await interaction.edit_original_response(content=line_in_channel(ATTACH_FILES))
-
-    async def _own_turns(self, interaction: discord.Interaction) -> tuple[list[Turn], bool]:
-        """The member's turns that the model would see here, in the order of asking, and whether there may be more."""
-        member_id = interaction.user.id
-        turns: dict[int, Turn] = {}  # a thread's conversations begin with the same one
-        past_known = True
-        for key in self._scopes.keys(interaction):
-            opened = await self._conversations.peek(key)
-            past_known = past_known and opened.conversation.past_known
-            turns |= {each.id: each for each in opened.branch if each.asked and each.asked.author_id == member_id}
-        return [turns[turn_id] for turn_id in sorted(turns)], past_known
 
 
 def _place(interaction: discord.Interaction) -> str:

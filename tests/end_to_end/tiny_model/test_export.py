@@ -57,6 +57,21 @@ async def test_a_member_gets_their_own_questions_with_the_answers(stage: Stage) 
     assert "swordfish" not in text
 
 
+async def test_what_the_model_does_not_see_any_more_is_exported(stage: Stage) -> None:
+    channel = await stage.fresh_channel("export all")
+    question = await stage.mention(stage.grace, channel, "What is round?")
+    [answer] = await stage.answer(stage.grace, channel, question)
+    await stage.ask(stage.grace, channel, "What is square?")
+    branch = await stage.mention(stage.grace, channel, "Why is that?", reply_to=int(answer["id"]))
+    await stage.answer(stage.grace, channel, branch)
+    await use(stage, stage.grace, channel, "reset")
+
+    text = await exported(stage, stage.grace, channel)
+
+    assert "; 3 questions." in text
+    assert text.index("What is round?") < text.index("What is square?") < text.index("Why is that?")
+
+
 async def test_nothing_is_left_to_export_after_forget(stage: Stage) -> None:
     channel = await stage.fresh_channel("export nothing")
     assert (await use(stage, stage.grace, channel, "export"))["content"] == NOTHING
