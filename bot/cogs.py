@@ -24,6 +24,7 @@ from bot.discord_client.commands.memory_commands import MemoryCommands
 from bot.discord_client.commands.model_commands import ModelCommands
 from bot.discord_client.commands.persona_commands import PersonaCommands
 from bot.discord_client.events.answer_clicks import AnswerClickListener
+from bot.discord_client.events.closed_threads import ClosedThreadListener
 from bot.discord_client.events.connection import ConnectionListener
 from bot.discord_client.events.mentions import MentionListener
 from bot.discord_client.events.message_changes import MessageChangeListener
@@ -100,6 +101,7 @@ class Cogs:
             MessageChangeListener(conversations, self.modes, reader, editors, latest),
             AnswerClickListener(conversations, latest, shown, revisions, revised, running),
             TypingListener(self.prefill_ahead, scopes),
+            ClosedThreadListener(scopes),
             ThreadTitles(Titles(answering, self.idle_generation), threads, pace),
             AskCommands(client, InteractionIntake(intake, recovery, scopes), scopes),
             WelcomeListener(pace, mentions),

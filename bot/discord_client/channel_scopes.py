@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import discord
 
 from bot.conversation.turn import ConversationKey
+
+_MOST_THREADS = 1_000
 
 
 def guild_scope(guild_id: int) -> int:
@@ -50,6 +53,7 @@ class ChannelScopes:
     def __init__(self, client: discord.Client, memory: Literal["channel", "user"]) -> None:
         self._client = client
         self._memory = memory
+        self._threads: OrderedDict[int, discord.Thread] = OrderedDict()  # that the client may not know
 
     def key(self, channel: discord.abc.Snowflake, member_id: int) -> ConversationKey:
         """The conversation that a member's message in a channel belongs to."""
@@ -70,9 +74,17 @@ class ChannelScopes:
         open_key = self.key(channel, member_id) if place.is_home else ConversationKey(channel.id, member_id)
         return [open_key] if place.is_direct else [open_key, private_key(channel.id, member_id)]
 
+    def note(self, channel: object) -> None:
+        """Remember where a thread belongs: the client knows neither closed threads nor one that was just opened."""
+        if isinstance(channel, discord.Thread):
+            self._threads[channel.id] = channel
+            self._threads.move_to_end(channel.id)
+            if len(self._threads) > _MOST_THREADS:
+                self._threads.popitem(last=False)
+
     def of(self, channel_id: int) -> tuple[int, ...]:
         """The scopes whose personas apply in a channel, nearest first: the thread, its channel, the guild."""
-        channel = self._client.get_channel(channel_id)
+        channel = self._client.get_channel(channel_id) or self._threads.get(channel_id)
         if isinstance(channel, discord.Thread):
             return channel_id, channel.parent_id, guild_scope(channel.guild.id)
         if isinstance(channel, discord.abc.GuildChannel):

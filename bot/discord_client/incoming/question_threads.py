@@ -108,8 +108,7 @@ class QuestionThreads:
             else:
                 logger.warning("No thread for a question: message_id=%d cause=%s", message.id, found.reason)
                 return AnswerPlace(message, self._remark(message, found))
-        # The gateway announces it, perhaps later than the answer begins, which needs the persona of its channel.
-        thread.guild._add_thread(thread)
+        self._scopes.note(thread)  # the gateway announces it, perhaps later than the answer begins
         return AnswerPlace(_moved(message, thread))
 
     async def _try_to_open(self, message: discord.Message) -> discord.Thread | Refusal:

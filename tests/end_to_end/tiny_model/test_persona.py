@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import aiohttp
 import pytest
 
+from bot.conversation.context_window import ContextWindow, FittedPrompt
 from bot.demo.loopback import Person
 from bot.settings import load_settings
-from tests.end_to_end.commands import PRIVATE, open_form, response, use
-from tests.end_to_end.stage import Payload, Stage
+from tests.end_to_end.commands import PRIVATE, open_form, press, response, use
+from tests.end_to_end.offers import answered
+from tests.end_to_end.stage import Payload, Stage, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -126,3 +130,30 @@ async def test_in_a_direct_message_the_member_decides(stage: Stage) -> None:
     assert await system_prompt(stage, channel) == PIRATE
     refused = await use(stage, stage.grace, channel, "persona set", where="server")
     assert refused["content"].startswith("A direct message has no server")
+
+
+@pytest.mark.parametrize("is_button", [False, True], ids=["a command", "a button"])
+async def test_the_persona_of_its_channel_applies_in_a_closed_thread(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, is_button: bool
+) -> None:
+    client, conversations = stage.bot.application.client, stage.bot.application.answering.conversations
+    channel = stage.discord.add_channel(f"closed-{is_button}").id
+    thread = await stage.discord.create_thread(stage.ada.id, channel, "closed")
+    question, message = await answered(stage, stage.grace, thread)
+    await conversations.set_persona(channel, PIRATE)
+    await stage.discord.archive_thread(stage.ada.id, thread)
+    await until(lambda: client.get_channel(thread) is None)
+    if not is_button:
+        shown = await use(stage, stage.grace, thread, "persona show")
+        assert "My persona here comes from this thread's channel (" in shown["content"]
+        return
+    personas, fit = [], ContextWindow.fit
+
+    def note_persona(self: ContextWindow, system_prompt: str, *more: Any) -> FittedPrompt:
+        personas.append(system_prompt)
+        return fit(self, system_prompt, *more)
+
+    monkeypatch.setattr(ContextWindow, "fit", note_persona)
+    await press(stage, stage.grace, thread, message, "Regenerate")
+    await stage.answered_again(question)
+    assert personas[0] == PIRATE
