@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import io
-
 import discord
 from discord import app_commands
 from discord.ext import commands
 
 from bot.conversation.conversations import Conversations
 from bot.discord_client.channel_scopes import ChannelScopes
+from bot.discord_client.commands.attached_file import respond_with_file
 from bot.discord_client.commands.everywhere import everywhere
 from bot.discord_client.commands.exported_conversation import exported_conversation
-from bot.discord_client.interaction_errors import refusals_logged
-from bot.discord_client.replies.permission_lines import line_in_channel
-from bot.discord_client.rest.permissions import ATTACH_FILES
-from bot.discord_client.rest.refusal import refusal_of
 
 _FILE_NAME = "conversation.md"
 _NOTHING = "I remember no question of yours here. Ask me something, then use `/export` again."
@@ -46,15 +41,7 @@ class ExportCommands(commands.Cog):
             await interaction.edit_original_response(content=_NOTHING if past_known else _UNKNOWN)
             return
         content = exported_conversation(turns, _place(interaction), interaction.created_at, interaction.filesize_limit)
-        file = discord.File(io.BytesIO(content), _FILE_NAME)
-        try:
-            await interaction.edit_original_response(content=_ALL if past_known else _SOME, attachments=[file])
-        except discord.Forbidden as error:
-            refusal = refusal_of(error)
-            if refusal is None or not refusal.of_permission:
-                raise
-            with refusals_logged(interaction):
-                await interaction.edit_original_response(content=line_in_channel(ATTACH_FILES))
+        await respond_with_file(interaction, _ALL if past_known else _SOME, _FILE_NAME, content)
 
 
 def _place(interaction: discord.Interaction) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from functools import partial
 
 import discord
@@ -12,6 +11,7 @@ from discord.ext import commands
 
 from bot.answering.service import AnswerService
 from bot.discord_client.channel_scopes import ChannelScopes
+from bot.discord_client.commands.attached_file import respond_with_file
 from bot.discord_client.commands.persona_modal import PersonaModal
 from bot.discord_client.commands.persona_scopes import Where, chosen_scope, refusal, scope_name
 
@@ -66,7 +66,7 @@ class PersonaCommands(commands.Cog):
         if tokens > limit:
             line += " The current model does not see the end of it."
         if len(text) > _LONGEST_SHOWN or "```" in text:
-            await interaction.edit_original_response(content=line, attachments=[_as_file(text)])
+            await _respond_with_text(interaction, line, text, without_file=line)
         else:
             await interaction.edit_original_response(content=f"{line}\n```\n{text}\n```")
 
@@ -84,7 +84,7 @@ class PersonaCommands(commands.Cog):
         await interaction.response.defer(ephemeral=True, thinking=True)
         # The member may have lost the permission while the form was open.
         if (refused := refusal(interaction, where)) is not None:
-            await interaction.edit_original_response(content=refused, attachments=[_as_file(text)] if text else [])
+            await _respond_with_text(interaction, refused, text, without_file=refused)
             return
         scope = chosen_scope(interaction, where)
         if not text:
@@ -93,11 +93,9 @@ class PersonaCommands(commands.Cog):
         window = self._answering.model.window
         tokens, limit = await asyncio.to_thread(window.system_prompt_tokens, text), window.budget.system_prompt_limit
         if tokens > limit:
-            line = (
-                f"Not saved: this persona has {tokens:,} tokens, and at most {limit:,} are allowed. Shorten the text "
-                "in the attached file and set it again."
-            )
-            await interaction.edit_original_response(content=line, attachments=[_as_file(text)])
+            line = f"Not saved: this persona has {tokens:,} tokens, and at most {limit:,} are allowed."
+            what_to_do = "Shorten the text in the attached file and set it again."
+            await _respond_with_text(interaction, f"{line} {what_to_do}", text, without_file=line)
             return
         await self._answering.conversations.set_persona(scope, text)
         line = (
@@ -120,5 +118,8 @@ class PersonaCommands(commands.Cog):
         return f"From the next question on, I use the persona of {scope_name(persona[0], interaction)} here."
 
 
-def _as_file(text: str) -> discord.File:
-    return discord.File(io.BytesIO(text.encode()), "persona.txt")
+async def _respond_with_text(interaction: discord.Interaction, line: str, text: str, *, without_file: str) -> None:
+    if text:
+        await respond_with_file(interaction, line, "persona.txt", text.encode(), without_file=without_file)
+    else:
+        await interaction.edit_original_response(content=line)

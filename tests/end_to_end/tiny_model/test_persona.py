@@ -107,6 +107,20 @@ async def test_a_persona_that_a_code_block_cannot_hold_is_shown_as_a_file(stage:
     assert await file_of(await use(stage, stage.grace, channel, "persona show")) == text
 
 
+@pytest.mark.parametrize("is_shown", [True, False])
+async def test_where_no_file_may_be_attached_a_line_names_the_permission(stage: Stage, is_shown: bool) -> None:
+    channel = await stage.fresh_channel("no files")
+    await set_persona(stage, stage.ada, channel, "```")
+    stage.discord.fail_next("PATCH", "/webhooks/*", 403, code=50013, message="Missing Permissions")
+    if is_shown:
+        answer = await use(stage, stage.ada, channel, "persona show")
+    else:
+        answer = await set_persona(stage, stage.ada, channel, TOO_LONG)
+    said, what_to_do = answer["content"].splitlines()
+    assert said.startswith("My persona here comes from" if is_shown else "Not saved: this persona has ")
+    assert what_to_do == "I cannot attach files here. Ask a moderator to give me the permission Attach Files."
+
+
 async def test_only_moderators_change_it(stage: Stage) -> None:
     thread, channel = await stage.fresh_channel("guarded"), stage.discord.channels[2].id
     for here, where, permission in (
