@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 import discord
@@ -78,7 +79,8 @@ class ButtonEdits:
             await self._pace.pause(next(waits))
 
     async def _edit(self, message: discord.PartialMessage, wanted: Callable[[], ReplyButtons | None]) -> Refusal | None:
-        async with self._pace.slot(Action.EDIT, message.channel.id, Urgency.POSITION) as slot:
+        since = time.monotonic()  # in a busy channel, it becomes more urgent
+        async with self._pace.slot(Action.EDIT, message.channel.id, Urgency.POSITION, since) as slot:
             buttons = wanted()
             try:
                 async with request_time_limit():
