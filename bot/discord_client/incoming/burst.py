@@ -68,7 +68,8 @@ class Bursts:
             burst.messages[message.id] = message
             return
         burst = self._open(message.channel.id, message.author.id)
-        if burst is None or not _belongs_to(list(burst.messages.values()), message):
+        # A connection that is resumed brings at once what was written far apart.
+        if burst is None or not _goes_on(list(burst.messages.values()), message, QUIET_SECONDS + _TYPING_SECONDS):
             if burst is not None:
                 burst.is_open = False
             burst = _Burst(message.channel.id, message.author.id)
@@ -161,7 +162,7 @@ def in_bursts(messages: Sequence[discord.Message]) -> list[list[discord.Message]
     latest: dict[int, list[discord.Message]] = {}  # by author
     for message in messages:
         burst = latest.get(message.author.id)
-        if burst is not None and _belongs_to(burst, message) and _seconds_between(burst[-1], message) <= QUIET_SECONDS:
+        if burst is not None and _goes_on(burst, message, QUIET_SECONDS):
             burst.append(message)
         else:
             burst = latest[message.author.id] = [message]
@@ -169,10 +170,7 @@ def in_bursts(messages: Sequence[discord.Message]) -> list[list[discord.Message]
     return sorted(bursts, key=lambda burst: burst[-1].id)
 
 
-def _belongs_to(earlier: Sequence[discord.Message], message: discord.Message) -> bool:
+def _goes_on(earlier: Sequence[discord.Message], message: discord.Message, most_seconds: float) -> bool:
     """Whether a message goes on with the question of its author's earlier ones. A reply begins one of its own."""
-    return len(earlier) < _MOST_MESSAGES and not is_reply(message)
-
-
-def _seconds_between(earlier: discord.Message, later: discord.Message) -> float:
-    return (later.created_at - earlier.created_at).total_seconds()
+    seconds = (message.created_at - earlier[-1].created_at).total_seconds()
+    return len(earlier) < _MOST_MESSAGES and not is_reply(message) and seconds <= most_seconds

@@ -180,13 +180,24 @@ async def test_the_rest_of_a_question_is_taken_only_while_it_is_being_answered(
     assert not gathering.bursts.holds(second.id)
 
 
+def at(message: discord.Message, seconds: float) -> discord.Message:
+    moved = copy.copy(message)
+    moved.id = snowflake_at(START + timedelta(seconds=seconds))
+    return moved
+
+
+async def test_what_arrives_together_though_it_was_written_far_apart_is_two_questions(
+    stage: Stage, gathering: Gathering
+) -> None:
+    first, second, third = await said(stage, "one", "two", "three")
+    gathering.add(at(first, 0), at(second, 4), at(third, 60))  # as a connection brings them that is resumed
+    await _settle()
+    for number in range(len(gathering.pauses)):
+        await gathering.pause_ends(number)
+    assert gathering.taken == [["one", "two"], ["three"]]
+
+
 async def test_missed_messages_are_grouped_by_their_times(stage: Stage) -> None:
     graces, adas = await said(stage, "a", "b", "c"), await said(stage, "x", by="Ada")
-
-    def at(message: discord.Message, seconds: float) -> discord.Message:
-        moved = copy.copy(message)
-        moved.id = snowflake_at(START + timedelta(seconds=seconds))
-        return moved
-
     missed = [at(graces[0], 0), at(adas[0], 1), at(graces[1], 2), at(graces[2], 2 + QUIET_SECONDS + 1)]
     assert [[each.content for each in burst] for burst in in_bursts(missed)] == [["x"], ["a", "b"], ["c"]]
