@@ -79,14 +79,19 @@ class AskCommands(commands.Cog):
         form = AskModal(
             f"{self._form_prefix}{interaction.id}",
             offers_privacy=not self._scopes.place_of(interaction).is_direct and asker_may_write(interaction),
-            on_question=partial(self._ask_target, target),
+            on_question=partial(self._ask_target, target, interaction.id),
         )
         await interaction.response.send_modal(form)
 
     async def _ask_target(
-        self, target: Mapping[str, Any], interaction: discord.Interaction, question: str, is_private: bool
+        self,
+        target: Mapping[str, Any],
+        opened_id: int,
+        interaction: discord.Interaction,
+        question: str,
+        is_private: bool,
     ) -> None:
-        await self._intake.ask(interaction, question, target=target, is_private=is_private)
+        await self._intake.ask(interaction, question, target=target, opened_id=opened_id, is_private=is_private)
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: discord.Interaction) -> None:

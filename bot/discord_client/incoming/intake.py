@@ -15,11 +15,11 @@ from bot.answering.queue import QueueClosedError, QueueFullError
 from bot.answering.service import AnswerService, PendingQuestion
 from bot.conversation.store import WorkStore
 from bot.conversation.turn import ConversationKey
+from bot.discord_client.incoming import remarks
 from bot.discord_client.incoming.asked_interaction import AskedInteraction, Asking
 from bot.discord_client.incoming.forgotten_questions import ForgottenQuestions
 from bot.discord_client.incoming.question_threads import AnswerPlace, QuestionThreads
 from bot.discord_client.incoming.reader import QuestionReader
-from bot.discord_client.incoming.remarks import NOTHING_ASKED
 from bot.discord_client.replies.delivery import ReplyDelivery
 from bot.discord_client.replies.notices import Notices
 from bot.log_context import about_question
@@ -166,7 +166,7 @@ class QuestionIntake:
         """Read and answer a question; return the line to say instead if there is nothing to answer."""
         read = await self._reader.read(asked, parts)
         if read.question is None:
-            greeting = NOTHING_ASKED if isinstance(asked, AskedInteraction) else self._reader.greeting()
+            greeting = remarks.NOTHING_ASKED if isinstance(asked, AskedInteraction) else self._reader.greeting()
             return "\n".join(read.remarks) or greeting
         place = AnswerPlace(asked) if pending.is_gone(read.question) else await self._threads.open(asked)
         if place.remark:
@@ -177,6 +177,18 @@ class QuestionIntake:
         if is_gone:
             answer.take_back()
         await self._delivery.deliver(place.question, answer, remarks=read.remarks, sent=sent)
+        return None
+
+    def loss_of(self, target: discord.Message, since_id: int) -> str | None:
+        """Why the bot may not read a message any more that it was given earlier, in a line for the asker.
+
+        Args:
+            since_id: when it was given, as a Discord id.
+        """
+        if self._delivery.was_deleted(target.id):
+            return remarks.DELETED.format(remarks.TARGET)
+        if self.forgotten.holds(since_id, target.author.id, target.channel.id):
+            return remarks.UNREADABLE.format(remarks.TARGET)
         return None
 
     async def may_be_taken_edited(self, message_id: int) -> bool:

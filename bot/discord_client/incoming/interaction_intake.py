@@ -45,13 +45,21 @@ class InteractionIntake:
         *,
         file: discord.Attachment | None = None,
         target: Mapping[str, Any] | None = None,
+        opened_id: int = 0,
         is_private: bool = False,
     ) -> None:
-        """Answer what an interaction asks; see `AskedInteraction.of`."""
+        """Answer what an interaction asks; see `AskedInteraction.of`.
+
+        Args:
+            opened_id: of the interaction that opened the form, from which on `target` may have been deleted.
+        """
         if not (text.strip() or file or target):
             await interaction.response.send_message(NOTHING_ASKED, ephemeral=True)
             return
         asked = AskedInteraction.of(interaction, self._scopes, text, file=file, target=target, is_private=is_private)
+        if asked.target is not None and (line := self._intake.loss_of(asked.target, opened_id)) is not None:
+            await interaction.response.send_message(line, ephemeral=True)
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(_LONGEST_WAIT_SECONDS):
                 await self._recovery.wait_for_turn(asked.key.channel_id)

@@ -16,6 +16,7 @@ ROLE_ALONE = "Discord does not show me messages that mention only my role. Menti
 REPLIED_TO = "the message you replied to"
 EARLIER = "an earlier message in this chain of replies"
 STARTER = "the message this thread began with"
+TARGET = "that message"
 
 HIDDEN = (
     "Discord does not show me {}, because it does not mention me. "

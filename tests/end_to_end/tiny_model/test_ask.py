@@ -83,6 +83,26 @@ async def test_a_question_about_a_message_has_its_text_without_the_intent(stage:
     assert await stage.questions(channel, -stage.grace.id) == [], "nothing is left of what only repeated it"
 
 
+@pytest.mark.parametrize("is_deleted", [True, False], ids=["deleted", "forgotten"])
+async def test_a_message_that_is_gone_when_the_form_comes_is_not_read(stage: Stage, is_deleted: bool) -> None:
+    channel = await stage.fresh_channel("gone")
+    said = await stage.discord.send(stage.grace.id, channel, "Fish fly.")
+    opened, _ = await open_menu(stage, stage.ada, channel, said)
+    if is_deleted:
+        await stage.discord.delete(stage.grace.id, channel, said)
+        await use(stage, stage.ada, channel, "help")  # after the deletion
+    else:
+        await forget(stage, channel, "Forget", "There was nothing to delete.")
+    submitted = await stage.discord.submit_modal(stage.ada.id, opened, {"question": "Do they?"})
+    line = await response(stage, stage.ada, channel, submitted)
+    assert line["content"].startswith("I could not read that message")
+    assert line["flags"] & PRIVATE
+    assert await stage.remembered(channel) == []
+    if not is_deleted:  # by then it may be asked about again
+        await ask_about(stage, stage.ada, channel, said, question="Do they?")
+        assert await stage.questions(channel) == ["Do they?"]
+
+
 async def test_direct_messages_are_as_private_without_asking_for_it(stage: Stage) -> None:
     channel = await stage.discord.open_dm(stage.grace.id)
     _, response = await ask(stage, stage.grace, channel, question="Who am I?", private=True)
