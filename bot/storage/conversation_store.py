@@ -21,12 +21,10 @@ from bot.storage.forgetting import forget_person
 from bot.storage.journal import Journal
 from bot.storage.message_change_writer import MessageChangeWriter
 from bot.storage.past_erasures import next_erasure_id, record_erasure
+from bot.storage.retention import forget_before, ids_in_steps
 from bot.storage.rows import (
     all_rows,
     erase_channel,
-    erase_quotes,
-    erase_summaries,
-    erase_turns,
     first_row,
     insert_once,
     is_conversation,
@@ -39,13 +37,11 @@ from bot.storage.rows import (
 from bot.storage.summary_rows import insert_summary, summaries_beside
 from bot.storage.tables import (
     AcceptedQuestion,
-    AnswerVersion,
     ChannelMode,
     Conversation,
     Persona,
     Quote,
     Reply,
-    SeenMessage,
     Turn,
 )
 from bot.storage.turns_of_member import turns_by
@@ -214,21 +210,12 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
 
     async def forget_before(self, message_id: int) -> None:
         """Forget the turns and quotes that are older than a message."""
-
-        async def change(connection: AsyncConnection) -> None:
-            await connection.execute(delete(Reply).where(Reply.question_id < message_id))
-            await erase_summaries(connection, select(Turn.id).where(Turn.id < message_id))
-            await connection.execute(delete(AnswerVersion).where(AnswerVersion.turn_id < message_id))
-            await connection.execute(delete(Quote).where(Quote.turn_id < message_id))
-            in_between = await _after_newer(connection, message_id)
-            await erase_turns(connection, in_between)
-            await connection.execute(delete(Turn).where(Turn.id < message_id, Turn.id.not_in(in_between)))
-            await erase_quotes(connection, Quote.message_id < message_id)
-            await connection.execute(delete(Conversation).where(Conversation.used_id < message_id))
-            await connection.execute(delete(SeenMessage).where(SeenMessage.id < message_id))
-            await connection.execute(delete(AcceptedQuestion).where(AcceptedQuestion.message_id < message_id))
-
-        await self._journal.write(change, deletes=True)
+        try:
+            steps = await self._journal.read(partial(ids_in_steps, before=message_id))
+        except DatabaseOutageError:
+            steps = []
+        for each in (*steps, message_id):
+            await self._journal.write(partial(forget_before, message_id=each), deletes=True)
         await self._journal.remove_leftovers()
 
     async def reset(self, key: ConversationKey, at_id: int) -> None:
@@ -268,19 +255,6 @@ class DatabaseConversationStore(DatabaseAnswerVersions):
 async def _erase_channel(connection: AsyncConnection, channel_id: int, erasure_id: int) -> None:
     await erase_channel(connection, channel_id)
     await record_erasure(connection, erasure_id, channel_ids=[channel_id])
-
-
-async def _after_newer(connection: AsyncConnection, message_id: int) -> Collection[int]:
-    """The turns from before a message that follow turns from after it: without them, the branch would break there."""
-    parent, child = aliased(Turn), aliased(Turn)
-    found = (
-        select(Turn.id)
-        .join(parent, parent.id == Turn.parent_id)
-        .where(Turn.id < message_id, parent.id >= message_id)
-        .cte("found", recursive=True)
-    )
-    found = found.union(select(child.id).where(child.parent_id == found.c.id, child.id < message_id))
-    return [row.id for row in await all_rows(connection, select(found.c.id))]
 
 
 async def _after_stored_past(connection: AsyncConnection, turn: CoreTurn) -> CoreTurn:
