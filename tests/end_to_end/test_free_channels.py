@@ -109,6 +109,24 @@ async def test_forgetting_reaches_all_messages_of_a_question(stage: Stage) -> No
     assert not any(text in prompt.text for text in PARTS)
 
 
+@pytest.mark.parametrize("is_deleted", [True, False], ids=["deleted", "forgotten"])
+async def test_a_quoted_message_that_goes_while_its_question_gathers_is_not_read(
+    stage: Stage, is_deleted: bool
+) -> None:
+    channel = await channel_in(stage, "quoted", "free")
+    said = await stage.discord.send(stage.grace.id, channel, "// Fish fly.")
+    mention = f"<@{stage.discord.bot.id}> Do they?"
+    question = await stage.discord.send(stage.ada.id, channel, mention, reply_to=said)
+    if is_deleted:
+        await stage.discord.delete(stage.grace.id, channel, said)
+    else:
+        await forget(stage, channel, "Forget", "There was nothing")
+    assert await stage.answer(stage.ada, channel, question)
+    [turn] = await stage.remembered(channel)
+    assert turn.asked is not None
+    assert (turn.asked.text, turn.asked.quotes) == ("Do they?", ())
+
+
 async def test_what_gathers_when_its_member_forgets_is_not_asked(stage: Stage) -> None:
     channel = await channel_in(stage, "gathering", "free")
     await send_all(stage, channel)

@@ -13,8 +13,9 @@ import discord
 
 from bot.answering.queue import QueueClosedError, QueueFullError
 from bot.answering.service import AnswerService, PendingQuestion
+from bot.conversation.changes import MessageChanges
 from bot.conversation.store import WorkStore
-from bot.conversation.turn import ConversationKey
+from bot.conversation.turn import ConversationKey, Question
 from bot.discord_client.incoming import remarks
 from bot.discord_client.incoming.asked_interaction import AskedInteraction, Asking
 from bot.discord_client.incoming.forgotten_questions import ForgottenQuestions
@@ -168,6 +169,8 @@ class QuestionIntake:
         if read.question is None:
             greeting = remarks.NOTHING_ASKED if isinstance(asked, AskedInteraction) else self._reader.greeting()
             return "\n".join(read.remarks) or greeting
+        if lost := self._lost_quotes(read.question):
+            pending.change(MessageChanges(dict.fromkeys(lost)))
         place = AnswerPlace(asked) if pending.is_gone(read.question) else await self._threads.open(asked)
         if place.remark:
             read.remarks.append(place.remark)
@@ -178,6 +181,16 @@ class QuestionIntake:
             answer.take_back()
         await self._delivery.deliver(place.question, answer, remarks=read.remarks, sent=sent)
         return None
+
+    def _lost_quotes(self, question: Question) -> list[int]:
+        """The quoted messages that were deleted or forgotten after the question came, but before it had its ticket."""
+        channel_id = question.key.channel_id
+        return [
+            quote.message_id
+            for quote in question.asked.quotes
+            if self._delivery.was_deleted(quote.message_id)
+            or self.forgotten.holds(question.id, quote.author_id, channel_id)
+        ]
 
     def loss_of(self, target: discord.Message, since_id: int) -> str | None:
         """Why the bot may not read a message any more that it was given earlier, in a line for the asker.
