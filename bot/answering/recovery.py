@@ -21,6 +21,8 @@ from bot.errors import DatabaseOutageError
 logger = logging.getLogger(__name__)
 
 _MOST_CHANNELS = 200
+_LONGEST_MISSED = timedelta(hours=336)
+"""The largest MISSED_HOURS: the next start may look back further than this one."""
 _RETRY_SECONDS = (5.0, 15.0, 60.0, 300.0, 900.0)
 
 
@@ -179,10 +181,11 @@ class Recovery(Generic[Message]):
 
     async def _searched_after(self) -> dict[int, int]:
         """The channels in which something may have been missed, each with the message after which to search."""
+        now = datetime.now(UTC)
+        await self._work.forget_seen_before(snowflake_at(now - _LONGEST_MISSED))
         if not self._missed_for:
             return {}
-        oldest = snowflake_at(datetime.now(UTC) - self._missed_for)
-        await self._work.forget_seen_before(oldest)
+        oldest = snowflake_at(now - self._missed_for)
         searched = dict(await self._work.channels(_MOST_CHANNELS))
         for channel_id, after_id in self._also_searched().items():
             searched[channel_id] = min(after_id, searched.get(channel_id, after_id))

@@ -159,6 +159,26 @@ async def test_seen_and_old_messages_are_not_answered(work: DatabaseWorkStore) -
     assert inbox.answered == [missed.id]
 
 
+async def test_a_start_that_looks_further_back_answers_nothing_again(work: DatabaseWorkStore) -> None:
+    first, answered, missed = (Said(message_of(age)) for age in (4 * HOUR, 3 * HOUR, HOUR))
+    await finish(work, first, answered)
+    inbox = FakeInbox([first, answered])
+    inbox.open(HERE)
+    await Recovery(inbox, work, 2 * HOUR).run()
+    inbox.messages.append(missed)
+    await Recovery(inbox, work, 6 * HOUR).run()
+    assert inbox.answered == [missed.id]
+
+
+@pytest.mark.parametrize("missed_for", [timedelta(0), HOUR])
+async def test_what_no_start_looks_for_is_not_kept(work: DatabaseWorkStore, missed_for: timedelta) -> None:
+    old, recent = Said(message_of(timedelta(hours=337))), Said(message_of(timedelta(hours=335)))
+    for each in (old, recent):
+        await work.turn_away(each.id)
+    await Recovery(FakeInbox(), work, missed_for).run()
+    assert await work.unseen([old.id, recent.id]) == {old.id}
+
+
 async def test_what_retention_has_forgotten_is_not_answered_again(memory: Memory, work: DatabaseWorkStore) -> None:
     first, old, new = (Said(message_of(age)) for age in (4 * HOUR, 3 * HOUR, HOUR))
     await finish(work, first, old, new)
