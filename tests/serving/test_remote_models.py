@@ -36,6 +36,7 @@ async def test_versions_of_a_tokenizer_are_followed_and_reloaded(memory: Memory,
     add_tokenizer(versions, "first")
     add_tokenizer(versions, "second")
     versions.switch("first")
+    before = engines()
     async with completion_server(versions.folder("first")) as server:
         serving = make_serving(memory, versions.home, engine="openai", engine_url=server.url)
         try:
@@ -60,7 +61,7 @@ async def test_versions_of_a_tokenizer_are_followed_and_reloaded(memory: Memory,
             assert await answered(serving) is FinishReason.LENGTH
         finally:
             await serving.close()
-    assert engines() == set()
+    assert engines() <= before
 
 
 async def test_a_start_without_servers_blames_no_version(memory: Memory, tmp_path: Path) -> None:
