@@ -24,6 +24,7 @@ from tests.export.exported_home import Exported, publish_exported
 from tests.export.hub_downloads import asked
 from tests.export.hub_server import HubServer
 from tests.export.hub_storage import Fault, Request
+from tests.model.exported_folder import write_model
 
 NAME = PREBUILT
 WEIGHTS = "openvino_model.bin"
@@ -195,8 +196,8 @@ def test_the_first_start_offers_a_model_if_there_is_none(hub: HubServer, publish
     screen = offer(tmp_path, answer="\n")
     assert "error: the hub at" in screen, "it tries to download the model"
     assert screen.count("error: ") == 1, "the bot is not started"
-    (tmp_path / "model" / "phi3-instruct" / "int4").mkdir(parents=True, exist_ok=True)
-    assert "Download it?" not in offer(tmp_path, answer=""), "there is one now"
+    write_model(tmp_path / "model" / "phi3-instruct" / "int4")
+    assert "Download it?" not in offer(tmp_path, answer="n\n"), "there is one now"
 
 
 @pytest.mark.long
@@ -206,5 +207,5 @@ def test_the_first_start_downloads_the_model_that_it_offers(hub: HubServer, publ
     assert re.search(r"Fetching OpenVINO/.*MB to go\r\n", screen) or "\rFetching OpenVINO/" in screen
     assert open_model_folder(tmp_path / "model" / "phi3-instruct" / "int4").source == NAME
     assert "DATABASE_URL" in screen.splitlines()[-1], "the bot was started"
-    assert "Download it?" not in offer(tmp_path, answer=""), "there is one now"
+    assert "Download it?" not in offer(tmp_path, answer="n\n"), "there is one now"
     shutil.rmtree(tmp_path / "model")
