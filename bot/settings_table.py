@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from bot.folder_path import FolderPath
 from bot.server_urls import read_server_urls
 
+LONGEST_MISSED_HOURS = 336
+
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
 _DEFAULT_SYSTEM_PROMPT = (
     "You are Phi, a helpful assistant in a Discord chat. Answer in Markdown, briefly and to the point. "
@@ -322,9 +324,9 @@ class MemorySettings(Section):
     missed_hours: float = _setting(
         6.0,
         "After a start, answer what was asked while the bot was away, if it is no older than this or RETENTION_DAYS.",
-        allowed="0 to 336",
+        allowed=f"0 to {LONGEST_MISSED_HOURS}",
         ge=0,
-        le=336,
+        le=LONGEST_MISSED_HOURS,
     )
     max_text_file_kilobytes: int = _setting(
         256, "How much text of a question's files the bot reads, in kB.", allowed="0 to 8192", ge=0, le=8192

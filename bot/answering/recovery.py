@@ -17,12 +17,13 @@ from typing import Generic, Protocol, TypeVar
 from bot.conversation.snowflake import snowflake_at
 from bot.conversation.store import UnfinishedQuestion, WorkStore
 from bot.errors import DatabaseOutageError
+from bot.settings_table import LONGEST_MISSED_HOURS
 
 logger = logging.getLogger(__name__)
 
 _MOST_CHANNELS = 200
-_LONGEST_MISSED = timedelta(hours=336)
-"""The largest MISSED_HOURS: the next start may look back further than this one."""
+_SEEN_FOR = timedelta(hours=LONGEST_MISSED_HOURS)
+"""The next start may look back further than this one."""
 _RETRY_SECONDS = (5.0, 15.0, 60.0, 300.0, 900.0)
 
 
@@ -182,7 +183,7 @@ class Recovery(Generic[Message]):
     async def _searched_after(self) -> dict[int, int]:
         """The channels in which something may have been missed, each with the message after which to search."""
         now = datetime.now(UTC)
-        await self._work.forget_seen_before(snowflake_at(now - _LONGEST_MISSED))
+        await self._work.forget_seen_before(snowflake_at(now - _SEEN_FOR))
         if not self._missed_for:
             return {}
         oldest = snowflake_at(now - self._missed_for)
